@@ -1,0 +1,335 @@
+"""The models that can be tuned and the models that judge, as data with sources and dates.
+
+Nothing else in the project names a model. Figures are those of AWS's documentation on the date
+beside their source; availability is never read from here but asked of Bedrock at run time.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from types import MappingProxyType
+from typing import Literal
+
+from lambdas.domain.errors import InputInvalid
+
+RecordFormat = Literal["claude-messages", "converse"]
+
+_USER_GUIDE = "https://docs.aws.amazon.com/bedrock/latest/userguide"
+_READ_ON = date(2026, 11, 23)
+_US_PROFILE_REGIONS = ("us-east-1", "us-east-2", "us-west-2")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where figures come from, and the day they were read there."""
+
+    url: str
+    read_on: date
+    says: str
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a hyperparameter may be; bounds are inclusive."""
+
+    default: float
+    minimum: float
+    maximum: float
+    integer: bool
+
+    def __str__(self) -> str:
+        kind = "a whole number" if self.integer else "a number"
+        return f"{kind} from {self.minimum:g} to {self.maximum:g}"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The service's limits on a dataset; None where AWS documents no figure."""
+
+    min_training_records: int
+    max_training_records: int
+    max_validation_records: int | None
+    max_total_records: int | None
+    max_tokens_per_record: int
+    max_training_bytes: int | None
+    max_validation_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """Words that the model's own prompt format uses, and which speakers must not use them."""
+
+    words: tuple[str, ...]
+    roles: tuple[Literal["system", "user", "assistant"], ...]
+    documented: bool = True  # False: only AWS's published validator refuses them
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    """Published dates; None while AWS has announced none."""
+
+    legacy: date | None
+    end_of_life: date | None
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How a foundation model is asked: by its own id, or through an inference profile."""
+
+    model_id: str  # what Converse takes
+    foundation_model_id: str
+    regions: tuple[str, ...] = ()  # where a profile may send the request; empty: no profile
+
+    @property
+    def is_profile(self) -> bool:
+        return bool(self.regions)
+
+    def available_in(self, region: str) -> bool:
+        """Say whether a call from `region` is possible as far as the catalogue knows."""
+        return not self.is_profile or region in self.regions
+
+    def profile_arn(self, *, partition: str, region: str, account: str) -> str | None:
+        if not self.is_profile:
+            return None
+        return f"arn:{partition}:bedrock:{region}:{account}:inference-profile/{self.model_id}"
+
+    def foundation_model_arns(self, *, partition: str, region: str) -> tuple[str, ...]:
+        """Return what a caller in `region` must be allowed to invoke, in every destination."""
+        return tuple(
+            f"arn:{partition}:bedrock:{each}::foundation-model/{self.foundation_model_id}"
+            for each in self.regions or (region,)
+        )
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that can be fine-tuned and served with provisioned throughput."""
+
+    key: str
+    name: str
+    provider: str
+    customization_model_id: str  # with its context suffix: jobs and throughput only
+    base_inference: Inference
+    record_format: RecordFormat
+    customization_regions: tuple[str, ...]
+    lifecycle: Lifecycle
+    hyperparameters: Mapping[str, Range]
+    limits: Limits
+    reserved: tuple[Reserved, ...]
+    throughput_usd_per_hour: float | None  # one model unit, no commitment
+    training_usd_per_1k_tokens: float | None  # None: not published where we could read it
+    sources: tuple[Source, ...]
+    invoke_with: Literal["converse"] = "converse"
+
+    @property
+    def base_inference_model_id(self) -> str:
+        return self.base_inference.model_id
+
+    def customization_model_arn(self, *, partition: str, region: str) -> str:
+        """Return the ARN that CreateModelCustomizationJob and GetFoundationModel act on."""
+        return f"arn:{partition}:bedrock:{region}::foundation-model/{self.customization_model_id}"
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A model that scores answers."""
+
+    key: str
+    name: str
+    provider: str
+    inference: Inference
+    sources: tuple[Source, ...]
+
+    @property
+    def inference_profile(self) -> str:
+        return self.inference.model_id
+
+    @property
+    def foundation_model_id(self) -> str:
+        return self.inference.foundation_model_id
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        return self.inference.regions
+
+
+def _source(page: str, says: str) -> Source:
+    return Source(page if page.startswith("http") else f"{_USER_GUIDE}/{page}", _READ_ON, says)
+
+
+CLAUDE_3_HAIKU = Model(
+    key="claude-3-haiku",
+    name="Claude 3 Haiku",
+    provider="Anthropic",
+    customization_model_id="anthropic.claude-3-haiku-20240307-v1:0:200k",
+    base_inference=Inference(
+        "anthropic.claude-3-haiku-20240307-v1:0", "anthropic.claude-3-haiku-20240307-v1:0"
+    ),
+    record_format="claude-messages",
+    customization_regions=("us-west-2",),
+    lifecycle=Lifecycle(legacy=date(2026, 3, 10), end_of_life=date(2026, 9, 10)),
+    hyperparameters=MappingProxyType(
+        {
+            "epochCount": Range(2, 1, 10, integer=True),
+            "batchSize": Range(32, 4, 256, integer=True),
+            "learningRateMultiplier": Range(1, 0.1, 2, integer=False),
+            "earlyStoppingThreshold": Range(0.001, 0, 0.1, integer=False),
+            "earlyStoppingPatience": Range(2, 1, 10, integer=True),
+        }
+    ),
+    limits=Limits(
+        min_training_records=32,
+        max_training_records=10_000,
+        max_validation_records=1_000,
+        max_total_records=10_000,
+        max_tokens_per_record=32_000,
+        max_training_bytes=10 * 1024**3,
+        max_validation_bytes=1024**3,
+    ),
+    reserved=(Reserved(("\nHuman:", "\nAssistant:"), ("system", "user", "assistant")),),
+    throughput_usd_per_hour=132.0,
+    training_usd_per_1k_tokens=None,
+    sources=(
+        _source("custom-model-fine-tuning.html", "identifier, region"),
+        _source("model-lifecycle-legacy.html", "legacy and end-of-life dates"),
+        _source("model-customization-prepare.html", "dataset limits"),
+        _source("custom-models-hp.html", "hyperparameters"),
+        _source(
+            "https://platform.claude.com/cookbook/finetuning-finetuning-on-bedrock",
+            "record format",
+        ),
+        _source(
+            "https://github.com/ren8k/aws-bedrock-claude3-fine-tuning",
+            "throughput price, as a user was billed; not confirmed by AWS's own text",
+        ),
+    ),
+)
+
+_NOVA_WORDS = ("User:", "Bot:", "Assistant:", "System:", "<image>", "<video>", "[EOS]")
+
+NOVA_MICRO = Model(
+    key="nova-micro",
+    name="Amazon Nova Micro",
+    provider="Amazon",
+    customization_model_id="amazon.nova-micro-v1:0:128k",
+    base_inference=Inference(
+        "us.amazon.nova-micro-v1:0", "amazon.nova-micro-v1:0", _US_PROFILE_REGIONS
+    ),
+    record_format="converse",
+    customization_regions=("us-east-1",),
+    lifecycle=Lifecycle(legacy=None, end_of_life=None),
+    hyperparameters=MappingProxyType(
+        {
+            "epochCount": Range(2, 1, 5, integer=True),
+            "learningRate": Range(1e-5, 1e-6, 1e-4, integer=False),
+            "learningRateWarmupSteps": Range(10, 0, 100, integer=True),
+        }
+    ),
+    limits=Limits(
+        min_training_records=8,
+        max_training_records=20_000,
+        max_validation_records=None,
+        max_total_records=None,
+        max_tokens_per_record=32_000,
+        max_training_bytes=None,
+        max_validation_bytes=None,
+    ),
+    reserved=(
+        Reserved(_NOVA_WORDS, ("system", "user")),
+        Reserved(
+            (*_NOVA_WORDS, "USER:", "BOT:", "ASSISTANT:", "SYSTEM:", "Thought:"),
+            ("system", "user", "assistant"),
+            documented=False,
+        ),
+    ),
+    throughput_usd_per_hour=60.5,
+    training_usd_per_1k_tokens=0.001,
+    sources=(
+        _source("custom-model-fine-tuning.html", "identifier, region"),
+        _source("prov-thru-supported.html", "provisioned throughput"),
+        _source("custom-models-hp.html", "hyperparameters"),
+        _source(
+            "https://docs.aws.amazon.com/nova/latest/userguide/"
+            "fine-tune-prepare-data-understanding.html",
+            "dataset limits, record format, reserved words",
+        ),
+        _source(
+            "https://github.com/aws-samples/amazon-nova-samples/tree/main/customization/"
+            "bedrock-finetuning/understanding/dataset_validation",
+            "words that AWS's validator refuses beyond the documented ones",
+        ),
+        _source(
+            "https://aws.amazon.com/bedrock/pricing/",
+            "prices, as users read them from the Price List; check there before a large run",
+        ),
+    ),
+)
+
+MODELS: Mapping[str, Model] = MappingProxyType(
+    {model.key: model for model in (CLAUDE_3_HAIKU, NOVA_MICRO)}
+)
+
+_EVALUATORS = _source("evaluation-judge.html", "still offered as an evaluator")
+_PROFILES = _source("inference-profiles-prereq.html", "profile and destination permissions")
+
+JUDGES: Mapping[str, Judge] = MappingProxyType(
+    {
+        judge.key: judge
+        for judge in (
+            Judge(
+                key="nova-pro",
+                name="Amazon Nova Pro",
+                provider="Amazon",
+                inference=Inference(
+                    "us.amazon.nova-pro-v1:0", "amazon.nova-pro-v1:0", _US_PROFILE_REGIONS
+                ),
+                sources=(_EVALUATORS, _PROFILES),
+            ),
+            Judge(
+                key="claude-haiku-4-5",
+                name="Claude Haiku 4.5",
+                provider="Anthropic",
+                inference=Inference(
+                    "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+                    "anthropic.claude-haiku-4-5-20251001-v1:0",
+                    _US_PROFILE_REGIONS,
+                ),
+                sources=(_EVALUATORS, _PROFILES),
+            ),
+        )
+    }
+)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that `name` most likely stands for, or None."""
+    by_lower = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    return by_lower[close[0]] if close else None
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """Say that `name` is no known `what`, with the nearest name and all known ones."""
+    names = sorted(known)
+    guess = nearest(name, names)
+    hint = f" Did you mean {guess!r}?" if guess else ""
+    return f"{name!r} is no known {what}.{hint} Known: {', '.join(names)}."
+
+
+def find_model(key: str) -> Model:
+    """Return the catalogue's model, or raise InputInvalid with the nearest name."""
+    try:
+        return MODELS[key]
+    except KeyError:
+        raise InputInvalid(unknown("model", key, MODELS)) from None
+
+
+def find_judge(key: str) -> Judge:
+    """Return the catalogue's judge, or raise InputInvalid with the nearest name."""
+    try:
+        return JUDGES[key]
+    except KeyError:
+        raise InputInvalid(unknown("judge", key, JUDGES)) from None

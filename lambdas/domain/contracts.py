@@ -1,0 +1,253 @@
+"""What each state takes and returns. The state machine and the handlers agree on these names.
+
+Every handler is called with `run` (the `Run` that *Check preflight* returned), `now` (the time at
+which its state was entered, ISO 8601) and what its own request class adds. Big things go to S3
+under `Run.prefix`; a result holds their keys, so that no state carries more than a few kilobytes.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Contract(BaseModel):
+    """Base of all payloads: immutable, and strict about what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Run(Contract):
+    """All that one execution has decided before it does anything. About 2 KB as JSON."""
+
+    name: str  # key of everything the run owns: [a-z0-9-], at most 40 characters
+    execution_arn: str
+    environment: str
+    started_at: datetime
+    bucket: str
+    prefix: str  # "runs/<name>", no trailing slash
+    model: str  # key in the catalogue
+    training_key: str
+    validation_key: str | None
+    evaluation_key: str
+    system_prompt: str | None  # None: the one in the training data
+    hyperparameters: dict[str, str]
+    job_name: str
+    custom_model_name: str
+    throughput_name: str
+    client_token: str
+    model_units: int
+    hold_minutes: int
+    judge_model: str  # key of a judge in the catalogue
+    max_answer_tokens: int
+    max_failed_answers_percent: float
+    max_training_hours: float
+    max_phase_hours: float  # longer in one phase of the job: stuck
+    max_provisioning_minutes: float
+
+
+class StateRequest(Contract):
+    run: Run
+    now: datetime
+
+
+class Execution(Contract):
+    name: str
+    arn: str
+    started_at: datetime
+
+
+class CheckPreflightRequest(Contract):
+    input: dict[str, object]
+    execution: Execution
+    now: datetime  # returns Run
+
+
+class Dataset(Contract):
+    """Result of *Validate dataset*."""
+
+    training_records: int
+    validation_records: int
+    evaluation_examples: int
+    training_tokens: int  # estimate, never below what the service counts
+    warnings: int
+    system_prompt: str | None  # what the answers are asked with
+    findings_key: str
+
+
+class Training(Contract):
+    """Result of *Start training* and of each *Check training*."""
+
+    job_arn: str
+    status: Literal["InProgress", "Completed"]  # every other status is raised as an error
+    phase: str  # "Validation", "Data processing", "Training", "Completed"
+    phase_status: str  # NotStarted | InProgress | Completed …
+    phase_age_minutes: float
+    age_minutes: float
+    done: bool
+    wait_seconds: int
+    custom_model_arn: str | None
+
+
+class CheckTrainingRequest(StateRequest):
+    training: Training
+
+
+class TrainingStop(Contract):
+    """Result of *Stop training*. `stopped` is False where the job was already over or never was."""
+
+    stopped: bool
+    status: str | None  # of the job as it was found; None where there is no such job
+
+
+class ReadLossCurvesRequest(StateRequest):
+    training: Training
+
+
+class LossCurves(Contract):
+    """Result of *Read loss curves*."""
+
+    epochs: int
+    best_epoch: int | None  # by validation loss; None without a validation set
+    final_training_loss: float
+    best_validation_loss: float | None
+    final_validation_loss: float | None
+    over_fit: bool | None
+    verdict: str  # one sentence
+    losses_key: str  # JSON: per step and per epoch
+    svg_key: str
+    png_key: str
+
+
+class AnswerWithBaseModelRequest(StateRequest):
+    dataset: Dataset
+
+
+class Answers(Contract):
+    """Result of both *Answer with …* states."""
+
+    answered: int
+    failed: int
+    input_tokens: int
+    output_tokens: int
+    answers_key: str  # JSONL of {"id", "question", "answer" | "error", tokens …}
+
+
+class BuyThroughputRequest(StateRequest):
+    training: Training
+
+
+class Throughput(Contract):
+    """Result of *Buy throughput* and of each *Check throughput*."""
+
+    throughput_arn: str
+    name: str
+    status: Literal["Creating", "InService"]
+    bought_at: datetime
+    release_by: datetime
+    age_minutes: float
+    ready: bool
+    wait_seconds: int
+
+
+class CheckThroughputRequest(StateRequest):
+    throughput: Throughput
+
+
+class AnswerWithTunedModelRequest(StateRequest):
+    dataset: Dataset
+    throughput: Throughput
+
+
+class Release(Contract):
+    """Result of *Release throughput*. `found` is False where there was nothing to release."""
+
+    found: bool
+    throughput_arn: str | None
+    billed_minutes: float | None
+
+
+class JudgeAnswersRequest(StateRequest):
+    base_answers: Answers
+    tuned_answers: Answers
+
+
+class Judgements(Contract):
+    judged: int
+    failed: int
+    input_tokens: int
+    output_tokens: int
+    base_correctness: float | None  # mean, 1-10
+    tuned_correctness: float | None
+    judgements_key: str
+
+
+class DecideVerdictRequest(StateRequest):
+    judgements: Judgements
+
+
+class Verdict(Contract):
+    verdict: Literal["better", "not better", "not decisive"]
+    reason: str  # one sentence with the figures
+    questions: int
+    wins: int
+    ties: int
+    losses: int
+    base_correctness: float
+    tuned_correctness: float
+    verdict_key: str
+
+
+class WriteReportRequest(StateRequest):
+    dataset: Dataset
+    training: Training
+    loss_curves: LossCurves
+    throughput: Throughput
+    release: Release
+    base_answers: Answers
+    tuned_answers: Answers
+    judgements: Judgements
+    verdict: Verdict
+
+
+class Report(Contract):
+    report_key: str  # runs/<run>/report.html
+    manifest_key: str  # runs/<run>/manifest.json
+    summary: str  # a few lines a person can read in a mail
+
+
+class Failure(Contract):
+    state: str
+    error: str
+    cause: str
+
+
+class NotifyRequest(Contract):
+    """Sent at the end of every run; `run` is None where *Check preflight* itself failed."""
+
+    execution: Execution
+    now: datetime
+    run: Run | None = None
+    report: Report | None = None
+    verdict: Verdict | None = None
+    failure: Failure | None = None
+    release: Release | None = None  # None where the run never came to buying capacity
+
+
+class Notification(Contract):
+    subject: str
+
+
+class StopRunRequest(Contract):
+    """From the rule on executions that end ABORTED, FAILED or TIMED_OUT (EventBridge event)."""
+
+    execution: Execution
+    status: str
+    now: datetime
+
+
+class Stopped(Contract):
+    job_stopped: bool
+    release: Release

@@ -1,0 +1,62 @@
+"""Names of all that one execution owns in AWS.
+
+They follow from the environment and the execution alone, so that a retry can never start a
+second job or buy a second throughput, and the guard finds what an aborted run left behind.
+Each satisfies the pattern of the API that takes it: lower-case letters, digits and single dashes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+_SLUG_LENGTH = 27
+_HASH_LENGTH = 12
+_ENVIRONMENT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+MAX_ENVIRONMENT_LENGTH = 22  # leaves 63 characters, Bedrock's limit, with "-" and a run's name
+
+
+@dataclass(frozen=True)
+class RunNames:
+    """Names of one run; see `names_of`."""
+
+    run: str
+    job: str
+    custom_model: str
+    throughput: str
+    client_token: str
+
+
+def names_of(environment: str, execution_name: str, execution_arn: str) -> RunNames:
+    """Derive the names of an execution.
+
+    Raises
+    ------
+    ValueError
+        The environment's name is longer than 22 characters or holds others than [a-z0-9-].
+    """
+    _check_environment(environment)
+    digest = hashlib.sha256(execution_arn.encode()).hexdigest()
+    run = f"{_slug(execution_name)}-{digest[:_HASH_LENGTH]}"
+    name = f"{environment}-{run}"
+    return RunNames(
+        run=run,
+        job=name,
+        custom_model=name,
+        throughput=name,
+        client_token=f"{environment}-{digest[:40]}",
+    )
+
+
+def _slug(text: str) -> str:
+    words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return words[:_SLUG_LENGTH].rstrip("-") or "run"
+
+
+def _check_environment(name: str) -> None:
+    if len(name) > MAX_ENVIRONMENT_LENGTH or not _ENVIRONMENT.fullmatch(name):
+        raise ValueError(
+            f"environment name {name!r}: use 1-{MAX_ENVIRONMENT_LENGTH} lower-case letters, "
+            "digits and single dashes"
+        )

@@ -1,0 +1,77 @@
+"""An S3 that lives in a dictionary and fails as S3 does."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
+
+BUCKET = "bedrock-tuning-local-123456789012-us-west-2"
+
+
+def client_error(code: str, status: int = 400, operation: str = "Operation") -> ClientError:
+    return ClientError(
+        {
+            "Error": {"Code": code, "Message": f"the fake says {code}"},
+            "ResponseMetadata": {"HTTPStatusCode": status},
+        },
+        operation,
+    )
+
+
+class FakeS3:
+    """Implements what `lambdas.aws.artefacts` calls; set `failure` to make every call fail."""
+
+    def __init__(self, objects: dict[str, bytes] | None = None, page_size: int = 2) -> None:
+        self.objects = dict(objects or {})
+        self.content_types: dict[str, str] = {}
+        self.failure: ClientError | None = None
+        self._page_size = page_size
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803  # AWS's name
+        self._enter(Bucket)
+        if Key not in self.objects:
+            raise client_error("NoSuchKey", 404, "GetObject")
+        body = self.objects[Key]
+        return {"Body": StreamingBody(io.BytesIO(body), len(body)), "ContentLength": len(body)}
+
+    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803  # AWS's name
+        self._enter(Bucket)
+        if Key not in self.objects:
+            raise client_error("404", 404, "HeadObject")
+        return {"ContentLength": len(self.objects[Key])}
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> dict[str, Any]:  # noqa: N803  # AWS's name
+        self._enter(Bucket)
+        self.objects[Key] = Body
+        self.content_types[Key] = ContentType
+        return {}
+
+    def get_paginator(self, operation: str) -> FakeS3:
+        assert operation == "list_objects_v2"
+        return self
+
+    def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803  # AWS's name
+        self._enter(Bucket)
+        keys = sorted(key for key in self.objects if key.startswith(Prefix))
+        if not keys:
+            yield {"KeyCount": 0}
+        for start in range(0, len(keys), self._page_size):
+            page = keys[start : start + self._page_size]
+            yield {"Contents": [{"Key": key, "Size": len(self.objects[key])} for key in page]}
+
+    def _enter(self, bucket: str) -> None:
+        if self.failure is not None:
+            raise self.failure
+        if bucket != BUCKET:
+            raise client_error("NoSuchBucket", 404)
+
+
+def install(monkeypatch: pytest.MonkeyPatch, fake: FakeS3) -> FakeS3:
+    """Make every `Artefacts` of the code under test use `fake`."""
+    monkeypatch.setattr("lambdas.aws.artefacts.client", lambda service: {"s3": fake}[service])
+    return fake
