@@ -1,0 +1,1 @@
+"""The project's own data, and the tool that prepares data for a model."""

@@ -1,0 +1,33 @@
+"""What Bedrock says of a foundation model in this region, today."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.aws.clients import client, code_of, translated
+from lambdas.domain.errors import RequestRefused
+from lambdas.domain.preflight import FoundationModel
+
+
+def get_foundation_model(model_id: str, bedrock: Any = None) -> FoundationModel | None:  # noqa: ANN401  # boto3's client
+    """Return the model's state in the client's region, or None where Bedrock has no such model."""
+    try:
+        with translated(f"look up the foundation model {model_id}"):
+            answer = (bedrock or client("bedrock")).get_foundation_model(modelIdentifier=model_id)
+    except RequestRefused:
+        return None  # past its end of life, a model's identifier may no longer count as valid
+    except ClientError as error:
+        if code_of(error) == "ResourceNotFoundException":
+            return None
+        raise
+    details = answer["modelDetails"]
+    lifecycle = details.get("modelLifecycle", {})
+    return FoundationModel(
+        model_id=details["modelId"],
+        status=lifecycle.get("status", "ACTIVE"),
+        end_of_life=lifecycle.get("endOfLifeTime"),
+        customizations=frozenset(details.get("customizationsSupported", [])),
+        inference_types=frozenset(details.get("inferenceTypesSupported", [])),
+    )

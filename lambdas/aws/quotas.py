@@ -1,0 +1,29 @@
+"""The account's quotas for Bedrock, as far as Service Quotas tells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.aws.clients import client, translated
+from lambdas.domain.errors import AccessDenied, RequestRefused, ServiceUnavailable, Throttled
+
+_NO_ANSWER = (AccessDenied, ClientError, RequestRefused, ServiceUnavailable, Throttled)
+
+
+def bedrock_quota(code: str, quotas: Any = None) -> float | None:  # noqa: ANN401  # boto3's client
+    """Return the quota's value in the client's region, or None where nobody can tell.
+
+    Not knowing a quota must not stop a run: the purchase itself would say.
+    """
+    try:
+        with translated(f"read the quota {code}"):
+            pages = (quotas or client("service-quotas")).get_paginator("list_service_quotas")
+            for page in pages.paginate(ServiceCode="bedrock"):
+                for quota in page["Quotas"]:
+                    if quota["QuotaCode"] == code:
+                        return float(quota["Value"])
+    except _NO_ANSWER:
+        return None
+    return None
