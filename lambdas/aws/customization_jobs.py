@@ -1,0 +1,137 @@
+"""Bedrock's model customization jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.aws.clients import client, code_of, translated
+from lambdas.domain.contracts import Run
+from lambdas.domain.errors import RequestRefused
+from lambdas.domain.tags import tags_of
+from lambdas.domain.training import Job, Phase
+
+_DETAILS = {
+    "Validation": "validationDetails",
+    "Data processing": "dataProcessingDetails",
+    "Training": "trainingDetails",
+}
+
+
+class JobExists(Exception):
+    """A job or model of this name, or an earlier request with this token, is there already."""
+
+
+@dataclass(frozen=True)
+class CustomizationJobs:
+    """The account's jobs; each method raises the named errors of `translated`."""
+
+    bedrock: Any = field(default_factory=lambda: client("bedrock"))
+
+    def find(self, name_or_arn: str) -> Job | None:
+        """Return the job, or None where there is none."""
+        try:
+            with translated(f"look for customization job {name_or_arn}"):
+                found = self.bedrock.get_model_customization_job(jobIdentifier=name_or_arn)
+        except ClientError as error:
+            if code_of(error) == "ResourceNotFoundException":
+                return None
+            raise
+        return _job(found)
+
+    def create(self, run: Run, *, base_model_id: str, role_arn: str, kms_key_arn: str) -> str:
+        """Start the run's job and return its ARN; "" as `kms_key_arn` means AWS's own key.
+
+        Raises
+        ------
+        JobExists
+            Bedrock answered with a conflict.
+        """
+        request = _request(run, base_model_id, role_arn)
+        if kms_key_arn:
+            request["customModelKmsKeyId"] = kms_key_arn
+        try:
+            with translated(f"create customization job {run.job_name}"):
+                arn: str = self.bedrock.create_model_customization_job(**request)["jobArn"]
+        except ClientError as error:
+            if code_of(error) != "ConflictException":
+                raise
+            raise JobExists(str(error)) from error
+        return arn
+
+    def stop(self, job: Job) -> bool:
+        """Ask Bedrock to stop the job; False where it was over before the request came."""
+        try:
+            with translated(f"stop customization job {job.name}"):
+                self.bedrock.stop_model_customization_job(jobIdentifier=job.arn)
+        except ClientError as error:
+            if code_of(error) in {"ResourceNotFoundException", "ConflictException"}:
+                return False
+            raise
+        return True
+
+    def start(self, run: Run, *, base_model_id: str, role_arn: str, kms_key_arn: str) -> Job | str:
+        """Return the run's own job if it is there already, else the ARN of a new one."""
+        if found := self.find(run.job_name):
+            return found
+        try:
+            return self.create(
+                run, base_model_id=base_model_id, role_arn=role_arn, kms_key_arn=kms_key_arn
+            )
+        except JobExists as error:
+            if found := self.find(run.job_name):
+                return found
+            raise RequestRefused(
+                f"could not create customization job {run.job_name}: its name or that of its "
+                f"model is taken ({error}). Start a new execution under another name"
+            ) from error
+
+
+def _request(run: Run, base_model_id: str, role_arn: str) -> dict[str, Any]:
+    tags = [{"key": key, "value": value} for key, value in tags_of(run).items()]
+    request: dict[str, Any] = {
+        "jobName": run.job_name,
+        "customModelName": run.custom_model_name,
+        "clientRequestToken": run.client_token,
+        "roleArn": role_arn,
+        "baseModelIdentifier": base_model_id,
+        "customizationType": "FINE_TUNING",
+        "hyperParameters": run.hyperparameters,
+        "trainingDataConfig": {"s3Uri": f"s3://{run.bucket}/{run.training_key}"},
+        "outputDataConfig": {"s3Uri": f"s3://{run.bucket}/{run.prefix}/training/"},
+        "jobTags": tags,
+        "customModelTags": tags,
+    }
+    if run.validation_key:
+        uri = f"s3://{run.bucket}/{run.validation_key}"
+        request["validationDataConfig"] = {"validators": [{"s3Uri": uri}]}
+    return request
+
+
+def _job(found: Mapping[str, Any]) -> Job:
+    details = found.get("statusDetails") or {}
+    return Job(
+        arn=found["jobArn"],
+        name=found["jobName"],
+        status=found["status"],
+        created_at=found["creationTime"],
+        ended_at=found.get("endTime"),
+        custom_model_arn=found.get("outputModelArn"),
+        failure_message=found.get("failureMessage"),
+        phases={
+            phase: _phase(details[member])
+            for phase, member in _DETAILS.items()
+            if details.get(member, {}).get("status")
+        },
+    )
+
+
+def _phase(detail: Mapping[str, Any]) -> Phase:
+    return Phase(
+        status=detail["status"],
+        began_at=detail.get("creationTime"),
+        changed_at=detail.get("lastModifiedTime"),
+    )

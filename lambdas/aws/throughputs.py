@@ -1,0 +1,85 @@
+"""Bedrock's provisioned throughputs. None is ever bought with a commitment: no code can ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.aws.clients import client, code_of, translated
+from lambdas.domain.contracts import Run
+from lambdas.domain.errors import QuotaExceeded, RequestRefused, ThroughputBusy
+from lambdas.domain.throughput import Capacity, quota_advice
+
+
+@dataclass(frozen=True)
+class Throughputs:
+    """The account's throughputs; each method raises the named errors of `translated`."""
+
+    bedrock: Any = field(default_factory=lambda: client("bedrock"))
+
+    def find(self, name_or_arn: str) -> Capacity | None:
+        """Return the throughput, or None where there is none."""
+        try:
+            with translated(f"look for provisioned throughput {name_or_arn}"):
+                found = self.bedrock.get_provisioned_model_throughput(
+                    provisionedModelId=name_or_arn
+                )
+        except ClientError as error:
+            if code_of(error) == "ResourceNotFoundException":
+                return None
+            raise
+        return Capacity(
+            arn=found["provisionedModelArn"],
+            name=found["provisionedModelName"],
+            status=found["status"],
+            created_at=found["creationTime"],
+            failure_message=found.get("failureMessage"),
+        )
+
+    def buy(self, run: Run, *, model_arn: str, model_name: str, tags: dict[str, str]) -> str:
+        """Buy the run's throughput, billed by the hour until it is deleted; return its ARN."""
+        try:
+            with translated(f"buy provisioned throughput {run.throughput_name}"):
+                bought = self.bedrock.create_provisioned_model_throughput(
+                    clientRequestToken=run.client_token,
+                    modelUnits=run.model_units,
+                    provisionedModelName=run.throughput_name,
+                    modelId=model_arn,
+                    tags=[{"key": key, "value": value} for key, value in tags.items()],
+                )
+        except QuotaExceeded as error:
+            advice = quota_advice(model_name, self.bedrock.meta.region_name)
+            raise QuotaExceeded(f"{error}. {advice}") from error
+        arn: str = bought["provisionedModelArn"]
+        return arn
+
+    def delete(self, name_or_arn: str, *, changing: bool) -> bool:
+        """Delete the throughput; False where there is none.
+
+        Raises
+        ------
+        ThroughputBusy
+            AWS refuses while it is being created or updated (`changing`: it was seen so); again
+            later will do.
+        """
+        try:
+            with translated(f"delete provisioned throughput {name_or_arn}"):
+                self.bedrock.delete_provisioned_model_throughput(provisionedModelId=name_or_arn)
+        except RequestRefused as error:
+            # Which error a throughput in Creating gives is not documented; both must be retried.
+            if changing:
+                raise ThroughputBusy(str(error)) from error
+            raise
+        except ClientError as error:
+            if code_of(error) == "ResourceNotFoundException":
+                return False
+            if code_of(error) == "ConflictException":
+                raise ThroughputBusy(_busy(name_or_arn, error)) from error
+            raise
+        return True
+
+
+def _busy(name_or_arn: str, error: ClientError) -> str:
+    return f"provisioned throughput {name_or_arn} cannot be deleted yet: {error}"

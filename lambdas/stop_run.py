@@ -1,0 +1,46 @@
+"""*Stop run*: the guard outside the state machine, called when an execution ends abnormally."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from lambdas.domain.contracts import Release, Stopped, StopRunRequest, TrainingStop
+from lambdas.domain.names import names_of
+from lambdas.release_throughput import release
+from lambdas.step import logger, setting, step
+from lambdas.stop_training import stop_job
+
+ResultT = TypeVar("ResultT")
+
+
+def stop_run(request: StopRunRequest) -> Stopped:
+    """Stop the execution's job and release its throughput, each even if the other fails.
+
+    The first error is raised at the end, so that Lambda invokes again.
+    """
+    execution = request.execution
+    names = names_of(setting("ENVIRONMENT"), execution.name, execution.arn)
+    errors: list[Exception] = []
+    # What bills goes first.
+    released = _attempt(errors, lambda: release(names.throughput, request.now), _NOTHING_RELEASED)
+    stopped = _attempt(errors, lambda: stop_job(names.job), _NOTHING_STOPPED)
+    if errors:
+        raise errors[0]
+    return Stopped(job_stopped=stopped.stopped, release=released)
+
+
+_NOTHING_RELEASED = Release(found=False, throughput_arn=None, billed_minutes=None)
+_NOTHING_STOPPED = TrainingStop(stopped=False, status=None)
+
+
+def _attempt(errors: list[Exception], act: Callable[[], ResultT], otherwise: ResultT) -> ResultT:
+    try:
+        return act()
+    except Exception as error:  # noqa: BLE001  # raised again once both were tried
+        logger.exception("left behind; the next invocation tries again")
+        errors.append(error)
+        return otherwise
+
+
+handler = step("Stop run", StopRunRequest)(stop_run)

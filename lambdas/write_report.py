@@ -1,0 +1,33 @@
+"""*Write report*: one HTML file for people, one manifest for programs."""
+
+from __future__ import annotations
+
+import os
+
+from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.fingerprints import fingerprint
+from lambdas.domain.contracts import Report, WriteReportRequest
+from lambdas.domain.report import html, manifest, summary
+from lambdas.step import step
+
+
+def write_report(request: WriteReportRequest) -> Report:
+    run = request.run
+    artefacts = Artefacts(run.bucket)
+    keys = (run.training_key, run.validation_key, run.evaluation_key)
+    files = [fingerprint(artefacts, key) for key in keys if key]
+    page = html(
+        request,
+        judgements=list(artefacts.iter_records(request.judgements.judgements_key)),
+        losses_svg=artefacts.read_text(request.loss_curves.svg_key),
+        files=files,
+    )
+    facts = manifest(request, files=files, code_version=os.environ.get("CODE_VERSION"))
+    return Report(
+        report_key=artefacts.put_text(f"{run.prefix}/report.html", page),
+        manifest_key=artefacts.put_json(f"{run.prefix}/manifest.json", facts),
+        summary=summary(request),
+    )
+
+
+handler = step("Write report", WriteReportRequest)(write_report)
