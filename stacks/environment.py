@@ -1,0 +1,174 @@
+"""One environment: a reviewed TOML file, parsed whole before anything is built from it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
+
+from lambdas.domain.catalogue import JUDGES, find_judge, find_model, nearest
+from lambdas.domain.errors import InputInvalid
+from lambdas.domain.execution_input import ExecutionDefaults
+
+FOLDER = Path(__file__).parent.parent / "environments"
+
+EnvironmentName = Annotated[
+    str,
+    # The longest name built from it is a bucket's, of at most 63 characters.
+    StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=15),
+]
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+# CloudWatch Logs takes certain figures only; these are enough to choose from.
+RetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365, 731, 3653]
+
+
+class EnvironmentInvalid(Exception):
+    """The environment cannot be built; the message is one line that says what to change."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Storage(_Table):
+    """The artefact bucket."""
+
+    encryption: Literal["kms", "s3"]
+    retain: bool  # outlives the stack; False: goes with it, with all objects
+    expire_runs_after_days: Annotated[int, Field(ge=1, le=3650)]
+
+
+class Functions(_Table):
+    """The Lambda functions; "host" targets the machine that deploys, for the offline AWS."""
+
+    python: Literal["3.13", "host"]
+    architecture: Literal["arm64", "host"]
+    log_retention_days: RetentionDays
+    tracing: bool
+
+
+class Notifications(_Table):
+    emails: list[Email]
+
+
+class Environment(_Table):
+    """Everything that differs between two environments."""
+
+    name: EnvironmentName
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+    account: Annotated[str, StringConstraints(pattern=r"^\d{12}$")] | None = None
+    storage: Storage
+    functions: Functions
+    notifications: Notifications
+    defaults: ExecutionDefaults
+
+
+def known_environments(folder: Path = FOLDER) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.toml"))
+
+
+def load(name: str | None, folder: Path = FOLDER) -> Environment:
+    """Return the environment called `name`.
+
+    Raises
+    ------
+    EnvironmentInvalid
+        No such environment, or a field of its file is missing, unknown or out of range.
+    """
+    known = known_environments(folder)
+    if name is None:
+        raise EnvironmentInvalid(f"name an environment: -c env=NAME, one of {_listed(known)}")
+    if name not in known:
+        raise EnvironmentInvalid(f"no environment {name!r}{_guess(name, known)}; {_where(known)}")
+    path = folder / f"{name}.toml"
+    return _parse(path, _read(path))
+
+
+def _listed(known: list[str]) -> str:
+    return ", ".join(known) or "none (there is no file in environments/)"
+
+
+def _where(known: list[str]) -> str:
+    return f"environments/ holds {_listed(known)}"
+
+
+def _guess(name: str, known: list[str]) -> str:
+    guess = nearest(name, known)
+    return f": did you mean {guess!r}?" if guess else ""
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise EnvironmentInvalid(f"{_shown(path)} is no valid TOML: {_one_line(error)}") from None
+
+
+def _parse(path: Path, raw: Mapping[str, Any]) -> Environment:
+    try:
+        # The defaults parse themselves, as they do in the function that reads them.
+        defaults = {"defaults": _defaults(raw["defaults"])} if "defaults" in raw else {}
+        environment = Environment.model_validate({**raw, **defaults})
+    except ValidationError as error:
+        problems = "; ".join(map(_explained, error.errors()))
+        raise EnvironmentInvalid(f"{_shown(path)}: {problems}") from None
+    except InputInvalid as error:
+        raise EnvironmentInvalid(f"{_shown(path)}: [defaults] {_one_line(error)}") from None
+    problems = "; ".join(_conflicts(environment, path.stem))
+    if problems:
+        raise EnvironmentInvalid(f"{_shown(path)}: {problems}")
+    return environment
+
+
+def _defaults(table: object) -> ExecutionDefaults:
+    if not isinstance(table, dict):
+        raise InputInvalid("is no table")
+    # TOML has no null: a system prompt that is absent is the one in the training data.
+    return ExecutionDefaults.parse({"system_prompt": None, **table})
+
+
+def _conflicts(environment: Environment, stem: str) -> Iterator[str]:
+    if environment.name != stem:
+        yield f"name is {environment.name!r}, but the file says {stem!r}"
+    model = find_model(environment.defaults.model)
+    if environment.region not in model.customization_regions:
+        regions = ", ".join(model.customization_regions)
+        yield f"{model.key} cannot be tuned in {environment.region}, only in {regions}"
+    if not find_judge(environment.defaults.judge_model).inference.available_in(environment.region):
+        judges = [key for key, each in JUDGES.items() if environment.region in each.regions]
+        yield (
+            f"judge {environment.defaults.judge_model} cannot be called from "
+            f"{environment.region}; judges there: {', '.join(judges) or 'none'}"
+        )
+
+
+def _explained(problem: ErrorDetails) -> str:
+    *table, field = (str(part) for part in problem["loc"])
+    where = ".".join([*table, field])
+    siblings = _fields_of(table)
+    if problem["type"] == "extra_forbidden":
+        hint = _guess(field, siblings) or f"; known: {', '.join(siblings)}"
+        return f"unknown field {where}{hint}"
+    if problem["type"] == "missing":
+        return f"{where} is missing"
+    return f"{where} is {problem['input']!r}: {problem['msg'].lower()}"
+
+
+def _fields_of(table: list[str]) -> list[str]:
+    model: Any = Environment
+    for name in table:
+        field = getattr(model, "model_fields", {}).get(name)
+        model = field.annotation if field else None
+    return list(getattr(model, "model_fields", {}))
+
+
+def _one_line(error: Exception) -> str:
+    return "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+
+
+def _shown(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"

@@ -1,0 +1,147 @@
+"""What each function may do, function by function: the whole of it can be reviewed here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from aws_cdk import aws_iam as iam
+
+from stacks.access import Access, allow
+
+_JOBS = "model-customization-job"
+_MODELS = "custom-model"
+_THROUGHPUTS = "provisioned-model"
+_EVALUATION = "datasets/*/evaluation.jsonl"
+
+Statements = list[iam.PolicyStatement]
+
+
+@dataclass(frozen=True)
+class Grants:
+    """Makes each function's statements; logs and traces are the factory's business."""
+
+    access: Access
+    service_role_arn: str
+    topic_arn: str
+
+    def of(self, step: str) -> Statements:
+        """Return what the function behind the state `step` may do."""
+        by_step: Mapping[str, Callable[[], Statements]] = {
+            "Check preflight": self._check_preflight,
+            "Validate dataset": self._validate_dataset,
+            "Start training": self._start_training,
+            "Check training": self._stop_job,
+            "Stop training": self._stop_job,
+            "Read loss curves": self._read_loss_curves,
+            "Answer with base model": self._answer_with_base_model,
+            "Buy throughput": self._buy_throughput,
+            "Check throughput": self._look_at_throughput,
+            "Answer with tuned model": self._answer_with_tuned_model,
+            "Release throughput": self._release_throughput,
+            "Judge answers": self._judge_answers,
+            "Decide verdict": self._decide_verdict,
+            "Write report": self._write_report,
+            "Notify": self._notify,
+            "Stop run": lambda: [*self._stop_job(), *self._release_throughput()],
+        }
+        return by_step[step]()
+
+    def _check_preflight(self) -> Statements:
+        return [
+            self.access.list_keys("datasets/*"),
+            allow(["bedrock:GetFoundationModel"], self.access.models_asked_about()),
+            # AWS offers no narrower resource for reading quotas.
+            allow(["servicequotas:ListServiceQuotas"], ["*"]),
+        ]
+
+    def _validate_dataset(self) -> Statements:
+        return [*self._reads("datasets/*"), *self._writes("runs/*/validation.json")]
+
+    def _start_training(self) -> Statements:
+        jobs = self.access.bedrock_arn(_JOBS)
+        own = [jobs, self.access.bedrock_arn(_MODELS)]
+        to_bedrock = {"StringEquals": {"iam:PassedToService": "bedrock.amazonaws.com"}}
+        return [
+            # Bedrock authorizes the call on the base model, the job and the model to be.
+            allow(["bedrock:CreateModelCustomizationJob"], [*self.access.tunable_models(), *own]),
+            allow(["bedrock:TagResource"], own),
+            allow(["bedrock:GetModelCustomizationJob"], [jobs]),
+            allow(["iam:PassRole"], [self.service_role_arn], to_bedrock),
+            *self.access.customize_with_key(),
+        ]
+
+    def _stop_job(self) -> Statements:
+        actions = ["bedrock:GetModelCustomizationJob", "bedrock:StopModelCustomizationJob"]
+        return [allow(actions, [self.access.bedrock_arn(_JOBS)])]
+
+    def _read_loss_curves(self) -> Statements:
+        return [*self._reads("runs/*/training/*"), *self._writes("runs/*/losses.*")]
+
+    def _answer_with_base_model(self) -> Statements:
+        return [
+            *self._reads(_EVALUATION, "runs/*/answers-base.jsonl"),
+            *self._writes("runs/*/answers-base.jsonl"),
+            *self.access.invoke_base_models(),
+        ]
+
+    def _buy_throughput(self) -> Statements:
+        throughputs = self.access.bedrock_arn(_THROUGHPUTS)
+        models = self.access.bedrock_arn(_MODELS)
+        return [
+            allow(["bedrock:CreateProvisionedModelThroughput"], [models]),
+            allow(["bedrock:TagResource"], [throughputs]),
+            *self._look_at_throughput(),
+            *self.access.decrypt_model(),
+        ]
+
+    def _look_at_throughput(self) -> Statements:
+        # Without a condition on tags: looking for one that is gone must say "not found", and what
+        # is not there has no tags.
+        throughputs = self.access.bedrock_arn(_THROUGHPUTS)
+        return [allow(["bedrock:GetProvisionedModelThroughput"], [throughputs])]
+
+    def _answer_with_tuned_model(self) -> Statements:
+        return [
+            *self._reads(_EVALUATION, "runs/*/answers-tuned.jsonl"),
+            *self._writes("runs/*/answers-tuned.jsonl"),
+            allow(["bedrock:InvokeModel"], [self.access.bedrock_arn(_THROUGHPUTS)]),
+            *self.access.decrypt_model(),
+        ]
+
+    def _release_throughput(self) -> Statements:
+        throughputs = self.access.bedrock_arn(_THROUGHPUTS)
+        delete = ["bedrock:DeleteProvisionedModelThroughput"]
+        return [
+            *self._look_at_throughput(),
+            allow(delete, [throughputs], self.access.own_throughputs()),
+        ]
+
+    def _judge_answers(self) -> Statements:
+        return [
+            *self._reads("runs/*/answers-*.jsonl", "runs/*/judgements.jsonl"),
+            *self._writes("runs/*/judgements.jsonl"),
+            *self.access.invoke_judges(),
+        ]
+
+    def _decide_verdict(self) -> Statements:
+        return [*self._reads("runs/*/judgements.jsonl"), *self._writes("runs/*/verdict.json")]
+
+    def _write_report(self) -> Statements:
+        return [
+            *self._reads("datasets/*", "runs/*/judgements.jsonl", "runs/*/losses.svg"),
+            *self._writes("runs/*/report.html", "runs/*/manifest.json"),
+        ]
+
+    def _notify(self) -> Statements:
+        return [
+            allow(["sns:Publish"], [self.topic_arn]),
+            *self.access.use_key_through("sns"),
+        ]
+
+    def _reads(self, *keys: str) -> Statements:
+        access = self.access
+        return [access.read(*keys), access.list_keys(*keys), *access.use_key_through("s3")]
+
+    def _writes(self, *keys: str) -> Statements:
+        return [self.access.write(*keys), *self.access.use_key_through("s3")]

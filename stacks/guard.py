@@ -1,0 +1,149 @@
+"""The guard outside the workflow: it cleans up after executions that could not do so themselves.
+
+An execution that is aborted or times out runs no further state, and a few errors of the service
+(States.Runtime, States.DataLimitExceeded) pass every catcher. So a rule on abnormal ends starts a
+machine of one state, which asks until the job is stopped and the throughput released: while a
+throughput is still being created, AWS may refuse to delete it for half an hour.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
+
+from stacks.access import allow
+from stacks.environment import Environment
+from stacks.functions import STEPS
+from stacks.machine import Machine
+from stacks.names import Names
+from stacks.retries import UNTIL_RELEASED
+
+_ABNORMAL = ["ABORTED", "FAILED", "TIMED_OUT"]
+_TIMEOUT = Duration.hours(3)
+_MARGIN_SECONDS = 60
+_UNDELIVERED_DAYS = 14
+
+
+class Guard(Construct):
+    """Rule, machine and the queue of events that could not be delivered to it."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        watched: sfn.StateMachine,
+        stop_run: lambda_.IFunction,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        names = Names(environment.name)
+        self.machine = Machine(
+            self,
+            "Machine",
+            environment=environment,
+            name=names.of("guard"),
+            start=self._stop_run(stop_run),
+            functions=[stop_run],
+            timeout=_TIMEOUT,
+        ).machine
+        self.undelivered = self._queue(names.of("guard-undelivered"))
+        rule = events.Rule(
+            self,
+            "Rule",
+            rule_name=names.of("abnormal-end"),
+            description=f"Starts the guard when {names.state_machine} ends abnormally",
+            event_pattern=_abnormal_ends(watched),
+        )
+        rule.add_target(self._target())
+
+    def _stop_run(self, function: lambda_.IFunction) -> sfn.IChainable:
+        seconds = next(step.timeout_seconds for step in STEPS if step.name == "Stop run")
+        task = tasks.LambdaInvoke.jsonata(
+            self,
+            "Stop run",
+            lambda_function=function,
+            payload=sfn.TaskInput.from_object(
+                {
+                    "execution": "{% $states.input.execution %}",
+                    "status": "{% $states.input.status %}",
+                    "now": "{% $states.context.State.EnteredTime %}",
+                }
+            ),
+            outputs="{% $states.result.Payload %}",
+            task_timeout=sfn.Timeout.duration(Duration.seconds(seconds + _MARGIN_SECONDS)),
+            retry_on_service_exceptions=False,
+        )
+        for retry in UNTIL_RELEASED:
+            retry.apply(task)
+        return task.add_catch(self._left_behind(), errors=["States.ALL"])
+
+    def _left_behind(self) -> sfn.Fail:
+        # Whoever gets the alarm opens this execution: it must say what to look at.
+        return sfn.Fail.jsonata(
+            self,
+            "Something is left behind",
+            error="{% $states.input.Error %}",
+            cause=(
+                "{% 'A CUSTOMIZATION JOB OR A THROUGHPUT MAY STILL BILL after ' & "
+                "$states.context.Execution.Input.execution.arn & '. Look for them: aws bedrock "
+                "list-provisioned-model-throughputs; aws bedrock list-model-customization-jobs "
+                "--status-equals InProgress. Cause: ' & $states.input.Cause %}"
+            ),
+        )
+
+    def _target(self) -> targets.SfnStateMachine:
+        detail = events.EventField.from_path
+        role = iam.Role(
+            self,
+            "StartRole",
+            description="Lets the rule start the guard",
+            assumed_by=iam.ServicePrincipal("events.amazonaws.com"),
+            inline_policies={
+                "start": iam.PolicyDocument(
+                    statements=[allow(["states:StartExecution"], [self.machine.state_machine_arn])]
+                )
+            },
+        )
+        return targets.SfnStateMachine(
+            self.machine,
+            input=events.RuleTargetInput.from_object(
+                {
+                    "execution": {
+                        "name": detail("$.detail.name"),
+                        "arn": detail("$.detail.executionArn"),
+                        "started_at": detail("$.detail.startDate"),
+                    },
+                    "status": detail("$.detail.status"),
+                }
+            ),
+            role=role.without_policy_updates(),
+            dead_letter_queue=self.undelivered,
+            retry_attempts=185,
+            max_event_age=Duration.hours(24),
+        )
+
+    def _queue(self, name: str) -> sqs.Queue:
+        return sqs.Queue(
+            self,
+            "Undelivered",
+            queue_name=name,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(_UNDELIVERED_DAYS),
+        )
+
+
+def _abnormal_ends(watched: sfn.StateMachine) -> events.EventPattern:
+    return events.EventPattern(
+        source=["aws.states"],
+        detail_type=["Step Functions Execution Status Change"],
+        detail={"status": _ABNORMAL, "stateMachineArn": [watched.state_machine_arn]},
+    )

@@ -1,0 +1,70 @@
+"""Who is asked again after which error: all Retry tables of the state machines.
+
+Every handler is idempotent, so that each may be asked again after any of these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aws_cdk import Duration
+from aws_cdk import aws_stepfunctions as sfn
+
+
+@dataclass(frozen=True)
+class Retry:
+    """One retrier. `max_delay_seconds` bounds the growth of the interval."""
+
+    errors: tuple[str, ...]
+    interval_seconds: int
+    max_attempts: int
+    backoff_rate: float = 2.0
+    max_delay_seconds: int | None = None
+    jitter: bool = True
+
+    def apply(self, state: sfn.TaskStateBase) -> None:
+        state.add_retry(
+            errors=list(self.errors),
+            interval=Duration.seconds(self.interval_seconds),
+            max_attempts=self.max_attempts,
+            backoff_rate=self.backoff_rate,
+            max_delay=Duration.seconds(self.max_delay_seconds) if self.max_delay_seconds else None,
+            jitter_strategy=sfn.JitterType.FULL if self.jitter else None,
+        )
+
+
+THROTTLED = Retry(
+    ("Throttled", "Lambda.TooManyRequestsException"),
+    interval_seconds=10,
+    max_attempts=8,
+    max_delay_seconds=300,
+)
+UNAVAILABLE = Retry(
+    (
+        "ServiceUnavailable",
+        "Lambda.ServiceException",
+        "Lambda.AWSLambdaException",
+        "Lambda.SdkClientException",
+        "Lambda.ClientExecutionTimeoutException",
+    ),
+    interval_seconds=5,
+    max_attempts=6,
+    max_delay_seconds=120,
+)
+# The function died in the middle: whoever asks again finds what it had done.
+DIED = Retry(
+    ("Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout", "States.Timeout"),
+    interval_seconds=5,
+    max_attempts=2,
+)
+# AWS deletes no throughput that is still being created: ask for an hour, evenly.
+THROUGHPUT_BUSY = Retry(
+    ("ThroughputBusy",),
+    interval_seconds=30,
+    max_attempts=120,
+    backoff_rate=1.0,
+    jitter=False,
+)
+
+ALWAYS = (THROTTLED, UNAVAILABLE, DIED)
+UNTIL_RELEASED = (THROUGHPUT_BUSY, *ALWAYS)

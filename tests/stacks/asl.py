@@ -1,0 +1,112 @@
+"""Reads a rendered state machine as a graph in which every state may also fail."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+END = "(the execution ends)"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A state and where it stands: in the machine itself or in a branch of a Parallel."""
+
+    name: str
+    state: Mapping[str, Any]
+    parent: str | None
+    branch: int
+
+
+class Graph:
+    def __init__(self, definition: Mapping[str, Any]) -> None:
+        self.start: str = definition["StartAt"]
+        found = [*_nodes(definition, None, 0)]
+        self.nodes = {node.name: node for node in found}
+        assert len(self.nodes) == len(found), "two states share a name"
+
+    def tasks(self) -> Iterator[Node]:
+        return (node for node in self.nodes.values() if node.state["Type"] == "Task")
+
+    def follow(self, name: str) -> set[str]:
+        """Return where the execution can go from a state, by success and by failure."""
+        return self._on_success(name) | self._on_failure(name)
+
+    def reach(self, start: str, *, past: Callable[[str], bool] = lambda _: False) -> set[str]:
+        """Return all that can be reached from `start` without going past states that match."""
+        seen: set[str] = set()
+        waiting = [start]
+        while waiting:
+            name = waiting.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            if name == END or past(name):
+                continue
+            waiting += self._unless_sibling_passes(name, past)
+        return seen
+
+    def _unless_sibling_passes(self, name: str, past: Callable[[str], bool]) -> set[str]:
+        # A Parallel completes when all its branches do: then each has passed what it must pass.
+        node = self.nodes[name]
+        if not self._ends_branch(node) or not self._a_branch_must_pass(node, past):
+            return self.follow(name)
+        return self._on_failure(name)
+
+    def _a_branch_must_pass(self, node: Node, past: Callable[[str], bool]) -> bool:
+        branches = self.nodes[str(node.parent)].state["Branches"]
+        return any(self._must_pass(branch, past) for branch in branches)
+
+    def _must_pass(self, branch: Mapping[str, Any], past: Callable[[str], bool]) -> bool:
+        inside = Graph(branch)
+        return END not in {
+            to
+            for name in inside.reach(inside.start, past=past) - {END}
+            if not past(name)
+            for to in inside._on_success(name)
+        }
+
+    def _on_success(self, name: str) -> set[str]:
+        node = self.nodes[name]
+        state = node.state
+        if state["Type"] == "Parallel":
+            return {branch["StartAt"] for branch in state["Branches"]}
+        if self._ends_branch(node):
+            return self._after(self.nodes[str(node.parent)])
+        return _next(state) or {END}
+
+    def _after(self, parallel: Node) -> set[str]:
+        return _next(parallel.state) or (
+            self._after(self.nodes[parallel.parent]) if parallel.parent else {END}
+        )
+
+    def _ends_branch(self, node: Node) -> bool:
+        return node.parent is not None and not _next(node.state)
+
+    def _on_failure(self, name: str) -> set[str]:
+        node = self.nodes[name]
+        catchers = node.state.get("Catch", [])
+        caught = {catcher["Next"] for catcher in catchers}
+        if any(catcher["ErrorEquals"] == ["States.ALL"] for catcher in catchers):
+            return caught
+        return caught | (self._on_failure(node.parent) if node.parent else {END})
+
+
+def _nodes(machine: Mapping[str, Any], parent: str | None, branch: int) -> Iterator[Node]:
+    for name, state in machine["States"].items():
+        yield Node(name, state, parent, branch)
+        for number, inner in enumerate(state.get("Branches", [])):
+            yield from _nodes(inner, name, number)
+
+
+def _next(state: Mapping[str, Any]) -> set[str]:
+    choices = {choice["Next"] for choice in state.get("Choices", [])}
+    return choices | {state[key] for key in ("Next", "Default") if key in state}
+
+
+def expressions(value: object) -> list[str]:
+    """Return every JSONata expression in a state or machine."""
+    return re.findall(r"\{%(.*?)%\}", json.dumps(value))

@@ -1,0 +1,65 @@
+"""Each mistake in an environment file ends in one line that says what to change."""
+
+from pathlib import Path
+
+import pytest
+
+from stacks.environment import FOLDER, EnvironmentInvalid, known_environments, load
+
+MISTAKES = {
+    "missing field": ('region = "us-east-1"\n', "", "region is missing"),
+    "misspelt field": (
+        "expire_runs_after_days",
+        "expire_runs_after_day",
+        "unknown field storage.expire_runs_after_day: did you mean 'expire_runs_after_days'?",
+    ),
+    "misspelt table": ("[storage]", "[storag]", "unknown field storag: did you mean 'storage'?"),
+    "missing table": ("[defaults]", "[functions.defaults]", "defaults is missing"),
+    "wrong choice": ('encryption = "s3"', 'encryption = "aes"', "storage.encryption is 'aes'"),
+    "wrong retention": ("log_retention_days = 14", "log_retention_days = 15", "is 15"),
+    "not a mail address": ("emails = []", 'emails = ["ops"]', "notifications.emails.0 is 'ops'"),
+    "other name": ('name = "dev"', 'name = "devel"', "name is 'devel', but the file says 'dev'"),
+    "long name": ('name = "dev"', f'name = "{"d" * 16}"', "at most 15 characters"),
+    "unknown model": ("nova-micro", "nova-mikro", "nova-mikro"),
+    "misspelt default": ("hold_minutes", "hold_minute", "did you mean 'hold_minutes'?"),
+    "model of another region": (
+        'model = "nova-micro"',
+        'model = "claude-3-haiku"',
+        "claude-3-haiku cannot be tuned in us-east-1, only in us-west-2",
+    ),
+    "region without the judge": (
+        'region = "us-east-1"',
+        'region = "eu-west-1"',
+        "judge nova-pro cannot be called from eu-west-1; judges there: none",
+    ),
+    "no TOML": ("[storage]", "[storage", "is no valid TOML"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_that_names_it(tmp_path: Path, mistake: str) -> None:
+    right, wrong, message = MISTAKES[mistake]
+    text = (FOLDER / "dev.toml").read_text(encoding="utf-8")
+    assert right in text
+    (tmp_path / "dev.toml").write_text(text.replace(right, wrong, 1), encoding="utf-8")
+
+    with pytest.raises(EnvironmentInvalid) as error:
+        load("dev", tmp_path)
+
+    assert message in str(error.value)
+    assert f"{tmp_path.name}/dev.toml" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_environment_names_the_nearest() -> None:
+    with pytest.raises(EnvironmentInvalid, match=r"no environment 'prd': did you mean 'prod'\?"):
+        load("prd")
+
+
+def test_no_environment_names_all() -> None:
+    with pytest.raises(EnvironmentInvalid, match=r"-c env=NAME, one of dev, local, prod$"):
+        load(None)
+
+
+def test_the_committed_environments_are_valid() -> None:
+    assert [load(name).name for name in known_environments()] == ["dev", "local", "prod"]
