@@ -1,0 +1,72 @@
+"""Foundation models as the control plane shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from local.bedrock.models import MODELS, FoundationModel, by_model_id, status_of
+from local.bedrock.protocol import NotFound
+from local.bedrock.state import World
+
+
+def shown(world: World, model: FoundationModel) -> bool:
+    gone = status_of(model, world.now(), ()) == "EOL"
+    return not gone or (model.key == "claude-3-haiku" and world.scenario.haiku_arrangement)
+
+
+def _details(world: World, model: FoundationModel, model_id: str, region: str) -> dict[str, Any]:
+    status = status_of(model, world.now(), world.scenario.legacy_models)
+    tunable = model_id == model.customization_id and region in model.regions
+    return {
+        "modelArn": f"arn:aws:bedrock:{region}::foundation-model/{model_id}",
+        "modelId": model_id,
+        "modelName": model.name,
+        "providerName": model.provider,
+        "inputModalities": ["TEXT"],
+        "outputModalities": ["TEXT"],
+        "responseStreamingSupported": True,
+        "customizationsSupported": ["FINE_TUNING"] if tunable else [],
+        "inferenceTypesSupported": ["PROVISIONED"] if tunable else ["ON_DEMAND"],
+        "modelLifecycle": {
+            "status": "LEGACY" if status != "ACTIVE" else "ACTIVE",
+            "legacyTime": model.legacy,
+            "endOfLifeTime": model.end_of_life,
+        },
+    }
+
+
+def get(world: World, identifier: str, region: str) -> dict[str, Any]:
+    model = by_model_id(identifier)
+    if model is None or not shown(world, model):
+        raise NotFound(f"Could not resolve the foundation model from the identifier {identifier}")
+    model_id = identifier.rpartition("foundation-model/")[2]
+    return {"modelDetails": _details(world, model, model_id, region)}
+
+
+def availability(world: World, identifier: str, region: str) -> dict[str, Any]:
+    get(world, identifier, region)
+    return {
+        "modelId": identifier,
+        "agreementAvailability": {"status": "AVAILABLE"},
+        "authorizationStatus": "AUTHORIZED",
+        "entitlementAvailability": "AVAILABLE",
+        "regionAvailability": "AVAILABLE",
+    }
+
+
+def list_models(world: World, request: dict[str, Any], region: str) -> dict[str, Any]:
+    shown = [
+        _details(world, model, model_id, region)
+        for model in MODELS
+        if shown(world, model)
+        for model_id in filter(None, (model.model_id, model.customization_id))
+    ]
+    for field, member in (
+        ("byProvider", "providerName"),
+        ("byCustomizationType", "customizationsSupported"),
+        ("byInferenceType", "inferenceTypesSupported"),
+        ("byOutputModality", "outputModalities"),
+    ):
+        if wanted := request.get(field):
+            shown = [each for each in shown if wanted in each[member]]
+    return {"modelSummaries": shown}

@@ -1,0 +1,85 @@
+"""What would have been billed: throughput by the minute, training and inference by the token."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+_MINUTE_SECONDS = 60.0
+
+
+@dataclass
+class Lease:
+    """A throughput's time on the meter.
+
+    It is counted from the purchase: AWS's text is silent on the minutes of provisioning, and the
+    higher reading is the safe one for a quote.
+    """
+
+    arn: str
+    model: str
+    units: int
+    usd_per_unit_hour: float | None
+    bought: float
+    ended: float | None = None
+
+    def minutes(self, now: float) -> float:
+        return ((self.ended if self.ended is not None else now) - self.bought) / _MINUTE_SECONDS
+
+
+class Meter:
+    """Counts; `items` is the bill."""
+
+    def __init__(self) -> None:
+        self.leases: list[Lease] = []
+        self._training: list[tuple[str, int, float | None]] = []
+        self._inference: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+
+    def train(self, model: str, tokens: int, usd_per_1k: float | None) -> None:
+        self._training.append((model, tokens, usd_per_1k))
+
+    def infer(self, model: str, input_tokens: int, output_tokens: int) -> None:
+        self._inference[model][0] += input_tokens
+        self._inference[model][1] += output_tokens
+
+    def end(self, arn: str, now: float) -> None:
+        for lease in self.leases:
+            if lease.arn == arn and lease.ended is None:
+                lease.ended = now
+
+    def bill(self, now: float) -> dict[str, Any]:
+        """Return the items (usd None: no published price), their sum in USD, and the minutes."""
+        items = [*self._lease_items(now), *self._training_items(), *self._inference_items()]
+        total = sum(item["usd"] for item in items if item["usd"] is not None)
+        minutes = sum(lease.minutes(now) for lease in self.leases)
+        return {"items": items, "total_usd": round(total, 2), "throughput_minutes": minutes}
+
+    def _lease_items(self, now: float) -> list[dict[str, Any]]:
+        return [
+            {
+                "what": f"provisioned throughput of {lease.model}, {lease.units} unit(s) at "
+                f"${lease.usd_per_unit_hour:g} an hour",
+                "quantity": round(lease.minutes(now), 1),
+                "unit": "minutes",
+                "usd": lease.minutes(now) / 60 * lease.units * (lease.usd_per_unit_hour or 0.0),
+            }
+            for lease in self.leases
+        ]
+
+    def _training_items(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "what": f"training of {model}",
+                "quantity": tokens,
+                "unit": "tokens",
+                "usd": None if price is None else tokens / 1000 * price,
+            }
+            for model, tokens, price in self._training
+        ]
+
+    def _inference_items(self) -> list[dict[str, Any]]:
+        return [
+            {"what": f"inference of {model}", "quantity": sum(pair), "unit": "tokens", "usd": None}
+            for model, pair in self._inference.items()
+        ]

@@ -1,0 +1,120 @@
+"""The foundation models of the offline account, with the dates of their lives.
+
+Sources, read 2026-11-23: Bedrock user guide, model-lifecycle-legacy.html, custom-models-hp.html,
+custom-model-fine-tuning.html, model-customization-prepare.html; prices: field reports.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+Ranges = dict[str, tuple[float, float, float]]  # default, minimum, maximum
+
+
+@dataclass(frozen=True)
+class FoundationModel:
+    """One model: what it is called, what can be done with it where, and what it costs."""
+
+    key: str
+    name: str
+    provider: str
+    model_id: str  # for inference on demand
+    customization_id: str | None = None  # with its context length; for jobs and throughput
+    regions: tuple[str, ...] = ()  # where it can be tuned
+    legacy: datetime | None = None
+    end_of_life: datetime | None = None
+    ranges: Ranges = field(default_factory=dict)
+    converse_records: bool = True
+    min_records: int = 8
+    max_records: int = 20_000
+    max_validation_records: int = 20_000
+    usd_per_unit_hour: float | None = None
+    usd_per_1k_training_tokens: float | None = None
+
+    @property
+    def tunable(self) -> bool:
+        return self.customization_id is not None
+
+
+def _day(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+MODELS = (
+    FoundationModel(
+        key="claude-3-haiku",
+        name="Claude 3 Haiku",
+        provider="Anthropic",
+        model_id="anthropic.claude-3-haiku-20240307-v1:0",
+        customization_id="anthropic.claude-3-haiku-20240307-v1:0:200k",
+        regions=("us-west-2",),
+        legacy=_day("2026-03-10"),
+        end_of_life=_day("2026-09-10"),
+        ranges={
+            "epochCount": (2, 1, 10),
+            "batchSize": (32, 4, 256),
+            "learningRateMultiplier": (1, 0.1, 2),
+            "earlyStoppingThreshold": (0.001, 0, 0.1),
+            "earlyStoppingPatience": (2, 1, 10),
+        },
+        converse_records=False,
+        min_records=32,
+        max_records=10_000,
+        max_validation_records=1_000,
+        usd_per_unit_hour=132.0,
+    ),
+    FoundationModel(
+        key="nova-micro",
+        name="Nova Micro",
+        provider="Amazon",
+        model_id="amazon.nova-micro-v1:0",
+        customization_id="amazon.nova-micro-v1:0:128k",
+        regions=("us-east-1",),
+        ranges={
+            "epochCount": (2, 1, 5),
+            "learningRate": (1e-5, 1e-6, 1e-4),
+            "learningRateWarmupSteps": (10, 0, 100),
+        },
+        usd_per_unit_hour=60.5,
+        usd_per_1k_training_tokens=0.001,
+    ),
+    FoundationModel(
+        key="nova-pro", name="Nova Pro", provider="Amazon", model_id="amazon.nova-pro-v1:0"
+    ),
+    FoundationModel(
+        key="claude-haiku-4-5",
+        name="Claude Haiku 4.5",
+        provider="Anthropic",
+        model_id="anthropic.claude-haiku-4-5-20251001-v1:0",
+    ),
+)
+_PROFILES = ("us.", "eu.", "apac.", "global.")
+
+
+def by_customization_id(identifier: str) -> FoundationModel | None:
+    identifier = identifier.rpartition("foundation-model/")[2]
+    return next((each for each in MODELS if each.customization_id == identifier), None)
+
+
+def by_model_id(identifier: str) -> FoundationModel | None:
+    """Find by an id with or without context length, or by its ARN."""
+    identifier = identifier.rpartition("foundation-model/")[2]
+    return next((m for m in MODELS if identifier in (m.model_id, m.customization_id)), None)
+
+
+def invocable(identifier: str) -> FoundationModel | None:
+    """Find by an inference id: a bare id, an inference profile, or the ARN of either."""
+    bare = identifier.rpartition("/")[2]
+    for prefix in _PROFILES:
+        bare = bare.removeprefix(prefix)
+    return next((each for each in MODELS if each.model_id == bare), None)
+
+
+def status_of(model: FoundationModel, now: datetime, forced_legacy: tuple[str, ...]) -> str:
+    """Return ACTIVE, LEGACY or EOL; the last is no status of AWS's, the model is just gone."""
+    if model.end_of_life and now >= model.end_of_life:
+        return "EOL"
+    if model.key in forced_legacy or (model.legacy and now >= model.legacy):
+        return "LEGACY"
+    return "ACTIVE"

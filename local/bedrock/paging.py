@@ -1,0 +1,70 @@
+"""Filters, order and pages of Bedrock's list operations."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from local.bedrock.protocol import ValidationError
+
+_DEFAULT_PAGE = 100
+
+
+class Listed(Protocol):
+    """What every listed resource has."""
+
+    created: datetime
+
+    @property
+    def name(self) -> str: ...
+
+
+ItemT = TypeVar("ItemT", bound=Listed)
+
+
+def filtered(
+    items: Iterable[ItemT],
+    request: dict[str, Any],
+    *,
+    status: Callable[[ItemT], str] | None = None,
+    matches: Callable[[ItemT], bool] = lambda _: True,
+) -> list[ItemT]:
+    """Apply statusEquals, nameContains, creationTimeAfter/Before and sortOrder."""
+    after = _moment(request.get("creationTimeAfter"))
+    before = _moment(request.get("creationTimeBefore"))
+    wanted = request.get("statusEquals")
+    kept = [
+        item
+        for item in items
+        if (request.get("nameContains", "").lower() in item.name.lower())
+        and (not wanted or status is None or status(item) == wanted)
+        and (after is None or item.created > after)
+        and (before is None or item.created < before)
+        and matches(item)
+    ]
+    newest_first = request.get("sortOrder", "Descending") == "Descending"
+    return sorted(kept, key=lambda item: item.created, reverse=newest_first)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def page(member: str, summaries: list[dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
+    """Cut one page out of `summaries` and say how to ask for the next."""
+    start = _offset(request.get("nextToken"))
+    size = int(request.get("maxResults", _DEFAULT_PAGE))
+    rest = start + size < len(summaries)
+    return {
+        member: summaries[start : start + size],
+        "nextToken": base64.b64encode(str(start + size).encode()).decode() if rest else None,
+    }
+
+
+def _offset(token: str | None) -> int:
+    try:
+        return int(base64.b64decode(token)) if token else 0
+    except ValueError:
+        raise ValidationError("The provided nextToken is invalid") from None

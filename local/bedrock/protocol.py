@@ -1,0 +1,239 @@
+"""AWS's REST-JSON protocol, seen from the service: botocore's model read the other way round."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote
+
+import botocore.session
+from botocore.model import ListShape, MapShape, OperationModel, Shape, StringShape, StructureShape
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class ServiceError(Exception):
+    """An error as AWS answers it: a code, an HTTP status and a message."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code, self.message, self.status = code, message, status
+
+
+class ValidationError(ServiceError):
+    """AWS's ValidationException."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ValidationException", message, 400)
+
+
+class NotFound(ServiceError):
+    """AWS's ResourceNotFoundException."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ResourceNotFoundException", message, 404)
+
+
+class Conflict(ServiceError):
+    """AWS's ConflictException."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ConflictException", message, 409)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One operation of the service's model, found by method and path."""
+
+    name: str
+    model: OperationModel
+    labels: dict[str, str]
+
+
+@functools.cache
+def _operations(service: str) -> list[tuple[str, re.Pattern[str], OperationModel]]:
+    model = botocore.session.get_session().get_service_model(service)
+    found = []
+    for name in model.operation_names:
+        operation = model.operation_model(name)
+        uri = operation.http["requestUri"].partition("?")[0]
+        pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(uri))
+        found.append((operation.http["method"], re.compile(pattern + "/?"), operation))
+    return found
+
+
+def route(service: str, method: str, path: str) -> Route | None:
+    """Return the operation that `method` and `path` (still URL-encoded or not) ask for."""
+    for candidate in _candidates(path):
+        for verb, pattern, operation in _operations(service):
+            match = pattern.fullmatch(candidate) if verb == method else None
+            if match:
+                labels = {key: unquote(value) for key, value in match.groupdict().items()}
+                return Route(operation.name, operation, labels)
+    return None
+
+
+def _candidates(path: str) -> Iterator[str]:
+    """Encode the slashes of an ARN, which the server may have decoded already."""
+    yield path
+    found = re.fullmatch(r"(?P<before>.*?/)(?P<arn>arn:aws.*?)(?P<after>(/[a-z-]+)?)", path)
+    if found:
+        yield f"{found['before']}{found['arn'].replace('/', '%2F')}{found['after']}"
+
+
+def parse(found: Route, query: Mapping[str, list[str]], body: bytes) -> dict[str, Any]:
+    """Return the operation's input, checked against the service's model.
+
+    Raises
+    ------
+    ValidationError
+        As AWS words it: every member that is missing, of a wrong type, or breaks a constraint.
+    """
+    shape = found.model.input_shape
+    if not isinstance(shape, StructureShape):
+        return {}
+    values = _located(shape, found.labels, query, _json(body, shape))
+    problems = [*_problems(shape, values, "")]
+    if problems:
+        errors = "error" if len(problems) == 1 else "errors"
+        raise ValidationError(
+            f"{len(problems)} validation {errors} detected: {'; '.join(problems)}"
+        )
+    return values
+
+
+def _json(body: bytes, shape: StructureShape) -> Any:  # noqa: ANN401  # JSON is of any type
+    payload = shape.serialization.get("payload")
+    if payload and shape.members[payload].type_name == "blob":
+        return {payload: body}
+    try:
+        value = json.loads(body) if body else {}
+    except ValueError:
+        raise ServiceError("SerializationException", "the body is no valid JSON") from None
+    if not isinstance(value, dict):
+        raise ServiceError("SerializationException", "the body is no JSON object")
+    return value
+
+
+def _located(
+    shape: StructureShape,
+    labels: dict[str, str],
+    query: Mapping[str, list[str]],
+    body: Any,  # noqa: ANN401
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, member in shape.members.items():
+        location = member.serialization.get("location")
+        wire = member.serialization.get("name", name)
+        if location == "uri" and wire in labels:
+            values[name] = labels[wire]
+        elif location == "querystring" and wire in query:
+            values[name] = _from_text(member, query[wire][0])
+        elif location is None and body.get(wire) is not None:
+            values[name] = body[wire]
+    return values
+
+
+def _from_text(member: Shape, text: str) -> Any:  # noqa: ANN401  # the member's type
+    if member.type_name == "integer":
+        return int(text) if text.lstrip("-").isdigit() else text
+    if member.type_name == "boolean":
+        return {"true": True, "false": False}.get(text, text)
+    return text
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,), "integer": (int,), "long": (int,), "float": (int, float),
+    "double": (int, float), "boolean": (bool,), "list": (list,), "map": (dict,),
+    "structure": (dict,),
+}  # fmt: skip
+
+
+def _problems(shape: Shape, value: Any, where: str) -> Iterator[str]:  # noqa: ANN401  # any JSON
+    expected = _TYPES.get(shape.type_name)
+    wrong_bool = isinstance(value, bool) and shape.type_name != "boolean"
+    if expected and (not isinstance(value, expected) or wrong_bool):
+        yield f"Value at '{where}' failed to satisfy constraint: Member must be a {shape.type_name}"
+    elif isinstance(shape, StructureShape):
+        if not getattr(shape, "is_document_type", False):
+            yield from _structure_problems(shape, value, where)
+    elif isinstance(shape, ListShape):
+        yield from _size_problems(shape, value, where, "length")
+        for index, each in enumerate(value):
+            yield from _problems(shape.member, each, f"{where}.{index + 1}.member")
+    elif isinstance(shape, MapShape):
+        for key, each in value.items():
+            yield from _problems(shape.value, each, f"{where}.{key}")
+    else:
+        yield from _scalar_problems(shape, value, where)
+
+
+def _structure_problems(shape: StructureShape, value: dict[str, Any], where: str) -> Iterator[str]:
+    for name in shape.required_members:
+        if name not in value:
+            at = f"{where}.{name}".lstrip(".")
+            yield f"Value null at '{at}' failed to satisfy constraint: Member must not be null"
+    for name, each in value.items():
+        member = shape.members.get(name)
+        if member is not None and each is not None:
+            yield from _problems(member, each, f"{where}.{name}".lstrip("."))
+
+
+def _scalar_problems(shape: Shape, value: Any, where: str) -> Iterator[str]:  # noqa: ANN401  # same
+    if isinstance(shape, StringShape):
+        yield from _size_problems(shape, value, where, "length")
+        if shape.enum and value not in shape.enum:
+            allowed = ", ".join(shape.enum)
+            yield (
+                f"Value '{value}' at '{where}' failed to satisfy constraint: Member must satisfy "
+                f"enum value set: [{allowed}]"
+            )
+        pattern = shape.metadata.get("pattern")
+        if pattern and not re.fullmatch(pattern, value):
+            yield (
+                f"Value '{value}' at '{where}' failed to satisfy constraint: Member must satisfy "
+                f"regular expression pattern: {pattern}"
+            )
+    elif shape.type_name in {"integer", "long", "float", "double"}:
+        yield from _size_problems(shape, value, where, "value")
+
+
+def _size_problems(shape: Shape, value: Any, where: str, what: str) -> Iterator[str]:  # noqa: ANN401
+    size = value if what == "value" else len(value)
+    failed = f"Value at '{where}' failed to satisfy constraint: Member must have {what}"
+    low, high = shape.metadata.get("min"), shape.metadata.get("max")
+    if low is not None and size < low:
+        yield f"{failed} greater than or equal to {low}"
+    if high is not None and size > high:
+        yield f"{failed} less than or equal to {high}"
+
+
+def answer(found: Route, output: dict[str, Any]) -> Answer:
+    """Serialise an operation's output; members that are None are left out."""
+    status = found.model.http.get("responseCode", 200)
+    shape = found.model.output_shape
+    payload = shape.serialization.get("payload") if shape is not None else None
+    if payload and isinstance(output.get(payload), bytes):
+        return status, {"Content-Type": "application/json"}, output[payload]
+    body = json.dumps(_plain(output)).encode()
+    return status, {"Content-Type": "application/json"}, body
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  # any JSON
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
+
+
+def failure(error: ServiceError) -> Answer:
+    headers = {"Content-Type": "application/json", "x-amzn-errortype": error.code}
+    return error.status, headers, json.dumps({"message": error.message}).encode()

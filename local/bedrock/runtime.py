@@ -1,0 +1,141 @@
+"""Converse and InvokeModel: the base model, the tuned one, and the judge."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from local.bedrock import throughputs
+from local.bedrock.answers import (
+    answer_base,
+    answer_tuned,
+    count_tokens,
+    judge_correctness,
+)
+from local.bedrock.foundation import shown
+from local.bedrock.models import invocable
+from local.bedrock.protocol import NotFound, ServiceError, ValidationError
+from local.bedrock.state import CustomModel, World
+
+_INVALID = "The provided model identifier is invalid."
+_LATENCY_MS = 400
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Who answers."""
+
+    name: str
+    custom: CustomModel | None
+
+
+def converse(world: World, request: dict[str, Any]) -> dict[str, Any]:
+    target = _target(world, request["modelId"])
+    messages = request.get("messages", [])
+    if not messages or messages[-1]["role"] != "user":
+        raise ValidationError("A conversation must end with a user message.")
+    asked = _text(messages[-1]["content"])
+    content, stop = _reply(target, request, asked)
+    system = " ".join(block.get("text", "") for block in request.get("system", []))
+    heard = " ".join(_text(each["content"]) for each in messages)
+    used = count_tokens(f"{system} {heard}"), count_tokens(json.dumps(content))
+    world.meter.infer(target.name, *used)
+    return {
+        "output": {"message": {"role": "assistant", "content": content}},
+        "stopReason": stop,
+        "usage": {
+            "inputTokens": used[0],
+            "outputTokens": used[1],
+            "totalTokens": sum(used),
+        },
+        "metrics": {"latencyMs": _LATENCY_MS},
+    }
+
+
+def invoke(world: World, request: dict[str, Any]) -> dict[str, Any]:
+    """Answer in the format of Claude's messages or of Nova's, as the body asks."""
+    body = json.loads(request["body"])
+    claude = "anthropic_version" in body
+    limit = body.get("max_tokens") or body.get("inferenceConfig", {}).get("maxTokens", 512)
+    system = body.get("system", "")
+    plain = {
+        "modelId": request["modelId"],
+        "messages": [
+            {"role": each["role"], "content": _blocks(each["content"])} for each in body["messages"]
+        ],
+        "system": _blocks(system) if system else [],
+        "inferenceConfig": {"maxTokens": limit},
+    }
+    done = converse(world, plain)
+    usage = {
+        "input_tokens": done["usage"]["inputTokens"],
+        "output_tokens": done["usage"]["outputTokens"],
+    }
+    if not claude:
+        return {
+            "body": json.dumps({k: done[k] for k in ("output", "stopReason", "usage")}).encode()
+        }
+    text = [{"type": "text", **block} for block in done["output"]["message"]["content"]]
+    answer = {"type": "message", "role": "assistant", "content": text, "usage": usage}
+    return {"body": json.dumps({**answer, "stop_reason": done["stopReason"]}).encode()}
+
+
+def _blocks(content: Any) -> list[dict[str, str]]:  # noqa: ANN401  # text or blocks
+    if isinstance(content, str):
+        return [{"text": content}]
+    return [{"text": str(block["text"])} for block in content]
+
+
+def _text(content: list[dict[str, Any]]) -> str:
+    return " ".join(block.get("text", "") for block in content)
+
+
+def _target(world: World, identifier: str) -> _Target:
+    if ":provisioned-model/" in identifier:
+        return _provisioned(world, identifier)
+    model = invocable(identifier)
+    if model is None or not shown(world, model):
+        raise ValidationError(_INVALID)
+    return _Target(model.name, None)
+
+
+def _provisioned(world: World, identifier: str) -> _Target:
+    try:
+        found = throughputs.find(world, identifier)
+    except NotFound:
+        raise ValidationError(_INVALID) from None
+    if found.status != "InService":
+        raise ServiceError(
+            "ModelNotReadyException", "The model is not ready for serving requests.", 429
+        )
+    if found.custom is None:
+        return _Target(found.base.name, None)
+    return _Target(f"tuned {found.base.name}", found.custom)
+
+
+def _reply(
+    target: _Target, request: dict[str, Any], asked: str
+) -> tuple[list[dict[str, Any]], str]:
+    tool = request.get("toolConfig", {}).get("toolChoice", {}).get("tool")
+    if tool:
+        use = {"toolUseId": "tooluse_offline", "name": tool["name"], "input": _judge(asked)}
+        return [{"toolUse": use}], "tool_use"
+    text = answer_tuned(target.custom.fitted, asked) if target.custom else answer_base(asked)
+    limit = request.get("inferenceConfig", {}).get("maxTokens")
+    words = text.split()
+    if limit and count_tokens(text) > limit:
+        return [{"text": " ".join(words[: max(1, int(limit / 1.3))])}], "max_tokens"
+    return [{"text": text}], "end_turn"
+
+
+def _judge(asked: str) -> dict[str, Any]:
+    parts = [_tagged(asked, tag) for tag in ("question", "reference_answer", "answer")]
+    score, reason = judge_correctness(*parts)
+    return {"score": score, "reason": reason}
+
+
+def _tagged(text: str, tag: str) -> str:
+    found = re.search(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+    return found[1].strip() if found else ""

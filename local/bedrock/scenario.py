@@ -1,0 +1,52 @@
+"""What an offline account is like and what goes wrong in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+Kind = Literal["throttle", "server_error", "access_denied", "quota", "timeout_after_effect", "slow"]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One call that goes wrong: the `after`-th and following ones, `times` times (None: always)."""
+
+    operation: str  # of the service's model, e.g. "CreateProvisionedModelThroughput"
+    kind: Kind
+    times: int | None = None
+    after: int = 0
+    seconds: float = 30.0  # of real time, for "slow"
+    model: str = ""  # only calls whose model id or name holds this text
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Defaults play an account in which everything works."""
+
+    no_commitment_units: int = 1
+    running_jobs: int = 2
+    haiku_arrangement: bool = True  # a private arrangement for Claude 3 Haiku past its end of life
+    legacy_models: tuple[str, ...] = ()  # keys of models to show as LEGACY
+    job_outcome: Literal["complete", "fail", "stuck_not_started", "stuck_training"] = "complete"
+    throughput_outcome: Literal["in_service", "fail", "never_ready"] = "in_service"
+    provisioning_minutes: float = 20.0
+    faults: tuple[Fault, ...] = ()
+
+    @classmethod
+    def from_json(cls, text: str) -> Scenario:
+        """Parse a JSON object of these fields.
+
+        Raises
+        ------
+        ValueError
+            A field is unknown; the message names those that exist.
+        """
+        raw: dict[str, Any] = json.loads(text)
+        known = {field.name for field in fields(cls)}
+        if unknown := raw.keys() - known:
+            raise ValueError(f"unknown: {sorted(unknown)}; a scenario has {sorted(known)}")
+        faults = tuple(Fault(**each) for each in raw.pop("faults", ()))
+        legacy = tuple(raw.pop("legacy_models", ()))
+        return cls(faults=faults, legacy_models=legacy, **raw)

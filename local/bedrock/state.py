@@ -1,0 +1,147 @@
+"""What the offline Bedrock remembers, and the ports through which it touches the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from local.bedrock.language_model import Fitted
+from local.bedrock.meter import Meter
+from local.bedrock.models import FoundationModel
+from local.bedrock.scenario import Scenario
+
+Events = Callable[[str, str, str, dict[str, Any], list[str]], None]
+
+
+class Clock(Protocol):
+    """Simulated time."""
+
+    def time(self) -> float:
+        """Return the now in epoch seconds."""
+
+    def call_at(self, when: float, act: Callable[[], None]) -> None:
+        """Run `act` when the time reaches `when`."""
+
+
+class Objects(Protocol):
+    """S3, as Bedrock's service role sees it."""
+
+    def get(self, bucket: str, key: str) -> bytes | None: ...
+
+    def put(self, bucket: str, key: str, body: bytes) -> None: ...
+
+    def bucket_exists(self, bucket: str) -> bool: ...
+
+
+@dataclass
+class Phase:
+    """One of the job's statusDetails."""
+
+    status: str = "NotStarted"
+    began: datetime | None = None
+    changed: datetime | None = None
+
+
+@dataclass
+class Job:
+    """One customization job."""
+
+    arn: str
+    request: dict[str, Any]
+    base: FoundationModel
+    account: str
+    region: str
+    created: datetime
+    changed: datetime
+    status: str = "InProgress"
+    failure: str | None = None
+    ended: datetime | None = None
+    model_arn: str | None = None
+    training_loss: float | None = None
+    validation_loss: float | None = None
+    phases: dict[str, Phase] = field(
+        default_factory=lambda: {
+            name: Phase() for name in ("validation", "dataProcessing", "training")
+        }
+    )
+
+    @property
+    def name(self) -> str:
+        return str(self.request["jobName"])
+
+
+@dataclass
+class CustomModel:
+    """One tuned model."""
+
+    arn: str
+    name: str
+    job: Job
+    fitted: Fitted
+    created: datetime
+
+
+@dataclass
+class Throughput:
+    """One provisioned throughput."""
+
+    arn: str
+    request: dict[str, Any]
+    base: FoundationModel
+    model_arn: str
+    custom: CustomModel | None
+    created: datetime
+    changed: datetime
+    status: str = "Creating"
+    failure: str | None = None
+    committed_until: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.request["provisionedModelName"])
+
+    @property
+    def units(self) -> int:
+        return int(self.request["modelUnits"])
+
+
+class World:
+    """All state of one offline Bedrock; `lock` guards it."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        objects: Objects,
+        events: Events,
+        role_assumable: Callable[[str], bool],
+        scenario: Scenario,
+    ) -> None:
+        self.clock, self.objects, self.events = clock, objects, events
+        self.role_assumable, self.scenario = role_assumable, scenario
+        self.lock = threading.RLock()
+        self.clear()
+
+    def clear(self) -> None:
+        self.jobs: dict[str, Job] = {}
+        self.models: dict[str, CustomModel] = {}
+        self.throughputs: dict[str, Throughput] = {}
+        self.tags: dict[str, dict[str, str]] = {}
+        self.tokens: dict[tuple[str, str], str] = {}  # (operation, client token) -> ARN
+        self.calls: dict[int, int] = {}  # fault -> matching calls so far
+        self.meter = Meter()
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock.time(), UTC)
+
+    def new_id(self, kind: str, name: str) -> str:
+        """Return 12 characters as AWS uses in ARNs; the same for the same name and count."""
+        seed = f"{kind}/{name}/{len(self.jobs) + len(self.throughputs)}/{self.clock.time()}"
+        return hashlib.sha256(seed.encode()).hexdigest()[:12]
+
+    def tag(self, arn: str, tags: list[dict[str, str]]) -> None:
+        self.tags.setdefault(arn, {}).update({each["key"]: each["value"] for each in tags})

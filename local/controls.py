@@ -1,0 +1,59 @@
+"""Routes of the offline AWS that AWS does not have: look at Bedrock, stage faults, pass time.
+
+- `GET /_offline/bedrock`: jobs, models, throughputs and the billing meter, as JSON
+- `PUT /_offline/scenario`: quotas, lifecycle and faults from now on (`local.bedrock.Scenario`)
+- `POST /_offline/redeploy`: forget everything, then deploy the `local` environment anew
+- `POST /_offline/advance` with `{"seconds": 3600}`: let simulated time pass
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from local.bedrock import Scenario
+
+if TYPE_CHECKING:
+    from local.server import OfflineAws
+
+Scope = dict[str, Any]
+Asgi = Callable[[Scope, Any, Any], Awaitable[None]]
+_PREFIX = "/_offline/"
+
+
+def controls(app: Asgi, offline: OfflineAws) -> Asgi:
+    """Answer the routes of this module, and pass every other request to `app`."""
+
+    async def route(scope: Scope, receive: Any, send: Any) -> None:  # noqa: ANN401  # ASGI's own
+        if scope["type"] != "http" or not scope["path"].startswith(_PREFIX):
+            await app(scope, receive, send)
+            return
+        body = (await receive()).get("body", b"")
+        answer = await asyncio.to_thread(
+            _act, offline, scope["method"], scope["path"].removeprefix(_PREFIX), body
+        )
+        status = 404 if answer is None else 200
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
+
+    return route
+
+
+def _act(offline: OfflineAws, method: str, route: str, body: bytes) -> dict[str, Any] | None:
+    if (method, route) == ("GET", "bedrock"):
+        snapshot: dict[str, Any] = offline.bedrock.snapshot()
+        return snapshot
+    if (method, route) == ("PUT", "scenario"):
+        offline.bedrock.scenario = Scenario.from_json(body.decode())
+        return {}
+    if (method, route) == ("POST", "redeploy"):
+        offline.reset()
+        offline.redeploy()
+        return {}
+    if (method, route) == ("POST", "advance"):
+        offline.clock.advance(float(json.loads(body)["seconds"]))
+        return {"now": offline.clock.iso()}
+    return None

@@ -1,0 +1,99 @@
+"""Bootstrap, `cdk deploy` and upload: what a person does with an account, done offline."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from dataset.prepare import Prepared, prepare
+from lambdas.domain.catalogue import find_model
+
+ROOT = Path(__file__).parent.parent
+CLI = ROOT / "node_modules" / "aws-cdk"
+BOOTSTRAP_TEMPLATE = CLI / "lib" / "api" / "bootstrap" / "bootstrap-template.yaml"
+DATASET_PREFIX = "datasets/default"
+
+
+class DeploymentFailed(RuntimeError):
+    """`cdk deploy` did not succeed; the message holds the end of what it printed."""
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What the deployed `local` environment consists of, from its stacks' outputs."""
+
+    bucket: str
+    state_machine_arn: str
+
+
+def bootstrap() -> None:
+    """Create the CDKToolkit stack from the template that the pinned CLI brings along."""
+    cloudformation: Any = boto3.client("cloudformation")
+    cloudformation.create_stack(
+        StackName="CDKToolkit",
+        TemplateBody=BOOTSTRAP_TEMPLATE.read_text(),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName="CDKToolkit", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+
+
+def deploy(environment: str = "local", *, assembly: Path | None = None) -> Deployed:
+    """Run the real `cdk deploy` of `environment` against the endpoint of this process.
+
+    Raises
+    ------
+    DeploymentFailed
+        The CLI exited with an error.
+    """
+    app = ["--app", str(assembly)] if assembly else ["-c", f"env={environment}"]
+    run_cdk("deploy", "--all", "--require-approval", "never", "--concurrency", "3", *app)
+    return find_deployed(environment)
+
+
+def run_cdk(*arguments: str) -> None:
+    """Run the pinned CLI with this process's environment; its output only shows on failure."""
+    with tempfile.TemporaryDirectory() as scratch:
+        environ = os.environ | {
+            "CDK_HOME": scratch,  # its cache of account numbers is the caller's otherwise
+            "CI": "true",
+            "CDK_DISABLE_VERSION_CHECK": "1",
+            "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }
+        command = [str(Path(sys.executable).parent / "node"), str(CLI / "bin" / "cdk"), *arguments]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+        )
+    if done.returncode:
+        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-30:])
+        raise DeploymentFailed(f"cdk {arguments[0]} failed with status {done.returncode}:\n{tail}")
+
+
+def find_deployed(environment: str) -> Deployed:
+    """Read the outputs of the environment's stacks."""
+    cloudformation: Any = boto3.client("cloudformation")
+    outputs: dict[str, str] = {}
+    for stack in ("storage", "pipeline"):
+        name = f"bedrock-tuning-{environment}-{stack}"
+        [described] = cloudformation.describe_stacks(StackName=name)["Stacks"]
+        outputs |= {o["OutputKey"]: o["OutputValue"] for o in described.get("Outputs", [])}
+    return Deployed(outputs["BucketName"], outputs["StateMachineArn"])
+
+
+def upload(source: Path, bucket: str, model: str) -> Prepared:
+    """Convert `source` to the format of `model` where it is raw, and upload it."""
+    s3: Any = boto3.client("s3")
+    with tempfile.TemporaryDirectory() as scratch:
+        prepared = prepare(source, Path(scratch), find_model(model), None)
+        for file in sorted(Path(scratch).glob("*.jsonl")):
+            s3.upload_file(str(file), bucket, f"{DATASET_PREFIX}/{file.name}")
+    return prepared

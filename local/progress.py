@@ -1,0 +1,101 @@
+"""Shows an execution's states as they pass, from its history, as the console does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Self, TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+Event = dict[str, Any]
+_NAME_WIDTH = 36
+
+
+@dataclass
+class Progress:
+    """One line per state; a loop that waits stays on its line and says what it waits for.
+
+    On a terminal the line of the current state is rewritten as it changes. Elsewhere a line is
+    printed when a state is entered for the first time, or when what it waits for has changed.
+    """
+
+    out: TextIO = sys.stdout
+    _started: datetime | None = None
+    _seen: dict[str, str] = field(default_factory=dict)
+    _waits_for: str = ""
+
+    def __post_init__(self) -> None:
+        self._console = Console(file=self.out, highlight=False, soft_wrap=True)
+        self._live = Live(console=self._console, auto_refresh=False, transient=False)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live.is_started:
+            self._live.stop()
+
+    def show(self, events: list[Event]) -> None:
+        """Take the events that are new since the last call."""
+        for event in events:
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
+        at = event["timestamp"]
+        self._started = self._started or at
+        details = event.get("stateEnteredEventDetails")
+        if details:
+            self._enter(details["name"], at - self._started, event["type"])
+        exited = event.get("stateExitedEventDetails")
+        if exited:
+            self._waits_for = _pending(exited.get("output", "")) or self._waits_for
+
+    def _enter(self, name: str, elapsed: timedelta, kind: str) -> None:
+        if kind in {"ChoiceStateEntered", "ParallelStateEntered", "SucceedStateEntered"}:
+            return
+        note = self._waits_for if kind == "WaitStateEntered" else ""
+        known = self._seen.get(name)
+        if known is not None and (not note or known == note):
+            self._redraw(name, elapsed, note)
+            return
+        self._seen[name] = note
+        self._print(name, elapsed, note)
+
+    def _print(self, name: str, elapsed: timedelta, note: str) -> None:
+        self._console.print(_line(name, elapsed, note))
+
+    def _redraw(self, name: str, elapsed: timedelta, note: str) -> None:
+        if self._live.is_started:
+            self._live.update(_line(name, elapsed, note), refresh=True)
+
+
+def _line(name: str, elapsed: timedelta, note: str) -> Text:
+    seconds = int(elapsed.total_seconds())
+    clock = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return Text.assemble(
+        ("  " + clock.rjust(8), "dim"), "  ", name.ljust(_NAME_WIDTH), (note, "dim")
+    )
+
+
+def _pending(output: str) -> str:
+    """Say what a *Check …* state found still pending, from its output."""
+    return next(_phases(json.loads(output or "null")), "")
+
+
+def _phases(value: object) -> Iterator[str]:
+    if not isinstance(value, dict):
+        return
+    if value.get("phase") and not value.get("done"):
+        yield f"waits for the customization job: {value['phase']}, {value['phase_status']}"
+    elif value.get("throughput_arn") and value.get("ready") is False:
+        yield f"waits for the provisioned throughput: {value['status']}"
+    for inner in value.values():
+        yield from _phases(inner)

@@ -1,0 +1,206 @@
+"""`make rehearse`: a whole run, offline, from `cdk deploy` to the verdict.
+
+Usage: python -m local.rehearse [--dataset DIR] [--input JSON-OR-FILE]
+Exit status: 0 the execution succeeded and nothing is left running; 1 it did not; 2 bad usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from dataset.prepare import SourceInvalid
+from lambdas.domain.errors import InputInvalid
+from local.deployment import ROOT, Deployed, DeploymentFailed, bootstrap, deploy, upload
+from local.progress import Progress
+from local.server import OfflineAws
+
+REGION = "us-west-2"  # environments/local.toml
+BANNER = (
+    "REHEARSAL: offline, in simulated time. No AWS account is touched and nothing is bought;\n"
+    "models, answers and scores come from a small stand-in for Bedrock on this machine."
+)
+_POLL_SECONDS = 0.1
+
+
+class UsageInvalid(ValueError):
+    """What the caller asked for cannot be rehearsed."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the execution ended."""
+
+    name: str
+    status: str
+    error: str | None
+    cause: str | None
+    simulated_seconds: float
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="make rehearse", description=__doc__)
+    parser.add_argument("--dataset", type=Path, default=ROOT / "dataset", metavar="DIR")
+    parser.add_argument("--input", default="{}", metavar="JSON-OR-FILE")
+    options = parser.parse_args(arguments)
+    try:
+        return rehearse(options.dataset, read_input(options.input))
+    except (UsageInvalid, SourceInvalid, InputInvalid) as error:
+        print(f"Cannot rehearse: {error}", file=sys.stderr)
+        return 2
+    except DeploymentFailed as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted; the offline AWS and all it ran are gone.", file=sys.stderr)
+        return 130
+
+
+def read_input(text: str) -> dict[str, Any]:
+    """Parse the execution input, given as JSON or as a file that holds it.
+
+    Raises
+    ------
+    UsageInvalid
+        It is neither, or no JSON object.
+    """
+    source = Path(text)
+    if not text.lstrip().startswith("{"):
+        if not source.is_file():
+            raise UsageInvalid(f"INPUT is neither a JSON object nor a file: {text}")
+        text = source.read_text(encoding="utf-8")
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageInvalid(f"INPUT is no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise UsageInvalid(f"INPUT is no JSON object but {type(value).__name__}")
+    return value
+
+
+def rehearse(dataset: Path, execution_input: dict[str, Any]) -> int:
+    """Play one run and print it; return the exit status."""
+    began = time.monotonic()
+    print(BANNER, flush=True)
+    model = str(execution_input.get("model", default_model()))
+    offline = OfflineAws(region=REGION)
+    try:
+        offline.start()
+        deployed = _set_up(dataset, model)
+        print(f"Set up in {time.monotonic() - began:.0f} s.\n", flush=True)
+        ended = _execute(deployed, execution_input)
+        folder = download_run(deployed.bucket, ROOT / "rehearsals")
+        left = offline.bedrock.alive()
+        print(summary(ended, folder, offline.bedrock.snapshot()["meter"], left))
+        print(f"Wall clock {time.monotonic() - began:.0f} s.")
+        return 0 if ended.status == "SUCCEEDED" and not left else 1
+    finally:
+        offline.stop()
+
+
+def default_model() -> str:
+    """Return the model that the `local` environment tunes when the input names none."""
+    from stacks.environment import load  # noqa: PLC0415  # pydantic only, no CDK
+
+    return load("local").defaults.model
+
+
+def _set_up(dataset: Path, model: str) -> Deployed:
+    bootstrap()
+    deployed = deploy()
+    prepared = upload(dataset, deployed.bucket, model)
+    print(f"Deployed environment local; uploaded {prepared}.")
+    return deployed
+
+
+def _execute(deployed: Deployed, execution_input: dict[str, Any]) -> Ended:
+    states: Any = boto3.client("stepfunctions")
+    arn = states.start_execution(
+        stateMachineArn=deployed.state_machine_arn, input=json.dumps(execution_input)
+    )["executionArn"]
+    with Progress() as progress:
+        for events in _new_events(states, arn):
+            progress.show(events)
+    described = states.describe_execution(executionArn=arn)
+    return Ended(
+        name=described["name"],
+        status=described["status"],
+        error=described.get("error"),
+        cause=described.get("cause"),
+        simulated_seconds=(described["stopDate"] - described["startDate"]).total_seconds(),
+    )
+
+
+def _new_events(states: Any, arn: str) -> Iterator[list[dict[str, Any]]]:  # noqa: ANN401  # a boto3 client
+    seen, running = 0, True
+    while running:
+        running = states.describe_execution(executionArn=arn)["status"] == "RUNNING"
+        pages = states.get_paginator("get_execution_history").paginate(executionArn=arn)
+        events = [event for page in pages for event in page["events"]]
+        yield events[seen:]
+        seen = len(events)
+        if running:
+            time.sleep(_POLL_SECONDS)
+
+
+def download_run(bucket: str, folder: Path) -> Path | None:
+    """Copy all that the run wrote under its prefix to `folder/<run>/`."""
+    s3: Any = boto3.client("s3")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="runs/")
+    run: Path | None = None
+    for key in (item["Key"] for page in pages for item in page.get("Contents", [])):
+        target = folder / key.removeprefix("runs/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        s3.download_file(bucket, key, str(target))
+        run = folder / Path(key).parts[1]
+    return run
+
+
+def summary(ended: Ended, folder: Path | None, meter: dict[str, Any], left: list[str]) -> str:
+    """Say how it ended, with the figures a person looks for first."""
+    lines = ["", *_outcome(ended, folder), *_bill(meter)]
+    lines += [f"STILL RUNNING: {arn}" for arn in left] or ["Left running: nothing."]
+    if folder:
+        lines += [f"Report:  {_shown(folder / 'report.html')}"] if ended.error is None else []
+        lines += [f"Files:   {_shown(folder)}/"]
+    hours, minutes = divmod(round(ended.simulated_seconds / 60), 60)
+    lines += [f"Simulated duration {hours} h {minutes:02} min."]
+    return "\n".join(lines)
+
+
+def _shown(path: Path) -> str:
+    return os.path.relpath(path)
+
+
+def _outcome(ended: Ended, folder: Path | None) -> list[str]:
+    if ended.status != "SUCCEEDED" or folder is None:
+        return [f"Execution {ended.status}: {ended.error}", f"{ended.cause}", ""]
+    verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    losses = json.loads((folder / "losses.json").read_text(encoding="utf-8"))
+    return [
+        f"Verdict: the tuned model is {str(verdict['verdict']).upper()}.",
+        f"         {verdict['reason']}",
+        f"Losses:  {losses['verdict']}",
+        "",
+    ]
+
+
+def _bill(meter: dict[str, Any]) -> list[str]:
+    lines = [f"Would have been paid: ${meter['total_usd']:,.2f}"]
+    for item in meter["items"]:
+        usd = "no published price" if item["usd"] is None else f"${item['usd']:,.2f}"
+        lines.append(f"  {item['what']}: {item['quantity']} {item['unit']}, {usd}")
+    return [*lines, ""]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,197 @@
+"""MiniStack in a thread of this process, patched, with our own Bedrock in front."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from local.bedrock import Bedrock, Scenario
+from local.clock import SimulatedClock
+from local.controls import controls
+from local.environment import offline_variables, scrubbed
+
+_START_SECONDS = 30
+_ServiceName = Literal["bedrock", "bedrock-runtime"]
+_SERVICES: tuple[_ServiceName, ...] = ("bedrock", "bedrock-runtime")
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class OfflineAws:
+    """The offline AWS of this process; MiniStack is a module, so there is one at a time.
+
+    Parameters
+    ----------
+    region
+        Where clients and functions find themselves.
+    port
+        Port on 127.0.0.1; None takes a free one.
+    """
+
+    def __init__(self, *, region: str, port: int | None = None) -> None:
+        self.region = region
+        self.port = port or _free_port()
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.variables = offline_variables(self.endpoint, region)
+        self.clock = SimulatedClock()
+        self.bedrock: Bedrock
+        self.redeploy: Callable[[], None] = lambda: None  # what follows a reset of `local up`
+        self._scratch = Path(tempfile.mkdtemp(prefix="offline-aws-"))
+        self._done: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Replace this process's AWS environment, start serving, and return when it answers."""
+        environ = scrubbed(os.environ) | self.variables
+        environ |= {
+            "GATEWAY_PORT": str(self.port),
+            "MINISTACK_REGION": self.region,
+            "LAMBDA_EXECUTOR": "local",
+            "LAMBDA_WARM_TTL_SECONDS": "3600",  # simulated hours may pass between two calls
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "LOG_LEVEL": "ERROR",
+            "TMPDIR": str(self._scratch),  # code of functions; deleted in stop()
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONWARNINGS": "ignore",
+        }
+        os.environ.clear()
+        os.environ.update(environ)
+        tempfile.tempdir = str(self._scratch)
+        app = self._assemble()
+        self._thread = threading.Thread(target=self._serve, args=(app,), daemon=True)
+        self._thread.start()
+        _wait_until_listening(self.port)
+
+    def stop(self) -> None:
+        """End the server and its functions' processes, and delete what they left on disk."""
+        from ministack.core import lambda_runtime  # noqa: PLC0415  # only after start()
+
+        self.clock.stop()
+        lambda_runtime.reset()
+        if self._loop and self._done:
+            self._loop.call_soon_threadsafe(self._done.set)
+        if self._thread:
+            self._thread.join(timeout=10)
+        tempfile.tempdir = None
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def reset(self) -> None:
+        """Forget everything: stacks, buckets, executions, Bedrock's jobs and meter."""
+        from ministack import app as gateway  # noqa: PLC0415  # only after start()
+
+        gateway._reset_all_state()  # noqa: SLF001  # the reset that its own endpoint calls
+
+    def enforce_iam(self, *, on: bool) -> None:
+        """From now on, check signatures and the roles of functions and machines, or do not."""
+        from ministack import app as gateway  # noqa: PLC0415  # only after start()
+        from ministack.core import lambda_runtime  # noqa: PLC0415  # same
+
+        gateway.AUTH = on
+        lambda_runtime.reset()  # running functions hold the credentials of before
+
+    def _forgetting(self, reset: Callable[[], None]) -> Callable[[], None]:
+        def reset_all() -> None:
+            reset()
+            self.clock.forget()
+            self.bedrock.reset()
+
+        return reset_all
+
+    def _assemble(self) -> Any:  # noqa: ANN401  # MiniStack publishes no types
+        from ministack import app as gateway  # noqa: PLC0415  # reads the environment on import
+
+        from local import plugs  # noqa: PLC0415  # imports MiniStack
+        from local.patches import access, apply  # noqa: PLC0415  # same
+
+        self.bedrock = Bedrock(
+            clock=self.clock,
+            objects=plugs.Objects(),
+            events=plugs.publish,
+            role_assumable=plugs.role_assumable,
+            scenario=Scenario(),
+        )
+        apply(self.clock, self.bedrock.resource_tags)
+        for service in _SERVICES:
+            gateway.SERVICE_HANDLERS[service] = self._handler(service)
+        gateway._reset_all_state = self._forgetting(gateway._reset_all_state)  # noqa: SLF001  # its endpoint calls it by this name
+        return controls(access.present_requests_as_tls(gateway.app), self)
+
+    def _handler(self, service: _ServiceName) -> Any:  # noqa: ANN401  # an async callable
+        async def handle(
+            method: str, path: str, headers: Mapping[str, str], body: bytes, query: dict[str, Any]
+        ) -> Answer:
+            return await asyncio.to_thread(
+                self._answer, service, method, path, headers, body or b"", query
+            )
+
+        return handle
+
+    def _answer(  # noqa: PLR0913, PLR0917  # MiniStack's handler takes these
+        self,
+        service: _ServiceName,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        query: dict[str, Any],
+    ) -> Answer:
+        from ministack import app as gateway  # noqa: PLC0415  # as above
+        from ministack.core.responses import get_account_id, get_region  # noqa: PLC0415  # same
+
+        from local.plugs import check_access  # noqa: PLC0415  # imports MiniStack
+
+        account, region = get_account_id(), get_region()
+        if gateway.AUTH:
+            checks = self.bedrock.authorization(service, method, path, body, account, region)
+            denied = check_access(headers, checks or [], service)
+            if denied:
+                return denied
+        answer: Answer = self.bedrock.handle(
+            service, account, region, method, path, headers, _lists(query), body
+        )
+        return answer
+
+    def _serve(self, app: Any) -> None:  # noqa: ANN401  # an ASGI application
+        from hypercorn.asyncio import serve  # noqa: PLC0415  # with MiniStack
+        from hypercorn.config import Config  # noqa: PLC0415  # same
+
+        config = Config()
+        config.bind = [f"127.0.0.1:{self.port}"]
+        config.loglevel = "ERROR"
+        config.graceful_timeout = 0.2
+
+        async def until_done() -> None:
+            self._loop, self._done = asyncio.get_running_loop(), asyncio.Event()
+            await serve(app, config, shutdown_trigger=self._done.wait)
+
+        asyncio.run(until_done())
+
+
+def _lists(query: dict[str, Any]) -> dict[str, list[str]]:
+    return {k: v if isinstance(v, list) else [str(v)] for k, v in query.items()}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_listening(port: int) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise TimeoutError(f"the offline AWS did not answer on 127.0.0.1:{port}")

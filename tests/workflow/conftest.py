@@ -1,0 +1,72 @@
+"""One offline AWS for the session, with the `local` environment really deployed into it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.bedrock import Scenario
+from local.deployment import Deployed, bootstrap, deploy, run_cdk, upload
+from local.rehearse import REGION
+from local.server import OfflineAws
+from tests.workflow.deployed_machine import Machine
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One server a process, so all of this folder runs in one worker."""
+    for item in items:
+        if "workflow" in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group("offline-aws"))
+            # MiniStack leaves the pipes of ended functions to the garbage collector.
+            item.add_marker(pytest.mark.filterwarnings("ignore::ResourceWarning"))
+            item.add_marker(
+                pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+            )
+
+
+@pytest.fixture(scope="session")
+def offline() -> Iterator[OfflineAws]:
+    environ = dict(os.environ)
+    server = OfflineAws(region=REGION)
+    server.start()
+    yield server
+    server.stop()
+    os.environ.clear()
+    os.environ.update(environ)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_bedrock(request: pytest.FixtureRequest) -> None:
+    """Every test starts with no jobs, no throughputs, no faults and an empty meter."""
+    if "offline" in request.fixturenames:
+        server: OfflineAws = request.getfixturevalue("offline")
+        server.bedrock.reset()
+        server.bedrock.scenario = Scenario()
+
+
+@pytest.fixture(scope="session")
+def assembly(offline: OfflineAws, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `local` environment's cloud assembly, synthesised once by the real CLI."""
+    del offline  # its variables must be in place before any AWS tool runs
+    folder = tmp_path_factory.mktemp("assembly")
+    run_cdk("synth", "--quiet", "--all", "-c", "env=local", "--output", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def deployed(offline: OfflineAws, assembly: Path) -> Deployed:
+    del offline
+    bootstrap()
+    stacks = deploy("local", assembly=assembly)
+    upload(ROOT / "dataset", stacks.bucket, "claude-3-haiku")
+    return stacks
+
+
+@pytest.fixture
+def machine(deployed: Deployed, offline: OfflineAws) -> Machine:
+    return Machine(deployed.state_machine_arn, deployed.bucket, offline)

@@ -1,0 +1,323 @@
+"""The deployed machine, offline: one success, and everything that may go wrong."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from local.bedrock import Fault, Scenario
+from local.deployment import Deployed, upload
+from local.rehearse import REGION
+from local.server import OfflineAws
+from tests.workflow.deployed_machine import Machine, Outcome
+
+ROOT = Path(__file__).parent.parent.parent
+ARTICLE = ROOT.parent / "shared" / "data" / "article"
+BUY, DELETE = "CreateProvisionedModelThroughput", "DeleteProvisionedModelThroughput"
+START = "CreateModelCustomizationJob"
+BASE_ANSWERS, TUNED_ANSWERS = "Answer with base model", "Answer with tuned model"
+
+
+@pytest.fixture
+def inbox(offline: OfflineAws, deployed: Deployed) -> Iterator[str]:
+    """A queue that gets what the topic mails."""
+    del offline, deployed
+    sqs: Any = boto3.client("sqs")
+    sns: Any = boto3.client("sns")
+    queue = sqs.create_queue(QueueName="inbox")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    [topic] = [
+        each["TopicArn"]
+        for each in sns.list_topics()["Topics"]
+        if each["TopicArn"].endswith("bedrock-tuning-local-notifications")
+    ]
+    subscription = sns.subscribe(
+        TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"], ReturnSubscriptionArn=True
+    )["SubscriptionArn"]
+    yield queue
+    sns.unsubscribe(SubscriptionArn=subscription)
+    sqs.delete_queue(QueueUrl=queue)
+
+
+def mails(queue: str) -> list[dict[str, str]]:
+    sqs: Any = boto3.client("sqs")
+    found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+    return [json.loads(message["Body"]) for message in found]
+
+
+def read_json(machine: Machine, outcome: Outcome, name: str) -> Any:  # noqa: ANN401  # JSON
+    s3: Any = boto3.client("s3")
+    [key] = [
+        item["Key"]
+        for item in s3.list_objects_v2(Bucket=machine.bucket, Prefix="runs/")["Contents"]
+        if item["Key"].endswith(f"/{name}") and outcome.name[:20] in item["Key"]
+    ]
+    return json.loads(s3.get_object(Bucket=machine.bucket, Key=key)["Body"].read())
+
+
+def bought(machine: Machine) -> int:
+    purchases: int = machine.offline.bedrock.snapshot()["purchases"]
+    return purchases
+
+
+def assert_nothing_left(machine: Machine, seconds: float = 20) -> None:
+    """Nothing runs or bills; a job that is being stopped gets a simulated minute for it."""
+    deadline = time.monotonic() + seconds
+    while machine.offline.bedrock.alive() and time.monotonic() < deadline:
+        machine.offline.clock.advance(60)
+        time.sleep(0.1)
+    assert machine.offline.bedrock.alive() == []
+
+
+@contextmanager
+def function(slug: str, **configuration: object) -> Iterator[None]:
+    """Deploy one function with another configuration for a while."""
+    lambda_: Any = boto3.client("lambda")
+    name = f"bedrock-tuning-local-{slug}"
+    stock = lambda_.get_function_configuration(FunctionName=name)
+    lambda_.update_function_configuration(FunctionName=name, **configuration)
+    try:
+        yield
+    finally:
+        lambda_.update_function_configuration(
+            FunctionName=name, **{key: stock[key] for key in configuration}
+        )
+
+
+def test_a_run_from_empty_input_ends_tuned_answered_and_released(
+    machine: Machine, inbox: str
+) -> None:
+    ended = machine.run()
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert ended.states.index(BASE_ANSWERS) < ended.states.index("Buy throughput")
+    assert ended.states.index(TUNED_ANSWERS) < ended.states.index("Release throughput")
+    assert ended.output["verdict"] == "better"
+    assert bought(machine) == 1
+    assert_nothing_left(machine)
+
+    manifest = read_json(machine, ended, "manifest.json")
+    assert manifest["model"]["key"] == "claude-3-haiku"
+    verdict = read_json(machine, ended, "verdict.json")
+    assert verdict["questions"] == 24
+    assert verdict["tuned_correctness"] > verdict["base_correctness"]
+    losses = read_json(machine, ended, "losses.json")
+    assert len(losses["epochs"]) >= 3
+
+    [mail] = mails(inbox)
+    assert "better" in (mail["Subject"] + mail["Message"]).lower()
+
+
+def test_simulated_minutes_are_those_of_a_real_run(machine: Machine) -> None:
+    """Hours of training in seconds, and a throughput that lives about its provisioning time."""
+    ended = machine.run()
+    assert 90 < ended.minutes < 300
+    billed = machine.offline.bedrock.snapshot()["meter"]["throughput_minutes"]
+    assert 20 <= billed < 24
+
+
+def test_a_hold_keeps_the_throughput_and_judges_meanwhile(machine: Machine) -> None:
+    ended = machine.run({"hold_minutes": 60})
+    assert ended.status == "SUCCEEDED", ended.cause
+    billed = machine.offline.bedrock.snapshot()["meter"]["throughput_minutes"]
+    assert 80 <= billed < 84
+    assert ended.states.index("Judge answers") < ended.states.index("Release throughput")
+
+
+def test_two_runs_at_once_do_not_disturb_each_other(machine: Machine) -> None:
+    machine.offline.bedrock.scenario = Scenario(no_commitment_units=2)
+    first, second = machine.start(), machine.start()
+    outcomes = [machine.wait(first), machine.wait(second)]
+    assert [each.status for each in outcomes] == ["SUCCEEDED", "SUCCEEDED"]
+    assert outcomes[0].output["report"] != outcomes[1].output["report"]
+    assert bought(machine) == 2
+    assert_nothing_left(machine)
+
+
+def test_unknown_input_is_refused_with_the_nearest_name(machine: Machine, inbox: str) -> None:
+    ended = machine.run({"hold_minuts": 5})
+    assert (ended.status, ended.error) == ("FAILED", "InputInvalid")
+    assert "hold_minutes" in ended.cause
+    [mail] = mails(inbox)
+    assert "hold_minutes" in mail["Message"]
+
+
+def test_a_bad_dataset_stops_the_run_before_it_costs_anything(machine: Machine) -> None:
+    s3: Any = boto3.client("s3")
+    lines = [
+        {"system": "s", "messages": [{"role": "user", "content": f"Question {n}?"}]}
+        for n in range(40)
+    ]
+    body = "\n".join(json.dumps(line) for line in lines).encode()
+    s3.put_object(Bucket=machine.bucket, Key="datasets/bad/training.jsonl", Body=body)
+    s3.copy_object(
+        Bucket=machine.bucket,
+        Key="datasets/bad/evaluation.jsonl",
+        CopySource={"Bucket": machine.bucket, "Key": "datasets/default/evaluation.jsonl"},
+    )
+    ended = machine.run({"dataset": "bad"})
+    assert (ended.status, ended.error) == ("FAILED", "DatasetInvalid")
+    assert "training.jsonl:1" in ended.cause
+    assert "Start training" not in ended.states
+    findings = read_json(machine, ended, "validation.json")
+    assert json.dumps(findings).count("training.jsonl") >= 40
+
+
+def test_a_failed_job_is_reported_in_bedrocks_words(machine: Machine) -> None:
+    machine.offline.bedrock.scenario = Scenario(job_outcome="fail")
+    ended = machine.run()
+    assert (ended.status, ended.error) == ("FAILED", "TrainingFailed")
+    assert "Encountered an internal error" in ended.cause
+    assert bought(machine) == 0
+    assert_nothing_left(machine)
+
+
+@pytest.mark.parametrize("outcome", ["stuck_not_started", "stuck_training"])
+def test_a_stuck_job_is_stopped(machine: Machine, outcome: Any) -> None:  # noqa: ANN401  # a literal
+    machine.offline.bedrock.scenario = Scenario(job_outcome=outcome)
+    ended = machine.run({"max_phase_hours": 5})
+    assert (ended.status, ended.error) == ("FAILED", "TrainingStuck")
+    assert 5 * 60 < ended.minutes < 6 * 60
+    assert_nothing_left(machine)
+
+
+def test_a_job_that_outlives_its_limit_is_stopped(machine: Machine) -> None:
+    ended = machine.run({"max_training_hours": 1})
+    assert (ended.status, ended.error) == ("FAILED", "TrainingTimedOut")
+    assert_nothing_left(machine)
+
+
+def test_a_legacy_model_is_refused_with_its_alternatives(machine: Machine) -> None:
+    machine.offline.bedrock.scenario = Scenario(haiku_arrangement=False)
+    ended = machine.run()
+    assert (ended.status, ended.error) == ("FAILED", "PreflightFailed")
+    assert "claude-3-haiku" in ended.cause
+    assert "Start training" not in ended.states
+
+
+def test_a_purchase_refused_by_quota_names_the_quota(machine: Machine) -> None:
+    machine.offline.bedrock.scenario = Scenario(no_commitment_units=0)
+    ended = machine.run()
+    assert (ended.status, ended.error) == ("FAILED", "QuotaExceeded")
+    assert "L-BE77399C" in ended.cause
+    assert "Release throughput after failure" in ended.states
+    assert_nothing_left(machine)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [Scenario(throughput_outcome="fail"), Scenario(provisioning_minutes=93)],
+    ids=["fails", "is-never-ready-in-time"],
+)
+def test_a_throughput_that_does_not_serve_is_released(machine: Machine, scenario: Scenario) -> None:
+    """The second is still being created when the run gives up: its deletion has to be repeated."""
+    machine.offline.bedrock.scenario = scenario
+    ended = machine.run()
+    assert (ended.status, ended.error) == ("FAILED", "ThroughputFailed")
+    assert "MAY STILL BILL" not in ended.cause
+    assert_nothing_left(machine)
+
+
+def test_throttled_answers_are_retried(machine: Machine) -> None:
+    fault = Fault("Converse", "throttle", times=6, model="provisioned-model")
+    machine.offline.bedrock.scenario = Scenario(faults=(fault,))
+    ended = machine.run()
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert read_json(machine, ended, "verdict.json")["questions"] == 24
+
+
+def test_answers_that_keep_failing_end_the_run_and_the_meter(machine: Machine) -> None:
+    fault = Fault("Converse", "server_error", model="provisioned-model")
+    machine.offline.bedrock.scenario = Scenario(faults=(fault,))
+    ended = machine.run({"max_failed_answers_percent": 0})
+    assert (ended.status, ended.error) == ("FAILED", "AnswersFailed")
+    assert "Release throughput after failure" in ended.states
+    assert_nothing_left(machine)
+
+
+@pytest.mark.parametrize(
+    ("operation", "states"), [(START, "Start training"), (BUY, "Buy throughput")]
+)
+def test_a_call_that_took_effect_before_it_failed_is_not_made_twice(
+    machine: Machine, operation: str, states: str
+) -> None:
+    fault = Fault(operation, "timeout_after_effect", times=1)
+    machine.offline.bedrock.scenario = Scenario(faults=(fault,))
+    ended = machine.run()
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert states in ended.states
+    assert bought(machine) == 1
+    assert len(machine.offline.bedrock.snapshot()["jobs"]) == 1
+    assert_nothing_left(machine)
+
+
+def test_a_release_that_is_refused_for_a_while_is_repeated(machine: Machine) -> None:
+    fault = Fault(DELETE, "server_error", times=5)
+    machine.offline.bedrock.scenario = Scenario(faults=(fault,))
+    ended = machine.run()
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert_nothing_left(machine)
+
+
+def test_a_release_that_is_denied_says_what_still_bills(machine: Machine, inbox: str) -> None:
+    machine.offline.bedrock.scenario = Scenario(faults=(Fault(DELETE, "access_denied"),))
+    ended = machine.run()
+    assert ended.status == "FAILED"
+    [throughput] = machine.offline.bedrock.snapshot()["throughputs"]
+    assert "MAY STILL BILL" in ended.cause
+    assert f"delete-provisioned-model-throughput --region {REGION}" in ended.cause
+    assert throughput["name"] in ended.cause
+    assert any("MAY STILL BILL" in mail["Message"] for mail in mails(inbox))
+
+
+def test_a_function_that_dies_while_the_meter_runs_releases(machine: Machine) -> None:
+    with function("answer-with-tuned-model", Handler="lambdas.no_such_module.handler"):
+        ended = machine.run()
+    assert (ended.status, ended.error) == ("FAILED", "Runtime.ImportModuleError")
+    assert "Release throughput after failure" in ended.states
+    assert_nothing_left(machine)
+
+
+def test_a_function_that_times_out_while_the_meter_runs_releases(machine: Machine) -> None:
+    slow = Fault("Converse", "slow", seconds=3.0, model="provisioned-model")
+    machine.offline.bedrock.scenario = Scenario(faults=(slow,))
+    with function("answer-with-tuned-model", Timeout=2):
+        ended = machine.run()
+    assert (ended.status, ended.error) == ("FAILED", "Sandbox.Timedout")
+    assert_nothing_left(machine)
+
+
+@pytest.mark.parametrize("state", ["Wait for training", "Wait for throughput", "Judge answers"])
+def test_stop_execution_stops_the_job_and_releases(machine: Machine, state: str) -> None:
+    """Stopped in the console: the rule on abnormal ends cleans up from outside."""
+    slow_judge = Fault("Converse", "slow", seconds=1.0, model="nova-pro")
+    machine.offline.bedrock.scenario = Scenario(provisioning_minutes=10, faults=(slow_judge,))
+    arn = machine.start({"hold_minutes": 1440})
+    machine.wait_for_state(arn, state)
+    boto3.client("stepfunctions").stop_execution(executionArn=arn, cause="enough")
+    ended = machine.wait(arn)
+    assert ended.status == "ABORTED"
+    assert_nothing_left(machine)
+    if state != "Wait for training":
+        billed = machine.offline.bedrock.snapshot()["meter"]["throughput_minutes"]
+        assert billed < 15
+
+
+def test_the_reports_own_data_runs_as_it_stands(machine: Machine) -> None:
+    if not ARTICLE.is_dir():
+        pytest.skip("the published report's data is not beside this checkout")
+    upload(ARTICLE, machine.bucket, "claude-3-haiku")
+    try:
+        ended = machine.run()
+    finally:
+        upload(ROOT / "dataset", machine.bucket, "claude-3-haiku")
+    assert ended.status == "SUCCEEDED", ended.cause
+    verdict = read_json(machine, ended, "verdict.json")
+    assert verdict["questions"] == 4
+    assert verdict["tuned_correctness"] > verdict["base_correctness"]
