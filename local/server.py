@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from local import quotas
 from local.bedrock import Bedrock, Scenario
 from local.clock import SimulatedClock
 from local.controls import controls
@@ -60,7 +61,6 @@ class OfflineAws:
             "SFTP_ENABLED": "0",
             "LOG_LEVEL": "ERROR",
             "TMPDIR": str(self._scratch),  # code of functions; deleted in stop()
-            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONWARNINGS": "ignore",
         }
         os.environ.clear()
@@ -108,6 +108,7 @@ class OfflineAws:
 
     def _assemble(self) -> Any:  # noqa: ANN401  # MiniStack publishes no types
         from ministack import app as gateway  # noqa: PLC0415  # reads the environment on import
+        from ministack.core import router  # noqa: PLC0415  # same
 
         from local import plugs  # noqa: PLC0415  # imports MiniStack
         from local.patches import access, apply  # noqa: PLC0415  # same
@@ -122,6 +123,8 @@ class OfflineAws:
         apply(self.clock, self.bedrock.resource_tags)
         for service in _SERVICES:
             gateway.SERVICE_HANDLERS[service] = self._handler(service)
+        router.SERVICE_PATTERNS["service-quotas"] = {"target_prefixes": [quotas.TARGET]}
+        gateway.SERVICE_HANDLERS["service-quotas"] = self._quotas
         gateway._reset_all_state = self._forgetting(gateway._reset_all_state)  # noqa: SLF001  # its endpoint calls it by this name
         return controls(access.present_requests_as_tls(gateway.app), self)
 
@@ -134,6 +137,19 @@ class OfflineAws:
             )
 
         return handle
+
+    async def _quotas(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: dict[str, Any]
+    ) -> Answer:
+        from ministack import app as gateway  # noqa: PLC0415  # as above
+
+        from local.plugs import check_access  # noqa: PLC0415  # imports MiniStack
+
+        del method, path, query
+        action = headers.get("x-amz-target", "").rpartition(".")[2]
+        needed = [(f"servicequotas:{action}", "*", dict[str, Any]())]
+        denied = check_access(headers, needed, "servicequotas") if gateway.AUTH else None
+        return denied or quotas.answer(action, body, self.bedrock.scenario)
 
     def _answer(  # noqa: PLR0913, PLR0917  # MiniStack's handler takes these
         self,

@@ -65,6 +65,7 @@ _FAULTS = {
         "User is not authorized: an explicit deny in a service control policy",
         403,
     ),
+    "refused": ("ValidationException", "The request is not valid.", 400),
     "quota": (
         "ServiceQuotaExceededException",
         "Your account does not currently have any no commitment model units reserved.",

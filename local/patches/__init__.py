@@ -47,6 +47,7 @@ def apply(clock: SimulatedClock, bedrock_tags: Callable[[str], dict[str, str] | 
     )
 
     lambda_runtime.name_the_error_class()
+    lambda_runtime.unpack_a_layer_once()
     lambda_runtime.hold_the_clock_while_a_function_runs(clock)
     access.enforce_the_role_of_a_machine()
     access.leave_bedrock_to_its_own_authorization()

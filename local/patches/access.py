@@ -17,7 +17,7 @@ from local.patches import original
 
 Scope = dict[str, Any]
 Asgi = Callable[[Scope, Any, Any], Awaitable[None]]
-_BEDROCK = ("bedrock", "bedrock-runtime")
+_CHECKED_BY_US = ("bedrock", "bedrock-runtime", "service-quotas")
 _machine_role: ContextVar[str | None] = ContextVar("machine_role", default=None)
 
 
@@ -31,11 +31,14 @@ def present_requests_as_tls(app: Asgi) -> Asgi:
 
 
 def leave_bedrock_to_its_own_authorization() -> None:
-    """Stock maps Bedrock's calls to wrong actions and to `*`; `local/server.py` checks them."""
+    """Stock maps Bedrock's calls to wrong actions and to `*`; `local/server.py` checks them.
+
+    Service Quotas, which stock does not have, is checked there too.
+    """
     extract = original(iam_actions, "extract_iam_action")
 
     def extract_unless_bedrock(service: str, *args: Any, **kwargs: Any) -> str | None:
-        return None if service in _BEDROCK else extract(service, *args, **kwargs)
+        return None if service in _CHECKED_BY_US else extract(service, *args, **kwargs)
 
     iam_actions.extract_iam_action = extract_unless_bedrock
 

@@ -149,6 +149,25 @@ def test_a_missing_module_is_reported_as_import_module_error(
     assert run(one_state(call(broken, {})))["error"] == "Runtime.ImportModuleError"
 
 
+def test_functions_share_an_unpacked_layer(role: str, queue: str, run: Run) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("python/shared.py", "WHERE = __file__\n")
+    lambda_: Any = boto3.client("lambda")
+    layer = lambda_.publish_layer_version(
+        LayerName="shared", Content={"ZipFile": archive.getvalue()}
+    )["LayerVersionArn"]
+    source = (
+        "import os, shared\ndef handler(event, context): return os.path.realpath(shared.WHERE)\n"
+    )
+    seen = set()
+    for name in ("first", "second"):
+        function = make_function(name, source, role, queue)
+        lambda_.update_function_configuration(FunctionName=name, Layers=[layer])
+        seen.add(json.loads(run(one_state(call(function, {})))["output"])["Payload"])
+    assert len(seen) == 1
+
+
 def test_branches_have_their_own_scope_and_time_and_the_parallel_its_output(run: Run) -> None:
     def branch(seconds: int) -> Definition:
         return {

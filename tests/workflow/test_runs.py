@@ -67,7 +67,7 @@ def bought(machine: Machine) -> int:
     return purchases
 
 
-def assert_nothing_left(machine: Machine, seconds: float = 20) -> None:
+def assert_nothing_left(machine: Machine, seconds: float = 40) -> None:
     """Nothing runs or bills; a job that is being stopped gets a simulated minute for it."""
     deadline = time.monotonic() + seconds
     while machine.offline.bedrock.alive() and time.monotonic() < deadline:
@@ -101,6 +101,9 @@ def test_a_run_from_empty_input_ends_tuned_answered_and_released(
     assert ended.output["verdict"] == "better"
     assert bought(machine) == 1
     assert_nothing_left(machine)
+    # Simulated minutes are those of a real run: hours of training, 20 minutes of provisioning.
+    assert 90 < ended.minutes < 300
+    assert 20 <= machine.offline.bedrock.snapshot()["meter"]["throughput_minutes"] < 24
 
     manifest = read_json(machine, ended, "manifest.json")
     assert manifest["model"]["key"] == "claude-3-haiku"
@@ -112,14 +115,6 @@ def test_a_run_from_empty_input_ends_tuned_answered_and_released(
 
     [mail] = mails(inbox)
     assert "better" in (mail["Subject"] + mail["Message"]).lower()
-
-
-def test_simulated_minutes_are_those_of_a_real_run(machine: Machine) -> None:
-    """Hours of training in seconds, and a throughput that lives about its provisioning time."""
-    ended = machine.run()
-    assert 90 < ended.minutes < 300
-    billed = machine.offline.bedrock.snapshot()["meter"]["throughput_minutes"]
-    assert 20 <= billed < 24
 
 
 def test_a_hold_keeps_the_throughput_and_judges_meanwhile(machine: Machine) -> None:
@@ -201,8 +196,16 @@ def test_a_legacy_model_is_refused_with_its_alternatives(machine: Machine) -> No
     assert "Start training" not in ended.states
 
 
-def test_a_purchase_refused_by_quota_names_the_quota(machine: Machine) -> None:
+def test_a_quota_of_nothing_is_refused_before_training(machine: Machine) -> None:
     machine.offline.bedrock.scenario = Scenario(no_commitment_units=0)
+    ended = machine.run()
+    assert (ended.status, ended.error) == ("FAILED", "PreflightFailed")
+    assert "L-BE77399C" in ended.cause
+    assert "Start training" not in ended.states
+
+
+def test_a_purchase_refused_by_quota_names_the_quota(machine: Machine) -> None:
+    machine.offline.bedrock.scenario = Scenario(faults=(Fault(BUY, "quota"),))
     ended = machine.run()
     assert (ended.status, ended.error) == ("FAILED", "QuotaExceeded")
     assert "L-BE77399C" in ended.cause
@@ -233,9 +236,9 @@ def test_throttled_answers_are_retried(machine: Machine) -> None:
 
 
 def test_answers_that_keep_failing_end_the_run_and_the_meter(machine: Machine) -> None:
-    fault = Fault("Converse", "server_error", model="provisioned-model")
+    fault = Fault("Converse", "refused", times=4, model="provisioned-model")
     machine.offline.bedrock.scenario = Scenario(faults=(fault,))
-    ended = machine.run({"max_failed_answers_percent": 0})
+    ended = machine.run()
     assert (ended.status, ended.error) == ("FAILED", "AnswersFailed")
     assert "Release throughput after failure" in ended.states
     assert_nothing_left(machine)
@@ -297,7 +300,7 @@ def test_a_function_that_times_out_while_the_meter_runs_releases(machine: Machin
 def test_stop_execution_stops_the_job_and_releases(machine: Machine, state: str) -> None:
     """Stopped in the console: the rule on abnormal ends cleans up from outside."""
     slow_judge = Fault("Converse", "slow", seconds=1.0, model="nova-pro")
-    machine.offline.bedrock.scenario = Scenario(provisioning_minutes=10, faults=(slow_judge,))
+    machine.offline.bedrock.scenario = Scenario(provisioning_minutes=6, faults=(slow_judge,))
     arn = machine.start({"hold_minutes": 1440})
     machine.wait_for_state(arn, state)
     boto3.client("stepfunctions").stop_execution(executionArn=arn, cause="enough")

@@ -1,0 +1,95 @@
+"""The same machine with IAM enforced: it runs with the roles as deployed, and not with less."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import pytest
+
+from local.server import OfflineAws
+from tests.workflow.deployed_machine import Machine
+
+
+@pytest.fixture
+def enforced(offline: OfflineAws) -> Iterator[None]:
+    offline.enforce_iam(on=True)
+    yield
+    offline.enforce_iam(on=False)
+
+
+@contextmanager
+def without(action: str, function: str) -> Iterator[None]:
+    """Take `action` out of the inline policies of the function's role for a while."""
+    iam: Any = boto3.client("iam")
+    arn = boto3.client("lambda").get_function_configuration(
+        FunctionName=f"bedrock-tuning-local-{function}"
+    )["Role"]
+    role = arn.rpartition("/")[2]
+    stock = {
+        name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
+    }
+    changed = {name: _less(document, action) for name, document in stock.items()}
+    assert changed != stock, f"{role} does not have {action}"
+    try:
+        for name, document in changed.items():
+            _put(iam, role, name, document)
+        yield
+    finally:
+        for name, document in stock.items():
+            _put(iam, role, name, document)
+
+
+def _put(iam: Any, role: str, name: str, document: dict[str, Any]) -> None:  # noqa: ANN401  # a boto3 client
+    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+
+
+def _less(document: dict[str, Any], action: str) -> dict[str, Any]:
+    statements = []
+    for statement in document["Statement"]:
+        actions = statement["Action"]
+        actions = [actions] if isinstance(actions, str) else actions
+        kept = [each for each in actions if each != action]
+        statements += [{**statement, "Action": kept}] if kept else []
+    return {**document, "Statement": statements}
+
+
+@pytest.mark.usefixtures("enforced")
+def test_a_run_succeeds_with_the_roles_as_deployed(machine: Machine) -> None:
+    ended = machine.run()
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert machine.offline.bedrock.alive() == []
+
+
+@pytest.mark.usefixtures("enforced")
+@pytest.mark.parametrize(
+    ("function", "action"),
+    [
+        ("validate-dataset", "s3:GetObject"),
+        ("start-training", "bedrock:CreateModelCustomizationJob"),
+        ("start-training", "iam:PassRole"),
+        ("buy-throughput", "bedrock:CreateProvisionedModelThroughput"),
+        ("answer-with-tuned-model", "bedrock:InvokeModel"),
+    ],
+)
+def test_a_run_fails_without_a_needed_grant_and_leaves_nothing(
+    machine: Machine, function: str, action: str
+) -> None:
+    with without(action, function):
+        ended = machine.run()
+    assert (ended.status, ended.error) == ("FAILED", "AccessDenied")
+    assert action in ended.cause
+    assert machine.offline.bedrock.alive() == []
+
+
+@pytest.mark.usefixtures("enforced")
+def test_a_release_without_its_grant_says_what_still_bills(machine: Machine) -> None:
+    with without("bedrock:DeleteProvisionedModelThroughput", "release-throughput"):
+        ended = machine.run()
+    assert ended.status == "FAILED"
+    assert "MAY STILL BILL" in ended.cause
+    assert "bedrock:DeleteProvisionedModelThroughput" in ended.cause
