@@ -9,7 +9,6 @@ from aws_cdk import (
     Annotations,
     Duration,
     IgnoreMode,
-    RemovalPolicy,
     Stack,
 )
 from aws_cdk import aws_iam as iam
@@ -24,6 +23,7 @@ from stacks.build_layer import command, layer_hash
 from stacks.environment import Environment
 from stacks.functions import Step
 from stacks.names import PROJECT, Names
+from stacks.removal import kept_or_not
 from stacks.target import Target
 
 _VERSION_CHARACTERS = 12
@@ -171,9 +171,7 @@ def log_group(
         construct_id,
         log_group_name=name,
         retention=_retention(environment.functions.log_retention_days),
-        removal_policy=(
-            RemovalPolicy.RETAIN if environment.storage.retain else RemovalPolicy.DESTROY
-        ),
+        removal_policy=kept_or_not(environment),
     )
 
 

@@ -2,8 +2,11 @@
 
 An execution that is aborted or times out runs no further state, and a few errors of the service
 (States.Runtime, States.DataLimitExceeded) pass every catcher. So a rule on abnormal ends starts a
-machine of one state, which asks until the job is stopped and the throughput released: while a
-throughput is still being created, AWS may refuse to delete it for half an hour.
+machine that asks until the job is stopped and the throughput released: while a throughput is still
+being created, AWS may refuse to delete it for half an hour.
+
+It asks twice. Stopping an execution does not stop the function it had just called: one that was
+about to buy, or to start the job, does so after the guard has looked.
 """
 
 from __future__ import annotations
@@ -24,10 +27,13 @@ from stacks.functions import STEPS
 from stacks.machine import Machine
 from stacks.names import Names
 from stacks.retries import UNTIL_RELEASED
+from stacks.workflow import REGION, failure
 
 _ABNORMAL = ["ABORTED", "FAILED", "TIMED_OUT"]
 _TIMEOUT = Duration.hours(3)
 _MARGIN_SECONDS = 60
+# What must have ended before the guard looks again.
+_CREATORS = ("Start training", "Buy throughput")
 _UNDELIVERED_DAYS = 14
 
 
@@ -65,15 +71,31 @@ class Guard(Construct):
         rule.add_target(self._target())
 
     def _stop_run(self, function: lambda_.IFunction) -> sfn.IChainable:
+        left_behind = self._left_behind()
+        longest = max(step.timeout_seconds for step in STEPS if step.name in _CREATORS)
+        wait = sfn.Wait.jsonata(
+            self,
+            "Wait for running functions",
+            time=sfn.WaitTime.duration(Duration.seconds(longest + _MARGIN_SECONDS)),
+        )
+        first, again = (self._ask(name, function) for name in ("Stop run", "Stop run again"))
+        for task in (first, again):
+            task.add_catch(
+                left_behind, errors=["States.ALL"], assign={"failure": failure(task.state_id)}
+            )
+        return first.next(wait).next(again)
+
+    def _ask(self, name: str, function: lambda_.IFunction) -> sfn.TaskStateBase:
         seconds = next(step.timeout_seconds for step in STEPS if step.name == "Stop run")
+        event = "$states.context.Execution.Input"
         task = tasks.LambdaInvoke.jsonata(
             self,
-            "Stop run",
+            name,
             lambda_function=function,
             payload=sfn.TaskInput.from_object(
                 {
-                    "execution": "{% $states.input.execution %}",
-                    "status": "{% $states.input.status %}",
+                    "execution": f"{{% {event}.execution %}}",
+                    "status": f"{{% {event}.status %}}",
                     "now": "{% $states.context.State.EnteredTime %}",
                 }
             ),
@@ -83,19 +105,21 @@ class Guard(Construct):
         )
         for retry in UNTIL_RELEASED:
             retry.apply(task)
-        return task.add_catch(self._left_behind(), errors=["States.ALL"])
+        return task
 
     def _left_behind(self) -> sfn.Fail:
         # Whoever gets the alarm opens this execution: it must say what to look at.
         return sfn.Fail.jsonata(
             self,
             "Something is left behind",
-            error="{% $states.input.Error %}",
+            error="{% $failure.error %}",
             cause=(
-                "{% 'A CUSTOMIZATION JOB OR A THROUGHPUT MAY STILL BILL after ' & "
+                f"{{% ($there := ' --region ' & {REGION}; "
+                "'A CUSTOMIZATION JOB OR A THROUGHPUT MAY STILL BILL after ' & "
                 "$states.context.Execution.Input.execution.arn & '. Look for them: aws bedrock "
-                "list-provisioned-model-throughputs; aws bedrock list-model-customization-jobs "
-                "--status-equals InProgress. Cause: ' & $states.input.Cause %}"
+                "list-provisioned-model-throughputs' & $there & '; aws bedrock "
+                "list-model-customization-jobs --status-equals InProgress' & $there & "
+                "'. Cause: ' & $failure.cause) %}"
             ),
         )
 

@@ -65,6 +65,8 @@ THROUGHPUT_BUSY = Retry(
     backoff_rate=1.0,
     jitter=False,
 )
+# What bills by the hour is not given up for an error that nobody has thought of.
+ANYTHING = Retry(("States.ALL",), interval_seconds=20, max_attempts=4)
 
 ALWAYS = (THROTTLED, UNAVAILABLE, DIED)
-UNTIL_RELEASED = (THROUGHPUT_BUSY, *ALWAYS)
+UNTIL_RELEASED = (THROUGHPUT_BUSY, *ALWAYS, ANYTHING)

@@ -1,8 +1,8 @@
 """What would be deployed, as files for review: `python -m stacks.snapshot`.
 
 A template per environment and stack with asset hashes masked, the state machines' definitions,
-and the workflow's picture. `--check` writes nothing and fails where the files are out of date;
-`--diff ENV` shows what one environment would change against them.
+and the workflow's picture, which the README shows too. `--check` writes nothing and fails where the
+files are out of date; `--diff ENV` shows what one environment would change against them.
 """
 
 from __future__ import annotations
@@ -26,11 +26,15 @@ from stacks.target import Target
 REPOSITORY = Path(__file__).parent.parent
 SNAPSHOTS = Path("tests/stacks/snapshots")
 DIAGRAM = Path("docs/workflow.mmd")
+README = Path("README.md")
 
 # "host" means another Python on every machine; the files must not.
 REVIEWED_HOST = Target(python="3.13", architecture="x86_64", on_host=True)
 
 _HASH = re.compile(r"\b[0-9a-f]{64}\b")
+_PICTURE = re.compile(
+    r"(?<=<!-- workflow: rendered by `make snapshot` -->\n).*?(?=<!-- /workflow -->)", re.DOTALL
+)
 _BOOTSTRAP = {"Parameters": "BootstrapVersion", "Rules": "CheckBootstrapVersion"}
 
 Template = dict[str, Any]
@@ -57,7 +61,9 @@ def definitions(pipeline: Template) -> dict[str, Template]:
     return {each["StateMachineName"]: _definition(each["DefinitionString"]) for each in machines}
 
 
-def render(templates: Mapping[str, Mapping[str, Template]]) -> dict[Path, str]:
+def render(
+    templates: Mapping[str, Mapping[str, Template]], root: Path = REPOSITORY
+) -> dict[Path, str]:
     """Return all files by path, from the templates by environment and stack."""
     files = {
         SNAPSHOTS / f"{environment}-{stack}.template.json": _json(_masked(template))
@@ -74,7 +80,12 @@ def render(templates: Mapping[str, Mapping[str, Template]]) -> dict[Path, str]:
                 files[path] = text
             if what == "workflow":
                 files.setdefault(DIAGRAM, state_diagram(definition))
-    return files
+    return files | {README: _with_picture((root / README).read_text("utf-8"), files[DIAGRAM])}
+
+
+def _with_picture(readme: str, diagram: str) -> str:
+    picture = f"```mermaid\n{diagram}```\n"
+    return _PICTURE.sub(lambda _: picture, readme, count=1)
 
 
 def differences(files: Mapping[Path, str], root: Path = REPOSITORY) -> Iterator[str]:

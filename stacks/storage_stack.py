@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import aws_cdk as cdk
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -11,6 +11,7 @@ from constructs import Construct
 
 from stacks.environment import Environment
 from stacks.names import Names
+from stacks.removal import kept_or_not
 
 _ACCESS_LOG_DAYS = 90
 _NONCURRENT_DAYS = 30
@@ -38,9 +39,7 @@ class StorageStack(Stack):
             termination_protection=environment.storage.retain,
         )
         self._environment = environment
-        self._removal = (
-            RemovalPolicy.RETAIN if environment.storage.retain else RemovalPolicy.DESTROY
-        )
+        self._removal = kept_or_not(environment)
         self.key = self._key() if environment.storage.encryption == "kms" else None
         self.artefacts = self._artefacts(self._access_logs())
         self._outputs()

@@ -46,7 +46,7 @@ _CAUSE = (
     "$substring($exists($found) ? $parse('\"' & $found.groups[0] & '\"') : $text, "
     f"0, {_MAX_CAUSE_CHARACTERS}))"
 )
-_REGION = "$split($states.context.Execution.Id, ':')[3]"
+REGION = "$split($states.context.Execution.Id, ':')[3]"
 
 
 def timeout() -> Duration:
@@ -259,7 +259,7 @@ class Workflow(Construct):
             stop,
             "'; the customization job ' & $run.job_name & ' may still run, for it could not be "
             "stopped (' & $because & '). Stop it: aws bedrock stop-model-customization-job "
-            f"--region ' & {_REGION} & ' --job-identifier ' & $run.job_name",
+            f"--region ' & {REGION} & ' --job-identifier ' & $run.job_name",
         )
         stop.next(self._notify_failure)
         return stop
@@ -275,7 +275,7 @@ class Workflow(Construct):
             release,
             "'; THE THROUGHPUT ' & $run.throughput_name & ' MAY STILL BILL by the hour, for it "
             "could not be released (' & $because & '). Delete it: aws bedrock "
-            f"delete-provisioned-model-throughput --region ' & {_REGION} & "
+            f"delete-provisioned-model-throughput --region ' & {REGION} & "
             "' --provisioned-model-id ' & $run.throughput_name",
         )
         release.next(self._notify_failure)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stacks.snapshot import SNAPSHOTS, differences, render, stale
+from stacks.snapshot import DIAGRAM, README, SNAPSHOTS, differences, render, stale
 
 Templates = Mapping[str, Mapping[str, dict[str, Any]]]
 
@@ -23,6 +23,17 @@ def test_all_environments_run_the_same_workflow(templates: Templates) -> None:
 def test_code_does_not_change_a_snapshot(templates: Templates) -> None:
     text = render(templates)[SNAPSHOTS / "dev-pipeline.template.json"]
     assert '"CODE_VERSION": "<hash>"' in text
+
+
+def test_the_readme_shows_the_picture(templates: Templates, tmp_path: Path) -> None:
+    start, end = "<!-- workflow: rendered by `make snapshot` -->\n", "<!-- /workflow -->\n"
+    (tmp_path / README).write_text(f"before\n{start}an old picture\n{end}after\n")
+
+    files = render(templates, tmp_path)
+
+    picture = f"```mermaid\n{files[DIAGRAM]}```\n"
+    assert files[README] == f"before\n{start}{picture}{end}after\n"
+    assert picture in render(templates)[README]
 
 
 def test_a_difference_is_shown_and_a_stale_file_named(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_artefacts_are_versioned_logged_and_expire(
 def test_what_lasts_is_kept_where_the_environment_says(
     environment: Environment, stacks: Stacks
 ) -> None:
-    kept = "Retain" if environment.storage.retain else "Delete"
+    kept = "RetainExceptOnCreate" if environment.storage.retain else "Delete"
     lasting = [
         *buckets(stacks),
         *of_type(stacks["storage"], "AWS::KMS::Key"),

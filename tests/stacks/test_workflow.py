@@ -25,8 +25,12 @@ from tests.stacks.asl import END, Graph, expressions
 Machine = dict[str, Any]
 Stacks = Mapping[str, dict[str, Any]]
 
-# Two states call the function of another.
-CALLED = {"Notify failure": "Notify", "Release throughput after failure": "Release throughput"}
+# Some states call the function of another.
+CALLED = {
+    "Notify failure": "Notify",
+    "Release throughput after failure": "Release throughput",
+    "Stop run again": "Stop run",
+}
 RETRIED = {"Throttled", "ServiceUnavailable", "Lambda.Unknown", "Sandbox.Timedout"}
 FIELDS = {
     "Task": {"Resource", "Arguments", "TimeoutSeconds", "Retry", "Catch", "Assign", "Output"},
@@ -158,10 +162,25 @@ def test_a_busy_throughput_is_asked_to_go_for_an_hour(workflow: Machine, guard: 
         for retry in node.state["Retry"]
         if "ThroughputBusy" in retry["ErrorEquals"]
     }
-    assert {*busy} == {"Release throughput", "Release throughput after failure", "Stop run"}
+    releasing = {"Release throughput", "Release throughput after failure"}
+    assert {*busy} == releasing | {"Stop run", "Stop run again"}
     for retry in busy.values():
         assert retry["IntervalSeconds"] * retry["MaxAttempts"] == 3600
         assert retry["BackoffRate"] == 1
+
+
+def test_no_release_is_given_up_for_an_unknown_error(workflow: Machine, guard: Machine) -> None:
+    for task in [*Graph(workflow).tasks(), *Graph(guard).tasks()]:
+        last = task.state["Retry"][-1]["ErrorEquals"]
+        releasing = CALLED.get(task.name, task.name) in {"Release throughput", "Stop run"}
+        assert (last == ["States.ALL"]) == releasing, task.name
+
+
+def test_the_guard_looks_again_when_no_function_can_create_any_more(guard: Machine) -> None:
+    wait = guard["States"][guard["States"]["Stop run"]["Next"]]
+    creators = [step for step in STEPS if step.name in {"Start training", "Buy throughput"}]
+    assert wait["Seconds"] > max(step.timeout_seconds for step in creators)
+    assert wait["Next"] == "Stop run again"
 
 
 def test_errors_that_a_person_must_act_on_are_not_retried(workflow: Machine) -> None:
