@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from aws_lambda_powertools import Logger, Tracer
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from lambdas.domain.errors import TuningError
+from lambdas.domain.errors import InputInvalid, TuningError
 
 RequestT = TypeVar("RequestT", bound=BaseModel)
 LambdaHandler = Callable[[dict[str, Any], Any], dict[str, Any]]
@@ -33,6 +33,16 @@ def setting(name: str) -> str:
         raise RuntimeError(f"environment variable {name} is not set on this function") from None
 
 
+def _parsed(request: type[RequestT], event: dict[str, Any]) -> RequestT:
+    try:
+        return request.model_validate(event)
+    except ValidationError as error:
+        fields = "; ".join(
+            f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()
+        )
+        raise InputInvalid(f"the input must be a JSON object of known fields ({fields})") from error
+
+
 def step(name: str, request: type[RequestT]) -> Callable[..., LambdaHandler]:
     """Make a typed function into the Lambda handler of the state called `name`.
 
@@ -44,7 +54,7 @@ def step(name: str, request: type[RequestT]) -> Callable[..., LambdaHandler]:
         @functools.wraps(act)
         def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401  # Lambda's own
             del context
-            parsed = request.model_validate(event)
+            parsed = _parsed(request, event)
             run = getattr(parsed, "run", None)
             logger.append_keys(step=name, run=run.name if run else None)
             try:

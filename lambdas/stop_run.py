@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from lambdas.domain.contracts import Release, Stopped, StopRunRequest, TrainingStop
+from lambdas.domain.errors import TuningError
 from lambdas.domain.names import names_of
 from lambdas.release_throughput import release
 from lambdas.step import logger, setting, step
@@ -17,7 +18,8 @@ ResultT = TypeVar("ResultT")
 def stop_run(request: StopRunRequest) -> Stopped:
     """Stop the execution's job and release its throughput, each even if the other fails.
 
-    The first error is raised at the end, so that Lambda invokes again.
+    At the end an error is raised, so that the guard repeats: one that passes by itself, if there
+    is one among them, for that is repeated longest.
     """
     execution = request.execution
     names = names_of(setting("ENVIRONMENT"), execution.name, execution.arn)
@@ -26,7 +28,7 @@ def stop_run(request: StopRunRequest) -> Stopped:
     released = _attempt(errors, lambda: release(names.throughput, request.now), _NOTHING_RELEASED)
     stopped = _attempt(errors, lambda: stop_job(names.job), _NOTHING_STOPPED)
     if errors:
-        raise errors[0]
+        raise next((each for each in errors if not isinstance(each, TuningError)), errors[0])
     return Stopped(job_stopped=stopped.stopped, release=released)
 
 

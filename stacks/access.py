@@ -56,20 +56,27 @@ class Access:
         return f"arn:aws:bedrock:{self.region}:{self.account}:{kind}/*"
 
     def tunable_models(self) -> list[str]:
-        """Return the ARNs of what the catalogue can tune in this region."""
+        """Return the ARNs of what the catalogue can tune in this region.
+
+        With and without the context length: AWS does not document which one it authorizes.
+        """
         return [
-            model.customization_model_arn(partition="aws", region=self.region)
+            arn
             for model in self._models_here()
+            for arn in (
+                model.customization_model_arn(partition="aws", region=self.region),
+                self._foundation_model(model.base_inference.foundation_model_id),
+            )
         ]
+
+    def _foundation_model(self, model_id: str) -> str:
+        return f"arn:aws:bedrock:{self.region}::foundation-model/{model_id}"
 
     def models_asked_about(self) -> list[str]:
         """Return the ARNs of all that a run here can tune, compare with or be judged by."""
         inferences = [each.base_inference for each in self._models_here()]
         inferences += [each.inference for each in JUDGES.values()]
-        asked = [
-            f"arn:aws:bedrock:{self.region}::foundation-model/{each.foundation_model_id}"
-            for each in inferences
-        ]
+        asked = [self._foundation_model(each.foundation_model_id) for each in inferences]
         return [*dict.fromkeys([*self.tunable_models(), *asked])]
 
     def invoke_base_models(self) -> list[iam.PolicyStatement]:

@@ -39,7 +39,7 @@ def _statements(access: Access) -> list[iam.PolicyStatement]:
     return [
         access.read("datasets/*", "runs/*/training/*"),
         access.write("runs/*/training/*"),
-        access.list_keys("datasets/*", "runs/*/training/*"),
+        access.list_keys("datasets/*", "runs/*/training", "runs/*/training/*"),
         *access.use_key_through("s3"),
         *access.customize_with_key(),
     ]

@@ -19,16 +19,24 @@ from lambdas.domain.errors import (
     Throttled,
 )
 
-_CONFIG = Config(
-    retries={"mode": "standard", "total_max_attempts": 4},
-    connect_timeout=5,
-    read_timeout=60,
-    max_pool_connections=32,
-)
+
+def _config(attempts: int) -> Config:
+    return Config(
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        connect_timeout=5,
+        read_timeout=60,
+        max_pool_connections=32,
+    )
+
+
+_CONFIG = _config(attempts=4)
+# Whoever asks a model waits and repeats by a plan of their own, within their function's limit.
+_RUNTIME = _config(attempts=2)
 
 _BY_CODE: dict[str, type[Exception]] = {
     "AccessDeniedException": AccessDenied,
     "AccessDenied": AccessDenied,
+    "403": AccessDenied,  # a HEAD request's answer has no body, so no code
     "ServiceQuotaExceededException": QuotaExceeded,
     "TooManyTagsException": RequestRefused,
     "ValidationException": RequestRefused,
@@ -49,7 +57,8 @@ _SERVER_ERROR = 500
 @functools.cache
 def client(service: str) -> Any:  # noqa: ANN401  # each service has a type of its own
     """Return the process's client for `service`, with bounded retries and time-outs."""
-    return boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]  # service is a str
+    config = _RUNTIME if service == "bedrock-runtime" else _CONFIG
+    return boto3.client(service, config=config)  # type: ignore[call-overload]  # service is a str
 
 
 def code_of(error: ClientError) -> str:

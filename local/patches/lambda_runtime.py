@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import threading
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -65,16 +66,16 @@ def unpack_a_layer_once() -> None:
     stock = original(lambda_runtime, "zipfile")
     unpacked = Path(tempfile.mkdtemp(prefix="layers-"))
 
-    class SharedLayer(stock.ZipFile):  # type: ignore[misc]  # MiniStack's zipfile is Any here
+    class SharedLayer(zipfile.ZipFile):
         """Stands in for ZipFile where a worker unpacks; other names behave as ever."""
 
         def namelist(self) -> list[str]:
             # Each name is checked against escaping its folder: nothing to check in a link.
             return [] if self._is_layer() else list(super().namelist())
 
-        def extractall(self, path: Any = None, *args: Any, **kwargs: Any) -> None:
+        def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:
             if not self._is_layer():
-                super().extractall(path, *args, **kwargs)
+                super().extractall(path, members, pwd)
                 return
             identity = hashlib.sha256(Path(str(self.filename)).read_bytes()).hexdigest()
             folder = unpacked / identity

@@ -66,6 +66,7 @@ def test_a_missing_object_is_named_when_streamed(artefacts: Artefacts) -> None:
     ("code", "status", "error"),
     [
         ("AccessDenied", 403, AccessDenied),
+        ("403", 403, AccessDenied),
         ("SlowDown", 503, Throttled),
         ("InternalError", 500, ServiceUnavailable),
     ],

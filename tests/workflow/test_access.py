@@ -14,7 +14,7 @@ from local.server import OfflineAws
 from tests.workflow.deployed_machine import Machine
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def enforced(offline: OfflineAws) -> Iterator[None]:
     offline.enforce_iam(on=True)
     yield
@@ -69,7 +69,7 @@ def test_a_run_succeeds_with_the_roles_as_deployed(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("function", "action"),
     [
-        ("validate-dataset", "s3:GetObject"),
+        ("validate-dataset", "s3:PutObject"),
         ("start-training", "bedrock:CreateModelCustomizationJob"),
         ("start-training", "iam:PassRole"),
         ("buy-throughput", "bedrock:CreateProvisionedModelThroughput"),
