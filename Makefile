@@ -59,7 +59,7 @@ snapshot: $(READY) ## Render templates, state machine and docs again, for review
 	@python -m stacks.snapshot
 
 synth: $(READY) environment ## Write the templates to cdk.out: make synth ENV=dev
-	@$(CDK) synth --quiet --all -c env=$(ENV) && echo "Templates are in cdk.out/"
+	@$(CDK) synth --quiet '*' -c env=$(ENV) >/dev/null && echo "Templates are in cdk.out/"
 
 diff: $(READY) environment ## What ENV would change against the committed snapshot; no credentials
 	@python -m stacks.snapshot --diff $(ENV)
@@ -72,4 +72,4 @@ destroy: $(READY) environment ## Remove ENV; a retained bucket stays
 
 .PHONY: environment
 environment:
-	@test -f environments/$(ENV).toml || { echo "Name an environment: make $(firstword $(MAKECMDGOALS)) ENV=$$(ls environments | sed 's/\.toml//' | paste -sd'|')" >&2; exit 2; }
+	@test -f environments/$(ENV).toml || { echo "$(if $(ENV),There is no environments/$(ENV).toml. )Name an environment: make $(firstword $(MAKECMDGOALS)) ENV=$$(ls environments | sed 's/\.toml//' | paste -sd'|')" >&2; exit 2; }

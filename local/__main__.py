@@ -14,7 +14,7 @@ import urllib.request
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from local.deployment import ROOT, bootstrap, deploy, upload
+from local.deployment import ROOT, bootstrap, deploy, upload_converted
 from local.environment import offline_variables
 from local.rehearse import REGION, default_model
 from local.server import OfflineAws
@@ -144,7 +144,7 @@ def serve() -> int:
 
 def _deploy_local() -> None:
     bootstrap()
-    upload(ROOT / "dataset", deploy().bucket, default_model())
+    upload_converted(ROOT / "dataset", deploy().bucket, default_model())
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 
 import boto3
 
-from dataset.prepare import Prepared, prepare
+from dataset.prepare import prepare
 from lambdas.domain.catalogue import find_model
 
 ROOT = Path(__file__).parent.parent
@@ -89,11 +89,15 @@ def find_deployed(environment: str) -> Deployed:
     return Deployed(outputs["BucketName"], outputs["StateMachineArn"])
 
 
-def upload(source: Path, bucket: str, model: str) -> Prepared:
-    """Convert `source` to the format of `model` where it is raw, and upload it."""
+def upload(prepared: Path, bucket: str) -> None:
+    """Put a prepared dataset where the environment's default looks for it."""
     s3: Any = boto3.client("s3")
+    for file in sorted(prepared.glob("*.jsonl")):
+        s3.upload_file(str(file), bucket, f"{DATASET_PREFIX}/{file.name}")
+
+
+def upload_converted(source: Path, bucket: str, model: str) -> None:
+    """Convert `source` to the format of `model` where it is raw, and upload it."""
     with tempfile.TemporaryDirectory() as scratch:
-        prepared = prepare(source, Path(scratch), find_model(model), None)
-        for file in sorted(Path(scratch).glob("*.jsonl")):
-            s3.upload_file(str(file), bucket, f"{DATASET_PREFIX}/{file.name}")
-    return prepared
+        prepare(source, Path(scratch), find_model(model), None)
+        upload(Path(scratch), bucket)

@@ -15,6 +15,7 @@ from rich.text import Text
 
 Event = dict[str, Any]
 _NAME_WIDTH = 36
+_HOLD = "keeps the throughput in service for hold_minutes"
 
 
 @dataclass
@@ -55,13 +56,14 @@ class Progress:
         if details:
             self._enter(details["name"], at - self._started, event["type"])
         exited = event.get("stateExitedEventDetails")
-        if exited:
-            self._waits_for = _pending(exited.get("output", "")) or self._waits_for
+        if exited and event["type"] == "TaskStateExited":
+            self._waits_for = next(_found(json.loads(exited.get("output") or "null")), "")
 
     def _enter(self, name: str, elapsed: timedelta, kind: str) -> None:
         if kind in {"ChoiceStateEntered", "ParallelStateEntered", "SucceedStateEntered"}:
             return
-        note = self._waits_for if kind == "WaitStateEntered" else ""
+        note = _HOLD if name == "Hold throughput" else self._waits_for
+        note = note if kind == "WaitStateEntered" else ""
         known = self._seen.get(name)
         if known is not None and (not note or known == note):
             self._redraw(name, elapsed, note)
@@ -85,12 +87,8 @@ def _line(name: str, elapsed: timedelta, note: str) -> Text:
     )
 
 
-def _pending(output: str) -> str:
+def _found(value: object) -> Iterator[str]:
     """Say what a *Check …* state found still pending, from its output."""
-    return next(_phases(json.loads(output or "null")), "")
-
-
-def _phases(value: object) -> Iterator[str]:
     if not isinstance(value, dict):
         return
     if value.get("phase") and not value.get("done"):
@@ -98,4 +96,4 @@ def _phases(value: object) -> Iterator[str]:
     elif value.get("throughput_arn") and value.get("ready") is False:
         yield f"waits for the provisioned throughput: {value['status']}"
     for inner in value.values():
-        yield from _phases(inner)
+        yield from _found(inner)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +20,8 @@ from typing import Any
 
 import boto3
 
-from dataset.prepare import SourceInvalid
+from dataset.prepare import SourceInvalid, prepare
+from lambdas.domain.catalogue import find_model
 from lambdas.domain.errors import InputInvalid
 from local.deployment import ROOT, Deployed, DeploymentFailed, bootstrap, deploy, upload
 from local.progress import Progress
@@ -52,6 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dataset", type=Path, default=ROOT / "dataset", metavar="DIR")
     parser.add_argument("--input", default="{}", metavar="JSON-OR-FILE")
     options = parser.parse_args(arguments)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores the first
+        signal.signal(ending, signal.default_int_handler)
     try:
         return rehearse(options.dataset, read_input(options.input))
     except (UsageInvalid, SourceInvalid, InputInvalid) as error:
@@ -91,11 +96,16 @@ def rehearse(dataset: Path, execution_input: dict[str, Any]) -> int:
     """Play one run and print it; return the exit status."""
     began = time.monotonic()
     print(BANNER, flush=True)
-    model = str(execution_input.get("model", default_model()))
+    model = find_model(str(execution_input.get("model", default_model())))
     offline = OfflineAws(region=REGION)
     try:
-        offline.start()
-        deployed = _set_up(dataset, model)
+        with tempfile.TemporaryDirectory() as scratch:
+            prepared = prepare(dataset, Path(scratch), model, None)
+            offline.start()
+            bootstrap()
+            deployed = deploy()
+            upload(Path(scratch), deployed.bucket)
+        print(f"Deployed environment local; uploaded {prepared}.")
         print(f"Set up in {time.monotonic() - began:.0f} s.\n", flush=True)
         ended = _execute(deployed, execution_input)
         folder = download_run(deployed.bucket, ROOT / "rehearsals")
@@ -112,14 +122,6 @@ def default_model() -> str:
     from stacks.environment import load  # noqa: PLC0415  # pydantic only, no CDK
 
     return load("local").defaults.model
-
-
-def _set_up(dataset: Path, model: str) -> Deployed:
-    bootstrap()
-    deployed = deploy()
-    prepared = upload(dataset, deployed.bucket, model)
-    print(f"Deployed environment local; uploaded {prepared}.")
-    return deployed
 
 
 def _execute(deployed: Deployed, execution_input: dict[str, Any]) -> Ended:
@@ -187,7 +189,7 @@ def _outcome(ended: Ended, folder: Path | None) -> list[str]:
     verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
     losses = json.loads((folder / "losses.json").read_text(encoding="utf-8"))
     return [
-        f"Verdict: the tuned model is {str(verdict['verdict']).upper()}.",
+        f"Verdict: {str(verdict['verdict']).upper()}",
         f"         {verdict['reason']}",
         f"Losses:  {losses['verdict']}",
         "",
@@ -203,4 +205,7 @@ def _bill(meter: dict[str, Any]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # the server's threads have nothing left to do, and nobody to tell of it

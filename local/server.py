@@ -74,13 +74,18 @@ class OfflineAws:
     def stop(self) -> None:
         """End the server and its functions' processes, and delete what they left on disk."""
         from ministack.core import lambda_runtime  # noqa: PLC0415  # only after start()
+        from ministack.services import stepfunctions  # noqa: PLC0415  # same
 
+        for execution in list(stepfunctions._executions._data.values()):  # noqa: SLF001  # no public way
+            if execution["status"] == "RUNNING":
+                execution["status"] = "ABORTED"  # its threads end at their next step
         self.clock.stop()
         lambda_runtime.reset()
         if self._loop and self._done:
             self._loop.call_soon_threadsafe(self._done.set)
         if self._thread:
             self._thread.join(timeout=10)
+        lambda_runtime.reset()  # a function that was being started meanwhile
         tempfile.tempdir = None
         shutil.rmtree(self._scratch, ignore_errors=True)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local.bedrock import Scenario
-from local.deployment import Deployed, bootstrap, deploy, run_cdk, upload
+from local.deployment import Deployed, bootstrap, deploy, run_cdk, upload_converted
 from local.rehearse import REGION
 from local.server import OfflineAws
 from tests.workflow.deployed_machine import Machine
@@ -63,7 +63,7 @@ def deployed(offline: OfflineAws, assembly: Path) -> Deployed:
     del offline
     bootstrap()
     stacks = deploy("local", assembly=assembly)
-    upload(ROOT / "dataset", stacks.bucket, "claude-3-haiku")
+    upload_converted(ROOT / "dataset", stacks.bucket, "claude-3-haiku")
     return stacks
 
 

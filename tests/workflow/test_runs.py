@@ -13,7 +13,7 @@ import boto3
 import pytest
 
 from local.bedrock import Fault, Scenario
-from local.deployment import Deployed, upload
+from local.deployment import Deployed, upload_converted
 from local.rehearse import REGION
 from local.server import OfflineAws
 from tests.workflow.deployed_machine import Machine, Outcome
@@ -315,11 +315,11 @@ def test_stop_execution_stops_the_job_and_releases(machine: Machine, state: str)
 def test_the_reports_own_data_runs_as_it_stands(machine: Machine) -> None:
     if not ARTICLE.is_dir():
         pytest.skip("the published report's data is not beside this checkout")
-    upload(ARTICLE, machine.bucket, "claude-3-haiku")
+    upload_converted(ARTICLE, machine.bucket, "claude-3-haiku")
     try:
         ended = machine.run()
     finally:
-        upload(ROOT / "dataset", machine.bucket, "claude-3-haiku")
+        upload_converted(ROOT / "dataset", machine.bucket, "claude-3-haiku")
     assert ended.status == "SUCCEEDED", ended.cause
     verdict = read_json(machine, ended, "verdict.json")
     assert verdict["questions"] == 4
