@@ -55,7 +55,7 @@ def availability(world: World, identifier: str, region: str) -> dict[str, Any]:
 
 
 def list_models(world: World, request: dict[str, Any], region: str) -> dict[str, Any]:
-    shown = [
+    found = [
         _details(world, model, model_id, region)
         for model in MODELS
         if shown(world, model)
@@ -68,5 +68,5 @@ def list_models(world: World, request: dict[str, Any], region: str) -> dict[str,
         ("byOutputModality", "outputModalities"),
     ):
         if wanted := request.get(field):
-            shown = [each for each in shown if wanted in each[member]]
-    return {"modelSummaries": shown}
+            found = [each for each in found if wanted in each[member]]
+    return {"modelSummaries": found}

@@ -13,7 +13,6 @@ from local.bedrock.protocol import (
     NotFound,
     Route,
     ServiceError,
-    ValidationError,
     answer,
     failure,
     parse,
@@ -191,8 +190,8 @@ class Bedrock:
             return []
         try:
             request = parse(found, {}, body)
-        except ValidationError:
-            request = dict(found.labels)
+        except ServiceError:
+            return []
         with self._world.lock:
             return access.needed(self._world, found, request, account, region)
 

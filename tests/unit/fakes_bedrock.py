@@ -1,6 +1,6 @@
 """Bedrock, its runtime and SNS in memory, refusing as the services do."""
 
-# ruff: noqa: ANN401  # a fake takes any request, as the client does
+# a fake takes any request, as the client does
 
 from __future__ import annotations
 

@@ -63,10 +63,10 @@ def bedrock(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> FakeRuntime
     return fake
 
 
-def _quick_init(slept: list[float]) -> Any:  # noqa: ANN401  # stands in for a dataclass's own
+def _quick_init(slept: list[float]) -> Any:
     original = Runtime.__init__
 
-    def init(self: Runtime, **given: Any) -> None:  # noqa: ANN401  # same
+    def init(self: Runtime, **given: Any) -> None:
         original(self, sleep=slept.append, **given)
 
     return init

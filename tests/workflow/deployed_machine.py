@@ -33,7 +33,7 @@ class Outcome:
 
 
 @functools.cache
-def _states() -> Any:  # noqa: ANN401  # a boto3 client
+def _states() -> Any:
     return boto3.client("stepfunctions")
 
 

@@ -44,7 +44,7 @@ def without(action: str, function: str) -> Iterator[None]:
             _put(iam, role, name, document)
 
 
-def _put(iam: Any, role: str, name: str, document: dict[str, Any]) -> None:  # noqa: ANN401  # a boto3 client
+def _put(iam: Any, role: str, name: str, document: dict[str, Any]) -> None:
     iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
 
 

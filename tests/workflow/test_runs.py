@@ -52,7 +52,7 @@ def mails(queue: str) -> list[dict[str, str]]:
     return [json.loads(message["Body"]) for message in found]
 
 
-def read_json(machine: Machine, outcome: Outcome, name: str) -> Any:  # noqa: ANN401  # JSON
+def read_json(machine: Machine, outcome: Outcome, name: str) -> Any:
     s3: Any = boto3.client("s3")
     [key] = [
         item["Key"]
@@ -174,7 +174,7 @@ def test_a_failed_job_is_reported_in_bedrocks_words(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["stuck_not_started", "stuck_training"])
-def test_a_stuck_job_is_stopped(machine: Machine, outcome: Any) -> None:  # noqa: ANN401  # a literal
+def test_a_stuck_job_is_stopped(machine: Machine, outcome: Any) -> None:
     machine.offline.bedrock.scenario = Scenario(job_outcome=outcome)
     ended = machine.run({"max_phase_hours": 5})
     assert (ended.status, ended.error) == ("FAILED", "TrainingStuck")

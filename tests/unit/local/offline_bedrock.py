@@ -1,0 +1,162 @@
+"""Our Bedrock behind real boto3 clients, without a socket and with a clock turned by hand."""
+
+from __future__ import annotations
+
+import heapq
+import io
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.config import Config
+
+from local.bedrock import Bedrock, Scenario
+
+ACCOUNT, REGION, BUCKET = "000000000000", "us-west-2", "artefacts"
+ROLE = "arn:aws:iam::000000000000:role/bedrock"
+HAIKU = "anthropic.claude-3-haiku-20240307-v1:0:200k"
+START = 1_795_000_000.0  # 2026-11-18
+
+
+class HandClock:
+    """Time passes only in `advance`, which runs what falls due on the way."""
+
+    def __init__(self) -> None:
+        self._now = START
+        self._order = itertools.count()
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+
+    def time(self) -> float:
+        return self._now
+
+    def call_at(self, when: float, act: Callable[[], None]) -> None:
+        heapq.heappush(self._due, (when, next(self._order), act))
+
+    def advance(self, minutes: float) -> None:
+        end = self._now + minutes * 60
+        while self._due and self._due[0][0] <= end:
+            self._now, _, act = heapq.heappop(self._due)
+            act()
+        self._now = end
+
+
+class Objects:
+    """S3 in a dictionary, with one bucket."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, bytes] = {}
+
+    def get(self, bucket: str, key: str) -> bytes | None:
+        return self.stored.get(key) if bucket == BUCKET else None
+
+    def put(self, bucket: str, key: str, body: bytes) -> None:
+        assert bucket == BUCKET
+        self.stored[key] = body
+
+    def bucket_exists(self, bucket: str) -> bool:
+        return bucket == BUCKET
+
+
+class _Raw(io.BytesIO):
+    """The body of an answer, as botocore reads one."""
+
+    def stream(self) -> list[bytes]:
+        return [self.getvalue()]
+
+
+class Account:
+    """One account with its Bedrock, its bucket, and clients for both services."""
+
+    def __init__(self, scenario: Scenario | None = None, region: str = REGION) -> None:
+        self.clock, self.objects, self.events = HandClock(), Objects(), list[Any]()
+        self.region = region
+        self.bedrock = Bedrock(
+            clock=self.clock,
+            objects=self.objects,
+            events=lambda *event: self.events.append(event),
+            role_assumable=lambda arn: arn == ROLE,
+            scenario=scenario,
+        )
+        self.control: Any = self._client("bedrock")
+        self.runtime: Any = self._client("bedrock-runtime")
+
+    def _client(self, service: str) -> Any:
+        client = boto3.client(
+            service,  # type: ignore[call-overload]  # service is a str
+            region_name=self.region,
+            aws_access_key_id="x",
+            aws_secret_access_key="x",
+            config=Config(parameter_validation=False, retries={"total_max_attempts": 1}),
+        )
+
+        def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+            url = urlsplit(request.url)
+            body = request.body or b""
+            status, headers, answer = self.bedrock.handle(
+                service,
+                ACCOUNT,
+                self.region,
+                request.method,
+                url.path,
+                {},
+                parse_qs(url.query),
+                body.encode() if isinstance(body, str) else bytes(body),
+            )
+            return AWSResponse(request.url, status, headers, _Raw(answer))  # type: ignore[arg-type]  # only its stream is read
+
+        client.meta.events.register(f"before-send.{service}.*", send)
+        return client
+
+    def upload(self, key: str, records: list[Any]) -> None:
+        lines = (each if isinstance(each, str) else json.dumps(each) for each in records)
+        self.objects.stored[key] = "\n".join(lines).encode()
+
+    def start(self, name: str = "job", **more: Any) -> str:
+        """Start a valid job on 40 records; `more` replaces members of the request."""
+        if "data/training.jsonl" not in self.objects.stored:
+            self.upload("data/training.jsonl", [record(n) for n in range(40)])
+            self.upload("data/validation.jsonl", [record(n) for n in range(40, 50)])
+        request = {
+            "jobName": name,
+            "customModelName": f"{name}-model",
+            "roleArn": ROLE,
+            "baseModelIdentifier": HAIKU,
+            "trainingDataConfig": {"s3Uri": f"s3://{BUCKET}/data/training.jsonl"},
+            "validationDataConfig": {
+                "validators": [{"s3Uri": f"s3://{BUCKET}/data/validation.jsonl"}]
+            },
+            "outputDataConfig": {"s3Uri": f"s3://{BUCKET}/out/"},
+            "hyperParameters": {"epochCount": "3"},
+            "customModelTags": [{"key": "owner", "value": "us"}],
+        }
+        arn: str = self.control.create_model_customization_job(**{**request, **more})["jobArn"]
+        return arn
+
+    def tuned(self, name: str = "job") -> str:
+        """Return the ARN of a model that has been tuned."""
+        arn = self.start(name)
+        self.clock.advance(600)
+        found: str = self.control.get_model_customization_job(jobIdentifier=arn)["outputModelArn"]
+        return found
+
+    def buy(self, model: str, name: str = "capacity", **more: Any) -> str:
+        arn: str = self.control.create_provisioned_model_throughput(
+            **{"modelUnits": 1, "provisionedModelName": name, "modelId": model, **more}
+        )["provisionedModelArn"]
+        return arn
+
+
+def record(number: int) -> dict[str, Any]:
+    question = f"What does part {number} of the machine do for the people at site {number}?"
+    answer = f"Part {number} keeps valve {number} open so that site {number} has water."
+    return {
+        "system": "Answer briefly.",
+        "messages": [
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": answer},
+        ],
+    }
