@@ -1,0 +1,68 @@
+"""Each function imports with its own layers and Lambda's boto3 alone, as on AWS."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from stacks.build_layer import build, layer_hash
+from stacks.functions import STEPS, Step
+from stacks.target import this_machine
+
+ROOT = Path(__file__).parent.parent.parent
+# What AWS's Python runtimes bring along.
+RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The layers as they are published, the runtime's packages, and nothing else."""
+    base = tmp_path_factory.mktemp("packages")
+    for layer in ("core", "plotting"):
+        target = this_machine()
+        archive = build(layer, target, expected_hash=layer_hash(layer, target))
+        with zipfile.ZipFile(archive) as zipped:
+            zipped.extractall(base / layer)
+    (base / "runtime").mkdir()
+    for name in RUNTIME:
+        spec = find_spec(name)
+        assert spec
+        assert spec.origin
+        origin = Path(spec.origin)
+        source = origin.parent if origin.name == "__init__.py" else origin
+        (base / "runtime" / source.name).symlink_to(source)
+    return {"base": base, "core": base / "core" / "python", "runtime": base / "runtime"}
+
+
+def imports(step: Step, folders: dict[str, Path]) -> subprocess.CompletedProcess[str]:
+    path = [str(ROOT), str(folders["core"]), str(folders["runtime"])]
+    if step.plots:
+        path.append(str(folders["base"] / "plotting" / "python"))
+    code = (
+        f"import sys; sys.path = {path!r} + [each for each in sys.path if each]; "
+        f"import lambdas.{step.module} as it; assert callable(it.handler)"
+    )
+    # -S leaves the virtual environment's packages out, -E its variables.
+    return subprocess.run(
+        [sys.executable, "-S", "-E", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folders["base"],
+    )
+
+
+@pytest.mark.parametrize("step", STEPS, ids=[step.slug for step in STEPS])
+def test_a_function_imports_with_what_is_deployed(step: Step, folders: dict[str, Path]) -> None:
+    done = imports(step, folders)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_missing_layer_is_noticed(folders: dict[str, Path]) -> None:
+    done = imports(Step("Read loss curves", plots=False), folders)
+    assert "No module named" in done.stderr
