@@ -33,7 +33,7 @@ class Progress:
 
     def __post_init__(self) -> None:
         self._console = Console(file=self.out, highlight=False, soft_wrap=True)
-        self._live = Live(console=self._console, auto_refresh=False, transient=False)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -72,6 +72,8 @@ class Progress:
         self._print(name, elapsed, note)
 
     def _print(self, name: str, elapsed: timedelta, note: str) -> None:
+        if self._live.is_started:
+            self._live.update("", refresh=True)  # what was waited for is over
         self._console.print(_line(name, elapsed, note))
 
     def _redraw(self, name: str, elapsed: timedelta, note: str) -> None:

@@ -14,6 +14,10 @@ from urllib.parse import unquote
 import botocore.session
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StringShape, StructureShape
 
+_WITH_ARN = re.compile(
+    r"(?P<before>.*?/)(?P<arn>arn:aws.*?)"
+    r"(?P<after>(/(stop|converse|converse-stream|invoke|invoke-with-response-stream))?)"
+)
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -81,7 +85,7 @@ def route(service: str, method: str, path: str) -> Route | None:
 def _candidates(path: str) -> Iterator[str]:
     """Encode the slashes of an ARN, which the server may have decoded already."""
     yield path
-    found = re.fullmatch(r"(?P<before>.*?/)(?P<arn>arn:aws.*?)(?P<after>(/[a-z-]+)?)", path)
+    found = _WITH_ARN.fullmatch(path)
     if found:
         yield f"{found['before']}{found['arn'].replace('/', '%2F')}{found['after']}"
 

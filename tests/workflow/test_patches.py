@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from local.environment import ACCOUNT
 from local.patches import PatchOutdated, original
@@ -288,11 +289,13 @@ def test_schedules_ring_on_the_simulated_clock(
 
 
 @contextmanager
-def as_user(offline: OfflineAws, name: str, actions: list[str]) -> Iterator[boto3.Session]:
-    """Enforce IAM and act as a user who may do `actions`."""
+def as_user(
+    offline: OfflineAws, name: str, actions: list[str], **conditions: Definition
+) -> Iterator[boto3.Session]:
+    """Enforce IAM and act as a user who may do `actions`, under `conditions`."""
     iam: Any = boto3.client("iam")
     iam.create_user(UserName=name)
-    allow = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    allow = {"Effect": "Allow", "Action": actions, "Resource": "*", "Condition": conditions}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
     iam.put_user_policy(UserName=name, PolicyName="all", PolicyDocument=policy)
     key = iam.create_access_key(UserName=name)["AccessKey"]
@@ -349,6 +352,22 @@ def test_bedrock_calls_are_authorized_as_on_aws(offline: OfflineAws) -> None:
         runtime = session.client("bedrock-runtime")
         with pytest.raises(runtime.exceptions.AccessDeniedException, match="bedrock:InvokeModel"):
             runtime.converse(**request)
+
+
+def test_policies_see_the_tags_of_bedrock_resources(offline: OfflineAws) -> None:
+    """In stock, a condition on aws:ResourceTag denies whatever the tags are."""
+    arn = f"arn:aws:bedrock:{REGION}:{ACCOUNT}:provisioned-model/abcdefghijkl"
+    own = {"aws:ResourceTag/environment": "ours"}
+    action = "bedrock:DeleteProvisionedModelThroughput"
+    answers = {}
+    with as_user(offline, "tagged", [action], StringEquals=own) as session:
+        control: Any = session.client("bedrock")
+        for environment in ("ours", "theirs"):
+            offline.bedrock._world.tags[arn] = {"environment": environment}
+            with pytest.raises(ClientError) as error:
+                control.delete_provisioned_model_throughput(provisionedModelId=arn)
+            answers[environment] = error.value.response["Error"]["Code"]
+    assert answers == {"ours": "ResourceNotFoundException", "theirs": "AccessDeniedException"}
 
 
 def test_a_bucket_that_empties_itself_can_be_deleted(offline: OfflineAws) -> None:
