@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
+# They look at one folder, `rehearsals/`: one after the other.
+pytestmark = pytest.mark.xdist_group("rehearsal")
 HOSTILE = {
     "AWS_PROFILE": "production",
     "AWS_ACCESS_KEY_ID": "AKIAREALREALREALREAL",
