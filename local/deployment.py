@@ -54,8 +54,11 @@ def deploy(environment: str = "local", *, assembly: Path | None = None) -> Deplo
     DeploymentFailed
         The CLI exited with an error.
     """
-    app = ["--app", str(assembly)] if assembly else ["-c", f"env={environment}"]
-    run_cdk("deploy", "--all", "--require-approval", "never", "--concurrency", "3", *app)
+    with tempfile.TemporaryDirectory() as scratch:
+        # Not the checkout's cdk.out: the CLI locks it, and two rehearsals may run at once.
+        fresh = ["-c", f"env={environment}", "--output", scratch]
+        app = ["--app", str(assembly)] if assembly else fresh
+        run_cdk("deploy", "--all", "--require-approval", "never", "--concurrency", "3", *app)
     return find_deployed(environment)
 
 

@@ -75,12 +75,14 @@ def test_a_rehearsal_ends_with_a_verdict_and_its_files(scratch: Path, runs: set[
 def test_stopping_it_leaves_nothing_behind(scratch: Path, runs: set[Path]) -> None:
     process = start(scratch)
     assert process.stdout
+    before = ""
     for line in process.stdout:
+        before += line
         if "Start training" in line:
             break
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, printed
+    assert process.returncode == 130, before + printed
     assert "Interrupted" in printed
     assert left_in(scratch) == []
     assert set((ROOT / "rehearsals").glob("*")) == runs
