@@ -1,4 +1,4 @@
-"""One offline AWS for the session, with the `local` environment really deployed into it."""
+"""One offline AWS a test process, with the `local` environment really deployed into it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,9 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One server a process, so all of this folder runs in one worker."""
+    """MiniStack leaves the pipes of ended functions to the garbage collector."""
     for item in items:
         if "workflow" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("offline-aws"))
-            # MiniStack leaves the pipes of ended functions to the garbage collector.
             item.add_marker(pytest.mark.filterwarnings("ignore::ResourceWarning"))
             item.add_marker(
                 pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
