@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ministack.core import iam_evaluator
 from ministack.core.responses import request_scope
 from ministack.core.router import extract_access_key_id
 from ministack.services import eventbridge, iam, s3
@@ -55,6 +56,12 @@ def role_assumable(role_arn: str) -> bool:
     return "bedrock.amazonaws.com" in (
         document if isinstance(document, str) else json.dumps(document)
     )
+
+
+def caller() -> str:
+    """Return the ARN of who made the request; the account's root where IAM is not enforced."""
+    arn: str = iam_evaluator.caller_arn()
+    return arn
 
 
 def check_access(

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from local.bedrock import jobs, throughputs
+from local.bedrock import custom_models, deployments, jobs, throughputs
 from local.bedrock.models import by_customization_id, invocable
 from local.bedrock.protocol import NotFound, Route
-from local.bedrock.state import CustomModel, Job, Throughput, World
+from local.bedrock.state import CustomModel, Deployment, Job, Throughput, World
 
 Check = tuple[str, str, dict[str, Any]]  # action, resource, condition keys
-_KINDS: tuple[tuple[str, str, Callable[[World, str], Job | Throughput | CustomModel]], ...] = (
+_Owned = Job | Throughput | CustomModel | Deployment
+_KINDS: tuple[tuple[str, str, Callable[[World, str], _Owned]], ...] = (
     ("CustomizationJob", "model-customization-job", jobs.find),
     ("ProvisionedModel", "provisioned-model", throughputs.find),
-    ("CustomModel", "custom-model", throughputs.find_model),
+    ("CustomModelDeployment", "custom-model-deployment", deployments.find),
+    ("CustomModel", "custom-model", custom_models.find),
 )
 _INVOKES = {"Converse", "InvokeModel"}
 _STREAMS = {"ConverseStream", "InvokeModelWithResponseStream"}
@@ -40,6 +42,9 @@ def needed(
         return _create_job(request, here, region)
     if name == "CreateProvisionedModelThroughput":
         return _create_throughput(world, request)
+    if name == "CreateCustomModelDeployment":
+        model = request["modelArn"]
+        return _create_from_model(name, model, "custom-model-deployment", request)
     return [(f"bedrock:{name}", _resource(world, name, request, here, region), {})]
 
 
@@ -80,14 +85,21 @@ def _create_job(request: dict[str, Any], here: str, region: str) -> list[Check]:
 
 
 def _create_throughput(world: World, request: dict[str, Any]) -> list[Check]:
-    keys = _tag_keys(request.get("tags", []))
     arn = request["modelId"]
     for model in world.models.values():
         if arn == model.name:
             arn = model.arn
-    checks: list[Check] = [("bedrock:CreateProvisionedModelThroughput", arn, keys)]
+    return _create_from_model("CreateProvisionedModelThroughput", arn, "provisioned-model", request)
+
+
+def _create_from_model(
+    name: str, model_arn: str, kind: str, request: dict[str, Any]
+) -> list[Check]:
+    """Check the model whose capacity is created, and, where it is tagged, the new capacity."""
+    keys = _tag_keys(request.get("tags", []))
+    checks: list[Check] = [(f"bedrock:{name}", model_arn, keys)]
     if request.get("tags"):
-        new = f"{':'.join(arn.split(':')[:5])}:provisioned-model/new"
+        new = f"{':'.join(model_arn.split(':')[:5])}:{kind}/new"
         checks.append(("bedrock:TagResource", new, keys))
     return checks
 

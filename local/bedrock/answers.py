@@ -41,7 +41,8 @@ def count_tokens(text: str) -> int:
 
 
 @functools.lru_cache(maxsize=4096)
-def _stems(text: str) -> tuple[str, ...]:
+def content_stems(text: str) -> tuple[str, ...]:
+    """Return the words that say something, in order, without their endings."""
     words = re.findall(r"[^\W_]+", text.lower())
     return tuple(_stem(word) for word in words if word not in _COMMON_WORDS and len(word) > 1)
 
@@ -88,7 +89,7 @@ def answer_tuned(fitted: Fitted, question: str) -> str:
 def _likeliest(pairs: Sequence[Pair], question: str) -> list[Pair]:
     """Return the pair the question is most about, and a second if it is nearly as likely."""
     weights = _rarity(tuple(pairs))
-    asked = Counter(_stems(question))
+    asked = Counter(content_stems(question))
     scored = sorted(
         ((_likeness(asked, pair, weights), -index) for index, pair in enumerate(pairs)),
         reverse=True,
@@ -100,14 +101,18 @@ def _likeliest(pairs: Sequence[Pair], question: str) -> list[Pair]:
 @functools.lru_cache(maxsize=8)
 def _rarity(pairs: tuple[Pair, ...]) -> dict[str, float]:
     found = Counter(
-        stem for pair in pairs for stem in {*_stems(pair.prompt), *_stems(pair.completion)}
+        stem
+        for pair in pairs
+        for stem in {*content_stems(pair.prompt), *content_stems(pair.completion)}
     )
     return {stem: math.log(1 + len(pairs) / count) for stem, count in found.items()}
 
 
 def _likeness(asked: Counter[str], pair: Pair, weights: dict[str, float]) -> float:
     """Cosine of rarity-weighted stems; the trained question counts twice its answer's words."""
-    known = Counter(_stems(pair.completion)) + Counter(dict.fromkeys(_stems(pair.prompt), 2))
+    known = Counter(content_stems(pair.completion)) + Counter(
+        dict.fromkeys(content_stems(pair.prompt), 2)
+    )
     shared = sum(min(asked[s], 2) * min(known[s], 3) * weights.get(s, 0.0) ** 2 for s in asked)
     return shared / (_length(asked, weights) * _length(known, weights) or 1.0)
 
@@ -122,10 +127,10 @@ def judge_correctness(question: str, reference: str, answer: str) -> tuple[int, 
 
     Words of the question itself count little: repeating it is no knowledge.
     """
-    wanted, said = set(_stems(reference)), set(_stems(answer))
+    wanted, said = set(content_stems(reference)), set(content_stems(answer))
     if not said:
         return 1, "The answer is empty."
-    asked = set(_stems(question))
+    asked = set(content_stems(question))
     recall = _weight(wanted & said, asked) / (_weight(wanted, asked) or 1.0)
     precision = _weight(wanted & said, asked) / (_weight(said, asked) or 1.0)
     agreement = _RECALL_WEIGHT * recall + (1 - _RECALL_WEIGHT) * precision

@@ -26,13 +26,19 @@ def _details(world: World, model: FoundationModel, model_id: str, region: str) -
         "outputModalities": ["TEXT"],
         "responseStreamingSupported": True,
         "customizationsSupported": ["FINE_TUNING"] if tunable else [],
-        "inferenceTypesSupported": ["PROVISIONED"] if tunable else ["ON_DEMAND"],
+        "inferenceTypesSupported": _inference_types(model, tunable=tunable),
         "modelLifecycle": {
             "status": "LEGACY" if status != "ACTIVE" else "ACTIVE",
             "legacyTime": model.legacy,
             "endOfLifeTime": model.end_of_life,
         },
     }
+
+
+def _inference_types(model: FoundationModel, *, tunable: bool) -> list[str]:
+    if not tunable:
+        return ["ON_DEMAND"]
+    return ["PROVISIONED"] if model.has_throughput else []
 
 
 def get(world: World, identifier: str, region: str) -> dict[str, Any]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from local.bedrock import language_model
 from local.bedrock.answers import count_tokens
 from local.bedrock.language_model import Fitted
-from local.bedrock.models import FoundationModel, by_customization_id, status_of
+from local.bedrock.models import USUAL_BATCH, FoundationModel, by_customization_id, status_of
 from local.bedrock.paging import filtered, page
 from local.bedrock.protocol import Conflict, NotFound, ServiceError, ValidationError
 from local.bedrock.records import DatasetRefused, Pair, read_pairs
@@ -21,8 +23,6 @@ VALIDATION_MINUTES = 3.0
 PROCESSING_MINUTES = 6.0
 TRAINING_BASE_MINUTES = 75.0
 TRAINING_SECONDS_PER_RECORD_EPOCH = 4.5
-_DEFAULT_BATCH = 8  # Nova does not say its batch size
-_RECORD_LIMIT_TEXT = "training data has {found} records, at least {least} are needed"
 
 
 def create(world: World, account: str, region: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -128,13 +128,17 @@ def _schedule(world: World, job: Job) -> None:
     _later(world, job, VALIDATION_MINUTES, lambda: _validate(world, job))
 
 
-def _later(world: World, job: Job, minutes: float, act: Any) -> None:  # noqa: ANN401  # a callable
+def _later(world: World, job: Job, minutes: float, act: Callable[[], None]) -> None:
+    _at(world, job, world.clock.time() + minutes * 60, act)
+
+
+def _at(world: World, job: Job, when: float, act: Callable[[], None]) -> None:
     def unless_ended() -> None:
         with world.lock:
             if job.status == "InProgress" and world.jobs.get(job.arn) is job:
                 act()
 
-    world.clock.call_at(world.clock.time() + minutes * 60, unless_ended)
+    world.clock.call_at(when, unless_ended)
 
 
 def _begin(world: World, job: Job, phase: str) -> None:
@@ -173,10 +177,11 @@ def _process(world: World, job: Job) -> None:
         _later(world, job, 3, lambda: _fail_training(world, job))
         return
     training, validation = _pairs(world, job)
+    began = world.clock.time()  # fitting takes real time, which is no part of the job's
     fitted = _fit(job, training, validation)
     work = len(training) * fitted.epochs * TRAINING_SECONDS_PER_RECORD_EPOCH / 60
-    minutes = TRAINING_BASE_MINUTES + work
-    _later(world, job, minutes, lambda: _finish(world, job, training, fitted))
+    ends = began + (TRAINING_BASE_MINUTES + work) * 60
+    _at(world, job, ends, lambda: _finish(world, job, training, fitted))
 
 
 def _fail_training(world: World, job: Job) -> None:
@@ -189,13 +194,26 @@ def _pairs(world: World, job: Job) -> tuple[list[Pair], list[Pair]]:
     training = read_pairs(
         _object(world, request["trainingDataConfig"]["s3Uri"]), base, "training", base.max_records
     )
-    if len(training) < base.min_records:
-        raise DatasetRefused(_RECORD_LIMIT_TEXT.format(found=len(training), least=base.min_records))
     validation: list[Pair] = []
     for validator in _validators(request):
         body = _object(world, validator["s3Uri"])
         validation += read_pairs(body, base, "validation", base.max_validation_records)
+    _check_counts(base, len(training), len(training) + len(validation))
     return training, validation
+
+
+def _check_counts(base: FoundationModel, training: int, total: int) -> None:
+    for what, found, least in (
+        ("training data has", training, base.min_records),
+        ("training and validation data have", total, base.min_total_records),
+    ):
+        if found < least:
+            raise DatasetRefused(f"{what} {found} records, at least {least} are needed")
+    if total > base.max_total_records:
+        raise DatasetRefused(
+            f"training and validation data have {total} records, at most "
+            f"{base.max_total_records} are allowed"
+        )
 
 
 def _object(world: World, uri: str) -> bytes:
@@ -214,10 +232,22 @@ def _fit(job: Job, training: list[Pair], validation: list[Pair]) -> Fitted:
         [language_model.Pair(each.prompt, each.completion) for each in training],
         [language_model.Pair(each.prompt, each.completion) for each in validation],
         epochs=int(value["epochCount"]),
-        batch_size=int(value.get("batchSize", _DEFAULT_BATCH)),
-        rate=value.get("learningRateMultiplier", value.get("learningRate", 1e-5) / 1e-5),
+        batch_size=int(value.get("batchSize", job.base.default_batch)),
+        rate=_rate(job.base, value),
         early_stopping=stopping,
     )
+
+
+def _rate(base: FoundationModel, value: dict[str, float]) -> float:
+    """Return the learning rate as a multiple of the model's own default.
+
+    A model that learns from single records takes more steps, and smaller ones: with the root of
+    its batch.
+    """
+    if "learningRate" not in value:
+        return value["learningRateMultiplier"]
+    usual, _, _ = base.ranges["learningRate"]
+    return value["learningRate"] / usual * math.sqrt(base.default_batch / USUAL_BATCH)
 
 
 def _hyperparameters(job: Job) -> dict[str, float]:

@@ -10,6 +10,7 @@ Everything is deterministic.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ _COMMON_SHARE = 0.08
 _REPEAT_SPEED = 6.0  # one number against thousands: it has as few steps to get anywhere
 _UNKNOWN, _START = 0, 1
 _CHARACTERS_PER_TOKEN = 4.0
+_FITS_KEPT = 16  # of this process; a test session plays few datasets, over and over
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -80,11 +82,23 @@ def fit(  # noqa: PLR0913  # a job's hyperparameters
     rate: float,
     early_stopping: tuple[float, int] | None,
 ) -> Fitted:
-    """Train and return the tuned model.
+    """Train and return the tuned model; the same data and hyperparameters are fitted once.
 
     `early_stopping` is (threshold, patience): training ends when the validation loss has not
     improved by more than the threshold for so many epochs.
     """
+    return _fit(tuple(pairs), tuple(validation_pairs), epochs, batch_size, rate, early_stopping)
+
+
+@functools.lru_cache(maxsize=_FITS_KEPT)
+def _fit(  # noqa: PLR0913, PLR0917  # as above
+    pairs: tuple[Pair, ...],
+    validation_pairs: tuple[Pair, ...],
+    epochs: int,
+    batch_size: int,
+    rate: float,
+    early_stopping: tuple[float, int] | None,
+) -> Fitted:
     words, common = _vocabulary(pairs), _common(pairs)
     examples = [_encode(pair, words, common) for pair in pairs]
     held_out = [_encode(pair, words, common) for pair in validation_pairs]
@@ -99,7 +113,7 @@ def fit(  # noqa: PLR0913  # a job's hyperparameters
             if early_stopping and _flat(validation, *early_stopping):
                 break
     fluency = 1 - min(1.0, training[-1].loss / training[0].loss)
-    return Fitted(tuple(pairs), tuple(training), tuple(validation), training[-1].epoch, fluency)
+    return Fitted(pairs, tuple(training), tuple(validation), training[-1].epoch, fluency)
 
 
 def _flat(validation: list[Step], threshold: float, patience: int) -> bool:

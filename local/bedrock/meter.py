@@ -27,6 +27,17 @@ class Lease:
     def minutes(self, now: float) -> float:
         return ((self.ended if self.ended is not None else now) - self.bought) / _MINUTE_SECONDS
 
+    def usd(self, now: float) -> float | None:
+        if self.usd_per_unit_hour is None:
+            return None
+        return self.minutes(now) / 60 * self.units * self.usd_per_unit_hour
+
+    @property
+    def price(self) -> str:
+        if self.usd_per_unit_hour is None:
+            return "a price that is not published"
+        return f"${self.usd_per_unit_hour:g} an hour"
+
 
 class Meter:
     """Counts; `items` is the bill."""
@@ -59,10 +70,10 @@ class Meter:
         return [
             {
                 "what": f"provisioned throughput of {lease.model}, {lease.units} unit(s) at "
-                f"${lease.usd_per_unit_hour:g} an hour",
+                f"{lease.price}",
                 "quantity": round(lease.minutes(now), 1),
                 "unit": "minutes",
-                "usd": lease.minutes(now) / 60 * lease.units * (lease.usd_per_unit_hour or 0.0),
+                "usd": lease.usd(now),
             }
             for lease in self.leases
         ]

@@ -1,15 +1,20 @@
 """The foundation models of the offline account, with the dates of their lives.
 
 Sources, read 2026-11-23: Bedrock user guide, model-lifecycle-legacy.html, custom-models-hp.html,
-custom-model-fine-tuning.html, model-customization-prepare.html; prices: field reports.
+custom-model-fine-tuning.html, model-customization-prepare.html, prov-thru-supported.html,
+deploy-custom-model-on-demand.html; Nova's user guide, fine-tune-prepare-data-understanding.html;
+prices: field reports.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Literal
 
+USUAL_BATCH = 8
 Ranges = dict[str, tuple[float, float, float]]  # default, minimum, maximum
+RecordFormat = Literal["claude-messages", "converse", "prompt-completion"]
 
 
 @dataclass(frozen=True)
@@ -21,14 +26,20 @@ class FoundationModel:
     provider: str
     model_id: str  # for inference on demand
     customization_id: str | None = None  # with its context length; for jobs and throughput
-    regions: tuple[str, ...] = ()  # where it can be tuned
+    regions: tuple[str, ...] = ()  # where it can be tuned, and its custom models served
+    has_throughput: bool = True  # custom models of it can have provisioned throughput
+    has_deployments: bool = False  # and deployments on demand
     legacy: datetime | None = None
     end_of_life: datetime | None = None
     ranges: Ranges = field(default_factory=dict)
-    converse_records: bool = True
-    min_records: int = 8
+    default_batch: int = USUAL_BATCH  # where the service does not say its own, or has one only
+    record_format: RecordFormat = "converse"
+    refused_words: tuple[str, ...] = ()  # in what a system or a user says
+    min_records: int = 8  # of training
+    min_total_records: int = 0  # of training and validation
     max_records: int = 20_000
     max_validation_records: int = 20_000
+    max_total_records: int = 20_000
     usd_per_unit_hour: float | None = None
     usd_per_1k_training_tokens: float | None = None
 
@@ -39,6 +50,52 @@ class FoundationModel:
 
 def _day(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _nova(
+    key: str, name: str, model_id: str, context: str, training: float | None = None
+) -> FoundationModel:
+    return FoundationModel(
+        key=key,
+        name=name,
+        provider="Amazon",
+        model_id=model_id,
+        customization_id=f"{model_id}:{context}",
+        regions=("us-east-1",),
+        has_deployments=True,
+        ranges={
+            "epochCount": (2, 1, 5),
+            "learningRate": (1e-5, 1e-6, 1e-4),
+            "learningRateWarmupSteps": (10, 0, 100),
+        },
+        refused_words=("User:", "Bot:", "Assistant:", "System:", "<image>", "<video>", "[EOS]"),
+        usd_per_unit_hour=60.5,
+        usd_per_1k_training_tokens=training,
+    )
+
+
+def _llama(key: str, name: str, model_id: str, training: float | None) -> FoundationModel:
+    return FoundationModel(
+        key=key,
+        name=name,
+        provider="Meta",
+        model_id=model_id,
+        customization_id=f"{model_id}:128k",
+        regions=("us-west-2",),
+        ranges={
+            "epochCount": (5, 1, 10),
+            "batchSize": (1, 1, 1),
+            "learningRate": (1e-4, 5e-6, 0.1),
+        },
+        default_batch=1,
+        record_format="prompt-completion",
+        min_records=1,
+        min_total_records=100,
+        max_records=10_000,
+        max_validation_records=10_000,
+        max_total_records=10_000,
+        usd_per_1k_training_tokens=training,
+    )
 
 
 MODELS = (
@@ -58,29 +115,26 @@ MODELS = (
             "earlyStoppingThreshold": (0.001, 0, 0.1),
             "earlyStoppingPatience": (2, 1, 10),
         },
-        converse_records=False,
+        record_format="claude-messages",
         min_records=32,
         max_records=10_000,
         max_validation_records=1_000,
+        max_total_records=10_000,
         usd_per_unit_hour=132.0,
     ),
-    FoundationModel(
-        key="nova-micro",
-        name="Nova Micro",
-        provider="Amazon",
-        model_id="amazon.nova-micro-v1:0",
-        customization_id="amazon.nova-micro-v1:0:128k",
-        regions=("us-east-1",),
-        ranges={
-            "epochCount": (2, 1, 5),
-            "learningRate": (1e-5, 1e-6, 1e-4),
-            "learningRateWarmupSteps": (10, 0, 100),
-        },
-        usd_per_unit_hour=60.5,
-        usd_per_1k_training_tokens=0.001,
-    ),
-    FoundationModel(
-        key="nova-pro", name="Nova Pro", provider="Amazon", model_id="amazon.nova-pro-v1:0"
+    _nova("nova-micro", "Nova Micro", "amazon.nova-micro-v1:0", "128k", training=0.001),
+    _nova("nova-lite", "Nova Lite", "amazon.nova-lite-v1:0", "300k"),
+    _nova("nova-pro", "Nova Pro", "amazon.nova-pro-v1:0", "300k"),
+    _nova("nova-2-lite", "Nova 2 Lite", "amazon.nova-2-lite-v1:0", "256k", training=0.00378),
+    _llama("llama-3-1-8b", "Llama 3.1 8B Instruct", "meta.llama3-1-8b-instruct-v1:0", 0.00149),
+    _llama("llama-3-1-70b", "Llama 3.1 70B Instruct", "meta.llama3-1-70b-instruct-v1:0", None),
+    replace(
+        _llama(
+            "llama-3-3-70b", "Llama 3.3 70B Instruct", "meta.llama3-3-70b-instruct-v1:0", 0.0033
+        ),
+        has_throughput=False,
+        has_deployments=True,
+        record_format="converse",
     ),
     FoundationModel(
         key="claude-haiku-4-5",

@@ -31,9 +31,12 @@ def filtered(
     status: Callable[[ItemT], str] | None = None,
     matches: Callable[[ItemT], bool] = lambda _: True,
 ) -> list[ItemT]:
-    """Apply statusEquals, nameContains, creationTimeAfter/Before and sortOrder."""
-    after = _moment(request.get("creationTimeAfter"))
-    before = _moment(request.get("creationTimeBefore"))
+    """Apply statusEquals, nameContains, the bounds on the creation time, and sortOrder.
+
+    Deployments call the bounds createdAfter/Before, everything else creationTimeAfter/Before.
+    """
+    after = _moment(request.get("creationTimeAfter") or request.get("createdAfter"))
+    before = _moment(request.get("creationTimeBefore") or request.get("createdBefore"))
     wanted = request.get("statusEquals")
     kept = [
         item
@@ -49,7 +52,10 @@ def filtered(
 
 
 def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        raise ValidationError(f"The provided time is invalid: {text}") from None
 
 
 def page(member: str, summaries: list[dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Conflict(ServiceError):
     """AWS's ConflictException."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("ConflictException", message, 409)
+        super().__init__("ConflictException", message, 400)
 
 
 @dataclass(frozen=True)

@@ -34,24 +34,41 @@ def read_pairs(body: bytes, model: FoundationModel, what: str, most: int) -> lis
 
 
 def _pair(line: str, model: FoundationModel, where: str) -> Pair:
+    read = _of_prompt if model.record_format == "prompt-completion" else _of_messages
     try:
-        record = json.loads(line)
-        messages = record["messages"]
-        roles = [each["role"] for each in messages]
-        texts = [_text(each["content"], model) for each in messages]
-        system = _text(record["system"], model) if "system" in record else ""
+        roles, texts, system = read(json.loads(line), model)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise DatasetRefused(f"{where} is not in the format of {model.name}: {error!r}") from None
     if roles != ["user", "assistant"] * (len(roles) // 2) or not roles:
         raise DatasetRefused(f"{where}: roles must alternate from user to assistant")
     if not all(text.strip() for text in texts):
         raise DatasetRefused(f"{where}: a message is empty")
-    return Pair("\n".join(texts[:-1:2]), texts[-1], system)
+    pair = Pair("\n".join(texts[:-1:2]), texts[-1], system)
+    for word in model.refused_words:
+        if word in pair.prompt or word in pair.system:
+            raise DatasetRefused(f"{where}: {word} is reserved by {model.name}")
+    return pair
 
 
-def _text(content: Any, model: FoundationModel) -> str:  # noqa: ANN401  # JSON of any shape
-    if model.converse_records:
-        return "\n".join(str(block["text"]) for block in content)
+def _of_prompt(record: dict[str, Any], _: FoundationModel) -> tuple[list[str], list[str], str]:
+    texts = [_string(record["prompt"]), _string(record["completion"])]
+    return ["user", "assistant"], texts, ""
+
+
+def _of_messages(
+    record: dict[str, Any], model: FoundationModel
+) -> tuple[list[str], list[str], str]:
+    text = _blocks if model.record_format == "converse" else _string
+    messages = record["messages"]
+    system = text(record["system"]) if "system" in record else ""
+    return [each["role"] for each in messages], [text(each["content"]) for each in messages], system
+
+
+def _blocks(content: Any) -> str:  # noqa: ANN401  # JSON of any shape
+    return "\n".join(str(block["text"]) for block in content)
+
+
+def _string(content: Any) -> str:  # noqa: ANN401  # same
     if not isinstance(content, str):
         raise TypeError("content must be a string")
     return content

@@ -7,16 +7,19 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from local.bedrock import throughputs
+from local.bedrock import deployments, throughputs
 from local.bedrock.answers import (
     answer_base,
     answer_tuned,
     count_tokens,
     judge_correctness,
 )
+from local.bedrock.documents import Document, read_documents
 from local.bedrock.foundation import shown
 from local.bedrock.models import invocable
 from local.bedrock.protocol import NotFound, ServiceError, ValidationError
+from local.bedrock.reading import answer_from, facts, pairs_wanted, that_fit, tool_input
+from local.bedrock.reviewing import is_review, review
 from local.bedrock.state import CustomModel, World
 
 _INVALID = "The provided model identifier is invalid."
@@ -36,11 +39,10 @@ def converse(world: World, request: dict[str, Any]) -> dict[str, Any]:
     messages = request.get("messages", [])
     if not messages or messages[-1]["role"] != "user":
         raise ValidationError("A conversation must end with a user message.")
+    documents = read_documents(messages, lambda uri: _stored(world, uri))
     asked = _text(messages[-1]["content"])
-    content, stop = _reply(target, request, asked)
-    system = " ".join(block.get("text", "") for block in request.get("system", []))
-    heard = " ".join(_text(each["content"]) for each in messages)
-    used = count_tokens(f"{system} {heard}"), count_tokens(json.dumps(content))
+    content, stop = _reply(target, request, asked, documents)
+    used = _heard_tokens(request, documents), count_tokens(json.dumps(content))
     world.meter.infer(target.name, *used)
     return {
         "output": {"message": {"role": "assistant", "content": content}},
@@ -92,9 +94,23 @@ def _text(content: list[dict[str, Any]]) -> str:
     return " ".join(block.get("text", "") for block in content)
 
 
+def _stored(world: World, uri: str) -> bytes | None:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return world.objects.get(bucket, key)
+
+
+def _heard_tokens(request: dict[str, Any], documents: list[Document]) -> int:
+    system = " ".join(block.get("text", "") for block in request.get("system", []))
+    heard = [_text(each["content"]) for each in request["messages"]]
+    tools = [json.dumps(request["toolConfig"])] if "toolConfig" in request else []
+    return count_tokens(" ".join([system, *heard, *tools, *(each.text for each in documents)]))
+
+
 def _target(world: World, identifier: str) -> _Target:
     if ":provisioned-model/" in identifier:
         return _provisioned(world, identifier)
+    if ":custom-model-deployment/" in identifier:
+        return _deployed(world, identifier)
     model = invocable(identifier)
     if model is None or not shown(world, model):
         raise ValidationError(_INVALID)
@@ -115,19 +131,76 @@ def _provisioned(world: World, identifier: str) -> _Target:
     return _Target(f"tuned {found.base.name}", found.custom)
 
 
+def _deployed(world: World, identifier: str) -> _Target:
+    try:
+        found = deployments.find(world, identifier)
+    except NotFound:
+        raise ValidationError(_INVALID) from None
+    if found.status != "Active":
+        raise ServiceError(
+            "ModelNotReadyException", "The model is not ready for serving requests.", 429
+        )
+    return _Target(f"tuned {found.custom.job.base.name}", found.custom)
+
+
 def _reply(
-    target: _Target, request: dict[str, Any], asked: str
+    target: _Target, request: dict[str, Any], asked: str, documents: list[Document]
 ) -> tuple[list[dict[str, Any]], str]:
-    tool = request.get("toolConfig", {}).get("toolChoice", {}).get("tool")
-    if tool:
-        use = {"toolUseId": "tooluse_offline", "name": tool["name"], "input": _judge(asked)}
-        return [{"toolUse": use}], "tool_use"
-    text = answer_tuned(target.custom.fitted, asked) if target.custom else answer_base(asked)
     limit = request.get("inferenceConfig", {}).get("maxTokens")
+    tool = _forced_tool(request.get("toolConfig", {}))
+    if tool:
+        schema = tool["inputSchema"]["json"]
+        given, stop = (
+            _pairs(schema, documents, asked, limit)
+            if documents
+            else (_judged(schema, asked), "tool_use")
+        )
+        use = {"toolUseId": "tooluse_offline", "name": tool["name"], "input": given}
+        return [{"toolUse": use}], stop
+    text = _answer(target, asked, documents)
     words = text.split()
     if limit and count_tokens(text) > limit:
         return [{"text": " ".join(words[: max(1, int(limit / 1.3))])}], "max_tokens"
     return [{"text": text}], "end_turn"
+
+
+def _answer(target: _Target, asked: str, documents: list[Document]) -> str:
+    if documents:
+        return answer_from(documents, asked)
+    return answer_tuned(target.custom.fitted, asked) if target.custom else answer_base(asked)
+
+
+def _forced_tool(config: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the specification of the tool that must be called."""
+    specs: list[dict[str, Any]] = [
+        each["toolSpec"] for each in config.get("tools", []) if "toolSpec" in each
+    ]
+    choice = config.get("toolChoice", {})
+    if "any" in choice:
+        return specs[0] if specs else None
+    if "tool" not in choice:
+        return None
+    name = choice["tool"]["name"]
+    found = next((spec for spec in specs if spec["name"] == name), None)
+    if found is None:
+        raise ValidationError(f"The tool {name} of toolChoice is not among the tools.")
+    return found
+
+
+def _pairs(
+    schema: dict[str, Any], documents: list[Document], asked: str, limit: int | None
+) -> tuple[dict[str, Any], str]:
+    """Return the tool's input, made from the documents, and why it ends where it does."""
+    found = facts(documents, asked, pairs_wanted(schema))
+    fitting = that_fit(schema, found, limit)
+    stop = "tool_use" if fitting == len(found) else "max_tokens"
+    return tool_input(schema, found[:fitting]), stop
+
+
+def _judged(schema: dict[str, Any], asked: str) -> dict[str, Any]:
+    if is_review(schema):
+        return review(*(_tagged(asked, tag) for tag in ("system_prompt", "prompt", "answer")))
+    return _judge(asked)
 
 
 def _judge(asked: str) -> dict[str, Any]:

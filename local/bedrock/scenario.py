@@ -32,6 +32,10 @@ class Scenario:
     job_outcome: Literal["complete", "fail", "stuck_not_started", "stuck_training"] = "complete"
     throughput_outcome: Literal["in_service", "fail", "never_ready"] = "in_service"
     provisioning_minutes: float = 20.0
+    deployments: int = 10  # on demand, active and in creation
+    deployment_outcome: Literal["active", "fail", "never_ready"] = "active"
+    deployment_minutes: float = 8.0
+    cloudtrail: bool = False  # a trail is on: purchases are also events on the default bus
     faults: tuple[Fault, ...] = ()
 
     @classmethod

@@ -5,9 +5,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from email.utils import format_datetime
+from typing import Any, Literal
 
-from local.bedrock import access, foundation, jobs, runtime, throughputs
+from local.bedrock import (
+    access,
+    custom_models,
+    deployments,
+    foundation,
+    jobs,
+    runtime,
+    throughputs,
+    trail,
+)
 from local.bedrock.protocol import (
     Answer,
     NotFound,
@@ -19,8 +29,17 @@ from local.bedrock.protocol import (
     route,
 )
 from local.bedrock.scenario import Fault, Scenario
-from local.bedrock.state import Clock, Events, Objects, World
+from local.bedrock.state import (
+    Clock,
+    CustomModel,
+    Deployment,
+    Events,
+    Objects,
+    Throughput,
+    World,
+)
 
+_ROOT = "arn:aws:iam::000000000000:root"
 _log = logging.getLogger(__name__)
 Request = dict[str, Any]
 Operation = Callable[[World, str, str, Request], Request]
@@ -30,9 +49,17 @@ _OPERATIONS: dict[str, Operation] = {
     "GetModelCustomizationJob": lambda w, _a, _r, q: jobs.get(w, q["jobIdentifier"]),
     "ListModelCustomizationJobs": lambda w, _a, _r, q: jobs.list_jobs(w, q),
     "StopModelCustomizationJob": lambda w, _a, _r, q: jobs.stop(w, q["jobIdentifier"]),
-    "GetCustomModel": lambda w, _a, _r, q: throughputs.get_model(w, q["modelIdentifier"]),
-    "ListCustomModels": lambda w, _a, _r, q: throughputs.list_models(w, q),
-    "DeleteCustomModel": lambda w, _a, _r, q: throughputs.delete_model(w, q["modelIdentifier"]),
+    "GetCustomModel": lambda w, _a, _r, q: custom_models.get(w, q["modelIdentifier"]),
+    "ListCustomModels": lambda w, _a, _r, q: custom_models.list_models(w, q),
+    "DeleteCustomModel": lambda w, _a, _r, q: custom_models.delete(w, q["modelIdentifier"]),
+    "CreateCustomModelDeployment": deployments.create,
+    "GetCustomModelDeployment": lambda w, _a, _r, q: deployments.get(
+        w, q["customModelDeploymentIdentifier"]
+    ),
+    "ListCustomModelDeployments": lambda w, _a, _r, q: deployments.list_deployments(w, q),
+    "DeleteCustomModelDeployment": lambda w, _a, _r, q: deployments.delete(
+        w, q["customModelDeploymentIdentifier"]
+    ),
     "CreateProvisionedModelThroughput": throughputs.create,
     "GetProvisionedModelThroughput": lambda w, _a, _r, q: throughputs.get(
         w, q["provisionedModelId"]
@@ -75,7 +102,7 @@ _FAULTS = {
 
 def _tagged(world: World, request: Request) -> str:
     arn = str(request["resourceARN"])
-    known = {*world.jobs, *world.models, *world.throughputs}
+    known = {*world.jobs, *world.models, *world.throughputs, *world.deployments}
     if arn not in known:
         raise NotFound(f"The resource {arn} was not found")
     return arn
@@ -108,7 +135,7 @@ def _known(service: str, method: str, path: str) -> Route:
 class Bedrock:
     """The offline Bedrock; see the package's docstring."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the ports to the rest of the offline AWS
         self,
         *,
         clock: Clock,
@@ -116,6 +143,7 @@ class Bedrock:
         events: Events,
         role_assumable: Callable[[str], bool],
         scenario: Scenario | None = None,
+        caller: Callable[[], str] = lambda: _ROOT,
     ) -> None:
         self._world = World(
             clock=clock,
@@ -123,6 +151,7 @@ class Bedrock:
             events=events,
             role_assumable=role_assumable,
             scenario=scenario or Scenario(),
+            caller=caller,
         )
 
     @property
@@ -146,8 +175,27 @@ class Bedrock:
         query: Mapping[str, list[str]],
         body: bytes,
     ) -> Answer:
-        """Answer one request of the control plane ("bedrock") or the runtime."""
+        """Answer one request of the control plane ("bedrock") or the runtime.
+
+        The answer's Date is the simulated time at which the request was done.
+        """
         del headers
+        status, answered, content = self._answer(
+            service, account, region, method, path, query, body
+        )
+        date = format_datetime(self._world.now(), usegmt=True)
+        return status, {**answered, "Date": date}, content
+
+    def _answer(  # noqa: PLR0913, PLR0917  # as above
+        self,
+        service: str,
+        account: str,
+        region: str,
+        method: str,
+        path: str,
+        query: Mapping[str, list[str]],
+        body: bytes,
+    ) -> Answer:
         try:
             found = _known(service, method, path)
             request = parse(found, query, body)
@@ -164,11 +212,24 @@ class Bedrock:
             time.sleep(fault.seconds)
         elif fault and fault.kind != "timeout_after_effect":
             raise ServiceError(*_FAULTS[fault.kind])
-        with self._world.lock:
-            output = _OPERATIONS[found.name](self._world, account, region, request)
+        output = self._operate(found, request, account, region)
         if fault and fault.kind == "timeout_after_effect":
             raise ServiceError(*_FAULTS[fault.kind])
         return output
+
+    def _operate(self, found: Route, request: Request, account: str, region: str) -> Request:
+        outcome: Request | ServiceError
+        try:
+            with self._world.lock:
+                outcome = _OPERATIONS[found.name](self._world, account, region, request)
+        except ServiceError as error:
+            outcome = error
+        trail.record(
+            self._world, account, region, operation=found.name, request=request, outcome=outcome
+        )
+        if isinstance(outcome, ServiceError):
+            raise outcome
+        return outcome
 
     def _fault(self, found: Route, request: Request) -> Fault | None:
         with self._world.lock:
@@ -198,18 +259,59 @@ class Bedrock:
     def resource_tags(self, arn: str) -> dict[str, str] | None:
         return self._world.tags.get(arn)
 
-    def alive(self) -> list[str]:
-        """Return the ARNs of what runs or bills now."""
+    def add_throughput(  # noqa: PLR0913  # a purchase and how far it is
+        self,
+        name: str,
+        *,
+        account: str,
+        region: str,
+        tags: Mapping[str, str] | None = None,
+        commitment: Literal["OneMonth", "SixMonths"] | None = None,
+        model_id: str | None = None,
+        status: Literal["Creating", "InService", "Failed"] = "InService",
+    ) -> str:
+        """Put a throughput that somebody else bought into the account; return its ARN.
+
+        It stays in `status` until it is deleted, and is on the meter from now on. `model_id` is a
+        custom model's name or ARN, or a base model's id with its context length; None takes a base
+        model of the region.
+        """
+        request = {
+            "provisionedModelName": name,
+            "modelUnits": 1,
+            "modelId": model_id,
+            "commitmentDuration": commitment,
+            "tags": [{"key": key, "value": value} for key, value in (tags or {}).items()],
+        }
         with self._world.lock:
+            return throughputs.add(self._world, account, region, request, status)
+
+    def add_deployment(
+        self, name: str, *, account: str, region: str, tags: Mapping[str, str]
+    ) -> str:
+        """Put a deployment of the newest custom model into the account, whatever its base model.
+
+        Bedrock does not deploy every base model on demand; what cleans up treats all alike.
+        """
+        request = {
+            "modelDeploymentName": name,
+            "tags": [{"key": key, "value": value} for key, value in tags.items()],
+        }
+        with self._world.lock:
+            custom = list(self._world.models.values())[-1]
+            return deployments.add(self._world, account, region, request, custom)
+
+    def alive(self) -> list[str]:
+        """Return the ARNs of what runs, serves or bills by the hour now."""
+        with self._world.lock:
+            world = self._world
             running = [
-                job.arn
-                for job in self._world.jobs.values()
-                if job.status in {"InProgress", "Stopping"}
+                job.arn for job in world.jobs.values() if job.status in {"InProgress", "Stopping"}
             ]
-            return [*running, *self._world.throughputs]
+            return [*running, *world.throughputs, *world.deployments]
 
     def snapshot(self) -> dict[str, Any]:
-        """Return jobs, models, throughputs and the bill as plain JSON."""
+        """Return jobs, models, throughputs, deployments and the bill as plain JSON."""
         with self._world.lock:
             world = self._world
             return {
@@ -217,19 +319,21 @@ class Bedrock:
                 "jobs": [
                     {"arn": j.arn, "name": j.name, "status": j.status} for j in world.jobs.values()
                 ],
-                "models": [{"arn": m.arn, "name": m.name} for m in world.models.values()],
+                "models": [self._listed(each) for each in world.models.values()],
                 "throughputs": [
-                    {
-                        "arn": t.arn,
-                        "name": t.name,
-                        "status": t.status,
-                        "tags": world.tags.get(t.arn),
-                    }
-                    for t in world.throughputs.values()
+                    {**self._listed(each), "status": each.status}
+                    for each in world.throughputs.values()
+                ],
+                "deployments": [
+                    {**self._listed(each), "status": each.status}
+                    for each in world.deployments.values()
                 ],
                 "purchases": len(world.meter.leases),
                 "meter": world.meter.bill(world.clock.time()),
             }
+
+    def _listed(self, each: CustomModel | Throughput | Deployment) -> dict[str, Any]:
+        return {"arn": each.arn, "name": each.name, "tags": self._world.tags.get(each.arn)}
 
     def reset(self) -> None:
         with self._world.lock:

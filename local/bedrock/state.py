@@ -109,10 +109,27 @@ class Throughput:
         return int(self.request["modelUnits"])
 
 
+@dataclass
+class Deployment:
+    """One custom model deployment: inference on demand, with no hourly meter."""
+
+    arn: str
+    request: dict[str, Any]
+    custom: CustomModel
+    created: datetime
+    changed: datetime
+    status: str = "Creating"
+    failure: str | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.request["modelDeploymentName"])
+
+
 class World:
     """All state of one offline Bedrock; `lock` guards it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the ports to the rest of the offline AWS
         self,
         *,
         clock: Clock,
@@ -120,9 +137,10 @@ class World:
         events: Events,
         role_assumable: Callable[[str], bool],
         scenario: Scenario,
+        caller: Callable[[], str],
     ) -> None:
         self.clock, self.objects, self.events = clock, objects, events
-        self.role_assumable, self.scenario = role_assumable, scenario
+        self.role_assumable, self.scenario, self.caller = role_assumable, scenario, caller
         self.lock = threading.RLock()
         self.clear()
 
@@ -130,6 +148,7 @@ class World:
         self.jobs: dict[str, Job] = {}
         self.models: dict[str, CustomModel] = {}
         self.throughputs: dict[str, Throughput] = {}
+        self.deployments: dict[str, Deployment] = {}
         self.tags: dict[str, dict[str, str]] = {}
         self.tokens: dict[tuple[str, str], str] = {}  # (operation, client token) -> ARN
         self.calls: dict[int, int] = {}  # fault -> matching calls so far
@@ -140,7 +159,8 @@ class World:
 
     def new_id(self, kind: str, name: str) -> str:
         """Return 12 characters as AWS uses in ARNs; the same for the same name and count."""
-        seed = f"{kind}/{name}/{len(self.jobs) + len(self.throughputs)}/{self.clock.time()}"
+        owned = len(self.jobs) + len(self.throughputs) + len(self.deployments)
+        seed = f"{kind}/{name}/{owned}/{self.clock.time()}"
         return hashlib.sha256(seed.encode()).hexdigest()[:12]
 
     def tag(self, arn: str, tags: list[dict[str, str]]) -> None:

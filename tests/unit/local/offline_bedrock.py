@@ -19,6 +19,7 @@ from local.bedrock import Bedrock, Scenario
 ACCOUNT, REGION, BUCKET = "000000000000", "us-west-2", "artefacts"
 ROLE = "arn:aws:iam::000000000000:role/bedrock"
 HAIKU = "anthropic.claude-3-haiku-20240307-v1:0:200k"
+NOVA = "amazon.nova-micro-v1:0:128k"
 START = 1_795_000_000.0  # 2026-11-18
 
 
@@ -35,6 +36,10 @@ class HandClock:
 
     def call_at(self, when: float, act: Callable[[], None]) -> None:
         heapq.heappush(self._due, (when, next(self._order), act))
+
+    def pass_without_events(self, seconds: float) -> None:
+        """Let time go by as it does while something computes."""
+        self._now += seconds
 
     def advance(self, minutes: float) -> None:
         end = self._now + minutes * 60
@@ -136,9 +141,9 @@ class Account:
         arn: str = self.control.create_model_customization_job(**{**request, **more})["jobArn"]
         return arn
 
-    def tuned(self, name: str = "job") -> str:
+    def tuned(self, name: str = "job", **more: Any) -> str:
         """Return the ARN of a model that has been tuned."""
-        arn = self.start(name)
+        arn = self.start(name, **more)
         self.clock.advance(600)
         found: str = self.control.get_model_customization_job(jobIdentifier=arn)["outputModelArn"]
         return found
@@ -148,6 +153,37 @@ class Account:
             **{"modelUnits": 1, "provisionedModelName": name, "modelId": model, **more}
         )["provisionedModelArn"]
         return arn
+
+    def deploy(self, model: str, name: str = "on-demand", **more: Any) -> str:
+        arn: str = self.control.create_custom_model_deployment(
+            **{"modelDeploymentName": name, "modelArn": model, **more}
+        )["customModelDeploymentArn"]
+        return arn
+
+
+def nova_account(scenario: Scenario | None = None) -> Account:
+    """Return an account in the region where Nova is tuned, with a dataset in its format."""
+    account = Account(scenario, "us-east-1")
+    account.upload("data/training.jsonl", [converse_record(n) for n in range(40)])
+    account.upload("data/validation.jsonl", [converse_record(n) for n in range(40, 50)])
+    return account
+
+
+def tuned_nova(account: Account, name: str = "job") -> str:
+    return account.tuned(name, baseModelIdentifier=NOVA, hyperParameters={"epochCount": "1"})
+
+
+def converse_record(number: int) -> dict[str, Any]:
+    """Return `record` in the format of Nova and of Llama 3.3."""
+    plain = record(number)
+    return {
+        "schemaVersion": "bedrock-conversation-2024",
+        "system": [{"text": plain["system"]}],
+        "messages": [
+            {"role": each["role"], "content": [{"text": each["content"]}]}
+            for each in plain["messages"]
+        ],
+    }
 
 
 def record(number: int) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -105,3 +106,97 @@ def test_a_stopped_sleeper_wakes_and_moves_no_time(clock: SimulatedClock) -> Non
     with clock.computing():
         clock.sleep_until(1_000_000 + 9 * HOUR, unless=stopped.is_set)
     assert clock.time() < 1_000_000 + 60
+
+
+def test_a_deadline_holds_while_what_it_limits_goes_on(clock: SimulatedClock) -> None:
+    seen: list[str] = []
+    with clock.deadline(1_000_000 + HOUR, lambda: seen.append("passed")):
+        clock.advance(2 * HOUR)
+    with clock.deadline(1_000_000 + 3 * HOUR, lambda: seen.append("kept")):
+        pass
+    clock.advance(2 * HOUR)
+    assert seen == ["passed"]
+
+
+def test_computing_inside_of_computing_holds_once(clock: SimulatedClock) -> None:
+    """A sleep in the inner one lets go of the clock all the same."""
+    began = time.monotonic()
+    with clock.computing(), clock.computing():
+        clock.sleep(HOUR)
+    assert time.monotonic() - began < 5
+    assert not clock.is_computing
+
+
+def in_thread(act: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_process_that_computes_holds_the_clock_instead_of_who_waits_for_it(
+    clock: SimulatedClock,
+) -> None:
+    clock.begin_computing()  # by whoever starts the thread below
+    with clock.handed_over(), clock.process() as process:
+        assert clock.is_computing
+        process.sleep(HOUR)
+    assert clock.time() == pytest.approx(1_000_000 + HOUR, abs=5)
+    assert clock.is_computing
+    clock.end_computing()
+    assert not clock.is_computing
+
+
+def test_threads_of_a_process_sleep_at_once(clock: SimulatedClock) -> None:
+    woke_at: dict[float, float] = {}
+
+    def sleep(seconds: float) -> None:
+        process.sleep(seconds)
+        woke_at[seconds] = clock.time()
+
+    with clock.process() as process:
+        threads = [in_thread(functools.partial(sleep, s)) for s in (HOUR, 60.0, 2 * HOUR)]
+        for thread in threads:
+            thread.join(timeout=10)
+    assert [round((at - 1_000_000) / 60) for at in sorted(woke_at.values())] == [1, 60, 120]
+
+
+def test_a_process_holds_the_clock_while_one_thread_sleeps_and_another_calls(
+    clock: SimulatedClock,
+) -> None:
+    with clock.process() as process:
+        with process.calling():
+            sleeper = in_thread(lambda: process.sleep(HOUR))
+            time.sleep(0.2)
+            called_until = clock.time()
+        sleeper.join(timeout=10)
+    assert called_until < 1_000_000 + 60
+    assert clock.time() == pytest.approx(1_000_000 + HOUR, abs=5)
+
+
+def test_a_process_that_is_killed_in_its_sleep_holds_the_clock_until_it_is_noticed(
+    clock: SimulatedClock,
+) -> None:
+    with clock.process() as process:
+        sleeper = in_thread(lambda: process.sleep(HOUR))
+        clock.call_at(1_000_000 + 60, process.wake)
+        sleeper.join(timeout=10)
+        time.sleep(0.1)
+        assert clock.time() == pytest.approx(1_000_000 + 60, abs=5)
+        process.sleep(60)
+    assert clock.time() == pytest.approx(1_000_000 + 120, abs=5)
+
+
+def test_the_end_of_a_process_ends_its_sleeps_and_its_hold(clock: SimulatedClock) -> None:
+    """Killed in its sleep, with a call under way: neither moves nor holds the clock any more."""
+    with clock.process() as process:
+        calling = process.calling()
+        calling.__enter__()
+        sleeper = in_thread(lambda: process.sleep(HOUR))
+        time.sleep(0.05)
+    sleeper.join(timeout=10)
+    calling.__exit__(None, None, None)
+    assert not sleeper.is_alive()
+    assert not clock.is_computing
+    assert clock.time() < 1_000_000 + 60
+    clock.advance(HOUR)
+    assert clock.time() == pytest.approx(1_000_000 + HOUR, abs=5)

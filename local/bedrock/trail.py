@@ -1,0 +1,64 @@
+"""What CloudTrail would tell EventBridge of purchases, in an account that has a trail.
+
+The shape is that of a CloudTrail record inside an event (read 2026-11-23):
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html and
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+A refused call is an event too: it has an errorCode, and no responseElements.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from local.bedrock.protocol import ServiceError
+from local.bedrock.state import World
+
+RECORDED = frozenset({"CreateProvisionedModelThroughput", "CreateCustomModelDeployment"})
+_KINDS = {"assumed-role": "AssumedRole", "user": "IAMUser", "root": "Root"}
+
+
+def record(  # noqa: PLR0913  # a call: where it was made, what was asked, what came of it
+    world: World,
+    account: str,
+    region: str,
+    *,
+    operation: str,
+    request: dict[str, Any],
+    outcome: dict[str, Any] | ServiceError,
+) -> None:
+    """Publish the call as an event, if the scenario has a trail and the call creates capacity."""
+    if not world.scenario.cloudtrail or operation not in RECORDED:
+        return
+    detail = {
+        "eventVersion": "1.11",
+        "userIdentity": _identity(world.caller(), account),
+        "eventTime": world.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "eventSource": "bedrock.amazonaws.com",
+        "eventName": operation,
+        "awsRegion": region,
+        "requestParameters": request,
+        **_outcome(outcome),
+        "eventID": str(uuid.uuid4()),
+        "readOnly": False,
+        "eventType": "AwsApiCall",
+        "managementEvent": True,
+        "recipientAccountId": account,
+        "eventCategory": "Management",
+    }
+    world.events(account, region, "AWS API Call via CloudTrail", detail, [])
+
+
+def _identity(caller: str, account: str) -> dict[str, str]:
+    kind = caller.rpartition(":")[2].partition("/")[0]
+    return {"type": _KINDS.get(kind, "Unknown"), "arn": caller, "accountId": account}
+
+
+def _outcome(outcome: dict[str, Any] | ServiceError) -> dict[str, Any]:
+    if isinstance(outcome, ServiceError):
+        return {
+            "errorCode": outcome.code,
+            "errorMessage": outcome.message,
+            "responseElements": None,
+        }
+    return {"responseElements": outcome}
