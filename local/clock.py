@@ -5,6 +5,10 @@ Lambda function, Bedrock fitting a model) holds the clock; whoever waits sleeps 
 nobody computes and somebody sleeps, the clock jumps to the earliest thing due: a sleeper's
 wake-up, a deadline set with `call_at`, or an alarm's (a schedule's next tick). With nobody
 asleep it runs at the pace of real time, so an idle offline AWS does not race into the future.
+
+A thread holds the clock in one of two ways: `computing`, or, where its hold was begun for it by
+another thread, `handed_over`. What a process computes is held by a `Process`, whose own threads
+may sleep, some or all of them.
 """
 
 from __future__ import annotations
@@ -46,6 +50,12 @@ class _Sleeper:
     unless: Callable[[], bool]
 
 
+class _ThisThread(threading.local):
+    """Whether the calling thread is counted among those that compute."""
+
+    holds = False
+
+
 class SimulatedClock:
     """See the module's docstring. Thread-safe; one watcher thread a clock."""
 
@@ -61,6 +71,7 @@ class SimulatedClock:
         self._touched = time.monotonic()
         self._order = itertools.count()
         self._stopped = threading.Event()
+        self._this_thread = _ThisThread()
         threading.Thread(target=self._watch, name="simulated-clock", daemon=True).start()
 
     def time(self) -> float:
@@ -76,6 +87,10 @@ class SimulatedClock:
     def skipped_seconds(self) -> float:
         return self._skipped
 
+    @property
+    def is_computing(self) -> bool:
+        return self._computing > 0
+
     def begin_computing(self) -> None:
         with self._condition:
             self._computing += 1
@@ -87,21 +102,49 @@ class SimulatedClock:
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """Hold the clock: no time is skipped inside."""
+        """Hold the clock: no time is skipped inside. Inside of itself it changes nothing."""
+        if self._this_thread.holds:
+            yield
+            return
         self.begin_computing()
         try:
-            yield
+            with self.handed_over():
+                yield
         finally:
             self.end_computing()
 
     @contextmanager
+    def handed_over(self) -> Iterator[None]:
+        """Be the thread that a `begin_computing` was for, up to its `end_computing`."""
+        self._this_thread.holds = True
+        try:
+            yield
+        finally:
+            self._this_thread.holds = False
+
+    @contextmanager
     def paused(self) -> Iterator[None]:
-        """Let go of the clock inside `computing`, to wait for others that compute."""
+        """Let go of the clock, if this thread holds it, to wait for others that compute."""
+        if not self._this_thread.holds:
+            yield
+            return
+        self._this_thread.holds = False
         self.end_computing()
         try:
             yield
         finally:
             self.begin_computing()
+            self._this_thread.holds = True
+
+    @contextmanager
+    def process(self) -> Iterator[Process]:
+        """Hold the clock for a process that computes for this thread, which waits for it."""
+        process = Process(self)
+        try:
+            with self.paused():
+                yield process
+        finally:
+            process.end()
 
     def touch(self) -> None:
         """Something moved: give what it set off a moment to start computing."""
@@ -112,13 +155,18 @@ class SimulatedClock:
 
         The caller is computing before and after.
         """
+        with self._condition:
+            self._computing -= 1
+            self.wait_until(wake, unless)
+            self._computing += 1
+
+    def wait_until(self, wake: float, unless: Callable[[], bool]) -> None:
+        """Sleep as a caller that does not hold the clock."""
         me = next(self._order)
         with self._condition:
             self._sleepers[me] = _Sleeper(wake, unless)
-            self._computing -= 1
             while self.time() < wake and not (self._stopped.is_set() or unless()):
                 self._condition.wait(max(0.001, min(wake - self.time(), 0.05)))
-            self._computing += 1
             del self._sleepers[me]
             self.touch()
 
@@ -127,8 +175,24 @@ class SimulatedClock:
 
     def call_at(self, when: float, act: Callable[[], None]) -> None:
         """Run `act` when the simulated time reaches `when`; it counts as computing."""
+        self._push(_Deadline(when, next(self._order), act))
+
+    @contextmanager
+    def deadline(self, when: float, act: Callable[[], None]) -> Iterator[None]:
+        """Run `act` if the simulated time reaches `when` inside."""
+        deadline = _Deadline(when, next(self._order), act)
+        self._push(deadline)
+        try:
+            yield
+        finally:
+            with self._condition:
+                if deadline in self._deadlines:
+                    self._deadlines.remove(deadline)
+                    heapq.heapify(self._deadlines)
+
+    def _push(self, deadline: _Deadline) -> None:
         with self._condition:
-            heapq.heappush(self._deadlines, _Deadline(when, next(self._order), act))
+            heapq.heappush(self._deadlines, deadline)
 
     def add_alarm(self, alarm: Alarm) -> None:
         self._alarms.append(alarm)
@@ -183,3 +247,65 @@ class SimulatedClock:
             if gap > 0:
                 self._skipped += gap
             self._condition.notify_all()
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Let nobody else look or change meanwhile; afterwards all sleepers look again."""
+        with self._condition:
+            yield
+            self.touch()
+            self._condition.notify_all()
+
+
+class Process:
+    """Computes elsewhere; its threads sleep and call here. See `SimulatedClock.process`.
+
+    It holds the clock, except while a thread of it sleeps and none is in a call: what else it does
+    then shows in its next call, for which the clock gives it a moment.
+    """
+
+    def __init__(self, clock: SimulatedClock) -> None:
+        self._clock = clock
+        self._sleeping = self._calling = 0
+        self._ended = self._holds = False
+        self._lives = 1
+        self._change()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep for one of its threads; at most until its end."""
+        life = self._lives
+        with self._clock.changing():  # not while it waits
+            self._change(sleeping=1)
+            self._clock.wait_until(self._clock.time() + seconds, lambda: self._lives > life)
+            self._change(sleeping=-1 if self._lives == life else 0)
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """Let one of its threads be in a call of something here."""
+        self._change(calling=1)
+        try:
+            yield
+        finally:
+            self._change(calling=-1)
+
+    def wake(self) -> None:
+        """End its sleeps: it was killed, and whoever waits for it has something to do."""
+        with self._clock.changing():
+            self._lives += 1
+            self._change(sleeping=-self._sleeping)
+
+    def end(self) -> None:
+        """Let go of the clock for good; its sleeps end too."""
+        self._ended = True
+        self.wake()
+
+    def _change(self, *, sleeping: int = 0, calling: int = 0) -> None:
+        with self._clock.changing():
+            self._sleeping += sleeping
+            self._calling += calling
+            holds = not self._ended and (self._calling > 0 or self._sleeping == 0)
+            if holds and not self._holds:
+                self._clock.begin_computing()
+            elif self._holds and not holds:
+                self._clock.end_computing()
+            self._holds = holds

@@ -1,9 +1,10 @@
 """Routes of the offline AWS that AWS does not have: look at Bedrock, stage faults, pass time.
 
-- `GET /_offline/bedrock`: jobs, models, throughputs and the billing meter, as JSON
+- `GET /_offline/bedrock`: jobs, models, throughputs, deployments and the billing meter, as JSON
 - `PUT /_offline/scenario`: quotas, lifecycle and faults from now on (`local.bedrock.Scenario`)
 - `POST /_offline/redeploy`: forget everything, then deploy the `local` environment anew
 - `POST /_offline/advance` with `{"seconds": 3600}`: let simulated time pass
+- `POST /_offline/sleep` with `{"process": 4711, "seconds": 2}`: answers when that time has passed
 """
 
 from __future__ import annotations
@@ -56,4 +57,8 @@ def _act(offline: OfflineAws, method: str, route: str, body: bytes) -> dict[str,
     if (method, route) == ("POST", "advance"):
         offline.clock.advance(float(json.loads(body)["seconds"]))
         return {"now": offline.clock.iso()}
+    if (method, route) == ("POST", "sleep"):
+        asked = json.loads(body)
+        offline.invocations.sleep(asked["process"], float(asked["seconds"]))
+        return {}
     return None

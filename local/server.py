@@ -10,16 +10,22 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from local import quotas
 from local.bedrock import Bedrock, Scenario
+from local.call_faults import HANG_UP, CallFaults
 from local.clock import SimulatedClock
 from local.controls import controls
 from local.environment import offline_variables, scrubbed
 
+if TYPE_CHECKING:
+    from local.patches.invocations import Invocations
+
 _START_SECONDS = 30
+_THREADS = 128  # a function's thread that sleeps takes one of them
 _ServiceName = Literal["bedrock", "bedrock-runtime"]
 _SERVICES: tuple[_ServiceName, ...] = ("bedrock", "bedrock-runtime")
 Answer = tuple[int, dict[str, str], bytes]
@@ -43,6 +49,8 @@ class OfflineAws:
         self.variables = offline_variables(self.endpoint, region)
         self.clock = SimulatedClock()
         self.bedrock: Bedrock
+        self.faults: CallFaults
+        self.invocations: Invocations
         self.redeploy: Callable[[], None] = lambda: None  # what follows a reset of `local up`
         self._scratch = Path(tempfile.mkdtemp(prefix="offline-aws-"))
         self._done: asyncio.Event | None = None
@@ -108,6 +116,7 @@ class OfflineAws:
             reset()
             self.clock.forget()
             self.bedrock.reset()
+            self.faults.set()
 
         return reset_all
 
@@ -124,14 +133,16 @@ class OfflineAws:
             events=plugs.publish,
             role_assumable=plugs.role_assumable,
             scenario=Scenario(),
+            caller=plugs.caller,
         )
-        apply(self.clock, self.bedrock.resource_tags)
+        self.invocations = apply(self.clock, self.bedrock.resource_tags)
         for service in _SERVICES:
             gateway.SERVICE_HANDLERS[service] = self._handler(service)
         router.SERVICE_PATTERNS["service-quotas"] = {"target_prefixes": [quotas.TARGET]}
         gateway.SERVICE_HANDLERS["service-quotas"] = self._quotas
         gateway._reset_all_state = self._forgetting(gateway._reset_all_state)  # noqa: SLF001  # its endpoint calls it by this name
-        return controls(access.present_requests_as_tls(gateway.app), self)
+        self.faults = CallFaults(self.invocations.caller)
+        return controls(self.faults.around(access.present_requests_as_tls(gateway.app)), self)
 
     def _handler(self, service: _ServiceName) -> Any:  # noqa: ANN401  # an async callable
         async def handle(
@@ -185,16 +196,34 @@ class OfflineAws:
         from hypercorn.asyncio import serve  # noqa: PLC0415  # with MiniStack
         from hypercorn.config import Config  # noqa: PLC0415  # same
 
+        _hang_up_on_demand()
         config = Config()
         config.bind = [f"127.0.0.1:{self.port}"]
         config.loglevel = "ERROR"
         config.graceful_timeout = 0.2
+        config.include_date_header = False  # answers have their own; Bedrock's is simulated
 
         async def until_done() -> None:
             self._loop, self._done = asyncio.get_running_loop(), asyncio.Event()
+            self._loop.set_default_executor(ThreadPoolExecutor(_THREADS))
             await serve(app, config, shutdown_trigger=self._done.wait)
 
         asyncio.run(until_done())
+
+
+def _hang_up_on_demand() -> None:
+    """Let an application end a connection without a word, for which ASGI has no message."""
+    from hypercorn.protocol import http_stream  # noqa: PLC0415  # with MiniStack
+
+    send = http_stream.HTTPStream.app_send
+
+    async def send_or_hang_up(stream: http_stream.HTTPStream, message: Any) -> None:  # noqa: ANN401  # ASGI's own
+        if message and message["type"] == HANG_UP:
+            stream.state = http_stream.ASGIHTTPState.CLOSED
+        else:
+            await send(stream, message)
+
+    setattr(http_stream.HTTPStream, "app_send", send_or_hang_up)  # noqa: B010  # mypy takes it so
 
 
 def _lists(query: dict[str, Any]) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""EventBridge and Scheduler: schedules fire when the simulated clock reaches their time."""
+"""EventBridge, Scheduler and SQS: what is due comes when the simulated clock reaches its time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from ministack.services import eventbridge, scheduler
+from ministack.services import eventbridge, scheduler, sqs
 
 from local.clock import SimulatedClock
 from local.patches import original
@@ -26,6 +26,12 @@ def ring_schedules_on_the_clock(clock: SimulatedClock) -> None:
         module.time = SimpleNamespace(time=clock.time, sleep=original(module, "time").sleep)
         setattr(module, interval, _NEVER_SECONDS)  # the stock thread sleeps; the alarm ticks
         clock.add_alarm(_Schedules(module, tick))
+
+
+def date_messages_by_the_clock(clock: SimulatedClock) -> None:
+    """Let SQS live in the time in which EventBridge sends to it: it hides what is of the future."""
+    original(sqs, "time")
+    sqs.time = SimpleNamespace(time=clock.time)
 
 
 class _Schedules:

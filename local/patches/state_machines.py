@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextvars
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,46 @@ _current: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar
     "execution", default=None
 )
 _ENDED_FROM_OUTSIDE = ("ABORTED", "TIMED_OUT")
+
+
+_watchers: list[Callable[[str, str], None]] = []
+
+
+@contextmanager
+def watching(watch: Callable[[str, str], None]) -> Iterator[None]:
+    """Call `watch` with execution and state as each state is entered, before it does anything."""
+    _watchers.append(watch)
+    yield
+    _watchers.remove(watch)
+
+
+def _tell_watchers(execution: dict[str, Any], details: dict[str, Any]) -> None:
+    if entering := details.get("stateEnteredEventDetails"):
+        for watch in _watchers:
+            watch(execution["executionArn"], entering["name"])
+
+
+def current_execution() -> dict[str, Any]:
+    """Return the execution that the calling thread works for, as MiniStack keeps it."""
+    return _current.get() or {}
+
+
+def execution_of(arn: str) -> dict[str, Any] | None:
+    """Return an execution as MiniStack keeps it, or None where it is gone."""
+    everything = list(sfn._executions._data.values())
+    return next((each for each in everything if each["executionArn"] == arn), None)
+
+
+def entered(arn: str) -> list[str]:
+    """Return the states that an execution has entered so far."""
+    execution = execution_of(arn) or {"events": []}
+    found = (each.get("stateEnteredEventDetails") for each in list(execution["events"]))
+    return [details["name"] for details in found if details]
+
+
+def any_running() -> bool:
+    """Tell whether any execution, of any machine, has not ended."""
+    return any(each["status"] == "RUNNING" for each in list(sfn._executions._data.values()))
 
 
 def keep_simulated_time(clock: SimulatedClock) -> None:
@@ -38,22 +79,25 @@ def keep_simulated_time(clock: SimulatedClock) -> None:
     def run_holding(execution_arn: str) -> None:
         _current.set(sfn._executions.get(execution_arn))
         try:
-            run(execution_arn)
+            with clock.handed_over():
+                run(execution_arn)
         finally:
             clock.end_computing()
 
     def sleep(seconds: float) -> None:
-        execution = _current.get() or {}
+        execution = current_execution()
         wake = clock.time() + seconds
         clock.sleep_until(wake, unless=lambda: execution.get("status") in _ENDED_FROM_OUTSIDE)
-        _stop_if_ended(execution)  # neither a Wait nor a retry goes on after Stop execution
+        stop_if_ended(execution)  # neither a Wait nor a retry goes on after Stop execution
 
     def sleep_until(timestamp: str) -> None:
         sleep(datetime.fromisoformat(timestamp).timestamp() - clock.time())
 
-    def add_event_touching(*args: Any, **kwargs: Any) -> Any:
+    def add_event_touching(execution: dict[str, Any], kind: str, details: Json = None) -> Any:
         clock.touch()
-        return add_event(*args, **kwargs)
+        event = add_event(execution, kind, details)
+        _tell_watchers(execution, details or {})
+        return event
 
     sfn.now_iso = clock.iso
     sfn._scaled_sleep = sleep
@@ -97,9 +141,10 @@ def _join(
 
     def run(index: int, branch: dict[str, Any]) -> None:
         try:
-            results[index] = _run_branch(
-                branch["States"], branch["StartAt"], effective, execution, ctx
-            )
+            with clock.handed_over():
+                results[index] = _run_branch(
+                    branch["States"], branch["StartAt"], effective, execution, ctx
+                )
         except Exception as error:  # noqa: BLE001  # raised again by the parent
             errors.append(error)
         finally:
@@ -131,7 +176,8 @@ def _run_branch(
     name: str | None = start_at
     current = branch_input
     while name:
-        _stop_if_ended(execution)
+        stop_if_ended(execution)
+        stop_if_ended(current_execution())  # of which a Distributed Map's is a child
         state = states[name]
         kind = state["Type"]
         ctx["State"] = {"Name": name, "EnteredTime": sfn.now_iso(), "RetryCount": 0}
@@ -169,9 +215,23 @@ def _record(execution: dict[str, Any], kind: str, details: str, name: str, **dat
     sfn._add_event(execution, kind, {details: {"name": name, **encoded}})
 
 
-def _stop_if_ended(execution: dict[str, Any]) -> None:
+def stop_if_ended(execution: dict[str, Any]) -> None:
+    """End the calling thread's part of an execution that was stopped or timed out."""
     if execution.get("status") in _ENDED_FROM_OUTSIDE:
         raise sfn._ExecutionError("States.ExecutionAborted", "the execution was stopped")
+
+
+def give_expressions_time() -> None:
+    """Let JSONata take longer than a second, which a loaded machine may need for a simple one."""
+    compile_ = original(sfn.jsonata.Jsonata, "jsonata")
+
+    def patient(expression: str, *, timeout: int) -> Any:
+        return compile_(expression, timeout=timeout * _PATIENCE)
+
+    sfn.jsonata.Jsonata.jsonata = staticmethod(patient)
+
+
+_PATIENCE = 30
 
 
 def evaluate_the_output_of_succeed() -> None:
@@ -193,7 +253,7 @@ def let_an_ended_execution_rest() -> None:
     def task_unless_ended(
         state: dict[str, Any], raw_input: Json, execution: dict[str, Any], ctx: dict[str, Any]
     ) -> tuple[Json, str | None]:
-        _stop_if_ended(execution)
+        stop_if_ended(execution)
         outcome: tuple[Json, str | None] = task(state, raw_input, execution, ctx)
         return outcome
 
@@ -225,7 +285,102 @@ def time_out_the_machine(clock: SimulatedClock) -> None:
 def _expire(execution: dict[str, Any]) -> None:
     if execution["status"] != "RUNNING":
         return
-    execution.update(status="TIMED_OUT", stopDate=sfn.now_iso(), error="States.Timeout")
+    execution.update(status="TIMED_OUT", stopDate=sfn.now_iso())  # no error: that is in the event
     details = {"executionTimedOutEventDetails": {"error": "States.Timeout"}}
     sfn._add_event(execution, "ExecutionTimedOut", details)
     sfn._emit_execution_status_event(execution)
+
+
+def start_an_execution_once() -> None:
+    """Answer a repeated start with the same name and input as the first time; stock refuses it."""
+    start = original(sfn, "_start_execution")
+
+    def start_once(data: dict[str, Any]) -> Any:
+        machine, name = str(data.get("stateMachineArn")), data.get("name")
+        arn = f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
+        running = sfn._executions.get(arn) if name else None
+        same = running and running["input"] == data.get("input", "{}")
+        if running and same and running["status"] == "RUNNING":
+            found = {"executionArn": arn, "startDate": running["startDate"]}
+            return sfn.json_response(found)
+        return start(data)
+
+    sfn._start_execution = start_once
+
+
+def delete_a_machine_once_nothing_runs() -> None:
+    """Keep a deleted machine as DELETING until its executions end: at their next transition.
+
+    They fail with States.Runtime. Sources, read 2026-11-23:
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_DeleteStateMachine.html and
+    https://repost.aws/knowledge-center/step-functions-stuck-deleting-status
+    """
+    delete, run = original(sfn, "_delete_state_machine"), original(sfn, "_run_execution")
+
+    def delete_or_wait(data: dict[str, Any]) -> Any:
+        arn = str(data.get("stateMachineArn"))
+        if _runs(arn):
+            sfn._state_machines[arn]["status"] = _DELETING
+            return sfn.json_response({})
+        return delete(data) if arn in sfn._state_machines else sfn.json_response({})
+
+    def run_and_delete(execution_arn: str) -> None:
+        machine = (sfn._executions.get(execution_arn) or {}).get("stateMachineArn")
+        run(execution_arn)
+        if _is_deleted(machine) and not _runs(machine):
+            delete({"stateMachineArn": machine})
+
+    sfn._delete_state_machine = delete_or_wait
+    sfn._run_execution = run_and_delete
+    sfn._add_event = _unless_deleted(original(sfn, "_add_event"))
+    sfn._list_executions = _if_it_exists(original(sfn, "_list_executions"))
+    for name in ("_start_execution", "_update_state_machine"):
+        setattr(sfn, name, _unless_deleting(original(sfn, name)))
+
+
+_DELETING = "DELETING"
+
+
+def _is_deleted(machine: str | None) -> bool:
+    found = sfn._state_machines.get(machine)
+    return found is None or found.get("status") == _DELETING
+
+
+def _runs(machine: str | None) -> bool:
+    executions = list(sfn._executions.values())
+    return any(
+        each["stateMachineArn"] == machine and each["status"] == "RUNNING" for each in executions
+    )
+
+
+def _unless_deleted(add_event: Callable[..., Any]) -> Callable[..., Any]:
+    def add(execution: dict[str, Any], kind: str, details: Json = None) -> Any:
+        machine = execution["stateMachineArn"].partition("/")[0]  # without a Map's label
+        if kind.endswith("StateEntered") and _is_deleted(machine):
+            name = machine.rpartition(":")[2]
+            raise sfn._ExecutionError("States.Runtime", f"State machine {name} has been deleted.")
+        return add_event(execution, kind, details)
+
+    return add
+
+
+def _if_it_exists(list_executions: Callable[..., Any]) -> Callable[..., Any]:
+    def list_or_refuse(data: dict[str, Any]) -> Any:
+        machine = data.get("stateMachineArn")
+        if machine and sfn._resolve_state_machine_arn(machine) is None:
+            message = f"State Machine Does Not Exist: '{machine}'"
+            return sfn.error_response_json("StateMachineDoesNotExist", message, 400)
+        return list_executions(data)
+
+    return list_or_refuse
+
+
+def _unless_deleting(act: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
+    def act_or_refuse(data: dict[str, Any]) -> Any:
+        machine = sfn._state_machines.get(str(data.get("stateMachineArn")))
+        if machine and machine.get("status") == _DELETING:
+            message = f"State Machine is being deleted: '{machine['stateMachineArn']}'"
+            return sfn.error_response_json("StateMachineDeleting", message, 400)
+        return act(data)
+
+    return act_or_refuse
