@@ -9,16 +9,10 @@ from hypothesis import strategies as st
 
 from lambdas.domain.catalogue import CLAUDE_3_HAIKU, MODELS, NOVA_MICRO, Model
 from lambdas.domain.pairs import PairInvalid, read_pair
-from lambdas.domain.records import (
-    MAX_LINE_BYTES,
-    Example,
-    Problems,
-    Turn,
-    make_record,
-    parse_line,
-    read_conversation,
-    read_example,
-)
+from lambdas.domain.validation.conversation import Example, Turn, make_record
+from lambdas.domain.validation.findings import Problems
+from lambdas.domain.validation.lines import MAX_LINE_BYTES, parse_line
+from lambdas.domain.validation.records import read_conversation, read_example
 
 USER = {"role": "user", "content": "Q"}
 ASSISTANT = {"role": "assistant", "content": "A"}
@@ -55,9 +49,11 @@ def test_a_made_record_is_read_back_without_a_problem(model: Model, system: str 
     conversation = read_conversation(record, model, problems)
     assert problems.found == []
     assert conversation is not None
-    assert conversation.system == system
-    assert conversation.turns == (Turn("user", "質問?"), Turn("assistant", "答え"))
-    assert conversation.prompt == "質問?"
+    has_place = model.record_format != "prompt-completion"
+    asked = "質問?" if has_place or not system else f"{system}\n\n質問?"
+    assert conversation.system == (system if has_place else None)
+    assert conversation.turns == (Turn("user", asked), Turn("assistant", "答え"))
+    assert (conversation.prompt, conversation.answer) == (asked, "答え")
 
 
 @pytest.mark.parametrize(
@@ -290,7 +286,7 @@ def test_no_bytes_make_it_raise(line: bytes) -> None:
         ({"instruction": "Q", "input": "", "output": "A"}, "Q"),
         ({"instruction": "Q", "input": "context", "output": "A"}, "Q\n\ncontext"),
         ({"input": "Q", "output": "A"}, "Q"),
-        ({"q": " Q ", "a": "A\n"}, "Q"),
+        ({"q": "Q", "a": "A"}, "Q"),
     ],
     ids=str,
 )

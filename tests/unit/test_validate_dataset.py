@@ -7,7 +7,7 @@ import pytest
 
 from lambdas.aws.artefacts import ArtefactMissing
 from lambdas.domain.errors import AccessDenied, DatasetInvalid
-from lambdas.domain.records import make_record
+from lambdas.domain.validation import make_record
 from lambdas.validate_dataset import handler
 from tests.unit.fakes_s3 import BUCKET, FakeS3, client_error, install
 
@@ -36,6 +36,9 @@ RUN = {
     "max_training_hours": 24.0,
     "max_phase_hours": 12.0,
     "max_provisioning_minutes": 90.0,
+    "max_cost_usd": 400.0,
+    "approval_hours": None,
+    "fail_on_warnings": (),
 }
 FINDINGS_KEY = "runs/run-0123456789ab/validation.json"
 
@@ -74,7 +77,7 @@ def test_a_good_dataset_is_summarized_and_reported(s3: FakeS3) -> None:
     assert result["system_prompt"] == "S"
     assert result["training_tokens"] >= 40 * 2 * 3
     assert result["findings_key"] == FINDINGS_KEY
-    assert json.loads(s3.objects[FINDINGS_KEY])["valid"] is True
+    assert json.loads(s3.objects[FINDINGS_KEY])["verdict"] == "valid"
 
 
 def test_without_validation_there_are_no_validation_records(s3: FakeS3) -> None:
@@ -91,7 +94,7 @@ def test_a_bad_dataset_is_refused_and_still_reported(s3: FakeS3) -> None:
     assert "training.jsonl:41 messages: 0 of at least 2 messages" in message
     assert "training.jsonl:42: byte 1 of the line, 0xff, is no UTF-8" in message
     assert f"s3://{BUCKET}/{FINDINGS_KEY}" in message
-    assert json.loads(s3.objects[FINDINGS_KEY])["errors"] == 2
+    assert json.loads(s3.objects[FINDINGS_KEY])["summary"]["errors"] == 2
 
 
 def test_the_runs_system_prompt_goes_before_the_datas(s3: FakeS3) -> None:
@@ -102,7 +105,7 @@ def test_the_runs_system_prompt_goes_before_the_datas(s3: FakeS3) -> None:
 
 def test_a_file_removed_meanwhile_is_named(s3: FakeS3) -> None:
     del s3.objects["datasets/default/evaluation.jsonl"]
-    with pytest.raises(ArtefactMissing, match=r"evaluation\.jsonl was removed"):
+    with pytest.raises(ArtefactMissing, match=r"evaluation\.jsonl does not exist"):
         validate()
 
 

@@ -1,186 +1,45 @@
-"""One line of a dataset: from bytes to a conversation or an example, with all that is wrong.
+"""One parsed object: is it a record of the model's format, and what is wrong with it.
 
-Two formats train models. `claude-messages`: {"system": text, "messages": [{"role", "content":
+Three formats train models. `claude-messages`: {"system": text, "messages": [{"role", "content":
 text}]}. `converse`: {"schemaVersion", "system": [{"text"}], "messages": [{"role", "content":
-[{"text"}]}]}. A third, of this project, holds evaluation examples: {"id", "question",
-"reference_answer", "topic"}. Nothing here raises, whatever the bytes.
+[{"text"}]}]}. `prompt-completion`: {"prompt", "completion"}. A fourth, of this project, holds
+evaluation examples: {"id", "question", "reference_answer", "topic"}. Nothing here raises.
 """
 
 from __future__ import annotations
 
-import codecs
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from lambdas.domain.catalogue import Model, RecordFormat, Reserved, nearest
 from lambdas.domain.pairs import pair_keys
+from lambdas.domain.validation.conversation import (
+    ROLES,
+    SCHEMA_VERSION,
+    Conversation,
+    Example,
+    Turn,
+)
+from lambdas.domain.validation.findings import Problems
+from lambdas.domain.validation.reserved import searches
+from lambdas.domain.validation.visible import shows
+from lambdas.domain.validation.wording import kind_of, shown, shown_key
 
-Severity = Literal["error", "warning"]
-Role = Literal["user", "assistant"]
-SCHEMA_VERSION = "bedrock-conversation-2024"
-# A record of 32,000 tokens fits many times over, and no line can fill a function's memory.
-MAX_LINE_BYTES = 4 * 1024**2
-_MIN_MESSAGES = 2
-_SHOWN_CHARACTERS = 60
-_ROLES: tuple[Role, Role] = ("user", "assistant")
 EXAMPLE_KEYS = ("id", "question", "reference_answer", "topic")
+PAIR_KEYS = ("prompt", "completion")
+_MIN_MESSAGES = 2
+_GUESSED_CHARACTERS = 60  # of a key; the nearest known name of a longer one would be no help
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Something wrong with one line; `field` is a path such as messages[0].role, or empty."""
+class _Said(NamedTuple):
+    """One readable text of a record."""
 
-    field: str
-    code: str
-    message: str
-    fix: str
-    severity: Severity = "error"
-
-
-@dataclass
-class Problems:
-    """Collects what is wrong with one line."""
-
-    found: list[Problem] = field(default_factory=list)
-
-    def error(self, field_path: str, code: str, message: str, fix: str) -> None:
-        self.found.append(Problem(field_path, code, message, fix))
-
-    def warning(self, field_path: str, code: str, message: str, fix: str) -> None:
-        self.found.append(Problem(field_path, code, message, fix, "warning"))
-
-
-ReadText = Callable[[object, str, Problems], str | None]
-
-
-@dataclass(frozen=True)
-class Turn:
-    role: Role
+    path: str
+    role: Literal["system", "user", "assistant"]
     text: str
 
 
-@dataclass(frozen=True)
-class Conversation:
-    """A training record, whatever its format."""
-
-    system: str | None
-    turns: tuple[Turn, ...]
-
-    @property
-    def prompt(self) -> str:
-        """All that was said before the last answer."""
-        return "\n".join(turn.text for turn in self.turns[:-1])
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        return (self.system or "", *(turn.text for turn in self.turns))
-
-
-@dataclass(frozen=True)
-class Example:
-    """An evaluation record."""
-
-    id: str
-    question: str
-    reference_answer: str
-    topic: str | None = None
-
-
-def make_record(
-    record_format: RecordFormat, system: str | None, question: str, answer: str
-) -> dict[str, Any]:
-    """Write one question and its answer as a training record."""
-    texts = zip(_ROLES, (question, answer), strict=True)
-    if record_format == "claude-messages":
-        head = {"system": system} if system else {}
-        return {**head, "messages": [{"role": role, "content": text} for role, text in texts]}
-    return {
-        "schemaVersion": SCHEMA_VERSION,
-        **({"system": [{"text": system}]} if system else {}),
-        "messages": [{"role": role, "content": [{"text": text}]} for role, text in texts],
-    }
-
-
-def parse_line(line: bytes, number: int, problems: Problems) -> dict[str, Any] | None:
-    """Parse the line numbered `number`, from 1; None where it holds no JSON object."""
-    if len(line) > MAX_LINE_BYTES:
-        problems.error(
-            "",
-            "line-too-long",
-            f"the line is longer than {MAX_LINE_BYTES} bytes",
-            "check that records stand one a line",
-        )
-        return None
-    if number == 1 and line.startswith(codecs.BOM_UTF8):
-        problems.error(
-            "", "byte-order-mark", "the file starts with a byte order mark", "save it without one"
-        )
-        line = line.removeprefix(codecs.BOM_UTF8)
-    text = _decoded(line, problems)
-    return None if text is None else _json_object(text, problems)
-
-
-def _decoded(line: bytes, problems: Problems) -> str | None:
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        problems.error(
-            "",
-            "not-utf-8",
-            f"byte {error.start + 1} of the line, 0x{line[error.start]:02x}, is no UTF-8",
-            "save the file as UTF-8",
-        )
-        return None
-    if not text.strip():
-        problems.error("", "blank-line", "the line is blank", "remove it")
-        return None
-    return text
-
-
-def _json_object(text: str, problems: Problems) -> dict[str, Any] | None:
-    repeated: list[str] = []
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        value = dict(pairs)
-        if len(value) != len(pairs):
-            repeated.extend(_repeated(pairs))
-        return value
-
-    try:
-        value = json.loads(text, object_pairs_hook=unique, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        problems.error("", "not-json", _why_not_json(error), "write one JSON object a line")
-        return None
-    for key in dict.fromkeys(repeated):
-        problems.error(shown_key(key), "duplicate-key", "the key occurs twice", "keep one of them")
-    if not isinstance(value, dict):
-        problems.error(
-            "", "not-an-object", f"the line holds {kind_of(value)}", "write one JSON object a line"
-        )
-        return None
-    return value
-
-
-def _repeated(pairs: Sequence[tuple[str, Any]]) -> Iterator[str]:
-    seen: set[str] = set()
-    for key, _ in pairs:
-        if key in seen:
-            yield key
-        seen.add(key)
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _why_not_json(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "the JSON is nested too deeply"
-    if isinstance(error, json.JSONDecodeError):
-        return f"the line is no JSON: {error.msg} at character {error.colno}"
-    return f"the line is no JSON: {error}"
+ReadText = Callable[[object, str, Problems], str | None]
 
 
 def read_conversation(
@@ -196,16 +55,19 @@ def read_conversation(
             f"convert the data: python -m dataset prepare --model {model.key} SOURCE OUT",
         )
         return None
-    read = _read_converse if model.record_format == "converse" else _read_claude
-    conversation = read(record, problems)
-    _check_reserved(conversation, model, problems)
-    return conversation if conversation.turns else None
+    said = list(_READERS[model.record_format](record, problems))
+    _check_reserved(said, model, problems)
+    system = next((each.text for each in said if each.role == "system"), None)
+    turns = tuple(Turn(each.role, each.text) for each in said if each.role != "system")
+    return Conversation(system, turns) if turns else None
 
 
 def _other_format(record: Mapping[str, Any], wanted: RecordFormat) -> str | None:
     """Name the format that the record is evidently in, if it is another."""
     if "messages" not in record:
-        return _pair_of(record)
+        return _pair_of(record, wanted)
+    if wanted == "prompt-completion":
+        return None if set(PAIR_KEYS) & set(record) else "a list of messages"
     if wanted == "claude-messages":
         converse = "schemaVersion" in record or isinstance(record.get("system"), list)
         return "in the converse format" if converse else None
@@ -215,9 +77,11 @@ def _other_format(record: Mapping[str, Any], wanted: RecordFormat) -> str | None
     return "in the claude-messages format" if claude else None
 
 
-def _pair_of(record: Mapping[str, Any]) -> str | None:
+def _pair_of(record: Mapping[str, Any], wanted: RecordFormat) -> str | None:
+    if wanted == "prompt-completion" and set(PAIR_KEYS) & set(record):
+        return None
     keys = pair_keys(record)
-    return f"a raw pair of {keys[0]} and {keys[1]}" if keys else None
+    return f"a raw pair of {shown_key(keys[0])} and {shown_key(keys[1])}" if keys else None
 
 
 def _has_text_content(messages: object) -> bool:
@@ -226,23 +90,41 @@ def _has_text_content(messages: object) -> bool:
     )
 
 
-def _read_claude(record: Mapping[str, Any], problems: Problems) -> Conversation:
+def _read_claude(record: Mapping[str, Any], problems: Problems) -> Iterator[_Said]:
     _check_keys(record, "", ("system", "messages"), problems)
-    system = None
-    if "system" in record:
-        system = _text(record["system"], "system", problems)
-    turns = _read_messages(record, _text, problems)
-    return Conversation(system, turns)
+    yield from _read_system(record, _text, problems)
+    yield from _read_messages(record, _text, problems)
 
 
-def _read_converse(record: Mapping[str, Any], problems: Problems) -> Conversation:
+def _read_converse(record: Mapping[str, Any], problems: Problems) -> Iterator[_Said]:
     _check_keys(record, "", ("schemaVersion", "system", "messages"), problems)
     _check_version(record, problems)
-    system = None
+    yield from _read_system(record, _text_blocks, problems)
+    yield from _read_messages(record, _text_blocks, problems)
+
+
+def _read_pair(record: Mapping[str, Any], problems: Problems) -> Iterator[_Said]:
+    _check_keys(record, "", PAIR_KEYS, problems)
+    for role, key in zip(ROLES, PAIR_KEYS, strict=True):
+        text = _text(record.get(key), key, problems)
+        if text is not None:
+            yield _Said(key, role, text)
+
+
+_READERS: Mapping[RecordFormat, Callable[[Mapping[str, Any], Problems], Iterator[_Said]]] = {
+    "claude-messages": _read_claude,
+    "converse": _read_converse,
+    "prompt-completion": _read_pair,
+}
+
+
+def _read_system(
+    record: Mapping[str, Any], read_content: ReadText, problems: Problems
+) -> Iterator[_Said]:
     if "system" in record:
-        system = _text_blocks(record["system"], "system", problems)
-    turns = _read_messages(record, _text_blocks, problems)
-    return Conversation(system, turns)
+        text = read_content(record["system"], "system", problems)
+        if text is not None:
+            yield _Said("system", "system", text)
 
 
 def _check_version(record: Mapping[str, Any], problems: Problems) -> None:
@@ -265,12 +147,12 @@ def _check_version(record: Mapping[str, Any], problems: Problems) -> None:
 
 def _read_messages(
     record: Mapping[str, Any], read_content: ReadText, problems: Problems
-) -> tuple[Turn, ...]:
+) -> Iterator[_Said]:
     messages = record.get("messages")
     if not isinstance(messages, list):
         problem = "it is missing" if "messages" not in record else f"it is {kind_of(messages)}"
         problems.error("messages", "messages", problem, "give a list of messages")
-        return ()
+        return
     if len(messages) < _MIN_MESSAGES:
         problems.error(
             "messages",
@@ -279,8 +161,10 @@ def _read_messages(
             "give one of the user and one of the assistant",
         )
     _check_order([_role_of(each) for each in messages], problems)
-    read = (_read_message(each, at, read_content, problems) for at, each in enumerate(messages))
-    return tuple(turn for turn in read if turn)
+    for at, each in enumerate(messages):
+        said = _read_message(each, at, read_content, problems)
+        if said:
+            yield said
 
 
 def _role_of(message: object) -> object:
@@ -293,7 +177,7 @@ def _check_order(roles: Sequence[object], problems: Problems) -> None:
             "messages[0].role", "first-role", "the assistant speaks first", "begin with the user"
         )
     for at in range(1, len(roles)):
-        if roles[at] == roles[at - 1] and roles[at] in _ROLES:
+        if roles[at] == roles[at - 1] and roles[at] in ROLES:
             problems.error(
                 f"messages[{at}].role",
                 "role-repeats",
@@ -311,7 +195,7 @@ def _check_order(roles: Sequence[object], problems: Problems) -> None:
 
 def _read_message(
     message: object, at: int, read_content: ReadText, problems: Problems
-) -> Turn | None:
+) -> _Said | None:
     path = f"messages[{at}]"
     if not isinstance(message, dict):
         problems.error(
@@ -320,11 +204,11 @@ def _read_message(
         return None
     _check_keys(message, path, ("role", "content"), problems)
     role = message.get("role")
-    if role not in _ROLES:
+    if role not in ROLES:
         problem = "the role is missing" if "role" not in message else f"the role is {shown(role)}"
         problems.error(f"{path}.role", "role", problem, "write user or assistant")
     text = read_content(message.get("content"), f"{path}.content", problems)
-    return Turn(role, text) if role in _ROLES and text is not None else None
+    return _Said(f"{path}.content", role, text) if role in ROLES and text is not None else None
 
 
 def _text(value: object, path: str, problems: Problems) -> str | None:
@@ -332,7 +216,7 @@ def _text(value: object, path: str, problems: Problems) -> str | None:
         problem = "it is missing or null" if value is None else f"it is {kind_of(value)}"
         problems.error(path, "not-text", problem, "give text")
         return None
-    if not value.strip():
+    if not shows(value):
         problems.error(path, "empty", "the text is empty or blank", "fill it, or drop the record")
         return None
     if _has_lone_surrogate(value):
@@ -371,8 +255,8 @@ def _check_keys(
     value: Mapping[str, Any], path: str, known: Sequence[str], problems: Problems
 ) -> None:
     for key in value:
-        if key not in known:
-            guess = nearest(key, known)
+        if key not in known and not problems.skip_full("unknown-key"):
+            guess = nearest(key[:_GUESSED_CHARACTERS], known)
             problems.error(
                 f"{path}.{shown_key(key)}".removeprefix("."),
                 "unknown-key",
@@ -381,11 +265,11 @@ def _check_keys(
             )
 
 
-def _check_reserved(conversation: Conversation, model: Model, problems: Problems) -> None:
-    if conversation.system:
-        _check_words(conversation.system, "system", "system", model.reserved, problems)
-    for at, turn in enumerate(conversation.turns):
-        _check_words(turn.text, turn.role, f"messages[{at}].content", model.reserved, problems)
+def _check_reserved(said: Sequence[_Said], model: Model, problems: Problems) -> None:
+    search = searches(model.reserved, warnings=True)
+    for each in said:
+        if each.role in search and search[each.role](each.text):
+            _check_words(each.text, each.role, each.path, model.reserved, problems)
 
 
 def _check_words(
@@ -428,37 +312,11 @@ def read_example(record: Mapping[str, Any], problems: Problems) -> Example | Non
 
 
 def _has_lone_surrogate(text: str) -> bool:
+    if text.isascii():
+        return False
     # Only these cannot be encoded, and trying is the fastest test.
     try:
         text.encode()
     except UnicodeEncodeError:
         return True
     return False
-
-
-def kind_of(value: object) -> str:
-    """Name a JSON value's type as a person would."""
-    names = {
-        type(None): "null",
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        str: "text",
-        list: "a list",
-        dict: "an object",
-    }
-    return names.get(type(value), type(value).__name__)
-
-
-def shown(value: object) -> str:
-    """Quote a value for a message: short, on one line, and free of what cannot be encoded."""
-    if isinstance(value, dict | list):
-        return kind_of(value)
-    text = json.dumps(value, ensure_ascii=False, default=repr)
-    if len(text) > _SHOWN_CHARACTERS:
-        text = text[:_SHOWN_CHARACTERS] + "…"
-    return text.encode(errors="backslashreplace").decode()
-
-
-def shown_key(key: str) -> str:
-    return key if key.isidentifier() and len(key) <= _SHOWN_CHARACTERS else shown(key)

@@ -1,0 +1,1 @@
+"""Measurements that are run on demand; no test depends on their figures."""

@@ -1,0 +1,131 @@
+"""Made-up training files of one kind each, for Claude 3 Haiku; the same at every run."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_ENGLISH = (
+    "The service checks each record of the training file, and it reports what is wrong with it. ",
+    "A model unit serves a number of tokens in a minute; the price is counted by the hour. ",
+    'The guide calls this a "customization job" and asks for two files in one bucket. ',
+    "- Step: choose a learning rate, then look at the validation loss of every epoch.\n",
+)
+_JAPANESE = (
+    "学習データの各行は利用者と助手の発言を交互に並べた記録です。",
+    "推論の費用は入力と出力のトークン数によって決まります。",
+    "検証用の損失が上がり始めたら、過学習を疑ってください。\n",
+)
+_SYSTEM = "You answer questions about Amazon Bedrock briefly and correctly."
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file: how long its lines are, what they are written in, and whether rightly."""
+
+    text: str  # mixed, ascii or escaped
+    line_bytes: int
+    faulty: bool = False
+
+    def __str__(self) -> str:
+        faults = ", every record wrong" if self.faulty else ""
+        return f"{self.text}, {self.line_bytes // 1000} KB{faults}"
+
+
+KINDS = tuple(
+    Kind(text, size, faulty)
+    for faulty in (False, True)
+    for text in ("mixed", "ascii", "escaped")
+    for size in (2_000, 20_000, 190_000)  # a longer one in English would have too many tokens
+)
+
+
+def write_file(path: Path, kind: Kind, size_bytes: int) -> Path:
+    """Write a file of about `size_bytes`; one run of lines is repeated after 2 MB."""
+    lines = lines_of(kind)
+    block = b""
+    while len(block) < min(size_bytes, 2_000_000):
+        block += next(lines)
+    with path.open("wb") as file:
+        for _ in range(max(1, round(size_bytes / len(block)))):
+            file.write(block)
+    return path
+
+
+def lines_of(kind: Kind) -> Iterator[bytes]:
+    """Yield lines of a kind without end."""
+    rng = random.Random(str(kind))  # noqa: S311  # made-up text needs no secret randomness
+    fault = 0
+    while True:
+        line = json.dumps(_record(kind, rng), ensure_ascii=kind.text == "escaped")
+        if kind.faulty:
+            line = _FAULTS[fault % len(_FAULTS)](line)
+            fault += 1
+        yield line.encode() + b"\n"
+
+
+def _record(kind: Kind, rng: random.Random) -> dict[str, Any]:
+    room = kind.line_bytes - 200
+    question, answer = _text(kind, rng, room // 4), _text(kind, rng, room - room // 4)
+    return {
+        "system": _SYSTEM,
+        "messages": [
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": answer},
+        ],
+    }
+
+
+def _text(kind: Kind, rng: random.Random, size_bytes: int) -> str:
+    pool = {"ascii": _ENGLISH, "escaped": _JAPANESE}.get(kind.text, _ENGLISH + _JAPANESE)
+    escaped = 6 if kind.text == "escaped" else 1
+    parts, size = [], 0
+    while size < size_bytes:
+        part = rng.choice(pool)
+        parts.append(part)
+        size += len(part) * escaped if escaped > 1 else len(part.encode())
+    return "".join(parts)
+
+
+# Only faults that other validators survive: a tool that crashes has no speed.
+_FAULTS: tuple[Callable[[str], str], ...] = (
+    lambda line: line.replace('"role": "user"', '"role": "human"'),
+    lambda line: line.replace('"role": "user"', '"role": "assistant"'),
+    lambda line: line.replace('"role": "assistant"', '"role": "user"'),
+    lambda line: line[:-20],
+    lambda line: line.replace('"content": "', '"content": "\\nHuman: ', 1),
+    lambda line: line.replace('{"role": "user"', '{"role": "system"'),
+    lambda line: line.replace('"system": "', '"system": "\\nAssistant: ', 1),
+)
+
+
+@dataclass(frozen=True)
+class SyntheticSource:
+    """A file of any size that is never written anywhere: one block over and over."""
+
+    name: str
+    block: bytes
+    size_bytes: int
+
+    def open(self, start: int, stop: int) -> io.BufferedIOBase:
+        return io.BufferedReader(_Repeated(self.block, start, stop), 1)
+
+
+class _Repeated(io.RawIOBase):
+    def __init__(self, block: bytes, start: int, stop: int) -> None:
+        self._block, self._at, self._stop = block, start, stop
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # BufferedReader's
+        begin = self._at % len(self._block)
+        count = min(len(buffer), self._stop - self._at, len(self._block) - begin)
+        buffer[:count] = memoryview(self._block)[begin : begin + count]
+        self._at += count
+        return count

@@ -1,0 +1,29 @@
+"""Whether a text shows anything: blanks, controls and invisible characters alone say nothing."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Of these categories nothing is seen: controls, formats, surrogates, private use and unassigned
+# characters are left out of the list, for a font may well draw the last two.
+_UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+# Letters and marks by category, yet blank by the Unicode Standard's name or use: grapheme joiner,
+# Hangul fillers, Khmer inherent vowels, Mongolian variation selectors, the empty braille cell.
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+_VARIATION_SELECTORS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
+
+
+def shows(text: str) -> bool:
+    """Say whether at least one character of the text can be seen."""
+    first = text[:1]
+    if "!" <= first <= "~" or "一" <= first <= "鿌":
+        return True
+    return any(map(_seen, text))
+
+
+def _seen(character: str) -> bool:
+    if "!" <= character <= "~":
+        return True
+    if character in _BLANK or unicodedata.category(character) in _UNSEEN:
+        return False
+    return not any(ord(character) in each for each in _VARIATION_SELECTORS)
