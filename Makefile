@@ -6,6 +6,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
+# The offline Bedrock fits small models, for which more threads are slower.
+export OPENBLAS_NUM_THREADS := 1
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
 ENV ?=
@@ -15,7 +17,7 @@ CDK := node node_modules/aws-cdk/bin/cdk
 READY := .venv/.ready
 CHECKED := .venv/.checked
 
-.PHONY: help setup rehearse test check synth diff deploy destroy snapshot
+.PHONY: help setup rehearse faults test check synth diff deploy cleanup destroy snapshot
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -44,6 +46,9 @@ $(CHECKED): $(READY) requirements-dev.txt
 rehearse: $(READY) ## A whole run, offline: make rehearse [DATASET=dir] [INPUT='{...}' or file.json]
 	@python -m local.rehearse --dataset '$(DATASET)' --input '$(INPUT)'
 
+faults: $(READY) ## Everything that may go wrong, offline, case by case: writes docs/faults.md
+	@python -m local.fault_matrix $(if $(ONLY),--only '$(ONLY)')
+
 check: $(CHECKED) ## Lint, types and unit tests, in under 30 s
 	@ruff check . && ruff format --check --quiet .
 	@mypy
@@ -67,7 +72,11 @@ diff: $(READY) environment ## What ENV would change against the committed snapsh
 deploy: $(READY) environment ## Deploy ENV with the caller's AWS credentials
 	@$(CDK) deploy --all -c env=$(ENV)
 
-destroy: $(READY) environment ## Remove ENV; a retained bucket stays
+cleanup: $(READY) environment ## What ENV has on Bedrock; deletes: INPUT='{"mode": "delete", "runs": [...]}'
+	@python -m operate.cleanup --env $(ENV) --input '$(INPUT)'
+
+destroy: $(READY) environment ## Remove ENV, unless something of it still bills (FORCE=1: even then)
+	@python -m operate.destroy --env $(ENV) $(if $(FORCE),--force)
 	@$(CDK) destroy --all -c env=$(ENV)
 
 .PHONY: environment

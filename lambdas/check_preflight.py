@@ -20,7 +20,7 @@ def check_preflight(request: CheckPreflightRequest) -> Run:
     place = _place(request.execution.arn)
     facts = _facts(choice, place)
     preflight.check(choice, facts, place)
-    return preflight.plan(request, settings, place, facts.dataset_keys)
+    return preflight.plan(request, settings, defaults, place, facts.dataset_keys)
 
 
 def _facts(choice: preflight.Choice, place: preflight.Place) -> preflight.Facts:

@@ -19,8 +19,6 @@ from lambdas.domain.errors import (
 )
 from lambdas.step import step
 
-_ATTEMPTS = 2  # a judge that leaves the schema gets one more chance
-
 
 def judge_answers(request: JudgeAnswersRequest) -> Judgements:
     run = request.run
@@ -55,7 +53,7 @@ def _score(runtime: Runtime, model_id: str, task: judge.Task) -> judge.Score:
     """Return the judge's score; tokens are those of all attempts."""
     input_tokens = output_tokens = 0
     problem = judge.OutOfSchema("the judge was not asked")
-    for _ in range(_ATTEMPTS):
+    for _ in range(judge.ATTEMPTS):
         call = runtime.call_tool(
             model_id,
             judge.prompt(task),

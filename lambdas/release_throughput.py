@@ -11,16 +11,22 @@ from lambdas.step import logger, step
 
 
 def release(name: str, now: datetime, throughputs: Throughputs | None = None) -> Release:
-    """Delete the throughput called `name`; it has billed until `now`."""
+    """Delete the throughput called `name`.
+
+    It has billed until AWS answered that it is deleted: a state that had to ask for an hour was
+    entered an hour before, at `now`.
+    """
     throughputs = throughputs or Throughputs()
     capacity = _look(throughputs, name)
-    found = throughputs.delete(
+    deletion = throughputs.delete(
         capacity.arn if capacity else name, changing=capacity is not None and capacity.is_changing
     )
+    until = max(deletion.at or now, now)
+    billed = capacity is not None and deletion.found
     return Release(
-        found=found,
+        found=deletion.found,
         throughput_arn=capacity.arn if capacity else None,
-        billed_minutes=minutes_between(capacity.created_at, now) if capacity and found else None,
+        billed_minutes=minutes_between(capacity.created_at, until) if capacity and billed else None,
     )
 
 

@@ -29,7 +29,7 @@ def stop_run(request: StopRunRequest) -> Stopped:
     stopped = _attempt(errors, lambda: stop_job(names.job), _NOTHING_STOPPED)
     if errors:
         raise next((each for each in errors if not isinstance(each, TuningError)), errors[0])
-    return Stopped(job_stopped=stopped.stopped, release=released)
+    return Stopped(job_stopped=stopped.stopped, job_status=stopped.status, release=released)
 
 
 _NOTHING_RELEASED = Release(found=False, throughput_arn=None, billed_minutes=None)

@@ -2,56 +2,69 @@
 
 from __future__ import annotations
 
-from lambdas.aws.artefacts import ArtefactMissing, Artefacts
+import os
+from collections.abc import Callable
+
+from lambdas.aws.artefacts import Artefacts
 from lambdas.domain.catalogue import find_model
 from lambdas.domain.contracts import Dataset, Run, StateRequest
-from lambdas.domain.dataset_rules import (
-    EVALUATION,
-    TRAINING,
-    VALIDATION,
-    DatasetCheck,
-    refusal,
-    report,
-)
+from lambdas.domain.dataset_files import EVALUATION, TRAINING, VALIDATION
 from lambdas.domain.errors import DatasetInvalid
-from lambdas.domain.records import MAX_LINE_BYTES
-from lambdas.step import step
+from lambdas.domain.validation import FileSummary, Options, Progress, Report, check, refusal
+from lambdas.step import logger, step
+
+_LOGGED_BYTES = 512 * 1024**2
 
 
 def validate_dataset(request: StateRequest) -> Dataset:
     run = request.run
     artefacts = Artefacts(run.bucket)
-    check = DatasetCheck(find_model(run.model), run.system_prompt)
-    for file, key in _files(run):
-        _check_file(check, file, key, artefacts)
-    check.finish()
-    findings_key = artefacts.put_json(f"{run.prefix}/validation.json", report(check))
-    if not check.valid:
-        raise DatasetInvalid(refusal(check, artefacts.uri(findings_key)))
-    return _result(check, findings_key)
+    report = _check(run, artefacts)
+    findings_key = artefacts.put_json(f"{run.prefix}/validation.json", report.as_json())
+    if not report.valid:
+        raise DatasetInvalid(refusal(report, artefacts.uri(findings_key)))
+    return _result(report, findings_key)
 
 
-def _files(run: Run) -> list[tuple[str, str]]:
-    validation = [(VALIDATION, run.validation_key)] if run.validation_key else []
-    return [(TRAINING, run.training_key), *validation, (EVALUATION, run.evaluation_key)]
+def _check(run: Run, artefacts: Artefacts) -> Report:
+    validation_key = run.validation_key
+    return check(
+        find_model(run.model),
+        artefacts.source(run.training_key, TRAINING),
+        artefacts.source(validation_key, VALIDATION) if validation_key else None,
+        artefacts.source(run.evaluation_key, EVALUATION),
+        Options(
+            system_prompt=run.system_prompt,
+            fail_on=frozenset(run.fail_on_warnings),
+            workers=os.cpu_count() or 1,
+        ),
+        _progress_log(),
+    )
 
 
-def _check_file(check: DatasetCheck, file: str, key: str, artefacts: Artefacts) -> None:
-    size_bytes = artefacts.size_of(key)
-    if size_bytes is None:
-        raise ArtefactMissing(f"{artefacts.uri(key)} was removed after the run's preflight")
-    check.check_file(file, size_bytes, artefacts.iter_lines(key, max_line_bytes=MAX_LINE_BYTES))
+def _progress_log() -> Callable[[Progress], None]:
+    """Return what logs how far a file is read, at its end and every half a gibibyte."""
+    next_bytes: dict[str, int] = {}
+
+    def log(progress: Progress) -> None:
+        due = next_bytes.setdefault(progress.file, _LOGGED_BYTES)
+        if progress.bytes_done >= min(due, progress.bytes_total):
+            next_bytes[progress.file] = progress.bytes_done + _LOGGED_BYTES
+            logger.info("checked", extra=vars(progress))
+
+    return log
 
 
-def _result(check: DatasetCheck, findings_key: str) -> Dataset:
-    files = check.files
+def _result(report: Report, findings_key: str) -> Dataset:
+    files = report.files
     return Dataset(
         training_records=files[TRAINING].records,
-        validation_records=files[VALIDATION].records if VALIDATION in files else 0,
+        validation_records=files.get(VALIDATION, FileSummary()).records,
         evaluation_examples=files[EVALUATION].records,
         training_tokens=files[TRAINING].tokens,
-        warnings=check.findings.count("warning"),
-        system_prompt=check.answer_system_prompt(),
+        evaluation_tokens=files[EVALUATION].tokens,
+        warnings=report.findings.count("warning"),
+        system_prompt=report.system_prompt,
         findings_key=findings_key,
     )
 

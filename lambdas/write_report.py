@@ -7,7 +7,10 @@ import os
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.fingerprints import fingerprint
 from lambdas.domain.contracts import Report, WriteReportRequest
+from lambdas.domain.quote import Quote
 from lambdas.domain.report import html, manifest, summary
+from lambdas.domain.spend import spent, total
+from lambdas.pricing import price_book
 from lambdas.step import step
 
 
@@ -16,17 +19,21 @@ def write_report(request: WriteReportRequest) -> Report:
     artefacts = Artefacts(run.bucket)
     keys = (run.training_key, run.validation_key, run.evaluation_key)
     files = [fingerprint(artefacts, key) for key in keys if key]
+    quote = Quote.model_validate(artefacts.read_json(request.quote.quote_key))
+    bill = spent(request, quote, price_book())
     page = html(
         request,
         judgements=list(artefacts.iter_records(request.judgements.judgements_key)),
         losses_svg=artefacts.read_text(request.loss_curves.svg_key),
         files=files,
+        spent=bill,
     )
-    facts = manifest(request, files=files, code_version=os.environ.get("CODE_VERSION"))
+    facts = manifest(request, files=files, spent=bill, code_version=os.environ.get("CODE_VERSION"))
     return Report(
         report_key=artefacts.put_text(f"{run.prefix}/report.html", page),
         manifest_key=artefacts.put_json(f"{run.prefix}/manifest.json", facts),
-        summary=summary(request),
+        summary=summary(request, bill),
+        metered_usd=total(bill),
     )
 
 

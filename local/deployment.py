@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import boto3
 
 from dataset.prepare import prepare
 from lambdas.domain.catalogue import find_model
+from operate.deployed import Deployed, find_deployed
 
 ROOT = Path(__file__).parent.parent
 CLI = ROOT / "node_modules" / "aws-cdk"
@@ -23,14 +23,6 @@ DATASET_PREFIX = "datasets/default"
 
 class DeploymentFailed(RuntimeError):
     """`cdk deploy` did not succeed; the message holds the end of what it printed."""
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """What the deployed `local` environment consists of, from its stacks' outputs."""
-
-    bucket: str
-    state_machine_arn: str
 
 
 def bootstrap() -> None:
@@ -81,17 +73,6 @@ def run_cdk(*arguments: str) -> None:
         raise DeploymentFailed(f"cdk {arguments[0]} failed with status {done.returncode}:\n{tail}")
 
 
-def find_deployed(environment: str) -> Deployed:
-    """Read the outputs of the environment's stacks."""
-    cloudformation: Any = boto3.client("cloudformation")
-    outputs: dict[str, str] = {}
-    for stack in ("storage", "pipeline"):
-        name = f"bedrock-tuning-{environment}-{stack}"
-        [described] = cloudformation.describe_stacks(StackName=name)["Stacks"]
-        outputs |= {o["OutputKey"]: o["OutputValue"] for o in described.get("Outputs", [])}
-    return Deployed(outputs["BucketName"], outputs["StateMachineArn"])
-
-
 def upload(prepared: Path, bucket: str) -> None:
     """Put a prepared dataset where the environment's default looks for it."""
     s3: Any = boto3.client("s3")
@@ -102,5 +83,5 @@ def upload(prepared: Path, bucket: str) -> None:
 def upload_converted(source: Path, bucket: str, model: str) -> None:
     """Convert `source` to the format of `model` where it is raw, and upload it."""
     with tempfile.TemporaryDirectory() as scratch:
-        prepare(source, Path(scratch), find_model(model), None)
+        prepare(source, Path(scratch), find_model(model))
         upload(Path(scratch), bucket)

@@ -20,12 +20,15 @@ from typing import Any
 
 import boto3
 
-from dataset.prepare import SourceInvalid, prepare
+from dataset.prepare import prepare
+from dataset.sources import SourceInvalid
 from lambdas.domain.catalogue import find_model
 from lambdas.domain.errors import InputInvalid
-from local.deployment import ROOT, Deployed, DeploymentFailed, bootstrap, deploy, upload
+from local.bedrock import Scenario
+from local.deployment import ROOT, DeploymentFailed, bootstrap, deploy, upload
 from local.progress import Progress
 from local.server import OfflineAws
+from operate.deployed import Deployed
 
 REGION = "us-west-2"  # environments/local.toml
 BANNER = (
@@ -48,6 +51,7 @@ class Ended:
     error: str | None
     cause: str | None
     simulated_seconds: float
+    answering_seconds: float  # in the state that asks the tuned model
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -100,7 +104,7 @@ def rehearse(dataset: Path, execution_input: dict[str, Any]) -> int:
     offline = OfflineAws(region=REGION)
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            prepared = prepare(dataset, Path(scratch), model, None)
+            prepared = prepare(dataset, Path(scratch), model)
             offline.start()
             bootstrap()
             deployed = deploy()
@@ -110,7 +114,11 @@ def rehearse(dataset: Path, execution_input: dict[str, Any]) -> int:
         ended = _execute(deployed, execution_input)
         folder = download_run(deployed.bucket, ROOT / "rehearsals")
         left = offline.bedrock.alive()
-        print(summary(ended, folder, offline.bedrock.snapshot()["meter"], left))
+        meter = offline.bedrock.snapshot()["meter"]
+        print(summary(ended, folder, meter, left))
+        if ended.status == "SUCCEEDED" and folder:
+            idle = idle_minutes(meter, folder, ended, offline.bedrock.scenario)
+            print(f"Idle on the meter: {idle:.2f} min (billed, less provisioning, answers, hold).")
         print(f"Wall clock {time.monotonic() - began:.0f} s.")
         return 0 if ended.status == "SUCCEEDED" and not left else 1
     finally:
@@ -139,7 +147,27 @@ def _execute(deployed: Deployed, execution_input: dict[str, Any]) -> Ended:
         error=described.get("error"),
         cause=described.get("cause"),
         simulated_seconds=(described["stopDate"] - described["startDate"]).total_seconds(),
+        answering_seconds=_seconds_in(states, arn, "Answer with tuned model"),
     )
+
+
+def _seconds_in(states: Any, arn: str, name: str) -> float:  # noqa: ANN401  # a boto3 client
+    pages = states.get_paginator("get_execution_history").paginate(executionArn=arn)
+    times = [
+        event["timestamp"]
+        for page in pages
+        for event in page["events"]
+        for details in ("stateEnteredEventDetails", "stateExitedEventDetails")
+        if event.get(details, {}).get("name") == name
+    ]
+    return float((times[-1] - times[0]).total_seconds()) if times else 0.0
+
+
+def idle_minutes(meter: dict[str, Any], folder: Path, ended: Ended, scenario: Scenario) -> float:
+    """Return how long the throughput billed without being set up, asked or held."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    used = scenario.provisioning_minutes + ended.answering_seconds / 60
+    return float(meter["throughput_minutes"] - used - manifest["run"]["hold_minutes"])
 
 
 def _new_events(states: Any, arn: str) -> Iterator[list[dict[str, Any]]]:  # noqa: ANN401  # a boto3 client
@@ -192,8 +220,18 @@ def _outcome(ended: Ended, folder: Path | None) -> list[str]:
         f"Verdict: {str(verdict['verdict']).upper()}",
         f"         {verdict['reason']}",
         f"Losses:  {losses['verdict']}",
+        f"Cost:    {_cost(folder)}",
         "",
     ]
+
+
+def _cost(folder: Path) -> str:
+    quote = json.loads((folder / "quote.json").read_text(encoding="utf-8"))
+    spent = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["spent_usd"]
+    return (
+        f"quoted ${quote['expected_usd']:,.2f} (at most ${quote['high_usd']:,.2f}), came to "
+        f"${spent:,.2f} by the price book"
+    )
 
 
 def _bill(meter: dict[str, Any]) -> list[str]:

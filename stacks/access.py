@@ -5,16 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 
 from lambdas.domain.catalogue import JUDGES, MODELS, Inference, Model
-from stacks.names import ENVIRONMENT_TAG
+from stacks.names import ENVIRONMENT_TAG, Names
 
 
 def allow(
     actions: list[str], resources: list[str], conditions: Mapping[str, object] | None = None
 ) -> iam.PolicyStatement:
     return iam.PolicyStatement(actions=actions, resources=resources, conditions=conditions)
+
+
+def access_from(stack: Stack, environment: str, key: kms.IKey | None) -> Access:
+    """Return the statements for what `stack` touches in its environment."""
+    bucket = Names(environment).bucket(account=stack.account, region=stack.region)
+    return Access(
+        environment=environment,
+        region=stack.region,
+        account=stack.account,
+        bucket_arn=f"arn:aws:s3:::{bucket}",
+        key_arn=key.key_arn if key else None,
+    )
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,10 @@ class Access:
         """
         tag = f"aws:ResourceTag/{ENVIRONMENT_TAG}"
         return {"StringEqualsIfExists": {tag: self.environment}}
+
+    def own_resources(self) -> dict[str, object]:
+        """Return the condition for what is known to be there: it carries this environment's tag."""
+        return {"StringEquals": {f"aws:ResourceTag/{ENVIRONMENT_TAG}": self.environment}}
 
     def _models_here(self) -> list[Model]:
         return [each for each in MODELS.values() if self.region in each.customization_regions]

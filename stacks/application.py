@@ -1,4 +1,4 @@
-"""One environment as a CDK application: three stacks, in the order in which they are deployed."""
+"""One environment as a CDK application: four stacks, in the order in which they are deployed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import aws_cdk as cdk
 
 from stacks.environment import Environment
+from stacks.guards_stack import GuardsStack
 from stacks.nag_suppressions import check
 from stacks.names import ENVIRONMENT_TAG, PROJECT, Names
 from stacks.operations_stack import OperationsStack
@@ -39,16 +40,27 @@ def populate(
     env = cdk.Environment(account=environment.account, region=environment.region)
     tags = {"project": PROJECT, ENVIRONMENT_TAG: environment.name}
     storage = StorageStack(app, names.of("storage"), environment=environment, env=env, tags=tags)
+    target = target_of(environment, host or this_machine())
+    guards = GuardsStack(
+        app,
+        names.of("guards"),
+        environment=environment,
+        target=target,
+        storage=storage,
+        env=env,
+        tags=tags,
+    )
     pipeline = PipelineStack(
         app,
         names.of("pipeline"),
         environment=environment,
-        target=target_of(environment, host or this_machine()),
+        target=target,
         storage=storage,
         env=env,
         tags=tags,
     )
     pipeline.add_stack_dependency(storage, reason="it names the bucket")
+    pipeline.add_stack_dependency(guards, reason="nothing is bought before it is guarded")
     operations = OperationsStack(
         app, names.of("operations"), environment=environment, storage=storage, env=env, tags=tags
     )

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from lambdas.domain.catalogue import JUDGES, find_judge, find_model, nearest
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.execution_input import ExecutionDefaults
+from lambdas.domain.prices import PriceBook
 
 FOLDER = Path(__file__).parent.parent / "environments"
 
@@ -55,6 +56,14 @@ class Notifications(_Table):
     emails: list[Email]
 
 
+class Spending(_Table):
+    """What watches the money beside the runs themselves."""
+
+    monthly_budget_usd: Annotated[float, Field(gt=0)]
+    reap_every_minutes: Annotated[int, Field(ge=5, le=60)]
+    watch_purchases: bool  # mails commitments and untagged throughput; needs a CloudTrail trail
+
+
 class Environment(_Table):
     """Everything that differs between two environments."""
 
@@ -64,7 +73,9 @@ class Environment(_Table):
     storage: Storage
     functions: Functions
     notifications: Notifications
+    spending: Spending
     defaults: ExecutionDefaults
+    prices: dict[str, dict[str, float]] = Field(default_factory=dict)  # over the price book's
 
 
 def known_environments(folder: Path = FOLDER) -> list[str]:
@@ -138,6 +149,10 @@ def _conflicts(environment: Environment, stem: str) -> Iterator[str]:
     if environment.region not in model.customization_regions:
         regions = ", ".join(model.customization_regions)
         yield f"{model.key} cannot be tuned in {environment.region}, only in {regions}"
+    try:
+        PriceBook.load(environment.prices)
+    except InputInvalid as error:
+        yield f"[prices] {_one_line(error)}"
     if not find_judge(environment.defaults.judge_model).inference.available_in(environment.region):
         judges = [key for key, each in JUDGES.items() if environment.region in each.regions]
         yield (

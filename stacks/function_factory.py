@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 
 from aws_cdk import (
@@ -22,6 +23,7 @@ from stacks.access import allow
 from stacks.build_layer import command, layer_hash
 from stacks.environment import Environment
 from stacks.functions import Step
+from stacks.grants import Grants
 from stacks.names import PROJECT, Names
 from stacks.removal import kept_or_not
 from stacks.target import Target
@@ -53,8 +55,25 @@ class FunctionFactory(Construct):
             "the object's key is the hash of its content",
         )
         self._code = self._lambdas()
-        self._core = self._layer("core")
-        self._plotting = self._layer("plotting")
+
+    @cached_property
+    def _core(self) -> lambda_.LayerVersion:
+        return self._layer("core")
+
+    @cached_property
+    def _plotting(self) -> lambda_.LayerVersion:
+        return self._layer("plotting")
+
+    def make_all(
+        self, steps: Iterable[Step], grants: Grants, variables: Mapping[str, Mapping[str, str]]
+    ) -> dict[str, lambda_.Function]:
+        """Make the functions of `steps` by their names, each with its grants and variables."""
+        return {
+            step.name: self.make(
+                step, statements=grants.of(step.name), variables=variables.get(step.name, {})
+            )
+            for step in steps
+        }
 
     def make(
         self, step: Step, *, statements: list[iam.PolicyStatement], variables: Mapping[str, str]

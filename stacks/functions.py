@@ -1,4 +1,8 @@
-"""The functions: one a state. Name, memory and time are the whole difference between two."""
+"""The functions: one a state. Name, memory and time are the whole difference between two.
+
+Those of a run are in the pipeline stack. Those that watch over runs, or clean up after them, are in
+the guards stack, which stays when the pipeline is changed or removed.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +34,12 @@ class Step:
 
 _LONGEST = 900  # Lambda's own limit; whoever reads or asks much gets all of it
 
-STEPS = (
+PIPELINE_STEPS = (
     Step("Check preflight"),
-    # Streams files of up to 10 GB: more memory is more CPU, and the cheaper for it.
-    Step("Validate dataset", memory_mb=1769, timeout_seconds=_LONGEST),
+    # Streams files of up to 10 GB: at 1,769 MB a vCPU, this is two, and a process on each.
+    Step("Validate dataset", memory_mb=3538, timeout_seconds=_LONGEST),
+    Step("Quote cost"),
+    Step("Approve spend"),
     Step("Start training"),
     Step("Check training"),
     Step("Stop training"),
@@ -47,5 +53,14 @@ STEPS = (
     Step("Decide verdict", memory_mb=512, timeout_seconds=120),
     Step("Write report", memory_mb=512, timeout_seconds=120),
     Step("Notify"),
-    Step("Stop run"),
+    Step("Decide spend"),
 )
+GUARD_STEPS = (
+    Step("Stop run"),
+    # Looks at all that the account has, tags one by one.
+    Step("Reap leftovers", timeout_seconds=300),
+    Step("List resources", timeout_seconds=300),
+    Step("Delete resources", timeout_seconds=300),
+    Step("Inspect purchase"),
+)
+STEPS = PIPELINE_STEPS + GUARD_STEPS

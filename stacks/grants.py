@@ -12,6 +12,7 @@ from stacks.access import Access, allow
 _JOBS = "model-customization-job"
 _MODELS = "custom-model"
 _THROUGHPUTS = "provisioned-model"
+_DEPLOYMENTS = "custom-model-deployment"
 _EVALUATION = "datasets/*/evaluation.jsonl"
 
 Statements = list[iam.PolicyStatement]
@@ -22,8 +23,9 @@ class Grants:
     """Makes each function's statements; logs and traces are the factory's business."""
 
     access: Access
-    service_role_arn: str
     topic_arn: str
+    machine_arn: str
+    service_role_arn: str = ""  # of the pipeline's functions only
 
     def of(self, step: str) -> Statements:
         """Return what the function behind the state `step` may do."""
@@ -42,8 +44,15 @@ class Grants:
             "Judge answers": self._judge_answers,
             "Decide verdict": self._decide_verdict,
             "Write report": self._write_report,
-            "Notify": self._notify,
+            "Quote cost": lambda: self._writes("runs/*/quote.json"),
+            "Approve spend": self._approve_spend,
+            "Decide spend": self._decide_spend,
+            "Notify": self._publish,
             "Stop run": lambda: [*self._stop_job(), *self._release_throughput()],
+            "Reap leftovers": self._reap_leftovers,
+            "List resources": self._list_resources,
+            "Delete resources": self._delete_resources,
+            "Inspect purchase": self._publish,
         }
         return by_step[step]()
 
@@ -133,7 +142,74 @@ class Grants:
             *self._writes("runs/*/report.html", "runs/*/manifest.json"),
         ]
 
-    def _notify(self) -> Statements:
+    def _approve_spend(self) -> Statements:
+        return [
+            *self._reads("approvals/*"),
+            *self._writes("approvals/*/request.json"),
+            *self._hand_on_decisions(),
+            *self._publish(),
+        ]
+
+    def _decide_spend(self) -> Statements:
+        return [
+            *self._reads("approvals/*"),
+            *self._writes("approvals/*/decision.json"),
+            *self._hand_on_decisions(),
+            self._look_at_executions(),
+        ]
+
+    def _hand_on_decisions(self) -> Statements:
+        actions = ["states:SendTaskFailure", "states:SendTaskSuccess"]
+        return [allow(actions, [self.machine_arn])]
+
+    def _look_at_executions(self) -> iam.PolicyStatement:
+        execution = self.machine_arn.replace(":stateMachine:", ":execution:")
+        return allow(["states:DescribeExecution"], [f"{execution}:*"])
+
+    def _reap_leftovers(self) -> Statements:
+        jobs = self.access.bedrock_arn(_JOBS)
+        return [
+            *self._list_resources(models=False),
+            *self._delete(_THROUGHPUTS, "ProvisionedModelThroughput"),
+            *self._delete(_DEPLOYMENTS, "CustomModelDeployment"),
+            allow(["bedrock:StopModelCustomizationJob"], [jobs], self.access.own_resources()),
+            *self._publish(),
+        ]
+
+    def _delete_resources(self) -> Statements:
+        return [
+            *self._list_resources(),
+            *self._delete(_THROUGHPUTS, "ProvisionedModelThroughput"),
+            *self._delete(_DEPLOYMENTS, "CustomModelDeployment"),
+            *self._delete(_MODELS, "CustomModel"),
+            allow(
+                ["bedrock:StopModelCustomizationJob"],
+                [self.access.bedrock_arn(_JOBS)],
+                self.access.own_resources(),
+            ),
+        ]
+
+    def _list_resources(self, *, models: bool = True) -> Statements:
+        kinds = [_THROUGHPUTS, _DEPLOYMENTS, _JOBS, *([_MODELS] if models else [])]
+        listing = [
+            "bedrock:ListCustomModelDeployments",
+            "bedrock:ListModelCustomizationJobs",
+            "bedrock:ListProvisionedModelThroughputs",
+        ]
+        return [
+            # AWS offers no narrower resource for listing.
+            allow([*listing, *(["bedrock:ListCustomModels"] if models else [])], ["*"]),
+            allow(
+                ["bedrock:ListTagsForResource"], [self.access.bedrock_arn(each) for each in kinds]
+            ),
+            self._look_at_executions(),
+        ]
+
+    def _delete(self, kind: str, what: str) -> Statements:
+        own = self.access.own_resources()
+        return [allow([f"bedrock:Delete{what}"], [self.access.bedrock_arn(kind)], own)]
+
+    def _publish(self) -> Statements:
         return [
             allow(["sns:Publish"], [self.topic_arn]),
             *self.access.use_key_through("sns"),

@@ -18,16 +18,15 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
-from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from stacks.access import allow
 from stacks.environment import Environment
 from stacks.functions import STEPS
+from stacks.invocation import REGION, failure, invoke
 from stacks.machine import Machine
 from stacks.names import Names
 from stacks.retries import UNTIL_RELEASED
-from stacks.workflow import REGION, failure
 
 _ABNORMAL = ["ABORTED", "FAILED", "TIMED_OUT"]
 _TIMEOUT = Duration.hours(3)
@@ -46,7 +45,7 @@ class Guard(Construct):
         construct_id: str,
         *,
         environment: Environment,
-        watched: sfn.StateMachine,
+        watched_arn: str,
         stop_run: lambda_.IFunction,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -66,7 +65,7 @@ class Guard(Construct):
             "Rule",
             rule_name=names.of("abnormal-end"),
             description=f"Starts the guard when {names.state_machine} ends abnormally",
-            event_pattern=_abnormal_ends(watched),
+            event_pattern=_abnormal_ends(watched_arn),
         )
         rule.add_target(self._target())
 
@@ -86,26 +85,12 @@ class Guard(Construct):
         return first.next(wait).next(again)
 
     def _ask(self, name: str, function: lambda_.IFunction) -> sfn.TaskStateBase:
-        seconds = next(step.timeout_seconds for step in STEPS if step.name == "Stop run")
         event = "$states.context.Execution.Input"
-        task = tasks.LambdaInvoke.jsonata(
-            self,
-            name,
-            lambda_function=function,
-            payload=sfn.TaskInput.from_object(
-                {
-                    "execution": f"{{% {event}.execution %}}",
-                    "status": f"{{% {event}.status %}}",
-                    "now": "{% $states.context.State.EnteredTime %}",
-                }
-            ),
-            outputs="{% $states.result.Payload %}",
-            task_timeout=sfn.Timeout.duration(Duration.seconds(seconds + _MARGIN_SECONDS)),
-            retry_on_service_exceptions=False,
-        )
-        for retry in UNTIL_RELEASED:
-            retry.apply(task)
-        return task
+        payload = {
+            "execution": f"{{% {event}.execution %}}",
+            "status": f"{{% {event}.status %}}",
+        }
+        return invoke(self, name, function, payload, step="Stop run", retries=UNTIL_RELEASED)
 
     def _left_behind(self) -> sfn.Fail:
         # Whoever gets the alarm opens this execution: it must say what to look at.
@@ -165,9 +150,9 @@ class Guard(Construct):
         )
 
 
-def _abnormal_ends(watched: sfn.StateMachine) -> events.EventPattern:
+def _abnormal_ends(watched_arn: str) -> events.EventPattern:
     return events.EventPattern(
         source=["aws.states"],
         detail_type=["Step Functions Execution Status Change"],
-        detail={"status": _ABNORMAL, "stateMachineArn": [watched.state_machine_arn]},
+        detail={"status": _ABNORMAL, "stateMachineArn": [watched_arn]},
     )

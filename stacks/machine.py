@@ -1,4 +1,4 @@
-"""What both state machines have in common: kind, language, logs, traces and a role of their own."""
+"""What the state machines have in common: kind, language, logs, traces and a role of their own."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ from cdk_nag import AwsSolutionsChecks
 from constructs import IConstruct
 
 from stacks.environment import Environment
-from stacks.functions import STEPS
+from stacks.functions import PIPELINE_STEPS, Step
+from stacks.guards_stack import guard_steps
 from stacks.names import Names
 
 _PACK = "AwsSolutions"
@@ -24,10 +25,11 @@ _DATASETS = "people choose the names of their datasets"
 _IDS = "AWS chooses the ids, when it makes the resource"
 _QUOTAS = "Service Quotas knows no resource for reading quotas"
 _TRACES = "X-Ray knows no resource for traces"
+_LISTING = "Bedrock knows no resource for listing"
 _LOG_DELIVERY = "setting up the delivery of logs knows no resource"
 
 # Wildcard resources by the construct whose role has them: all that IAM policies here contain.
-_WILDCARDS: dict[str, dict[str, str]] = {
+_PIPELINE: dict[str, dict[str, str]] = {
     "BedrockServiceRole/Role": {
         "{bucket}/datasets/*": _DATASETS,
         "{bucket}/runs/*/training/*": _RUNS,
@@ -77,12 +79,36 @@ _WILDCARDS: dict[str, dict[str, str]] = {
         "{bucket}/runs/*/manifest.json": _RUNS,
         "{bucket}/runs/*/report.html": _RUNS,
     },
+    "Functions/QuoteCostRole": {"{bucket}/runs/*/quote.json": _RUNS},
+    "Functions/ApproveSpendRole": {
+        "{bucket}/approvals/*": _RUNS,
+        "{bucket}/approvals/*/request.json": _RUNS,
+    },
+    "Functions/DecideSpendRole": {
+        "{bucket}/approvals/*": _RUNS,
+        "{bucket}/approvals/*/decision.json": _RUNS,
+        "{execution}:*": _RUNS,
+    },
+    "Machine/Role": {"*": _LOG_DELIVERY},
+    "DecideSpend/Machine/Role": {"*": _LOG_DELIVERY},
+}
+_LISTED = {
+    "*": _LISTING,
+    "{execution}:*": _RUNS,
+    "{bedrock}:model-customization-job/*": _IDS,
+    "{bedrock}:provisioned-model/*": _IDS,
+    "{bedrock}:custom-model-deployment/*": _IDS,
+}
+_GUARDS: dict[str, dict[str, str]] = {
     "Functions/StopRunRole": {
         "{bedrock}:model-customization-job/*": _IDS,
         "{bedrock}:provisioned-model/*": _IDS,
     },
-    "Machine/Role": {"*": _LOG_DELIVERY},
+    "Functions/ReapLeftoversRole": _LISTED,
+    "Functions/ListResourcesRole": {**_LISTED, "{bedrock}:custom-model/*": _IDS},
+    "Functions/DeleteResourcesRole": {**_LISTED, "{bedrock}:custom-model/*": _IDS},
     "Guard/Machine/Role": {"*": _LOG_DELIVERY},
+    "Cleanup/Machine/Role": {"*": _LOG_DELIVERY},
 }
 
 
@@ -107,34 +133,55 @@ def check(app: App, environment: Environment) -> None:
 
 def suppressions(environment: Environment) -> list[Suppression]:
     """Return the findings that stay in this environment."""
-    pipeline = Names(environment.name).of("pipeline")
-    found = [*_wildcards(environment), *_others(environment)]
+    names = Names(environment.name)
     return sorted(
-        Suppression(f"{pipeline}/{path}/Resource", finding, reason)
-        for path, finding, reason in found
+        Suppression(f"{names.of(stack)}/{path}/Resource", finding, reason)
+        for stack, steps, wildcards in _stacks(environment)
+        for path, finding, reason in (
+            *_wildcards(environment, steps, wildcards),
+            *_others(environment, stack, steps),
+        )
     )
 
 
-def _wildcards(environment: Environment) -> Iterator[tuple[str, str, str]]:
+def _stacks(
+    environment: Environment,
+) -> Iterator[tuple[str, tuple[Step, ...], dict[str, dict[str, str]]]]:
+    yield "pipeline", PIPELINE_STEPS, _PIPELINE
+    yield "guards", guard_steps(environment), _GUARDS
+
+
+def _wildcards(
+    environment: Environment, steps: tuple[Step, ...], wildcards: dict[str, dict[str, str]]
+) -> Iterator[tuple[str, str, str]]:
     account, region = environment.account or "<AWS::AccountId>", environment.region
-    bucket = Names(environment.name).bucket(account=account, region=region)
-    arns = {"bucket": f"arn:aws:s3:::{bucket}", "bedrock": f"arn:aws:bedrock:{region}:{account}"}
-    for path, resources in _all_wildcards(environment).items():
+    names = Names(environment.name)
+    machine = names.machine_arn(account=account, region=region)
+    arns = {
+        "bucket": f"arn:aws:s3:::{names.bucket(account=account, region=region)}",
+        "bedrock": f"arn:aws:bedrock:{region}:{account}",
+        "execution": machine.replace(":stateMachine:", ":execution:"),
+    }
+    for path, resources in _with_traces(environment, steps, wildcards).items():
         for resource, reason in resources.items():
             yield path, f"AwsSolutions-IAM5[Resource::{resource.format(**arns)}]", reason
 
 
-def _all_wildcards(environment: Environment) -> dict[str, dict[str, str]]:
+def _with_traces(
+    environment: Environment, steps: tuple[Step, ...], wildcards: dict[str, dict[str, str]]
+) -> dict[str, dict[str, str]]:
     if not environment.functions.tracing:
-        return _WILDCARDS
-    functions = (f"Functions/{step.id}Role" for step in STEPS)
+        return wildcards
+    functions = (f"Functions/{step.id}Role" for step in steps)
     traced: dict[str, dict[str, str]] = {path: {"*": _TRACES} for path in functions}
-    return {path: traced.get(path, {}) | _WILDCARDS.get(path, {}) for path in traced | _WILDCARDS}
+    return {path: traced.get(path, {}) | wildcards.get(path, {}) for path in traced | wildcards}
 
 
-def _others(environment: Environment) -> Iterator[tuple[str, str, str]]:
+def _others(
+    environment: Environment, stack: str, steps: tuple[Step, ...]
+) -> Iterator[tuple[str, str, str]]:
     python = environment.functions.python
-    for step in STEPS:
+    for step in steps:
         yield (
             f"Functions/{step.id}",
             "AwsSolutions-L1",
@@ -142,14 +189,21 @@ def _others(environment: Environment) -> Iterator[tuple[str, str, str]]:
             if python == "host"
             else f"Python {python} is the version that the layers are pinned and tested for",
         )
-    yield (
-        "Guard/Undelivered",
-        "AwsSolutions-SQS3",
-        "it is a dead-letter queue, of a rule, which the check does not look at",
-    )
+    if stack == "guards":
+        yield (
+            "Guard/Undelivered",
+            "AwsSolutions-SQS3",
+            "it is a dead-letter queue, of a rule, which the check does not look at",
+        )
     if not environment.functions.tracing:
-        for path in ("Machine/StateMachine", "Guard/Machine/StateMachine"):
-            yield path, "AwsSolutions-SF2", "this environment is not traced"
+        for path in _MACHINES[stack]:
+            yield f"{path}/StateMachine", "AwsSolutions-SF2", "this environment is not traced"
+
+
+_MACHINES = {
+    "pipeline": ("Machine", "DecideSpend/Machine"),
+    "guards": ("Guard/Machine", "Cleanup/Machine"),
+}
 
 
 def _find(app: App, path: str) -> IConstruct:

@@ -21,5 +21,13 @@ class Names:
     def of(self, what: str) -> str:
         return f"{PROJECT}-{self.environment}-{what}"
 
+    def machine_arn(self, *, account: str, region: str, of: str | None = None) -> str:
+        """Return the ARN of the machine called `of`; by default of the one that runs."""
+        name = self.of(of) if of else self.state_machine
+        return f"arn:aws:states:{region}:{account}:stateMachine:{name}"
+
+    def topic_arn(self, *, account: str, region: str) -> str:
+        return f"arn:aws:sns:{region}:{account}:{self.of('notifications')}"
+
     def bucket(self, *, account: str, region: str) -> str:
         return self.of(f"{account}-{region}")

@@ -17,13 +17,16 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from stacks.budget import Budget
 from stacks.environment import Environment
-from stacks.functions import STEPS, Step
-from stacks.names import Names
+from stacks.functions import GUARD_STEPS, PIPELINE_STEPS, Step
+from stacks.guards_stack import guard_steps
+from stacks.names import PROJECT, Names
 from stacks.storage_stack import StorageStack
 
 _PERIOD = Duration.minutes(5)
 _WIDTH = 12
+_NARROW = 8
 
 
 class OperationsStack(Stack):
@@ -47,10 +50,13 @@ class OperationsStack(Stack):
             tags=tags,
             termination_protection=environment.storage.retain,
         )
+        self._environment = environment
         self._names = Names(environment.name)
+        self._steps = (*PIPELINE_STEPS, *guard_steps(environment))
         self.topic = self._topic(environment, storage)
         self._alarms()
         self._dashboard()
+        Budget(self, "Budget", environment=environment, topic=self.topic)
         CfnOutput(self, "TopicArn", value=self.topic.topic_arn, description="Subscribe to runs")
 
     def _topic(self, environment: Environment, storage: StorageStack) -> sns.Topic:
@@ -63,15 +69,16 @@ class OperationsStack(Stack):
             master_key=storage.key,
         )
         # enforceSSL gives the topic a policy, in which only what stands is allowed to services.
-        topic.add_to_resource_policy(self._alarms_may_publish(topic))
+        for service in ("cloudwatch", "budgets"):
+            topic.add_to_resource_policy(self._may_publish(service, topic))
         for email in environment.notifications.emails:
             topic.add_subscription(subscriptions.EmailSubscription(email))
         return topic
 
-    def _alarms_may_publish(self, topic: sns.Topic) -> iam.PolicyStatement:
+    def _may_publish(self, service: str, topic: sns.Topic) -> iam.PolicyStatement:
         return iam.PolicyStatement(
-            sid="AlarmsMayPublish",
-            principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+            sid=f"{service.title()}MayPublish",
+            principals=[iam.ServicePrincipal(f"{service}.amazonaws.com")],
             actions=["sns:Publish"],
             resources=[topic.topic_arn],
             conditions={"StringEquals": {"aws:SourceAccount": self.account}},
@@ -89,10 +96,28 @@ class OperationsStack(Stack):
         }
         for what, metric in watched.items():
             self._alarm(what, metric)
-        for step in STEPS:
+        # A run whose function failed says so itself; those that watch over runs have only this.
+        for step in guard_steps(self._environment):
             self._alarm(f"{step.slug}-errors", self._function(step, "Errors"))
+        self._alarm("left-behind", self._figure("LeftBehind"), passes=2)
+        self._reaper_is_silent()
 
-    def _alarm(self, what: str, metric: cloudwatch.Metric) -> None:
+    def _reaper_is_silent(self) -> None:
+        [reaper] = [step for step in GUARD_STEPS if step.name == "Reap leftovers"]
+        calls = self._function(reaper, "Invocations").with_(period=Duration.hours(1))
+        cloudwatch.Alarm(
+            self,
+            "ReaperSilent",
+            alarm_name=self._names.of("reaper-silent"),
+            alarm_description="The reaper has not been called for an hour: look at its rule",
+            metric=calls,
+            threshold=1,
+            evaluation_periods=1,
+            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+        ).add_alarm_action(actions.SnsAction(self.topic))
+
+    def _alarm(self, what: str, metric: cloudwatch.Metric, *, passes: int = 1) -> None:
         alarm = cloudwatch.Alarm(
             self,
             what.title().replace("-", ""),
@@ -100,7 +125,7 @@ class OperationsStack(Stack):
             alarm_description=_ADVICE.get(what, _FUNCTION_ADVICE),
             metric=metric,
             threshold=1,
-            evaluation_periods=1,
+            evaluation_periods=passes,
             comparison_operator=(cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD),
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
@@ -119,13 +144,40 @@ class OperationsStack(Stack):
             dashboard_name=self._names.state_machine,
             default_interval=Duration.days(7),
             widgets=[
+                self._money(),
                 [_graph("Executions", ends), _graph("Duration of executions", [took])],
                 [self._functions("Errors", "Sum"), self._functions("Duration", "Maximum")],
             ],
         )
 
+    def _money(self) -> list[cloudwatch.IWidget]:
+        now = [self._figure("ThroughputsAlive").with_(label="alive")]
+        age = [self._figure("OldestThroughputMinutes").with_(label="oldest, minutes")]
+        late = [
+            self._figure("CapacityOverdue").with_(label="past release-by"),
+            self._figure("LeftBehind").with_(label="could not be deleted"),
+        ]
+        month = Duration.days(30)
+        spent = [
+            self._figure(name, "Sum").with_(label=label, period=month)
+            for name, label in (("QuotedUsd", "as quoted"), ("MeteredUsd", "as metered"))
+        ]
+        values = cloudwatch.SingleValueWidget
+        return [
+            values(title="Throughputs now", metrics=[*now, *age], width=_NARROW),
+            _graph("Throughputs to be released", late, _NARROW),
+            values(title="US dollars in 30 days", metrics=spent, width=_NARROW, period=month),
+        ]
+
+    def _figure(self, name: str, statistic: str = "Maximum") -> cloudwatch.Metric:
+        dimensions = {"environment": self._environment.name, "service": PROJECT}
+        period = Duration.minutes(self._environment.spending.reap_every_minutes)
+        return _metric(PROJECT, name, dimensions, statistic).with_(period=period)
+
     def _functions(self, metric: str, statistic: str) -> cloudwatch.GraphWidget:
-        metrics = [self._function(step, metric, statistic).with_(label=step.name) for step in STEPS]
+        metrics = [
+            self._function(step, metric, statistic).with_(label=step.name) for step in self._steps
+        ]
         return _graph(f"{metric} of functions", metrics)
 
     def _executions(
@@ -158,16 +210,19 @@ def _metric(
     )
 
 
-def _graph(title: str, metrics: Sequence[cloudwatch.Metric]) -> cloudwatch.GraphWidget:
-    return cloudwatch.GraphWidget(title=title, left=[*metrics], width=_WIDTH)
+def _graph(
+    title: str, metrics: Sequence[cloudwatch.Metric], width: int = _WIDTH
+) -> cloudwatch.GraphWidget:
+    return cloudwatch.GraphWidget(title=title, left=[*metrics], width=width)
 
 
-_FUNCTION_ADVICE = "A function raised an error; the run may have gone on after a retry. See its log"
+_FUNCTION_ADVICE = "A function that watches over runs raised an error: see its log"
 _ADVICE = {
     "executions-failed": "A run ended as Failed: its cause says what to do",
     "executions-timed-out": "A run outlived the machine's limit; the guard cleans up after it",
     "executions-aborted": "A run was stopped by hand; the guard cleans up after it",
     "guard-failed": "The guard could not clean up after a run: A THROUGHPUT MAY STILL BILL",
     "guard-timed-out": "The guard could not clean up after a run: A THROUGHPUT MAY STILL BILL",
+    "left-behind": "Capacity survived two passes of the reaper: IT STILL BILLS. See its mail",
     "guard-undelivered": "The guard was not told of an abnormal end: A THROUGHPUT MAY STILL BILL",
 }

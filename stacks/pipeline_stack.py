@@ -1,7 +1,8 @@
-"""What works: Bedrock's role, one function a state, the state machine and its guard."""
+"""What works: Bedrock's role, a function a state, the state machine, and approving its spend."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import aws_cdk as cdk
@@ -9,13 +10,13 @@ from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from stacks.access import Access
+from stacks.access import access_from
 from stacks.bedrock_service_role import BedrockServiceRole
+from stacks.decide_spend import DecideSpend
 from stacks.environment import Environment
 from stacks.function_factory import FunctionFactory
-from stacks.functions import STEPS
+from stacks.functions import PIPELINE_STEPS
 from stacks.grants import Grants
-from stacks.guard import Guard
 from stacks.machine import Machine
 from stacks.names import Names
 from stacks.storage_stack import StorageStack
@@ -47,34 +48,17 @@ class PipelineStack(Stack):
         )
         self._environment = environment
         self._names = Names(environment.name)
-        self._storage = storage
-        self._access = self._make_access()
+        self._access = access_from(self, environment.name, storage.key)
         self._service_role = BedrockServiceRole(self, "BedrockServiceRole", access=self._access)
         self.functions = self._make_functions(target)
         self.machine = self._make_machine()
-        self.guard = Guard(
+        self.decide_spend = DecideSpend(
             self,
-            "Guard",
+            "DecideSpend",
             environment=environment,
-            watched=self.machine,
-            stop_run=self.functions["Stop run"],
-        )
+            decide_spend=self.functions["Decide spend"],
+        ).machine
         self._outputs()
-
-    def _make_access(self) -> Access:
-        key = self._storage.key
-        return Access(
-            environment=self._environment.name,
-            region=self.region,
-            account=self.account,
-            bucket_arn=f"arn:aws:s3:::{self._bucket_name}",
-            key_arn=key.key_arn if key else None,
-        )
-
-    @property
-    def _bucket_name(self) -> str:
-        # By name, not by export: policies then say in plain words what they allow.
-        return self._names.bucket(account=self.account, region=self.region)
 
     def _make_functions(self, target: Target) -> dict[str, lambda_.Function]:
         factory = FunctionFactory(
@@ -84,40 +68,43 @@ class PipelineStack(Stack):
             target=target,
             variables={
                 "ENVIRONMENT": self._environment.name,
-                "ARTEFACT_BUCKET": self._bucket_name,
+                "ARTEFACT_BUCKET": self._names.bucket(account=self.account, region=self.region),
             },
         )
         grants = Grants(
             access=self._access,
-            service_role_arn=self._service_role.role.role_arn,
             topic_arn=self._topic_arn,
+            machine_arn=self._names.machine_arn(account=self.account, region=self.region),
+            service_role_arn=self._service_role.role.role_arn,
         )
-        variables = self._variables()
-        return {
-            step.name: factory.make(
-                step, statements=grants.of(step.name), variables=variables.get(step.name, {})
-            )
-            for step in STEPS
-        }
+        return factory.make_all(PIPELINE_STEPS, grants, self._variables())
 
     @property
     def _topic_arn(self) -> str:
         # By its name: the operations stack, which owns the topic, watches this one and comes later.
-        return f"arn:aws:sns:{self.region}:{self.account}:{self._names.of('notifications')}"
+        return self._names.topic_arn(account=self.account, region=self.region)
 
     def _variables(self) -> Mapping[str, Mapping[str, str]]:
         """Return what single functions are told beside the common variables."""
         role = {"SERVICE_ROLE_ARN": self._service_role.role.role_arn}
         key = {"MODEL_KMS_KEY_ARN": self._access.key_arn} if self._access.key_arn else {}
         defaults = self._environment.defaults.model_dump_json()
+        prices = {"PRICE_OVERRIDES": json.dumps(self._environment.prices)}
+        topic = {"TOPIC_ARN": self._topic_arn}
+        decide = self._names.machine_arn(
+            account=self.account, region=self.region, of="decide-spend"
+        )
         return {
             "Check preflight": {**role, "EXECUTION_DEFAULTS": defaults},
+            "Quote cost": prices,
+            "Approve spend": {**topic, "DECIDE_MACHINE_ARN": decide},
             "Start training": {**role, **key},
-            "Notify": {"TOPIC_ARN": self._topic_arn},
+            "Write report": prices,
+            "Notify": {**topic, **prices},
         }
 
     def _make_machine(self) -> cdk.aws_stepfunctions.StateMachine:
-        called = {name: each for name, each in self.functions.items() if name != "Stop run"}
+        called = {name: each for name, each in self.functions.items() if name != "Decide spend"}
         workflow = Workflow(self, "Workflow", functions=called)
         return Machine(
             self,
@@ -130,12 +117,18 @@ class PipelineStack(Stack):
         ).machine
 
     def _outputs(self) -> None:
-        arn = self.machine.state_machine_arn
-        console = f"https://{self.region}.console.aws.amazon.com/states/home?region={self.region}"
-        CfnOutput(self, "StateMachineArn", value=arn, description="Start an execution with {}")
+        machine, decide = self.machine.state_machine_arn, self.decide_spend.state_machine_arn
+        CfnOutput(self, "StateMachineArn", value=machine, description="Start an execution with {}")
+        CfnOutput(self, "DecideSpendArn", value=decide, description="Approve or reject a quote")
         CfnOutput(
             self,
             "StateMachineConsole",
-            value=f"{console}#/statemachines/view/{arn}",
+            value=console_of(machine, self.region),
             description="Start execution is on this page",
         )
+
+
+def console_of(machine_arn: str, region: str) -> str:
+    """Return the address of a state machine in the Step Functions console."""
+    console = f"https://{region}.console.aws.amazon.com/states/home?region={region}"
+    return f"{console}#/statemachines/view/{machine_arn}"

@@ -22,7 +22,7 @@ class Retry:
     max_delay_seconds: int | None = None
     jitter: bool = True
 
-    def apply(self, state: sfn.TaskStateBase) -> None:
+    def apply(self, state: sfn.TaskStateBase | sfn.CustomState) -> None:
         state.add_retry(
             errors=list(self.errors),
             interval=Duration.seconds(self.interval_seconds),
@@ -68,5 +68,14 @@ THROUGHPUT_BUSY = Retry(
 # What bills by the hour is not given up for an error that nobody has thought of.
 ANYTHING = Retry(("States.ALL",), interval_seconds=20, max_attempts=4)
 
+# Where a state waits for a person, a time-out of the state is their silence.
+DIED_ASKING = Retry(
+    tuple(error for error in DIED.errors if error != "States.Timeout"),
+    interval_seconds=5,
+    max_attempts=2,
+)
+
 ALWAYS = (THROTTLED, UNAVAILABLE, DIED)
+UNTIL_ASKED = (THROTTLED, UNAVAILABLE, DIED_ASKING)
+UNTIL_DELETED = (THROUGHPUT_BUSY, *ALWAYS)
 UNTIL_RELEASED = (THROUGHPUT_BUSY, *ALWAYS, ANYTHING)

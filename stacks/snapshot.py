@@ -41,7 +41,7 @@ Template = dict[str, Any]
 
 
 def synthesise(environment: Environment, folder: Path) -> dict[str, Template]:
-    """Return the environment's templates by stack: "storage", "pipeline", "operations"."""
+    """Return the templates by stack: "storage", "guards", "pipeline", "operations"."""
     app = new_app(folder)
     populate(app, environment, host=REVIEWED_HOST)
     prefix = Names(environment.name).of("")
@@ -51,11 +51,17 @@ def synthesise(environment: Environment, folder: Path) -> dict[str, Template]:
     }
 
 
-def definitions(pipeline: Template) -> dict[str, Template]:
-    """Return the state machines' definitions by name, each reference as "${LogicalId}"."""
+def all_definitions(stacks: Mapping[str, Template]) -> dict[str, Template]:
+    """Return the definitions of an environment's state machines by name."""
+    found = (definitions(stacks[name]) for name in ("pipeline", "guards"))
+    return {name: definition for each in found for name, definition in each.items()}
+
+
+def definitions(stack: Template) -> dict[str, Template]:
+    """Return a stack's state machines by name, each reference in them as "${LogicalId}"."""
     machines = (
         each["Properties"]
-        for each in pipeline["Resources"].values()
+        for each in stack["Resources"].values()
         if each["Type"] == "AWS::StepFunctions::StateMachine"
     )
     return {each["StateMachineName"]: _definition(each["DefinitionString"]) for each in machines}
@@ -71,8 +77,9 @@ def render(
         for stack, template in stacks.items()
     }
     for environment, stacks in templates.items():
-        for name, definition in definitions(stacks["pipeline"]).items():
-            what = "guard" if name == Names(environment).of("guard") else "workflow"
+        for name, definition in all_definitions(stacks).items():
+            own = name == Names(environment).state_machine
+            what = "workflow" if own else name.removeprefix(Names(environment).of(""))
             path = SNAPSHOTS / f"{what}.asl.json"
             text = _json(definition)
             if files.setdefault(path, text) != text:

@@ -58,11 +58,15 @@ class StorageStack(Stack):
         return key
 
     def _alarms_reach_the_topic(self) -> iam.PolicyStatement:
-        # An alarm publishes as CloudWatch itself, which needs the key of an encrypted topic. AWS's
-        # example has no condition, and one that CloudWatch does not fulfil would lose every alarm.
+        # An alarm publishes as CloudWatch itself, a budget as AWS Budgets, and each needs the key
+        # of an encrypted topic. AWS's examples have no condition, and one that a service does not
+        # fulfil would lose every alarm.
         return iam.PolicyStatement(
             sid="AlarmsReachTheTopic",
-            principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+            principals=[
+                iam.ServicePrincipal(f"{service}.amazonaws.com")
+                for service in ("cloudwatch", "budgets")
+            ],
             actions=["kms:Decrypt", "kms:GenerateDataKey"],
             resources=["*"],
         )
@@ -105,6 +109,9 @@ class StorageStack(Stack):
         days = self._environment.storage.expire_runs_after_days
         return [
             s3.LifecycleRule(id="old-runs", prefix="runs/", expiration=Duration.days(days)),
+            s3.LifecycleRule(
+                id="old-approvals", prefix="approvals/", expiration=Duration.days(days)
+            ),
             s3.LifecycleRule(
                 id="old-versions", noncurrent_version_expiration=Duration.days(_NONCURRENT_DAYS)
             ),

@@ -12,62 +12,36 @@ from annotated_types import Le
 from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
-from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from lambdas.domain.execution_input import ExecutionInput
-from stacks.functions import STEPS
-from stacks.retries import ALWAYS, UNTIL_RELEASED, Retry
+from lambdas.domain.execution_input import ExecutionDefaults, ExecutionInput
+from stacks.invocation import (
+    CAUSE,
+    EXECUTION,
+    INPUT,
+    NOTHING,
+    REGION,
+    RESULT,
+    failure,
+    invoke,
+    wait_for_decision,
+)
+from stacks.retries import ALWAYS, UNTIL_ASKED, UNTIL_RELEASED, Retry
 
-# Longer than the function's own limit: when a state gives up, its function has ended.
-_MARGIN_SECONDS = 60
-_MAX_CAUSE_CHARACTERS = 8000
 _SLACK_HOURS = 24  # beside training, provisioning and hold: answers, judging, retries
-
-NOW = "{% $states.context.State.EnteredTime %}"
-RESULT = "{% $states.result.Payload %}"
-NOTHING = "{% null %}"
-EXECUTION = {
-    "name": "{% $states.context.Execution.Name %}",
-    "arn": "{% $states.context.Execution.Id %}",
-    "started_at": "{% $states.context.Execution.StartTime %}",
-}
-
-# A function's error comes as JSON, other errors as plain text, and a long one may be cut anywhere:
-# only what is a whole JSON string is parsed, for an error in a catcher would skip all that
-# follows it. \x5c is the backslash, spelt so that no parser counts what stands behind it.
-_MESSAGE = (
-    r'/"errorMessage"\s*:\s*"([^"\x5c\x00-\x1f]*'
-    r'(?:\x5c(?:["\x5c\/bfnrt]|u[0-9a-fA-F]{4})[^"\x5c\x00-\x1f]*)*)"/'
-)
-_CAUSE = (
-    "($given := $states.errorOutput.Cause; $text := $given ? $given : 'no cause was given'; "
-    f"$found := $match($text, {_MESSAGE}, 1); "
-    "$substring($exists($found) ? $parse('\"' & $found.groups[0] & '\"') : $text, "
-    f"0, {_MAX_CAUSE_CHARACTERS}))"
-)
-REGION = "$split($states.context.Execution.Id, ':')[3]"
 
 
 def timeout() -> Duration:
     """Return how long an execution may take: longer than any input allows its phases to."""
-    hours = _most("max_training_hours")
+    hours = _most("max_training_hours") + _most("approval_hours")
     minutes = _most("max_provisioning_minutes") + _most("hold_minutes")
     return Duration.minutes(int(60 * (hours + _SLACK_HOURS) + minutes))
 
 
 def _most(field: str) -> float:
-    bounds = ExecutionInput.model_fields[field].metadata
+    fields = ExecutionDefaults.model_fields | ExecutionInput.model_fields
+    bounds = fields[field].metadata
     return next(float(str(each.le)) for each in bounds if isinstance(each, Le))
-
-
-def failure(state: str, cause: str = _CAUSE) -> dict[str, object]:
-    """Return what a catcher assigns: the failed state, its error and, in JSONata, the cause."""
-    return {
-        "state": state,
-        "error": "{% $states.errorOutput.Error %}",
-        "cause": f"{{% {cause} %}}",
-    }
 
 
 class Workflow(Construct):
@@ -78,38 +52,62 @@ class Workflow(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._functions = functions
-        self._seconds = {step.name: step.timeout_seconds for step in STEPS}
         self._fail = self._run_failed()
         self._notify_failure = self._notify_of_failure()
         self._give_back = self._release_after_failure()
-        self.start = (
-            self._check()
-            .next(self._tune())
-            .next(self._serve())
-            .next(self._release_and_judge())
-            .next(self._conclude())
+        run = (
+            self._tune().next(self._serve()).next(self._release_and_judge()).next(self._conclude())
         )
+        self.start = self._check().next(self._quote_and_approve(then=run))
 
     def _check(self) -> sfn.Chain:
+        nothing = dict.fromkeys(("quote", "approval", "release"), NOTHING)
         preflight = self._task(
             "Check preflight",
-            {"input": "{% $states.context.Execution.Input %}", "execution": EXECUTION},
-            # Whatever fails from here on may say `$release`.
-            assign={"run": RESULT, "release": NOTHING},
+            {"input": INPUT, "execution": EXECUTION},
+            # Whatever fails from here on may say `$release` and `$quote`.
+            assign={"run": RESULT, **nothing},
             with_run=False,
         )
         preflight.add_catch(
             self._notify_failure,
             errors=["States.ALL"],
-            assign={
-                "run": NOTHING,
-                "release": NOTHING,
-                "failure": failure("Check preflight"),
-            },
+            assign={"run": NOTHING, **nothing, "failure": failure("Check preflight")},
         )
         validate = self._task("Validate dataset", assign={"dataset": RESULT})
         self._on_failure(validate, self._notify_failure)
         return preflight.next(validate)
+
+    def _quote_and_approve(self, then: sfn.Chain) -> sfn.Chain:
+        """Nothing has been bought before this, and nothing is bought without it."""
+        quote = self._task("Quote cost", {"dataset": "{% $dataset %}"}, assign={"quote": RESULT})
+        self._on_failure(quote, self._notify_failure)
+        approve = self._approve()
+        approve.next(then)
+        asked = sfn.Condition.jsonata("{% $type($run.approval_hours) = 'number' %}")
+        choice = sfn.Choice.jsonata(self, "Approval required?")
+        return quote.next(choice.when(asked, approve).otherwise(then))
+
+    def _approve(self) -> sfn.CustomState:
+        approve = wait_for_decision(
+            self,
+            "Approve spend",
+            self._functions["Approve spend"],
+            {"run": "{% $run %}", "quote": "{% $quote %}"},
+            assign={"approval": "{% $states.result %}"},
+            hours="$run.approval_hours",
+            retries=UNTIL_ASKED,
+        )
+        silence = (
+            "'nobody decided within approval_hours = ' & $string($run.approval_hours) & ': that "
+            "is a rejection. Nothing was bought. Start a new execution, and have it approved'"
+        )
+        rejected = {**failure("Approve spend", silence), "error": "SpendRejected"}
+        approve.add_catch(
+            self._notify_failure, errors=["States.Timeout"], assign={"failure": rejected}
+        )
+        self._on_failure(approve, self._notify_failure)
+        return approve
 
     def _tune(self) -> sfn.Chain:
         stop = self._stop_training()
@@ -212,6 +210,8 @@ class Workflow(Construct):
     def _all_results(self) -> dict[str, object]:
         names = (
             "dataset",
+            "quote",
+            "approval",
             "training",
             "loss_curves",
             "throughput",
@@ -228,6 +228,7 @@ class Workflow(Construct):
             "Notify",
             {
                 "execution": EXECUTION,
+                "quote": "{% $quote %}",
                 "report": "{% $report %}",
                 "verdict": "{% $verdict %}",
                 "release": "{% $release %}",
@@ -237,7 +238,7 @@ class Workflow(Construct):
             "'The run is complete and its report is at s3://' & $run.bucket & '/' & "
             "$report.report_key & '. Only the notification failed: ' & "
         )
-        self._on_failure(notify, self._fail, cause=f"{complete}{_CAUSE}")
+        self._on_failure(notify, self._fail, cause=f"{complete}{CAUSE}")
         return notify
 
     def _run_succeeded(self) -> sfn.Succeed:
@@ -273,8 +274,9 @@ class Workflow(Construct):
         )
         self._add_to_failure(
             release,
-            "'; THE THROUGHPUT ' & $run.throughput_name & ' MAY STILL BILL by the hour, for it "
-            "could not be released (' & $because & '). Delete it: aws bedrock "
+            "'; THE THROUGHPUT ' & $run.throughput_name & ' MAY STILL BILL $' & "
+            "$string($quote.throughput_usd_per_hour) & ' an hour, for it could not be released (' "
+            "& $because & '). The reaper tries again. Delete it by hand: aws bedrock "
             f"delete-provisioned-model-throughput --region ' & {REGION} & "
             "' --provisioned-model-id ' & $run.throughput_name",
         )
@@ -287,6 +289,7 @@ class Workflow(Construct):
             {
                 "execution": EXECUTION,
                 "run": "{% $run %}",
+                "quote": "{% $quote %}",
                 "release": "{% $release %}",
                 "failure": "{% $failure %}",
             },
@@ -322,7 +325,10 @@ class Workflow(Construct):
         return choice.when(sfn.Condition.jsonata(f"{{% {yes} %}}"), then).otherwise(wait)
 
     def _on_failure(
-        self, state: sfn.TaskStateBase | sfn.Parallel, handler: sfn.IChainable, cause: str = _CAUSE
+        self,
+        state: sfn.TaskStateBase | sfn.CustomState | sfn.Parallel,
+        handler: sfn.IChainable,
+        cause: str = CAUSE,
     ) -> None:
         state.add_catch(
             handler, errors=["States.ALL"], assign={"failure": failure(state.state_id, cause)}
@@ -333,7 +339,7 @@ class Workflow(Construct):
         kept: dict[str, object] = {
             "state": "{% $failure.state %}",
             "error": "{% $failure.error %}",
-            "cause": f"{{% ($because := {_CAUSE}; $failure.cause & {text}) %}}",
+            "cause": f"{{% ($because := {CAUSE}; $failure.cause & {text}) %}}",
         }
         state.add_catch(self._notify_failure, errors=["States.ALL"], assign={"failure": kept})
 
@@ -349,19 +355,13 @@ class Workflow(Construct):
         with_run: bool = True,
     ) -> sfn.TaskStateBase:
         run = {"run": "{% $run %}"} if with_run else {}
-        task = tasks.LambdaInvoke.jsonata(
+        return invoke(
             self,
             name,
-            lambda_function=self._functions[function or name],
-            payload=sfn.TaskInput.from_object({**run, "now": NOW, **(payload or {})}),
+            self._functions[function or name],
+            {**run, **(payload or {})},
+            step=function,
             assign=assign,
             outputs=outputs,
-            task_timeout=sfn.Timeout.duration(self._patience(function or name)),
-            retry_on_service_exceptions=False,
+            retries=retries,
         )
-        for retry in retries:
-            retry.apply(task)
-        return task
-
-    def _patience(self, step: str) -> Duration:
-        return Duration.seconds(self._seconds[step] + _MARGIN_SECONDS)

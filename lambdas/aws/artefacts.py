@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, IncompleteReadError
 
 from lambdas.aws.clients import client, code_of, translated
-from lambdas.domain.errors import TuningError
+from lambdas.domain.errors import ServiceUnavailable, TuningError
 
 _BUFFER_BYTES = 1 << 20  # measured: a large buffered reader is the fastest way through an object
+_READ_ATTEMPTS = 4  # of one part, each from where the one before broke off
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
+# The second: two conditional writes at once, one of which has won.
+_THERE_ALREADY = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
+_CHANGED = frozenset({"PreconditionFailed", "412", "InvalidRange"})
 _CONTENT_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "html": "text/html; charset=utf-8",
@@ -26,8 +31,16 @@ _CONTENT_TYPES = {
 }
 
 
+# A process that was forked off shares its parent's connections unless it makes clients of its own.
+os.register_at_fork(after_in_child=client.cache_clear)
+
+
 class ArtefactMissing(TuningError):
     """An object that the run needs is not in the bucket."""
+
+
+class ArtefactChanged(TuningError):
+    """Somebody replaced an object while the run was reading it."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +86,33 @@ class Artefacts:
             if line.strip():
                 yield json.loads(line)
 
+    def source(self, key: str, name: str) -> ObjectSource:
+        """Return what reads the object in parts; `name` is what findings call it."""
+        with self._reading(key):
+            head = self.s3.head_object(Bucket=self.bucket, Key=key)
+        return ObjectSource(self, key, name, head["ContentLength"], head["ETag"])
+
+    def read_part(self, key: str, start: int, stop: int, etag: str) -> Any:  # noqa: ANN401  # botocore's body
+        """Return the body of the bytes from `start` to before `stop`.
+
+        Raises
+        ------
+        ArtefactChanged
+            The object is no longer the one with this ETag.
+        """
+        part = f"bytes={start}-{stop - 1}"
+        try:
+            with self._reading(key):
+                return self.s3.get_object(Bucket=self.bucket, Key=key, Range=part, IfMatch=etag)[
+                    "Body"
+                ]
+        except ClientError as error:
+            if code_of(error) not in _CHANGED:
+                raise
+            raise ArtefactChanged(
+                f"{self.uri(key)} was replaced while it was read: start the run again"
+            ) from error
+
     def exists(self, key: str) -> bool:
         return self.size_of(key) is not None
 
@@ -109,6 +149,18 @@ class Artefacts:
     def put_json(self, key: str, value: object) -> str:
         return self.put_text(key, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
+    def put_json_once(self, key: str, value: object) -> bool:
+        """Write an object unless there is one; say whether it was written."""
+        body = (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()
+        try:
+            with translated(f"write {self.uri(key)}"):
+                self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*")
+        except ClientError as error:
+            if code_of(error) in _THERE_ALREADY:
+                return False
+            raise
+        return True
+
     def put_records(self, key: str, records: Iterable[object]) -> str:
         """Write JSONL, one record a line."""
         lines = (json.dumps(each, ensure_ascii=False) + "\n" for each in records)
@@ -136,3 +188,70 @@ def split_lines(reader: io.BufferedIOBase, max_line_bytes: int | None) -> Iterat
         while not whole:
             rest = reader.readline(_BUFFER_BYTES)
             whole = not rest or rest.endswith(b"\n")
+
+
+@dataclass(frozen=True)
+class ObjectSource:
+    """An object that is read in parts, over several connections: S3 limits the speed of each.
+
+    Processes may be forked between two reads; each has connections of its own.
+    """
+
+    artefacts: Artefacts
+    key: str
+    name: str
+    size_bytes: int
+    etag: str
+    connections: int = 4
+    _process: int = field(default_factory=os.getpid)
+
+    def open(self, start: int, stop: int) -> io.BufferedIOBase:
+        artefacts = self.artefacts
+        if os.getpid() != self._process:
+            artefacts = Artefacts(artefacts.bucket)
+        return io.BufferedReader(_Download(self, artefacts, start, stop), _BUFFER_BYTES)
+
+
+class _Download(io.RawIOBase):
+    """A part of an object; a connection that breaks is followed by another from where it broke."""
+
+    def __init__(self, source: ObjectSource, artefacts: Artefacts, start: int, stop: int) -> None:
+        self._source, self._artefacts = source, artefacts
+        self._at, self._stop = start, stop
+        self._body: Any = None
+        self._left = _READ_ATTEMPTS
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # BufferedReader's
+        while self._at < self._stop:
+            try:
+                with translated(f"read {self._artefacts.uri(self._source.key)}"):
+                    count = self._read(buffer)
+            except (ServiceUnavailable, IncompleteReadError) as error:
+                self._retry(error)
+            else:
+                self._at += count
+                return count
+        return 0
+
+    def close(self) -> None:
+        if self._body is not None:
+            self._body.close()
+        super().close()
+
+    def _read(self, buffer: memoryview) -> int:
+        if self._body is None:
+            source = self._source
+            self._body = self._artefacts.read_part(source.key, self._at, self._stop, source.etag)
+        count: int = self._body.readinto(buffer)
+        if not count:
+            raise ServiceUnavailable(f"{self._artefacts.uri(self._source.key)} ended early")
+        return count
+
+    def _retry(self, error: Exception) -> None:
+        self._body = None
+        self._left -= 1
+        if not self._left:
+            raise ServiceUnavailable(str(error)) from error

@@ -36,12 +36,15 @@ _RUNTIME = _config(attempts=2)
 _BY_CODE: dict[str, type[Exception]] = {
     "AccessDeniedException": AccessDenied,
     "AccessDenied": AccessDenied,
+    "AuthorizationError": AccessDenied,  # SNS's word
     "403": AccessDenied,  # a HEAD request's answer has no body, so no code
     "ServiceQuotaExceededException": QuotaExceeded,
     "TooManyTagsException": RequestRefused,
     "ValidationException": RequestRefused,
     "ThrottlingException": Throttled,
     "TooManyRequestsException": Throttled,
+    "Throttled": Throttled,  # SNS's words
+    "Throttling": Throttled,
     "ModelNotReadyException": Throttled,
     "SlowDown": Throttled,
     "InternalServerException": ServiceUnavailable,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -11,6 +14,14 @@ from lambdas.aws.clients import client, code_of, translated
 from lambdas.domain.contracts import Run
 from lambdas.domain.errors import QuotaExceeded, RequestRefused, ThroughputBusy
 from lambdas.domain.throughput import Capacity, quota_advice
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """What a deletion came to; `at` is AWS's own time of it, None where it told none."""
+
+    found: bool
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -55,8 +66,8 @@ class Throughputs:
         arn: str = bought["provisionedModelArn"]
         return arn
 
-    def delete(self, name_or_arn: str, *, changing: bool) -> bool:
-        """Delete the throughput; False where there is none.
+    def delete(self, name_or_arn: str, *, changing: bool) -> Deletion:
+        """Delete the throughput.
 
         Raises
         ------
@@ -66,7 +77,9 @@ class Throughputs:
         """
         try:
             with translated(f"delete provisioned throughput {name_or_arn}"):
-                self.bedrock.delete_provisioned_model_throughput(provisionedModelId=name_or_arn)
+                answer = self.bedrock.delete_provisioned_model_throughput(
+                    provisionedModelId=name_or_arn
+                )
         except RequestRefused as error:
             # Which error a throughput in Creating gives is not documented; both must be retried.
             if changing:
@@ -74,11 +87,19 @@ class Throughputs:
             raise
         except ClientError as error:
             if code_of(error) == "ResourceNotFoundException":
-                return False
+                return Deletion(found=False)
             if code_of(error) == "ConflictException":
                 raise ThroughputBusy(_busy(name_or_arn, error)) from error
             raise
-        return True
+        return Deletion(found=True, at=_answered_at(answer))
+
+
+def _answered_at(answer: Mapping[str, Any]) -> datetime | None:
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    try:
+        return parsedate_to_datetime(date) if date else None
+    except ValueError:
+        return None
 
 
 def _busy(name_or_arn: str, error: ClientError) -> str:

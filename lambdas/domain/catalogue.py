@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from types import MappingProxyType
 from typing import Literal
 
 from lambdas.domain.errors import InputInvalid
 
-RecordFormat = Literal["claude-messages", "converse"]
+RecordFormat = Literal["claude-messages", "converse", "prompt-completion"]
+Serving = Literal["provisioned-throughput", "on-demand-deployment"]
 
 _USER_GUIDE = "https://docs.aws.amazon.com/bedrock/latest/userguide"
 _READ_ON = date(2026, 11, 23)
@@ -56,6 +57,7 @@ class Limits:
     max_tokens_per_record: int
     max_training_bytes: int | None
     max_validation_bytes: int | None
+    min_total_records: int | None = None  # of training and validation together
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class Inference:
 
 @dataclass(frozen=True)
 class Model:
-    """A model that can be fine-tuned and served with provisioned throughput."""
+    """A model that can be fine-tuned."""
 
     key: str
     name: str
@@ -119,10 +121,14 @@ class Model:
     hyperparameters: Mapping[str, Range]
     limits: Limits
     reserved: tuple[Reserved, ...]
-    throughput_usd_per_hour: float | None  # one model unit, no commitment
-    training_usd_per_1k_tokens: float | None  # None: not published where we could read it
+    served_by: tuple[Serving, ...]  # what Bedrock offers its custom models; runs buy throughput
     sources: tuple[Source, ...]
     invoke_with: Literal["converse"] = "converse"
+
+    @property
+    def has_throughput(self) -> bool:
+        """Whether provisioned throughput is sold for its custom models."""
+        return "provisioned-throughput" in self.served_by
 
     @property
     def base_inference_model_id(self) -> str:
@@ -190,8 +196,7 @@ CLAUDE_3_HAIKU = Model(
         max_validation_bytes=1024**3,
     ),
     reserved=(Reserved(("\nHuman:", "\nAssistant:"), ("system", "user", "assistant")),),
-    throughput_usd_per_hour=132.0,
-    training_usd_per_1k_tokens=None,
+    served_by=("provisioned-throughput",),
     sources=(
         _source("custom-model-fine-tuning.html", "identifier, region"),
         _source("model-lifecycle-legacy.html", "legacy and end-of-life dates"),
@@ -201,75 +206,166 @@ CLAUDE_3_HAIKU = Model(
             "https://platform.claude.com/cookbook/finetuning-finetuning-on-bedrock",
             "record format",
         ),
-        _source(
-            "https://github.com/ren8k/aws-bedrock-claude3-fine-tuning",
-            "throughput price, as a user was billed; not confirmed by AWS's own text",
-        ),
     ),
 )
 
 _NOVA_WORDS = ("User:", "Bot:", "Assistant:", "System:", "<image>", "<video>", "[EOS]")
 
-NOVA_MICRO = Model(
-    key="nova-micro",
-    name="Amazon Nova Micro",
-    provider="Amazon",
-    customization_model_id="amazon.nova-micro-v1:0:128k",
-    base_inference=Inference(
-        "us.amazon.nova-micro-v1:0", "amazon.nova-micro-v1:0", _US_PROFILE_REGIONS
-    ),
-    record_format="converse",
-    customization_regions=("us-east-1",),
-    lifecycle=Lifecycle(legacy=None, end_of_life=None),
-    hyperparameters=MappingProxyType(
-        {
-            "epochCount": Range(2, 1, 5, integer=True),
-            "learningRate": Range(1e-5, 1e-6, 1e-4, integer=False),
-            "learningRateWarmupSteps": Range(10, 0, 100, integer=True),
-        }
-    ),
-    limits=Limits(
-        min_training_records=8,
-        max_training_records=20_000,
-        max_validation_records=None,
-        max_total_records=None,
-        max_tokens_per_record=32_000,
-        max_training_bytes=None,
-        max_validation_bytes=None,
-    ),
-    reserved=(
-        Reserved(_NOVA_WORDS, ("system", "user")),
-        Reserved(
-            (*_NOVA_WORDS, "USER:", "BOT:", "ASSISTANT:", "SYSTEM:", "Thought:"),
-            ("system", "user", "assistant"),
-            documented=False,
+
+def _nova(key: str, name: str, model_id: str, context: str, *sources: Source) -> Model:
+    return Model(
+        key=key,
+        name=f"Amazon {name}",
+        provider="Amazon",
+        customization_model_id=f"{model_id}:{context}",
+        base_inference=Inference(f"us.{model_id}", model_id, _US_PROFILE_REGIONS),
+        record_format="converse",
+        customization_regions=("us-east-1",),
+        lifecycle=Lifecycle(legacy=None, end_of_life=None),
+        hyperparameters=MappingProxyType(
+            {
+                "epochCount": Range(2, 1, 5, integer=True),
+                "learningRate": Range(1e-5, 1e-6, 1e-4, integer=False),
+                "learningRateWarmupSteps": Range(10, 0, 100, integer=True),
+            }
         ),
-    ),
-    throughput_usd_per_hour=60.5,
-    training_usd_per_1k_tokens=0.001,
-    sources=(
-        _source("custom-model-fine-tuning.html", "identifier, region"),
-        _source("prov-thru-supported.html", "provisioned throughput"),
-        _source("custom-models-hp.html", "hyperparameters"),
-        _source(
-            "https://docs.aws.amazon.com/nova/latest/userguide/"
-            "fine-tune-prepare-data-understanding.html",
-            "dataset limits, record format, reserved words",
+        limits=Limits(
+            min_training_records=8,
+            max_training_records=20_000,
+            max_validation_records=None,
+            max_total_records=None,
+            max_tokens_per_record=32_000,
+            max_training_bytes=None,
+            max_validation_bytes=None,
         ),
-        _source(
-            "https://github.com/aws-samples/amazon-nova-samples/tree/main/customization/"
-            "bedrock-finetuning/understanding/dataset_validation",
-            "words that AWS's validator refuses beyond the documented ones",
+        reserved=(
+            Reserved(_NOVA_WORDS, ("system", "user")),
+            Reserved(
+                (*_NOVA_WORDS, "USER:", "BOT:", "ASSISTANT:", "SYSTEM:", "Thought:"),
+                ("system", "user", "assistant"),
+                documented=False,
+            ),
         ),
-        _source(
-            "https://aws.amazon.com/bedrock/pricing/",
-            "prices, as users read them from the Price List; check there before a large run",
+        served_by=("provisioned-throughput", "on-demand-deployment"),
+        sources=(
+            _source("custom-model-fine-tuning.html", "identifier, region"),
+            _source("prov-thru-supported.html", "provisioned throughput"),
+            _source("custom-models-hp.html", "hyperparameters"),
+            _source(
+                "https://docs.aws.amazon.com/nova/latest/userguide/"
+                "fine-tune-prepare-data-understanding.html",
+                "dataset limits, record format, reserved words",
+            ),
+            _source(
+                "https://github.com/aws-samples/amazon-nova-samples/tree/main/customization/"
+                "bedrock-finetuning/understanding/dataset_validation",
+                "words that AWS's validator refuses beyond the documented ones",
+            ),
+            *sources,
         ),
+    )
+
+
+NOVA_MICRO = _nova("nova-micro", "Nova Micro", "amazon.nova-micro-v1:0", "128k")
+NOVA_LITE = _nova("nova-lite", "Nova Lite", "amazon.nova-lite-v1:0", "300k")
+NOVA_PRO = _nova("nova-pro", "Nova Pro", "amazon.nova-pro-v1:0", "300k")
+NOVA_2_LITE = _nova(
+    "nova-2-lite",
+    "Nova 2 Lite",
+    "amazon.nova-2-lite-v1:0",
+    "256k",
+    _source(
+        "https://docs.aws.amazon.com/nova/latest/nova2-userguide/nova-sft-2-smtj.html",
+        "nothing on Bedrock's limits: those of Nova are taken, unconfirmed",
     ),
 )
 
+
+def _llama(
+    key: str, name: str, inference: Inference, record_format: RecordFormat, *sources: Source
+) -> Model:
+    return Model(
+        key=key,
+        name=name,
+        provider="Meta",
+        customization_model_id=f"{inference.foundation_model_id}:128k",
+        base_inference=inference,
+        record_format=record_format,
+        customization_regions=("us-west-2",),
+        lifecycle=Lifecycle(legacy=None, end_of_life=None),
+        hyperparameters=MappingProxyType(
+            {
+                "epochCount": Range(5, 1, 10, integer=True),
+                "batchSize": Range(1, 1, 1, integer=True),
+                "learningRate": Range(1e-4, 5e-6, 0.1, integer=False),
+            }
+        ),
+        limits=Limits(
+            min_training_records=1,
+            max_training_records=10_000,
+            max_validation_records=None,
+            max_total_records=10_000,
+            max_tokens_per_record=16_000,
+            max_training_bytes=None,
+            max_validation_bytes=None,
+            min_total_records=100,
+        ),
+        reserved=(),
+        served_by=("provisioned-throughput",),
+        sources=(
+            _source("custom-model-fine-tuning.html", "identifier, region"),
+            _source("model-customization-prepare.html", "dataset limits, record format"),
+            _source("custom-models-hp.html", "hyperparameters"),
+            *sources,
+        ),
+    )
+
+
+_LLAMA_3_1_8B_ID = "meta.llama3-1-8b-instruct-v1:0"
+_LLAMA_3_1_70B_ID = "meta.llama3-1-70b-instruct-v1:0"
+_LLAMA_3_3_70B_ID = "meta.llama3-3-70b-instruct-v1:0"
+
+LLAMA_3_1_8B = _llama(
+    "llama-3-1-8b",
+    "Llama 3.1 8B Instruct",
+    Inference(_LLAMA_3_1_8B_ID, _LLAMA_3_1_8B_ID),
+    "prompt-completion",
+    _source("prov-thru-supported.html", "provisioned throughput"),
+)
+LLAMA_3_1_70B = _llama(
+    "llama-3-1-70b",
+    "Llama 3.1 70B Instruct",
+    Inference(_LLAMA_3_1_70B_ID, _LLAMA_3_1_70B_ID),
+    "prompt-completion",
+    _source("prov-thru-supported.html", "provisioned throughput"),
+)
+# Its data can be prepared and checked; a run refuses it, for a run buys throughput.
+LLAMA_3_3_70B = replace(
+    _llama(
+        "llama-3-3-70b",
+        "Llama 3.3 70B Instruct",
+        Inference(f"us.{_LLAMA_3_3_70B_ID}", _LLAMA_3_3_70B_ID, _US_PROFILE_REGIONS),
+        "converse",
+        _source("prov-thru-supported.html", "no provisioned throughput"),
+        _source("deploy-custom-model-on-demand.html", "on-demand deployment"),
+    ),
+    served_by=("on-demand-deployment",),
+)
+
 MODELS: Mapping[str, Model] = MappingProxyType(
-    {model.key: model for model in (CLAUDE_3_HAIKU, NOVA_MICRO)}
+    {
+        model.key: model
+        for model in (
+            CLAUDE_3_HAIKU,
+            NOVA_MICRO,
+            NOVA_LITE,
+            NOVA_PRO,
+            NOVA_2_LITE,
+            LLAMA_3_1_8B,
+            LLAMA_3_1_70B,
+            LLAMA_3_3_70B,
+        )
+    }
 )
 
 _EVALUATORS = _source("evaluation-judge.html", "still offered as an evaluator")

@@ -8,7 +8,7 @@ under `Run.prefix`; a result holds their keys, so that no state carries more tha
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -46,6 +46,9 @@ class Run(Contract):
     max_training_hours: float
     max_phase_hours: float  # longer in one phase of the job: stuck
     max_provisioning_minutes: float
+    max_cost_usd: float
+    approval_hours: float | None  # None: nobody is asked
+    fail_on_warnings: tuple[str, ...]  # codes that refuse the dataset
 
 
 class StateRequest(Contract):
@@ -71,10 +74,60 @@ class Dataset(Contract):
     training_records: int
     validation_records: int
     evaluation_examples: int
-    training_tokens: int  # estimate, never below what the service counts
+    training_tokens: int  # estimated from above; of large files, from a sample of their records
+    evaluation_tokens: int  # the same, of all questions and reference answers
     warnings: int
     system_prompt: str | None  # what the answers are asked with
     findings_key: str
+
+
+class QuoteCostRequest(StateRequest):
+    dataset: Dataset
+
+
+class QuotedCost(Contract):
+    """Result of *Quote cost*; the items and their arithmetic lie under `quote_key`."""
+
+    low_usd: float
+    expected_usd: float
+    high_usd: float
+    throughput_usd_per_hour: float  # all model units together
+    summary: str  # the quote as a plain-text table
+    quote_key: str
+
+
+class ApproveSpendRequest(StateRequest):
+    quote: QuotedCost
+    token: str  # what the decision has to name for the state to go on
+
+
+class Asked(Contract):
+    """What *Approve spend* returns at once; the state itself waits for the decision."""
+
+    decide_by: datetime
+
+
+class Approval(Contract):
+    """Result of *Approve spend*."""
+
+    asked: bool = True
+    reason: str
+    decided_at: datetime
+    decided_in: str  # ARN of the execution that brought the decision
+
+
+class DecideSpendRequest(Contract):
+    """Of the second machine, by which a person decides."""
+
+    input: dict[str, object]
+    execution: Execution
+    now: datetime
+
+
+class Decided(Contract):
+    run: str
+    decision: Literal["approve", "reject"]
+    message: str
 
 
 class Training(Contract):
@@ -202,6 +255,8 @@ class Verdict(Contract):
 
 class WriteReportRequest(StateRequest):
     dataset: Dataset
+    quote: QuotedCost
+    approval: Approval | None  # None where nobody was asked
     training: Training
     loss_curves: LossCurves
     throughput: Throughput
@@ -216,6 +271,7 @@ class Report(Contract):
     report_key: str  # runs/<run>/report.html
     manifest_key: str  # runs/<run>/manifest.json
     summary: str  # a few lines a person can read in a mail
+    metered_usd: float  # what the run cost, by what AWS counted and the price book
 
 
 class Failure(Contract):
@@ -230,6 +286,7 @@ class NotifyRequest(Contract):
     execution: Execution
     now: datetime
     run: Run | None = None
+    quote: QuotedCost | None = None
     report: Report | None = None
     verdict: Verdict | None = None
     failure: Failure | None = None
@@ -249,5 +306,74 @@ class StopRunRequest(Contract):
 
 
 class Stopped(Contract):
+    """Result of *Stop run*. A job that is over was not stopped: its status says what came first."""
+
     job_stopped: bool
+    job_status: str | None  # as it was found; None where there is no such job
     release: Release
+
+
+class ReapLeftoversRequest(Contract):
+    """From the schedule; `now` is its time."""
+
+    now: datetime
+
+
+class Reaped(Contract):
+    """Result of *Reap leftovers*."""
+
+    throughputs_alive: int  # before this pass
+    oldest_throughput_minutes: float
+    deleted: list[str]  # names
+
+
+class InspectPurchaseRequest(Contract):
+    """A CloudTrail record of a call that buys throughput."""
+
+    detail: dict[str, Any]
+    account: str
+    region: str
+
+
+class Inspection(Contract):
+    concern: str | None  # what was mailed; None where there was nothing to say
+
+
+class ListResourcesRequest(Contract):
+    """Of the clean-up machine; `input` is what the person gave."""
+
+    input: dict[str, object]
+    now: datetime
+
+
+class CleanupItem(Contract):
+    """One resource and what is to become of it."""
+
+    kind: Literal["throughput", "deployment", "custom-model", "job"]
+    name: str
+    arn: str
+    status: str
+    run: str | None
+    age_days: float
+    usd_per_month: float | None  # None: no price is known
+    delete: bool
+    reason: str  # why it goes or stays
+
+
+class CleanupPlan(Contract):
+    """Result of *List resources*."""
+
+    mode: Literal["plan", "delete"]
+    items: list[CleanupItem]
+    deletions: int
+    usd_per_month: float  # of all that is there, as far as prices are known
+    summary: str  # a plain-text table
+
+
+class DeleteResourcesRequest(Contract):
+    plan: CleanupPlan
+    now: datetime
+
+
+class Deletions(Contract):
+    deleted: list[str]  # names

@@ -53,8 +53,32 @@ class RequestRefused(TuningError):
     """Bedrock refused the request as invalid (ValidationException and its like)."""
 
 
+class PriceMissing(TuningError):
+    """The price book holds no figure for something that the run needs; says what to add."""
+
+
+class CostCeilingExceeded(TuningError):
+    """The run could cost more than `max_cost_usd`; has the arithmetic."""
+
+
+class SpendRejected(TuningError):
+    """A person rejected the quote, or nobody decided in time; nothing was bought."""
+
+
+class DecisionRefused(TuningError):
+    """A decision on a quote that cannot count: unknown run, decided already, or too late."""
+
+
 class ThroughputFailed(TuningError):
     """The provisioned throughput ended as Failed or never came into service."""
+
+
+class CapacityCommitted(TuningError):
+    """Somebody bought the capacity with a commitment: AWS deletes it only when that has ended."""
+
+
+class LeftBehind(TuningError):
+    """Something that bills could not be deleted; names it, its price per hour and the command."""
 
 
 class AnswersFailed(TuningError):
@@ -63,6 +87,14 @@ class AnswersFailed(TuningError):
 
 class JudgementsFailed(TuningError):
     """More judgements failed than `max_failed_answers_percent` allows."""
+
+
+class DatasetBelowThreshold(TuningError):
+    """The reviewed training data scores below `min_review_score`; names the worst lines."""
+
+
+class ReviewFailed(TuningError):
+    """More records could not be reviewed than `max_failed_answers_percent` allows."""
 
 
 class Throttled(Exception):

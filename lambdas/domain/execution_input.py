@@ -28,6 +28,7 @@ from lambdas.domain.errors import InputInvalid
 
 COMMENT = "Comment"
 _SHOWN_CHARACTERS = 80
+_REFUSED = "the execution input is refused:\n"
 
 
 def _number(value: object) -> object:
@@ -129,6 +130,20 @@ class Settings(BaseModel):
         description="The throughput is released and the run fails if it is not in service by then.",
         examples=[90],
     )
+    max_cost_usd: Number = Field(
+        gt=0,
+        le=100_000,
+        description="The run is refused, before it spends anything, if it could cost more US "
+        "dollars than this. An execution may set a lower ceiling than the environment's, never a "
+        "higher one.",
+        examples=[200],
+    )
+    require_approval: bool = Field(
+        strict=True,
+        description="Before anything is spent, wait until a person approves the quote. An "
+        "execution may ask for it where the environment does not, and cannot waive it.",
+        examples=[False],
+    )
 
     _known_model = field_validator("model")(_model)
     _known_judge = field_validator("judge_model")(_judge)
@@ -168,6 +183,8 @@ class ExecutionDefaults(Settings):
     """An environment's value for every field: its table [defaults]."""
 
     models_past_end: list[str] = Field(default_factory=list)  # private arrangement with AWS
+    approval_hours: Number = Field(ge=0.1, le=168)  # no decision by then is a rejection
+    fail_on_warnings: list[str] = Field(default_factory=list)  # codes that refuse a dataset
 
     @field_validator("models_past_end")
     @classmethod
@@ -200,10 +217,24 @@ def resolve(raw: Mapping[str, object], defaults: ExecutionDefaults) -> Execution
     merged = inherited | dict(raw)
     merged["hyperparameters"] = _overlaid(inherited["hyperparameters"], raw)
     try:
-        return ExecutionInput.model_validate(merged)
+        settings = ExecutionInput.model_validate(merged)
     except ValidationError as error:
         problems = explain(error, ExecutionInput)
-        raise InputInvalid("the execution input is refused:\n" + "\n".join(problems)) from None
+        raise InputInvalid(_REFUSED + "\n".join(problems)) from None
+    if loosened := list(_loosened(settings, defaults)):
+        raise InputInvalid(_REFUSED + "\n".join(loosened))
+    return settings
+
+
+def _loosened(settings: Settings, defaults: ExecutionDefaults) -> Iterable[str]:
+    """Say which of the environment's limits on spending the input would loosen."""
+    if settings.max_cost_usd > defaults.max_cost_usd:
+        yield (
+            f"max_cost_usd is {settings.max_cost_usd:g}: give at most {defaults.max_cost_usd:g}, "
+            "the environment's ceiling, or have it raised in environments/"
+        )
+    if defaults.require_approval and not settings.require_approval:
+        yield "require_approval is false: this environment asks for an approval of every run"
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
@@ -331,6 +362,7 @@ _KINDS = {
     "object": "an object of names and numbers",
     "string": "text",
     "array": "a list",
+    "boolean": "true or false",
     "null": "null",
 }
 
@@ -342,8 +374,10 @@ def allowed_values(field: Mapping[str, Any]) -> str:
     if "enum" in field:
         return "one of " + ", ".join(field["enum"])
     kind = _KINDS[field["type"]]
-    if "minimum" in field:
-        return f"{kind} from {field['minimum']:g} to {field['maximum']:g}"
+    if "maximum" in field:
+        least = field.get("minimum")
+        above = f"above {field['exclusiveMinimum']:g} up" if least is None else f"from {least:g}"
+        return f"{kind} {above} to {field['maximum']:g}"
     if field.get("pattern") == r"\S":
         return f"{kind} that is not blank"
     return kind + (f" that matches {field['pattern']}" if "pattern" in field else "")

@@ -12,6 +12,7 @@ from lambdas.domain.answers import Record
 TOOL_NAME = "record_correctness"
 LOWEST_SCORE, HIGHEST_SCORE = 1, 10
 MAX_TOKENS = 500  # a score and a reason of a few sentences
+ATTEMPTS = 2  # a judge that leaves the schema gets one more chance
 SIDES = ("base", "tuned")
 
 SYSTEM_PROMPT = """\

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from lambdas.domain.catalogue import MODELS, Judge, Model, find_judge, find_model
 from lambdas.domain.contracts import CheckPreflightRequest, Run
-from lambdas.domain.dataset_rules import EVALUATION, TRAINING, VALIDATION
+from lambdas.domain.dataset_files import EVALUATION, TRAINING, VALIDATION
 from lambdas.domain.errors import PreflightFailed
-from lambdas.domain.execution_input import ExecutionInput
+from lambdas.domain.execution_input import ExecutionDefaults, ExecutionInput
 from lambdas.domain.names import names_of
 
 THROUGHPUT_QUOTA = "L-BE77399C"
@@ -119,7 +119,8 @@ def _model_problems(model: Model, found: FoundationModel | None, region: str) ->
         return
     if "FINE_TUNING" not in found.customizations:
         yield f"{found.model_id} does not support FINE_TUNING in {region}"
-    if "PROVISIONED" not in found.inference_types:
+    # Bedrock may call a base PROVISIONED that it sells no throughput for: the guide knows better.
+    if not model.has_throughput or "PROVISIONED" not in found.inference_types:
         yield f"{found.model_id} cannot be served with provisioned throughput in {region}"
 
 
@@ -153,7 +154,7 @@ def _advice(model: Model, alternatives: Sequence[str], region: str) -> str:
     elsewhere = _quoted(
         f"{each.key} in {', '.join(each.customization_regions)}"
         for each in MODELS.values()
-        if each.key != model.key
+        if each.key != model.key and each.has_throughput
     )
     return (
         f"no other model of the catalogue can be tuned in {region}; there is {elsewhere} {past_end}"
@@ -221,6 +222,7 @@ def _role_problems(place: Place) -> Iterable[str]:
 def plan(
     request: CheckPreflightRequest,
     settings: ExecutionInput,
+    defaults: ExecutionDefaults,
     place: Place,
     dataset_keys: frozenset[str],
 ) -> Run:
@@ -253,4 +255,7 @@ def plan(
         max_training_hours=settings.max_training_hours,
         max_phase_hours=settings.max_phase_hours,
         max_provisioning_minutes=settings.max_provisioning_minutes,
+        max_cost_usd=settings.max_cost_usd,
+        approval_hours=defaults.approval_hours if settings.require_approval else None,
+        fail_on_warnings=tuple(defaults.fail_on_warnings),
     )

@@ -14,7 +14,9 @@ from markupsafe import Markup
 from lambdas.domain.answers import Record
 from lambdas.domain.catalogue import find_judge, find_model
 from lambdas.domain.contracts import Answers, Judgements, WriteReportRequest
+from lambdas.domain.quote import dollars
 from lambdas.domain.rehearsal import is_rehearsal
+from lambdas.domain.spend import Spent, total
 from lambdas.domain.verdict import SIGNIFICANT_P
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
@@ -117,6 +119,7 @@ def html(
     judgements: Sequence[Record],
     losses_svg: str,
     files: Sequence[DataFile],
+    spent: Sequence[Spent],
 ) -> str:
     """Return the report. All text from data and models is escaped; `losses_svg` is our own."""
     questions = questions_of(judgements)
@@ -140,17 +143,31 @@ def html(
         data_facts=_data_facts(request),
         files=files,
         training_facts=_training_facts(request),
-        cost_facts=_cost_facts(request),
+        cost_rows=_cost_rows(spent),
+        approval=_approval(request),
         significant_percent=f"{SIGNIFICANT_P * 100:g}",
     )
 
 
 def manifest(
-    request: WriteReportRequest, *, files: Sequence[DataFile], code_version: str | None
+    request: WriteReportRequest,
+    *,
+    files: Sequence[DataFile],
+    spent: Sequence[Spent],
+    code_version: str | None,
 ) -> dict[str, Any]:
     """Return what the run read, decided and made, for programs and for a later comparison."""
     run, model = request.run, find_model(request.run.model)
-    sections = ("dataset", "loss_curves", "base_answers", "tuned_answers", "judgements", "verdict")
+    sections = (
+        "dataset",
+        "quote",
+        "loss_curves",
+        "base_answers",
+        "tuned_answers",
+        "judgements",
+        "verdict",
+    )
+    approval = request.approval
     return {
         "manifest_version": 1,
         "code_version": code_version,
@@ -174,20 +191,24 @@ def manifest(
             "billed_minutes": request.release.billed_minutes,
         },
         "tokens": _tokens(request),
+        "approval": approval.model_dump(mode="json") if approval else None,
+        "spent": [asdict(each) for each in spent],
+        "spent_usd": total(spent),
         **{name: getattr(request, name).model_dump(mode="json") for name in sections},
     }
 
 
-def summary(request: WriteReportRequest) -> str:
+def summary(request: WriteReportRequest, spent: Sequence[Spent]) -> str:
     """Return a few plain lines for a mail."""
     verdict, lived = request.verdict, _minutes(request.release.billed_minutes)
+    cost, quoted = dollars(total(spent)), dollars(request.quote.expected_usd)
     return (
         f"{_HEADLINES[verdict.verdict]}. {verdict.reason}\n"
         f"{request.loss_curves.verdict}\n"
         f"Failures: {request.base_answers.failed} answers of the base model, "
         f"{request.tuned_answers.failed} of the tuned one; questions without both "
         f"scores: {request.judgements.failed}.\n"
-        f"Provisioned throughput lived {lived}{_throughput_price(request)}."
+        f"Provisioned throughput lived {lived}. The run cost about {cost}, quoted {quoted}."
     )
 
 
@@ -245,20 +266,19 @@ def _training_facts(request: WriteReportRequest) -> list[Fact]:
     ]
 
 
-def _cost_facts(request: WriteReportRequest) -> list[Fact]:
-    units = f"{request.run.model_units} model unit{'s' if request.run.model_units > 1 else ''}"
-    lived = f"{_minutes(request.release.billed_minutes)} of {units}{_throughput_price(request)}"
-    trained = f"{request.dataset.training_tokens * request.loss_curves.epochs:,} tokens (estimate)"
-    names = {"base": "Base model's answers", "tuned": "Tuned model's answers", "judge": "Judge"}
-    tokens = [
-        (names[name], f"{counts['input']:,} tokens in, {counts['output']:,} out")
-        for name, counts in _tokens(request).items()
-    ]
-    return [
-        ("Provisioned throughput", lived),
-        ("Training", f"{trained}{_training_price(request)}"),
-        *tokens,
-    ]
+def _cost_rows(spent: Sequence[Spent]) -> list[tuple[str, str, str, str]]:
+    """Return what was billed, quoted and actual, and at the end the sums."""
+    rows = [(each.what, dollars(each.quoted_usd), dollars(each.usd), each.how) for each in spent]
+    quoted = sum(each.quoted_usd for each in spent)
+    return [*rows, ("Together", dollars(quoted), dollars(total(spent)), "")]
+
+
+def _approval(request: WriteReportRequest) -> str:
+    approval = request.approval
+    if approval is None:
+        return "Nobody had to approve the quote."
+    reason = f": {approval.reason}" if approval.reason else ""
+    return f"The quote was approved on {approval.decided_at:%Y-%m-%d %H:%M} UTC{reason}."
 
 
 def _tokens(request: WriteReportRequest) -> Mapping[str, Mapping[str, int]]:
@@ -271,23 +291,6 @@ def _tokens(request: WriteReportRequest) -> Mapping[str, Mapping[str, int]]:
         name: {"input": source.input_tokens, "output": source.output_tokens}
         for name, source in sources.items()
     }
-
-
-def _throughput_price(request: WriteReportRequest) -> str:
-    usd_per_hour = find_model(request.run.model).throughput_usd_per_hour
-    minutes = request.release.billed_minutes
-    if usd_per_hour is None or minutes is None:
-        return ""
-    usd = usd_per_hour * request.run.model_units * minutes / 60
-    return f", about ${usd:,.2f} at ${usd_per_hour:g} per unit and hour"
-
-
-def _training_price(request: WriteReportRequest) -> str:
-    usd_per_1k = find_model(request.run.model).training_usd_per_1k_tokens
-    if usd_per_1k is None:
-        return ""
-    tokens = request.dataset.training_tokens * request.loss_curves.epochs
-    return f", about ${tokens / 1000 * usd_per_1k:,.2f} at ${usd_per_1k:g} per 1,000"
 
 
 def _minutes(minutes: float | None) -> str:

@@ -16,8 +16,11 @@ from lambdas.domain.errors import (
 
 PHASES = ("Validation", "Data processing", "Training")
 SHORTEST_WAIT_SECONDS = 30  # a job with bad data or a bad role fails within its first minutes
-LONGEST_WAIT_SECONDS = 300
 _WAIT_PER_AGE = 0.1  # of hours of training, ten per cent is the most that waiting may add
+_LONG_WAIT_SECONDS = 300
+# An execution may have 25,000 events, a look is nine of them, and a job may take a week.
+_WAIT_PER_LONG_AGE = 0.02
+LONGEST_WAIT_SECONDS = 1800
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,10 @@ class Job:
 
 def wait_seconds(age_minutes: float) -> int:
     """Return how long to wait before the next look at a job of this age."""
-    growing = round(age_minutes * 60 * _WAIT_PER_AGE)
-    return min(max(growing, SHORTEST_WAIT_SECONDS), LONGEST_WAIT_SECONDS)
+    age_seconds = age_minutes * 60
+    growing = min(age_seconds * _WAIT_PER_AGE, _LONG_WAIT_SECONDS)
+    growing = max(growing, age_seconds * _WAIT_PER_LONG_AGE, SHORTEST_WAIT_SECONDS)
+    return round(min(growing, LONGEST_WAIT_SECONDS))
 
 
 def just_started(job_arn: str) -> Training:

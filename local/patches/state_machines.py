@@ -225,8 +225,8 @@ def give_expressions_time() -> None:
     """Let JSONata take longer than a second, which a loaded machine may need for a simple one."""
     compile_ = original(sfn.jsonata.Jsonata, "jsonata")
 
-    def patient(expression: str, *, timeout: int) -> Any:
-        return compile_(expression, timeout=timeout * _PATIENCE)
+    def patient(expression: str, timeout: int | None = None) -> Any:
+        return compile_(expression, timeout=timeout and timeout * _PATIENCE)
 
     sfn.jsonata.Jsonata.jsonata = staticmethod(patient)
 

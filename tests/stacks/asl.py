@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import jsonata  # type: ignore[import-untyped]  # it has no annotations
+
 END = "(the execution ends)"
 
 
@@ -110,3 +112,62 @@ def _next(state: Mapping[str, Any]) -> set[str]:
 def expressions(value: object) -> list[str]:
     """Return every JSONata expression in a state or machine."""
     return re.findall(r"\{%(.*?)%\}", json.dumps(value))
+
+
+def evaluate(expression: str, **variables: object) -> Any:  # JSON is of any type
+    """Return what Step Functions makes of an expression."""
+    body = expression.removeprefix("{%").removesuffix("%}")
+    parsed = jsonata.Jsonata(body)
+    parsed.register_lambda("parse", json.loads)
+    return parsed.evaluate(None, variables)
+
+
+def unassigned(machine: Mapping[str, Any]) -> set[str]:
+    """Return "state: $variable" where an expression uses one that some path does not assign.
+
+    Such an expression fails its state, and in a catcher's assignment the whole execution.
+    """
+    entered = _entered(machine, frozenset())
+    return {
+        f"{name}: ${variable}"
+        for name, variables in entered.items()
+        for variable in _used(Graph(machine).nodes[name].state) - variables
+    }
+
+
+def _entered(machine: Mapping[str, Any], given: frozenset[str]) -> dict[str, frozenset[str]]:
+    """Return the variables that every path to a state assigns, by state."""
+    entered = {machine["StartAt"]: given}
+    waiting = [machine["StartAt"]]
+    while waiting:
+        name = waiting.pop()
+        for to, assigned in _ways(machine["States"][name]):
+            there = entered[name] | assigned
+            both = there & entered.get(to, there)
+            if entered.get(to) != both:
+                entered[to] = both
+                waiting.append(to)
+    inner = (
+        _entered(branch, entered[name])
+        for name, state in machine["States"].items()
+        for branch in state.get("Branches", [])
+    )
+    return entered | {name: there for one in inner for name, there in one.items()}
+
+
+def _ways(state: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:
+    for rule in [*state.get("Choices", []), *state.get("Catch", [])]:
+        yield rule["Next"], frozenset(rule.get("Assign", {}))
+    for key in ("Next", "Default"):
+        if key in state:
+            yield state[key], frozenset(state.get("Assign", {}))
+
+
+def _used(state: Mapping[str, Any]) -> set[str]:
+    own = {key: value for key, value in state.items() if key != "Branches"}
+    return {
+        variable
+        for text in expressions(own)
+        for variable in re.findall(r"\$(\w+)\b(?!\()", text)
+        if variable != "states" and f"${variable} := " not in text
+    }

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from stacks.environment import Environment, known_environments, load
-from stacks.snapshot import definitions, synthesise
+from stacks.functions import PIPELINE_STEPS, Step
+from stacks.guards_stack import guard_steps
+from stacks.snapshot import all_definitions, synthesise
 
 Templates = Mapping[str, Mapping[str, dict[str, Any]]]
 
@@ -40,15 +42,36 @@ def stacks(environment: Environment, templates: Templates) -> Mapping[str, dict[
 
 
 @pytest.fixture(scope="session")
+def steps(environment: Environment) -> tuple[Step, ...]:
+    """Return the functions that the environment has."""
+    return (*PIPELINE_STEPS, *guard_steps(environment))
+
+
+@pytest.fixture(scope="session")
 def machines(templates: Templates) -> Mapping[str, dict[str, Any]]:
-    return definitions(templates["dev"]["pipeline"])
+    """Return the four state machines by what they are for."""
+    found = all_definitions(templates["dev"])
+    workflow = found.pop("bedrock-tuning-dev")
+    others = {name.removeprefix("bedrock-tuning-dev-"): each for name, each in found.items()}
+    return {"workflow": workflow, **others}
+
+
+@pytest.fixture(scope="session")
+def functions(templates: Templates) -> Mapping[str, dict[str, Any]]:
+    """Return the properties of the functions that the machines call, by logical id."""
+    return {
+        key: each["Properties"]
+        for stack in ("pipeline", "guards")
+        for key, each in templates["dev"][stack]["Resources"].items()
+        if each["Type"] == "AWS::Lambda::Function"
+    }
 
 
 @pytest.fixture(scope="session")
 def workflow(machines: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    return machines["bedrock-tuning-dev"]
+    return machines["workflow"]
 
 
 @pytest.fixture(scope="session")
 def guard(machines: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    return machines["bedrock-tuning-dev-guard"]
+    return machines["guard"]

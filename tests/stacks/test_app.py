@@ -35,6 +35,7 @@ def test_synthesises_with_nothing_but_python(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     stacks = sorted(path.name for path in tmp_path.glob("*.template.json"))
     assert stacks == [
+        "bedrock-tuning-local-guards.template.json",
         "bedrock-tuning-local-operations.template.json",
         "bedrock-tuning-local-pipeline.template.json",
         "bedrock-tuning-local-storage.template.json",

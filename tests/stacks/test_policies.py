@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import Any
 
 from aws_cdk import Validations
 from cdk_nag import AwsSolutionsChecks
-from cfnlint.api import lint
+from cfnlint.api import lint  # type: ignore[import-untyped]  # it has no annotations
 
 from stacks.application import new_app, populate
 from stacks.environment import Environment
@@ -51,7 +52,7 @@ def test_every_suppression_has_a_reason(environment: Environment) -> None:
 def test_templates_pass_cfn_lint(assemblies: Path, templates: Mapping[str, Stacks]) -> None:
     folders = [assemblies / name for name in templates]
     files = [str(path) for folder in folders for path in folder.glob("*.template.json")]
-    assert len(files) == 9
+    assert len(files) == 12  # three environments of four stacks
     done = subprocess.run(
         [Path(sys.executable).with_name("cfn-lint"), "--", *files],
         cwd=REPOSITORY,  # where .cfnlintrc.yaml is
@@ -62,17 +63,26 @@ def test_templates_pass_cfn_lint(assemblies: Path, templates: Mapping[str, Stack
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+# The one field that holds an expression where cfn-lint's schema knows a number only. AWS takes one
+# that evaluates to a positive integer (read 2026-11-23):
+# https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.aws_stepfunctions.Timeout.html
+EXPRESSION = re.compile(
+    r"\[E3601: .*\('\{% .* %\}' is not of type 'number' at 'States/Approve spend/TimeoutSeconds'\)"
+)
+
+
 def test_definitions_pass_cfn_lint(machines: Mapping[str, dict[str, Any]]) -> None:
     """In a template the definition is joined of parts, which cfn-lint does not look into."""
+    assert {*machines} == {"workflow", "decide-spend", "guard", "cleanup"}
     for name, definition in machines.items():
         machine = {
             "Type": "AWS::StepFunctions::StateMachine",
             "Properties": {
                 "RoleArn": "arn:aws:iam::111111111111:role/any",
-                "DefinitionString": json.dumps(definition)
-                .replace("${", "arn:aws:x:::")
-                .replace('}"', '"'),
+                "DefinitionString": re.sub(
+                    r"\$\{(\w+)\}", r"arn:aws:x:::\1", json.dumps(definition)
+                ),
             },
         }
-        found = lint(json.dumps({"Resources": {"Machine": machine}}))
-        assert [str(each) for each in found] == [], name
+        found = [str(each) for each in lint(json.dumps({"Resources": {"Machine": machine}}))]
+        assert [each for each in found if not EXPRESSION.match(each)] == [], name

@@ -1,16 +1,19 @@
 """What each role may do, literally: a grant that grows shows up here."""
 
+import ast
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stacks.environment import Environment
-from stacks.functions import STEPS
+from stacks.functions import Step
 from stacks.nag_suppressions import suppressions
+from stacks.snapshot import definitions
+from tests.stacks.asl import Graph
 
 Resources = Mapping[str, dict[str, Any]]
 Statement = dict[str, Any]
@@ -24,6 +27,21 @@ STOP_JOB = FIND_JOB | {"bedrock:StopModelCustomizationJob"}
 FIND_THROUGHPUT = {"bedrock:GetProvisionedModelThroughput"}
 RELEASE = FIND_THROUGHPUT | {"bedrock:DeleteProvisionedModelThroughput"}
 INVOKE = {"bedrock:InvokeModel"}
+DECIDE = {"states:SendTaskFailure", "states:SendTaskSuccess"}
+LOOK_AT_EXECUTION = {"states:DescribeExecution"}
+MAIL = {"sns:Publish"}
+LIST = LOOK_AT_EXECUTION | {
+    "bedrock:ListCustomModelDeployments",
+    "bedrock:ListModelCustomizationJobs",
+    "bedrock:ListProvisionedModelThroughputs",
+    "bedrock:ListTagsForResource",
+}
+LIST_MODELS = {"bedrock:ListCustomModels"}
+END_WHAT_BILLS = {
+    "bedrock:DeleteCustomModelDeployment",
+    "bedrock:DeleteProvisionedModelThroughput",
+    "bedrock:StopModelCustomizationJob",
+}
 
 ACTIONS = {
     "Check preflight": {
@@ -46,8 +64,15 @@ ACTIONS = {
     "Judge answers": READ | WRITE | INVOKE,
     "Decide verdict": READ | WRITE,
     "Write report": READ | WRITE,
-    "Notify": {"sns:Publish"},
+    "Quote cost": WRITE,
+    "Approve spend": READ | WRITE | DECIDE | MAIL,
+    "Decide spend": READ | WRITE | DECIDE | LOOK_AT_EXECUTION,
+    "Notify": MAIL,
     "Stop run": STOP_JOB | RELEASE,
+    "Reap leftovers": LIST | END_WHAT_BILLS | MAIL,
+    "List resources": LIST | LIST_MODELS,
+    "Delete resources": LIST | LIST_MODELS | END_WHAT_BILLS | {"bedrock:DeleteCustomModel"},
+    "Inspect purchase": MAIL,
 }
 USE_KEY = {"kms:Decrypt", "kms:GenerateDataKey"}
 MAKE_GRANTS = USE_KEY | {"kms:CreateGrant", "kms:DescribeKey"}
@@ -61,14 +86,44 @@ KEY_ACTIONS = {
     "Judge answers": USE_KEY,
     "Decide verdict": USE_KEY,
     "Write report": USE_KEY,
+    "Quote cost": USE_KEY,
+    "Approve spend": USE_KEY,
+    "Decide spend": USE_KEY,
     "Notify": USE_KEY,
+    "Reap leftovers": USE_KEY,
+    "Inspect purchase": USE_KEY,
+}
+# Which roles may do what money or a run's fate depends on.
+HOLDERS = {
+    "bedrock:CreateModelCustomizationJob": {"Start training"},
+    "bedrock:CreateProvisionedModelThroughput": {"Buy throughput"},
+    "bedrock:DeleteCustomModel": {"Delete resources"},
+    "bedrock:DeleteCustomModelDeployment": {"Reap leftovers", "Delete resources"},
+    "bedrock:DeleteProvisionedModelThroughput": {
+        "Release throughput",
+        "Stop run",
+        "Reap leftovers",
+        "Delete resources",
+    },
+    "bedrock:StopModelCustomizationJob": {
+        "Check training",
+        "Stop training",
+        "Stop run",
+        "Reap leftovers",
+        "Delete resources",
+    },
+    "states:SendTaskFailure": {"Approve spend", "Decide spend"},
+    "states:SendTaskSuccess": {"Approve spend", "Decide spend"},
 }
 
 
 @pytest.fixture
 def resources(stacks: Mapping[str, dict[str, Any]]) -> Resources:
-    found: Resources = stacks["pipeline"]["Resources"]
-    return found
+    """Return those of the two stacks with functions; what both have are the layers."""
+    pipeline, guards = (stacks[name]["Resources"] for name in ("pipeline", "guards"))
+    both = {pipeline[name]["Type"] for name in {*pipeline} & {*guards}}
+    assert both == {"AWS::Lambda::LayerVersion"}
+    return {**pipeline, **guards}
 
 
 def roles(resources: Resources) -> dict[str, dict[str, Any]]:
@@ -121,22 +176,24 @@ def _joined(parts: str) -> str:
     return '"' + "".join(json.loads(f"[{parts}]")) + '"'
 
 
-def test_each_function_may_do_exactly_this(environment: Environment, resources: Resources) -> None:
+def test_each_function_may_do_exactly_this(
+    environment: Environment, resources: Resources, steps: Iterable[Step]
+) -> None:
     traces = TRACES if environment.functions.tracing else set()
     keyed = environment.storage.encryption == "kms"
-    for step in STEPS:
+    for step in steps:
         allowed = actions(role(resources, f"Functions{step.id}Role"))
         key = KEY_ACTIONS.get(step.name, set()) if keyed else set()
         assert allowed == ACTIONS[step.name] | LOGS | traces | key, step.name
 
 
-def test_each_function_has_a_role_of_its_own(resources: Resources) -> None:
+def test_each_function_has_a_role_of_its_own(resources: Resources, steps: Sequence[Step]) -> None:
     used = [
         each["Properties"]["Role"]["Fn::GetAtt"][0]
         for each in resources.values()
         if each["Type"] == "AWS::Lambda::Function"
     ]
-    assert len(used) == len({*used}) == len(STEPS)
+    assert len(used) == len({*used}) == len(steps)
 
 
 def test_no_role_has_a_managed_policy_or_a_wildcard_action(resources: Resources) -> None:
@@ -149,8 +206,8 @@ def test_policies_stand_in_roles_only(resources: Resources) -> None:
     assert "AWS::IAM::Policy" not in {each["Type"] for each in resources.values()}
 
 
-def test_functions_write_to_their_own_log_only(resources: Resources) -> None:
-    for step in STEPS:
+def test_functions_write_to_their_own_log_only(resources: Resources, steps: Iterable[Step]) -> None:
+    for step in steps:
         function = role(resources, f"Functions{step.id}Role")
         for each in statements(function):
             if "logs:PutLogEvents" in each["Action"]:
@@ -209,24 +266,123 @@ def test_bedrock_reads_datasets_and_writes_training_only(resources: Resources) -
 def test_listing_is_limited_by_prefix(resources: Resources) -> None:
     for each in allowing(resources, "s3:ListBucket"):
         prefixes = each["Condition"]["StringLike"]["s3:prefix"]
-        assert all(one.startswith(("datasets/", "runs/*/")) for one in listed(prefixes))
+        assert all(
+            one.startswith(("datasets/", "runs/*/", "approvals/")) for one in listed(prefixes)
+        )
+
+
+@pytest.mark.parametrize("action", HOLDERS)
+def test_who_may_buy_end_or_approve(
+    resources: Resources, steps: Iterable[Step], action: str
+) -> None:
+    assert {
+        step.name for step in steps if action in actions(role(resources, f"Functions{step.id}Role"))
+    } == HOLDERS[action]
+    assert len(allowing(resources, action)) == len(HOLDERS[action]), "another role may too"
+
+
+def test_no_other_role_creates_or_deletes_on_bedrock(resources: Resources) -> None:
+    found = {action for one in roles(resources).values() for action in actions(one)}
+    assert {
+        each for each in found if re.match("bedrock:(Create|Delete|Stop|Put|Update|Register)", each)
+    } == {each for each in HOLDERS if each.startswith("bedrock:")}
 
 
 def test_throughputs_of_another_environment_cannot_be_deleted(
     environment: Environment, resources: Resources
 ) -> None:
     deleting = allowing(resources, "bedrock:DeleteProvisionedModelThroughput")
-    assert len(deleting) == 2
+    tag = {"aws:ResourceTag/bedrock-tuning:environment": environment.name}
+    assert deleting
     for each in deleting:
-        tag = {"aws:ResourceTag/bedrock-tuning:environment": environment.name}
-        assert each["Condition"] == {"StringEqualsIfExists": tag}
+        assert each["Condition"] in ({"StringEquals": tag}, {"StringEqualsIfExists": tag})
+
+
+@pytest.mark.parametrize("step", ["ReapLeftovers", "DeleteResources"])
+def test_what_looks_through_the_account_ends_tagged_resources_only(
+    environment: Environment, resources: Resources, step: str
+) -> None:
+    """They come upon what others own: a missing tag must refuse, not allow."""
+    kinds = {
+        "bedrock:DeleteCustomModel": "custom-model",
+        "bedrock:DeleteCustomModelDeployment": "custom-model-deployment",
+        "bedrock:DeleteProvisionedModelThroughput": "provisioned-model",
+        "bedrock:StopModelCustomizationJob": "model-customization-job",
+    }
+    tag = {"aws:ResourceTag/bedrock-tuning:environment": environment.name}
+    own = f"arn:aws:bedrock:{environment.region}:<AWS::AccountId>"
+    ending = [
+        each
+        for each in statements(role(resources, f"Functions{step}Role"))
+        if {*listed(each["Action"])} & {*kinds}
+    ]
+    assert ending
+    for each in ending:
+        assert each["Condition"] == {"StringEquals": tag}
+        assert text(each["Resource"]).strip('"') == f"{own}:{kinds[each['Action']]}/*"
+
+
+def test_decisions_reach_this_machine_only(environment: Environment, resources: Resources) -> None:
+    machine = f"arn:aws:states:{environment.region}:<AWS::AccountId>:stateMachine"
+    for each in allowing(resources, "states:SendTaskSuccess"):
+        assert {*listed(each["Action"])} == DECIDE
+        assert text(each["Resource"]) == f'"{machine}:bedrock-tuning-{environment.name}"'
+
+
+def test_executions_of_this_machine_only_are_looked_at(
+    environment: Environment, resources: Resources
+) -> None:
+    execution = f"arn:aws:states:{environment.region}:<AWS::AccountId>:execution"
+    for each in allowing(resources, "states:DescribeExecution"):
+        assert text(each["Resource"]) == f'"{execution}:bedrock-tuning-{environment.name}:*"'
+
+
+def test_nothing_starts_an_execution_but_the_rule_of_the_guard(resources: Resources) -> None:
+    """Who may decide on a quote, or delete, is who may start that machine: a person."""
+    (starting,) = allowing(resources, "states:StartExecution")
+    assert starting in [*statements(role(resources, "GuardStartRole"))]
+    assert starting["Resource"]["Ref"].startswith("GuardMachine")
 
 
 def test_nothing_can_commit_to_a_term(resources: Resources) -> None:
     # IAM knows no condition on the commitment: no code may ever ask for one.
     assert not allowing(resources, "bedrock:UpdateProvisionedModelThroughput")
-    for path in Path("lambdas").rglob("*.py"):
-        assert "commitmentDuration" not in path.read_text(encoding="utf-8"), path
+    (purchase,) = calls("create_provisioned_model_throughput")
+    assert {each.arg for each in purchase.keywords} == {
+        "clientRequestToken",
+        "modelId",
+        "modelUnits",
+        "provisionedModelName",
+        "tags",
+    }
+    assert not calls("update_provisioned_model_throughput")
+
+
+def test_a_purchase_is_called_by_its_own_name_only() -> None:
+    """So that the proof above sees each of them."""
+    texts = {
+        node.value
+        for tree in code()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert not {each for each in texts if re.fullmatch("(create|update)_provisioned.*", each)}
+
+
+def calls(method: str) -> list[ast.Call]:
+    """Return the calls of a client's method in the functions' code."""
+    return [
+        node
+        for tree in code()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == method
+    ]
+
+
+def code() -> list[ast.Module]:
+    return [ast.parse(path.read_text(encoding="utf-8")) for path in Path("lambdas").rglob("*.py")]
 
 
 def test_profiles_are_invoked_through_profiles_only(resources: Resources) -> None:
@@ -244,16 +400,51 @@ def test_keys_are_used_through_a_service_only(resources: Resources) -> None:
                 assert "kms:ViaService" in each["Condition"]["StringEquals"]
 
 
-def test_machines_invoke_what_they_name_only(resources: Resources) -> None:
-    invoked = {
-        prefix: len(listed(each["Resource"]))
-        for prefix in ("MachineRole", "GuardMachineRole")
-        for each in statements(role(resources, prefix))
-        if each["Action"] == "lambda:InvokeFunction"
+def test_machines_invoke_exactly_what_they_name(
+    stacks: Mapping[str, dict[str, Any]], resources: Resources
+) -> None:
+    machines = {**definitions(stacks["pipeline"]), **definitions(stacks["guards"])}
+    assert len(machines) == 4
+    for name, definition in machines.items():
+        named = {
+            task.state["Arguments"]["FunctionName"].strip("${}")
+            for task in Graph(definition).tasks()
+        }
+        assert _invoked(resources, name) == named, name
+
+
+def _invoked(resources: Resources, machine: str) -> set[str]:
+    (role_id,) = (
+        each["Properties"]["RoleArn"]["Fn::GetAtt"][0]
+        for each in resources.values()
+        if each["Type"] == "AWS::StepFunctions::StateMachine"
+        and each["Properties"]["StateMachineName"] == machine
+    )
+    return {
+        resource["Fn::GetAtt"][0]
+        for each in statements(resources[role_id]["Properties"])
+        if "lambda:InvokeFunction" in listed(each["Action"])
+        for resource in listed(each["Resource"])
     }
-    assert invoked == {"MachineRole": len(STEPS) - 1, "GuardMachineRole": 1}
 
 
-def test_no_function_can_be_called_from_outside(resources: Resources) -> None:
-    types = {each["Type"] for each in resources.values()}
-    assert not types & {"AWS::Lambda::Permission", "AWS::Lambda::Url"}
+def test_functions_are_called_by_machines_and_two_rules_only(
+    environment: Environment, resources: Resources
+) -> None:
+    called = {
+        each["Properties"]["FunctionName"]["Fn::GetAtt"][0][:-8]: each["Properties"]
+        for each in resources.values()
+        if each["Type"] == "AWS::Lambda::Permission"
+    }
+    rules = {"FunctionsReapLeftovers": "ReaperSchedule"}
+    if environment.spending.watch_purchases:
+        rules["FunctionsInspectPurchase"] = "PurchaseWatchRule"
+    assert {
+        function: one["SourceArn"]["Fn::GetAtt"][0][:-8] for function, one in called.items()
+    } == rules
+    for one in called.values():
+        assert (one["Action"], one["Principal"]) == (
+            "lambda:InvokeFunction",
+            "events.amazonaws.com",
+        )
+    assert "AWS::Lambda::Url" not in {each["Type"] for each in resources.values()}

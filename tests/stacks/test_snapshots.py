@@ -15,9 +15,10 @@ def test_snapshots_are_up_to_date(templates: Templates) -> None:
     assert not found, "run `make snapshot` and review:\n" + "\n".join(found[:200])
 
 
-def test_all_environments_run_the_same_workflow(templates: Templates) -> None:
+def test_all_environments_run_the_same_machines(templates: Templates) -> None:
     definitions = [path.name for path in render(templates) if path.name.endswith(".asl.json")]
-    assert sorted(definitions) == ["guard.asl.json", "workflow.asl.json"]
+    machines = ("cleanup", "decide-spend", "guard", "workflow")
+    assert sorted(definitions) == [f"{machine}.asl.json" for machine in machines]
 
 
 def test_code_does_not_change_a_snapshot(templates: Templates) -> None:

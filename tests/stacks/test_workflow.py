@@ -1,4 +1,4 @@
-"""What holds for every run, proven on the rendered state machine."""
+"""What holds for every run, decision and clean-up, proven on the rendered state machines."""
 
 import copy
 import importlib
@@ -11,26 +11,29 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jsonata
 import pytest
 from pydantic import BaseModel
 
 from lambdas.domain import contracts
-from lambdas.domain.execution_input import ExecutionInput
-from stacks.functions import STEPS, Step
+from lambdas.domain.execution_input import ExecutionDefaults
+from stacks.functions import PIPELINE_STEPS, STEPS, Step
+from stacks.invocation import failure
 from stacks.mermaid import state_diagram
-from stacks.workflow import failure
-from tests.stacks.asl import END, Graph, expressions
+from tests.stacks.asl import END, Graph, Node, evaluate, expressions, unassigned
 
 Machine = dict[str, Any]
-Stacks = Mapping[str, dict[str, Any]]
+Machines = Mapping[str, Machine]
+Functions = Mapping[str, dict[str, Any]]
 
 # Some states call the function of another.
 CALLED = {
+    "List what is left": "List resources",
     "Notify failure": "Notify",
     "Release throughput after failure": "Release throughput",
     "Stop run again": "Stop run",
 }
+# What no machine calls: rules do.
+BY_RULE = {"Reap leftovers", "Inspect purchase"}
 RETRIED = {"Throttled", "ServiceUnavailable", "Lambda.Unknown", "Sandbox.Timedout"}
 FIELDS = {
     "Task": {"Resource", "Arguments", "TimeoutSeconds", "Retry", "Catch", "Assign", "Output"},
@@ -111,14 +114,14 @@ def test_the_purchase_is_alone_under_its_catch(workflow: Machine) -> None:
     ]
 
 
-def test_every_state_can_be_reached(workflow: Machine, guard: Machine) -> None:
-    for machine in (workflow, guard):
+def test_every_state_can_be_reached(machines: Machines) -> None:
+    for machine in machines.values():
         graph = Graph(machine)
         assert graph.reach(graph.start) - {END} == {*graph.nodes}
 
 
-def test_every_transition_stays_within_its_machine(workflow: Machine, guard: Machine) -> None:
-    for machine in (workflow, guard):
+def test_every_transition_stays_within_its_machine(machines: Machines) -> None:
+    for machine in machines.values():
         _check_transitions(machine)
 
 
@@ -134,43 +137,65 @@ def _check_transitions(machine: Machine) -> None:
             _check_transitions(branch)
 
 
-def test_states_have_the_fields_of_their_type_in_jsonata(workflow: Machine) -> None:
-    for node in Graph(workflow).nodes.values():
-        assert {*node.state} <= ANY_STATE | FIELDS[node.state["Type"]], node.name
-    assert workflow["QueryLanguage"] == "JSONata"
+def test_states_have_the_fields_of_their_type_in_jsonata(machines: Machines) -> None:
+    for machine in machines.values():
+        for node in Graph(machine).nodes.values():
+            assert {*node.state} <= ANY_STATE | FIELDS[node.state["Type"]], node.name
+        assert machine["QueryLanguage"] == "JSONata"
 
 
-def test_every_task_is_retried_caught_and_outlives_its_function(
-    workflow: Machine, guard: Machine, templates: Mapping[str, Stacks]
-) -> None:
-    functions = templates["dev"]["pipeline"]["Resources"]
-    for machine in (workflow, guard):
+def all_tasks(machines: Machines) -> list[Node]:
+    return [task for machine in machines.values() for task in Graph(machine).tasks()]
+
+
+def retried(task: Node) -> set[str]:
+    return {error for retry in task.state["Retry"] for error in retry["ErrorEquals"]}
+
+
+def test_every_task_is_retried_and_caught(machines: Machines) -> None:
+    for machine in machines.values():
         for task in Graph(machine).tasks():
-            errors = {error for retry in task.state["Retry"] for error in retry["ErrorEquals"]}
-            assert errors >= RETRIED, task.name
+            assert retried(task) >= RETRIED, task.name
             assert Graph(machine)._on_failure(task.name) - {END}, task.name  # noqa: SLF001  # ours
-            arn = task.state["Arguments"]["FunctionName"]
-            function = functions[arn.strip("${}")]["Properties"]
-            assert task.state["TimeoutSeconds"] > function["Timeout"], task.name
 
 
-def test_a_busy_throughput_is_asked_to_go_for_an_hour(workflow: Machine, guard: Machine) -> None:
-    nodes = [*Graph(workflow).tasks(), *Graph(guard).tasks()]
+def test_every_task_outlives_its_function(machines: Machines, functions: Functions) -> None:
+    for task in all_tasks(machines):
+        function = functions[task.state["Arguments"]["FunctionName"].strip("${}")]
+        assert shortest_seconds(task.state) > function["Timeout"], task.name
+
+
+def shortest_seconds(state: Mapping[str, Any]) -> float:
+    """Return the time-out; where it is an expression, for the shortest that an input may give."""
+    given = state["TimeoutSeconds"]
+    if not isinstance(given, str):
+        return float(given)
+    hours = ExecutionDefaults.model_json_schema()["properties"]["approval_hours"]["minimum"]
+    return float(evaluate(given, run={"approval_hours": hours}))
+
+
+def test_only_a_silent_person_is_not_asked_again(machines: Machines) -> None:
+    for task in all_tasks(machines):
+        asks_again = "States.Timeout" in retried(task) or "States.ALL" in retried(task)
+        assert asks_again == (task.name != "Approve spend"), task.name
+
+
+def test_a_busy_throughput_is_asked_to_go_for_an_hour(machines: Machines) -> None:
     busy = {
-        node.name: retry
-        for node in nodes
-        for retry in node.state["Retry"]
+        task.name: retry
+        for task in all_tasks(machines)
+        for retry in task.state["Retry"]
         if "ThroughputBusy" in retry["ErrorEquals"]
     }
-    releasing = {"Release throughput", "Release throughput after failure"}
+    releasing = {"Release throughput", "Release throughput after failure", "Delete resources"}
     assert {*busy} == releasing | {"Stop run", "Stop run again"}
     for retry in busy.values():
         assert retry["IntervalSeconds"] * retry["MaxAttempts"] == 3600
         assert retry["BackoffRate"] == 1
 
 
-def test_no_release_is_given_up_for_an_unknown_error(workflow: Machine, guard: Machine) -> None:
-    for task in [*Graph(workflow).tasks(), *Graph(guard).tasks()]:
+def test_no_release_is_given_up_for_an_unknown_error(machines: Machines) -> None:
+    for task in all_tasks(machines):
         last = task.state["Retry"][-1]["ErrorEquals"]
         releasing = CALLED.get(task.name, task.name) in {"Release throughput", "Stop run"}
         assert (last == ["States.ALL"]) == releasing, task.name
@@ -183,87 +208,106 @@ def test_the_guard_looks_again_when_no_function_can_create_any_more(guard: Machi
     assert wait["Next"] == "Stop run again"
 
 
-def test_errors_that_a_person_must_act_on_are_not_retried(workflow: Machine) -> None:
+def test_errors_that_a_person_must_act_on_are_not_retried(machines: Machines) -> None:
     final = {each.__name__ for each in _subclasses(contracts_errors().TuningError)}
-    for task in Graph(workflow).tasks():
-        errors = {error for retry in task.state["Retry"] for error in retry["ErrorEquals"]}
-        assert not errors & final, task.name
+    for task in all_tasks(machines):
+        assert not retried(task) & final, task.name
 
 
 def contracts_errors() -> types.ModuleType:
     return importlib.import_module("lambdas.domain.errors")
 
 
-def _subclasses(error: type) -> list[type]:
+def _subclasses(error: type[Exception]) -> list[type[Exception]]:
     return [each for child in error.__subclasses__() for each in (child, *_subclasses(child))]
 
 
 def test_state_function_and_file_share_one_verb_phrase(
-    workflow: Machine, guard: Machine, templates: Mapping[str, Stacks]
+    machines: Machines, functions: Functions
 ) -> None:
-    functions = templates["dev"]["pipeline"]["Resources"]
     called = set()
-    for task in [*Graph(workflow).tasks(), *Graph(guard).tasks()]:
+    for task in all_tasks(machines):
         step = step_of(task.name)
-        arn = task.state["Arguments"]["FunctionName"].strip("${}")
-        properties = functions[arn]["Properties"]
+        properties = functions[task.state["Arguments"]["FunctionName"].strip("${}")]
         assert properties["FunctionName"] == f"bedrock-tuning-dev-{step.slug}"
         assert properties["Handler"] == f"lambdas.{step.module}.handler"
+        called.add(step.name)
+    assert called == {step.name for step in STEPS} - BY_RULE
+
+
+def test_a_file_names_its_step() -> None:
+    for step in STEPS:
         source = Path(f"lambdas/{step.module}.py").read_text(encoding="utf-8")
         assert f'step("{step.name}"' in source
-        called.add(step.name)
-    assert called == {step.name for step in STEPS}
 
 
-def test_payloads_are_what_the_functions_parse(workflow: Machine, guard: Machine) -> None:
-    for task in [*Graph(workflow).tasks(), *Graph(guard).tasks()]:
+def test_payloads_are_what_the_functions_parse(machines: Machines) -> None:
+    for task in all_tasks(machines):
         fields = hints(task.name)["request"].model_fields
         required = {name for name, field in fields.items() if field.is_required()}
         payload = {*task.state["Arguments"]["Payload"]}
         assert required <= payload <= {*fields}, task.name
 
 
-def test_failures_are_what_notify_parses(workflow: Machine) -> None:
-    for node in Graph(workflow).nodes.values():
+def test_failures_are_what_notify_parses(machines: Machines) -> None:
+    nodes = (node for machine in machines.values() for node in Graph(machine).nodes.values())
+    for node in nodes:
         for catcher in node.state.get("Catch", []):
             made = {**catcher.get("Assign", {}), **catcher.get("Output", {})}.get("failure")
             if made is not None:
                 assert {*made} == {*contracts.Failure.model_fields}, node.name
 
 
-def results(workflow: Machine) -> dict[str, type[BaseModel]]:
+def results(machine: Machine) -> dict[str, type[BaseModel]]:
     """Return the contract that stands in each variable."""
     made = {
         variable: hints(task.name)["return"]
-        for task in Graph(workflow).tasks()
+        for task in Graph(machine).tasks()
         for variable, value in task.state.get("Assign", {}).items()
         if value == "{% $states.result.Payload %}"
     }
     return {
         **made,
+        "approval": contracts.Approval,
         "throughput": contracts.Throughput,
         "tuned_answers": contracts.Answers,
         "failure": contracts.Failure,
     }
 
 
-def test_expressions_name_fields_that_exist(workflow: Machine) -> None:
-    known = results(workflow)
-    for text in expressions(workflow):
-        for variable, field in re.findall(r"\$(\w+)\.(\w+)", text):
-            if variable in known:
-                assert field in known[variable].model_fields, f"${variable}.{field}"
+def test_expressions_name_fields_that_exist(machines: Machines) -> None:
+    for machine in machines.values():
+        known = results(machine)
+        for text in expressions(machine):
+            for variable, field in re.findall(r"\$(\w+)\.(\w+)", text):
+                if variable in known:
+                    assert field in known[variable].model_fields, f"${variable}.{field}"
 
 
-def test_variables_are_assigned_and_none_is_shadowed(workflow: Machine) -> None:
-    nodes = Graph(workflow).nodes.values()
-    outer = {name for node in nodes if not node.parent for name in _assigned(node.state)}
-    inner = {name for node in nodes if node.parent for name in _assigned(node.state)}
-    assert not outer & inner  # Step Functions refuses a machine in which a branch shadows
-    local = {"states", "given", "text", "found", "because"}
-    functions = {"match", "substring", "exists", "parse", "split"}
-    used = {name for text in expressions(workflow) for name in re.findall(r"\$(\w+)", text)}
-    assert used <= outer | inner | local | functions
+def test_every_path_assigns_what_it_uses(machines: Machines) -> None:
+    assert {name: unassigned(machine) for name, machine in machines.items()} == {
+        name: set() for name in machines
+    }
+
+
+def test_an_unassigned_variable_is_noticed(workflow: Machine) -> None:
+    spoilt = copy.deepcopy(workflow)
+    del spoilt["States"]["Check preflight"]["Assign"]["approval"]
+    del spoilt["States"]["Quote cost"]["Catch"][0]["Assign"]
+    assert unassigned(spoilt) == {
+        "Write report: $approval",
+        "Notify failure: $failure",
+        "Run failed: $failure",
+    }
+
+
+def test_no_branch_shadows_a_variable(machines: Machines) -> None:
+    """Step Functions refuses a machine in which one does."""
+    for name, machine in machines.items():
+        nodes = Graph(machine).nodes.values()
+        outer = {each for node in nodes if not node.parent for each in _assigned(node.state)}
+        inner = {each for node in nodes if node.parent for each in _assigned(node.state)}
+        assert not outer & inner, name
 
 
 def _assigned(state: Mapping[str, Any]) -> set[str]:
@@ -272,8 +316,8 @@ def _assigned(state: Mapping[str, Any]) -> set[str]:
 
 
 def test_results_are_small_by_construction() -> None:
-    """256 KB is the limit of a state: results hold figures and keys, never records."""
-    for step in STEPS:
+    """256 KB is the limit of a state: a run's results hold figures and keys, never records."""
+    for step in PIPELINE_STEPS:
         result = hints(step.name)["return"]
         for name, field in result.model_fields.items():
             assert _is_small(field.annotation), f"{result.__name__}.{name}"
@@ -283,25 +327,24 @@ def _is_small(annotation: object) -> bool:
     origin = typing.get_origin(annotation)
     if annotation == dict[str, str]:  # hyperparameters: five at most
         return True
+    if annotation == tuple[str, ...]:  # codes of warnings, as the environment's file has them
+        return True
     if origin is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return all(_is_small(field.annotation) for field in annotation.model_fields.values())
     return origin not in {list, dict, set, tuple} and annotation is not bytes
 
 
 def test_an_execution_may_last_as_long_as_any_input_allows(workflow: Machine) -> None:
-    longest = ExecutionInput.model_json_schema()["properties"]
-    seconds = 3600 * longest["max_training_hours"]["maximum"] + 60 * (
-        longest["max_provisioning_minutes"]["maximum"] + longest["hold_minutes"]["maximum"]
-    )
+    longest = ExecutionDefaults.model_json_schema()["properties"]
+    hours = longest["max_training_hours"]["maximum"] + longest["approval_hours"]["maximum"]
+    minutes = longest["max_provisioning_minutes"]["maximum"] + longest["hold_minutes"]["maximum"]
+    seconds = 3600 * hours + 60 * minutes
     assert seconds < workflow["TimeoutSeconds"] <= 30 * 24 * 3600
 
 
-def evaluate(expression: str, error: Mapping[str, str]) -> str:
-    body = expression.removeprefix("{%").removesuffix("%}")
-    parsed = jsonata.Jsonata(body)
-    parsed.register_lambda("parse", json.loads)
-    result: str = parsed.evaluate(None, {"states": {"errorOutput": error}})
-    return result
+def cause_of(error: Mapping[str, str]) -> str:
+    cause: str = evaluate(str(failure("Any state")["cause"]), states={"errorOutput": error})
+    return cause
 
 
 def cut(message: str, characters: int) -> str:
@@ -325,12 +368,11 @@ CAUSES = {
 @pytest.mark.parametrize("case", CAUSES)
 def test_a_cause_is_read_whatever_it_is(case: str) -> None:
     given, expected = CAUSES[case]
-    cause = str(failure("Any state")["cause"])
-    assert evaluate(cause, {"Error": "X", "Cause": given}) == expected
+    assert cause_of({"Error": "X", "Cause": given}) == expected
 
 
 def test_a_cause_may_be_missing() -> None:
-    assert evaluate(str(failure("Any state")["cause"]), {"Error": "X"}) == "no cause was given"
+    assert cause_of({"Error": "X"}) == "no cause was given"
 
 
 def test_what_may_be_left_is_said_with_the_command(workflow: Machine) -> None:

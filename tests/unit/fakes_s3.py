@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator
 from typing import Any
@@ -32,21 +33,44 @@ class FakeS3:
         self.failure: ClientError | None = None
         self._page_size = page_size
 
-    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803  # AWS's name
+    def get_object(
+        self,
+        *,
+        Bucket: str,  # noqa: N803  # AWS's name
+        Key: str,  # noqa: N803  # AWS's name
+        Range: str | None = None,  # noqa: N803  # AWS's name
+        IfMatch: str | None = None,  # noqa: N803  # AWS's name
+    ) -> dict[str, Any]:
         self._enter(Bucket)
         if Key not in self.objects:
             raise client_error("NoSuchKey", 404, "GetObject")
         body = self.objects[Key]
+        if IfMatch is not None and IfMatch != _etag(body):
+            raise client_error("PreconditionFailed", 412, "GetObject")
+        if Range is not None:
+            start, _, last = Range.removeprefix("bytes=").partition("-")
+            body = body[int(start) : int(last) + 1]
         return {"Body": StreamingBody(io.BytesIO(body), len(body)), "ContentLength": len(body)}
 
     def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803  # AWS's name
         self._enter(Bucket)
         if Key not in self.objects:
             raise client_error("404", 404, "HeadObject")
-        return {"ContentLength": len(self.objects[Key])}
+        body = self.objects[Key]
+        return {"ContentLength": len(body), "ETag": _etag(body)}
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> dict[str, Any]:  # noqa: N803  # AWS's name
+    def put_object(  # as the client's
+        self,
+        *,
+        Bucket: str,  # noqa: N803  # AWS's name
+        Key: str,  # noqa: N803  # AWS's name
+        Body: bytes,  # noqa: N803  # AWS's name
+        ContentType: str = "",  # noqa: N803  # AWS's name
+        IfNoneMatch: str | None = None,  # noqa: N803  # AWS's name
+    ) -> dict[str, Any]:
         self._enter(Bucket)
+        if IfNoneMatch == "*" and Key in self.objects:
+            raise client_error("PreconditionFailed", 412, "PutObject")
         self.objects[Key] = Body
         self.content_types[Key] = ContentType
         return {}
@@ -69,6 +93,10 @@ class FakeS3:
             raise self.failure
         if bucket != BUCKET:
             raise client_error("NoSuchBucket", 404)
+
+
+def _etag(body: bytes) -> str:
+    return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
 
 
 def install(monkeypatch: pytest.MonkeyPatch, fake: FakeS3) -> FakeS3:

@@ -11,6 +11,7 @@ from lambdas.domain.contracts import (
     Execution,
     Judgements,
     LossCurves,
+    QuotedCost,
     Release,
     Run,
     Throughput,
@@ -19,6 +20,8 @@ from lambdas.domain.contracts import (
     WriteReportRequest,
 )
 from lambdas.domain.names import names_of
+from lambdas.domain.prices import PriceBook
+from lambdas.domain.quote import Quote, make_quote
 from tests.unit.fakes_bedrock import ACCOUNT, REGION, arn
 from tests.unit.fakes_s3 import BUCKET
 
@@ -58,6 +61,9 @@ def run(**changes: object) -> Run:
         "max_training_hours": 24,
         "max_phase_hours": 6,
         "max_provisioning_minutes": 60,
+        "max_cost_usd": 400,
+        "approval_hours": None,
+        "fail_on_warnings": (),
     }
     return Run.model_validate(values | changes)
 
@@ -83,6 +89,7 @@ def dataset(**changes: object) -> Dataset:
         "validation_records": 32,
         "evaluation_examples": 3,
         "training_tokens": 12_345,
+        "evaluation_tokens": 600,
         "warnings": 1,
         "system_prompt": "Answer briefly.",
         "findings_key": f"{PREFIX}/validation.json",
@@ -115,11 +122,29 @@ def answers(side: str, **changes: object) -> Answers:
     return Answers.model_validate(values | changes)
 
 
+def quote(**changes: object) -> Quote:
+    """Return the quote of the made-up run, at prices that include a training of Claude 3 Haiku."""
+    return make_quote(run(**changes), dataset(), PriceBook.load(PRICES), REGION)
+
+
+PRICES = {"claude-3-haiku": {"training_usd_per_1k_tokens": 0.004}}
+QUOTED = QuotedCost(
+    low_usd=44,
+    expected_usd=55.69,
+    high_usd=264,
+    throughput_usd_per_hour=132,
+    summary="…",
+    quote_key=f"{PREFIX}/quote.json",
+)
+
+
 def report_request(**changes: object) -> WriteReportRequest:
     values: dict[str, Any] = {
         "run": run(),
         "now": NOW,
         "dataset": dataset(),
+        "quote": QUOTED,
+        "approval": None,
         "training": training(),
         "loss_curves": LossCurves(
             epochs=7,

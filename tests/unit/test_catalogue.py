@@ -14,6 +14,11 @@ from lambdas.domain.catalogue import (
 )
 from lambdas.domain.errors import InputInvalid
 
+# Of each: region, record format, epochs, whether throughput is sold for its custom models.
+HAIKU = ("us-west-2", "claude-messages", "1 to 10", True)
+NOVA = ("us-east-1", "converse", "1 to 5", True)
+LLAMA_3_1 = ("us-west-2", "prompt-completion", "1 to 10", True)
+LLAMA_3_3 = ("us-west-2", "converse", "1 to 10", False)
 MODEL_ID = re.compile(r"[a-z0-9-]+\.[a-z0-9.-]+-v\d+:\d+(:\d+k)?")
 
 
@@ -27,6 +32,42 @@ def test_a_model_is_complete_and_coherent(model: Model) -> None:
     assert all(source.url.startswith("https://") for source in model.sources)
     for each in model.hyperparameters.values():
         assert each.minimum <= each.default <= each.maximum
+
+
+@pytest.mark.parametrize(
+    ("key", "model_id", "region", "record_format", "epochs", "throughput"),
+    [
+        ("claude-3-haiku", "anthropic.claude-3-haiku-20240307-v1:0:200k", *HAIKU),
+        ("nova-micro", "amazon.nova-micro-v1:0:128k", *NOVA),
+        ("nova-lite", "amazon.nova-lite-v1:0:300k", *NOVA),
+        ("nova-pro", "amazon.nova-pro-v1:0:300k", *NOVA),
+        ("nova-2-lite", "amazon.nova-2-lite-v1:0:256k", *NOVA),
+        ("llama-3-1-8b", "meta.llama3-1-8b-instruct-v1:0:128k", *LLAMA_3_1),
+        ("llama-3-1-70b", "meta.llama3-1-70b-instruct-v1:0:128k", *LLAMA_3_1),
+        ("llama-3-3-70b", "meta.llama3-3-70b-instruct-v1:0:128k", *LLAMA_3_3),
+    ],
+)
+def test_a_model_is_as_awss_tables_have_it(  # noqa: PLR0913, PLR0917  # a row of the tables
+    key: str,
+    model_id: str,
+    region: str,
+    record_format: str,
+    epochs: str,
+    throughput: bool,  # noqa: FBT001  # a column
+) -> None:
+    model = find_model(key)
+    assert model.customization_model_id == model_id
+    assert model.customization_regions == (region,)
+    assert model.record_format == record_format
+    assert str(model.hyperparameters["epochCount"]) == f"a whole number from {epochs}"
+    assert model.has_throughput is throughput
+    assert set(model.served_by) <= {"provisioned-throughput", "on-demand-deployment"}
+
+
+def test_a_llama_counts_training_and_validation_together() -> None:
+    limits = find_model("llama-3-1-8b").limits
+    assert (limits.min_total_records, limits.max_total_records) == (100, 10_000)
+    assert limits.max_tokens_per_record == 16_000
 
 
 def test_haiku_is_the_reports_model() -> None:

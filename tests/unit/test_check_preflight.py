@@ -29,6 +29,9 @@ DEFAULTS = {
     "max_training_hours": 24,
     "max_phase_hours": 12,
     "max_provisioning_minutes": 90,
+    "max_cost_usd": 400,
+    "require_approval": False,
+    "approval_hours": 24,
     "models_past_end": ["claude-3-haiku"],
 }
 
@@ -209,6 +212,29 @@ def test_a_model_must_be_tunable_and_servable(
     bedrock.models[TUNABLE_HAIKU] = change
     with pytest.raises(PreflightFailed, match=says):
         preflight()
+
+
+def test_a_model_served_on_demand_only_is_refused_whatever_bedrock_calls_it(
+    bedrock: FakeBedrock,
+) -> None:
+    llama = "meta.llama3-3-70b-instruct-v1:0"
+    bedrock.models |= {llama: {}, f"{llama}:128k": {"inferenceTypesSupported": ["PROVISIONED"]}}
+    with pytest.raises(PreflightFailed) as refused:
+        preflight(model="llama-3-3-70b")
+    assert f"{llama}:128k cannot be served with provisioned throughput in us-west-2" in str(
+        refused.value
+    )
+
+
+def test_a_model_served_on_demand_only_is_no_alternative(
+    bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_arrangement(monkeypatch)
+    bedrock.models |= {"meta.llama3-3-70b-instruct-v1:0:128k": {}}
+    bedrock.legacy(TUNABLE_HAIKU)
+    with pytest.raises(PreflightFailed) as refused:
+        preflight()
+    assert "llama-3-3-70b" not in str(refused.value)
 
 
 def test_the_base_must_answer_too(bedrock: FakeBedrock) -> None:

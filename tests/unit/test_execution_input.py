@@ -28,6 +28,9 @@ DEFAULTS = ExecutionDefaults.parse(
         "max_training_hours": 24,
         "max_phase_hours": 12,
         "max_provisioning_minutes": 90,
+        "max_cost_usd": 400,
+        "require_approval": False,
+        "approval_hours": 24,
         "models_past_end": ["claude-3-haiku"],
     }
 )
@@ -48,13 +51,16 @@ GOOD: list[dict[str, Any]] = [
     {"hold_minutes": 30.0},
     {"judge_model": "claude-haiku-4-5"},
     {"max_failed_answers_percent": 0, "max_training_hours": 0.5},
+    {"max_cost_usd": 0.5},
+    {"max_cost_usd": 400, "require_approval": True},
+    {"require_approval": False},
 ]
 
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"hold_minuts": 3}, "hold_minuts is no known field: did you mean 'hold_minutes'"),
     ({"zzz": 3}, "Known fields: dataset, model"),
     ({"model": "haiku"}, "Did you mean 'claude-3-haiku'"),
-    ({"model": 3}, "model is 3: give one of claude-3-haiku, nova-micro"),
+    ({"model": 3}, "model is 3: give one of claude-3-haiku, llama-3-1-70b"),
     ({"model": None}, "model is null"),
     ({"judge_model": "nova"}, "Did you mean 'nova-pro'"),
     ({"dataset": "a b"}, 'dataset is "a b": give text that matches'),
@@ -69,6 +75,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"system_prompt": " "}, "system_prompt is"),
     ({"system_prompt": 3}, "give text that is not blank or null"),
     ({"max_answer_tokens": 5000}, "a whole number from 1 to 4096"),
+    ({"max_cost_usd": 0}, "a number above 0 up to 100000"),
+    ({"require_approval": "yes"}, 'require_approval is "yes": give true or false'),
     ({"max_failed_answers_percent": 101}, "a number from 0 to 100"),
     ({"max_training_hours": 0}, "a number from 0.1 to 168"),
     ({"max_training_hours": [1]}, "a number from 0.1 to 168"),
@@ -137,8 +145,10 @@ FIELDS = st.sampled_from([*json_schema()["properties"], "other"])
 
 @given(st.dictionaries(FIELDS, JSON, max_size=4))
 def test_parser_and_schema_agree_on_anything(raw: dict[str, Any]) -> None:
+    # The environment's own ceiling stands in no schema, so here it is the highest there can be.
+    unlimited = DEFAULTS.model_copy(update={"max_cost_usd": 100_000})
     try:
-        resolve(raw, DEFAULTS)
+        resolve(raw, unlimited)
     except InputInvalid:
         refused = True
     else:
@@ -149,8 +159,22 @@ def test_parser_and_schema_agree_on_anything(raw: dict[str, Any]) -> None:
 def test_nothing_given_is_the_environments_defaults() -> None:
     resolved = resolve({}, DEFAULTS)
     assert resolved.model_dump(exclude={"comment"}) == DEFAULTS.model_dump(
-        exclude={"models_past_end"}
+        exclude={"models_past_end", "approval_hours", "fail_on_warnings"}
     )
+
+
+def test_an_execution_may_lower_the_ceiling_and_never_raise_it() -> None:
+    assert resolve({"max_cost_usd": 399}, DEFAULTS).max_cost_usd == 399
+    with pytest.raises(InputInvalid, match="max_cost_usd is 401: give at most 400"):
+        resolve({"max_cost_usd": 401}, DEFAULTS)
+
+
+def test_an_execution_may_ask_for_approval_and_not_waive_it() -> None:
+    assert resolve({"require_approval": True}, DEFAULTS).require_approval
+    strict = DEFAULTS.model_copy(update={"require_approval": True})
+    assert resolve({}, strict).require_approval
+    with pytest.raises(InputInvalid, match="asks for an approval of every run"):
+        resolve({"require_approval": False}, strict)
 
 
 def test_what_is_given_wins() -> None:

@@ -9,14 +9,15 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 RULES = {
-    "lambdas/domain/*.py": {
+    "lambdas/domain/**/*.py": {
         "boto3", "botocore", "os", "time", "logging", "random", "aws_lambda_powertools",
-        "lambdas.aws", "lambdas.step", "stacks", "local", "dataset",
+        "lambdas.aws", "lambdas.step", "stacks", "local", "dataset", "operate",
     },
-    "lambdas/aws/*.py": {"lambdas.step", "stacks", "local", "dataset"},
-    "lambdas/*.py": {"boto3", "botocore", "time", "stacks", "local", "dataset"},
+    "lambdas/aws/*.py": {"lambdas.step", "stacks", "local", "dataset", "operate"},
+    "lambdas/*.py": {"boto3", "botocore", "time", "stacks", "local", "dataset", "operate"},
     "stacks/*.py": {"boto3", "botocore", "lambdas.aws", "lambdas.step", "local", "dataset"},
-    "dataset/*.py": {"stacks", "local"},
+    "dataset/**/*.py": {"aws_cdk", "stacks.application", "stacks.snapshot", "local"},
+    "operate/*.py": {"aws_cdk", "stacks.application", "stacks.snapshot", "local"},
     "local/bedrock/*.py": {"ministack", "lambdas", "stacks", "dataset"},
 }  # fmt: skip
 CASES = [

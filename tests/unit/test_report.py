@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdas.domain.contracts import (
+    Approval,
     Execution,
     Failure,
     NotifyRequest,
@@ -21,19 +22,38 @@ from lambdas.domain.errors import AccessDenied, Throttled
 from lambdas.domain.loss_plot import draw
 from lambdas.domain.losses import history
 from lambdas.domain.notification import body, subject
+from lambdas.domain.prices import PriceBook
+from lambdas.domain.quote import make_quote
 from lambdas.domain.rehearsal import is_rehearsal
 from lambdas.domain.report import DataFile, html, manifest, questions_of, summary, topics_of
+from lambdas.domain.spend import Spent, spent
 from lambdas.notify import notify
 from lambdas.write_report import write_report
 from tests.unit import fakes_bedrock, fakes_s3
-from tests.unit.fakes_bedrock import FakeSns
+from tests.unit.fakes_bedrock import REGION, FakeSns
 from tests.unit.fakes_s3 import FakeS3, client_error
-from tests.unit.made_up import EXECUTION, JUDGEMENTS, NAMES, NOW, PREFIX, report_request, run
+from tests.unit.made_up import (
+    EXECUTION,
+    JUDGEMENTS,
+    NAMES,
+    NOW,
+    PREFIX,
+    PRICES,
+    QUOTED,
+    quote,
+    report_request,
+    run,
+)
 
 OFFLINE = EXECUTION.arn.replace("123456789012", "000000000000")
 SVG = '<?xml version="1.0"?>\n<!DOCTYPE svg>\n<svg viewBox="0 0 1 1"><text>loss</text></svg>'
 FILES = [DataFile("datasets/default/training.jsonl", 1234, "v1", "ab" * 32)]
-REPORT = Report(report_key=f"{PREFIX}/report.html", manifest_key="m", summary="It is better.")
+REPORT = Report(
+    report_key=f"{PREFIX}/report.html",
+    manifest_key="m",
+    summary="It is better.",
+    metered_usd=55.36,
+)
 SUCCESS = NotifyRequest(
     execution=EXECUTION,
     now=NOW,
@@ -69,7 +89,19 @@ class Page(HTMLParser):
 
 
 def page(request: WriteReportRequest | None = None, svg: str = SVG) -> str:
-    return html(request or report_request(), judgements=JUDGEMENTS, losses_svg=svg, files=FILES)
+    request = request or report_request()
+    return html(request, judgements=JUDGEMENTS, losses_svg=svg, files=FILES, spent=bill(request))
+
+
+def bill(request: WriteReportRequest) -> list[Spent]:
+    # A made-up price for every model that a test names, so that each can be quoted.
+    prices = PriceBook.load(PRICES)
+    region = {"nova-micro": "us-east-1"}.get(request.run.model, REGION)
+    arn = request.run.execution_arn.replace(REGION, region)
+    moved = request.model_copy(
+        update={"run": request.run.model_copy(update={"execution_arn": arn})}
+    )
+    return spent(moved, make_quote(moved.run, moved.dataset, prices, region), prices)
 
 
 def test_the_verdict_comes_first() -> None:
@@ -93,8 +125,8 @@ def test_facts_on_data_training_and_cost_are_there() -> None:
     text = Page(page()).text
     for shown in (
         "ab" * 32, "1,234", "12,345", "epochCount 10", "118 min", "Answer briefly.",
-        "25 min of 1 model unit, about $55.00 at $132 per unit and hour",
-        "86,415 tokens (estimate)", "900 tokens in, 80 out", EXECUTION.arn, "Amazon Nova Pro",
+        "25.0 minutes", "$55.00", "12,345 tokens, counted from above, in 7 epochs", "900 tokens",
+        "80 tokens", EXECUTION.arn, "Amazon Nova Pro", "Nobody had to approve the quote.",
     ):  # fmt: skip
         assert shown in text, shown
 
@@ -116,7 +148,7 @@ def test_text_is_escaped_and_nothing_is_loaded() -> None:
 @given(st.text())
 def test_any_text_passes_through_unharmed(text: str) -> None:
     judgement = JUDGEMENTS[0] | {"id": text, "base": {"answer": text, "score": 1, "reason": text}}
-    source = html(report_request(), judgements=[judgement], losses_svg=SVG, files=FILES)
+    source = html(report_request(), judgements=[judgement], losses_svg=SVG, files=FILES, spent=[])
     assert {tag for tag, _ in Page(source).tags} <= {
         "html", "head", "meta", "title", "style", "body", "header", "p", "code", "h1", "h2", "h3",
         "dl", "div", "dt", "dd", "section", "svg", "text", "table", "thead", "tr", "th", "tbody",
@@ -143,15 +175,26 @@ def test_what_was_not_measured_is_not_invented() -> None:
     unknown = Release(found=False, throughput_arn=None, billed_minutes=None)
     curves = report_request().loss_curves.model_copy(update={"best_validation_loss": None})
     text = Page(page(report_request(release=unknown, loss_curves=curves))).text
-    assert "a time that was not measured of 1 model unit" in text
-    assert "$132" not in text
+    assert "not measured" in text
+    assert "$55.00" not in text
     assert "Best validation loss" not in text
 
 
-def test_prices_are_the_catalogues() -> None:
-    text = Page(page(report_request(run=run(model="nova-micro", model_units=2)))).text
-    assert "25 min of 2 model units, about $50.42 at $60.5 per unit and hour" in text
-    assert "86,415 tokens (estimate), about $0.09 at $0.001 per 1,000" in text
+def test_what_it_came_to_stands_beside_what_was_quoted() -> None:
+    rows = {
+        each.what: each for each in bill(report_request(run=run(model="nova-micro", model_units=2)))
+    }
+    hosting, training = rows["Provisioned throughput"], rows["Training"]
+    assert hosting.usd == pytest.approx(25 / 60 * 2 * 60.5)
+    assert hosting.quoted_usd == pytest.approx(25.15 / 60 * 2 * 60.5, rel=1e-3)
+    assert training.usd == pytest.approx(12_345 * 7 / 1000 * 0.001)
+    assert rows["Judgements, answering"].usd == pytest.approx(80 / 1000 * 0.0032)
+
+
+def test_an_approval_is_in_the_report_with_its_reason() -> None:
+    approval = Approval(reason="in <budget>", decided_at=NOW, decided_in="arn")
+    text = Page(page(report_request(approval=approval))).text
+    assert "The quote was approved on 2026-11-23 09:30 UTC: in <budget>." in text
 
 
 @pytest.mark.parametrize(("arn", "expected"), [(EXECUTION.arn, False), (OFFLINE, True)])
@@ -159,14 +202,19 @@ def test_a_rehearsal_says_so(arn: str, *, expected: bool) -> None:
     assert is_rehearsal(arn) is expected
     request = report_request(run=run(execution_arn=arn))
     assert ("Rehearsal." in Page(page(request)).text) is expected
-    assert manifest(request, files=FILES, code_version=None)["rehearsal"] is expected
+    made = manifest(request, files=FILES, spent=[], code_version=None)
+    assert made["rehearsal"] is expected
     notice = SUCCESS.model_copy(update={"execution": EXECUTION.model_copy(update={"arn": arn})})
     assert ("rehearsal" in subject(notice)) is expected
     assert ("rehearsal" in body(notice)) is expected
 
 
 def test_the_manifest_holds_what_a_comparison_needs() -> None:
-    made = json.loads(json.dumps(manifest(report_request(), files=FILES, code_version="1.2.3")))
+    request = report_request()
+    facts = manifest(request, files=FILES, spent=bill(request), code_version="1.2.3")
+    made = json.loads(json.dumps(facts))
+    assert made["spent_usd"] == pytest.approx(55.36, abs=0.01)
+    assert made["quote"]["expected_usd"] == QUOTED.expected_usd
     assert made["code_version"] == "1.2.3"
     assert made["dataset_files"][0]["sha256"] == "ab" * 32
     assert made["model"]["customization_model_id"].endswith(":200k")
@@ -178,19 +226,21 @@ def test_the_manifest_holds_what_a_comparison_needs() -> None:
 
 
 def test_the_summary_is_a_few_plain_lines() -> None:
-    lines = summary(report_request()).splitlines()
+    lines = summary(report_request(), bill(report_request())).splitlines()
     assert lines[0].startswith("The comparison is not decisive. Over 2 questions")
     assert lines[2].startswith("Failures: 0 answers of the base model, 1 of the tuned one")
     assert lines[3] == (
-        "Provisioned throughput lived 25 min, about $55.00 at $132 per unit and hour."
+        "Provisioned throughput lived 25 min. The run cost about $55.35, quoted $55.69."
     )
     assert len(lines) == 4
 
 
 def test_the_state_writes_both_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CODE_VERSION", raising=False)
+    monkeypatch.setenv("PRICE_OVERRIDES", json.dumps(PRICES))
     request = report_request()
     objects = {
+        request.quote.quote_key: quote().model_dump_json().encode(),
         request.run.training_key: b"training",
         request.run.evaluation_key: b"evaluation",
         str(request.run.validation_key): b"",
@@ -207,7 +257,8 @@ def test_the_state_writes_both_files(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (training["size_bytes"], training["version_id"]) == (8, None)
     assert made["code_version"] is None
     assert s3.content_types[report.report_key].startswith("text/html")
-    assert report.summary == summary(request)
+    assert report.summary == summary(request, bill(request))
+    assert report.metered_usd == made["spent_usd"]
 
 
 def test_the_report_names_what_s3_refuses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from lambdas.domain.training import Job, Phase, overdue, training_of, wait_secon
 from lambdas.start_training import start_training
 from lambdas.stop_training import stop_training
 from tests.unit.fakes_bedrock import FakeBedrock, install
-from tests.unit.made_up import NAMES, NOW, run, training
+from tests.unit.made_up import EXECUTION, NAMES, NOW, run, training
 
 ROLE = "arn:aws:iam::123456789012:role/bedrock"
 REQUEST = StateRequest(run=run(), now=NOW)
@@ -50,7 +50,8 @@ def check(*, at: datetime = NOW, **changes: object) -> CheckTrainingRequest:
 
 
 @pytest.mark.parametrize(
-    ("age_minutes", "seconds"), [(0, 30), (5, 30), (10, 60), (25, 150), (50, 300), (5000, 300)]
+    ("age_minutes", "seconds"),
+    [(0, 30), (5, 30), (10, 60), (25, 150), (50, 300), (120, 300), (600, 720), (9000, 1800)],
 )
 def test_waits_grow_with_the_jobs_age(age_minutes: float, seconds: int) -> None:
     assert wait_seconds(age_minutes) == seconds
@@ -59,7 +60,16 @@ def test_waits_grow_with_the_jobs_age(age_minutes: float, seconds: int) -> None:
 @given(st.floats(0, 1e6), st.floats(0, 1e6))
 def test_waits_never_shrink_and_stay_in_bounds(one: float, other: float) -> None:
     earlier, later = sorted((one, other))
-    assert 30 <= wait_seconds(earlier) <= wait_seconds(later) <= 300
+    assert 30 <= wait_seconds(earlier) <= wait_seconds(later) <= 1800
+
+
+def test_a_week_of_looks_fits_the_history_of_an_execution() -> None:
+    age_minutes, looks = 0.0, 0
+    while age_minutes < 168 * 60:
+        age_minutes += wait_seconds(age_minutes) / 60
+        looks += 1
+    events_per_look = 9  # wait, task and choice
+    assert looks * events_per_look < 10_000  # of 25,000, half of which a slow throughput needs
 
 
 def test_the_phase_is_the_first_that_is_not_over() -> None:
@@ -113,6 +123,7 @@ def test_start_creates_the_job_with_the_runs_names(bedrock: FakeBedrock) -> None
     tags = [
         {"key": "bedrock-tuning:environment", "value": "dev"},
         {"key": "bedrock-tuning:run", "value": NAMES.run},
+        {"key": "bedrock-tuning:execution", "value": EXECUTION.arn},
     ]
     bucket = f"s3://{run().bucket}"
     assert request == {

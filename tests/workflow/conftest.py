@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from local.bedrock import Scenario
-from local.deployment import Deployed, bootstrap, deploy, run_cdk, upload_converted
+from local.deployment import bootstrap, deploy, run_cdk, upload_converted
 from local.rehearse import REGION
 from local.server import OfflineAws
+from operate.deployed import Deployed
 from tests.workflow.deployed_machine import Machine
 
 ROOT = Path(__file__).parent.parent.parent

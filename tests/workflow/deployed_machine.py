@@ -64,6 +64,18 @@ class Machine:
         )
         return [details["name"] for details in entered if details]
 
+    def minutes_in(self, arn: str, state: str) -> float:
+        """Return the simulated minutes that an execution spent in a state."""
+        pages = _states().get_paginator("get_execution_history").paginate(executionArn=arn)
+        times = [
+            event["timestamp"]
+            for page in pages
+            for event in page["events"]
+            for details in ("stateEnteredEventDetails", "stateExitedEventDetails")
+            if event.get(details, {}).get("name") == state
+        ]
+        return float((times[-1] - times[0]).total_seconds()) / 60
+
     def wait_for_state(self, arn: str, name: str, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while name not in self.states_of(arn):

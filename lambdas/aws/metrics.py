@@ -1,0 +1,21 @@
+"""Figures for the dashboard and its alarms, written to the log in CloudWatch's embedded format.
+
+The log takes them: no call to AWS is made, so none can fail or cost anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+NAMESPACE = "bedrock-tuning"
+
+
+def record(environment: str, values: Mapping[str, float]) -> None:
+    """Write one figure a name; its dimensions are `service` (the namespace) and `environment`."""
+    metrics = EphemeralMetrics(namespace=NAMESPACE, service=NAMESPACE)
+    metrics.add_dimension("environment", environment)
+    for name, value in values.items():
+        metrics.add_metric(name, MetricUnit.NoUnit, value)
+    metrics.flush_metrics()

@@ -1,0 +1,166 @@
+"""What goes wrong, one thing a case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from local.call_faults import KINDS, Call, CallFault, Kind
+
+AFTER_EFFECT: tuple[Kind, ...] = ("lost_answer", "function_killed", "function_timed_out")
+# For these an answer that is lost every time matters too: each try might buy, or start, once more.
+SPENDING = ("CreateModelCustomizationJob", "CreateProvisionedModelThroughput")
+GUARDS = {"stop-run": "guard", "reap-leftovers": "reaper"}
+_PREFIX = "bedrock-tuning-local-"
+Group = Literal["run", "guard", "reaper", "decision", "stop", "change", "deleted", "two runs"]
+# What the execution does, left alone: runs; runs once it is approved; keeps its throughput for some
+# minutes; fails in training; runs, with an on-demand deployment of its model beside it.
+Course = Literal["run", "approved", "held", "untrainable", "deployed"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing that goes wrong in one execution (of two, where `executions` says so)."""
+
+    group: Group
+    what: str  # as the table shows it
+    faults: tuple[CallFault, ...] = ()
+    course: Course = "run"
+    stop_at: str | None = None  # Stop execution as this state is entered
+    delete_at: str | None = None  # delete the state machine as this state is entered
+    broken_function: str | None = None  # cannot be loaded
+    broken_definition_at: str | None = None  # the machine gets another definition meanwhile
+    guard_lost: bool = False  # the event of the abnormal end never comes
+    executions: int = 1
+    expected: tuple[str, ...] = field(default=())  # any of these stands in the cause
+    may_succeed: bool = True
+
+    @property
+    def name(self) -> str:
+        return f"{self.group}: {self.what}"
+
+
+def function_of(call: Call) -> str:
+    return (call.function or "").removeprefix(_PREFIX)
+
+
+def call_cases(calls: Iterable[Call]) -> Iterator[Case]:
+    """Return each call of each function with each kind of fault."""
+    for call in dict.fromkeys(calls):
+        for kind in KINDS:
+            yield _call_case(call, kind, always=kind not in AFTER_EFFECT)
+        if call.operation in SPENDING:
+            for kind in AFTER_EFFECT:
+                yield _call_case(call, kind, always=True)
+
+
+def _call_case(call: Call, kind: Kind, *, always: bool) -> Case:
+    function = function_of(call)
+    group: Group = "run"
+    if function in GUARDS:
+        group = "guard" if GUARDS[function] == "guard" else "reaper"
+    if function in {"approve-spend", "decide-spend"}:
+        group = "decision"
+    # A pass of the reaper that fails is followed by another: its faults last one pass.
+    times = None if always and group != "reaper" else (_ONE_PASS.get(kind, 1) if always else 1)
+    fault = CallFault(kind, call.operation, function, call.service, times)
+    often = "every time" if times is None else "once" if times == 1 else "for one pass"
+    return Case(
+        group=group,
+        what=f"{function} {call.operation}, {kind.replace('_', ' ')} {often}",
+        faults=(fault,),
+        course="deployed" if call.operation in _OF_DEPLOYMENTS else _course(function),
+        stop_at=_stop_for(call) if group in {"guard", "reaper"} else None,
+        guard_lost=group == "reaper",
+        expected=_EXPECTED[kind] + _INSTEAD.get(function, ()),
+    )
+
+
+# What a run may end for instead: a decision that cannot be brought is none, and a job is only ever
+# stopped for a reason of its own.
+_SILENCE = ("nobody decided",)
+_INSTEAD = {"decide-spend": _SILENCE, "stop-training": ("TrainingFailed",)}
+_OF_DEPLOYMENTS = ("DeleteCustomModelDeployment", "ListCustomModelDeployments")
+_OF_JOBS = ("StopModelCustomizationJob", "ListModelCustomizationJobs")
+
+
+def _stop_for(call: Call) -> str:
+    """Return where to stop so that the guards have to make this call."""
+    return "Wait for training" if call.operation in _OF_JOBS else "Wait for throughput"
+
+
+_ONE_PASS: dict[Kind, int] = {"throttle": 4, "server_error": 4}  # the tries of the SDK
+_EXPECTED: dict[Kind, tuple[str, ...]] = {
+    # An answer to HEAD has no body to say it in, only its status.
+    "throttle": ("staged throttle", "503"),
+    "server_error": ("staged server error", "500"),
+    "access_denied": ("staged access denied", "403"),
+    "lost_answer": ("Connection", "connection", "broken"),
+    "function_killed": ("Worker process died", "exited"),
+    "function_timed_out": ("Task timed out after",),
+}
+
+
+def _course(function: str) -> Course:
+    if function in {"approve-spend", "decide-spend"}:
+        return "approved"
+    return "untrainable" if function == "stop-training" else "run"
+
+
+# Most states are entered by every run; these by some.
+_COURSE_TO: dict[str, Course] = {
+    "Approve spend": "approved",
+    "Hold throughput": "held",
+    "Stop training": "untrainable",
+    "Notify failure": "untrainable",
+    "Run failed": "untrainable",
+}
+UNANSWERED = (CallFault("access_denied", "Converse", "answer-with-tuned-model"),)
+
+
+def stop_cases(states: Iterable[str]) -> Iterator[Case]:
+    """Return *Stop execution* in every state, and in some of them with the guard's event lost."""
+    for state in states:
+        yield Case(
+            "stop",
+            f"Stop execution at {state}",
+            faults=UNANSWERED if state == "Release throughput after failure" else (),
+            course=_COURSE_TO.get(state, "run"),
+            stop_at=state,
+        )
+    for state in ("Wait for training", "Buy throughput", "Answer with tuned model"):
+        yield Case("stop", f"Stop execution at {state}, event lost", stop_at=state, guard_lost=True)
+
+
+def change_cases(functions: Iterable[str]) -> Iterator[Case]:
+    """Return what a deployment in the middle of a run may do to it."""
+    for function in functions:
+        yield Case(
+            "change",
+            f"{function} cannot be loaded",
+            broken_function=function,
+            course=_course(function),
+            expected=("no_such_module", "No module", *_SILENCE),
+        )
+    for state in ("Wait for training", "Wait for throughput", "Answer with tuned model"):
+        yield Case("change", f"another definition at {state}", broken_definition_at=state)
+        yield Case("deleted", f"machine deleted at {state}", delete_at=state)
+    yield Case("deleted", "machine deleted at Release throughput", delete_at="Release throughput")
+
+
+def together_cases() -> Iterator[Case]:
+    """Return two runs at once: alone, with one stopped, and with a fault that hits both."""
+    yield Case("two runs", "two runs at once", executions=2)
+    yield Case("two runs", "two runs at once, one stopped", executions=2, stop_at="Buy throughput")
+    kinds: tuple[Kind, ...] = ("throttle", "lost_answer", "function_killed")
+    for kind in kinds:
+        for operation, function in zip(SPENDING, ("start-training", "buy-throughput"), strict=True):
+            times = None if kind == "throttle" else 1
+            yield Case(
+                "two runs",
+                f"two runs at once, {operation} {kind.replace('_', ' ')}",
+                faults=(CallFault(kind, operation, function, times=times),),
+                executions=2,
+                expected=_EXPECTED[kind],
+            )

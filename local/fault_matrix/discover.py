@@ -1,0 +1,68 @@
+"""Finds out what there is to go wrong: every call of every function, every state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from local.call_faults import Call
+from local.fault_matrix.cases import (
+    UNANSWERED,
+    Case,
+    call_cases,
+    change_cases,
+    function_of,
+    stop_cases,
+    together_cases,
+)
+from local.fault_matrix.play import Target, play
+from local.patches import state_machines
+
+# Between them these make every call that the run, the rule and the reaper make.
+_COURSES = (
+    Case("run", "approved", course="approved"),
+    Case("run", "held", course="held"),
+    Case("run", "untrainable", course="untrainable"),
+    Case("run", "unanswered", faults=UNANSWERED, expected=("staged access denied",)),
+    Case("stop", "stopped in training", stop_at="Wait for training"),
+    Case("stop", "stopped while it serves", stop_at="Wait for throughput"),
+    Case("stop", "job left", stop_at="Wait for training", guard_lost=True),
+    Case("stop", "throughput left", stop_at="Wait for throughput", guard_lost=True),
+    Case("stop", "deployment left", stop_at="Buy throughput", guard_lost=True, course="deployed"),
+)
+
+
+LEAST_CASES = 150
+
+
+class NotSound(RuntimeError):
+    """A course without any fault already breaks a rule: the matrix would prove nothing."""
+
+
+def all_cases(target: Target) -> list[Case]:
+    """Play what works, note what it calls and enters, and make a case of each."""
+    calls: list[Call] = []
+    states: list[str] = []
+    for course in _COURSES:
+        with state_machines.watching(lambda arn, state: _note(target, arn, state, states)):
+            played = play(course, target)
+        if played.breaches:
+            raise NotSound(f"{course.name}: {'; '.join(played.breaches)}")
+        calls += played.calls
+    found = sorted({call for call in calls if call.function}, key=str)
+    functions = sorted({function_of(call) for call in found})
+    cases = [*_made(found, functions, dict.fromkeys(states))]
+    if len(cases) < LEAST_CASES or len({case.name for case in cases}) < len(cases):
+        raise NotSound(f"{len(cases)} cases, of at least {LEAST_CASES} different ones")
+    return cases
+
+
+def _made(calls: list[Call], functions: list[str], states: dict[str, None]) -> Iterator[Case]:
+    yield from call_cases(calls)
+    yield from stop_cases(states)
+    yield from change_cases(each for each in functions if each != "reap-leftovers")
+    yield from together_cases()
+
+
+def _note(target: Target, arn: str, state: str, states: list[str]) -> None:
+    if arn.startswith(target.machine_arn.replace(":stateMachine:", ":execution:") + ":"):
+        states.append(state)

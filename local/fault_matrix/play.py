@@ -1,0 +1,308 @@
+"""Lets one thing go wrong in a real execution, gives the guards their time, and looks around."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+
+from lambdas.domain.names import names_of
+from lambdas.domain.tags import ENVIRONMENT as ENVIRONMENT_TAG
+from lambdas.domain.tags import EXECUTION, RUN
+from local.bedrock import Scenario
+from local.call_faults import Call
+from local.fault_matrix.cases import Case
+from local.patches import state_machines
+from local.server import OfflineAws
+
+ENVIRONMENT = "local"
+PROVISIONING_MINUTES = 2.0
+_REAL_SECONDS = 120.0
+_STEP_MINUTES = 15.0  # the reaper's own
+_GUARD_HOURS = 7.0  # release-by, three hours of the guard, and a few passes of the reaper
+_POLL_SECONDS = 0.01
+_QUIET_SECONDS = 0.08  # an event on its way starts something within it
+_RULE = f"bedrock-tuning-{ENVIRONMENT}-abnormal-end"
+
+
+@dataclass(frozen=True)
+class Target:
+    """The deployed environment."""
+
+    offline: OfflineAws
+    machine_arn: str
+
+    @property
+    def decide_arn(self) -> str:
+        return f"{self.machine_arn}-decide-spend"
+
+
+@dataclass
+class Played:
+    """What became of a case."""
+
+    case: Case
+    statuses: list[str] = field(default_factory=list)
+    causes: list[str] = field(default_factory=list)
+    throughputs_alive: int = 0
+    jobs_running: int = 0
+    purchases: int = 0
+    jobs: int = 0
+    fired: int = 0
+    interfered: bool = False
+    metered_minutes: float = 0.0
+    calls: list[Call] = field(default_factory=list)
+    breaches: list[str] = field(default_factory=list)
+
+    def judge(self) -> None:
+        """Set down every rule that the case broke."""
+        case = self.case
+        rules = {
+            f"{self.throughputs_alive} throughputs alive": self.throughputs_alive == 0,
+            f"{self.jobs_running} jobs running": self.jobs_running == 0,
+            f"bought {self.purchases} times": self.purchases <= case.executions,
+            f"started {self.jobs} jobs": self.jobs <= case.executions,
+            "never happened": self._happened(),
+            f"ended as {self.statuses}": all(each in _ENDS for each in self.statuses),
+        }
+        self.breaches = [what for what, kept in rules.items() if not kept]
+        for status, cause in zip(self.statuses, self.causes, strict=True):
+            named = not case.expected or any(each in cause for each in case.expected)
+            if status == "FAILED" and not named:
+                self.breaches.append(f"cause does not say it: {cause[:300]}")
+
+    def _happened(self) -> bool:
+        case = self.case
+        interferes = case.stop_at or case.delete_at or case.broken_definition_at
+        return bool((not case.faults or self.fired) and (not interferes or self.interfered))
+
+
+_ENDS = {"SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT", "GONE"}
+
+
+def play(case: Case, target: Target) -> Played:
+    """Play a case to its end, and leave the offline AWS as it was found."""
+    offline = target.offline
+    offline.bedrock.reset()
+    offline.bedrock.scenario = _scenario(case)
+    with ExitStack() as undo:
+        undo.callback(offline.faults.set)
+        if case.guard_lost:
+            undo.enter_context(_guard_lost())
+        if case.broken_function:
+            undo.enter_context(_cannot_be_loaded(case.broken_function))
+        if case.delete_at or case.broken_definition_at:
+            undo.enter_context(_machine_restored(target))
+        played = Played(case)
+        undo.enter_context(_interference(played, target))
+        offline.faults.set(*case.faults)
+        arns = [_start(case, target) for _ in range(case.executions)]
+        _wait_until_ended(case, target, arns)
+        _let_the_guards_run(offline)
+        played.fired, played.calls = offline.faults.fired, list(offline.faults.calls)
+    _look(played, target, arns)
+    played.judge()
+    return played
+
+
+def _scenario(case: Case) -> Scenario:
+    return Scenario(
+        provisioning_minutes=PROVISIONING_MINUTES,
+        no_commitment_units=case.executions,
+        job_outcome="fail" if case.course == "untrainable" else "complete",
+    )
+
+
+_INPUTS: dict[str, dict[str, object]] = {
+    "approved": {"require_approval": True},
+    "held": {"hold_minutes": 5},
+}
+
+
+def _start(case: Case, target: Target) -> str:
+    given = _INPUTS.get(case.course, {})
+    states: Any = boto3.client("stepfunctions")
+    started = states.start_execution(stateMachineArn=target.machine_arn, input=json.dumps(given))
+    arn: str = started["executionArn"]
+    return arn
+
+
+def _wait_until_ended(case: Case, target: Target, arns: list[str]) -> None:
+    deadline = time.monotonic() + _REAL_SECONDS
+    decided: set[str] = set()
+    while any(_status(arn) == "RUNNING" for arn in arns):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{case.name}: still running after {_REAL_SECONDS:g} s")
+        if case.course == "approved":
+            _decide(target, arns, decided)
+        time.sleep(_POLL_SECONDS)
+
+
+def _status(arn: str) -> str:
+    execution = state_machines.execution_of(arn)
+    return str(execution["status"]) if execution else "GONE"
+
+
+def _decide(target: Target, arns: list[str], decided: set[str]) -> None:
+    """Approve each run that asks; where the decision fails, let its time run out."""
+    states: Any = boto3.client("stepfunctions")
+    for arn in arns:
+        entered = state_machines.entered(arn)
+        if "Approve spend" not in entered or arn in decided:
+            continue
+        decided.add(arn)
+        run = names_of(ENVIRONMENT, arn.rpartition(":")[2], arn).run
+        given = {"run": run, "decision": "approve", "reason": "a case of the matrix"}
+        while _status(arn) == "RUNNING" and not _asked(run):
+            target.offline.clock.advance(1)
+        started = states.start_execution(
+            stateMachineArn=target.decide_arn, input=json.dumps(given)
+        )["executionArn"]
+        while _status(started) == "RUNNING":
+            time.sleep(_POLL_SECONDS)
+        if _status(started) == "FAILED":
+            target.offline.clock.advance(25 * 3600)
+
+
+def _asked(run: str) -> bool:
+    s3: Any = boto3.client("s3")
+    bucket = next(
+        each["Name"]
+        for each in s3.list_buckets()["Buckets"]
+        if each["Name"].startswith(f"bedrock-tuning-{ENVIRONMENT}-")
+        and not each["Name"].endswith("-logs")
+    )
+    found = s3.list_objects_v2(Bucket=bucket, Prefix=f"approvals/{run}/request.json")
+    return bool(found.get("KeyCount"))
+
+
+@contextmanager
+def _interference(played: Played, target: Target) -> Iterator[None]:
+    """Stop, delete or change the machine just as the first execution enters a state."""
+    case = played.case
+
+    def interfere(arn: str, state: str) -> None:
+        if not arn.startswith(_executions_of(target)):
+            return
+        if case.course == "deployed" and state == "Answer with base model":
+            _deploy_the_model(target, arn)
+        if played.interfered:
+            return
+        states: Any = boto3.client("stepfunctions")
+        acts: dict[str | None, Callable[[], Any]] = {
+            case.stop_at: lambda: states.stop_execution(executionArn=arn, cause="stopped"),
+            case.delete_at: lambda: states.delete_state_machine(stateMachineArn=target.machine_arn),
+            case.broken_definition_at: lambda: states.update_state_machine(
+                stateMachineArn=target.machine_arn, definition=_OTHER_DEFINITION
+            ),
+        }
+        acts.pop(None, None)
+        if act := acts.get(state):
+            played.interfered = True
+            act()
+
+    with state_machines.watching(interfere):
+        yield
+
+
+def _deploy_the_model(target: Target, arn: str) -> None:
+    """Serve the run's model on demand too, tagged as the run tags what it buys."""
+    names = names_of(ENVIRONMENT, arn.rpartition(":")[2], arn)
+    _, _, _, region, account, *_ = arn.split(":")
+    tags = {ENVIRONMENT_TAG: ENVIRONMENT, RUN: names.run, EXECUTION: arn}
+    target.offline.bedrock.add_deployment(names.run, account=account, region=region, tags=tags)
+
+
+_OTHER_DEFINITION = json.dumps(
+    {"StartAt": "Other", "States": {"Other": {"Type": "Fail", "Error": "Other"}}}
+)
+
+
+def _executions_of(target: Target) -> str:
+    return target.machine_arn.replace(":stateMachine:", ":execution:") + ":"
+
+
+@contextmanager
+def _guard_lost() -> Iterator[None]:
+    events: Any = boto3.client("events")
+    events.disable_rule(Name=_RULE)
+    yield
+    events.enable_rule(Name=_RULE)
+
+
+@contextmanager
+def _cannot_be_loaded(function: str) -> Iterator[None]:
+    lambda_: Any = boto3.client("lambda")
+    name = f"bedrock-tuning-{ENVIRONMENT}-{function}"
+    stock = lambda_.get_function_configuration(FunctionName=name)["Handler"]
+    lambda_.update_function_configuration(FunctionName=name, Handler="no_such_module.handler")
+    yield
+    lambda_.update_function_configuration(FunctionName=name, Handler=stock)
+
+
+@contextmanager
+def _machine_restored(target: Target) -> Iterator[None]:
+    states: Any = boto3.client("stepfunctions")
+    stock = states.describe_state_machine(stateMachineArn=target.machine_arn)
+    yield
+    if _outlives_its_deletion(states, target.machine_arn):
+        states.update_state_machine(
+            stateMachineArn=target.machine_arn, definition=stock["definition"]
+        )
+        return
+    states.create_state_machine(
+        name=stock["name"], definition=stock["definition"], roleArn=stock["roleArn"]
+    )
+
+
+def _outlives_its_deletion(states: Any, arn: str) -> bool:  # noqa: ANN401  # boto3
+    """Wait until a machine that is being deleted is gone; tell whether it is there."""
+    deadline = time.monotonic() + _REAL_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            status = states.describe_state_machine(stateMachineArn=arn)["status"]
+        except states.exceptions.StateMachineDoesNotExist:
+            return False
+        if status == "ACTIVE":
+            return True
+        time.sleep(_POLL_SECONDS)
+    raise TimeoutError(f"{arn} is still being deleted")
+
+
+def _let_the_guards_run(offline: OfflineAws) -> None:
+    """Let simulated time pass until nothing is left, or the guards have had their time."""
+    hours = 0.0
+    _settle(offline)
+    while offline.bedrock.alive() and hours < _GUARD_HOURS:
+        offline.clock.advance(_STEP_MINUTES * 60)
+        hours += _STEP_MINUTES / 60
+        _settle(offline)
+
+
+def _settle(offline: OfflineAws) -> None:
+    """Wait until the guard's executions have ended and no function runs."""
+    deadline = time.monotonic() + _REAL_SECONDS
+    quiet_since = time.monotonic()
+    while time.monotonic() - quiet_since < _QUIET_SECONDS and time.monotonic() < deadline:
+        if state_machines.any_running() or offline.clock.is_computing:
+            quiet_since = time.monotonic()
+        time.sleep(_POLL_SECONDS)
+
+
+def _look(played: Played, target: Target, arns: list[str]) -> None:
+    seen = target.offline.bedrock.snapshot()
+    for arn in arns:
+        execution = state_machines.execution_of(arn) or {}
+        played.statuses.append(str(execution.get("status", "GONE")))
+        error, cause = execution.get("error") or "", execution.get("cause") or ""
+        played.causes.append(f"{error}: {cause}" if error else cause)
+    played.throughputs_alive = len(seen["throughputs"]) + len(seen["deployments"])
+    played.jobs_running = sum(each["status"] in {"InProgress", "Stopping"} for each in seen["jobs"])
+    played.jobs = len(seen["jobs"])
+    played.purchases = seen["purchases"]
+    played.metered_minutes = seen["meter"]["throughput_minutes"]

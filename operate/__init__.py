@@ -1,0 +1,1 @@
+"""What a person does to a deployed environment from a terminal, with their own credentials."""

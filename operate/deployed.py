@@ -1,0 +1,85 @@
+"""An environment as it is deployed: what its stacks say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from stacks.environment import EnvironmentInvalid, load
+from stacks.names import Names
+
+STACKS = ("storage", "guards", "pipeline", "operations")
+
+
+class NotDeployed(Exception):
+    """The environment is not there, or not to be seen; says what to do."""
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """One environment; `outputs` are those of all its stacks."""
+
+    name: str
+    region: str
+    outputs: Mapping[str, str]
+
+    def output(self, key: str) -> str:
+        try:
+            return self.outputs[key]
+        except KeyError:
+            raise NotDeployed(
+                f"environment {self.name} has no output {key}: deploy it again, make deploy "
+                f"ENV={self.name}"
+            ) from None
+
+    @property
+    def bucket(self) -> str:
+        return self.output("BucketName")
+
+    @property
+    def state_machine_arn(self) -> str:
+        return self.output("StateMachineArn")
+
+    @property
+    def cleanup_arn(self) -> str:
+        return self.output("CleanupArn")
+
+
+def find_deployed(environment: str) -> Deployed:
+    """Read the outputs of an environment's stacks, in its own region.
+
+    Raises
+    ------
+    NotDeployed
+        There is no such environment, it is not deployed, or AWS cannot be asked.
+    """
+    try:
+        region = load(environment).region
+    except EnvironmentInvalid as error:
+        raise NotDeployed(str(error)) from None
+    cloudformation: Any = boto3.client("cloudformation", region_name=region)
+    outputs: dict[str, str] = {}
+    for stack in STACKS:
+        outputs |= _outputs(cloudformation, Names(environment).of(stack), region)
+    if not outputs:
+        raise NotDeployed(
+            f"environment {environment} is not deployed in {region} of this account: make deploy "
+            f"ENV={environment}"
+        )
+    return Deployed(environment, region, outputs)
+
+
+def _outputs(cloudformation: Any, stack: str, region: str) -> dict[str, str]:  # noqa: ANN401  # boto3
+    try:
+        [described] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return {}
+        raise NotDeployed(f"cannot look at stack {stack} in {region}: {error}") from error
+    except BotoCoreError as error:  # no credentials, no network
+        raise NotDeployed(f"cannot look at stack {stack} in {region}: {error}") from error
+    return {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}

@@ -1,0 +1,61 @@
+"""A monthly AWS Budget for what carries the environment's tag.
+
+It counts what is billed under the tag, once that is activated as a cost allocation tag in the
+Billing console: throughput, custom models and the stacks' own resources. Tokens of models that are
+asked on demand carry no tag and are not in it.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import aws_budgets as budgets
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from stacks.environment import Environment
+from stacks.names import ENVIRONMENT_TAG
+
+_WARN_PERCENT = 80
+_FORECAST_PERCENT = 100
+
+
+class Budget(Construct):
+    """Tells the topic at 80 % of what was spent, and at 100 % of what is forecast."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, environment: Environment, topic: sns.ITopic
+    ) -> None:
+        super().__init__(scope, construct_id)
+        # Without a name: AWS replaces a budget whose notifications change, and a name is taken.
+        budgets.CfnBudget(
+            self,
+            "Monthly",
+            budget={
+                "budgetType": "COST",
+                "timeUnit": "MONTHLY",
+                "budgetLimit": {
+                    "amount": environment.spending.monthly_budget_usd,
+                    "unit": "USD",
+                },
+                "costFilters": {"TagKeyValue": [f"user:{ENVIRONMENT_TAG}${environment.name}"]},
+            },
+            notifications_with_subscribers=[
+                _notification("ACTUAL", _WARN_PERCENT, topic),
+                _notification("FORECASTED", _FORECAST_PERCENT, topic),
+            ],
+        )
+
+
+def _notification(
+    kind: str, percent: float, topic: sns.ITopic
+) -> budgets.CfnBudget.NotificationWithSubscribersProperty:
+    return budgets.CfnBudget.NotificationWithSubscribersProperty(
+        notification=budgets.CfnBudget.NotificationProperty(
+            notification_type=kind,
+            comparison_operator="GREATER_THAN",
+            threshold=percent,
+            threshold_type="PERCENTAGE",
+        ),
+        subscribers=[
+            budgets.CfnBudget.SubscriberProperty(subscription_type="SNS", address=topic.topic_arn)
+        ],
+    )

@@ -1,0 +1,52 @@
+"""A detective rule: mails when anyone in the account buys a commitment, or untagged throughput.
+
+EventBridge hears of such a call through CloudTrail: it needs a trail that records management
+events in this region, and is silent without one.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from stacks.environment import Environment
+from stacks.names import Names
+
+
+class PurchaseWatch(Construct):
+    """The rule; which purchase is worth a mail is the function's to say."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        inspect_purchase: lambda_.IFunction,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        rule = events.Rule(
+            self,
+            "Rule",
+            rule_name=Names(environment.name).of("purchases"),
+            description="Every purchase of provisioned throughput in the account, by CloudTrail",
+            event_pattern=events.EventPattern(
+                source=["aws.bedrock"],
+                detail_type=["AWS API Call via CloudTrail"],
+                detail={
+                    "eventSource": ["bedrock.amazonaws.com"],
+                    "eventName": ["CreateProvisionedModelThroughput"],
+                },
+            ),
+        )
+        field = events.EventField
+        event = events.RuleTargetInput.from_object(
+            {
+                "detail": field.from_path("$.detail"),
+                "account": field.account,
+                "region": field.region,
+            }
+        )
+        rule.add_target(targets.LambdaFunction(inspect_purchase, event=event))

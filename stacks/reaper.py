@@ -1,0 +1,46 @@
+"""The reaper: every few minutes, a function ends what bills and should be gone.
+
+It needs nothing of the runs but the tags that they put on what they buy.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from stacks.environment import Environment
+from stacks.names import Names
+
+
+class Reaper(Construct):
+    """The schedule; a pass that failed is repeated twice at once, and again on the next tick."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        reap_leftovers: lambda_.IFunction,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        minutes = environment.spending.reap_every_minutes
+        rule = events.Rule(
+            self,
+            "Schedule",
+            rule_name=Names(environment.name).of("reaper"),
+            description=f"Every {minutes} minutes: capacity past its release-by, or of ended runs",
+            schedule=events.Schedule.rate(Duration.minutes(minutes)),
+        )
+        now = events.RuleTargetInput.from_object({"now": events.EventField.time})
+        rule.add_target(
+            targets.LambdaFunction(
+                reap_leftovers,
+                event=now,
+                retry_attempts=2,
+                max_event_age=Duration.minutes(minutes),
+            )
+        )

@@ -1,0 +1,154 @@
+"""Nothing is bought that was not quoted and, where that is asked for, approved by a person."""
+
+import copy
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from lambdas.approve_spend import deliver
+from lambdas.domain.approval import Decision
+from tests.stacks.asl import Graph, evaluate
+
+Machine = dict[str, Any]
+
+COSTLY = {
+    "Start training",
+    "Answer with base model",
+    "Buy throughput",
+    "Answer with tuned model",
+    "Judge answers",
+}
+
+
+def unapproved(machine: Machine, costly: Collection[str] = tuple(COSTLY)) -> set[str]:
+    """Return what costs money and can be reached without a quote, or past its refusal."""
+    graph = Graph(machine)
+    refused = {each["Next"] for each in graph.nodes["Approve spend"].state["Catch"]}
+    reached = {
+        *graph.reach(graph.start, past=lambda name: name == "Quote cost"),
+        *graph.reach(graph.start, past=lambda name: name == "Approval required?"),
+        *(after for start in refused for after in graph.reach(start)),
+    }
+    return reached & {*costly}
+
+
+def test_what_costs_money_is_what_its_role_allows(
+    templates: Mapping[str, Mapping[str, Machine]], workflow: Machine
+) -> None:
+    resources = templates["dev"]["pipeline"]["Resources"]
+    may_spend = {
+        task.name
+        for task in Graph(workflow).tasks()
+        if _may_spend(resources, task.state["Arguments"]["FunctionName"].strip("${}"))
+    }
+    assert may_spend == COSTLY
+
+
+def _may_spend(resources: Mapping[str, Any], function: str) -> bool:
+    role = resources[resources[function]["Properties"]["Role"]["Fn::GetAtt"][0]]
+    text = str(role["Properties"]["Policies"])
+    return "'bedrock:Create" in text or "'bedrock:Invoke" in text
+
+
+def test_nothing_costs_money_before_the_quote_and_its_approval(workflow: Machine) -> None:
+    assert unapproved(workflow) == set()
+    assert Graph(workflow).follow("Approval required?") >= {"Approve spend", "Start training"}
+
+
+def quote_skipped(machine: Machine) -> None:
+    machine["States"]["Validate dataset"]["Next"] = "Start training"
+
+
+def question_skipped(machine: Machine) -> None:
+    machine["States"]["Quote cost"]["Next"] = "Start training"
+
+
+def refusal_of_the_quote_ignored(machine: Machine) -> None:
+    machine["States"]["Quote cost"]["Catch"][0]["Next"] = "Start training"
+
+
+def silence_is_consent(machine: Machine) -> None:
+    machine["States"]["Approve spend"]["Catch"][0]["Next"] = "Start training"
+
+
+def rejection_ignored(machine: Machine) -> None:
+    machine["States"]["Approve spend"]["Catch"][-1]["Next"] = "Start training"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        quote_skipped,
+        question_skipped,
+        refusal_of_the_quote_ignored,
+        silence_is_consent,
+        rejection_ignored,
+    ],
+)
+def test_the_proof_notices(workflow: Machine, spoil: Callable[[Machine], None]) -> None:
+    spoilt = copy.deepcopy(workflow)
+    spoil(spoilt)
+    assert unapproved(spoilt)
+
+
+def test_a_person_is_asked_where_the_run_says_so(workflow: Machine) -> None:
+    (choice,) = workflow["States"]["Approval required?"]["Choices"]
+    assert choice["Next"] == "Approve spend"
+    asked = {
+        hours: evaluate(choice["Condition"], run={"approval_hours": hours})
+        for hours in (0.1, 24, None)
+    }
+    assert asked == {0.1: True, 24: True, None: False}
+
+
+def test_one_state_waits_and_brings_its_own_token(workflow: Machine) -> None:
+    waiting = [
+        (task.name, task.state["Arguments"]["Payload"]["token"])
+        for task in Graph(workflow).tasks()
+        if task.state["Resource"].endswith(".waitForTaskToken")
+    ]
+    assert waiting == [("Approve spend", "{% $states.context.Task.Token %}")]
+
+
+@pytest.mark.parametrize(("hours", "seconds"), [(0.1, 360), (2.5, 9000), (168, 604_800)])
+def test_a_decision_is_waited_for_as_long_as_the_run_says(
+    workflow: Machine, hours: float, seconds: int
+) -> None:
+    given = workflow["States"]["Approve spend"]["TimeoutSeconds"]
+    assert evaluate(given, run={"approval_hours": hours}) == seconds
+
+
+def test_silence_is_a_rejection_and_says_so(workflow: Machine) -> None:
+    silence = workflow["States"]["Approve spend"]["Catch"][0]
+    assert silence["ErrorEquals"] == ["States.Timeout"]
+    failure = silence["Assign"]["failure"]
+    assert failure["error"] == error_of_a_rejection()
+    cause = evaluate(failure["cause"], run={"approval_hours": 4})
+    assert "nobody decided within approval_hours = 4" in cause
+    assert "Nothing was bought" in cause
+
+
+def error_of_a_rejection() -> str:
+    """Return the error with which a person's rejection fails the waiting state."""
+
+    class States:
+        errors: list[str] = []  # noqa: RUF012  # one instance
+
+        def reject(self, token: str, *, error: str, cause: str) -> None:
+            assert token
+            assert cause
+            self.errors.append(error)
+
+    states: Any = States()
+    rejection = Decision(
+        run="a",
+        approved=False,
+        reason="too dear",
+        decided_at=datetime(2026, 11, 23, tzinfo=UTC),
+        decided_in="arn:aws:states:us-east-1:111111111111:execution:b:c",
+    )
+    deliver(rejection, "the token", states)
+    (error,) = states.errors
+    return str(error)

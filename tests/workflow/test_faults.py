@@ -1,0 +1,97 @@
+"""A dozen of the cases of `make faults`, on the machine that the other tests run."""
+
+from __future__ import annotations
+
+import pytest
+
+from local.call_faults import CallFault
+from local.fault_matrix.cases import Case
+from local.fault_matrix.play import Target, play
+from local.server import OfflineAws
+from operate.deployed import Deployed
+
+BUY, DELETE = "CreateProvisionedModelThroughput", "DeleteProvisionedModelThroughput"
+START = "CreateModelCustomizationJob"
+SERVING = "Wait for throughput"
+
+CASES = [
+    Case(
+        "run",
+        "the purchase is throttled until the retries are used up",
+        (CallFault("throttle", BUY, "buy-throughput"),),
+        expected=("staged throttle",),
+    ),
+    Case(
+        "run",
+        "the answer to the purchase is lost",
+        (CallFault("lost_answer", BUY, "buy-throughput", times=1),),
+    ),
+    Case(
+        "run",
+        "every function that has bought is killed",
+        (CallFault("function_killed", BUY, "buy-throughput"),),
+        expected=("Worker process died", "exited"),
+    ),
+    Case(
+        "run",
+        "the function that starts the job times out",
+        (CallFault("function_timed_out", START, "start-training", times=1),),
+    ),
+    Case(
+        "run",
+        "the run may not delete its throughput",
+        (CallFault("access_denied", DELETE, "release-throughput"),),
+        expected=("staged access denied",),
+    ),
+    Case(
+        "guard",
+        "the guard cannot delete the throughput",
+        (CallFault("server_error", DELETE, "stop-run"),),
+        stop_at=SERVING,
+    ),
+    Case(
+        "reaper",
+        "the guard is not told, and a pass of the reaper fails",
+        (CallFault("throttle", DELETE, "reap-leftovers", times=4),),
+        stop_at=SERVING,
+        guard_lost=True,
+    ),
+    Case(
+        "decision",
+        "the function that asks is killed after its mail",
+        (CallFault("function_killed", "Publish", "approve-spend", times=1),),
+        course="approved",
+    ),
+    Case(
+        "decision",
+        "the decision cannot be brought, which is a rejection",
+        (CallFault("access_denied", "SendTaskSuccess", "decide-spend"),),
+        course="approved",
+        expected=("nobody decided",),
+    ),
+    Case("stop", "stopped while it buys", stop_at="Buy throughput"),
+    Case("deleted", "the machine is deleted while it serves", delete_at=SERVING),
+    Case(
+        "two runs",
+        "two runs at once, both answers lost",
+        (CallFault("lost_answer", BUY, "buy-throughput", times=2),),
+        executions=2,
+    ),
+]
+
+
+@pytest.fixture
+def target(offline: OfflineAws, deployed: Deployed) -> Target:
+    return Target(offline, deployed.state_machine_arn)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
+def test_nothing_is_left_and_nothing_paid_twice(case: Case, target: Target) -> None:
+    assert play(case, target).breaches == []
+
+
+def test_a_case_that_leaves_something_is_a_breach(target: Target) -> None:
+    """Nobody can delete: run, guard and reaper. The matrix has to notice."""
+    nobody = CallFault("access_denied", DELETE)
+    played = play(Case("run", "nobody may delete", (nobody,)), target)
+    assert any("throughputs alive" in each for each in played.breaches)
