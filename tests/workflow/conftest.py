@@ -46,6 +46,7 @@ def _fresh_bedrock(request: pytest.FixtureRequest) -> None:
         server: OfflineAws = request.getfixturevalue("offline")
         server.bedrock.reset()
         server.bedrock.scenario = Scenario()
+        server.faults.set()
 
 
 @pytest.fixture(scope="session")
