@@ -1,45 +1,65 @@
-"""Prepares a dataset for a model: raw question-answer pairs are converted, the rest is checked.
+"""`python -m dataset prepare`: a dataset in a model's format, from data of any kind.
 
-A source folder holds `training`, `evaluation` and, optionally, `validation`, each either as
-prepared `.jsonl`, copied unchanged, or as `.json`: a list of pairs, their two halves recognised by
-their keys. The result depends on the source alone.
+A source is a folder with `training`, `evaluation` and, optionally, `validation`, each as `.jsonl`,
+`.json` or `.csv`; or one file, which is split. The result depends on the source alone (and on the
+seed of a split).
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lambdas.domain.catalogue import Model
-from lambdas.domain.dataset_rules import (
-    EVALUATION,
-    TRAINING,
-    VALIDATION,
-    DatasetCheck,
-    Finding,
+from dataset.findings_text import number, report_text
+from dataset.formats import (
+    SYSTEM_PROMPT,
+    Style,
+    system_prompts_in_prompts,
+    to_examples,
+    to_records,
 )
-from lambdas.domain.pairs import Pair, PairInvalid, read_pair
-from lambdas.domain.records import (
+from dataset.sources import Entry, SourceInvalid, ignored_keys, read_entries
+from dataset.split import DEFAULT, shares_of, split
+from dataset.statuses import CANNOT_TELL, INVALID, VALID
+from lambdas.domain.catalogue import MODELS, Model, find_model
+from lambdas.domain.dataset_files import EVALUATION, TRAINING, VALIDATION
+from lambdas.domain.errors import InputInvalid
+from lambdas.domain.pairs import USUAL, Keys
+from lambdas.domain.validation import (
     MAX_LINE_BYTES,
+    FileSource,
+    FileSummary,
+    Finding,
     Problems,
-    make_record,
-    parse_line,
-    read_conversation,
-    read_example,
+    Report,
+    check,
 )
+from lambdas.domain.validation.lines import parse_line
+from lambdas.domain.validation.records import read_conversation, read_example
 
-SYSTEM_PROMPT = (
-    "You answer questions precisely. Give a correct answer in a few sentences, keep to what was "
-    "asked, and leave out what you are not sure of."
-)
+_SUFFIXES = (".jsonl", ".json", ".csv")
 _NAMES = (TRAINING, VALIDATION, EVALUATION)
 
+Write = Callable[[Path], object]  # writes one file of the result
 
-class SourceInvalid(Exception):
-    """A source folder cannot be prepared; says which file, which entry and why."""
+
+@dataclass(frozen=True)
+class Wishes:
+    """How records are to be read, written and split."""
+
+    keys: Keys = USUAL
+    style: Style = field(default_factory=Style)
+    split: str = DEFAULT  # of a source that is one file
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,153 +67,290 @@ class Prepared:
     """What was written, and what the model's rules say of it."""
 
     files: tuple[Path, ...]
-    training_records: int
-    validation_records: int
-    evaluation_examples: int
-    converted: tuple[str, ...]  # source files that held raw pairs
-    findings: tuple[Finding, ...]
+    converted: tuple[str, ...]  # source files that were not copied
+    notes: tuple[str, ...]  # what a person should know of the conversion
+    report: Report
 
     @property
     def valid(self) -> bool:
-        return all(each.severity != "error" for each in self.findings)
+        return self.report.valid
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(self.report.findings.kept)
+
+    @property
+    def training_records(self) -> int:
+        return self._records(TRAINING)
+
+    @property
+    def validation_records(self) -> int:
+        return self._records(VALIDATION)
+
+    @property
+    def evaluation_examples(self) -> int:
+        return self._records(EVALUATION)
+
+    def _records(self, name: str) -> int:
+        return self.report.files.get(name, FileSummary()).records
 
     def __str__(self) -> str:
         text = (
-            f"{self.training_records} training records, {self.validation_records} validation "
-            f"records, {self.evaluation_examples} evaluation examples"
+            f"{number(self.training_records, 'training record')}, "
+            f"{number(self.validation_records, 'validation record')}, "
+            f"{number(self.evaluation_examples, 'evaluation example')}"
         )
         return text + (f" (converted: {', '.join(self.converted)})" if self.converted else "")
 
 
-def prepare(source: Path, out: Path, model: Model, system_prompt: str | None) -> Prepared:
+@dataclass
+class _Plan:
+    """What is to be written, once everything has been read and found convertible."""
+
+    writes: dict[str, Write] = field(default_factory=dict)
+    converted: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def convert(self, name: str, entries: Sequence[Entry], model: Model, style: Style) -> None:
+        if name == EVALUATION:
+            self.writes[name] = partial(_write_lines, to_examples(entries, style))
+            return
+        self.writes[name] = partial(_write_lines, to_records(entries, model, style))
+        opened = system_prompts_in_prompts(entries, model, style)
+        if opened:
+            self.notes.append(
+                f"{name}: in {number(opened, 'record')} the system prompt opens the prompt, as "
+                f"{model.name} is trained without; ask with the same words, or --no-system-prompt"
+            )
+
+
+def prepare(source: Path, out: Path, model: Model, wishes: Wishes = Wishes()) -> Prepared:
     """Write the dataset in `source` to `out`, in the format of `model`.
 
-    `system_prompt` goes into converted records; None takes `SYSTEM_PROMPT`. What the model's rules
-    say of the content is returned, not raised: a run refuses bad data itself, with all reasons.
+    What the model's rules say of the content is returned, not raised: a run refuses bad data
+    itself, with all reasons. Nothing is written, and nothing that is there is replaced, before
+    everything has been read and converted.
 
     Raises
     ------
     SourceInvalid
-        A file is missing, unreadable, in another model's format, or holds what is no pair.
+        A file is missing or unreadable, or a record is no conversation or does not fit the format.
     """
-    sources = _find_sources(source)
-    prompt = SYSTEM_PROMPT if system_prompt is None else system_prompt
-    contents = {name: _content(path, name, model, prompt) for name, path in sources.items()}
-    _write(out, contents)
-    return _summary(out, contents, model, sources)
+    plan = _Plan()
+    if source.is_file():
+        _plan_split(plan, source, model, wishes)
+    else:
+        _plan_folder(plan, source, model, wishes)
+    report = _write(out, plan.writes, model)
+    files = tuple(out / name for name in plan.writes)
+    return Prepared(files, tuple(plan.converted), tuple(plan.notes), report)
+
+
+def _plan_split(plan: _Plan, source: Path, model: Model, wishes: Wishes) -> None:
+    shares = shares_of(wishes.split)
+    entries = read_entries(source, wishes.keys)
+    for name, part in zip(_NAMES, split(entries, shares, wishes.seed), strict=True):
+        if part:
+            plan.convert(name, part, model, wishes.style)
+    plan.converted.append(source.name)
+    plan.notes += (f"{source.name}: {note}" for note in ignored_keys(entries))
+
+
+def _plan_folder(plan: _Plan, folder: Path, model: Model, wishes: Wishes) -> None:
+    for name, path in _find_sources(folder).items():
+        if _is_prepared(path, name, model):
+            plan.writes[name] = partial(shutil.copyfile, path)
+        else:
+            entries = read_entries(path, wishes.keys)
+            plan.convert(name, entries, model, wishes.style)
+            plan.converted.append(path.name)
+            plan.notes += (f"{path.name}: {note}" for note in ignored_keys(entries))
 
 
 def _find_sources(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
-        raise SourceInvalid(f"{folder} is no folder; give one with training and evaluation data")
+        raise SourceInvalid(f"{folder} is no folder and no file: give one with training data")
     found = {name: path for name in _NAMES if (path := _source_of(folder, name))}
     for name in (TRAINING, EVALUATION):
         if name not in found:
+            stem = Path(name).stem
             raise SourceInvalid(
-                f"{folder} has neither {name} (prepared) nor {name[:-1]} (question-answer pairs)"
+                f"{folder} has no {', '.join(stem + each for each in _SUFFIXES)}: add one, or "
+                "give one file, which is split"
             )
     return found
 
 
 def _source_of(folder: Path, name: str) -> Path | None:
-    prepared, raw = folder / name, folder / name.removesuffix("l")
-    if prepared.is_file() and raw.is_file():
-        raise SourceInvalid(f"{folder} has both {prepared.name} and {raw.name}: keep one of them")
-    return next((path for path in (prepared, raw) if path.is_file()), None)
+    paths = [folder / Path(name).with_suffix(suffix).name for suffix in _SUFFIXES]
+    there = [path for path in paths if path.is_file()]
+    if len(there) > 1:
+        names = " and ".join(path.name for path in there)
+        raise SourceInvalid(f"{folder} has both {names}: keep one of them")
+    return there[0] if there else None
 
 
-def _content(path: Path, name: str, model: Model, system_prompt: str) -> bytes:
+def _is_prepared(path: Path, name: str, model: Model) -> bool:
+    """Say whether a file is in the model's format already, by its first line."""
+    if path.name != name:
+        return False
+    problems = Problems()
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            line = file.readline(MAX_LINE_BYTES + 1).removesuffix(b"\n").removesuffix(b"\r")
     except OSError as error:
         raise SourceInvalid(f"{path} cannot be read: {error.strerror}") from None
-    if path.name == name:
-        _check_format(path, content, name, model)
-        return content
-    pairs = _read_pairs(path, content)
+    record = parse_line(line, 1, problems)
+    if record is None or problems.found:
+        return False
     if name == EVALUATION:
-        return _lines(_example(at, pair) for at, pair in enumerate(pairs, start=1))
-    return _lines(
-        make_record(model.record_format, system_prompt, pair.question, pair.answer)
-        for pair in pairs
-    )
+        read_example(record, problems)
+    else:
+        read_conversation(record, model, problems)
+    return not any(each.code in {"wrong-format", "unknown-key"} for each in problems.found)
 
 
-def _check_format(path: Path, content: bytes, name: str, model: Model) -> None:
-    """Refuse a prepared file that is evidently in another format, by its first line."""
-    problems = Problems()
-    record = parse_line(content.partition(b"\n")[0], 1, problems)
-    if record is None:
-        raise SourceInvalid(f"{path}:1: {problems.found[0].message} ({problems.found[0].fix})")
-    read: Callable[[], Any] = (
-        (lambda: read_example(record, problems))
-        if name == EVALUATION
-        else (lambda: read_conversation(record, model, problems))
-    )
-    read()
-    wrong = next((each for each in problems.found if each.code == "wrong-format"), None)
-    if wrong:
-        raise SourceInvalid(f"{path}:1: {wrong.message}")
+def _write_lines(records: Iterable[dict[str, Any]], path: Path) -> None:
+    with path.open("wb") as file:
+        for each in records:
+            # A lone surrogate, which UTF-8 has not, stays the JSON escape that it came as.
+            line = json.dumps(each, ensure_ascii=False) + "\n"
+            file.write(line.encode(errors="backslashreplace"))
 
 
-def _read_pairs(path: Path, content: bytes) -> list[Pair]:
+def _write(out: Path, writes: Mapping[str, Write], model: Model) -> Report:
+    """Write all files and check them; where one cannot be written, nothing has changed."""
     try:
-        values = json.loads(content.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise SourceInvalid(f"{path} is no JSON in UTF-8: {error}") from None
-    if not isinstance(values, list) or not values:
-        raise SourceInvalid(f"{path} holds no list of question-answer pairs")
-    return [_read_one(path, at, value) for at, value in enumerate(values)]
-
-
-def _read_one(path: Path, at: int, value: object) -> Pair:
-    try:
-        return read_pair(value)
-    except PairInvalid as error:
-        raise SourceInvalid(f"{path}: pair {at} (counted from 0): {error}") from None
-
-
-def _example(number: int, pair: Pair) -> dict[str, str]:
-    topic = {"topic": pair.topic} if pair.topic else {}
-    return {
-        "id": pair.id or f"evaluation-{number:03}",
-        "question": pair.question,
-        "reference_answer": pair.answer,
-        **topic,
-    }
-
-
-def _lines(records: Iterable[dict[str, Any]]) -> bytes:
-    lines = (json.dumps(each, ensure_ascii=False) + "\n" for each in records)
-    return "".join(lines).encode(errors="backslashreplace")
-
-
-def _write(out: Path, contents: dict[str, bytes]) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name in _NAMES:
+        with _staging(out) as folder:
+            for name, write in writes.items():
+                write(folder / name)
+            report = _checked(folder, writes, model)
+            for name in writes:
+                (folder / name).replace(out / name)
             # A validation set left from an earlier source would become part of this one.
-            (out / name).unlink(missing_ok=True)
-        for name, content in contents.items():
-            (out / name).write_bytes(content)
+            for name in set(_NAMES) - set(writes):
+                (out / name).unlink(missing_ok=True)
     except OSError as error:
         raise SourceInvalid(f"{out} cannot be written: {error.strerror}") from None
+    return report
 
 
-def _summary(
-    out: Path, contents: dict[str, bytes], model: Model, sources: dict[str, Path]
-) -> Prepared:
-    check = DatasetCheck(model)
-    for name, content in contents.items():
-        lines = content.removesuffix(b"\n").split(b"\n") if content else []
-        check.check_file(name, len(content), (line[: MAX_LINE_BYTES + 1] for line in lines))
-    check.finish()
-    counts = {name: summary.records for name, summary in check.files.items()}
-    return Prepared(
-        files=tuple(out / name for name in contents),
-        training_records=counts[TRAINING],
-        validation_records=counts.get(VALIDATION, 0),
-        evaluation_examples=counts[EVALUATION],
-        converted=tuple(path.name for name, path in sources.items() if path.name != name),
-        findings=tuple(check.findings.kept),
+@contextmanager
+def _staging(out: Path) -> Iterator[Path]:
+    """Give a folder beside the result; leave neither it nor an empty `out` behind on failure."""
+    is_new = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(dir=out, prefix=".prepare-") as folder:
+            yield Path(folder)
+    except BaseException:
+        if is_new:
+            with suppress(OSError):
+                out.rmdir()
+        raise
+
+
+def _checked(folder: Path, names: Iterable[str], model: Model) -> Report:
+    files = {name: FileSource(folder / name, name) for name in names}
+    return check(model, files[TRAINING], files.get(VALIDATION), files.get(EVALUATION))
+
+
+_DESCRIPTION = """\
+Write training.jsonl, validation.jsonl and evaluation.jsonl in the model's format, and check them.
+
+SOURCE is a folder with training, evaluation and, if you like, validation files (.jsonl, .json or
+.csv), or one such file, which is split. JSON holds a list, or one object after the other. A record
+is a pair of texts (question/answer, prompt/completion and other usual names, or what --prompt-key
+and --completion-key say), or a conversation: "messages", "conversations" or "turns", as in Claude's
+and Converse's formats, OpenAI's or ShareGPT's. A .jsonl file of a folder that is in the model's
+format already is copied unchanged."""
+_EPILOG = """\
+examples:
+  python -m dataset prepare --model nova-micro faq.csv build/prepared --split 80/10/10 --seed 7
+  python -m dataset prepare --model claude-3-haiku my-folder build/prepared
+  python -m dataset prepare --model nova-lite --prompt-key Frage --completion-key Antwort \\
+      --no-system-prompt fragen.json build/prepared
+
+exit status: 0 a run would take it, 1 a run would refuse it (it is written all the same), 2 SOURCE
+cannot be prepared (nothing is written)"""
+_PARTS = {
+    "prompt": "question",
+    "completion": "answer",
+    "system": "system prompt of a record",
+    "id": "id of an example",
+    "topic": "topic",
+}
+
+
+def add_parser(commands: Any) -> None:  # noqa: ANN401  # argparse publishes no type for it
+    """Add `prepare` to the commands of `python -m dataset`."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        "prepare",
+        help="write training, validation and evaluation data in a model's format",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("source", type=Path, metavar="SOURCE")
+    command.add_argument("out", type=Path, metavar="OUT_DIR")
+    command.add_argument("--model", required=True, metavar="KEY", help=", ".join(MODELS))
+    prompts = command.add_mutually_exclusive_group()
+    prompts.add_argument(
+        "--system-prompt",
+        metavar="TEXT",
+        help="of converted records that have none; default: in pairs, where the format has a "
+        f'place for it, "{SYSTEM_PROMPT}"; conversations stay as they are',
+    )
+    prompts.add_argument(
+        "--no-system-prompt",
+        action="store_true",
+        help="converted records get none and keep none",
+    )
+    for part, means in _PARTS.items():
+        command.add_argument(
+            f"--{part}-key", metavar="NAME", help=f"the source's name for the {means}"
+        )
+    command.add_argument(
+        "--split",
+        metavar="T/V/E",
+        help="per cents of one file for training, validation and evaluation; near-duplicates stay "
+        f"together, each topic is spread evenly; default: {DEFAULT}",
+    )
+    command.add_argument(
+        "--seed", type=int, metavar="N", help="another number, another split; default: 0"
+    )
+    command.add_argument(
+        "--flatten",
+        action="store_true",
+        help="where the format knows one prompt only, write earlier turns into it",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prepare, and say what was written and what the model's rules say of it."""
+    try:
+        wishes = _wishes(options)
+        model = find_model(options.model)
+        prepared = prepare(options.source, options.out, model, wishes)
+    except (SourceInvalid, InputInvalid) as error:
+        print(f"Cannot prepare: {error}", file=sys.stderr)
+        return CANNOT_TELL
+    for note in prepared.notes:
+        print(f"Note: {note}", file=sys.stderr)
+    if prepared.findings:
+        print(report_text(prepared.report), file=sys.stderr)
+    print(f"{options.out}: {prepared}, for {model.name}.")
+    return VALID if prepared.valid else INVALID
+
+
+def _wishes(options: argparse.Namespace) -> Wishes:
+    if bool(options.prompt_key) != bool(options.completion_key):
+        raise InputInvalid("--prompt-key and --completion-key go together: give both")
+    if not options.source.is_file() and (options.split or options.seed is not None):
+        raise InputInvalid("--split and --seed are for a SOURCE that is one file")
+    return Wishes(
+        Keys(**{part: getattr(options, f"{part}_key") for part in _PARTS}),
+        Style(options.system_prompt, options.no_system_prompt, options.flatten),
+        options.split or DEFAULT,
+        options.seed or 0,
     )

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from dataset.__main__ import main
-from dataset.prepare import SYSTEM_PROMPT, SourceInvalid, prepare
-from lambdas.domain.catalogue import CLAUDE_3_HAIKU, MODELS, NOVA_MICRO, Model
+from dataset.formats import SYSTEM_PROMPT, Style
+from dataset.prepare import Wishes, prepare
+from dataset.sources import SourceInvalid
+from lambdas.domain.catalogue import CLAUDE_3_HAIKU, LLAMA_3_1_8B, MODELS, NOVA_MICRO, Model
 
 PAIRS = [{"sentence1": f"質問 {n}?", "sentence2": f"Answer {n}."} for n in range(40)]
 QUESTIONS = [{"question": "What?", "answer": "That."}, {"question": "Why?", "answer": "So."}]
@@ -40,7 +42,7 @@ def records(path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.key)
 def test_raw_pairs_are_converted_for_each_model(source: Path, out: Path, model: Model) -> None:
-    prepared = prepare(source, out, model, None)
+    prepared = prepare(source, out, model)
     assert prepared.valid
     assert prepared.findings == ()
     assert (prepared.training_records, prepared.validation_records) == (40, 1)
@@ -55,7 +57,7 @@ def test_raw_pairs_are_converted_for_each_model(source: Path, out: Path, model: 
 
 
 def test_the_formats_are_the_models(source: Path, out: Path) -> None:
-    prepare(source, out, CLAUDE_3_HAIKU, "Be brief.")
+    prepare(source, out, CLAUDE_3_HAIKU, Wishes(style=Style("Be brief.")))
     assert records(out / "training.jsonl")[0] == {
         "system": "Be brief.",
         "messages": [
@@ -63,7 +65,7 @@ def test_the_formats_are_the_models(source: Path, out: Path) -> None:
             {"role": "assistant", "content": "Answer 0."},
         ],
     }
-    prepare(source, out, NOVA_MICRO, None)
+    prepare(source, out, NOVA_MICRO)
     assert records(out / "training.jsonl")[0] == {
         "schemaVersion": "bedrock-conversation-2024",
         "system": [{"text": SYSTEM_PROMPT}],
@@ -76,7 +78,7 @@ def test_the_formats_are_the_models(source: Path, out: Path) -> None:
 
 def test_examples_get_an_id_unless_they_have_one(source: Path, out: Path) -> None:
     write(source, "evaluation.json", [{**QUESTIONS[0], "id": "x", "topic": "t"}, QUESTIONS[1]])
-    prepare(source, out, CLAUDE_3_HAIKU, None)
+    prepare(source, out, CLAUDE_3_HAIKU)
     assert records(out / "evaluation.jsonl") == [
         {"id": "x", "question": "What?", "reference_answer": "That.", "topic": "t"},
         {"id": "evaluation-002", "question": "Why?", "reference_answer": "So."},
@@ -84,43 +86,43 @@ def test_examples_get_an_id_unless_they_have_one(source: Path, out: Path) -> Non
 
 
 def test_prepared_files_are_copied_unchanged(source: Path, out: Path) -> None:
-    prepare(source, out, CLAUDE_3_HAIKU, None)
+    prepare(source, out, CLAUDE_3_HAIKU)
     spaced = (out / "training.jsonl").read_bytes().replace(b'": ', b'" : ')
     (source / "training.json").unlink()
     (source / "training.jsonl").write_bytes(spaced)
-    again = prepare(source, out, CLAUDE_3_HAIKU, "ignored for prepared records")
+    again = prepare(source, out, CLAUDE_3_HAIKU, Wishes(style=Style("not for what is copied")))
     assert (out / "training.jsonl").read_bytes() == spaced
     assert again.converted == ("validation.json", "evaluation.json")
 
 
 def test_the_result_is_the_same_each_time(source: Path, out: Path, tmp_path: Path) -> None:
-    first, second = (prepare(source, folder, NOVA_MICRO, None) for folder in (out, tmp_path / "b"))
+    first, second = (prepare(source, folder, NOVA_MICRO) for folder in (out, tmp_path / "b"))
     assert [f.read_bytes() for f in first.files] == [f.read_bytes() for f in second.files]
 
 
 def test_validation_left_from_another_source_goes(source: Path, out: Path) -> None:
-    prepare(source, out, CLAUDE_3_HAIKU, None)
+    prepare(source, out, CLAUDE_3_HAIKU)
     (source / "validation.json").unlink()
-    prepare(source, out, CLAUDE_3_HAIKU, None)
+    prepare(source, out, CLAUDE_3_HAIKU)
     assert not (out / "validation.jsonl").exists()
 
 
 def test_a_byte_order_mark_in_raw_data_is_no_harm(source: Path, out: Path) -> None:
     raw = (source / "training.json").read_bytes()
     (source / "training.json").write_bytes(b"\xef\xbb\xbf" + raw)
-    assert prepare(source, out, CLAUDE_3_HAIKU, None).valid
+    assert prepare(source, out, CLAUDE_3_HAIKU).valid
 
 
 def test_what_a_run_would_refuse_is_returned_not_raised(source: Path, out: Path) -> None:
     write(source, "training.json", PAIRS[:3])
-    prepared = prepare(source, out, CLAUDE_3_HAIKU, None)
+    prepared = prepare(source, out, CLAUDE_3_HAIKU)
     assert not prepared.valid
     assert [finding.code for finding in prepared.findings] == ["too-few-records"]
 
 
 def test_a_leak_is_a_warning(source: Path, out: Path) -> None:
     write(source, "validation.json", QUESTIONS[:1])
-    prepared = prepare(source, out, CLAUDE_3_HAIKU, None)
+    prepared = prepare(source, out, CLAUDE_3_HAIKU)
     assert prepared.valid
     assert [(f.file, f.line, f.code) for f in prepared.findings] == [
         ("evaluation.jsonl", 1, "leak")
@@ -130,15 +132,14 @@ def test_a_leak_is_a_warning(source: Path, out: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("training.json", b"[{]", r"training\.json is no JSON in UTF-8"),
-        ("training.json", b"\xff", r"training\.json is no JSON in UTF-8"),
-        ("training.json", b"{}", r"training\.json holds no list"),
-        ("training.json", b"[]", r"training\.json holds no list"),
-        ("training.json", b"[1]", r"pair 0 \(counted from 0\): it is no object but int"),
+        ("training.json", b"[{]", r"training\.json:1: no JSON from column 3"),
+        ("training.json", b"[\n\xff]", r"training\.json:2: byte 0xff is no UTF-8: save the file"),
+        ("training.json", b"[]", r"training\.json holds no record"),
+        ("training.json", b"[1]", r"training\.json:1: it is no object but int"),
         (
             "evaluation.json",
-            b'[{"question": "Q", "answer": "A"}, {"ask": 1, "tell": 2}]',
-            r"evaluation\.json: pair 1 .*: its keys are ask, tell; recognised",
+            b'[{"question": "Q", "answer": "A"},\n {"ask": 1, "tell": 2}]',
+            r"evaluation\.json:2: its keys are ask, tell; recognised",
         ),
         ("validation.jsonl", b"", r"has both validation\.jsonl and validation\.json"),
     ],
@@ -148,58 +149,169 @@ def test_a_source_that_cannot_be_read(
 ) -> None:
     (source / name).write_bytes(content)
     with pytest.raises(SourceInvalid, match=says):
-        prepare(source, out, CLAUDE_3_HAIKU, None)
+        prepare(source, out, CLAUDE_3_HAIKU)
     assert not out.exists()
 
 
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b"", "training.jsonl:1: the line is blank"),
-        (b"[\n", "training.jsonl:1: the line is no JSON"),
-        (b'{"prompt": "Q", "completion": "A"}\n', "a raw pair of prompt and completion"),
-        (
-            b'{"messages": [{"role": "user", "content": "Q"}]}\n',
-            "in the claude-messages format, not in the converse format of Amazon Nova Micro",
-        ),
-    ],
-)
-def test_prepared_data_for_another_model(
-    source: Path, out: Path, content: bytes, says: str
-) -> None:
-    (source / "training.json").unlink()
-    (source / "training.jsonl").write_bytes(content)
+def test_every_record_that_cannot_be_read_is_named_up_to_ten(source: Path, out: Path) -> None:
+    write(source, "training.json", [*PAIRS[:2], *[{"question": "Q", "answer": ""}] * 12])
     with pytest.raises(SourceInvalid) as refused:
-        prepare(source, out, NOVA_MICRO, None)
-    assert says in str(refused.value)
+        prepare(source, out, CLAUDE_3_HAIKU)
+    lines = str(refused.value).splitlines()
+    assert len(lines) == 11
+    assert lines[-1] == "… and 2 more"
+
+
+@pytest.mark.parametrize("to", [CLAUDE_3_HAIKU, NOVA_MICRO], ids=lambda m: m.key)
+@pytest.mark.parametrize("of", [CLAUDE_3_HAIKU, NOVA_MICRO], ids=lambda m: m.key)
+def test_data_prepared_for_another_model_is_converted(
+    source: Path, out: Path, tmp_path: Path, of: Model, to: Model
+) -> None:
+    prepare(source, out, of)
+    prepare(out, tmp_path / "converted", to)
+    prepare(source, tmp_path / "direct", to)
+    assert contents(tmp_path / "converted") == contents(tmp_path / "direct")
+
+
+@pytest.mark.parametrize("of", [CLAUDE_3_HAIKU, NOVA_MICRO], ids=lambda m: m.key)
+def test_prompts_and_completions_convert_both_ways(
+    source: Path, out: Path, tmp_path: Path, of: Model
+) -> None:
+    bare = Wishes(style=Style(no_system_prompt=True))
+    prepare(source, out, of, bare)
+    prepare(out, tmp_path / "pairs", LLAMA_3_1_8B)
+    prepare(tmp_path / "pairs", tmp_path / "back", of, bare)
+    assert records(tmp_path / "pairs" / "training.jsonl")[0] == {
+        "prompt": "質問 0?",
+        "completion": "Answer 0.",
+    }
+    assert contents(tmp_path / "back") == contents(out)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_records_keep_their_own_system_prompt(source: Path, out: Path) -> None:
+    own = {"system": " Own. ", "question": "Whose?", "answer": "Mine."}
+    chat = {"messages": [{"role": r, "content": r} for r in ("user", "assistant")]}
+    write(source, "training.json", [own, chat, *PAIRS])
+
+    def systems(style: Style) -> list[str | None]:
+        prepare(source, out, CLAUDE_3_HAIKU, Wishes(style=style))
+        return [each.get("system") for each in records(out / "training.jsonl")[:3]]
+
+    assert systems(Style()) == [" Own. ", None, SYSTEM_PROMPT]
+    assert systems(Style("All.")) == [" Own. ", "All.", "All."]
+    assert systems(Style(no_system_prompt=True)) == [None, None, None]
+
+
+def test_a_format_without_system_prompts_gets_them_only_on_demand_and_says_so(
+    source: Path, out: Path
+) -> None:
+    assert prepare(source, out, LLAMA_3_1_8B).notes == ()
+    assert records(out / "training.jsonl")[0]["prompt"] == "質問 0?"
+    prepared = prepare(source, out, LLAMA_3_1_8B, Wishes(style=Style("Be brief.")))
+    assert records(out / "training.jsonl")[0]["prompt"] == "Be brief.\n\n質問 0?"
+    assert "training.jsonl: in 40 records the system prompt opens the prompt" in prepared.notes[0]
+
+
+def test_several_turns_fit_one_prompt_only_when_asked_to(source: Path, out: Path) -> None:
+    said = zip(["user", "assistant"] * 2, "abcd", strict=True)
+    chat = {"messages": [{"role": role, "content": text} for role, text in said]}
+    write(source, "training.json", [chat, *PAIRS])
+    write(source, "evaluation.json", [chat])
+    for model, file in ((LLAMA_3_1_8B, "training"), (NOVA_MICRO, "evaluation")):
+        with pytest.raises(SourceInvalid, match=rf"{file}\.json:1: 4 turns, but .* --flatten"):
+            prepare(source, out, model)
+    assert not out.exists()
+    flat = "User: a\n\nAssistant: b\n\nUser: c"
+    prepare(source, out, LLAMA_3_1_8B, Wishes(style=Style(flatten=True)))
+    assert records(out / "training.jsonl")[0] == {"prompt": flat, "completion": "d"}
+    assert records(out / "evaluation.jsonl")[0]["question"] == flat
+
+
+def test_what_nothing_is_read_from_is_noted(source: Path, out: Path) -> None:
+    write(source, "training.json", [{**pair, "sytem": "S", "n": 1} for pair in PAIRS])
+    assert prepare(source, out, NOVA_MICRO).notes == (
+        "training.json: ignored the key 'sytem' of 40 records; did you mean 'system'?",
+        "training.json: ignored the key 'n' of 40 records",
+    )
+
+
+def test_records_with_keys_the_format_lacks_are_rewritten_without(source: Path, out: Path) -> None:
+    prepare(source, out, NOVA_MICRO)
+    lines = records(out / "training.jsonl")
+    (source / "training.json").unlink()
+    text = "".join(json.dumps({**each, "source": "faq"}) + "\n" for each in lines)
+    (source / "training.jsonl").write_text(text)
+    prepared = prepare(source, out, NOVA_MICRO)
+    assert prepared.valid
+    assert prepared.notes == ("training.jsonl: ignored the key 'source' of 40 records",)
+    assert records(out / "training.jsonl") == lines
+
+
+def test_a_file_that_cannot_be_written_changes_nothing(
+    source: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(source, out, NOVA_MICRO)
+    before = contents(out)
+    (source / "validation.json").unlink()
+    monkeypatch.setattr("dataset.prepare.check", fails)
+    for folder in (out, out.parent / "new"):
+        with pytest.raises(SourceInvalid, match="cannot be written: No space left"):
+            prepare(source, folder, CLAUDE_3_HAIKU)
+    assert contents(out) == before
+    assert not (out.parent / "new").exists()
+
+
+def fails(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_one_file_is_split_as_asked(tmp_path: Path, out: Path) -> None:
+    source = tmp_path / "faq.csv"
+    source.write_text("q,a\n" + "".join(f"{n * 7919} {n}?,{n * 104729}\n" for n in range(50)))
+    prepared = prepare(source, out, NOVA_MICRO, Wishes(split="60/20/20"))
+    assert str(prepared) == (
+        "30 training records, 10 validation records, 10 evaluation examples (converted: faq.csv)"
+    )
+    prepared = prepare(source, out, NOVA_MICRO, Wishes(split="100/0/0"))
+    assert [path.name for path in out.iterdir()] == ["training.jsonl"]
+    assert prepared.valid
 
 
 def test_training_and_evaluation_are_needed(source: Path, out: Path, tmp_path: Path) -> None:
     (source / "evaluation.json").unlink()
-    with pytest.raises(SourceInvalid, match=r"neither evaluation\.jsonl .* nor evaluation\.json "):
-        prepare(source, out, CLAUDE_3_HAIKU, None)
-    with pytest.raises(SourceInvalid, match="is no folder"):
-        prepare(tmp_path / "none", out, CLAUDE_3_HAIKU, None)
+    with pytest.raises(SourceInvalid, match=r"has no evaluation\.jsonl, evaluation\.json, eval"):
+        prepare(source, out, CLAUDE_3_HAIKU)
+    with pytest.raises(SourceInvalid, match="is no folder and no file"):
+        prepare(tmp_path / "none", out, CLAUDE_3_HAIKU)
 
 
 def test_the_command_says_what_it_wrote(
     source: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["prepare", "--model", "claude-3-haiku", str(source), str(out)]) == 0
-    assert "40 training records, 1 validation records" in capsys.readouterr().out
+    assert "40 training records, 1 validation record, 2 ev" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("model", "status", "says"),
+    ("arguments", "status", "says"),
     [
-        ("nova-mico", 2, "Did you mean 'nova-micro'"),
-        ("claude-3-haiku", 1, "error: training.jsonl: 3 records, of at least 32 needed"),
+        (["--model", "nova-mico"], 2, "Did you mean 'nova-micro'"),
+        (["--model", "claude-3-haiku"], 1, "3 records, of at least 32 needed"),
+        (["--model", "nova-micro", "--prompt-key", "q"], 2, "--completion-key go together"),
+        (["--model", "nova-micro", "--split", "80/10/10"], 2, "a SOURCE that is one file"),
     ],
 )
 def test_the_commands_status_tells_why(
-    source: Path, capsys: pytest.CaptureFixture[str], model: str, status: int, says: str
+    source: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    status: int,
+    says: str,
 ) -> None:
     write(source, "training.json", PAIRS[:3])
-    out = str(source.parent / "out")
-    assert main(["prepare", "--model", model, str(source), out]) == status
+    assert main(["prepare", *arguments, str(source), str(source.parent / "out")]) == status
     assert says in capsys.readouterr().err

@@ -1,0 +1,243 @@
+"""What a generated pair must be to be kept: well-formed, new, and grounded in its section."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from dataset.documents import Section
+from dataset.generation import wording
+from dataset.generation.languages import detected_as
+from lambdas.domain.validation.language import language_of, script_counts
+from lambdas.domain.validation.near import (
+    NEAR,
+    SKETCH_HASHES,
+    normalised,
+    similarity,
+    sketch_text,
+)
+
+LEAST_QUOTE = 12  # letters and digits; fewer are found anywhere
+LEAST_COVERED = 0.6  # of an answer's content words, that are its section's
+_NEAR_IN_SAME_TERMS = 0.5  # the Jaccard index from which two texts of the same terms say the same
+# What a question asks for beside its terms; "what" and "which" are asked for one another.
+_INTERROGATIVE = re.compile(r"\b(?:how|when|where|who|why)\b|いつ|どこ|どれ|なぜ|誰")
+_MAX_CHARACTERS = 4_000
+_SHOWN = 90  # characters of a question in a message
+_SKETCH_BYTES = SKETCH_HASHES * 4  # of a text long enough to tell
+
+_Text = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=_MAX_CHARACTERS)
+]
+
+
+class Pair(BaseModel):
+    """What the model gives for one pair."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    question: _Text
+    answer: _Text
+    quote: _Text
+    topic: _Text
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A pair that was not kept; `code` is one of those in `REASONS`."""
+
+    code: str
+    question: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{_shortened(self.question)}: {self.detail}"
+
+
+REASONS = {
+    "schema": "not in the tool's schema",
+    "language": "in another language than asked for",
+    "duplicate": "asks the same as another pair",
+    "same-answer": "has the same answer as another pair",
+    "quote-short": "the quote is too short to prove anything",
+    "quote-not-found": "the quote is not in the document",
+    "number-not-quoted": "a number of the answer is not in the quote",
+    "not-covered": "says what the document does not say",
+}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A pair that passed, and where it is from."""
+
+    pair: Pair
+    section: Section
+
+    @cached_property
+    def question(self) -> _Wording:
+        asked = _INTERROGATIVE.findall(self.pair.question.casefold())
+        return _Wording.of(self.pair.question, asked)
+
+    @cached_property
+    def answer(self) -> _Wording:
+        return _Wording.of(self.pair.answer)
+
+    def as_json(self) -> dict[str, str]:
+        """Return the raw pair that `python -m dataset prepare` reads, with its origin."""
+        pair, section = self.pair, self.section
+        return {
+            "question": pair.question,
+            "answer": pair.answer,
+            "topic": pair.topic,
+            "document": section.document,
+            "section": section.label,
+            "quote": pair.quote,
+        }
+
+
+@dataclass(frozen=True)
+class _Wording:
+    """A text as it is compared with others."""
+
+    words: str
+    sketch: bytes
+    terms: frozenset[str]
+
+    @classmethod
+    def of(cls, text: str, more_terms: Iterable[str] = ()) -> _Wording:
+        terms = frozenset(wording.terms(text).union(more_terms))
+        return cls(normalised(text), sketch_text(text), terms)
+
+    def same_as(self, other: _Wording) -> bool:
+        """Say whether the texts are nearly the same and have no terms that tell them apart.
+
+        Two questions that differ in the name they ask about alone are two questions.
+        """
+        if self.words == other.words:
+            return True
+        alike = similarity(self.sketch, other.sketch)
+        if self.terms == other.terms:
+            return alike >= _NEAR_IN_SAME_TERMS
+        return alike >= NEAR and (self.terms < other.terms or other.terms < self.terms)
+
+    @property
+    def is_telling(self) -> bool:
+        return len(self.sketch) == _SKETCH_BYTES
+
+
+@dataclass
+class Collection:
+    """The pairs kept so far; `language` is a name, None where any will do."""
+
+    language: str | None = None
+    kept: list[Kept] = field(default_factory=list)
+
+    def take(self, section: Section, value: object) -> Kept | Refusal:
+        """Keep the pair, or say why not."""
+        try:
+            pair = Pair.model_validate(value)
+        except ValidationError as error:
+            return Refusal("schema", _question_of(value), _first_problem(error))
+        kept = Kept(pair, section)
+        refusal = next((each for each in self._refusals(kept)), None)
+        if refusal is None:
+            self.kept.append(kept)
+        return refusal or kept
+
+    def of(self, section: Section) -> list[Kept]:
+        return [each for each in self.kept if each.section.fingerprint == section.fingerprint]
+
+    def _refusals(self, new: Kept) -> Iterator[Refusal]:
+        for code, detail in (*self._in_other_language(new.pair), *_ungrounded(new)):
+            yield Refusal(code, new.pair.question, detail)
+        for other in self.kept:
+            if repeat := _repeats(new, other):
+                detail = f"{REASONS[repeat]}, {_shortened(other.pair.question)!r}"
+                yield Refusal(repeat, new.pair.question, detail)
+
+    def _in_other_language(self, pair: Pair) -> Iterator[tuple[str, str]]:
+        wanted = detected_as(self.language) if self.language else None
+        found = language_of(f"{pair.question} {pair.answer}")
+        if wanted and found and found != wanted:
+            yield "language", f"it is in {found}, not in {self.language}"
+
+
+def read_pairs(tool_input: object) -> list[object]:
+    """Return the pairs of a tool's input; some models give the list as text, or all by itself."""
+    value: Any = tool_input.get("pairs") if isinstance(tool_input, dict) else tool_input
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return [value]
+    return value if isinstance(value, list) else [value]
+
+
+class _Known:
+    """What a section says, as pairs are compared with it."""
+
+    def __init__(self, text: str) -> None:
+        self.squeezed = wording.squeezed(text)
+        self.share = wording.Coverage(wording.terms(text)).share
+
+
+_known = functools.lru_cache(maxsize=16)(_Known)
+
+
+def _repeats(new: Kept, other: Kept) -> str | None:
+    if new.question.same_as(other.question):
+        return "duplicate"
+    telling = new.answer.is_telling and other.answer.is_telling
+    return "same-answer" if telling and new.answer.same_as(other.answer) else None
+
+
+def _ungrounded(new: Kept) -> Iterator[tuple[str, str]]:
+    pair, known = new.pair, _known(new.section.text)
+    quote = wording.squeezed(pair.quote)
+    if len(quote) < LEAST_QUOTE:
+        yield "quote-short", f"{REASONS['quote-short']}: {pair.quote!r}"
+    if quote not in known.squeezed:
+        yield "quote-not-found", f"{REASONS['quote-not-found']}: {_shortened(pair.quote)!r}"
+    missing = sorted(wording.numbers(pair.answer) - wording.numbers(pair.quote))
+    if missing:
+        yield "number-not-quoted", f"{REASONS['number-not-quoted']}: {', '.join(missing)}"
+    share = known.share(_terms_to_cover(pair))
+    if share < LEAST_COVERED:
+        yield "not-covered", f"{share:.0%} of the answer's words are in the document"
+
+
+def _terms_to_cover(pair: Pair) -> set[str]:
+    """Return the answer's content words; of a translation, what it takes over from the quote."""
+    answer, quote = _script(pair.answer), _script(pair.quote)
+    if answer != quote:
+        return wording.latin_terms(pair.answer) if answer != "Latin" else set()
+    languages = {language_of(pair.answer), language_of(pair.quote)} - {None}
+    return wording.terms(pair.answer) if len(languages) < 2 else set()  # noqa: PLR2004  # two
+
+
+def _script(text: str) -> str:
+    counts = script_counts(text)
+    counts["Han"] += counts.pop("Kana")  # Japanese is written in both
+    return max(counts, key=lambda script: counts[script])
+
+
+def _question_of(value: object) -> str:
+    question = value.get("question") if isinstance(value, dict) else None
+    return question if isinstance(question, str) else repr(value)
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"])) or "the pair"
+    return f"{where}: {first['msg']}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

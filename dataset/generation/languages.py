@@ -1,0 +1,30 @@
+"""Languages that pairs can be asked for by a code, and how a text's language is told."""
+
+from __future__ import annotations
+
+from lambdas.domain.validation.language import STOP_WORDS
+
+_NAMES = {
+    "ar": "Arabic", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English",
+    "es": "Spanish", "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi",
+    "id": "Indonesian", "it": "Italian", "ja": "Japanese", "ko": "Korean", "nl": "Dutch",
+    "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ru": "Russian", "sv": "Swedish",
+    "th": "Thai", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
+}  # fmt: skip
+_DETECTED = {
+    **{name: name for name in (*STOP_WORDS, "Arabic", "Chinese", "Greek", "Hebrew", "Japanese")},
+    **{name: name for name in ("Korean", "Thai")},
+    **dict.fromkeys(("Danish", "Norwegian"), "Danish or Norwegian"),
+    **dict.fromkeys(("Russian", "Ukrainian"), "Cyrillic"),
+    "Hindi": "Devanagari",
+}
+
+
+def language_name(text: str) -> str:
+    """Return the name for a code like "ja" or "pt-BR"; other texts are names already."""
+    return _NAMES.get(text.partition("-")[0].lower(), text)
+
+
+def detected_as(name: str) -> str | None:
+    """Return what a text in this language is detected as; None where it cannot be told."""
+    return _DETECTED.get(name)

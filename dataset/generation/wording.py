@@ -1,0 +1,72 @@
+"""What two texts have in common in words, whatever their spelling, line breaks and inflection."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from lambdas.domain.validation.language import STOP_WORDS
+
+_LEAST_WORD = 3  # letters; shorter words say little
+_STEM, _ENDING = 4, 3  # letters that a stem has at least, and that inflection may change
+_LEAST_NUMBER = 2  # digits; smaller numbers are also written as words
+_DENSE = "\u0e00-\u0e7f\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff"
+_RUN = re.compile(rf"[{_DENSE}]+|[^\W\d_{_DENSE}]+")  # of a script with spaces, or without
+_IS_DENSE = re.compile(rf"[{_DENSE}]")
+_GRAMMAR = re.compile(r"[\u3040-\u309f]+")  # hiragana: endings and particles
+_NUMBER = re.compile(r"\d(?:[\d.,]*\d)?")
+_STOP_WORDS = frozenset().union(*STOP_WORDS.values())
+
+
+def squeezed(text: str) -> str:
+    """Reduce a text to its letters and digits, as a quote is looked for.
+
+    What a PDF's lines break, what Markdown marks, and which signs a model puts for others is no
+    difference then.
+    """
+    return re.sub(r"[\W_]+", "", _plain(text))
+
+
+def terms(text: str) -> set[str]:
+    """Return the text's content words; of a script without spaces, its pairs of letters."""
+    return {term for run in _RUN.findall(_plain(text)) for term in _terms_of(run)}
+
+
+def latin_terms(text: str) -> set[str]:
+    """Return names and words in Latin letters: what a translation takes over."""
+    return {term for term in terms(text) if term.isascii()}
+
+
+def numbers(text: str) -> set[str]:
+    """Return the numbers of two digits and more, by their digits."""
+    digits = (re.sub(r"\D", "", each).lstrip("0") for each in _NUMBER.findall(_plain(text)))
+    return {each for each in digits if len(each) >= _LEAST_NUMBER}
+
+
+class Coverage:
+    """How much of what is said has been read, endings of words aside."""
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self._beginnings = {term[:end] for term in known for end in range(1, len(term) + 1)}
+
+    def share(self, said: Iterable[str]) -> float:
+        """Return the share of the terms that are known; 1 for none."""
+        found = [_stem(term) in self._beginnings for term in said]
+        return sum(found) / len(found) if found else 1.0
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _terms_of(run: str) -> Iterator[str]:
+    if _IS_DENSE.match(run):
+        pairs = (run[at : at + 2] for at in range(max(1, len(run) - 1)))
+        yield from (pair for pair in pairs if not _GRAMMAR.fullmatch(pair))
+    elif len(run) >= _LEAST_WORD and run not in _STOP_WORDS:
+        yield run
+
+
+def _stem(term: str) -> str:
+    return term[: max(_STEM, len(term) - _ENDING)]

@@ -1,0 +1,63 @@
+"""*Summarise review*: what the judge said of the training data together, and whether it will do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lambdas.aws.artefacts import Artefacts
+from lambdas.domain.review import Rates
+from lambdas.domain.review_results import (
+    ReviewOutcome,
+    Row,
+    SummariseReviewRequest,
+    check_review,
+    rows_of_children,
+    summarise,
+)
+from lambdas.pricing import price_book
+from lambdas.step import step
+
+
+def summarise_review(request: SummariseReviewRequest) -> ReviewOutcome:
+    run = request.run
+    artefacts = Artefacts(run.bucket)
+    rows = sorted(_rows(artefacts, request.results.key), key=lambda row: row.line)
+    rates = Rates.of(price_book(), run.judge_model, run.execution_arn.split(":")[3])
+    summary = summarise(rows, records=request.plan.records, rates=rates)
+    rows_key = artefacts.put_records(
+        f"{run.prefix}/review/rows.jsonl", (row.model_dump(exclude_none=True) for row in rows)
+    )
+    key = artefacts.put_json(
+        f"{run.prefix}/review.json",
+        {
+            "judge_model": run.judge_model,
+            "plan": request.plan.model_dump(),
+            "min_review_score": request.min_review_score,
+            "summary": summary.model_dump(),
+        },
+    )
+    check_review(
+        summary,
+        [row.error for row in rows if row.error is not None],
+        min_score=request.min_review_score,
+        max_failed_percent=run.max_failed_answers_percent,
+        place=artefacts.uri(rows_key),
+    )
+    return ReviewOutcome(
+        reviewed=summary.reviewed,
+        failed=summary.failed,
+        mean_score=summary.mean_score,
+        poor=summary.poor,
+        usd=summary.usd,
+        review_key=key,
+        rows_key=rows_key,
+    )
+
+
+def _rows(artefacts: Artefacts, manifest_key: str) -> Iterator[Row]:
+    for files in artefacts.read_json(manifest_key)["ResultFiles"].values():
+        for file in files:
+            yield from rows_of_children(artefacts.read_json(file["Key"]))
+
+
+handler = step("Summarise review", SummariseReviewRequest)(summarise_review)
