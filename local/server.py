@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import boto3
+
 from local import quotas
 from local.bedrock import Bedrock, Scenario
 from local.call_faults import HANG_UP, CallFaults
@@ -73,6 +75,7 @@ class OfflineAws:
         }
         os.environ.clear()
         os.environ.update(environ)
+        boto3.DEFAULT_SESSION = None  # it holds the credentials of before
         tempfile.tempdir = str(self._scratch)
         app = self._assemble()
         self._thread = threading.Thread(target=self._serve, args=(app,), daemon=True)
