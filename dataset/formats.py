@@ -58,7 +58,7 @@ def to_examples(entries: Sequence[Entry], style: Style) -> list[dict[str, str]]:
         A conversation has several turns, and is not to be flattened.
     """
     if not style.flatten:
-        refuse(list(_too_long(entries, "an evaluation example is one question and its answer")))
+        refuse(_too_long(entries, "an evaluation example is one question and its answer"))
     return [_example(number, entry) for number, entry in enumerate(entries, start=1)]
 
 
@@ -69,13 +69,12 @@ def system_prompts_in_prompts(entries: Sequence[Entry], model: Model, style: Sty
     return sum(bool(_system_prompt(entry, model, style)) for entry in entries)
 
 
-def _too_long(entries: Sequence[Entry], because: str) -> Iterator[str]:
+def _too_long(entries: Sequence[Entry], because: str) -> Iterator[tuple[str, str]]:
     for entry in entries:
         if not entry.is_pair:
-            yield (
-                f"{entry.place}: {len(entry.conversation.turns)} turns, but {because}: leave the "
-                "record out, or write earlier turns into the prompt with --flatten"
-            )
+            turns = len(entry.conversation.turns)
+            instead = "leave the record out, or write earlier turns into the prompt with --flatten"
+            yield entry.place, f"{turns} turns, but {because}: {instead}"
 
 
 def _system_prompt(entry: Entry, model: Model, style: Style) -> str | None:

@@ -28,7 +28,7 @@ class SourceInvalid(Exception):
 class Value:
     """One value of a file, not yet known to be a record."""
 
-    place: str  # file:line
+    place: str  # file:line, and which record it is where a line holds several
     value: object
 
 
@@ -44,9 +44,12 @@ def read_values(path: Path) -> Iterator[Value]:
     if read is None:
         raise SourceInvalid(f"{path}: what it holds is told by its suffix: {', '.join(READERS)}")
     text = _text(path)
+    last_line = 0
     try:
-        for line, value in read(text):
-            yield Value(f"{path}:{line}", value)
+        for number, (line, value) in enumerate(read(text), start=1):
+            record = f", record {number}" if line == last_line else ""
+            yield Value(f"{path}:{line}{record}", value)
+            last_line = line
     except _BrokenAt as error:
         raise SourceInvalid(f"{path}:{error.line}: {error}") from None
 

@@ -7,14 +7,14 @@ Converse's, OpenAI's (with a system message among them) or ShareGPT's (`from`, `
 from __future__ import annotations
 
 import difflib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dataset.raw import SourceInvalid, read_values
-from lambdas.domain.pairs import USUAL, Keys, PairInvalid, read_labels, read_pair
+from lambdas.domain.pairs import USUAL, Keys, PairInvalid, pair_keys, read_labels, read_pair
 from lambdas.domain.validation import Conversation, Turn
 from lambdas.domain.validation.conversation import ROLES, Role
 
@@ -41,7 +41,7 @@ _SHOWN_PROBLEMS = 10
 class Entry:
     """One record of a source."""
 
-    place: str  # file:line
+    place: str  # as in `raw.Value`
     conversation: Conversation
     id: str | None = None
     topic: str | None = None
@@ -63,24 +63,32 @@ def read_entries(path: Path, keys: Keys = USUAL) -> list[Entry]:
         conversations; names the first of them.
     """
     entries: list[Entry] = []
-    problems: list[str] = []
+    problems: list[tuple[str, str]] = []
     for each in read_values(path):
         try:
             entries.append(_entry(each.place, each.value, keys))
         except _NoRecord as error:
-            problems.append(f"{each.place}: {error}")
+            problems.append((each.place, str(error)))
     refuse(problems)
     if not entries:
         raise SourceInvalid(f"{path} holds no record")
     return entries
 
 
-def refuse(problems: Sequence[str]) -> None:
-    """Raise SourceInvalid with the first of the problems, if there are any."""
-    if problems:
-        more = len(problems) - _SHOWN_PROBLEMS
-        shown = [*problems[:_SHOWN_PROBLEMS], *([f"… and {more} more"] if more > 0 else [])]
+def refuse(problems: Iterable[tuple[str, str]]) -> None:
+    """Raise SourceInvalid with the first problems, if there are any; each is a place and a text."""
+    places: defaultdict[str, list[str]] = defaultdict(list)
+    for place, why in problems:
+        places[why].append(place)
+    lines = [f"{at[0]}{_others(len(at) - 1)}: {why}" for why, at in places.items()]
+    more = len(lines) - _SHOWN_PROBLEMS
+    if lines:
+        shown = [*lines[:_SHOWN_PROBLEMS], *([f"… and {more} more"] if more > 0 else [])]
         raise SourceInvalid("\n".join(shown))
+
+
+def _others(count: int) -> str:
+    return f" and {count} more" if count else ""
 
 
 def ignored_keys(entries: Iterable[Entry]) -> Iterator[str]:
@@ -120,7 +128,9 @@ def _pair(place: str, value: object, keys: Keys) -> Entry:
     try:
         pair = read_pair(value, keys)
     except PairInvalid as error:
-        raise _NoRecord(str(error)) from None
+        unknown = isinstance(value, dict) and not (keys.prompt or pair_keys(value))
+        hint = "; or say --prompt-key and --completion-key" if unknown else ""
+        raise _NoRecord(f"{error}{hint}") from None
     turns = (Turn("user", pair.question), Turn("assistant", pair.answer))
     conversation = Conversation(pair.system, turns)
     return Entry(place, conversation, pair.id, pair.topic, by_keys=True, ignored=pair.ignored)

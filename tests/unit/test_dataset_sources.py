@@ -96,6 +96,7 @@ def test_a_cell_may_be_as_long_as_a_record(read: Read) -> None:
         ("raw.csv", "Frage,Antwort\n", r"raw\.csv holds no record"),
         ("raw.csv", "Fragen,Antwort\n1,2\n", r"raw\.csv:2: no key 'Frage': did you mean 'Fragen'"),
         ("raw.json", '[{"Frage": 1, "Antwort": "2"}]', r"raw\.json:1: Frage is no text"),
+        ("raw.json", '[{"Frage": "1", "Antwort": "2"}, 5]', r"raw\.json:1, record 2: it is no ob"),
         ("raw.json", '[\n{"a": 1, "a": 2}]', r"raw\.json:2: the key 'a' occurs twice"),
         ("raw.json", '[1] "x"', r"raw\.json:1: the list has ended before this"),
         ("raw.json", "[1\n2]", r"raw\.json:2: a comma or the end of the list is missing"),

@@ -153,13 +153,19 @@ def test_a_source_that_cannot_be_read(
     assert not out.exists()
 
 
-def test_every_record_that_cannot_be_read_is_named_up_to_ten(source: Path, out: Path) -> None:
-    write(source, "training.json", [*PAIRS[:2], *[{"question": "Q", "answer": ""}] * 12])
+def test_what_is_wrong_is_said_once_with_the_first_place_up_to_ten_times(
+    source: Path, out: Path
+) -> None:
+    alike = [{"question": "Q", "answer": ""}] * 12
+    others = [{f"key {n}": "Q"} for n in range(11)]
+    write(source, "training.json", [*PAIRS[:2], *alike, *others])
     with pytest.raises(SourceInvalid) as refused:
         prepare(source, out, CLAUDE_3_HAIKU)
-    lines = str(refused.value).splitlines()
-    assert len(lines) == 11
-    assert lines[-1] == "… and 2 more"
+    first, second, *others, last = str(refused.value).splitlines()
+    assert first.endswith("training.json:1, record 3 and 11 more: answer is no text, or blank")
+    assert "its keys are key 0; recognised" in second
+    assert second.endswith("; or say --prompt-key and --completion-key")
+    assert (len(others), last) == (8, "… and 2 more")
 
 
 @pytest.mark.parametrize("to", [CLAUDE_3_HAIKU, NOVA_MICRO], ids=lambda m: m.key)
