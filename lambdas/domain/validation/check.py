@@ -295,7 +295,14 @@ class _Check:
         kinds: tuple[Kind, ...] = ("training", "validation")
         names = [self.names[kind] for kind in kinds if kind in self.names]
         total = sum(self.files[name].records for name in names)
-        limit = self.model.limits.max_total_records
+        least, limit = self.model.limits.min_total_records, self.model.limits.max_total_records
+        if least is not None and total < least and not self._gave_up(names):
+            self.findings.add_file(
+                names[0],
+                "too-few-records",
+                f"{total} records of training and validation together, of at least {least} needed",
+                "add records",
+            )
         if limit is not None and total > limit:
             self.findings.add_file(
                 names[0],
@@ -303,6 +310,12 @@ class _Check:
                 f"{total} records of training and validation together are more than {limit}",
                 "leave records out, or have the account's quota raised",
             )
+
+    def _gave_up(self, names: list[str]) -> bool:
+        """Say whether one of the files has records that were not counted."""
+        return any(
+            f.file in names and f.code in ("utf-16", "file-too-large") for f in self.findings.kept
+        )
 
     def _check_system_prompts(self) -> None:
         common = self.systems.most_common()

@@ -31,7 +31,7 @@ def parsed(line: memoryview) -> object:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        return error
+        return error.with_traceback(None)  # it would hold the block it failed in
 
 
 def read_odd(line: bytes, value: object, number: int, problems: Problems) -> dict[str, Any] | None:

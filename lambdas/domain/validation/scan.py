@@ -141,7 +141,8 @@ class _Scanner:
     def _without_return(self, buffer: bytearray, start: int, end: int) -> int:
         if end == start or buffer[end - 1] != _CARRIAGE_RETURN:
             return end
-        if buffer[start : end - 1].strip():
+        is_read = end - 1 - start <= lines.MAX_LINE_BYTES
+        if is_read and buffer[start : end - 1].strip():
             self.result.crlf_lines += 1
             self.result.first_crlf_line = self.result.first_crlf_line or self.result.lines
         return end - 1

@@ -1,0 +1,210 @@
+"""The formats as JSON Schema 2020-12."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from dataset.schemas.invisible import INVISIBLE
+from lambdas.domain.validation.conversation import SCHEMA_VERSION
+from lambdas.domain.validation.scan import MAX_ID_CHARACTERS
+
+# A schema has no words for "and so on in turn": the order of roles is written out up to here.
+MOST_ORDERED_MESSAGES = 64
+# The codes of what a schema refuses too. `schema-version` is one where it is an error.
+STRUCTURAL = frozenset(
+    {
+        "content-block",
+        "empty",
+        "first-role",
+        "id-too-long",
+        "last-role",
+        "lone-surrogate",
+        "message",
+        "messages",
+        "not-a-list",
+        "not-an-object",
+        "not-text",
+        "role",
+        "role-repeats",
+        "schema-version",
+        "too-few-messages",
+        "unknown-key",
+        "wrong-format",
+    }
+)
+Schema = dict[str, Any]
+_TEXT = {"$ref": "#/$defs/text"}
+_BLOCKS = {"$ref": "#/$defs/blocks"}
+
+
+def schemas() -> Mapping[str, Schema]:
+    """Return each format's schema by the format's name."""
+    return {
+        "claude-messages": _claude(),
+        "converse": _converse(),
+        "prompt-completion": _pair(),
+        "evaluation": _evaluation(),
+    }
+
+
+def documents() -> dict[str, str]:
+    """Return the text of each schema by its file name."""
+    return {
+        f"{name}.schema.json": json.dumps(each, indent=2) + "\n" for name, each in schemas().items()
+    }
+
+
+def _claude() -> Schema:
+    return _schema(
+        "Claude training record",
+        "One line of a file that fine-tunes Claude 3 Haiku on Amazon Bedrock.",
+        {
+            "system": _named(_TEXT, "System prompt", "What the model is told before the question."),
+            "messages": _messages("The conversation."),
+        },
+        required=["messages"],
+        definitions={"text": _text(), **_roles(_TEXT)},
+    )
+
+
+def _converse() -> Schema:
+    version = {
+        "title": "Version of the format",
+        "description": f"AWS documents one value: {SCHEMA_VERSION}.",
+        "type": "string",
+        "default": SCHEMA_VERSION,
+        "examples": [SCHEMA_VERSION],
+    }
+    return _schema(
+        "Converse training record",
+        "One line of a file that fine-tunes Amazon Nova, Llama 3.2 or Llama 3.3 on Amazon Bedrock.",
+        {
+            "schemaVersion": version,
+            "system": _named(_BLOCKS, "System prompt", "What the model is told beforehand."),
+            "messages": _messages("The conversation."),
+        },
+        required=["schemaVersion", "messages"],
+        definitions={"text": _text(), "blocks": _blocks(), **_roles(_BLOCKS)},
+    )
+
+
+def _pair() -> Schema:
+    return _schema(
+        "Prompt and completion",
+        "One line of a file that fine-tunes Llama 3.1 on Amazon Bedrock.",
+        {
+            "prompt": _named(_TEXT, "Prompt", "What the model is asked."),
+            "completion": _named(_TEXT, "Completion", "What it is to answer."),
+        },
+        required=["prompt", "completion"],
+        definitions={"text": _text()},
+    )
+
+
+def _evaluation() -> Schema:
+    identity = _named(_TEXT, "Id", "Names the example; no other in the file has it.")
+    topic = {
+        "title": "Topic",
+        "description": "What results are grouped by.",
+        "anyOf": [_TEXT, {"type": "null"}],
+    }
+    return _schema(
+        "Evaluation example",
+        "One line of a file of questions that the tuned model and its base are compared on.",
+        {
+            "id": {**identity, "maxLength": MAX_ID_CHARACTERS},
+            "question": _named(_TEXT, "Question", "What both models are asked."),
+            "reference_answer": _named(_TEXT, "Reference answer", "What a judge compares with."),
+            "topic": topic,
+        },
+        required=["id", "question", "reference_answer"],
+        definitions={"text": _text()},
+    )
+
+
+def _schema(
+    title: str,
+    description: str,
+    properties: Mapping[str, Schema],
+    *,
+    required: list[str],
+    definitions: Mapping[str, Schema],
+) -> Schema:
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": title,
+        "description": description,
+        **_object(properties, required),
+        "$defs": definitions,
+    }
+
+
+def _object(properties: Mapping[str, Schema], required: list[str]) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def _named(schema: Schema, title: str, description: str) -> Schema:
+    return {"title": title, "description": description, **schema}
+
+
+def _text() -> Schema:
+    return {
+        "title": "Text",
+        "description": "At least one character can be seen; no half of a surrogate pair.",
+        "type": "string",
+        "pattern": f"[^{INVISIBLE}]",
+        "not": {"pattern": "[\\ud800-\\udfff]"},
+    }
+
+
+def _blocks() -> Schema:
+    block = _object({"text": _named(_TEXT, "Text", "What is said.")}, ["text"])
+    return {
+        "title": "Content blocks",
+        "description": "Text only; images and videos are not for this project's models.",
+        "type": "array",
+        "items": {"title": "Block", **block},
+        "minItems": 1,
+    }
+
+
+def _roles(content: Schema) -> dict[str, Schema]:
+    return {
+        "user": _message(content, "Question", {"const": "user"}),
+        "assistant": _message(content, "Answer", {"const": "assistant"}),
+        "either": _message(content, "Message", {"enum": ["user", "assistant"]}),
+    }
+
+
+def _message(content: Schema, title: str, role: Schema) -> Schema:
+    properties = {
+        "role": _named(role, "Role", "Who speaks."),
+        "content": _named(content, "Content", "What is said."),
+    }
+    return {"title": title, **_object(properties, ["role", "content"])}
+
+
+def _messages(description: str) -> Schema:
+    pair = [{"$ref": "#/$defs/user"}, {"$ref": "#/$defs/assistant"}]
+    return {
+        "title": "Messages",
+        "description": f"{description} User and assistant alternate; the user begins and the "
+        f"assistant ends. The order is checked in the first {MOST_ORDERED_MESSAGES} messages.",
+        "type": "array",
+        "minItems": 2,
+        "prefixItems": pair * (MOST_ORDERED_MESSAGES // 2),
+        "items": {"$ref": "#/$defs/either"},
+        "allOf": [_answered(questions) for questions in range(2, MOST_ORDERED_MESSAGES // 2 + 1)],
+    }
+
+
+def _answered(questions: int) -> Schema:
+    """Say that the last question, if there are so many, has an answer."""
+    return {"if": {"minItems": 2 * questions - 1}, "then": {"minItems": 2 * questions}}

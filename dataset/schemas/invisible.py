@@ -1,0 +1,47 @@
+r"""The characters that show nothing, as a class of a regular expression.
+
+Patterns of a schema are read by many programs, of which few know Unicode's categories: the ranges
+are written out. Characters beyond U+FFFF stand for themselves, as no escape of theirs is
+understood everywhere. Which characters there are depends on Python's version of Unicode: those that
+came after the oldest one's are listed here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from lambdas.domain.validation.visible import shows
+
+_LAST_WITH_ESCAPE = 0xFFFF
+_SURROGATES = range(0xD800, 0xE000)
+_NEWER = range(0x13439, 0x13440)  # Egyptian formats, Unicode 15
+
+
+def _ranges() -> Iterator[tuple[int, int]]:
+    start = None
+    for code in range(sys.maxunicode + 2):
+        hidden = code in _NEWER or (code <= sys.maxunicode and _is_hidden(code))
+        if hidden and start is None:
+            start = code
+        elif not hidden and start is not None:
+            yield start, code - 1
+            start = None
+
+
+def _is_hidden(code: int) -> bool:
+    return code not in _SURROGATES and not shows(chr(code))
+
+
+def _written(code: int) -> str:
+    return f"\\u{code:04x}" if code <= _LAST_WITH_ESCAPE else chr(code)
+
+
+def _class() -> str:
+    return "".join(
+        _written(first) if first == last else f"{_written(first)}-{_written(last)}"
+        for first, last in _ranges()
+    )
+
+
+INVISIBLE = _class()
