@@ -138,7 +138,9 @@ class Grants:
 
     def _write_report(self) -> Statements:
         return [
-            *self._reads("datasets/*", "runs/*/judgements.jsonl", "runs/*/losses.svg"),
+            *self._reads(
+                "datasets/*", "runs/*/judgements.jsonl", "runs/*/losses.svg", "runs/*/quote.json"
+            ),
             *self._writes("runs/*/report.html", "runs/*/manifest.json"),
         ]
 

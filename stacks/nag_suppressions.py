@@ -76,6 +76,7 @@ _PIPELINE: dict[str, dict[str, str]] = {
         "{bucket}/datasets/*": _DATASETS,
         "{bucket}/runs/*/judgements.jsonl": _RUNS,
         "{bucket}/runs/*/losses.svg": _RUNS,
+        "{bucket}/runs/*/quote.json": _RUNS,
         "{bucket}/runs/*/manifest.json": _RUNS,
         "{bucket}/runs/*/report.html": _RUNS,
     },
