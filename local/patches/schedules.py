@@ -1,13 +1,14 @@
-"""EventBridge, Scheduler and SQS: what is due comes when the simulated clock reaches its time."""
+"""EventBridge, Scheduler, SNS and SQS: what is due comes when the simulated clock gets there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from time import gmtime
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from ministack.services import eventbridge, scheduler, sqs
+from ministack.services import eventbridge, scheduler, sns, sqs
 
 from local.clock import SimulatedClock
 from local.patches import original
@@ -29,9 +30,15 @@ def ring_schedules_on_the_clock(clock: SimulatedClock) -> None:
 
 
 def date_messages_by_the_clock(clock: SimulatedClock) -> None:
-    """Let SQS live in the time in which EventBridge sends to it: it hides what is of the future."""
-    original(sqs, "time")
-    sqs.time = SimpleNamespace(time=clock.time)
+    """Let SNS and SQS live in the time of their senders.
+
+    SQS hides what is of the future, and drops what is older than its retention period.
+    """
+    for module in (sns, sqs):
+        stock = original(module, "time")
+        module.time = SimpleNamespace(
+            time=clock.time, strftime=stock.strftime, gmtime=lambda: gmtime(clock.time())
+        )
 
 
 class _Schedules:

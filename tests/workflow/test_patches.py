@@ -841,6 +841,18 @@ def as_user(
         offline.enforce_iam(on=False)
 
 
+def test_a_message_of_a_topic_is_no_older_than_the_clock_says(
+    queue: str, offline: OfflineAws
+) -> None:
+    """A queue drops what is older than four days, and the simulated clock passes them quickly."""
+    sns: Any = boto3.client("sns")
+    topic = sns.create_topic(Name="after-many-days")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn(queue))
+    offline.clock.advance(5 * 24 * HOUR)
+    sns.publish(TopicArn=topic, Message="still here")
+    assert received(queue) == 1
+
+
 def test_requests_count_as_tls(offline: OfflineAws) -> None:
     """A bucket that denies plain HTTP is open to a user's calls over loopback."""
     s3: Any = boto3.client("s3")
