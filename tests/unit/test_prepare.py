@@ -12,7 +12,9 @@ from dataset.prepare import Wishes, prepare
 from dataset.sources import SourceInvalid
 from lambdas.domain.catalogue import CLAUDE_3_HAIKU, LLAMA_3_1_8B, MODELS, NOVA_MICRO, Model
 
-PAIRS = [{"sentence1": f"質問 {n}?", "sentence2": f"Answer {n}."} for n in range(40)]
+PAIRS = [
+    {"sentence1": f"質問 {n}?", "sentence2": f"Answer {n}."} for n in range(100)
+]  # what Llama needs
 QUESTIONS = [{"question": "What?", "answer": "That."}, {"question": "Why?", "answer": "So."}]
 
 
@@ -45,7 +47,7 @@ def test_raw_pairs_are_converted_for_each_model(source: Path, out: Path, model: 
     prepared = prepare(source, out, model)
     assert prepared.valid
     assert prepared.findings == ()
-    assert (prepared.training_records, prepared.validation_records) == (40, 1)
+    assert (prepared.training_records, prepared.validation_records) == (len(PAIRS), 1)
     assert prepared.evaluation_examples == 2
     assert prepared.converted == ("training.json", "validation.json", "evaluation.json")
     assert sorted(path.name for path in out.iterdir()) == [
@@ -219,7 +221,7 @@ def test_a_format_without_system_prompts_gets_them_only_on_demand_and_says_so(
     assert records(out / "training.jsonl")[0]["prompt"] == "質問 0?"
     prepared = prepare(source, out, LLAMA_3_1_8B, Wishes(style=Style("Be brief.")))
     assert records(out / "training.jsonl")[0]["prompt"] == "Be brief.\n\n質問 0?"
-    assert "training.jsonl: in 40 records the system prompt opens the prompt" in prepared.notes[0]
+    assert "training.jsonl: in 100 records the system prompt opens the prompt" in prepared.notes[0]
 
 
 def test_several_turns_fit_one_prompt_only_when_asked_to(source: Path, out: Path) -> None:
@@ -240,8 +242,8 @@ def test_several_turns_fit_one_prompt_only_when_asked_to(source: Path, out: Path
 def test_what_nothing_is_read_from_is_noted(source: Path, out: Path) -> None:
     write(source, "training.json", [{**pair, "sytem": "S", "n": 1} for pair in PAIRS])
     assert prepare(source, out, NOVA_MICRO).notes == (
-        "training.json: ignored the key 'sytem' of 40 records; did you mean 'system'?",
-        "training.json: ignored the key 'n' of 40 records",
+        "training.json: ignored the key 'sytem' of 100 records; did you mean 'system'?",
+        "training.json: ignored the key 'n' of 100 records",
     )
 
 
@@ -253,7 +255,7 @@ def test_records_with_keys_the_format_lacks_are_rewritten_without(source: Path, 
     (source / "training.jsonl").write_text(text)
     prepared = prepare(source, out, NOVA_MICRO)
     assert prepared.valid
-    assert prepared.notes == ("training.jsonl: ignored the key 'source' of 40 records",)
+    assert prepared.notes == ("training.jsonl: ignored the key 'source' of 100 records",)
     assert records(out / "training.jsonl") == lines
 
 
@@ -299,7 +301,7 @@ def test_the_command_says_what_it_wrote(
     source: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["prepare", "--model", "claude-3-haiku", str(source), str(out)]) == 0
-    assert "40 training records, 1 validation record, 2 ev" in capsys.readouterr().out
+    assert "100 training records, 1 validation record, 2 ev" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
