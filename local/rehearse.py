@@ -109,6 +109,7 @@ def rehearse(dataset: Path, execution_input: dict[str, Any]) -> int:
             bootstrap()
             deployed = deploy()
             upload(Path(scratch), deployed.bucket)
+        offline.enforce_iam(on=True)  # a missing permission shows here, not on AWS
         print(f"Deployed environment local; uploaded {prepared}.")
         print(f"Set up in {time.monotonic() - began:.0f} s.\n", flush=True)
         ended = _execute(deployed, execution_input)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from ministack.core import iam_actions
 from ministack.services import stepfunctions as sfn
 
 from local.clock import SimulatedClock
@@ -126,6 +127,20 @@ def wait_for_decisions(clock: SimulatedClock) -> None:
     for name, act in acts.items():
         name = f"_send_task_{name}"  # noqa: PLW2901  # as MiniStack calls it
         setattr(sfn, name, tokens.answering(act, original(sfn, name)))
+    _authorize_by_the_machine(tokens)
+
+
+def _authorize_by_the_machine(tokens: _Tokens) -> None:
+    """Let policies name the machine whose token is brought back; stock wants them to say `*`."""
+    stock = original(iam_actions, "extract_resource_arn")
+
+    def extract(
+        service: str, method: str, path: str, headers: Json, body: bytes, *more: Any
+    ) -> Any:
+        machine = tokens.machine_of(body) if service == "states" else None
+        return machine or stock(service, method, path, headers, body, *more)
+
+    iam_actions.extract_resource_arn = extract
 
 
 @contextmanager
@@ -160,16 +175,24 @@ class _Tokens:
     def __init__(self, clock: SimulatedClock) -> None:
         self._clock = clock
         self._waits: dict[str, _Wait] = {}
-        self._over: set[str] = set()
+        self._machines: dict[str, str] = {}  # of each token, its task ended or not
 
     @contextmanager
     def awaited(self, token: str, wait: _Wait) -> Iterator[None]:
         self._waits[token] = wait
+        self._machines[token] = wait.execution["stateMachineArn"]
         try:
             yield
         finally:
-            self._over.add(token)
             del self._waits[token]
+
+    def machine_of(self, body: bytes) -> str | None:
+        """Return whose token a request brings back: what its caller needs permission for."""
+        try:
+            token = json.loads(body or b"{}").get("taskToken")
+        except ValueError:
+            return None
+        return self._machines.get(token)
 
     def succeed(self, wait: _Wait, data: dict[str, Any]) -> Answer:
         try:
@@ -200,7 +223,7 @@ class _Tokens:
             if wait and not wait.is_over:
                 self._clock.touch()
                 return act(wait, data)
-            if wait or token in self._over:
+            if wait or token in self._machines:
                 message = "Task Timed Out: 'Provided task does not exist anymore'"
                 return _refusal("TaskTimedOut", message)
             return _refusal("InvalidToken", "Invalid Token: 'Invalid token'")

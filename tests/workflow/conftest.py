@@ -70,3 +70,12 @@ def deployed(offline: OfflineAws, assembly: Path) -> Deployed:
 @pytest.fixture
 def machine(deployed: Deployed, offline: OfflineAws) -> Machine:
     return Machine(deployed.state_machine_arn, deployed.bucket, offline)
+
+
+@pytest.fixture(scope="module")
+def enforced(offline: OfflineAws, deployed: Deployed) -> Iterator[None]:
+    """Check every call against the roles as deployed."""
+    del deployed  # with its own permissions
+    offline.enforce_iam(on=True)
+    yield
+    offline.enforce_iam(on=False)

@@ -10,15 +10,10 @@ from typing import Any
 import boto3
 import pytest
 
-from local.server import OfflineAws
 from tests.workflow.deployed_machine import Machine
 
 
-@pytest.fixture(scope="module")
-def enforced(offline: OfflineAws) -> Iterator[None]:
-    offline.enforce_iam(on=True)
-    yield
-    offline.enforce_iam(on=False)
+pytestmark = pytest.mark.usefixtures("enforced")
 
 
 @contextmanager
@@ -58,14 +53,12 @@ def _less(document: dict[str, Any], action: str) -> dict[str, Any]:
     return {**document, "Statement": statements}
 
 
-@pytest.mark.usefixtures("enforced")
 def test_a_run_succeeds_with_the_roles_as_deployed(machine: Machine) -> None:
     ended = machine.run()
     assert ended.status == "SUCCEEDED", ended.cause
     assert machine.offline.bedrock.alive() == []
 
 
-@pytest.mark.usefixtures("enforced")
 @pytest.mark.parametrize(
     ("function", "action"),
     [
@@ -86,7 +79,6 @@ def test_a_run_fails_without_a_needed_grant_and_leaves_nothing(
     assert machine.offline.bedrock.alive() == []
 
 
-@pytest.mark.usefixtures("enforced")
 def test_a_release_without_its_grant_says_what_still_bills(machine: Machine) -> None:
     with without("bedrock:DeleteProvisionedModelThroughput", "release-throughput"):
         ended = machine.run()

@@ -10,6 +10,8 @@ from local.fault_matrix.play import Target, play
 from local.server import OfflineAws
 from operate.deployed import Deployed
 
+pytestmark = pytest.mark.usefixtures("enforced")
+
 BUY, DELETE = "CreateProvisionedModelThroughput", "DeleteProvisionedModelThroughput"
 START = "CreateModelCustomizationJob"
 SERVING = "Wait for throughput"

@@ -21,6 +21,8 @@ from local.server import OfflineAws
 from operate.deployed import Deployed
 from tests.workflow.deployed_machine import Machine, Outcome
 
+pytestmark = pytest.mark.usefixtures("enforced")
+
 ROOT = Path(__file__).parent.parent.parent
 ARTICLE = ROOT.parent / "shared" / "data" / "article"
 BUY, DELETE = "CreateProvisionedModelThroughput", "DeleteProvisionedModelThroughput"
@@ -36,6 +38,14 @@ def inbox(offline: OfflineAws, deployed: Deployed) -> Iterator[str]:
     sns: Any = boto3.client("sns")
     queue = sqs.create_queue(QueueName="inbox")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    allow = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn["QueueArn"],
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
     [topic] = [
         each["TopicArn"]
         for each in sns.list_topics()["Topics"]
@@ -343,9 +353,8 @@ def test_a_run_waits_until_a_person_approves(machine: Machine, inbox: str) -> No
     assert (unknown.status, unknown.error) == ("FAILED", "DecisionRefused")
     assert f"Did you mean '{run}'" in unknown.cause
 
-    assert decide(machine, {"run": run, "decision": "approve", "reason": "go"}).status == (
-        "SUCCEEDED"
-    )
+    approved = decide(machine, {"run": run, "decision": "approve", "reason": "go"})
+    assert approved.status == "SUCCEEDED", approved.cause
     ended = machine.wait(arn)
     assert ended.status == "SUCCEEDED", ended.cause
     assert read_json(machine, ended, "manifest.json")["approval"]["reason"] == "go"
