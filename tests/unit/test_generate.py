@@ -27,11 +27,11 @@ from dataset.generation.journal import path_beside
 from dataset.generation.request import digest
 from lambdas.domain.pairs import read_pair
 from local.bedrock import Fault, Scenario
+from tests.article import ARTICLE, needs_article
 from tests.unit.local.made_documents import pdf_of, sentence, text_of
 from tests.unit.local.offline_bedrock import Account
 
 Request = dict[str, Any]
-ARTICLE = Path(__file__).parents[3] / "shared" / "data" / "article"
 
 
 an_account = functools.cache(Account)  # what reads documents has no state
@@ -752,7 +752,7 @@ def test_pairs_in_japanese_stay_readable(tmp_path: Path) -> None:
     assert all(each["quote"] in text for each in ran.pairs)
 
 
-@pytest.mark.skipif(not ARTICLE.is_dir(), reason="the published report's data is not here")
+@needs_article
 def test_the_reports_own_answers_give_pairs(tmp_path: Path) -> None:
     published = json.loads((ARTICLE / "training.json").read_text(encoding="utf-8"))
     text = "\n\n".join(each["sentence2"] for each in published)

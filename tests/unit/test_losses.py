@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -20,10 +19,10 @@ from lambdas.domain.losses import (
     verdict,
 )
 from lambdas.read_loss_curves import read_loss_curves
+from tests.article import ARTICLE, needs_article
 from tests.unit.fakes_s3 import FakeS3, install
 from tests.unit.made_up import NOW, PREFIX, run, training
 
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "article"
 JOB = f"{PREFIX}/training/model-customization-job-abcdefghijkl"
 TRAINING_KEY = f"{JOB}/training_artifacts/{TRAINING_FILE}"
 VALIDATION_KEY = f"{JOB}/validation_artifacts/post_fine_tuning_validation/{VALIDATION_FILE}"
@@ -183,10 +182,9 @@ def test_the_state_says_where_it_looked(monkeypatch: pytest.MonkeyPatch) -> None
         read_loss_curves(REQUEST)
 
 
+@needs_article
 def test_the_published_job_turns_up_after_epoch_six() -> None:
-    files = [SHARED / TRAINING_FILE, SHARED / VALIDATION_FILE]
-    if not all(path.exists() for path in files):
-        return  # the report's own files lie beside the repository, if at all
+    files = [ARTICLE / TRAINING_FILE, ARTICLE / VALIDATION_FILE]
     losses = history(*(path.read_text() for path in files))
     assert losses.best is not None
     assert (len(losses.epochs), losses.best.epoch, losses.over_fit) == (7, 6, True)

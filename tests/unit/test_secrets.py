@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -19,8 +18,8 @@ from lambdas.domain.validation.personal import (
     resident_number,
 )
 from lambdas.domain.validation.secrets import entropy_bits, find_secrets, masked
+from tests.article import ARTICLE, needs_article
 
-ARTICLE = Path(os.environ.get("REPORT_DATA", "no such folder"))  # the published report's files
 DATASET = Path(__file__).parents[2] / "dataset"
 RANDOM = "q7Zr2Vd9Kx4Mw8Tn5Bj3Hs6Pf1Gy0Lc9Qa2We8Ru"  # 41 letters and digits of no meaning
 
@@ -103,7 +102,7 @@ def test_the_projects_own_data_has_none(path: Path) -> None:
         assert [hits(text) for text in record.values() if hits(text)] == []
 
 
-@pytest.mark.skipif(not ARTICLE.exists(), reason="REPORT_DATA names no folder")
+@needs_article
 def test_the_reports_data_has_none() -> None:
     for path in ARTICLE.glob("*.json"):
         assert hits(path.read_text()) == []

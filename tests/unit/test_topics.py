@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.validation.topics import MOST_WORDS, Topics, pack_words
+from tests.article import ARTICLE, needs_article
 
-ARTICLE = Path(os.environ.get("REPORT_DATA", "no such folder"))  # the published report's files
 DATASET = Path(__file__).parents[2] / "dataset"
 SUBJECTS = ("coffee", "trains", "violins", "glaciers", "chess", "tax law")
 
@@ -92,7 +90,7 @@ def test_the_projects_own_evaluation_is_covered() -> None:
     assert [at for at, each in enumerate(questions) if topics.thin(each)] == []
 
 
-@pytest.mark.skipif(not ARTICLE.exists(), reason="REPORT_DATA names no folder")
+@needs_article
 def test_of_the_reports_questions_the_one_on_agents_is_thin() -> None:
     topics = Topics(records(ARTICLE / "training.json", "sentence1", "sentence2"))
     examples = json.loads((ARTICLE / "evaluation.json").read_text())
