@@ -149,11 +149,18 @@ def prepare(source: Path, out: Path, model: Model, wishes: Wishes = Wishes()) ->
 def _plan_split(plan: _Plan, source: Path, model: Model, wishes: Wishes) -> None:
     shares = shares_of(wishes.split)
     entries = read_entries(source, wishes.keys)
-    for name, part in zip(_NAMES, split(entries, shares, wishes.seed), strict=True):
+    parts = split(entries, shares, wishes.seed)
+    for name, part in zip(_NAMES, parts.files, strict=True):
         if part:
             plan.convert(name, part, model, wishes.style)
     plan.converted.append(source.name)
     plan.notes += (f"{source.name}: {note}" for note in ignored_keys(entries))
+    if parts.not_compared:
+        plan.notes.append(
+            f"{number(len(parts.not_compared), 'record')} resemble more others than each is "
+            f"compared with, the first at {parts.not_compared[0]}: near-duplicates of these may "
+            "stand in two files; the check says where one does"
+        )
 
 
 def _plan_folder(plan: _Plan, folder: Path, model: Model, wishes: Wishes) -> None:

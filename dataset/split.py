@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import sha256
+from typing import NamedTuple
 
 from dataset.raw import SourceInvalid
 from dataset.sources import Entry
-from lambdas.domain.validation.near import near_duplicate_groups
+from lambdas.domain.validation.neighbours import near_duplicate_groups
 
 DEFAULT = "80/10/10"
 _SHARES = re.compile(r"(\d{1,3})/(\d{1,3})/(\d{1,3})")
@@ -19,6 +20,13 @@ _NAMES = ("training", "validation", "evaluation")
 _EVALUATION = 2
 
 Shares = tuple[int, int, int]
+
+
+class Split(NamedTuple):
+    """Training, validation and evaluation entries, each in the source's order."""
+
+    files: tuple[list[Entry], list[Entry], list[Entry]]
+    not_compared: list[str]  # places of records that resemble more others than are compared
 
 
 def shares_of(text: str) -> Shares:
@@ -33,10 +41,8 @@ def shares_of(text: str) -> Shares:
     return training, validation, evaluation
 
 
-def split(
-    entries: Sequence[Entry], shares: Shares, seed: int
-) -> tuple[list[Entry], list[Entry], list[Entry]]:
-    """Return training, validation and evaluation entries, each in the source's order.
+def split(entries: Sequence[Entry], shares: Shares, seed: int) -> Split:
+    """Return training, validation and evaluation entries.
 
     Records with the same or nearly the same prompt, or nearly the same longer answer, stay
     together, and every topic is spread by the same shares. The result follows from the texts, the
@@ -49,7 +55,11 @@ def split(
         There are too few records, or groups of records, for each file to have one.
     """
     files = _Files(entries, shares)
-    for group in _groups(entries, seed):
+    groups, not_compared = near_duplicate_groups(
+        [each.conversation.prompt for each in entries],
+        [each.conversation.answer for each in entries],
+    )
+    for group in _in_order(groups, entries, seed):
         files.add(group)
     for name, share, numbers in zip(_NAMES, shares, files.numbers, strict=True):
         if share and not numbers:
@@ -60,16 +70,16 @@ def split(
     training, validation, evaluation = (
         [entries[at] for at in sorted(each)] for each in files.numbers
     )
-    return training, validation, evaluation
+    places = [entries[at].place for at in sorted(not_compared)]
+    return Split((training, validation, evaluation), places)
 
 
-def _groups(entries: Sequence[Entry], seed: int) -> list[list[int]]:
+def _in_order(
+    groups: Collection[list[int]], entries: Sequence[Entry], seed: int
+) -> list[list[int]]:
     """Return groups, first those that fit in few places: conversations, then large ones."""
-    prompts = [each.conversation.prompt for each in entries]
-    answers = [each.conversation.answer for each in entries]
-    groups = near_duplicate_groups(prompts, answers)
     # A hash draws the same lots in every version of Python, whatever the order of the records.
-    lots = {group[0]: min(_lot(seed, prompts[at], answers[at]) for at in group) for group in groups}
+    lots = {group[0]: min(_lot(seed, entries[at]) for at in group) for group in groups}
     return sorted(
         groups, key=lambda group: (_are_pairs(entries, group), -len(group), lots[group[0]])
     )
@@ -79,8 +89,9 @@ def _are_pairs(entries: Sequence[Entry], group: Sequence[int]) -> bool:
     return all(entries[at].is_pair for at in group)
 
 
-def _lot(seed: int, prompt: str, answer: str) -> bytes:
-    return sha256(f"{seed}\0{prompt}\0{answer}".encode(errors="surrogatepass")).digest()
+def _lot(seed: int, entry: Entry) -> bytes:
+    said = entry.conversation
+    return sha256(f"{seed}\0{said.prompt}\0{said.answer}".encode(errors="surrogatepass")).digest()
 
 
 class _Files:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdas.domain.validation.advice import Sketch, dataset_advice, record_advice, sketch
 from lambdas.domain.validation.codes import CODES
 from lambdas.domain.validation.conversation import Conversation, Turn
 from lambdas.domain.validation.endings import ending_of
+from lambdas.domain.validation.fields import field_of
 from lambdas.domain.validation.findings import Finding
 from lambdas.domain.validation.language import language_of
+from tests.article import ARTICLE, needs_article
 
-ARTICLE = Path(os.environ.get("REPORT_DATA", "no such folder"))  # the published report's files
 DATASET = Path(__file__).parents[2] / "dataset"
 ANSWERS = [each["answer"] for each in json.loads((DATASET / "training.json").read_text())]
 QUESTIONS = [each["question"] for each in json.loads((DATASET / "training.json").read_text())]
@@ -191,7 +191,7 @@ def test_the_projects_own_dataset_has_only_lonely_records() -> None:
     assert {each.code for each in advise(*_files(DATASET, "question", "answer"))} == {"thin-topic"}
 
 
-@pytest.mark.skipif(not ARTICLE.exists(), reason="REPORT_DATA names no folder")
+@needs_article
 def test_the_reports_thin_topic_and_leaked_answer_are_told() -> None:
     findings = advise(*_files(ARTICLE, "sentence1", "sentence2"))
     assert found(findings, "thin-topic") == [("training", None), ("evaluation", 3)]
@@ -232,9 +232,33 @@ def test_no_records_have_no_advice() -> None:
     assert list(dataset_advice({"training": []})) == []
 
 
+@settings(deadline=None)  # a machine may be busy
 @given(st.lists(st.tuples(st.text(max_size=80), st.text(max_size=80)), max_size=25))
 def test_any_records_can_be_advised_on(pairs: list[tuple[str, str]]) -> None:
     for pair in pairs:
         list(record_advice(conversation(*pair)))
     for each in advise(pairs, pairs[:3], pairs[3:6]):
         each.message.encode()
+
+
+def test_records_that_resemble_too_many_are_said_to_be_not_compared() -> None:
+    question = "What does order {} of our customer cost, with shipping, tax and insurance, in {}?"
+    towns = ["Oslo", "Bern", "Rome", "Riga"]
+    asked = [question.format(at, towns[at % 4]) for at in range(1500)]
+    pairs = [(each, f"{ANSWERS[at % 100]} {at}") for at, each in enumerate(asked)]
+    findings = [each for each in advise(pairs) if each.code == "not-compared"]
+    assert [(each.file, each.line) for each in findings] == [("training", None)]
+    assert "resemble more others than each is compared with" in findings[0].message
+    assert found(advise(usual()), "not-compared") == []
+
+
+def test_findings_name_the_field_of_the_file() -> None:
+    cut = "A custom model can be served only after someone has bought capacity for the"
+    said = conversation("Ask jane.doe@acme-widgets.co.uk.", cut)
+    for kind, record_format, fields in (
+        ("training", "claude-messages", ["messages[0].content", "messages[1].content"]),
+        ("validation", "prompt-completion", ["prompt", "completion"]),
+        ("evaluation", "converse", ["question", "reference_answer"]),
+    ):
+        problems = record_advice(said, field_of(kind, record_format))  # type: ignore[arg-type]  # literals of a loop
+        assert [each.field for each in problems] == fields

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset.formats import Style
@@ -197,6 +197,7 @@ def through(folder: Path, model: Model, name: str, content: str) -> list[tuple[s
     return said(read_entries(folder / "out" / "training.jsonl"))
 
 
+@settings(deadline=None)  # a machine may be busy
 @given(pairs=PAIRS, model=st.sampled_from(sorted(MODELS)))
 def test_every_text_comes_through_unchanged(pairs: list[tuple[str, str]], model: str) -> None:
     with TemporaryDirectory() as scratch:
@@ -204,6 +205,7 @@ def test_every_text_comes_through_unchanged(pairs: list[tuple[str, str]], model:
             assert through(Path(scratch), MODELS[model], name, written(pairs)) == pairs
 
 
+@settings(deadline=None)  # a machine may be busy
 @given(pairs=PAIRS)
 def test_formats_convert_into_each_other_and_back(pairs: list[tuple[str, str]]) -> None:
     with TemporaryDirectory() as scratch:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dataset.sources import Entry, SourceInvalid
 from dataset.split import Shares, shares_of, split
 from lambdas.domain.validation import Conversation, Turn
-from lambdas.domain.validation.near import near_duplicate_groups
+from lambdas.domain.validation.neighbours import near_duplicate_groups
 
 WORDS = [
     *("apple", "river", "stone", "cloud", "engine"),
@@ -48,7 +48,7 @@ def test_the_shares_are_met_in_the_order_of_the_source(
     shares: Shares, expected: tuple[int, int, int]
 ) -> None:
     entries = unlike(100)
-    files = split(entries, shares, seed=0)
+    files = split(entries, shares, seed=0).files
     assert sizes(files) == expected
     for file in files:
         assert file == [each for each in entries if each in file]
@@ -56,29 +56,29 @@ def test_the_shares_are_met_in_the_order_of_the_source(
 
 def test_the_seed_decides_and_the_order_of_the_records_does_not() -> None:
     entries = unlike(60)
-    one, again, other = (split(entries, (80, 10, 10), seed) for seed in (1, 1, 2))
+    one, again, other = (split(entries, (80, 10, 10), seed).files for seed in (1, 1, 2))
     assert one == again
     assert questions(one[2]) != questions(other[2])
-    turned = split(entries[::-1], (80, 10, 10), seed=1)
+    turned = split(entries[::-1], (80, 10, 10), seed=1).files
     assert [sorted(questions(each)) for each in turned] == [sorted(questions(each)) for each in one]
 
 
 def test_the_split_is_the_same_on_every_machine() -> None:
     entries = [entry(f"{word} {word}?", word) for word in WORDS]
-    assert [questions(each) for each in split(entries, (60, 20, 20), seed=7)[1:]] == [
+    assert [questions(each) for each in split(entries, (60, 20, 20), seed=7).files[1:]] == [
         ["apple apple?", "river river?"],
         ["engine engine?", "lantern lantern?"],
     ]
 
 
 def test_every_topic_is_spread_by_the_shares() -> None:
-    files = split(unlike(240, topics=12), (80, 10, 10), seed=3)
+    files = split(unlike(240, topics=12), (80, 10, 10), seed=3).files
     for file, expected in zip(files, (16, 2, 2), strict=True):
         assert set(Counter(each.topic for each in file).values()) == {expected}
 
 
 def test_topics_of_one_record_each_leave_the_shares_alone() -> None:
-    assert sizes(split(unlike(100, topics=100), (80, 10, 10), seed=3)) == (80, 10, 10)
+    assert sizes(split(unlike(100, topics=100), (80, 10, 10), seed=3).files) == (80, 10, 10)
 
 
 ALIKE = "What does the {} of the artefact bucket in the storage stack do when a run ends {}"
@@ -90,9 +90,9 @@ def test_what_is_nearly_the_same_stays_in_one_file(seed: int, copies: list[int])
     entries = unlike(20)
     for word, count in zip(WORDS, copies, strict=False):
         entries += [entry(f"{word * 9} " + ALIKE.format(word, n), f"{word}") for n in range(count)]
-    files = split(entries, (60, 20, 20), seed)
+    files = split(entries, (60, 20, 20), seed).files
     assert sum(sizes(files)) == len(entries)
-    together = [set(group) for group in near_duplicate_groups(*texts(entries))]
+    together = [set(group) for group in near_duplicate_groups(*texts(entries)).groups]
     where = {id(each): name for name, file in enumerate(files) for each in file}
     for group in together:
         assert len({where[id(entries[at])] for at in group}) == 1
@@ -105,7 +105,7 @@ def texts(entries: list[Entry]) -> tuple[list[str], list[str]]:
 
 def test_conversations_are_not_put_into_evaluation() -> None:
     entries = [*unlike(20), *(entry(f"{word} {n}", turns=2) for n, word in enumerate(WORDS))]
-    files = split(entries, (50, 0, 50), seed=0)
+    files = split(entries, (50, 0, 50), seed=0).files
     assert all(each.is_pair for each in files[2])
     assert sizes(files) == (15, 0, 15)
 
@@ -122,3 +122,7 @@ def test_shares_are_three_per_cents() -> None:
     for wrong in ("80/10", "80/10/20", "0/50/50", "a/b/c", "80/10/10/0", "100/-10/10"):
         with pytest.raises(SourceInvalid, match=r"three per cents .* such as 80/10/10"):
             shares_of(wrong)
+
+
+def test_records_that_could_not_be_compared_with_all_are_named() -> None:
+    assert split(unlike(100), (80, 10, 10), seed=0).not_compared == []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,19 +14,18 @@ from hypothesis import strategies as st
 from lambdas.domain.validation.near import (
     NEAR,
     SKETCH_HASHES,
-    near_duplicate_groups,
-    near_pairs,
     normalised,
     similarity,
     sketch_text,
 )
+from lambdas.domain.validation.neighbours import MOST_COMPARED, NearPairs, near_duplicate_groups
+from tests.article import ARTICLE, needs_article
 
-ARTICLE = Path(os.environ.get("REPORT_DATA", "no such folder"))  # the published report's files
 DATASET = Path(__file__).parents[2] / "dataset"
 
 
 def pairs(texts: list[str]) -> set[tuple[int, int]]:
-    return {(a, b) for a, b, _ in near_pairs([sketch_text(text) for text in texts])}
+    return {(a, b) for a, b, _ in NearPairs([sketch_text(text) for text in texts])}
 
 
 def questions() -> list[str]:
@@ -74,7 +73,7 @@ def edited(text: str, share: float, chance: random.Random) -> str:
 )
 def test_texts_that_differ_in_little_are_near(one: str, other: str) -> None:
     assert similarity(sketch_text(one), sketch_text(other)) >= NEAR
-    assert near_duplicate_groups([one, "Something else entirely.", other]) == [[0, 2], [1]]
+    assert near_duplicate_groups([one, "Something else entirely.", other]).groups == [[0, 2], [1]]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +86,7 @@ def test_texts_that_differ_in_little_are_near(one: str, other: str) -> None:
     ],
 )
 def test_texts_that_ask_something_else_are_not(one: str, other: str) -> None:
-    assert near_duplicate_groups([one, other]) == [[0], [1]]
+    assert near_duplicate_groups([one, other]).groups == [[0], [1]]
 
 
 def test_a_common_template_makes_no_duplicates() -> None:
@@ -102,15 +101,15 @@ def test_a_common_template_makes_no_duplicates() -> None:
 def test_groups_are_transitive_and_hold_each_position_once() -> None:
     text = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
     chain = [text, text.replace("one", "uno"), text.replace("one", "uno").replace("two", "due")]
-    assert near_duplicate_groups([*chain, "alone"]) == [[0, 1, 2], [3]]
+    assert near_duplicate_groups([*chain, "alone"]).groups == [[0, 1, 2], [3]]
 
 
 def test_answers_group_questions_that_share_one() -> None:
     answer = answers()[0]
     asked = ["What is it?", "Please explain the service to me.", "And this?"]
     groups = near_duplicate_groups(asked, [answer, answer.replace("managed ", ""), "Yes."])
-    assert groups == [[0, 1], [2]]
-    assert near_duplicate_groups(["a?", "b?"], ["Yes.", "Yes."]) == [[0], [1]]
+    assert groups.groups == [[0, 1], [2]]
+    assert near_duplicate_groups(["a?", "b?"], ["Yes.", "Yes."]).groups == [[0], [1]]
 
 
 def test_the_estimate_is_near_the_exact_index() -> None:
@@ -138,14 +137,14 @@ def test_the_projects_own_questions_are_all_different() -> None:
     assert not pairs(questions())
 
 
-@pytest.mark.skipif(not ARTICLE.exists(), reason="REPORT_DATA names no folder")
+@needs_article
 def test_the_reports_leak_between_validation_and_evaluation_is_found() -> None:
     asked = [
         each["question"]
         for name in ("validation", "evaluation")
         for each in json.loads((ARTICLE / f"{name}.json").read_text())
     ]
-    groups = [each for each in near_duplicate_groups(asked) if len(each) > 1]
+    groups = [each for each in near_duplicate_groups(asked).groups if len(each) > 1]
     assert [[asked[at] for at in each] for each in groups] == [
         ["What can you do with Amazon Bedrock?"] * 2
     ]
@@ -153,13 +152,13 @@ def test_the_reports_leak_between_validation_and_evaluation_is_found() -> None:
 
 def test_thousands_of_copies_are_one_group() -> None:
     text = " ".join(questions()[:3])
-    assert len(near_duplicate_groups([text] * 2000 + [text.upper()] * 1000)) == 1
+    assert near_duplicate_groups([text] * 2000 + [text.upper()] * 1000).groups == [[*range(3000)]]
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(max_size=80), max_size=12))
 def test_any_texts_are_partitioned(texts: list[str]) -> None:
-    groups = near_duplicate_groups(texts)
+    groups = near_duplicate_groups(texts).groups
     assert sorted(at for group in groups for at in group) == list(range(len(texts)))
 
 
@@ -174,3 +173,68 @@ def test_a_long_text_costs_little_and_is_found_after_an_insertion() -> None:
     text = " ".join(answers() * 3)
     sketch = sketch_text(text)
     assert similarity(sketch, sketch_text("An insertion at the start. " + text)) > NEAR
+
+
+def sketches_of(kind: str, count: int) -> list[bytes]:
+    """Make files that tempt a comparison of everything with everything."""
+    chance = random.Random(3)  # noqa: S311  # no secret: a repeatable choice
+    words = sorted({word for answer in answers() for word in answer.split()})
+    made: dict[str, Callable[[int], str]] = {
+        "copies": lambda _: answers()[0],
+        "template": lambda at: f"What does order {at} of our customer cost, with shipping and tax?",
+        "edited": lambda at: edited(answers()[at % 3], 0.05, chance),
+        "random": lambda _: " ".join(chance.choices(words, k=30)),
+    }
+    return [sketch_text(made[kind](at)) for at in range(count)]
+
+
+@pytest.mark.parametrize("kind", ["copies", "template", "edited", "random"])
+def test_comparisons_grow_with_the_texts_and_not_with_their_pairs(kind: str) -> None:
+    few, many = (NearPairs(sketches_of(kind, count)) for count in (300, 1200))
+    pairs = [sum(1 for _ in each) for each in (few, many)]
+    assert few.comparisons <= 300 * MOST_COMPARED
+    assert many.comparisons <= 1200 * MOST_COMPARED
+    assert pairs[1] <= 1200 * MOST_COMPARED
+
+
+def test_copies_cost_no_comparison_and_have_the_pairs_of_their_original() -> None:
+    text = answers()[0]
+    near = text.replace("managed ", "")
+    found = NearPairs([sketch_text(each) for each in [text] * 500 + [near] * 500])
+    pairs = {(earlier, later) for earlier, later, _ in found}
+    assert found.comparisons == 1
+    assert {(0, at) for at in range(1, 1000)} <= pairs
+    assert {(500, at) for at in range(501, 1000)} <= pairs
+    assert not found.cut
+
+
+def test_texts_that_resemble_too_many_are_known_by_name() -> None:
+    alike = [edited(answers()[0], 0.02, random.Random(at)) for at in range(28)]  # noqa: S311  # same
+    found = NearPairs([*map(sketch_text, answers()[1:40]), *map(sketch_text, alike)])
+    near = {later for _, later, _ in found}
+    assert found.cut
+    assert found.cut <= near
+    assert min(found.cut) >= 39
+
+
+def test_groups_compare_nothing_that_is_joined_already() -> None:
+    alike = [edited(answers()[0], 0.02, random.Random(at)) for at in range(28)]  # noqa: S311  # same
+    groups, cut = near_duplicate_groups(alike)
+    assert groups == [[*range(28)]]
+    assert not cut
+
+
+def test_sketches_that_leave_out_what_differs_are_still_compared_with_others() -> None:
+    template = (
+        "What does a model unit of provisioned throughput cost in the region of {}, order {}?"
+    )
+    towns = ["Long", "Oslo", "Bern", "Riga", "Rome", "Kyiv", "Lima", "Baku"]
+    texts = [template.format(towns[at % 8], at // 8) for at in range(600)]
+    sketches = [sketch_text(text) for text in texts]
+    copies = {at for at, each in enumerate(sketches) if sketches.index(each) != at}
+    found = {(earlier, later) for earlier, later, _ in NearPairs(sketches, effort=40)}
+    turned = NearPairs(sketches[::-1], effort=40)
+    last = len(texts) - 1
+    assert copies
+    joined = {at for pair in found for at in pair}
+    assert joined == {last - at for earlier, later, _ in turned for at in (earlier, later)}

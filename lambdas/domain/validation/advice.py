@@ -10,18 +10,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import groupby
+from operator import itemgetter
 
 from lambdas.domain.validation.conversation import Conversation
 from lambdas.domain.validation.endings import Ending, ending_of
+from lambdas.domain.validation.fields import FieldOf, content_of
 from lambdas.domain.validation.findings import Finding, Problem
 from lambdas.domain.validation.language import language_of
-from lambdas.domain.validation.near import (
-    near_pairs,
-    normalised,
-    similarity,
-    sketch_text,
-    telling,
-)
+from lambdas.domain.validation.near import normalised, similarity, sketch_text, telling
+from lambdas.domain.validation.neighbours import MOST_COMPARED, NearPairs
 from lambdas.domain.validation.personal import find_personal
 from lambdas.domain.validation.secrets import find_secrets
 from lambdas.domain.validation.topics import ALIKE, Topics, pack_words
@@ -50,9 +48,11 @@ class Sketch:
     ending: Ending | None
 
 
-def record_advice(conversation: Conversation) -> Iterator[Problem]:
+def record_advice(
+    conversation: Conversation, field_of_turn: FieldOf = content_of
+) -> Iterator[Problem]:
     """Yield the warnings that one record shows by itself; no message holds a secret whole."""
-    for path, text in _paths(conversation):
+    for path, text in _paths(conversation, field_of_turn):
         for hit in find_secrets(text):
             yield _problem(
                 path,
@@ -72,7 +72,7 @@ def record_advice(conversation: Conversation) -> Iterator[Problem]:
         if turn.role == "assistant" and ending_of(turn.text) == "cut":
             which = "the answer" if at == last else "an earlier answer"
             yield _problem(
-                f"messages[{at}].content",
+                field_of_turn(at),
                 "truncated-answer",
                 f"{which} ends in its middle: …{_tail(turn.text)}",
                 "complete it: a model learns to stop there",
@@ -98,11 +98,11 @@ def _problem(path: str, code: str, message: str, fix: str) -> Problem:
     return Problem(path, code, message, fix, "warning")
 
 
-def _paths(conversation: Conversation) -> Iterator[tuple[str, str]]:
+def _paths(conversation: Conversation, field_of_turn: FieldOf) -> Iterator[tuple[str, str]]:
     if conversation.system:
         yield "system", conversation.system
     for at, turn in enumerate(conversation.turns):
-        yield f"messages[{at}].content", turn.text
+        yield field_of_turn(at), turn.text
 
 
 def _tail(text: str) -> str:
@@ -137,15 +137,37 @@ def dataset_advice(sketches: Sketches, *, evaluation: str | None = None) -> Iter
 def _near(sketches: Sketches) -> Iterator[Finding]:
     """Yield near-duplicates within files and near leaks between them, one a record."""
     places = [(file, line, each) for file, records in sketches.items() for line, each in records]
-    by_prompt = near_pairs([each.prompt for _, _, each in places])
-    by_answer = near_pairs(telling([each.answer for _, _, each in places]))
-    told: set[int] = set()
+    told: dict[int, Finding] = {}
+    by_prompt = NearPairs([each.prompt for _, _, each in places])
+    by_answer = NearPairs(
+        telling(each.answer for _, _, each in places), known=lambda _, later: later in told
+    )
     for what, pairs in (("prompt", by_prompt), ("answer", by_answer)):
-        for earlier, later, alike in pairs:
-            finding = _near_pair(what, places[earlier], places[later], alike)
-            if finding and later not in told:
-                told.add(later)
-                yield finding
+        for later, found in groupby(pairs, key=itemgetter(1)):
+            for earlier, _, alike in sorted(found):
+                finding = _near_pair(what, places[earlier], places[later], alike)
+                if finding and later not in told:
+                    told[later] = finding
+                    yield finding
+    first = places[0][0] if places else ""
+    # Of a near-duplicate, a leak may still be unknown, unless no file stands before its own.
+    settled = {at for at, each in told.items() if each.code == "near-leak" or each.file == first}
+    unsettled = (by_prompt.cut | by_answer.cut) - settled
+    yield from _left_out([places[at][:2] for at in sorted(unsettled)])
+
+
+def _left_out(records: Iterable[tuple[str, int]]) -> Iterator[Finding]:
+    """Say, file by file, which records were not compared with all that they resemble."""
+    for file, found in groupby(records, key=itemgetter(0)):
+        lines = [line for _, line in found]
+        yield _finding(
+            file,
+            None,
+            "not-compared",
+            f"{len(lines)} of the records resemble more others than each is compared with, which "
+            f"are {MOST_COMPARED} at most: {_shown_lines(lines)}",
+            "look at these yourself: they may be near-duplicates, or leaks, that are not told",
+        )
 
 
 def _near_pair(

@@ -10,9 +10,10 @@ from lambdas.domain.catalogue import Model
 from lambdas.domain.validation.advice import Sketch, dataset_advice
 from lambdas.domain.validation.blocks import ranges_of
 from lambdas.domain.validation.codes import Severity
+from lambdas.domain.validation.fields import Kind
 from lambdas.domain.validation.findings import Finding, Findings
 from lambdas.domain.validation.report import FileSummary, Report
-from lambdas.domain.validation.scan import MAX_COMPARED, Compared, Kind, Scanned, Task
+from lambdas.domain.validation.scan import MAX_COMPARED, Compared, Scanned, Task
 from lambdas.domain.validation.sources import Source
 from lambdas.domain.validation.systems import SystemPrompts
 from lambdas.domain.validation.workers import Work, scan_ranges
@@ -344,10 +345,13 @@ class _Check:
 def _summary(total: Scanned, size_bytes: int) -> FileSummary:
     share = total.characters / total.sampled_characters if total.sampled_characters else 0.0
     least = total.characters // _CHARACTERS_PER_TOKEN
+    most = max(least, round(total.sampled_tokens * share))
+    expected = round(total.sampled_expected_tokens * share)
     return FileSummary(
         lines=total.lines,
         records=total.records,
         size_bytes=size_bytes,
-        tokens=max(least, round(total.sampled_tokens * share)),
+        tokens=most,
         least_tokens=least,
+        expected_tokens=min(max(least, expected), most),
     )

@@ -101,7 +101,7 @@ _ADVICE = _warnings(
     near_leak="nearly the same prompt stands in another file",
     several_system_prompts="the training records have different system prompts",
     other_system_prompt="no training record has the system prompt that answers are asked with",
-    not_compared="the file has more records than are compared with each other",
+    not_compared="records, or some that resemble very many others, were not compared with all",
     short_answer="an answer is far shorter than the others",
     long_answer="an answer is far longer than the others",
     truncated_answer="an answer looks cut off",
@@ -112,6 +112,7 @@ _ADVICE = _warnings(
     card_number="a text holds a payment card number; its checksum is right",
     identity_number="a text holds a passport, tax or other identity number; its checksum is right",
     personal_data="Amazon Comprehend finds a name, an address or other personal data",
+    not_screened="Amazon Comprehend did not look at all records: languages, ceiling or throttling",
     thin_topic="a topic has too few training records to be learned",
 )
 

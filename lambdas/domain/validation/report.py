@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lambdas.domain.catalogue import Model
@@ -22,6 +22,7 @@ class FileSummary:
     size_bytes: int = 0
     tokens: int = 0  # estimate from above; of more than 2 MiB, from a sample of the records
     least_tokens: int = 0  # at six characters a token
+    expected_tokens: int = 0  # between the two, as `tokens.estimate` expects
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Report:
     files: Mapping[str, FileSummary]
     system_prompt: str | None  # what answers are asked with: the one given, else the commonest
     fail_on: frozenset[str] = frozenset()
+    services: Mapping[str, Any] = field(default_factory=dict)  # what those asked have looked at
 
     @property
     def valid(self) -> bool:
@@ -60,6 +62,7 @@ class Report:
                     for (file, code, severity), count in sorted(self.findings.counts.items())
                 ],
                 "kept_per_code_and_file": KEPT_PER_CODE,
+                **({"services": dict(self.services)} if self.services else {}),
             },
         }
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from lambdas.domain.catalogue import Model
 from lambdas.domain.validation import lines
@@ -16,6 +16,7 @@ from lambdas.domain.validation.blocks import Block, LineReader, LongLine, Range
 from lambdas.domain.validation.clean import clean_reader
 from lambdas.domain.validation.codes import Severity
 from lambdas.domain.validation.conversation import Conversation, Example
+from lambdas.domain.validation.fields import Kind, field_of
 from lambdas.domain.validation.findings import KEPT_PER_CODE, Problem, Problems
 from lambdas.domain.validation.odd import parsed, read_odd
 from lambdas.domain.validation.records import read_conversation, read_example
@@ -23,7 +24,6 @@ from lambdas.domain.validation.sources import Source
 from lambdas.domain.validation.systems import SystemPrompts
 from lambdas.domain.validation.tokens import estimate, family_of, least_tokens
 
-Kind = Literal["training", "validation", "evaluation"]
 MAX_COMPARED = 25_000  # records of one file that are compared; more than any model takes
 MAX_ID_CHARACTERS = 128
 # The tokens of a file of this size are estimated in full, those of a larger one at some points:
@@ -62,6 +62,7 @@ class Scanned:
     characters: int = 0  # of all texts
     sampled_characters: int = 0
     sampled_tokens: int = 0
+    sampled_expected_tokens: int = 0
     crlf_lines: int = 0
     first_crlf_line: int = 0
     problems: list[tuple[int, Problem]] = field(default_factory=list)
@@ -90,6 +91,7 @@ class Scanned:
         self.characters += later.characters
         self.sampled_characters += later.sampled_characters
         self.sampled_tokens += later.sampled_tokens
+        self.sampled_expected_tokens += later.sampled_expected_tokens
         self.crlf_lines += later.crlf_lines
 
 
@@ -111,6 +113,7 @@ class _Scanner:
         self._at_start = part.start == 0
         self._limit = task.model.limits.max_tokens_per_record
         self._family = family_of(task.model)
+        self._field_of = field_of(task.kind, task.model.record_format)
         points = _POINTS_WITH_WARNINGS if task.warnings else _POINTS
         self._step = 1 if task.size_bytes <= _WHOLE_BYTES else task.size_bytes // points
         self._read = clean_reader(task.model, warnings=task.warnings)
@@ -221,7 +224,9 @@ class _Scanner:
         if self._step > 1:
             texts = [text[:_CUT_CHARACTERS] for text in texts]
         self.result.sampled_characters += sum(map(len, texts))
-        self.result.sampled_tokens += estimate(texts, self._family).most
+        tokens = estimate(texts, self._family)
+        self.result.sampled_tokens += tokens.most
+        self.result.sampled_expected_tokens += tokens.expected
 
     def _say_more(self, conversation: Conversation, size_bytes: int, problems: Problems) -> None:
         # A token is at least one byte: a shorter line cannot be over the limit.
@@ -252,7 +257,7 @@ class _Scanner:
     def _compare(self, conversation: Conversation, problems: Problems) -> None:
         if not self._task.warnings:
             return
-        for each in record_advice(conversation):
+        for each in record_advice(conversation, self._field_of):
             problems.add(each)
         if self._task.compare and len(self.result.compared) < MAX_COMPARED:
             whole = repr((conversation.system, conversation.turns))
