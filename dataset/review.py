@@ -19,13 +19,13 @@ from dataset.place import Place, place_of
 from dataset.review_log import ReviewLog
 from lambdas.aws.runtime import BATCH_SIZE, Runtime, in_batches
 from lambdas.domain.catalogue import JUDGES, MODELS, Model, find_judge, find_model
+from lambdas.domain.contracts import ReviewRow as Row
 from lambdas.domain.errors import InputInvalid, ServiceUnavailable, Throttled, TuningError
 from lambdas.domain.review import Rates, Task, affordable_records, most_input_tokens
 from lambdas.domain.review_plan import task_of
 from lambdas.domain.review_results import (
     POOR_SCORE,
     ReviewSummary,
-    Row,
     is_below,
     summarise,
 )

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lambdas.domain.contracts import ReviewRow as Row
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.review import Rates, Task, fingerprint
-from lambdas.domain.review_results import Row
 
 _HEAD = b'{"line": '
 

@@ -17,17 +17,11 @@ from rich.progress import Progress as Bars
 from dataset.findings_text import report_text
 from dataset.statuses import CANNOT_TELL, INVALID, VALID
 from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.asked import Asked, check_and_ask
 from lambdas.domain.catalogue import MODELS, find_model, unknown
 from lambdas.domain.errors import InputInvalid, ServiceUnavailable, Throttled, TuningError
-from lambdas.domain.validation import (
-    WARNINGS,
-    FileSource,
-    Options,
-    Progress,
-    Report,
-    Source,
-    check,
-)
+from lambdas.domain.validation import WARNINGS, FileSource, Options, Progress, Report, Source
+from lambdas.domain.validation.fields import Kind
 from lambdas.domain.validation.workers import WorkerDied
 
 _UNREADABLE = (
@@ -39,7 +33,8 @@ _UNREADABLE = (
     OSError,
     WorkerDied,
 )
-_KINDS = ("training", "validation", "evaluation")
+_KINDS: tuple[Kind, ...] = ("training", "validation", "evaluation")
+_COMPREHEND_USD, _MOST_USD = 1.0, 1_000
 _SHOWN_FROM_BYTES = 16 * 1024**2  # a smaller file is read before its bar could be
 _DESCRIPTION = """\
 Check files against every rule of the model's format, as a run does: what is valid here is valid
@@ -84,6 +79,25 @@ def add_parser(commands: Commands) -> None:
         help="warnings that make the dataset invalid",
     )
     command.add_argument(
+        "--comprehend",
+        action="store_true",
+        help="have Amazon Comprehend look for names and addresses in English and Spanish, once the "
+        "rules find the dataset valid; costs money",
+    )
+    command.add_argument(
+        "--comprehend-max-usd",
+        type=_dollars,
+        default=_COMPREHEND_USD,
+        metavar="USD",
+        help=f"ceiling of that, default {_COMPREHEND_USD:g}; beyond it, every 2nd, 4th … record",
+    )
+    command.add_argument(
+        "--count-tokens",
+        action="store_true",
+        help="have Bedrock count the training tokens, of up to 1,000 records; only some models "
+        "are counted, and no Amazon Nova",
+    )
+    command.add_argument(
         "--workers",
         type=_at_least_one,
         default=os.cpu_count() or 1,
@@ -97,6 +111,16 @@ def _codes(text: str) -> frozenset[str]:
     for code in codes - set(WARNINGS):
         raise argparse.ArgumentTypeError(unknown("warning", code, WARNINGS))
     return codes
+
+
+def _dollars(text: str) -> float:
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = 0.0
+    if not 0 < amount <= _MOST_USD:
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount above 0 and up to {_MOST_USD}")
+    return amount
 
 
 def _at_least_one(text: str) -> int:
@@ -121,22 +145,29 @@ def run(options: argparse.Namespace) -> int:
 
 def _checked(options: argparse.Namespace) -> Report:
     model = find_model(options.model)
-    training, validation, evaluation = (_source(getattr(options, kind)) for kind in _KINDS)
-    assert training is not None  # noqa: S101  # argparse demands it
+    places = {kind: getattr(options, kind) for kind in _KINDS}
+    sources = {kind: _source(place) for kind, place in places.items() if place is not None}
     settings = Options(
         system_prompt=options.system_prompt,
         warnings=not options.no_warnings,
         fail_on=options.fail_on,
         workers=options.workers,
     )
+    asked = Asked(
+        comprehend_max_usd=options.comprehend_max_usd if options.comprehend else 0,
+        count_tokens=options.count_tokens,
+        say=_say,
+    )
     with FileBars() as bars:
-        return check(model, training, validation, evaluation, settings, bars.show)
+        return check_and_ask(model, sources, settings, asked, bars.show)
 
 
-def _source(place: str | None) -> Source | None:
-    """Return what reads a file, on this machine or in S3; None for no file."""
-    if place is None:
-        return None
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _source(place: str) -> Source:
+    """Return what reads a file, on this machine or in S3."""
     if place.startswith("s3://"):
         bucket, _, key = place.removeprefix("s3://").partition("/")
         if not bucket or not key:

@@ -7,16 +7,16 @@ from collections.abc import Iterable
 
 from lambdas.aws.artefacts import Artefacts
 from lambdas.domain.catalogue import find_model
+from lambdas.domain.contracts import PlanReviewRequest, ReviewPlan
 from lambdas.domain.errors import CostCeilingExceeded
 from lambdas.domain.review import Rates
 from lambdas.domain.review_plan import MAX_RECORD_BYTES, choose, step_through
-from lambdas.domain.review_results import PlanReviewRequest, ReviewPlan
 from lambdas.pricing import price_book
 from lambdas.step import step
 
 
 def plan_review(request: PlanReviewRequest) -> ReviewPlan:
-    run, dataset, max_usd = request.run, request.dataset, request.max_review_usd
+    run, dataset, max_usd = request.run, request.dataset, request.run.max_review_usd
     rates = Rates.of(price_book(), run.judge_model, run.execution_arn.split(":")[3])
     every = step_through(dataset.training_records, dataset.training_tokens, max_usd, rates)
     artefacts = Artefacts(run.bucket)

@@ -2,37 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from lambdas.answering import earlier_records
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.runtime import Runtime, in_parallel
 from lambdas.domain.catalogue import Model, find_judge, find_model
+from lambdas.domain.contracts import (
+    ReviewedRecords,
+    ReviewRecordsRequest,
+    ReviewRow,
+)
+from lambdas.domain.review import Task
 from lambdas.domain.review_plan import task_of
-from lambdas.domain.review_results import Item, ReviewedRecords, ReviewRecordsRequest, Row
-from lambdas.reviewing import review_record
+from lambdas.domain.review_results import begun, cut, first_row
+from lambdas.reviewing import ask_once
 from lambdas.step import step
 
 
+@dataclass
+class _Journal:
+    """The rows of a batch by line, kept in the bucket before and after each attempt.
+
+    Who is called again, because an answer was lost or the function killed, asks about no record
+    that has its review, and about none more often than the plan has counted on.
+    """
+
+    artefacts: Artefacts
+    key: str
+    rows: dict[int, ReviewRow]
+
+    def read(self) -> None:
+        kept = map(ReviewRow.model_validate, earlier_records(self.artefacts, self.key))
+        self.rows |= {row.line: row for row in kept}
+
+    def write(self, rows: Iterable[ReviewRow]) -> None:
+        self.rows |= {row.line: row for row in rows}
+        self.artefacts.put_records(self.key, (row.model_dump() for row in self.rows.values()))
+
+
 def review_records(request: ReviewRecordsRequest) -> ReviewedRecords:
-    run, items = request.run, request.batch.items
-    artefacts = Artefacts(run.bucket)
-    # The state may be asked again after its answer was lost: nothing is paid for twice.
+    run, items = request.run, request.items
+    model, model_id = find_model(run.model), find_judge(run.judge_model).inference_profile
+    tasks = {item.line: task_of(item.line, item.record, model) for item in items}
     key = f"{run.prefix}/review/batches/{items[0].line}.jsonl"
-    kept = {row.line: row for row in map(Row.model_validate, earlier_records(artefacts, key))}
-    missing = [item for item in items if item.line not in kept]
-    if missing:
-        model, runtime = find_model(run.model), Runtime()
-        model_id = find_judge(run.judge_model).inference_profile
-        rows = in_parallel(lambda item: _row(item, model, model_id, runtime), missing)
-        kept |= {row.line: row for row in rows}
-        artefacts.put_records(key, (row.model_dump() for row in kept.values()))
-    return ReviewedRecords(rows=[kept[item.line] for item in items])
+    first = {line: _first(line, task, model) for line, task in tasks.items()}
+    journal, runtime = _Journal(Artefacts(run.bucket), key, first), Runtime()
+    journal.read()
+    rows = journal.rows
+    while due := [task for task in tasks.values() if task and rows[task.line].attempts_left]:
+        journal.write([begun(rows[task.line]) for task in due])
+        asked = in_parallel(lambda task: ask_once(runtime, model_id, task, rows[task.line]), due)
+        journal.write(map(cut, asked))
+    return ReviewedRecords(rows=[rows[item.line] for item in items])
 
 
-def _row(item: Item, model: Model, model_id: str, runtime: Runtime) -> Row:
-    task = task_of(item.line, item.record, model)
+def _first(line: int, task: Task | None, model: Model) -> ReviewRow:
     if task is None:
-        return Row(line=item.line, error=f"it is no record in the {model.record_format} format")
-    return review_record(runtime, model_id, task).cut()
+        return ReviewRow(line=line, error=f"it is no record in the {model.record_format} format")
+    return first_row(task)
 
 
 handler = step("Review records", ReviewRecordsRequest)(review_records)

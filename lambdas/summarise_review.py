@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lambdas.aws.artefacts import Artefacts
+from lambdas.domain.contracts import ReviewOutcome, ReviewRow, SummariseReviewRequest
 from lambdas.domain.review import Rates
 from lambdas.domain.review_results import (
-    ReviewOutcome,
-    Row,
-    SummariseReviewRequest,
+    DataReview,
     check_review,
     rows_of_children,
     summarise,
@@ -21,25 +20,23 @@ from lambdas.step import step
 def summarise_review(request: SummariseReviewRequest) -> ReviewOutcome:
     run = request.run
     artefacts = Artefacts(run.bucket)
-    rows = sorted(_rows(artefacts, request.results.key), key=lambda row: row.line)
+    rows = sorted(_rows(artefacts, request.results_key), key=lambda row: row.line)
     rates = Rates.of(price_book(), run.judge_model, run.execution_arn.split(":")[3])
     summary = summarise(rows, records=request.plan.records, rates=rates)
     rows_key = artefacts.put_records(
-        f"{run.prefix}/review/rows.jsonl", (row.model_dump(exclude_none=True) for row in rows)
+        f"{run.prefix}/review/rows.jsonl", (row.model_dump(exclude_defaults=True) for row in rows)
     )
-    key = artefacts.put_json(
-        f"{run.prefix}/review.json",
-        {
-            "judge_model": run.judge_model,
-            "plan": request.plan.model_dump(),
-            "min_review_score": request.min_review_score,
-            "summary": summary.model_dump(),
-        },
+    review = DataReview(
+        judge_model=run.judge_model,
+        plan=request.plan,
+        min_review_score=run.min_review_score,
+        summary=summary,
     )
+    key = artefacts.put_json(f"{run.prefix}/review.json", review.model_dump())
     check_review(
         summary,
         [row.error for row in rows if row.error is not None],
-        min_score=request.min_review_score,
+        min_score=run.min_review_score,
         max_failed_percent=run.max_failed_answers_percent,
         place=artefacts.uri(rows_key),
     )
@@ -54,7 +51,7 @@ def summarise_review(request: SummariseReviewRequest) -> ReviewOutcome:
     )
 
 
-def _rows(artefacts: Artefacts, manifest_key: str) -> Iterator[Row]:
+def _rows(artefacts: Artefacts, manifest_key: str) -> Iterator[ReviewRow]:
     for files in artefacts.read_json(manifest_key)["ResultFiles"].values():
         for file in files:
             yield from rows_of_children(artefacts.read_json(file["Key"]))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.artefacts import ArtefactChanged, Artefacts
+from lambdas.aws.asked import Asked, check_and_ask
 from lambdas.domain.catalogue import find_model
 from lambdas.domain.contracts import Dataset, Run, StateRequest
 from lambdas.domain.dataset_files import EVALUATION, TRAINING, VALIDATION
 from lambdas.domain.errors import DatasetInvalid
-from lambdas.domain.validation import FileSummary, Options, Progress, Report, check, refusal
+from lambdas.domain.validation import FileSummary, Options, Progress, Report, Source, refusal
+from lambdas.domain.validation.fields import Kind
 from lambdas.step import logger, step
 
 _LOGGED_BYTES = 512 * 1024**2
@@ -19,7 +21,11 @@ _LOGGED_BYTES = 512 * 1024**2
 def validate_dataset(request: StateRequest) -> Dataset:
     run = request.run
     artefacts = Artefacts(run.bucket)
-    report = _check(run, artefacts)
+    try:
+        report = _check(run, artefacts)
+    except ArtefactChanged as error:  # an upload that is over in a moment
+        logger.warning(str(error))
+        report = _check(run, artefacts)
     findings_key = artefacts.put_json(f"{run.prefix}/validation.json", report.as_json())
     if not report.valid:
         raise DatasetInvalid(refusal(report, artefacts.uri(findings_key)))
@@ -27,18 +33,28 @@ def validate_dataset(request: StateRequest) -> Dataset:
 
 
 def _check(run: Run, artefacts: Artefacts) -> Report:
-    validation_key = run.validation_key
-    return check(
-        find_model(run.model),
-        artefacts.source(run.training_key, TRAINING),
-        artefacts.source(validation_key, VALIDATION) if validation_key else None,
-        artefacts.source(run.evaluation_key, EVALUATION),
-        Options(
-            system_prompt=run.system_prompt,
-            fail_on=frozenset(run.fail_on_warnings),
-            workers=os.cpu_count() or 1,
-        ),
-        _progress_log(),
+    keys: dict[Kind, tuple[str | None, str]] = {
+        "training": (run.training_key, TRAINING),
+        "validation": (run.validation_key, VALIDATION),
+        "evaluation": (run.evaluation_key, EVALUATION),
+    }
+    sources: dict[Kind, Source] = {
+        kind: artefacts.source(key, name) for kind, (key, name) in keys.items() if key
+    }
+    options = Options(
+        system_prompt=run.system_prompt,
+        fail_on=frozenset(run.fail_on_warnings),
+        workers=os.cpu_count() or 1,
+    )
+    return check_and_ask(find_model(run.model), sources, options, _asked(), _progress_log())
+
+
+def _asked() -> Asked:
+    """Return what the environment's table [validation] has asked beside the rules."""
+    return Asked(
+        comprehend_max_usd=float(os.environ.get("COMPREHEND_MAX_USD", "0")),
+        count_tokens=os.environ.get("COUNT_TOKENS") == "true",
+        say=logger.info,
     )
 
 
@@ -62,6 +78,7 @@ def _result(report: Report, findings_key: str) -> Dataset:
         validation_records=files.get(VALIDATION, FileSummary()).records,
         evaluation_examples=files[EVALUATION].records,
         training_tokens=files[TRAINING].tokens,
+        expected_training_tokens=files[TRAINING].expected_tokens,
         evaluation_tokens=files[EVALUATION].tokens,
         warnings=report.findings.count("warning"),
         system_prompt=report.system_prompt,

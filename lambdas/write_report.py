@@ -9,6 +9,7 @@ from lambdas.aws.fingerprints import fingerprint
 from lambdas.domain.contracts import Report, WriteReportRequest
 from lambdas.domain.quote import Quote
 from lambdas.domain.report import html, manifest, summary
+from lambdas.domain.review_results import DataReview
 from lambdas.domain.spend import spent, total
 from lambdas.pricing import price_book
 from lambdas.step import step
@@ -27,6 +28,7 @@ def write_report(request: WriteReportRequest) -> Report:
         losses_svg=artefacts.read_text(request.loss_curves.svg_key),
         files=files,
         spent=bill,
+        review=_review(artefacts, request),
     )
     facts = manifest(request, files=files, spent=bill, code_version=os.environ.get("CODE_VERSION"))
     return Report(
@@ -35,6 +37,11 @@ def write_report(request: WriteReportRequest) -> Report:
         summary=summary(request, bill),
         metered_usd=total(bill),
     )
+
+
+def _review(artefacts: Artefacts, request: WriteReportRequest) -> DataReview | None:
+    outcome = request.review
+    return DataReview.model_validate(artefacts.read_json(outcome.review_key)) if outcome else None
 
 
 handler = step("Write report", WriteReportRequest)(write_report)

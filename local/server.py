@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 
-from local import quotas
+from local import comprehend, quotas
 from local.bedrock import Bedrock, Scenario
 from local.call_faults import HANG_UP, CallFaults
 from local.clock import SimulatedClock
@@ -143,6 +143,8 @@ class OfflineAws:
             gateway.SERVICE_HANDLERS[service] = self._handler(service)
         router.SERVICE_PATTERNS["service-quotas"] = {"target_prefixes": [quotas.TARGET]}
         gateway.SERVICE_HANDLERS["service-quotas"] = self._quotas
+        router.SERVICE_PATTERNS["comprehend"] = {"target_prefixes": [comprehend.TARGET]}
+        gateway.SERVICE_HANDLERS["comprehend"] = self._comprehend
         gateway._reset_all_state = self._forgetting(gateway._reset_all_state)  # noqa: SLF001  # its endpoint calls it by this name
         self.faults = CallFaults(self.invocations.caller)
         return controls(self.faults.around(access.present_requests_as_tls(gateway.app)), self)
@@ -160,15 +162,16 @@ class OfflineAws:
     async def _quotas(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: dict[str, Any]
     ) -> Answer:
-        from ministack import app as gateway  # noqa: PLC0415  # as above
-
-        from local.plugs import check_access  # noqa: PLC0415  # imports MiniStack
-
         del method, path, query
-        action = headers.get("x-amz-target", "").rpartition(".")[2]
-        needed = [(f"servicequotas:{action}", "*", dict[str, Any]())]
-        denied = check_access(headers, needed, "servicequotas") if gateway.AUTH else None
+        action, denied = _targeted(headers, "servicequotas")
         return denied or quotas.answer(action, body, self.bedrock.scenario)
+
+    async def _comprehend(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: dict[str, Any]
+    ) -> Answer:
+        del method, path, query
+        action, denied = _targeted(headers, "comprehend")
+        return denied or comprehend.answer(action, body)
 
     def _answer(  # noqa: PLR0913, PLR0917  # MiniStack's handler takes these
         self,
@@ -231,6 +234,17 @@ def _hang_up_on_demand() -> None:
 
 def _lists(query: dict[str, Any]) -> dict[str, list[str]]:
     return {k: v if isinstance(v, list) else [str(v)] for k, v in query.items()}
+
+
+def _targeted(headers: Mapping[str, str], service: str) -> tuple[str, Answer | None]:
+    """Return the action that a JSON request names, and the denial if the caller may not do it."""
+    from ministack import app as gateway  # noqa: PLC0415  # only after start()
+
+    from local.plugs import check_access  # noqa: PLC0415  # imports MiniStack
+
+    action = headers.get("x-amz-target", "").rpartition(".")[2]
+    needed = [(f"{service}:{action}", "*", dict[str, Any]())]
+    return action, check_access(headers, needed, service) if gateway.AUTH else None
 
 
 def _free_port() -> int:

@@ -42,10 +42,14 @@ class Access:
     key_arn: str | None
 
     def read(self, *keys: str) -> iam.PolicyStatement:
-        return allow(["s3:GetObject"], self._objects(keys))
+        return allow(["s3:GetObject"], self.objects(*keys))
 
     def write(self, *keys: str) -> iam.PolicyStatement:
-        return allow(["s3:PutObject"], self._objects(keys))
+        return allow(["s3:PutObject"], self.objects(*keys))
+
+    def objects(self, *keys: str) -> list[str]:
+        """Return the ARNs of objects in the artefact bucket."""
+        return [f"{self.bucket_arn}/{key}" for key in keys]
 
     def list_keys(self, *prefixes: str) -> iam.PolicyStatement:
         """Allow listing, without which a missing object answers "access denied"."""
@@ -96,6 +100,10 @@ class Access:
     def invoke_base_models(self) -> list[iam.PolicyStatement]:
         return self._invoke([each.base_inference for each in self._models_here()])
 
+    def count_tokens(self) -> list[iam.PolicyStatement]:
+        models = [each.base_inference.foundation_model_id for each in self._models_here()]
+        return [allow(["bedrock:CountTokens"], [*map(self._foundation_model, models)])]
+
     def invoke_judges(self) -> list[iam.PolicyStatement]:
         return self._invoke([each.inference for each in JUDGES.values()])
 
@@ -114,9 +122,6 @@ class Access:
 
     def _models_here(self) -> list[Model]:
         return [each for each in MODELS.values() if self.region in each.customization_regions]
-
-    def _objects(self, keys: tuple[str, ...]) -> list[str]:
-        return [f"{self.bucket_arn}/{key}" for key in keys]
 
     def _key(self, actions: list[str], service: str) -> list[iam.PolicyStatement]:
         if self.key_arn is None:

@@ -64,6 +64,13 @@ class Spending(_Table):
     watch_purchases: bool  # mails commitments and untagged throughput; needs a CloudTrail trail
 
 
+class Validation(_Table):
+    """What AWS services *Validate dataset* asks beside the rules; by default none."""
+
+    comprehend_max_usd: Annotated[float, Field(ge=0, le=1_000)] = 0  # a run; 0: it is not asked
+    count_tokens: bool = False  # by Bedrock; a run of a model that it does not count is refused
+
+
 class Environment(_Table):
     """Everything that differs between two environments."""
 
@@ -75,6 +82,7 @@ class Environment(_Table):
     notifications: Notifications
     spending: Spending
     defaults: ExecutionDefaults
+    validation: Validation = Validation()
     prices: dict[str, dict[str, float]] = Field(default_factory=dict)  # over the price book's
 
 
@@ -138,8 +146,9 @@ def _parse(path: Path, raw: Mapping[str, Any]) -> Environment:
 def _defaults(table: object) -> ExecutionDefaults:
     if not isinstance(table, dict):
         raise InputInvalid("is no table")
-    # TOML has no null: a system prompt that is absent is the one in the training data.
-    return ExecutionDefaults.parse({"system_prompt": None, **table})
+    # TOML has no null: a system prompt that is absent is the one in the training data, and without
+    # a lowest score, a review is for information.
+    return ExecutionDefaults.parse({"system_prompt": None, "min_review_score": None, **table})
 
 
 def _conflicts(environment: Environment, stem: str) -> Iterator[str]:

@@ -40,6 +40,10 @@ PIPELINE_STEPS = (
     Step("Validate dataset", memory_mb=3538, timeout_seconds=_LONGEST),
     Step("Quote cost"),
     Step("Approve spend"),
+    # Streams a training file of up to 10 GB; holds the records that the money pays for.
+    Step("Plan review", memory_mb=1769, timeout_seconds=_LONGEST),
+    Step("Review records", memory_mb=512, timeout_seconds=_LONGEST),
+    Step("Summarise review", memory_mb=512, timeout_seconds=120),
     Step("Start training"),
     Step("Check training"),
     Step("Stop training"),

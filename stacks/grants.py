@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aws_cdk import aws_iam as iam
 
 from stacks.access import Access, allow
+from stacks.environment import Validation
 
 _JOBS = "model-customization-job"
 _MODELS = "custom-model"
@@ -26,12 +27,16 @@ class Grants:
     topic_arn: str
     machine_arn: str
     service_role_arn: str = ""  # of the pipeline's functions only
+    validation: Validation = field(default_factory=Validation)  # the same
 
     def of(self, step: str) -> Statements:
         """Return what the function behind the state `step` may do."""
         by_step: Mapping[str, Callable[[], Statements]] = {
             "Check preflight": self._check_preflight,
             "Validate dataset": self._validate_dataset,
+            "Plan review": self._plan_review,
+            "Review records": self._review_records,
+            "Summarise review": self._summarise_review,
             "Start training": self._start_training,
             "Check training": self._stop_job,
             "Stop training": self._stop_job,
@@ -56,6 +61,27 @@ class Grants:
         }
         return by_step[step]()
 
+    def review_data(self) -> Statements:
+        """Return what the machine's own role may do to run *Review data*, its Distributed Map.
+
+        By https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html (read
+        2026-11-23): the children are executions of this machine, which reads their items and writes
+        their results itself.
+        """
+        access = self.access
+        execution = self.machine_arn.replace(":stateMachine:", ":execution:")
+        children = [f"{execution}:*", f"{execution}/ReviewData:*"]
+        results = "runs/*/review/*"
+        upload = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+        return [
+            allow(["states:StartExecution"], [self.machine_arn]),
+            allow(["states:DescribeExecution", "states:StopExecution"], children),
+            access.read(results),
+            access.write(results),
+            allow(upload, access.objects(results)),
+            *access.use_key_through("s3"),
+        ]
+
     def _check_preflight(self) -> Statements:
         return [
             self.access.list_keys("datasets/*"),
@@ -65,7 +91,31 @@ class Grants:
         ]
 
     def _validate_dataset(self) -> Statements:
-        return [*self._reads("datasets/*"), *self._writes("runs/*/validation.json")]
+        return [
+            *self._reads("datasets/*"),
+            *self._writes("runs/*/validation.json"),
+            *(self.access.count_tokens() if self.validation.count_tokens else []),
+            # Amazon Comprehend knows no resource for it.
+            *(
+                [allow(["comprehend:DetectPiiEntities"], ["*"])]
+                if self.validation.comprehend_max_usd
+                else []
+            ),
+        ]
+
+    def _plan_review(self) -> Statements:
+        return [*self._reads("datasets/*"), *self._writes("runs/*/review/items.jsonl")]
+
+    def _review_records(self) -> Statements:
+        batches = "runs/*/review/batches/*"
+        return [*self._reads(batches), *self._writes(batches), *self.access.invoke_judges()]
+
+    def _summarise_review(self) -> Statements:
+        # Step Functions chooses where below the prefix it leaves the results of a map.
+        return [
+            *self._reads("runs/*/review/*"),
+            *self._writes("runs/*/review.json", "runs/*/review/rows.jsonl"),
+        ]
 
     def _start_training(self) -> Statements:
         jobs = self.access.bedrock_arn(_JOBS)
@@ -139,7 +189,11 @@ class Grants:
     def _write_report(self) -> Statements:
         return [
             *self._reads(
-                "datasets/*", "runs/*/judgements.jsonl", "runs/*/losses.svg", "runs/*/quote.json"
+                "datasets/*",
+                "runs/*/judgements.jsonl",
+                "runs/*/losses.svg",
+                "runs/*/quote.json",
+                "runs/*/review.json",
             ),
             *self._writes("runs/*/report.html", "runs/*/manifest.json"),
         ]

@@ -34,7 +34,10 @@ _TRACE = [
 
 
 class Machine(Construct):
-    """A standard state machine that may invoke exactly the functions that it names."""
+    """A standard state machine that may invoke exactly the functions that it names.
+
+    `more` is what else its role may do.
+    """
 
     def __init__(  # noqa: PLR0913  # keyword-only, each a property of the machine
         self,
@@ -46,6 +49,7 @@ class Machine(Construct):
         start: sfn.IChainable,
         functions: Sequence[lambda_.IFunction],
         timeout: Duration,
+        more: Sequence[iam.PolicyStatement] = (),
     ) -> None:
         super().__init__(scope, construct_id)
         tracing = environment.functions.tracing
@@ -56,7 +60,7 @@ class Machine(Construct):
             definition_body=sfn.DefinitionBody.from_chainable(start),
             query_language=sfn.QueryLanguage.JSONATA,
             timeout=timeout,
-            role=self._role(name, functions, tracing=tracing).without_policy_updates(),
+            role=self._role(name, functions, more, tracing=tracing).without_policy_updates(),
             tracing_enabled=tracing,
             logs=sfn.LogOptions(
                 # AWS gathers the permissions of all log groups in one small policy, except for
@@ -71,12 +75,19 @@ class Machine(Construct):
                 include_execution_data=True,
             ),
         )
+        # The construct's own policy for a Distributed Map, which is attached to nothing.
+        self.machine.node.try_remove_child("DistributedMapPolicy")
 
     def _role(
-        self, name: str, functions: Sequence[lambda_.IFunction], *, tracing: bool
+        self,
+        name: str,
+        functions: Sequence[lambda_.IFunction],
+        more: Sequence[iam.PolicyStatement],
+        *,
+        tracing: bool,
     ) -> iam.Role:
         arns = [function.function_arn for function in functions]
-        statements = [allow(["lambda:InvokeFunction"], arns), allow(_DELIVER_LOGS, ["*"])]
+        statements = [allow(["lambda:InvokeFunction"], arns), allow(_DELIVER_LOGS, ["*"]), *more]
         if tracing:
             statements.append(allow(_TRACE, ["*"]))
         return iam.Role(

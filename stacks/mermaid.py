@@ -23,11 +23,12 @@ def _machine(machine: Asl, indent: str) -> Iterator[str]:
 
 
 def _node(name: str, state: Asl, indent: str) -> Iterator[str]:
-    if state["Type"] != "Parallel":
+    inside = [*state.get("Branches", []), *filter(None, [state.get("ItemProcessor")])]
+    if not inside:
         yield f'{indent}state "{name}" as {_id(name)}'
         return
     yield f'{indent}state "{name}" as {_id(name)} {{'
-    for number, branch in enumerate(state["Branches"]):
+    for number, branch in enumerate(inside):
         if number:
             yield f"{indent}  --"
         yield from _machine(branch, f"{indent}  ")

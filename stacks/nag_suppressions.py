@@ -26,6 +26,7 @@ _IDS = "AWS chooses the ids, when it makes the resource"
 _QUOTAS = "Service Quotas knows no resource for reading quotas"
 _TRACES = "X-Ray knows no resource for traces"
 _LISTING = "Bedrock knows no resource for listing"
+_COMPREHEND = "Amazon Comprehend knows no resource for looking at a text"
 _LOG_DELIVERY = "setting up the delivery of logs knows no resource"
 
 # Wildcard resources by the construct whose role has them: all that IAM policies here contain.
@@ -38,6 +39,16 @@ _PIPELINE: dict[str, dict[str, str]] = {
     "Functions/ValidateDatasetRole": {
         "{bucket}/datasets/*": _DATASETS,
         "{bucket}/runs/*/validation.json": _RUNS,
+    },
+    "Functions/PlanReviewRole": {
+        "{bucket}/datasets/*": _DATASETS,
+        "{bucket}/runs/*/review/items.jsonl": _RUNS,
+    },
+    "Functions/ReviewRecordsRole": {"{bucket}/runs/*/review/batches/*": _RUNS},
+    "Functions/SummariseReviewRole": {
+        "{bucket}/runs/*/review/*": _RUNS,
+        "{bucket}/runs/*/review/rows.jsonl": _RUNS,
+        "{bucket}/runs/*/review.json": _RUNS,
     },
     "Functions/StartTrainingRole": {
         "{bedrock}:custom-model/*": _IDS,
@@ -77,6 +88,7 @@ _PIPELINE: dict[str, dict[str, str]] = {
         "{bucket}/runs/*/judgements.jsonl": _RUNS,
         "{bucket}/runs/*/losses.svg": _RUNS,
         "{bucket}/runs/*/quote.json": _RUNS,
+        "{bucket}/runs/*/review.json": _RUNS,
         "{bucket}/runs/*/manifest.json": _RUNS,
         "{bucket}/runs/*/report.html": _RUNS,
     },
@@ -90,7 +102,12 @@ _PIPELINE: dict[str, dict[str, str]] = {
         "{bucket}/approvals/*/decision.json": _RUNS,
         "{execution}:*": _RUNS,
     },
-    "Machine/Role": {"*": _LOG_DELIVERY},
+    "Machine/Role": {
+        "*": _LOG_DELIVERY,
+        "{bucket}/runs/*/review/*": _RUNS,
+        "{execution}:*": _RUNS,
+        "{execution}/ReviewData:*": _RUNS,
+    },
     "DecideSpend/Machine/Role": {"*": _LOG_DELIVERY},
 }
 _LISTED = {
@@ -148,8 +165,15 @@ def suppressions(environment: Environment) -> list[Suppression]:
 def _stacks(
     environment: Environment,
 ) -> Iterator[tuple[str, tuple[Step, ...], dict[str, dict[str, str]]]]:
-    yield "pipeline", PIPELINE_STEPS, _PIPELINE
+    yield "pipeline", PIPELINE_STEPS, _pipeline(environment)
     yield "guards", guard_steps(environment), _GUARDS
+
+
+def _pipeline(environment: Environment) -> dict[str, dict[str, str]]:
+    if not environment.validation.comprehend_max_usd:
+        return _PIPELINE
+    path = "Functions/ValidateDatasetRole"
+    return {**_PIPELINE, path: {**_PIPELINE[path], "*": _COMPREHEND}}
 
 
 def _wildcards(

@@ -13,7 +13,7 @@ from constructs import Construct
 from stacks.access import access_from
 from stacks.bedrock_service_role import BedrockServiceRole
 from stacks.decide_spend import DecideSpend
-from stacks.environment import Environment
+from stacks.environment import Environment, Validation
 from stacks.function_factory import FunctionFactory
 from stacks.functions import PIPELINE_STEPS
 from stacks.grants import Grants
@@ -71,13 +71,17 @@ class PipelineStack(Stack):
                 "ARTEFACT_BUCKET": self._names.bucket(account=self.account, region=self.region),
             },
         )
-        grants = Grants(
+        return factory.make_all(PIPELINE_STEPS, self._grants, self._variables())
+
+    @property
+    def _grants(self) -> Grants:
+        return Grants(
             access=self._access,
             topic_arn=self._topic_arn,
             machine_arn=self._names.machine_arn(account=self.account, region=self.region),
             service_role_arn=self._service_role.role.role_arn,
+            validation=self._environment.validation,
         )
-        return factory.make_all(PIPELINE_STEPS, grants, self._variables())
 
     @property
     def _topic_arn(self) -> str:
@@ -96,8 +100,11 @@ class PipelineStack(Stack):
         )
         return {
             "Check preflight": {**role, "EXECUTION_DEFAULTS": defaults},
+            "Validate dataset": _services_asked(self._environment.validation),
             "Quote cost": prices,
             "Approve spend": {**topic, "DECIDE_MACHINE_ARN": decide},
+            "Plan review": prices,
+            "Summarise review": prices,
             "Start training": {**role, **key},
             "Write report": prices,
             "Notify": {**topic, **prices},
@@ -114,6 +121,7 @@ class PipelineStack(Stack):
             start=workflow.start,
             functions=[*called.values()],
             timeout=timeout(),
+            more=self._grants.review_data(),
         ).machine
 
     def _outputs(self) -> None:
@@ -126,6 +134,15 @@ class PipelineStack(Stack):
             value=console_of(machine, self.region),
             description="Start execution is on this page",
         )
+
+
+def _services_asked(validation: Validation) -> dict[str, str]:
+    """Return what *Validate dataset* is told of the table [validation]; nothing by default."""
+    most, counts = validation.comprehend_max_usd, validation.count_tokens
+    return {
+        **({"COMPREHEND_MAX_USD": f"{most:g}"} if most else {}),
+        **({"COUNT_TOKENS": "true"} if counts else {}),
+    }
 
 
 def console_of(machine_arn: str, region: str) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from annotated_types import Le
-from aws_cdk import Duration
+from aws_cdk import Duration, Intrinsic, Token
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
@@ -28,7 +29,12 @@ from stacks.invocation import (
 )
 from stacks.retries import ALWAYS, UNTIL_ASKED, UNTIL_RELEASED, Retry
 
-_SLACK_HOURS = 24  # beside training, provisioning and hold: answers, judging, retries
+_SLACK_HOURS = 24  # beside training, provisioning and hold: review, answers, judging, retries
+# A child execution's input holds 256 KiB (https://docs.aws.amazon.com/step-functions/latest/dg/
+# service-quotas.html, read 2026-11-23): the run stands beside the records.
+_MAX_BATCH_BYTES = 200_000
+_BATCH_RECORDS = 10  # what a function has begun with is what a stop loses
+_BATCHES_AT_ONCE = 2  # each asks eight at a time
 
 
 def timeout() -> Duration:
@@ -58,10 +64,10 @@ class Workflow(Construct):
         run = (
             self._tune().next(self._serve()).next(self._release_and_judge()).next(self._conclude())
         )
-        self.start = self._check().next(self._quote_and_approve(then=run))
+        self.start = self._check().next(self._quote_and_approve(then=self._review(then=run)))
 
     def _check(self) -> sfn.Chain:
-        nothing = dict.fromkeys(("quote", "approval", "release"), NOTHING)
+        nothing = dict.fromkeys(("quote", "approval", "review", "release"), NOTHING)
         preflight = self._task(
             "Check preflight",
             {"input": INPUT, "execution": EXECUTION},
@@ -78,7 +84,7 @@ class Workflow(Construct):
         self._on_failure(validate, self._notify_failure)
         return preflight.next(validate)
 
-    def _quote_and_approve(self, then: sfn.Chain) -> sfn.Chain:
+    def _quote_and_approve(self, then: sfn.IChainable) -> sfn.Chain:
         """Nothing has been bought before this, and nothing is bought without it."""
         quote = self._task("Quote cost", {"dataset": "{% $dataset %}"}, assign={"quote": RESULT})
         self._on_failure(quote, self._notify_failure)
@@ -108,6 +114,58 @@ class Workflow(Construct):
         )
         self._on_failure(approve, self._notify_failure)
         return approve
+
+    def _review(self, then: sfn.IChainable) -> sfn.Choice:
+        """Nothing is trained on data that a judge finds unfit, where the input asks for that."""
+        plan = self._task(
+            "Plan review", {"dataset": "{% $dataset %}"}, assign={"review_plan": RESULT}
+        )
+        data = self._review_data()
+        summarise = self._task(
+            "Summarise review",
+            {"plan": "{% $review_plan %}", "results_key": "{% $review_results.Key %}"},
+            assign={"review": RESULT},
+        )
+        for state in (plan, data, summarise):
+            self._on_failure(state, self._notify_failure)
+        plan.next(data).next(summarise).next(then)
+        asked = sfn.Condition.jsonata("{% $run.review_data %}")
+        return sfn.Choice.jsonata(self, "Review requested?").when(asked, plan).otherwise(then)
+
+    def _review_data(self) -> sfn.DistributedMap:
+        # A token, for as text the construct takes an expression for a wrong name.
+        expression = Token.as_string(Intrinsic("{% $run.bucket %}"))
+        bucket = s3.Bucket.from_bucket_name(self, "RunBucket", expression)
+        written = "{% $states.result.ResultWriterDetails %}"
+        each = sfn.DistributedMap.jsonata(
+            self,
+            "Review data",
+            label="ReviewData",
+            item_reader=sfn.S3JsonLItemReader(bucket=bucket, key="{% $review_plan.items_key %}"),
+            # A child execution knows no variables: what it needs comes with the batch.
+            item_batcher=sfn.ItemBatcher(
+                max_items_per_batch=_BATCH_RECORDS,
+                max_input_bytes_per_batch=_MAX_BATCH_BYTES,
+                batch_input={"run": "{% $run %}"},
+            ),
+            max_concurrency=_BATCHES_AT_ONCE,
+            tolerated_failure_percentage=100,  # Summarise review counts, and says why they failed
+            result_writer_v2=sfn.ResultWriterV2(
+                bucket=bucket, prefix="{% $run.prefix & '/review' %}"
+            ),
+            map_execution_type=sfn.StateMachineType.STANDARD,
+            assign={"review_results": written},
+            outputs=written,
+        )
+        each.item_processor(self._review_records())
+        return each
+
+    def _review_records(self) -> sfn.TaskStateBase:
+        batch = {
+            "run": "{% $states.input.BatchInput.run %}",
+            "items": "{% $states.input.Items %}",
+        }
+        return self._task("Review records", batch, with_run=False)
 
     def _tune(self) -> sfn.Chain:
         stop = self._stop_training()
@@ -212,6 +270,7 @@ class Workflow(Construct):
             "dataset",
             "quote",
             "approval",
+            "review",
             "training",
             "loss_curves",
             "throughput",
@@ -326,7 +385,7 @@ class Workflow(Construct):
 
     def _on_failure(
         self,
-        state: sfn.TaskStateBase | sfn.CustomState | sfn.Parallel,
+        state: sfn.TaskStateBase | sfn.CustomState | sfn.Parallel | sfn.DistributedMap,
         handler: sfn.IChainable,
         cause: str = CAUSE,
     ) -> None:

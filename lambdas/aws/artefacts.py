@@ -110,7 +110,8 @@ class Artefacts:
             if code_of(error) not in _CHANGED:
                 raise
             raise ArtefactChanged(
-                f"{self.uri(key)} was replaced while it was read: start the run again"
+                f"{self.uri(key)} was replaced while it was read: once the upload is over, "
+                "start again"
             ) from error
 
     def exists(self, key: str) -> bool:

@@ -12,17 +12,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
+from threading import Event
 from typing import Any, Literal
 
 from lambdas.aws.clients import client, translated
+from lambdas.domain.errors import ServiceUnavailable, Throttled
 from lambdas.domain.validation.conversation import Conversation
+from lambdas.domain.validation.fields import FieldOf, content_of
 from lambdas.domain.validation.findings import Problem
+from lambdas.domain.validation.language import language_of, script_counts
 
 USD_PER_UNIT = 0.0001
 _UNIT_CHARACTERS, _LEAST_UNITS = 100, 3
 _MOST_BYTES = 100_000
+_AT_ONCE = 8  # requests
 _LEAST_SCORE = 0.95  # below, product and company names are often taken for persons'
 _NAMES: Mapping[str, str] = {
     "NAME": "a name",
@@ -57,33 +62,42 @@ class Comprehend:
     def screen(
         self,
         records: Sequence[tuple[int, Conversation]],
-        *,
-        max_cost_usd: float,
-        language: Literal["en", "es"] = "en",
+        field_of_turn: FieldOf = content_of,
     ) -> Screening:
-        """Look for personal data in as many records as the money reaches for.
+        """Look for personal data in all records given: choose by `units_of` what may be spent.
 
-        Where it does not reach for all, every second, third … record is looked at, the same ones
-        each time. Other languages than `language` are not recognised and find little.
+        Where the service is too busy, what it has looked at until then is returned: to ask for all
+        of it again would cost twice.
         """
-        units = [_units(each) for _, each in records]
-        most = round(max_cost_usd / USD_PER_UNIT)
-        step = max(1, math.ceil(sum(units) / most)) if most > 0 else len(records) + 1
-        problems: list[tuple[int, Problem]] = []
-        looked_at, spent = 0, 0
-        for (line, each), needed in islice(zip(records, units, strict=True), step - 1, None, step):
-            if spent + needed <= most:
-                spent += needed
-                looked_at += 1
-                problems += ((line, problem) for problem in self._problems(each, language))
-        return Screening(tuple(problems), looked_at, len(records), spent * USD_PER_UNIT)
+        busy = Event()
 
-    def _problems(self, conversation: Conversation, language: str) -> Iterator[Problem]:
-        for path, text in _paths(conversation):
+        def look(record: tuple[int, Conversation]) -> list[Problem] | None:
+            if busy.is_set():
+                return None
+            try:
+                return [*self._problems(record[1], field_of_turn)]
+            except (Throttled, ServiceUnavailable):
+                busy.set()
+                return None
+
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            found = [*threads.map(look, records)]
+        done = [(*each, problems) for each, problems in zip(records, found, strict=True)]
+        units = sum(units_of(said) for _, said, problems in done if problems is not None)
+        return Screening(
+            problems=tuple((line, each) for line, _, problems in done for each in problems or ()),
+            records=sum(problems is not None for problems in found),
+            of_records=len(records),
+            cost_usd=units * USD_PER_UNIT,
+        )
+
+    def _problems(self, conversation: Conversation, field_of_turn: FieldOf) -> Iterator[Problem]:
+        language = _language(conversation)
+        for path, text in _paths(conversation, field_of_turn):
             found = {
                 entity["Type"]
                 for part in _parts(text)
-                for entity in self._entities(part, language)
+                for entity in self._entities(part, language or "en")
                 if entity["Type"] in _NAMES and entity["Score"] >= _LEAST_SCORE
             }
             if found:
@@ -103,10 +117,27 @@ class Comprehend:
         return entities
 
 
-def _paths(conversation: Conversation) -> Iterator[tuple[str, str]]:
+def _language(conversation: Conversation) -> Literal["en", "es"] | None:
+    """Return the language code, English for what is too short to tell; None for any other."""
+    known = {language_of(turn.text) for turn in conversation.turns} - {None}
+    if not known and _is_of_another_script(conversation):
+        return None
+    if known <= {"English"}:
+        return "en"
+    return "es" if known <= {"English", "Spanish"} else None
+
+
+def _is_of_another_script(conversation: Conversation) -> bool:
+    letters = script_counts(" ".join(turn.text for turn in conversation.turns))
+    return letters["Latin"] < sum(letters.values()) / 2
+
+
+def _paths(
+    conversation: Conversation, field_of_turn: FieldOf = content_of
+) -> Iterator[tuple[str, str]]:
     for at, turn in enumerate(conversation.turns):
         if turn.text.strip():
-            yield f"messages[{at}].content", turn.text
+            yield field_of_turn(at), turn.text
 
 
 def _parts(text: str) -> Iterator[str]:
@@ -118,8 +149,10 @@ def _parts(text: str) -> Iterator[str]:
             yield part
 
 
-def _units(conversation: Conversation) -> int:
-    """Return what the conversation's texts are billed as."""
+def units_of(conversation: Conversation) -> int:
+    """Return what looking at the conversation is billed as; 0 in a language that is not known."""
+    if _language(conversation) is None:
+        return 0
     return sum(
         max(_LEAST_UNITS, math.ceil(len(part) / _UNIT_CHARACTERS))
         for _, text in _paths(conversation)

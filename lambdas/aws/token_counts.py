@@ -39,7 +39,8 @@ def count_tokens(bedrock_runtime: Any, model_id: str, conversation: Conversation
         cause = error.__cause__
         if isinstance(cause, ClientError) and "support" in str(cause):
             raise CountingUnsupported(
-                f"{code_of(cause)}: {cause}. Use the estimate instead"
+                f"Bedrock counts no tokens for {model_id} ({code_of(cause)}). Use the estimate "
+                "instead: leave out --count-tokens, or set count_tokens = false in environments/"
             ) from error
         raise
     tokens: int = answer["inputTokens"]

@@ -47,6 +47,9 @@ class Run(Contract):
     max_phase_hours: float  # longer in one phase of the job: stuck
     max_provisioning_minutes: float
     max_cost_usd: float
+    review_data: bool
+    min_review_score: float | None  # None: the scores are for information
+    max_review_usd: float
     approval_hours: float | None  # None: nobody is asked
     fail_on_warnings: tuple[str, ...]  # codes that refuse the dataset
 
@@ -76,6 +79,7 @@ class Dataset(Contract):
     evaluation_examples: int
     training_tokens: int  # estimated from above; of large files, from a sample of their records
     evaluation_tokens: int  # the same, of all questions and reference answers
+    expected_training_tokens: int | None = None  # as many as are likely; None: by the usual share
     warnings: int
     system_prompt: str | None  # what the answers are asked with
     findings_key: str
@@ -128,6 +132,69 @@ class Decided(Contract):
     run: str
     decision: Literal["approve", "reject"]
     message: str
+
+
+class PlanReviewRequest(StateRequest):
+    dataset: Dataset
+
+
+class ReviewPlan(Contract):
+    """Result of *Plan review*: the records that are worth asking about for the money."""
+
+    records: int  # in the training file
+    planned: int
+    every: int  # 1: all of them; 3: every third, so that the whole file is looked at
+    too_long: int  # passed over: no state could carry them
+    worst_usd: float  # what the review costs at most
+    items_key: str  # JSONL of {"line", "record"}
+
+
+class ReviewItem(Contract):
+    """One training record on its way to the judge."""
+
+    line: int
+    record: dict[str, Any]
+
+
+class ReviewRecordsRequest(StateRequest):
+    items: list[ReviewItem]  # a batch, as a Distributed Map's ItemBatcher makes it
+
+
+class ReviewRow(Contract):
+    """One reviewed record: either its scores with the reason, or the error for having none."""
+
+    line: int
+    prompt: str | None = None  # its beginning; None where there is none to be read
+    score: int | None = None  # the lowest of the scores
+    scores: dict[str, int] | None = None
+    reason: str | None = None
+    error: str | None = None
+    input_tokens: int = 0  # of all attempts
+    output_tokens: int = 0
+    attempts_left: int = 0  # how often the judge may still be asked
+
+
+class ReviewedRecords(Contract):
+    """Result of each *Review records*."""
+
+    rows: list[ReviewRow]
+
+
+class SummariseReviewRequest(StateRequest):
+    plan: ReviewPlan
+    results_key: str  # the manifest that the Distributed Map's ResultWriter has left
+
+
+class ReviewOutcome(Contract):
+    """Result of *Summarise review*."""
+
+    reviewed: int
+    failed: int
+    mean_score: float | None
+    poor: int
+    usd: float
+    review_key: str  # the summary with the worst rows
+    rows_key: str  # JSONL of all rows
 
 
 class Training(Contract):
@@ -257,6 +324,7 @@ class WriteReportRequest(StateRequest):
     dataset: Dataset
     quote: QuotedCost
     approval: Approval | None  # None where nobody was asked
+    review: ReviewOutcome | None  # None where the data was not reviewed
     training: Training
     loss_curves: LossCurves
     throughput: Throughput

@@ -138,6 +138,24 @@ class Settings(BaseModel):
         "higher one.",
         examples=[200],
     )
+    review_data: bool = Field(
+        strict=True,
+        description="Before anything is trained, have the judge model review the training data: "
+        "is each answer correct, grounded, clear, and consistent with the system prompt?",
+        examples=[True],
+    )
+    min_review_score: Annotated[float, Field(ge=1, le=10), BeforeValidator(_number)] | None = Field(
+        description="With review_data: the run stops before training if the mean score, 1 to 10, "
+        "is lower; null only reports the scores.",
+        examples=[6],
+    )
+    max_review_usd: Number = Field(
+        gt=0,
+        le=100,
+        description="Most US dollars that the review may cost; a dataset that would cost more is "
+        "reviewed at evenly spread records. It counts towards max_cost_usd.",
+        examples=[2],
+    )
     require_approval: bool = Field(
         strict=True,
         description="Before anything is spent, wait until a person approves the quote. An "
@@ -221,8 +239,8 @@ def resolve(raw: Mapping[str, object], defaults: ExecutionDefaults) -> Execution
     except ValidationError as error:
         problems = explain(error, ExecutionInput)
         raise InputInvalid(_REFUSED + "\n".join(problems)) from None
-    if loosened := list(_loosened(settings, defaults)):
-        raise InputInvalid(_REFUSED + "\n".join(loosened))
+    if refused := [*_loosened(settings, defaults), *_unheeded(settings, raw)]:
+        raise InputInvalid(_REFUSED + "\n".join(refused))
     return settings
 
 
@@ -235,6 +253,15 @@ def _loosened(settings: Settings, defaults: ExecutionDefaults) -> Iterable[str]:
         )
     if defaults.require_approval and not settings.require_approval:
         yield "require_approval is false: this environment asks for an approval of every run"
+
+
+def _unheeded(settings: Settings, raw: Mapping[str, object]) -> Iterable[str]:
+    """Say which limit of the input would be of no effect, while its author counts on it."""
+    if raw.get("min_review_score") is not None and not settings.review_data:
+        yield (
+            f"min_review_score is {settings.min_review_score:g}, and review_data is false: nothing "
+            'would be reviewed. Give "review_data": true as well'
+        )
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
@@ -260,13 +287,19 @@ def json_schema() -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "properties": properties,
-        "allOf": [_when_model(model) for model in MODELS.values()],
+        "allOf": [*(_when_model(model) for model in MODELS.values()), _WHEN_NOT_REVIEWED],
     }
 
 
 def _published(field: dict[str, Any]) -> dict[str, Any]:
     # A default here would be the code's, while the reader's is the environment's.
     return {key: value for key, value in field.items() if key not in {"title", "default"}}
+
+
+_WHEN_NOT_REVIEWED = {
+    "if": {"properties": {"review_data": {"const": False}}, "required": ["review_data"]},
+    "then": {"properties": {"min_review_score": {"type": "null"}}},
+}
 
 
 def _when_model(model: Model) -> dict[str, Any]:

@@ -256,6 +256,9 @@ def plan(
         max_phase_hours=settings.max_phase_hours,
         max_provisioning_minutes=settings.max_provisioning_minutes,
         max_cost_usd=settings.max_cost_usd,
+        review_data=settings.review_data,
+        min_review_score=settings.min_review_score,
+        max_review_usd=settings.max_review_usd,
         approval_hours=defaults.approval_hours if settings.require_approval else None,
         fail_on_warnings=tuple(defaults.fail_on_warnings),
     )

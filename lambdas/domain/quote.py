@@ -14,6 +14,8 @@ from lambdas.domain.contracts import Contract, Dataset, Run
 from lambdas.domain.errors import CostCeilingExceeded
 from lambdas.domain.judge import ATTEMPTS, MAX_TOKENS, SYSTEM_PROMPT
 from lambdas.domain.prices import Price, PriceBook, PriceField
+from lambdas.domain.review import Rates
+from lambdas.domain.review_plan import quoted_usd, step_through
 from lambdas.domain.throughput import EXPECTED_PROVISIONING_MINUTES, RELEASE_MARGIN_MINUTES
 
 # Answers and judgements of today's models take seconds, and are asked for several at once.
@@ -27,6 +29,7 @@ _JUDGE_OUTPUT_TOKENS = (60, 150, MAX_TOKENS)
 _JUDGE_INSTRUCTION_TOKENS = len(SYSTEM_PROMPT) // 3 + 250  # and the tool's schema
 _SIDES = 2  # base and tuned
 _SMALLEST_SHOWN_USD = 0.0001
+REVIEW = "Review of the training data"
 
 
 class QuoteItem(Contract):
@@ -86,6 +89,7 @@ def make_quote(run: Run, dataset: Dataset, prices: PriceBook, region: str) -> Qu
     """
     pricing = _Pricing(run, prices, region)
     items = [
+        *_review(run, dataset, pricing),
         _training(run, dataset, pricing),
         _hosting(run, dataset, pricing),
         *_base_answers(run, dataset, pricing),
@@ -132,15 +136,50 @@ def _line(units: float, usd: float, price: Price, unit: str) -> str:
     return f"{units:,.0f} {unit} = {dollars(usd)}".replace("{price}", price.amount)
 
 
+def _review(run: Run, dataset: Dataset, pricing: _Pricing) -> list[QuoteItem]:
+    if not run.review_data:
+        return []
+    asking, answering = (
+        pricing.of("input_usd_per_1k_tokens", run.judge_model),
+        pricing.of("output_usd_per_1k_tokens", run.judge_model),
+    )
+    records, most = dataset.training_records, run.max_review_usd
+    rates = Rates(asking.usd, answering.usd)
+    reviewed = records // step_through(records, dataset.training_tokens, most, rates)
+    low, expected, high = quoted_usd(records, dataset.training_tokens, most, rates)
+    return [
+        QuoteItem(
+            what=REVIEW,
+            low_usd=round(low, 6),
+            expected_usd=round(expected, 6),
+            high_usd=round(high, 6),
+            how=f"about {reviewed:,} of {records:,} records asked about once = "
+            f"{dollars(expected)}; each at most twice, within max_review_usd = {most:g}: "
+            f"{dollars(high)}",
+            price=f"asking {asking}; answering {answering}",
+            stand_in=asking.is_stand_in or answering.is_stand_in,
+        )
+    ]
+
+
 def _training(run: Run, dataset: Dataset, pricing: _Pricing) -> QuoteItem:
     price = pricing.of("training_usd_per_1k_tokens")
     epochs = _epochs(run)
-    tokens = dataset.training_tokens
-    low, expected, high = _TOKEN_SHARES
+    tokens = _training_tokens(dataset)
     earliest = _earliest_stop(run, epochs) / epochs
-    units = Amounts(tokens * low * earliest, tokens * expected, tokens * high)
+    units = Amounts(tokens.low * earliest, tokens.expected, tokens.high)
     unit = f"tokens x {epochs} epochs x {{price}} per 1,000"
     return _item("Training", units, price, price.usd * epochs / 1000, unit)
+
+
+def _training_tokens(dataset: Dataset) -> Amounts:
+    """Return the tokens of the training file: nothing published says that validation data bills."""
+    most = dataset.training_tokens
+    low, usual, _ = _TOKEN_SHARES
+    expected = dataset.expected_training_tokens
+    if expected is None:
+        expected = round(most * usual)
+    return Amounts(min(most * low, expected), expected, most)
 
 
 def _epochs(run: Run) -> int:
@@ -240,6 +279,7 @@ def _assumptions(run: Run) -> list[str]:
     slow = EXPECTED_PROVISIONING_MINUTES + _SLOWER_PROVISIONING_MINUTES
     return [
         f"Tokens are counted from above: expected {expected:.0%} of them, low {low:.0%} (prose).",
+        "Expected training tokens are estimated by script and model family.",
         "Low training stops as early as early stopping allows; expected trains every epoch.",
         f"At most, the judge is asked {ATTEMPTS} times about every answer.",
         f"Provisioning takes {EXPECTED_PROVISIONING_MINUTES} minutes (low), {slow} (expected).",

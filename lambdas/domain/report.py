@@ -16,6 +16,8 @@ from lambdas.domain.catalogue import find_judge, find_model
 from lambdas.domain.contracts import Answers, Judgements, WriteReportRequest
 from lambdas.domain.quote import dollars
 from lambdas.domain.rehearsal import is_rehearsal
+from lambdas.domain.review import CRITERIA
+from lambdas.domain.review_results import DataReview
 from lambdas.domain.spend import Spent, total
 from lambdas.domain.verdict import SIGNIFICANT_P
 
@@ -113,13 +115,14 @@ def topics_of(questions: Sequence[Question]) -> list[Topic]:
     ]
 
 
-def html(
+def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
     request: WriteReportRequest,
     *,
     judgements: Sequence[Record],
     losses_svg: str,
     files: Sequence[DataFile],
     spent: Sequence[Spent],
+    review: DataReview | None = None,
 ) -> str:
     """Return the report. All text from data and models is escaped; `losses_svg` is our own."""
     questions = questions_of(judgements)
@@ -142,6 +145,8 @@ def html(
         failures=sum(each.difference is None for each in questions),
         data_facts=_data_facts(request),
         files=files,
+        review=review,
+        criteria=[*CRITERIA],
         training_facts=_training_facts(request),
         cost_rows=_cost_rows(spent),
         approval=_approval(request),
@@ -192,6 +197,7 @@ def manifest(
         },
         "tokens": _tokens(request),
         "approval": approval.model_dump(mode="json") if approval else None,
+        "review": request.review.model_dump(mode="json") if request.review else None,
         "spent": [asdict(each) for each in spent],
         "spent_usd": total(spent),
         **{name: getattr(request, name).model_dump(mode="json") for name in sections},
@@ -205,10 +211,21 @@ def summary(request: WriteReportRequest, spent: Sequence[Spent]) -> str:
     return (
         f"{_HEADLINES[verdict.verdict]}. {verdict.reason}\n"
         f"{request.loss_curves.verdict}\n"
+        f"{_review_line(request)}"
         f"Failures: {request.base_answers.failed} answers of the base model, "
         f"{request.tuned_answers.failed} of the tuned one; questions without both "
         f"scores: {request.judgements.failed}.\n"
         f"Provisioned throughput lived {lived}. The run cost about {cost}, quoted {quoted}."
+    )
+
+
+def _review_line(request: WriteReportRequest) -> str:
+    review = request.review
+    if review is None or review.mean_score is None:
+        return ""
+    return (
+        f"The reviewed training data scores {review.mean_score:.2f} of 10 on average, over "
+        f"{review.reviewed} records.\n"
     )
 
 

@@ -48,10 +48,11 @@ def quoted_usd(
     records: int, tokens: int, max_usd: float, rates: Rates
 ) -> tuple[float, float, float]:
     """Return what a review costs, low, expected and at most, none of it above `max_usd`."""
-    asked = tokens + records * _BARE_TOKENS
+    every = step_through(records, tokens, max_usd, rates)
+    asked, said = (tokens + records * _BARE_TOKENS) / every, records / every
     low, expected = (
-        rates.usd(round(asked * share), records * said)
-        for share, said in zip(_TOKEN_SHARES, _OUTPUT_TOKENS, strict=True)
+        rates.usd(round(asked * share), round(said * output))
+        for share, output in zip(_TOKEN_SHARES, _OUTPUT_TOKENS, strict=True)
     )
     high = min(max_usd, _worst_usd(records, tokens, rates))
     return min(low, high), min(expected, high), high

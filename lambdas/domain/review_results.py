@@ -1,4 +1,4 @@
-"""What is kept of a review: a row for each record, their summary, and what the states hand on."""
+"""What is kept of a review: a row for each record, and their summary."""
 
 from __future__ import annotations
 
@@ -8,111 +8,47 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from pydantic import Field
-
 from lambdas.domain.answers import failure_summary, too_many
-from lambdas.domain.contracts import Contract, Dataset, StateRequest
+from lambdas.domain.contracts import Contract, ReviewedRecords, ReviewPlan, ReviewRow
 from lambdas.domain.errors import DatasetBelowThreshold, ReviewFailed
-from lambdas.domain.review import CRITERIA, Rates, Review
+from lambdas.domain.review import ATTEMPTS, CRITERIA, Rates, Review, Task
 
 POOR_SCORE = 6  # below it the judge says that an answer should be rewritten
 WORST_ROWS = 10
-_KEPT_CHARACTERS = 300  # of a reason or an error in a state's result
+_KEPT_CHARACTERS = 300  # of a prompt, a reason or an error in a state's result
 _NAMED_ROWS = 5  # in a message
+_LOST = "the judge was asked, and the function ended before it kept the answer"
 
 
-class Row(Contract):
-    """One reviewed record: either its scores with the reason, or the error for having none."""
-
-    line: int
-    score: int | None = None  # the lowest of the scores
-    scores: dict[str, int] | None = None
-    reason: str | None = None
-    error: str | None = None
-    input_tokens: int = 0  # of all attempts
-    output_tokens: int = 0
-
-    @classmethod
-    def of(cls, line: int, review: Review | str, input_tokens: int, output_tokens: int) -> Row:
-        """Make the row of a review, or of the error that came in its place."""
-        tokens = {"input_tokens": input_tokens, "output_tokens": output_tokens}
-        if isinstance(review, str):
-            return cls(line=line, error=review, **tokens)
-        scores = dict(review.scores)
-        return cls(line=line, score=review.score, scores=scores, reason=review.reason, **tokens)
-
-    def cut(self) -> Row:
-        """Return the row with short texts, as a state's result holds it."""
-        short = {
-            name: text if len(text) <= _KEPT_CHARACTERS else text[: _KEPT_CHARACTERS - 1] + "…"
-            for name in ("reason", "error")
-            if (text := getattr(self, name)) is not None
-        }
-        return self.model_copy(update=short)
+def first_row(task: Task) -> ReviewRow:
+    """Return a record's row before the judge is asked."""
+    return ReviewRow(line=task.line, prompt=_short(task.prompt), attempts_left=ATTEMPTS)
 
 
-class PlanReviewRequest(StateRequest):
-    dataset: Dataset
-    max_review_usd: float
+def begun(row: ReviewRow) -> ReviewRow:
+    """Return a row while the judge is asked: what it says if nobody hears the answer."""
+    return row.model_copy(update={"error": _LOST, "attempts_left": row.attempts_left - 1})
 
 
-class ReviewPlan(Contract):
-    """Result of *Plan review*: the records that are worth asking about for the money."""
-
-    records: int  # in the training file
-    planned: int
-    every: int  # 1: all of them; 3: every third, so that the whole file is looked at
-    too_long: int  # passed over: no state could carry them
-    worst_usd: float  # what the review costs at most
-    items_key: str  # JSONL of {"line", "record"}
-
-
-class Item(Contract):
-    """One training record on its way to the judge."""
-
-    line: int
-    record: dict[str, Any]
+def ended(row: ReviewRow, outcome: Review | str, *, again: bool = False) -> ReviewRow:
+    """Return a row with the review, or the error for having none; `again`: it may be mended."""
+    left = row.attempts_left if again else 0
+    if isinstance(outcome, str):
+        return row.model_copy(update={"error": outcome, "attempts_left": left})
+    scores, reason = dict(outcome.scores), outcome.reason
+    said = {"score": outcome.score, "scores": scores, "reason": reason, "error": None}
+    return row.model_copy(update={**said, "attempts_left": left})
 
 
-class Batch(Contract):
-    """What a Distributed Map's ItemBatcher makes."""
-
-    items: list[Item] = Field(alias="Items")
-
-
-class ReviewRecordsRequest(StateRequest):
-    batch: Batch
+def cut(row: ReviewRow) -> ReviewRow:
+    """Return the row with short texts, as a state's result holds it."""
+    texts = {name: getattr(row, name) for name in ("reason", "error")}
+    short = {name: _short(text) for name, text in texts.items() if text is not None}
+    return row.model_copy(update=short)
 
 
-class ReviewedRecords(Contract):
-    """Result of each *Review records*."""
-
-    rows: list[Row]
-
-
-class WrittenResults(Contract):
-    """Where a Distributed Map's ResultWriter has left its manifest: its ResultWriterDetails."""
-
-    bucket: str = Field(alias="Bucket")
-    key: str = Field(alias="Key")
-
-
-class SummariseReviewRequest(StateRequest):
-    plan: ReviewPlan
-    results: WrittenResults
-    min_review_score: float | None  # None: the scores are for information
-
-
-class ReviewOutcome(Contract):
-    """Result of *Summarise review*."""
-
-    reviewed: int
-    failed: int
-    mean_score: float | None
-    poor: int
-    usd: float
-    review_key: str  # the summary with the worst rows
-    rows_key: str  # JSONL of all rows
+def _short(text: str) -> str:
+    return text if len(text) <= _KEPT_CHARACTERS else text[: _KEPT_CHARACTERS - 1] + "…"
 
 
 class ReviewSummary(Contract):
@@ -130,11 +66,20 @@ class ReviewSummary(Contract):
     input_tokens: int
     output_tokens: int
     usd: float
-    worst: list[Row]  # the lowest scores first
+    worst: list[ReviewRow]  # the lowest scores first
+
+
+class DataReview(Contract):
+    """What review.json holds."""
+
+    judge_model: str
+    plan: ReviewPlan
+    min_review_score: float | None
+    summary: ReviewSummary
 
 
 def summarise(
-    rows: Iterable[Row], *, records: int, rates: Rates, poor_score: float = POOR_SCORE
+    rows: Iterable[ReviewRow], *, records: int, rates: Rates, poor_score: float = POOR_SCORE
 ) -> ReviewSummary:
     """Sum rows up; `records` is how many the file has."""
     rows = list(rows)
@@ -159,12 +104,12 @@ def summarise(
     )
 
 
-def worst_rows(rows: Iterable[Row], most: int = WORST_ROWS) -> list[Row]:
+def worst_rows(rows: Iterable[ReviewRow], most: int = WORST_ROWS) -> list[ReviewRow]:
     """Return the lowest scores first; of equal ones the lower sum of scores, then the line."""
     return heapq.nsmallest(most, rows, key=_badness)
 
 
-def _badness(row: Row) -> tuple[int, int, int]:
+def _badness(row: ReviewRow) -> tuple[int, int, int]:
     return row.score or 0, sum((row.scores or {}).values()), row.line
 
 
@@ -173,7 +118,7 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def _criterion_means(scored: Sequence[Row]) -> dict[str, float]:
+def _criterion_means(scored: Sequence[ReviewRow]) -> dict[str, float]:
     means = {name: _mean((row.scores or {}).get(name) for row in scored) for name in CRITERIA}
     return {name: mean for name, mean in means.items() if mean is not None}
 
@@ -219,7 +164,7 @@ def check_review(
         )
 
 
-def named(worst: Sequence[Row]) -> str:
+def named(worst: Sequence[ReviewRow]) -> str:
     """Name the worst rows in one sentence."""
     return "; ".join(
         f"line {row.line} ({row.score}: {(row.reason or '').rstrip('.')})"
@@ -227,7 +172,7 @@ def named(worst: Sequence[Row]) -> str:
     )
 
 
-def rows_of_children(children: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+def rows_of_children(children: Iterable[Mapping[str, Any]]) -> Iterator[ReviewRow]:
     """Yield the rows that a Distributed Map's child executions left in one result file.
 
     Each entry has the child's `Input` and `Output` as JSON in a string, and where it failed its
@@ -241,4 +186,4 @@ def rows_of_children(children: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
         else:
             error = f"{child.get('Error', child.get('Status'))}: {child.get('Cause', 'not run')}"
             for item in json.loads(child.get("Input") or "{}").get("Items", []):
-                yield Row(line=item["line"], error=error).cut()
+                yield cut(ReviewRow(line=item["line"], error=error))

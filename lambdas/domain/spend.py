@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lambdas.domain.contracts import Answers, Judgements, Release, Run, WriteReportRequest
 from lambdas.domain.prices import PriceBook, PriceField
-from lambdas.domain.quote import Quote
+from lambdas.domain.quote import REVIEW, Quote
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ def spent(request: WriteReportRequest, quote: Quote, prices: PriceBook) -> list[
     """
     rates = Rates(request.run, prices)
     came_to = {
+        REVIEW: _review(request),
         "Training": _training(request, rates),
         "Provisioned throughput": _hosting(request, rates),
         **_tokens("Answers of the base model", request.base_answers, request.run.model, rates),
@@ -56,6 +57,13 @@ def hosting_usd(run: Run, release: Release, prices: PriceBook) -> float:
     """Return what the throughput came to; 0 where none was bought."""
     per_hour = Rates(run, prices).usd("throughput_usd_per_unit_hour")
     return (release.billed_minutes or 0) / 60 * run.model_units * per_hour
+
+
+def _review(request: WriteReportRequest) -> tuple[float, str]:
+    review = request.review
+    if review is None:
+        return 0.0, "not reviewed"
+    return review.usd, f"{review.reviewed:,} records reviewed, {review.failed:,} failed"
 
 
 def _training(request: WriteReportRequest, rates: Rates) -> tuple[float, str]:

@@ -111,7 +111,7 @@ def _resource(world: World, name: str, request: dict[str, Any], here: str, regio
     if name.startswith("List"):
         return "*"
     identifier = str(next(iter(request.values()), ""))
-    if name == "GetFoundationModel":
+    if name in {"GetFoundationModel", "CountTokens"}:
         model_id = identifier.rpartition("foundation-model/")[2]
         return f"arn:aws:bedrock:{region}::foundation-model/{model_id}"
     return _owned(world, name, identifier, here)

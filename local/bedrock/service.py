@@ -81,6 +81,7 @@ _OPERATIONS: dict[str, Operation] = {
     "ListTagsForResource": lambda w, _a, _r, q: _tags(w, q),
     "Converse": lambda w, _a, _r, q: runtime.converse(w, q),
     "InvokeModel": lambda w, _a, _r, q: runtime.invoke(w, q),
+    "CountTokens": lambda w, _a, _r, q: runtime.count(w, q),
 }
 _FAULTS = {
     "throttle": ("ThrottlingException", "Too many requests, please wait before trying again.", 429),

@@ -14,9 +14,10 @@ SPENDING = ("CreateModelCustomizationJob", "CreateProvisionedModelThroughput")
 GUARDS = {"stop-run": "guard", "reap-leftovers": "reaper"}
 _PREFIX = "bedrock-tuning-local-"
 Group = Literal["run", "guard", "reaper", "decision", "stop", "change", "deleted", "two runs"]
-# What the execution does, left alone: runs; runs once it is approved; keeps its throughput for some
-# minutes; fails in training; runs, with an on-demand deployment of its model beside it.
-Course = Literal["run", "approved", "held", "untrainable", "deployed"]
+# What the execution does, left alone: runs; runs once it is approved; reviews its data and runs;
+# keeps its throughput for some minutes; fails in training; runs, with an on-demand deployment of
+# its model beside it.
+Course = Literal["run", "approved", "reviewed", "held", "untrainable", "deployed"]
 
 
 @dataclass(frozen=True)
@@ -103,14 +104,25 @@ _EXPECTED: dict[Kind, tuple[str, ...]] = {
 
 
 def _course(function: str) -> Course:
-    if function in {"approve-spend", "decide-spend"}:
-        return "approved"
-    return "untrainable" if function == "stop-training" else "run"
+    return _COURSE_OF.get(function, "run")
+
+
+_COURSE_OF: dict[str, Course] = {
+    "approve-spend": "approved",
+    "decide-spend": "approved",
+    "plan-review": "reviewed",
+    "review-records": "reviewed",
+    "summarise-review": "reviewed",
+    "stop-training": "untrainable",
+}
 
 
 # Most states are entered by every run; these by some.
 _COURSE_TO: dict[str, Course] = {
     "Approve spend": "approved",
+    "Plan review": "reviewed",
+    "Review data": "reviewed",
+    "Summarise review": "reviewed",
     "Hold throughput": "held",
     "Stop training": "untrainable",
     "Notify failure": "untrainable",
@@ -141,7 +153,8 @@ def change_cases(functions: Iterable[str]) -> Iterator[Case]:
             f"{function} cannot be loaded",
             broken_function=function,
             course=_course(function),
-            expected=("no_such_module", "No module", *_SILENCE),
+            # Of two that begin at once, MiniStack kills the one that has not said why yet.
+            expected=("no_such_module", "No module", "exited immediately", *_SILENCE),
         )
     for state in ("Wait for training", "Wait for throughput", "Answer with tuned model"):
         yield Case("change", f"another definition at {state}", broken_definition_at=state)

@@ -20,6 +20,7 @@ from local.patches import state_machines
 # Between them these make every call that the run, the rule and the reaper make.
 _COURSES = (
     Case("run", "approved", course="approved"),
+    Case("run", "reviewed", course="reviewed"),
     Case("run", "held", course="held"),
     Case("run", "untrainable", course="untrainable"),
     Case("run", "unanswered", faults=UNANSWERED, expected=("staged access denied",)),

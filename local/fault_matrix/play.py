@@ -120,6 +120,7 @@ def _scenario(case: Case) -> Scenario:
 
 _INPUTS: dict[str, dict[str, object]] = {
     "approved": {"require_approval": True},
+    "reviewed": {"review_data": True},
     "held": {"hold_minutes": 5},
 }
 

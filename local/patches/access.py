@@ -17,7 +17,7 @@ from local.patches import original
 
 Scope = dict[str, Any]
 Asgi = Callable[[Scope, Any, Any], Awaitable[None]]
-_CHECKED_BY_US = ("bedrock", "bedrock-runtime", "service-quotas")
+_CHECKED_BY_US = ("bedrock", "bedrock-runtime", "comprehend", "service-quotas")
 _machine_role: ContextVar[str | None] = ContextVar("machine_role", default=None)
 
 
@@ -33,7 +33,7 @@ def present_requests_as_tls(app: Asgi) -> Asgi:
 def leave_bedrock_to_its_own_authorization() -> None:
     """Stock maps Bedrock's calls to wrong actions and to `*`; `local/server.py` checks them.
 
-    Service Quotas, which stock does not have, is checked there too.
+    Amazon Comprehend and Service Quotas, which stock does not have, are checked there too.
     """
     extract = original(iam_actions, "extract_iam_action")
 
@@ -104,5 +104,6 @@ def denial(
                 "Content-Type": "application/json",
                 "x-amzn-errortype": "AccessDeniedException",
             }
-            return 403, headers, json.dumps({"message": message}).encode()
+            body = {"__type": "AccessDeniedException", "message": message}
+            return 403, headers, json.dumps(body).encode()
     return None

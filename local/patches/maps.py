@@ -280,10 +280,11 @@ class _MapRun:
         found = (self._by_batch.get(id(batch)) for batch in self._batches)
         return [child for child in found if child]
 
-    def close(self) -> None:
+    def close(self, *, stopped: bool) -> None:
         """End the run; raises where more failed than it tolerates."""
         failed = self.exceeded.is_set()
-        self.record.update(status="FAILED" if failed else "SUCCEEDED", stopDate=sfn.now_iso())
+        status = "FAILED" if failed else "ABORTED" if stopped else "SUCCEEDED"
+        self.record.update(status=status, stopDate=sfn.now_iso())
         if failed:
             raise sfn._ExecutionError(
                 "States.ExceedToleratedFailureThreshold",
@@ -321,20 +322,24 @@ def _run_distributed(clock: SimulatedClock, map_state: _Map, execution: dict[str
         try:
             output = map_state.process_apart(batch.child_input, child)
         except Exception as error:  # noqa: BLE001  # set down with the child
-            status = "FAILED" if execution["status"] == "RUNNING" else "ABORTED"
+            status = "ABORTED" if stopped() else "FAILED"
             name, cause = getattr(error, "error", "States.Runtime"), getattr(error, "cause", "")
             run.end(child, batch, status=status, error=name, cause=cause or str(error))
         else:
             run.end(child, batch, status="SUCCEEDED", output=json.dumps(output))
 
+    def stopped() -> bool:
+        return bool(execution["status"] != "RUNNING")
+
     def until() -> bool:
-        return run.exceeded.is_set() or execution["status"] != "RUNNING"
+        return run.exceeded.is_set() or stopped()
 
     jobs = [partial(process, batch) for batch in batches]
     together(clock, jobs, int(map_state.number("MaxConcurrency")), until)
+    # A map that was stopped writes no results.
+    result = None if stopped() else _result(map_state, run)
+    run.close(stopped=stopped())
     stop_if_ended(execution)
-    result = _result(map_state, run)
-    run.close()
     return result
 
 

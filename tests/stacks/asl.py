@@ -15,7 +15,7 @@ END = "(the execution ends)"
 
 @dataclass(frozen=True)
 class Node:
-    """A state and where it stands: in the machine itself or in a branch of a Parallel."""
+    """A state and where it stands: in the machine, in a branch of a Parallel, or in a Map."""
 
     name: str
     state: Mapping[str, Any]
@@ -53,10 +53,18 @@ class Graph:
 
     def _unless_sibling_passes(self, name: str, past: Callable[[str], bool]) -> set[str]:
         # A Parallel completes when all its branches do: then each has passed what it must pass.
+        # A Map may have no items.
         node = self.nodes[name]
-        if not self._ends_branch(node) or not self._a_branch_must_pass(node, past):
+        if (
+            not self._ends_branch(node)
+            or self._is_in_map(node)
+            or not self._a_branch_must_pass(node, past)
+        ):
             return self.follow(name)
         return self._on_failure(name)
+
+    def _is_in_map(self, node: Node) -> bool:
+        return bool(self.nodes[str(node.parent)].state["Type"] == "Map")
 
     def _a_branch_must_pass(self, node: Node, past: Callable[[str], bool]) -> bool:
         branches = self.nodes[str(node.parent)].state["Branches"]
@@ -74,8 +82,8 @@ class Graph:
     def _on_success(self, name: str) -> set[str]:
         node = self.nodes[name]
         state = node.state
-        if state["Type"] == "Parallel":
-            return {branch["StartAt"] for branch in state["Branches"]}
+        if inside := inner(state):
+            return {each["StartAt"] for each in inside}
         if self._ends_branch(node):
             return self._after(self.nodes[str(node.parent)])
         return _next(state) or {END}
@@ -100,8 +108,13 @@ class Graph:
 def _nodes(machine: Mapping[str, Any], parent: str | None, branch: int) -> Iterator[Node]:
     for name, state in machine["States"].items():
         yield Node(name, state, parent, branch)
-        for number, inner in enumerate(state.get("Branches", [])):
-            yield from _nodes(inner, name, number)
+        for number, inside in enumerate(inner(state)):
+            yield from _nodes(inside, name, number)
+
+
+def inner(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the machines within a state: a Parallel's branches, a Map's processor."""
+    return [*state.get("Branches", []), *filter(None, [state.get("ItemProcessor")])]
 
 
 def _next(state: Mapping[str, Any]) -> set[str]:
@@ -147,12 +160,18 @@ def _entered(machine: Mapping[str, Any], given: frozenset[str]) -> dict[str, fro
             if entered.get(to) != both:
                 entered[to] = both
                 waiting.append(to)
-    inner = (
-        _entered(branch, entered[name])
+    within = (
+        _entered(each, _known_within(state, entered[name]))
         for name, state in machine["States"].items()
-        for branch in state.get("Branches", [])
+        for each in inner(state)
     )
-    return entered | {name: there for one in inner for name, there in one.items()}
+    return entered | {name: there for one in within for name, there in one.items()}
+
+
+def _known_within(state: Mapping[str, Any], known: frozenset[str]) -> frozenset[str]:
+    config = state.get("ItemProcessor", {}).get("ProcessorConfig", {})
+    # What a Distributed Map starts are executions of their own.
+    return frozenset() if config.get("Mode") == "DISTRIBUTED" else known
 
 
 def _ways(state: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:
@@ -164,7 +183,7 @@ def _ways(state: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:
 
 
 def _used(state: Mapping[str, Any]) -> set[str]:
-    own = {key: value for key, value in state.items() if key != "Branches"}
+    own = {key: value for key, value in state.items() if key not in {"Branches", "ItemProcessor"}}
     return {
         variable
         for text in expressions(own)

@@ -50,6 +50,9 @@ ACTIONS = {
         "servicequotas:ListServiceQuotas",
     },
     "Validate dataset": READ | WRITE,
+    "Plan review": READ | WRITE,
+    "Review records": READ | WRITE | INVOKE,
+    "Summarise review": READ | WRITE,
     "Start training": FIND_JOB
     | {"bedrock:CreateModelCustomizationJob", "bedrock:TagResource", "iam:PassRole"},
     "Check training": STOP_JOB,
@@ -78,6 +81,9 @@ USE_KEY = {"kms:Decrypt", "kms:GenerateDataKey"}
 MAKE_GRANTS = USE_KEY | {"kms:CreateGrant", "kms:DescribeKey"}
 KEY_ACTIONS = {
     "Validate dataset": USE_KEY,
+    "Plan review": USE_KEY,
+    "Review records": USE_KEY,
+    "Summarise review": USE_KEY,
     "Start training": MAKE_GRANTS,
     "Read loss curves": USE_KEY,
     "Answer with base model": USE_KEY,
@@ -332,16 +338,64 @@ def test_decisions_reach_this_machine_only(environment: Environment, resources: 
 def test_executions_of_this_machine_only_are_looked_at(
     environment: Environment, resources: Resources
 ) -> None:
-    execution = f"arn:aws:states:{environment.region}:<AWS::AccountId>:execution"
+    machine = f"{states_arn(environment)}:execution:bedrock-tuning-{environment.name}"
+    children = f"{machine}/ReviewData:*"
     for each in allowing(resources, "states:DescribeExecution"):
-        assert text(each["Resource"]) == f'"{execution}:bedrock-tuning-{environment.name}:*"'
+        arns = {text(one).strip('"') for one in listed(each["Resource"])}
+        assert arns in ({f"{machine}:*"}, {f"{machine}:*", children})
 
 
-def test_nothing_starts_an_execution_but_the_rule_of_the_guard(resources: Resources) -> None:
+def states_arn(environment: Environment) -> str:
+    return f"arn:aws:states:{environment.region}:<AWS::AccountId>"
+
+
+def test_nothing_starts_an_execution_but_the_guards_rule_and_the_machine_itself(
+    environment: Environment, resources: Resources
+) -> None:
     """Who may decide on a quote, or delete, is who may start that machine: a person."""
-    (starting,) = allowing(resources, "states:StartExecution")
-    assert starting in [*statements(role(resources, "GuardStartRole"))]
-    assert starting["Resource"]["Ref"].startswith("GuardMachine")
+    found = allowing(resources, "states:StartExecution")
+    guard, review = [*statements(role(resources, "GuardStartRole"))], machine_role(resources)
+    (by_rule,) = (each for each in found if each in guard)
+    (by_machine,) = (each for each in found if each in [*statements(review)])
+    assert len(found) == 2
+    assert by_rule["Resource"]["Ref"].startswith("GuardMachine")
+    own = f"{states_arn(environment)}:stateMachine:bedrock-tuning-{environment.name}"
+    assert text(by_machine["Resource"]) == f'"{own}"', "a Distributed Map's children"
+
+
+def machine_role(resources: Resources) -> dict[str, Any]:
+    return role(resources, "MachineRole")
+
+
+def test_the_machine_itself_reads_and_writes_its_reviews_only(
+    environment: Environment, resources: Resources
+) -> None:
+    """A missing grant would show on AWS only: offline, no call of a map is checked."""
+    bucket = f"bedrock-tuning-{environment.name}-<AWS::AccountId>-{environment.region}"
+    s3 = [
+        each
+        for each in statements(machine_role(resources))
+        if any(action.startswith("s3:") for action in listed(each["Action"]))
+    ]
+    assert {action for each in s3 for action in listed(each["Action"])} == {
+        "s3:AbortMultipartUpload",
+        "s3:GetObject",
+        "s3:ListMultipartUploadParts",
+        "s3:PutObject",
+    }
+    for each in s3:
+        assert text(each["Resource"]) == f'"arn:aws:s3:::{bucket}/runs/*/review/*"'
+    keyed = environment.storage.encryption == "kms"
+    assert (actions(machine_role(resources)) >= USE_KEY) == keyed
+    assert "states:StopExecution" in actions(machine_role(resources))
+
+
+def test_no_machine_has_a_policy_that_the_cdk_made(
+    stacks: Mapping[str, dict[str, Any]],
+) -> None:
+    for stack in stacks.values():
+        machines = [name for name in stack["Resources"] if "DistributedMapPolicy" in name]
+        assert machines == []
 
 
 def test_nothing_can_commit_to_a_term(resources: Resources) -> None:

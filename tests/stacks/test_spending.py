@@ -14,6 +14,7 @@ from tests.stacks.asl import Graph, evaluate
 Machine = dict[str, Any]
 
 COSTLY = {
+    "Review records",
     "Start training",
     "Answer with base model",
     "Buy throughput",
@@ -54,7 +55,7 @@ def _may_spend(resources: Mapping[str, Any], function: str) -> bool:
 
 def test_nothing_costs_money_before_the_quote_and_its_approval(workflow: Machine) -> None:
     assert unapproved(workflow) == set()
-    assert Graph(workflow).follow("Approval required?") >= {"Approve spend", "Start training"}
+    assert Graph(workflow).follow("Approval required?") >= {"Approve spend", "Review requested?"}
 
 
 def quote_skipped(machine: Machine) -> None:

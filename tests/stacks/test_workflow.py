@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from lambdas.domain import contracts
+from lambdas.domain import contracts, review_results
 from lambdas.domain.execution_input import ExecutionDefaults
 from stacks.functions import PIPELINE_STEPS, STEPS, Step
 from stacks.invocation import failure
 from stacks.mermaid import state_diagram
-from tests.stacks.asl import END, Graph, Node, evaluate, expressions, unassigned
+from tests.stacks.asl import END, Graph, Node, evaluate, expressions, inner, unassigned
 
 Machine = dict[str, Any]
 Machines = Mapping[str, Machine]
@@ -38,6 +38,18 @@ RETRIED = {"Throttled", "ServiceUnavailable", "Lambda.Unknown", "Sandbox.Timedou
 FIELDS = {
     "Task": {"Resource", "Arguments", "TimeoutSeconds", "Retry", "Catch", "Assign", "Output"},
     "Parallel": {"Branches", "Retry", "Catch", "Assign", "Output"},
+    "Map": {
+        "ItemReader",
+        "ItemBatcher",
+        "ItemProcessor",
+        "ResultWriter",
+        "Label",
+        "MaxConcurrency",
+        "ToleratedFailurePercentage",
+        "Catch",
+        "Assign",
+        "Output",
+    },
     "Choice": {"Choices", "Default", "Assign", "Output"},
     "Wait": {"Seconds", "Assign", "Output"},
     "Pass": {"Assign", "Output"},
@@ -133,8 +145,8 @@ def _check_transitions(machine: Machine) -> None:
         assert {each for each in targets if each} <= {*machine["States"]}, name
         ends = state.get("End", False) + ("Next" in state) + (state["Type"] in {"Succeed", "Fail"})
         assert ends == (state["Type"] != "Choice"), f"{name} must go on or end"
-        for branch in state.get("Branches", []):
-            _check_transitions(branch)
+        for inside in inner(state):
+            _check_transitions(inside)
 
 
 def test_states_have_the_fields_of_their_type_in_jsonata(machines: Machines) -> None:
@@ -301,6 +313,13 @@ def test_an_unassigned_variable_is_noticed(workflow: Machine) -> None:
     }
 
 
+def test_a_child_execution_knows_no_variables(workflow: Machine) -> None:
+    spoilt = copy.deepcopy(workflow)
+    task = spoilt["States"]["Review data"]["ItemProcessor"]["States"]["Review records"]
+    task["Arguments"]["Payload"]["run"] = "{% $run %}"
+    assert unassigned(spoilt) == {"Review records: $run"}
+
+
 def test_no_branch_shadows_a_variable(machines: Machines) -> None:
     """Step Functions refuses a machine in which one does."""
     for name, machine in machines.items():
@@ -319,6 +338,8 @@ def test_results_are_small_by_construction() -> None:
     """256 KB is the limit of a state: a run's results hold figures and keys, never records."""
     for step in PIPELINE_STEPS:
         result = hints(step.name)["return"]
+        if result is contracts.ReviewedRecords:
+            continue  # of one batch in a child execution: the test below
         for name, field in result.model_fields.items():
             assert _is_small(field.annotation), f"{result.__name__}.{name}"
 
@@ -332,6 +353,46 @@ def _is_small(annotation: object) -> bool:
     if origin is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return all(_is_small(field.annotation) for field in annotation.model_fields.values())
     return origin not in {list, dict, set, tuple} and annotation is not bytes
+
+
+def test_a_batch_of_the_review_fits_into_a_state(workflow: Machine) -> None:
+    review = workflow["States"]["Review data"]
+    batcher, limit = review["ItemBatcher"], 256 * 1024
+    assert batcher["MaxInputBytesPerBatch"] < limit - 10_000, "the run stands beside the records"
+    text = "\N{PILE OF POO}" * 300
+    longest = contracts.ReviewRow(line=10**9, prompt=text, reason=text, error=text)
+    row = len(json.dumps(review_results.cut(longest).model_dump()))  # all of it as escapes
+    assert row * batcher["MaxItemsPerBatch"] < limit
+
+
+def test_a_review_is_wired_from_plan_to_summary(workflow: Machine) -> None:
+    states = workflow["States"]
+    review = states["Review data"]
+    assert review["ItemReader"]["ReaderConfig"] == {"InputType": "JSONL"}
+    assert review["ItemReader"]["Arguments"]["Key"] == "{% $review_plan.items_key %}"
+    assert review["ResultWriter"]["Arguments"]["Prefix"] == "{% $run.prefix & '/review' %}"
+    assert review["ItemBatcher"]["BatchInput"] == {"run": "{% $run %}"}
+    assert review["ToleratedFailurePercentage"] == 100, "the summary says what failed"
+    processor = review["ItemProcessor"]
+    assert processor["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+
+
+def test_nothing_is_trained_before_a_review_that_is_asked_for(workflow: Machine) -> None:
+    question = workflow["States"]["Review requested?"]
+    assert [each["Next"] for each in question["Choices"]] == ["Plan review"]
+    assert question["Default"] == "Start training"
+    graph = Graph(workflow)
+    without = graph.reach("Plan review", past=lambda name: name == "Summarise review")
+    assert "Start training" not in without
+    assert "Review requested?" not in graph.reach("Start training")
+    assert (
+        graph.reach("Quote cost", past=lambda name: name == "Review requested?")
+        & {
+            "Start training",
+            "Plan review",
+        }
+        == set()
+    ), "a review is spent on after quote and approval only"
 
 
 def test_an_execution_may_last_as_long_as_any_input_allows(workflow: Machine) -> None:

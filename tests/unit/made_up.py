@@ -13,6 +13,8 @@ from lambdas.domain.contracts import (
     LossCurves,
     QuotedCost,
     Release,
+    ReviewOutcome,
+    ReviewRow,
     Run,
     Throughput,
     Training,
@@ -22,6 +24,7 @@ from lambdas.domain.contracts import (
 from lambdas.domain.names import names_of
 from lambdas.domain.prices import PriceBook
 from lambdas.domain.quote import Quote, make_quote
+from lambdas.domain.review_results import DataReview
 from tests.unit.fakes_bedrock import ACCOUNT, REGION, arn
 from tests.unit.fakes_s3 import BUCKET
 
@@ -62,6 +65,9 @@ def run(**changes: object) -> Run:
         "max_phase_hours": 6,
         "max_provisioning_minutes": 60,
         "max_cost_usd": 400,
+        "review_data": False,
+        "min_review_score": None,
+        "max_review_usd": 2,
         "approval_hours": None,
         "fail_on_warnings": (),
     }
@@ -138,6 +144,55 @@ QUOTED = QuotedCost(
 )
 
 
+REVIEWED = ReviewOutcome(
+    reviewed=31,
+    failed=1,
+    mean_score=7.9,
+    poor=2,
+    usd=0.0213,
+    review_key=f"{PREFIX}/review.json",
+    rows_key=f"{PREFIX}/review/rows.jsonl",
+)
+
+
+def data_review(**changes: object) -> DataReview:
+    worst = ReviewRow(
+        line=41,
+        prompt="What is <i>a hold</i>?",
+        score=2,
+        scores={"correct": 2, "grounded": 5, "clear": 9, "consistent": 10},
+        reason="The <b>year</b> is wrong.",
+    )
+    values: dict[str, Any] = {
+        "judge_model": "nova-pro",
+        "plan": {
+            "records": 96,
+            "planned": 32,
+            "every": 3,
+            "too_long": 0,
+            "worst_usd": 0.19,
+            "items_key": f"{PREFIX}/review/items.jsonl",
+        },
+        "min_review_score": 6,
+        "summary": {
+            "records": 96,
+            "reviewed": 31,
+            "failed": 1,
+            "not_reviewed": 64,
+            "mean_score": 7.9,
+            "criterion_means": {"correct": 8.2, "grounded": 8.9, "clear": 9, "consistent": 9.5},
+            "poor_score": 6,
+            "poor": 2,
+            "poor_percent": 6.5,
+            "input_tokens": 20_000,
+            "output_tokens": 1_600,
+            "usd": 0.0213,
+            "worst": [worst],
+        },
+    }
+    return DataReview.model_validate(values | changes)
+
+
 def report_request(**changes: object) -> WriteReportRequest:
     values: dict[str, Any] = {
         "run": run(),
@@ -145,6 +200,7 @@ def report_request(**changes: object) -> WriteReportRequest:
         "dataset": dataset(),
         "quote": QUOTED,
         "approval": None,
+        "review": None,
         "training": training(),
         "loss_curves": LossCurves(
             epochs=7,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.aws.comprehend import USD_PER_UNIT, Comprehend
-from lambdas.domain.errors import ServiceUnavailable
+from lambdas.aws.comprehend import Comprehend, units_of
+from lambdas.domain.errors import AccessDenied
 from lambdas.domain.validation.conversation import Conversation, Turn
 from tests.unit.fakes_bedrock import Failing
 
@@ -42,7 +42,7 @@ def records(*texts: str) -> list[tuple[int, Conversation]]:
 def test_names_and_addresses_are_told_by_line_and_field_and_not_shown() -> None:
     fake = FakeComprehend(Okonkwo=("NAME", 0.99), Elm=("ADDRESS", 0.98), Monday=("DATE_TIME", 1.0))
     given = records("Nothing here.", "Ms Okonkwo of 4 Elm Street, on Monday.")
-    screening = Comprehend(fake).screen(given, max_cost_usd=1)
+    screening = Comprehend(fake).screen(given)
     [(line, problem)] = screening.problems
     assert (line, problem.field, problem.code) == (2, "messages[0].content", "personal-data")
     assert problem.message == "Amazon Comprehend finds an address, a name"
@@ -52,29 +52,12 @@ def test_names_and_addresses_are_told_by_line_and_field_and_not_shown() -> None:
 
 def test_an_unsure_answer_is_passed_over() -> None:
     fake = FakeComprehend(Nova=("NAME", 0.8))
-    assert Comprehend(fake).screen(records("Ask Nova."), max_cost_usd=1).problems == ()
-
-
-def test_the_ceiling_is_kept_by_looking_at_evenly_spaced_records() -> None:
-    fake = FakeComprehend()
-    given = records(*(f"Question {at:03}" for at in range(100)))
-    ceiling = 25 * 6 * USD_PER_UNIT  # two texts of three units each, of 25 records
-    screening = Comprehend(fake).screen(given, max_cost_usd=ceiling)
-    assert screening.records == 25
-    assert screening.cost_usd <= ceiling
-    sent = [each["Text"] for each in fake.called("DetectPiiEntities")]
-    assert sent[0::2] == [f"Question {at:03}" for at in range(3, 100, 4)]
-
-
-def test_without_money_nothing_is_sent() -> None:
-    fake = FakeComprehend()
-    assert Comprehend(fake).screen(records("Hello."), max_cost_usd=0).records == 0
-    assert fake.calls == []
+    assert Comprehend(fake).screen(records("Ask Nova.")).problems == ()
 
 
 def test_a_long_text_is_sent_in_parts_that_the_service_takes() -> None:
     fake = FakeComprehend()
-    Comprehend(fake).screen(records("é" * 120_000), max_cost_usd=10)
+    Comprehend(fake).screen(records("é" * 120_000))
     sent = [each["Text"] for each in fake.called("DetectPiiEntities")]
     assert "".join(sent[:-1]) == "é" * 120_000
     assert sent[-1] == "Fine."
@@ -82,7 +65,7 @@ def test_a_long_text_is_sent_in_parts_that_the_service_takes() -> None:
 
 def test_blank_texts_and_lone_surrogates_are_no_trouble() -> None:
     fake = FakeComprehend()
-    Comprehend(fake).screen(records(" ", "half \ud800 a pair"), max_cost_usd=1)
+    Comprehend(fake).screen(records(" ", "half \ud800 a pair"))
     assert [each["Text"] for each in fake.called("DetectPiiEntities")] == [
         "Fine.",
         "half ? a pair",
@@ -90,8 +73,36 @@ def test_blank_texts_and_lone_surrogates_are_no_trouble() -> None:
     ]
 
 
-def test_the_services_errors_have_our_names() -> None:
+def test_what_a_busy_service_leaves_is_not_asked_for_again() -> None:
+    fake = FakeComprehend(Okonkwo=("NAME", 0.99))
+    fake.fail("DetectPiiEntities", *["InternalServerException"] * 9)
+    screening = Comprehend(fake).screen(records("Ms Okonkwo.", "Hello."))
+    assert (screening.records, screening.of_records, screening.cost_usd) == (0, 2, 0)
+    assert not screening.problems
+
+
+def test_a_denial_is_raised() -> None:
     fake = FakeComprehend()
-    fake.fail("DetectPiiEntities", "InternalServerException")
-    with pytest.raises(ServiceUnavailable, match="detect personal data"):
-        Comprehend(fake).screen(records("Hello."), max_cost_usd=1)
+    fake.fail("DetectPiiEntities", "AccessDeniedException")
+    with pytest.raises(AccessDenied, match="detect personal data"):
+        Comprehend(fake).screen(records("Hello."))
+
+
+def test_fields_have_their_own_names_and_languages_are_told() -> None:
+    fake = FakeComprehend(Okonkwo=("NAME", 0.99))
+    said = "La señora Okonkwo vive en una casa de la calle que no es como las otras."
+    given = [(1, Conversation(None, (Turn("user", said), Turn("assistant", "Bien."))))]
+    [(_, problem)] = Comprehend(fake).screen(given, ("prompt", "completion").__getitem__).problems
+    assert problem.field == "prompt"
+    assert {each["LanguageCode"] for each in fake.called("DetectPiiEntities")} == {"es"}
+
+
+def test_units_are_those_of_the_price_list() -> None:
+    [(_, short)] = records("Hello.")
+    [(_, long)] = records("x" * 1050)
+    japanese = Conversation(
+        None, (Turn("user", "これは何ですか。基盤モデルについて教えてください。"),)
+    )
+    assert units_of(short) == 3 + 3
+    assert units_of(long) == 11 + 3
+    assert units_of(japanese) == 0

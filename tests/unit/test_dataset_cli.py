@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from boto3.exceptions import S3UploadFailedError
+from botocore.stub import Stubber
 
 from dataset import upload
 from dataset.__main__ import main
+from lambdas.aws.asked import Asked
 from operate.deployed import Deployed
 from stacks.environment import load
 from tests.unit import fakes_s3
 from tests.unit.fakes_s3 import FakeS3
+from tests.unit.test_comprehend import FakeComprehend
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -110,6 +115,8 @@ def test_what_cannot_be_told_exits_with_2(
         ([], "the following arguments are required"),
         (["x", "--model", "nova-micro", "--fail-on", "duplicat"], "Did you mean 'duplicate'"),
         (["x", "--model", "nova-micro", "--workers", "0"], "'0' is no whole number from 1 on"),
+        (["x", "--model", "nova-micro", "--comprehend-max-usd", "0"], "'0' is no amount above 0"),
+        (["x", "--model", "nova-micro", "--comprehend-max-usd", "nan"], "'nan' is no amount"),
     ],
 )
 def test_bad_usage_exits_with_2(
@@ -124,6 +131,35 @@ def test_bad_usage_exits_with_2(
 def test_an_unknown_model_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", "--model", "nova-mico", "x"]) == 2
     assert "Did you mean 'nova-micro'" in capsys.readouterr().err
+
+
+def test_services_are_asked_where_it_is_said_to_and_the_cost_is_told(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = FakeComprehend(Bedrock=("NAME", 0.99))
+    monkeypatch.setattr("dataset.validate.Asked", partial(Asked, clients=lambda _: fake))
+    assert validate(prepared / "training.jsonl") == 0
+    assert fake.calls == []
+    assert validate(prepared / "training.jsonl", "--comprehend", "--comprehend-max-usd", "0.2") == 0
+    said = capsys.readouterr()
+    assert "Amazon Comprehend will cost $0.20 at most" in said.err
+    assert "warning personal-data" in said.out
+    assert 0 < len(fake.calls) * 3 <= 2_000
+
+
+def test_a_model_whose_tokens_bedrock_does_not_count_exits_with_2(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runtime = boto3.client("bedrock-runtime", region_name="us-east-1")
+    stub = Stubber(runtime)
+    refusal = "The provided model doesn't support counting tokens."
+    stub.add_client_error("count_tokens", "ValidationException", refusal)
+    monkeypatch.setattr("dataset.validate.Asked", partial(Asked, clients=lambda _: runtime))
+    with stub:
+        assert validate(prepared / "training.jsonl", "--count-tokens") == 2
+    said = capsys.readouterr().err
+    assert "Cannot tell: Bedrock counts no tokens for amazon.nova-micro-v1:0" in said
+    assert "leave out --count-tokens" in said
 
 
 def test_files_in_s3_are_checked_like_local_ones(

@@ -29,6 +29,9 @@ DEFAULTS = ExecutionDefaults.parse(
         "max_phase_hours": 12,
         "max_provisioning_minutes": 90,
         "max_cost_usd": 400,
+        "review_data": False,
+        "min_review_score": None,
+        "max_review_usd": 2,
         "require_approval": False,
         "approval_hours": 24,
         "models_past_end": ["claude-3-haiku"],
@@ -54,6 +57,8 @@ GOOD: list[dict[str, Any]] = [
     {"max_cost_usd": 0.5},
     {"max_cost_usd": 400, "require_approval": True},
     {"require_approval": False},
+    {"review_data": True, "min_review_score": 6.5, "max_review_usd": 0.5},
+    {"review_data": False, "min_review_score": None},
 ]
 
 BAD: list[tuple[dict[str, Any], str]] = [
@@ -71,6 +76,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"hold_minutes": "3"}, 'hold_minutes is "3": give a whole number from 0 to 1440'),
     ({"hold_minutes": 2.5}, "hold_minutes is 2.5"),
     ({"hold_minutes": -1}, "hold_minutes is -1"),
+    ({"review_data": "yes"}, 'review_data is "yes": give true or false'),
+    ({"review_data": True, "min_review_score": 11}, "give a number from 1 to 10 or null"),
+    ({"max_review_usd": 0}, "max_review_usd is 0: give a number above 0 up to 100"),
+    ({"review_data": False, "min_review_score": 6}, "review_data is false: nothing would be"),
     ({"hold_minutes": None}, "hold_minutes is null"),
     ({"system_prompt": " "}, "system_prompt is"),
     ({"system_prompt": 3}, "give text that is not blank or null"),
@@ -145,8 +154,9 @@ FIELDS = st.sampled_from([*json_schema()["properties"], "other"])
 
 @given(st.dictionaries(FIELDS, JSON, max_size=4))
 def test_parser_and_schema_agree_on_anything(raw: dict[str, Any]) -> None:
-    # The environment's own ceiling stands in no schema, so here it is the highest there can be.
-    unlimited = DEFAULTS.model_copy(update={"max_cost_usd": 100_000})
+    # What the environment says stands in no schema: here its ceiling is the highest there can be,
+    # and it has data reviewed.
+    unlimited = DEFAULTS.model_copy(update={"max_cost_usd": 100_000, "review_data": True})
     try:
         resolve(raw, unlimited)
     except InputInvalid:
@@ -175,6 +185,15 @@ def test_an_execution_may_ask_for_approval_and_not_waive_it() -> None:
     assert resolve({}, strict).require_approval
     with pytest.raises(InputInvalid, match="asks for an approval of every run"):
         resolve({"require_approval": False}, strict)
+
+
+def test_a_lowest_score_without_a_review_is_refused() -> None:
+    with pytest.raises(InputInvalid, match=r"min_review_score is 6.* Give \"review_data\": true"):
+        resolve({"min_review_score": 6}, DEFAULTS)
+    of_environment = DEFAULTS.model_copy(update={"min_review_score": 6})
+    assert resolve({}, of_environment).min_review_score == 6
+    reviewing = of_environment.model_copy(update={"review_data": True})
+    assert resolve({"min_review_score": 8}, reviewing).min_review_score == 8
 
 
 def test_what_is_given_wins() -> None:
@@ -226,7 +245,7 @@ def test_every_environments_defaults_parse() -> None:
     assert files
     for file in files:
         table = tomllib.loads(file.read_text(encoding="utf-8"))["defaults"]
-        ExecutionDefaults.parse({"system_prompt": None} | table)
+        ExecutionDefaults.parse({"system_prompt": None, "min_review_score": None} | table)
 
 
 def test_the_committed_documents_are_the_generated_ones(

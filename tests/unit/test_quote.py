@@ -14,7 +14,9 @@ from lambdas.domain.contracts import QuoteCostRequest
 from lambdas.domain.errors import CostCeilingExceeded, PriceMissing
 from lambdas.domain.prices import PriceBook
 from lambdas.domain.quote import (
+    REVIEW,
     Quote,
+    _training_tokens,
     check_ceiling,
     dollars,
     hosting_minutes,
@@ -42,6 +44,14 @@ def test_training_is_tokens_times_epochs_times_price() -> None:
     assert low == pytest.approx(0.6 * 12_345 * 3 / 1000 * 0.004, abs=1e-3)  # stops after 3
 
 
+def test_the_expected_tokens_are_the_estimate_where_there_is_one() -> None:
+    made = dataset()
+    tokens = _training_tokens(made.model_copy(update={"expected_training_tokens": 8_000}))
+    assert (tokens.expected, tokens.high) == (8_000, made.training_tokens)
+    fewer = _training_tokens(made.model_copy(update={"expected_training_tokens": 5_000}))
+    assert fewer.low == fewer.expected == 5_000
+
+
 def test_training_can_stop_early_only_by_a_validation_loss() -> None:
     parameters = {"epochCount": "10", "earlyStoppingPatience": "2"}
     low, expected, _ = item(quote(hyperparameters=parameters, validation_key=None), "Training")
@@ -51,6 +61,21 @@ def test_training_can_stop_early_only_by_a_validation_loss() -> None:
 def test_training_takes_the_models_own_epochs_where_none_are_given() -> None:
     given = item(quote(hyperparameters={"epochCount": "2"}), "Training")
     assert item(quote(hyperparameters={}), "Training") == given
+
+
+def test_a_review_is_quoted_where_it_is_asked_for_and_never_above_its_ceiling() -> None:
+    assert REVIEW not in {each.what for each in quote().items}
+    low, expected, high = item(quote(review_data=True), REVIEW)
+    assert 0 < low < expected < high < 2
+    sample = item(quote(review_data=True, max_review_usd=0.01), REVIEW)
+    assert sample[0] < sample[1] < sample[2] == 0.01, "as few records are asked about as that pays"
+    with_it, without = quote(review_data=True), quote()
+    assert with_it.high_usd == pytest.approx(without.high_usd + high, abs=0.01)
+    [review] = [each for each in with_it.items if each.what == REVIEW]
+    assert review.how.startswith("about 96 of 96 records asked about once = $")
+    assert "max_review_usd = 2" in review.how
+    assert review.price.startswith("asking $")
+    assert "; answering $" in review.price
 
 
 def test_the_arithmetic_can_be_followed() -> None:

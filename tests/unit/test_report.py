@@ -26,6 +26,7 @@ from lambdas.domain.prices import PriceBook
 from lambdas.domain.quote import make_quote
 from lambdas.domain.rehearsal import is_rehearsal
 from lambdas.domain.report import DataFile, html, manifest, questions_of, summary, topics_of
+from lambdas.domain.review_results import DataReview
 from lambdas.domain.spend import Spent, spent
 from lambdas.notify import notify
 from lambdas.write_report import write_report
@@ -40,6 +41,8 @@ from tests.unit.made_up import (
     PREFIX,
     PRICES,
     QUOTED,
+    REVIEWED,
+    data_review,
     quote,
     report_request,
     run,
@@ -191,6 +194,47 @@ def test_what_it_came_to_stands_beside_what_was_quoted() -> None:
     assert rows["Judgements, answering"].usd == pytest.approx(80 / 1000 * 0.0032)
 
 
+def reviewed_page(review: DataReview | None = None) -> str:
+    request = report_request(run=run(review_data=True), review=REVIEWED)
+    return html(
+        request,
+        judgements=JUDGEMENTS,
+        losses_svg=SVG,
+        files=FILES,
+        spent=bill(request),
+        review=review or data_review(),
+    )
+
+
+def test_a_review_of_the_data_has_a_section_of_its_own() -> None:
+    source = reviewed_page()
+    text = Page(source).text
+    for shown in (
+        "Amazon Nova Pro reviewed 31 of 96 training records, one in 3, evenly spread.",
+        "The mean score is 7.90 of 10",
+        "2 (6.5 %) score below 6. The run would have stopped below a mean of 6.",
+        "gave no scores: 1; because of max_review_usd = 2, or too long to be asked about: 64.",
+        "Line 41 What is <i>a hold</i>?",
+        "The <b>year</b> is wrong.",
+        f"{PREFIX}/review/rows.jsonl",
+        "31 records reviewed, 1 failed",
+    ):
+        assert shown in text, shown
+    assert "<i>" not in source
+    assert "<b>year" not in source
+    assert "Review of the training data" not in Page(page()).text
+
+
+def test_a_review_of_all_records_says_nothing_of_some() -> None:
+    whole = data_review()
+    summary = whole.summary.model_copy(update={"failed": 0, "not_reviewed": 0})
+    plan = whole.plan.model_copy(update={"every": 1})
+    unlimited = {"summary": summary, "plan": plan, "min_review_score": None}
+    text = Page(reviewed_page(whole.model_copy(update=unlimited))).text
+    for hidden in ("one in", "gave no scores", "would have stopped"):
+        assert hidden not in text
+
+
 def test_an_approval_is_in_the_report_with_its_reason() -> None:
     approval = Approval(reason="in <budget>", decided_at=NOW, decided_in="arn")
     text = Page(page(report_request(approval=approval))).text
@@ -226,6 +270,10 @@ def test_the_manifest_holds_what_a_comparison_needs() -> None:
 
 
 def test_the_summary_is_a_few_plain_lines() -> None:
+    reviewed = summary(report_request(review=REVIEWED), bill(report_request())).splitlines()
+    assert reviewed[2] == (
+        "The reviewed training data scores 7.90 of 10 on average, over 31 records."
+    )
     lines = summary(report_request(), bill(report_request())).splitlines()
     assert lines[0].startswith("The comparison is not decisive. Over 2 questions")
     assert lines[2].startswith("Failures: 0 answers of the base model, 1 of the tuned one")
@@ -259,6 +307,26 @@ def test_the_state_writes_both_files(monkeypatch: pytest.MonkeyPatch) -> None:
     assert s3.content_types[report.report_key].startswith("text/html")
     assert report.summary == summary(request, bill(request))
     assert report.metered_usd == made["spent_usd"]
+
+
+def test_the_state_reads_the_review_where_there_was_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRICE_OVERRIDES", json.dumps(PRICES))
+    request = report_request(run=run(review_data=True), review=REVIEWED)
+    objects = {
+        request.quote.quote_key: quote(review_data=True).model_dump_json().encode(),
+        request.run.training_key: b"training",
+        request.run.evaluation_key: b"evaluation",
+        str(request.run.validation_key): b"",
+        request.loss_curves.svg_key: SVG.encode(),
+        request.judgements.judgements_key: "\n".join(map(json.dumps, JUDGEMENTS)).encode(),
+        REVIEWED.review_key: data_review().model_dump_json().encode(),
+    }
+    s3 = fakes_s3.install(monkeypatch, FakeS3(objects))
+    report = write_report(request)
+    assert "What is &lt;i&gt;a hold" in s3.objects[report.report_key].decode()
+    made = json.loads(s3.objects[report.manifest_key])
+    assert made["review"] == REVIEWED.model_dump()
+    assert made["spent_usd"] == report.metered_usd
 
 
 def test_the_report_names_what_s3_refuses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lambdas import plan_review, review_records, summarise_review
 from lambdas.domain import review
 from lambdas.domain.catalogue import find_model
+from lambdas.domain.contracts import ReviewRow
 from lambdas.domain.errors import (
     AccessDenied,
     CostCeilingExceeded,
@@ -22,7 +23,7 @@ from lambdas.domain.errors import (
 from lambdas.domain.judge import OutOfSchema
 from lambdas.domain.prices import PriceBook
 from lambdas.domain.review_plan import MAX_RECORD_BYTES, quoted_usd, task_of
-from lambdas.domain.review_results import Row, summarise, worst_rows
+from lambdas.domain.review_results import ended, summarise, worst_rows
 from lambdas.domain.validation import Conversation, Turn, make_record
 from local.bedrock.reviewing import is_review
 from local.bedrock.reviewing import review as offline_review
@@ -146,7 +147,7 @@ def test_a_fingerprint_names_judge_and_record_but_not_the_line() -> None:
 
 def plan(max_usd: float, **changes: object) -> dict[str, Any]:
     values = {"training_records": 40, "training_tokens": 4000} | changes
-    event = {"run": run(), "now": NOW, "dataset": dataset(**values), "max_review_usd": max_usd}
+    event = {"run": run(max_review_usd=max_usd), "now": NOW, "dataset": dataset(**values)}
     return plan_review.handler({k: _json(v) for k, v in event.items()}, None)
 
 
@@ -211,7 +212,8 @@ def test_the_quote_is_what_may_be_spent_and_no_more() -> None:
     low, expected, high = quoted_usd(40, 4000, 10.0, RATES)
     assert 0 < low < expected < high < 10.0
     assert plan(10.0)["worst_usd"] <= high, "the file has fewer tokens than the dataset says"
-    assert quoted_usd(40, 4000, 0.0001, RATES) == (0.0001, 0.0001, 0.0001)
+    fewer = quoted_usd(40, 4000, high / 4, RATES)
+    assert fewer == pytest.approx((low / 4, expected / 4, high / 4), rel=0.1)
 
 
 # Review records
@@ -219,7 +221,7 @@ def test_the_quote_is_what_may_be_spent_and_no_more() -> None:
 
 def asked_to_review(*records: Mapping[str, Any]) -> list[dict[str, Any]]:
     batch = [{"line": line, "record": each} for line, each in enumerate(records, start=5)]
-    event = {"run": _json(run()), "now": NOW.isoformat(), "batch": {"Items": batch}}
+    event = {"run": _json(run()), "now": NOW.isoformat(), "items": batch}
     rows: list[dict[str, Any]] = review_records.handler(event, None)["rows"]
     return rows
 
@@ -227,7 +229,7 @@ def asked_to_review(*records: Mapping[str, Any]) -> list[dict[str, Any]]:
 def test_each_record_gets_its_row(bedrock: FakeRuntime) -> None:
     rows = asked_to_review(record("Fine?"), record("bad?"))
     assert [(row["line"], row["score"]) for row in rows] == [(5, 8), (6, 2)]
-    assert rows[1]["reason"] == "The year is wrong."
+    assert (rows[1]["prompt"], rows[1]["reason"]) == ("bad?", "The year is wrong.")
     assert (rows[0]["input_tokens"], rows[0]["output_tokens"]) == (11, 7)
     request = bedrock.called("Converse")[0]
     assert request["toolConfig"]["toolChoice"] == {"tool": {"name": review.TOOL_NAME}}
@@ -260,8 +262,8 @@ def test_a_refusal_is_recorded_and_a_missing_permission_is_raised(
 
 def test_texts_are_cut_to_what_a_state_carries(bedrock: FakeRuntime) -> None:
     bedrock.reply = lambda _: used_tool(GOOD | {"reason": "long " * 500})
-    (row,) = asked_to_review(record("Fine?"))
-    assert len(row["reason"]) == 300
+    (row,) = asked_to_review(record("Fine? " * 100))
+    assert (len(row["reason"]), len(row["prompt"])) == (300, 300)
 
 
 def test_a_second_call_of_a_batch_pays_for_nothing(bedrock: FakeRuntime) -> None:
@@ -270,12 +272,63 @@ def test_a_second_call_of_a_batch_pays_for_nothing(bedrock: FakeRuntime) -> None
     assert len(bedrock.called("Converse")) == 2
 
 
+def journal(s3: FakeS3) -> list[dict[str, Any]]:
+    """What the bucket holds of the batch."""
+    text = s3.objects.get(f"{PREFIX}/review/batches/5.jsonl", b"").decode()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+class Killed(BaseException):
+    """The function ends in the middle, and nothing of it runs any more."""
+
+
+def test_a_killed_batch_asks_once_more_about_what_it_lost_and_never_a_third_time(
+    bedrock: FakeRuntime, s3: FakeS3
+) -> None:
+    seen: list[int] = []
+
+    def dies(_: Mapping[str, Any]) -> dict[str, Any]:
+        seen.append(journal(s3)[0]["attempts_left"])
+        raise Killed
+
+    bedrock.reply = dies
+    for _ in range(review.ATTEMPTS):
+        with pytest.raises(Killed):
+            asked_to_review(record("Fine?"))
+    assert seen == [1, 0], "each attempt was set down before it was made"
+    (row,) = asked_to_review(record("Fine?"))
+    assert "ended before it kept the answer" in row["error"]
+    assert len(bedrock.called("Converse")) == review.ATTEMPTS
+
+
+def test_a_batch_that_was_killed_once_keeps_its_reviews_and_recovers(
+    bedrock: FakeRuntime,
+) -> None:
+    """The first answer leaves the schema, and the function dies at the second attempt."""
+    bad = [{"correct": 9}]
+
+    def reply(request: Mapping[str, Any]) -> dict[str, Any]:
+        if "bad" not in question_in(request):
+            return used_tool(GOOD)
+        if bad:
+            return used_tool(bad.pop())
+        raise Killed
+
+    bedrock.reply = reply
+    with pytest.raises(Killed):
+        asked_to_review(record("Fine?"), record("bad?"))
+    fine, lost = asked_to_review(record("Fine?"), record("bad?"))
+    assert (fine["score"], lost["score"]) == (8, None)
+    assert lost["input_tokens"] == 11, "what was counted stays counted"
+    assert len(bedrock.called("Converse")) == 3
+
+
 # Summarise review
 
 MANIFEST = f"{PREFIX}/review/0f3c/manifest.json"
 
 
-def child(rows: list[Row], **changes: str) -> dict[str, Any]:
+def child(rows: list[ReviewRow], **changes: str) -> dict[str, Any]:
     """Make an entry of a result file, as Step Functions writes it."""
     given = {"Items": [{"line": row.line, "record": {}} for row in rows]}
     return {
@@ -286,10 +339,10 @@ def child(rows: list[Row], **changes: str) -> dict[str, Any]:
     } | changes
 
 
-def scored(line: int, score: int, reason: str = "So so.") -> Row:
+def scored(line: int, score: int, reason: str = "So so.") -> ReviewRow:
     scores = dict.fromkeys(review.CRITERIA, 9) | {"correct": score}
-    found = review.Review(scores, reason)
-    return Row.of(line, found, 1000, 100)
+    row = ReviewRow(line=line, input_tokens=1000, output_tokens=100)
+    return ended(row, review.Review(scores, reason))
 
 
 def write_results(s3: FakeS3, **files: list[dict[str, Any]]) -> None:
@@ -306,11 +359,10 @@ def write_results(s3: FakeS3, **files: list[dict[str, Any]]) -> None:
 def summarised(min_score: float | None = None, **changes: object) -> dict[str, Any]:
     plan = {"records": 90, "planned": 4, "every": 30, "too_long": 0, "worst_usd": 0.5}
     event = {
-        "run": _json(run(**changes)),
+        "run": _json(run(min_review_score=min_score, **changes)),
         "now": NOW.isoformat(),
         "plan": plan | {"items_key": "x"},
-        "results": {"Bucket": run().bucket, "Key": MANIFEST},
-        "min_review_score": min_score,
+        "results_key": MANIFEST,
     }
     return summarise_review.handler(event, None)
 
@@ -363,7 +415,7 @@ def test_nothing_reviewed_is_no_good_review(s3: FakeS3) -> None:
 
 
 def test_the_worst_are_ordered_by_score_then_by_all_scores() -> None:
-    low = Row.of(8, review.Review(dict.fromkeys(review.CRITERIA, 3), ""), 0, 0)
+    low = ended(ReviewRow(line=8), review.Review(dict.fromkeys(review.CRITERIA, 3), ""))
     rows = [scored(1, 9), scored(2, 3), low]
     assert [row.line for row in worst_rows(rows, 2)] == [8, 2]
     summary = summarise(rows, records=3, rates=RATES, poor_score=9)

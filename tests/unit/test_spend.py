@@ -6,8 +6,9 @@ import pytest
 
 from lambdas.domain.contracts import Release
 from lambdas.domain.prices import PriceBook
+from lambdas.domain.quote import REVIEW
 from lambdas.domain.spend import Spent, hosting_usd, spent, total
-from tests.unit.made_up import PRICES, quote, report_request, run, throughput
+from tests.unit.made_up import PRICES, REVIEWED, quote, report_request, run, throughput
 
 BOOK = PriceBook.load(PRICES)
 NOTHING = Release(found=False, throughput_arn=None, billed_minutes=None)
@@ -49,6 +50,16 @@ def test_hosting_is_minutes_times_units_times_price() -> None:
 def test_a_run_that_bought_nothing_paid_for_no_throughput() -> None:
     assert hosting_usd(run(), NOTHING, BOOK) == 0
     assert rows(release=NOTHING)["Provisioned throughput"].how == "not measured"
+
+
+def test_a_review_bills_what_its_tokens_came_to() -> None:
+    reviewing = quote(review_data=True)
+    request = report_request(run=run(review_data=True), review=REVIEWED)
+    bill = {each.what: each for each in spent(request, reviewing, BOOK)}
+    assert bill[REVIEW].usd == REVIEWED.usd
+    assert bill[REVIEW].how == "31 records reviewed, 1 failed"
+    assert bill[REVIEW].quoted_usd == reviewing.items[0].expected_usd
+    assert REVIEW not in rows()
 
 
 def test_the_total_is_the_sum_in_cents() -> None:

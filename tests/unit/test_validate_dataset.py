@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
-from lambdas.aws.artefacts import ArtefactMissing
+from lambdas.aws.artefacts import ArtefactChanged, ArtefactMissing
+from lambdas.aws.asked import Asked
 from lambdas.domain.errors import AccessDenied, DatasetInvalid
 from lambdas.domain.validation import make_record
 from lambdas.validate_dataset import handler
 from tests.unit.fakes_s3 import BUCKET, FakeS3, client_error, install
+from tests.unit.test_comprehend import FakeComprehend
 
 RUN = {
     "name": "run-0123456789ab",
@@ -37,6 +40,9 @@ RUN = {
     "max_phase_hours": 12.0,
     "max_provisioning_minutes": 90.0,
     "max_cost_usd": 400.0,
+    "review_data": False,
+    "min_review_score": None,
+    "max_review_usd": 2,
     "approval_hours": None,
     "fail_on_warnings": (),
 }
@@ -113,3 +119,55 @@ def test_a_refusal_by_s3_has_its_name(s3: FakeS3) -> None:
     s3.failure = client_error("AccessDenied", 403)
     with pytest.raises(AccessDenied):
         validate()
+
+
+class ReplacedS3(FakeS3):
+    """Replaces the training file `times` times, between a look at it and the first read."""
+
+    times = 1
+
+    def get_object(self, **asked: Any) -> dict[str, Any]:
+        key = "datasets/default/training.jsonl"
+        if asked["Key"] == key and self.times:
+            self.times -= 1
+            self.objects[key] = training(41 + self.times)
+        return super().get_object(**asked)
+
+
+def test_a_file_that_is_replaced_meanwhile_is_read_again(
+    s3: FakeS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, ReplacedS3(s3.objects))
+    assert validate()["training_records"] == 41
+
+
+def test_a_file_that_keeps_changing_is_named(s3: FakeS3, monkeypatch: pytest.MonkeyPatch) -> None:
+    changing = ReplacedS3(s3.objects)
+    changing.times = 9
+    install(monkeypatch, changing)
+    with pytest.raises(ArtefactChanged, match="was replaced while it was read: once the upload"):
+        validate()
+
+
+def test_expected_tokens_lie_between_the_estimates(s3: FakeS3) -> None:
+    assert s3.objects
+    result = validate()
+    assert 0 < result["expected_training_tokens"] <= result["training_tokens"]
+
+
+def test_what_the_environment_has_asked_is_asked(
+    s3: FakeS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeComprehend(Okonkwo=("NAME", 0.99))
+    example = {"id": "e", "question": "Who is Ms Okonkwo?", "reference_answer": "A customer."}
+    s3.objects["datasets/default/evaluation.jsonl"] = jsonl([example])
+    monkeypatch.setattr("lambdas.validate_dataset.Asked", partial(Asked, clients=lambda _: fake))
+    validate()
+    assert fake.calls == []
+    monkeypatch.setenv("COMPREHEND_MAX_USD", "0.5")
+    validate()
+    report = json.loads(s3.objects[FINDINGS_KEY])
+    found = {(each["file"], each["field"], each["code"]) for each in report["findings"]}
+    assert ("evaluation.jsonl", "question", "personal-data") in found
+    # The training data is in Japanese, which Amazon Comprehend does not look through.
+    assert ("training.jsonl", "", "not-screened") in found

@@ -12,7 +12,6 @@ import pytest
 
 from tests.workflow.deployed_machine import Machine
 
-
 pytestmark = pytest.mark.usefixtures("enforced")
 
 

@@ -19,12 +19,12 @@ from local.deployment import upload_converted
 from local.rehearse import REGION
 from local.server import OfflineAws
 from operate.deployed import Deployed
+from tests.article import ARTICLE, needs_article
 from tests.workflow.deployed_machine import Machine, Outcome
 
 pytestmark = pytest.mark.usefixtures("enforced")
 
 ROOT = Path(__file__).parent.parent.parent
-ARTICLE = ROOT.parent / "shared" / "data" / "article"
 BUY, DELETE = "CreateProvisionedModelThroughput", "DeleteProvisionedModelThroughput"
 QUICK = Scenario(provisioning_minutes=3)
 BASE_ANSWERS, TUNED_ANSWERS = "Answer with base model", "Answer with tuned model"
@@ -65,12 +65,17 @@ def mails(queue: str) -> list[dict[str, str]]:
     return [json.loads(message["Body"]) for message in found]
 
 
+_DEPTH = 2  # of a run's own files: runs/<run>/<file>
+
+
 def read_json(machine: Machine, outcome: Outcome, name: str) -> Any:
     s3: Any = boto3.client("s3")
     [key] = [
         item["Key"]
-        for item in s3.list_objects_v2(Bucket=machine.bucket, Prefix="runs/")["Contents"]
-        if item["Key"].endswith(f"/{name}") and outcome.name[:20] in item["Key"]
+        for item in s3.list_objects_v2(Bucket=machine.bucket, Prefix=f"runs/{outcome.name[:20]}")[
+            "Contents"
+        ]
+        if item["Key"].endswith(f"/{name}") and item["Key"].count("/") == _DEPTH
     ]
     return json.loads(s3.get_object(Bucket=machine.bucket, Key=key)["Body"].read())
 
@@ -146,6 +151,94 @@ def test_two_runs_at_once_do_not_disturb_each_other(machine: Machine) -> None:
     assert [each.status for each in outcomes] == ["SUCCEEDED", "SUCCEEDED"]
     assert outcomes[0].output["report"] != outcomes[1].output["report"]
     assert bought(machine) == 2
+    assert_nothing_left(machine)
+
+
+def read_text(machine: Machine, key: str) -> str:
+    s3: Any = boto3.client("s3")
+    text: str = s3.get_object(Bucket=machine.bucket, Key=key)["Body"].read().decode()
+    return text
+
+
+def reviews_asked(machine: Machine) -> int:
+    """Return how often the judge was asked about training records."""
+    functions = [each.function or "" for each in machine.offline.faults.calls]
+    asked = [each.operation == "Converse" for each in machine.offline.faults.calls]
+    return sum(
+        one and function.endswith("review-records")
+        for one, function in zip(asked, functions, strict=True)
+    )
+
+
+def test_a_review_comes_before_training_and_into_the_report(machine: Machine) -> None:
+    machine.offline.bedrock.scenario = QUICK
+    ended = machine.run({"review_data": True})
+    assert ended.status == "SUCCEEDED", ended.cause
+    states = ["Quote cost", "Plan review", "Review data", "Summarise review", "Start training"]
+    assert [each for each in ended.states if each in states] == states
+
+    manifest = read_json(machine, ended, "manifest.json")
+    review = read_json(machine, ended, "review.json")["summary"]
+    assert review["reviewed"] == manifest["dataset"]["training_records"] == reviews_asked(machine)
+    spent = {each["what"]: each for each in manifest["spent"]}
+    assert 0 < spent["Review of the training data"]["usd"] == pytest.approx(review["usd"])
+    assert manifest["review"]["mean_score"] == review["mean_score"] > 7
+    page = read_text(machine, ended.output["report"].partition(f"{machine.bucket}/")[2])
+    assert "Review of the training data" in page
+    assert f"Line {review['worst'][0]['line']}" in page
+
+
+def upload_spoilt(machine: Machine, name: str) -> None:
+    """Upload the default dataset with every second answer cut off."""
+    s3: Any = boto3.client("s3")
+    for file in ("training", "validation", "evaluation"):
+        body = read_text(machine, f"datasets/default/{file}.jsonl")
+        if file == "training":
+            records = [json.loads(line) for line in body.splitlines()]
+            for record in records[::2]:
+                reply = record["messages"][-1]
+                reply["content"] = reply["content"][: len(reply["content"]) // 3] + " TODO"
+            body = "".join(json.dumps(record) + "\n" for record in records)
+        key = f"datasets/{name}/{file}.jsonl"
+        s3.put_object(Bucket=machine.bucket, Key=key, Body=body.encode())
+
+
+def test_a_review_below_the_lowest_score_stops_the_run_before_training(
+    machine: Machine, inbox: str
+) -> None:
+    upload_spoilt(machine, "spoilt")
+    ended = machine.run({"dataset": "spoilt", "review_data": True, "min_review_score": 7})
+    assert (ended.status, ended.error) == ("FAILED", "DatasetBelowThreshold")
+    assert machine.offline.bedrock.snapshot()["jobs"] == []
+    assert "Start training" not in ended.states
+    review = read_json(machine, ended, "review.json")["summary"]
+    worst = review["worst"][0]
+    assert worst["line"] % 2 == 1, "the first, third, … record was spoilt"
+    assert f"line {worst['line']} ({worst['score']}: " in ended.cause
+    assert any(f"line {worst['line']} (" in mail["Message"] for mail in mails(inbox))
+
+
+def test_stop_execution_ends_a_review(machine: Machine) -> None:
+    slow_judge = Fault("Converse", "slow", seconds=1.0, model="nova-pro")
+    machine.offline.bedrock.scenario = replace(QUICK, faults=(slow_judge,))
+    arn = machine.start({"review_data": True})
+    machine.wait_for_state(arn, "Review data")
+    deadline = time.monotonic() + 20
+    while not reviews_asked(machine) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    states: Any = boto3.client("stepfunctions")
+    states.stop_execution(executionArn=arn, cause="enough")
+    ended = machine.wait(arn)
+    assert ended.status == "ABORTED"
+    while states.list_map_runs(executionArn=arn)["mapRuns"][0].get("stopDate") is None:
+        assert time.monotonic() < deadline, "the map goes on"
+        time.sleep(0.1)
+    [run] = states.list_map_runs(executionArn=arn)["mapRuns"]
+    seen = states.describe_map_run(mapRunArn=run["mapRunArn"])
+    assert seen["status"] == "ABORTED"
+    assert seen["itemCounts"]["pending"] > 0
+    # Two functions may have begun, each with ten records.
+    assert 0 < reviews_asked(machine) <= 20
     assert_nothing_left(machine)
 
 
@@ -443,9 +536,8 @@ def test_a_purchase_without_our_tags_is_mailed(machine: Machine, inbox: str) -> 
     assert "without the tag bedrock-tuning:environment" in found[0]
 
 
+@needs_article
 def test_the_reports_own_data_runs_as_it_stands(machine: Machine) -> None:
-    if not ARTICLE.is_dir():
-        pytest.skip("the published report's data is not beside this checkout")
     upload_converted(ARTICLE, machine.bucket, "claude-3-haiku")
     try:
         ended = machine.run()
