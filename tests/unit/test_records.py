@@ -267,7 +267,7 @@ def test_no_json_makes_it_raise(value: object) -> None:
         if record is not None:
             read_conversation(record, model, problems)
             read_example(record, problems)
-        json.dumps([vars(each) for each in problems.found], ensure_ascii=False).encode()
+        json.dumps([each._asdict() for each in problems.found], ensure_ascii=False).encode()
 
 
 @given(st.binary(max_size=60))

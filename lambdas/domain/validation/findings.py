@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lambdas.domain.validation.codes import Severity
 
 KEPT_PER_CODE = 100  # of one code in one file; the rest is counted
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """Something wrong with one line; `field` is a path such as messages[0].role, or empty."""
 
     field: str

@@ -13,7 +13,7 @@ from lambdas.domain.validation.wording import kind_of, shown_key
 
 # A record of 32,000 tokens fits many times over, and no line can fill a function's memory.
 MAX_LINE_BYTES = 4 * 1024**2
-MAX_DEPTH = 254  # levels of nesting, as many as orjson writes; a record needs five
+MAX_DEPTH = 254  # levels of nesting; a record needs five
 _MAX_DIGITS = 4300  # Python's own limit, made independent of its settings
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|[\[{]|[\]}]')
 _ONE_OBJECT = "write one JSON object a line"
