@@ -49,10 +49,10 @@ rehearse: $(READY) ## A whole run, offline: make rehearse [DATASET=dir] [INPUT='
 faults: $(READY) ## Everything that may go wrong, offline, case by case: writes docs/faults.md
 	@python -m local.fault_matrix $(if $(ONLY),--only '$(ONLY)')
 
-check: $(CHECKED) ## Lint, types and unit tests, in under 30 s
+check: $(CHECKED) ## Lint, types and the fast unit tests, in under 30 s
 	@ruff check . && ruff format --check --quiet .
 	@mypy
-	@pytest tests/unit --quiet -n 2
+	@pytest tests/unit --quiet -n 2 -m 'not slow'
 
 test: $(CHECKED) ## Everything: check, templates, and the deployed machine offline
 	@ruff check . && ruff format --check --quiet .

@@ -8,20 +8,21 @@ came after the oldest one's are listed here.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
+from itertools import chain
 
 from lambdas.domain.validation.visible import shows
 
 _LAST_WITH_ESCAPE = 0xFFFF
 _SURROGATES = range(0xD800, 0xE000)
 _NEWER = range(0x13439, 0x13440)  # Egyptian formats, Unicode 15
+_PLANES = ((0, 0x3FFFF), (0xE0000, 0xEFFFF))  # others hold no characters, or private ones
 
 
 def _ranges() -> Iterator[tuple[int, int]]:
     start = None
-    for code in range(sys.maxunicode + 2):
-        hidden = code in _NEWER or (code <= sys.maxunicode and _is_hidden(code))
+    for code in chain.from_iterable(range(first, last + 1) for first, last in _PLANES):
+        hidden = code in _NEWER or _is_hidden(code)
         if hidden and start is None:
             start = code
         elif not hidden and start is not None:

@@ -232,6 +232,7 @@ def test_no_records_have_no_advice() -> None:
     assert list(dataset_advice({"training": []})) == []
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # a machine may be busy
 @given(st.lists(st.tuples(st.text(max_size=80), st.text(max_size=80)), max_size=25))
 def test_any_records_can_be_advised_on(pairs: list[tuple[str, str]]) -> None:
@@ -241,6 +242,7 @@ def test_any_records_can_be_advised_on(pairs: list[tuple[str, str]]) -> None:
         each.message.encode()
 
 
+@pytest.mark.slow
 def test_records_that_resemble_too_many_are_said_to_be_not_compared() -> None:
     question = "What does order {} of our customer cost, with shipping, tax and insurance, in {}?"
     towns = ["Oslo", "Bern", "Rome", "Riga"]

@@ -197,6 +197,7 @@ def through(folder: Path, model: Model, name: str, content: str) -> list[tuple[s
     return said(read_entries(folder / "out" / "training.jsonl"))
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # a machine may be busy
 @given(pairs=PAIRS, model=st.sampled_from(sorted(MODELS)))
 def test_every_text_comes_through_unchanged(pairs: list[tuple[str, str]], model: str) -> None:
@@ -205,6 +206,7 @@ def test_every_text_comes_through_unchanged(pairs: list[tuple[str, str]], model:
             assert through(Path(scratch), MODELS[model], name, written(pairs)) == pairs
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # a machine may be busy
 @given(pairs=PAIRS)
 def test_formats_convert_into_each_other_and_back(pairs: list[tuple[str, str]]) -> None:

@@ -84,6 +84,7 @@ def test_topics_of_one_record_each_leave_the_shares_alone() -> None:
 ALIKE = "What does the {} of the artefact bucket in the storage stack do when a run ends {}"
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)  # a split takes its time on a shared machine
 @given(seed=st.integers(), copies=st.lists(st.integers(1, 6), min_size=3, max_size=8))
 def test_what_is_nearly_the_same_stays_in_one_file(seed: int, copies: list[int]) -> None:

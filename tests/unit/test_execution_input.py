@@ -152,6 +152,7 @@ JSON = st.recursive(
 FIELDS = st.sampled_from([*json_schema()["properties"], "other"])
 
 
+@pytest.mark.slow
 @given(st.dictionaries(FIELDS, JSON, max_size=4))
 def test_parser_and_schema_agree_on_anything(raw: dict[str, Any]) -> None:
     # What the environment says stands in no schema: here its ceiling is the highest there can be,

@@ -138,6 +138,7 @@ def test_the_file_is_found_wherever_bedrock_puts_it(folder: str) -> None:
     assert find_metrics_file([], VALIDATION_FILE, "abcdefghijkl") is None
 
 
+@pytest.mark.slow
 def test_the_plot_is_deterministic_labelled_and_undated() -> None:
     losses = history(TRAINED, OVER_FIT)
     svg, png = draw(losses)

@@ -188,6 +188,7 @@ def sketches_of(kind: str, count: int) -> list[bytes]:
     return [sketch_text(made[kind](at)) for at in range(count)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["copies", "template", "edited", "random"])
 def test_comparisons_grow_with_the_texts_and_not_with_their_pairs(kind: str) -> None:
     few, many = (NearPairs(sketches_of(kind, count)) for count in (300, 1200))

@@ -258,6 +258,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(value=JSON | st.fixed_dictionaries({"messages": st.lists(JSON)}))
 def test_no_json_makes_it_raise(value: object) -> None:
     line = json.dumps(value).encode()

@@ -147,6 +147,7 @@ def test_text_is_escaped_and_nothing_is_loaded() -> None:
     assert "<?xml" not in source
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)  # a page takes milliseconds, a shared machine longer
 @given(st.text())
 def test_any_text_passes_through_unharmed(text: str) -> None:

@@ -19,6 +19,8 @@ from tests.unit.dataset.corpus_all import CASES, by_group
 from tests.unit.dataset.mutations import broken
 from tests.unit.dataset.reference import judge
 
+pytestmark = pytest.mark.slow
+
 MODEL = pytest.mark.parametrize("model", ONE_OF_EACH, ids=lambda model: model.key)
 CUTS = st.builds(
     Cuts,

@@ -12,6 +12,8 @@ import pytest
 from local.bedrock.answers import answer_base, answer_tuned, judge_correctness
 from local.bedrock.language_model import Fitted, Pair, fit
 
+pytestmark = pytest.mark.slow
+
 DATASET = Path(__file__).parent.parent.parent.parent / "dataset"
 
 
