@@ -134,7 +134,8 @@ def is_whole(line: bytes, value: dict[str, Any]) -> bool:
     if strings is None:
         return False
     surplus = line.count(_QUOTE) - 2 * strings
-    return surplus == 0 or surplus == line.count(b'\\"')  # the slower count, not always needed
+    # After two backslashes nobody knows at once whether a quote belongs to a text or ends it.
+    return surplus == 0 or (surplus == line.count(b'\\"') and b'\\\\"' not in line)
 
 
 def _strings(value: dict[str, Any]) -> int | None:

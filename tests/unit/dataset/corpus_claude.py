@@ -80,6 +80,12 @@ CLAUDE: Table = {
             "1 unknown-key x",
         ),
         row(
+            "a key that is a backslash, twice",
+            r'{"messages": [<U>, <A>], "\\": 1, "\\": 1}',
+            r'1 duplicate-key "\\"',
+            r'1 unknown-key "\\"',
+        ),
+        row(
             "what a second key hides",
             '{"messages": [<U>], "messages": 7}',
             "1 duplicate-key messages",
