@@ -130,6 +130,7 @@ class LineReader:
 
     def _drop(self, count: int) -> None:
         rest = self._filled - count
-        self._buffer[:rest] = self._buffer[count : self._filled]
+        with memoryview(self._buffer) as view:
+            view[:rest] = view[count : self._filled]
         self._filled = rest
         self._offset += count

@@ -180,7 +180,8 @@ class _Check:
             Task(kind, self.model, size, self.warnings),
             source,
             ranges_of(size),
-            lambda: len(sketches) < MAX_COMPARED,
+            compares=lambda: len(sketches) < MAX_COMPARED,
+            full=lambda: self.findings.full(name),
         )
         total = Scanned()
         results = scan_ranges(work, self.options.workers)

@@ -1,86 +1,124 @@
-"""The short way for lines without a fault, which nearly all are.
+"""The short way for records of the right shape, and for those without a fault: nearly all.
 
-It says only "nothing is wrong" or "look closer", and the closer look, in `lines` and `records`,
-has the last word on what is wrong. What decides its speed is how often it passes over the bytes:
-once to parse, once over the quotes, and once over texts of several lines for reserved words.
+It says only "right" or "look closer", and the closer look, in `odd` and `records`, has the last
+word on what is wrong. So it may be strict, and knows no field paths and no messages. Of lines of
+2 KB, calls cost as much as parsing: hence tuples, and few functions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from lambdas.domain.catalogue import Model, RecordFormat
-from lambdas.domain.validation.conversation import ROLES, Conversation, Turn
-from lambdas.domain.validation.quotes import Buffer, spelling
+from lambdas.domain.validation.conversation import ROLES, SCHEMA_VERSION
 from lambdas.domain.validation.reserved import searches
+from lambdas.domain.validation.visible import shows
+
+# A record whose keys, types and texts are right: its system prompt, the roles of its messages,
+# which may be any words, their texts, and how many strings its line has, keys included.
+Shape = tuple[str | None, list[str], list[str], int]
+ShapeOf = Callable[[dict[str, Any]], Shape | None]
+IsClean = Callable[[str | None, Sequence[str], Sequence[str]], bool]
+_IN_TURN: list[str] = [*ROLES]  # the roles of most records
+_MIN_MESSAGES = 2
+_MESSAGE_KEYS = 2  # role and content
+_PAIR_KEYS = ("prompt", "completion")
 
 
-class Plain(NamedTuple):
-    """The texts of a record without a fault; turns alternate, beginning with the user."""
-
-    system: str | None
-    turns: list[str]
-
-    @property
-    def conversation(self) -> Conversation:
-        roles = ROLES * (len(self.turns) // 2)
-        return Conversation(
-            self.system, tuple(Turn(*each) for each in zip(roles, self.turns, strict=True))
-        )
-
-
-Read = Callable[[Buffer, int, int, Any], Plain | None]
-
-
-def clean_reader(model: Model, *, warnings: bool) -> Read:
-    """Return what reads a parsed line, and returns None unless it is without a fault."""
-    matches = spelling(model.record_format)
-    texts = _TEXTS[model.record_format]
+def is_clean_of(model: Model, *, warnings: bool) -> IsClean:
+    """Return what says of system prompt, roles and texts that nothing is wrong with them."""
     words = searches(model.reserved, warnings=warnings)
     asked, answered, told = (words.get(role, _nothing) for role in (*ROLES, "system"))
-    fine_system: str | None = None
+    clean_system: str | None = None  # the last seen: mostly all are the same
 
-    def read(buffer: Buffer, start: int, stop: int, record: Any) -> Plain | None:  # noqa: ANN401  # JSON
-        nonlocal fine_system
-        if not matches(buffer, start, stop):
-            return None
-        plain = texts(record)
-        system, turns = plain
+    def is_clean(system: str | None, roles: Sequence[str], texts: Sequence[str]) -> bool:
+        nonlocal clean_system
+        if roles != _IN_TURN and (*roles,) != ROLES * (len(roles) // 2):
+            return False
         search, other = asked, answered
-        for text in turns:
+        for text in texts:
             if search(text):
-                return None
+                return False
             search, other = other, search
-        if system != fine_system:
-            if system and told(system):
-                return None
-            fine_system = system
-        return plain
+        if system != clean_system:
+            if system is not None and told(system):
+                return False
+            clean_system = system
+        return True
 
-    return read
+    return is_clean
 
 
 def _nothing(_: str) -> bool:
     return False
 
 
-def _claude_texts(record: dict[str, Any]) -> Plain:
-    return Plain(record.get("system"), [each["content"] for each in record["messages"]])
+def shape_of(record_format: RecordFormat) -> ShapeOf:
+    """Return what takes records of a format apart, and returns None where one has another shape."""
+    return _SHAPES[record_format]
 
 
-def _converse_texts(record: dict[str, Any]) -> Plain:
-    system = record["system"][0]["text"] if "system" in record else None
-    return Plain(system, [each["content"][0]["text"] for each in record["messages"]])
+def _claude(record: dict[str, Any]) -> Shape | None:
+    messages = _messages(record.get("messages"), is_converse=False)
+    system = record.get("system")
+    keys = 1 if system is None else 2
+    if messages is None or len(record) != keys:
+        return None
+    if system is not None and (type(system) is not str or not shows(system)):
+        return None
+    roles, texts = messages
+    return system, roles, texts, 2 * keys - 1 + 4 * len(texts)
 
 
-def _pair_texts(record: dict[str, Any]) -> Plain:
-    return Plain(None, [record["prompt"], record["completion"]])
+def _converse(record: dict[str, Any]) -> Shape | None:
+    messages = _messages(record.get("messages"), is_converse=True)
+    system = _block(record["system"]) if "system" in record else None
+    keys = 2 if system is None else 3
+    if messages is None or len(record) != keys or record.get("schemaVersion") != SCHEMA_VERSION:
+        return None
+    if system is not None and (type(system) is not str or not shows(system)):
+        return None
+    roles, texts = messages
+    return system, roles, texts, 3 * (keys - 1) + 5 * len(texts)
 
 
-# Where texts are in a record whose line matches.
-_TEXTS: dict[RecordFormat, Callable[[dict[str, Any]], Plain]] = {
-    "claude-messages": _claude_texts,
-    "converse": _converse_texts,
-    "prompt-completion": _pair_texts,
+def _pair(record: dict[str, Any]) -> Shape | None:
+    texts: list[Any] = [record.get(key) for key in _PAIR_KEYS]
+    if len(record) != len(texts) or not all(type(each) is str and shows(each) for each in texts):
+        return None
+    return None, _IN_TURN, texts, 2 * len(texts)
+
+
+_SHAPES: dict[RecordFormat, ShapeOf] = {
+    "claude-messages": _claude,
+    "converse": _converse,
+    "prompt-completion": _pair,
 }
+
+
+def _messages(messages: object, *, is_converse: bool) -> tuple[list[str], list[str]] | None:
+    """Return roles and texts of two or more messages."""
+    if type(messages) is not list or len(messages) < _MIN_MESSAGES:
+        return None
+    roles, texts = [], []
+    for each in messages:
+        if type(each) is not dict or len(each) != _MESSAGE_KEYS:
+            return None
+        role, text = each.get("role"), each.get("content")
+        if is_converse:
+            text = _block(text)
+        if type(text) is not str or type(role) is not str or not shows(text):
+            return None
+        roles.append(role)
+        texts.append(text)
+    return roles, texts
+
+
+def _block(content: object) -> object:
+    """Return the text of a list of one content block."""
+    if type(content) is list and len(content) == 1:
+        block = content[0]
+        if type(block) is dict and len(block) == 1:
+            return block.get("text")
+    return None

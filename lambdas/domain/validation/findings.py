@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,15 +22,27 @@ class Problem(NamedTuple):
     severity: Severity = "error"
 
 
-@dataclass
+Key = tuple[str, Severity]  # a code can be an error here and a warning there
+
+
+@dataclass(slots=True)
 class Problems:
     """All that is wrong with one line counted; of each code, the first `KEPT_PER_CODE` kept.
 
-    One line can hold a million wrong messages, so that even its problems need a bound.
+    One line can hold a million wrong messages, so that even its problems need a bound. And of a
+    file with a million wrong lines most problems are only counted: what is in `full` is not kept.
     """
 
     found: list[Problem] = field(default_factory=list)
-    counts: dict[tuple[str, Severity], int] = field(default_factory=dict)
+    counts: dict[Key, int] = field(default_factory=dict)
+    full: Container[Key] = frozenset()
+    encodable: bool = False  # whether the line's texts surely hold no half surrogates
+
+    def clear(self) -> None:
+        """Forget the line, to be used for the next: that is faster than to make another."""
+        self.found.clear()
+        self.counts.clear()
+        self.encodable = False
 
     def error(self, field_path: str, code: str, message: str, fix: str) -> None:
         self.add(Problem(field_path, code, message, fix))
@@ -39,18 +51,26 @@ class Problems:
         self.add(Problem(field_path, code, message, fix, "warning"))
 
     def skip_full(self, code: str) -> bool:
-        """Count one more error without its text, if enough of its code are kept; say whether."""
-        count = self.counts.get((code, "error"), 0)
-        if count < KEPT_PER_CODE:
+        """Count one more error without its text, if enough of its code are kept; say whether.
+
+        To word a problem takes longer than to find it: whoever finds many asks this first.
+        """
+        if not self.is_full(code):
             return False
-        self.counts[code, "error"] = count + 1
+        key: Key = (code, "error")
+        self.counts[key] = self.counts.get(key, 0) + 1
         return True
+
+    def is_full(self, code: str) -> bool:
+        """Say whether enough errors of this code are kept."""
+        key: Key = (code, "error")
+        return key in self.full or self.counts.get(key, 0) >= KEPT_PER_CODE
 
     def add(self, problem: Problem) -> None:
         key = (problem.code, problem.severity)
         count = self.counts.get(key, 0)
         self.counts[key] = count + 1
-        if count < KEPT_PER_CODE:
+        if count < KEPT_PER_CODE and key not in self.full:
             self.found.append(problem)
 
 
@@ -113,6 +133,14 @@ class Findings:
         if self._kept[key] < KEPT_PER_CODE:
             self._kept[key] += 1
             self.kept.append(finding)
+
+    def full(self, file: str) -> frozenset[Key]:
+        """Return of what in a file enough findings are kept."""
+        return frozenset(
+            (code, severity)
+            for (name, code, severity), count in self._kept.items()
+            if name == file and count == KEPT_PER_CODE
+        )
 
     def add_file(
         self, file: str, code: str, message: str, fix: str, severity: Severity = "error"

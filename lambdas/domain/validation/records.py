@@ -8,37 +8,39 @@ evaluation examples: {"id", "question", "reference_answer", "topic"}. Nothing he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from lambdas.domain.catalogue import Model, RecordFormat, Reserved, nearest
 from lambdas.domain.pairs import pair_keys
+from lambdas.domain.validation.clean import Shape
 from lambdas.domain.validation.conversation import (
     ROLES,
     SCHEMA_VERSION,
     Conversation,
     Example,
+    Role,
     Turn,
 )
+from lambdas.domain.validation.fields import field_of
 from lambdas.domain.validation.findings import Problems
 from lambdas.domain.validation.reserved import searches
 from lambdas.domain.validation.visible import shows
 from lambdas.domain.validation.wording import kind_of, shown, shown_key
 
+_CLAUDE_KEYS = ("system", "messages")
+_CONVERSE_KEYS = ("schemaVersion", "system", "messages")
+_MESSAGE_KEYS = ("role", "content")
+_BLOCK_KEYS = ("text",)
 EXAMPLE_KEYS = ("id", "question", "reference_answer", "topic")
 PAIR_KEYS = ("prompt", "completion")
 _MIN_MESSAGES = 2
 _GUESSED_CHARACTERS = 60  # of a key; the nearest known name of a longer one would be no help
 
 
-class _Said(NamedTuple):
-    """One readable text of a record."""
-
-    path: str
-    role: Literal["system", "user", "assistant"]
-    text: str
-
-
+# One readable text of a record: whose turn it is, by position, whose role (system, user or
+# assistant), and the text.
+Said = tuple[int, str, str]
 ReadText = Callable[[object, str, Problems], str | None]
 
 
@@ -46,19 +48,76 @@ def read_conversation(
     record: Mapping[str, Any], model: Model, problems: Problems
 ) -> Conversation | None:
     """Read a training or validation record in the model's format; None if it is no conversation."""
-    other = _other_format(record, model.record_format)
-    if other:
+    return _conversation_of(RecordReader(model).read(record, problems))
+
+
+class RecordReader:
+    """Reads records of one model's format, and says what is wrong with them."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._read = _READERS[model.record_format]
+        self._search = searches(model.reserved, warnings=True)
+        self._field_of = field_of("training", model.record_format)
+
+    def read(self, record: Mapping[str, Any], problems: Problems) -> list[Said]:
+        """Return the readable texts, a system prompt first."""
+        other = _other_format(record, self._model.record_format)
+        if other:
+            _add_other_format(other, self._model, problems)
+            return []
+        said = self._read(record, problems)
+        self._check_reserved(said, problems)
+        return said
+
+    def judge(self, shape: Shape, problems: Problems) -> list[Said]:
+        """Do the same for a record in which only roles and reserved words can be wrong."""
+        _, roles, _, _ = shape
+        _check_order(roles, problems)
+        for at, role in enumerate(roles):
+            if role not in ROLES and not problems.skip_full("role"):
+                _add_role({"role": role}, f"messages[{at}]", problems)
+        said = said_in(shape)
+        self._check_reserved(said, problems)
+        return said
+
+    def _check_reserved(self, said: Sequence[Said], problems: Problems) -> None:
+        search = self._search
+        for at, role, text in said:
+            if role in search and search[role](text):
+                path = role if role == "system" else self._field_of(at)
+                _check_words(text, role, path, self._model.reserved, problems)
+
+
+def _add_other_format(other: str, model: Model, problems: Problems) -> None:
+    if not problems.skip_full("wrong-format"):
         problems.error(
             "",
             "wrong-format",
             f"the record is {other}, not in the {model.record_format} format of {model.name}",
             f"convert the data: python -m dataset prepare --model {model.key} SOURCE OUT",
         )
-        return None
-    said = list(_READERS[model.record_format](record, problems))
-    _check_reserved(said, model, problems)
-    system = next((each.text for each in said if each.role == "system"), None)
-    turns = tuple(Turn(each.role, each.text) for each in said if each.role != "system")
+
+
+def said_in(shape: Shape) -> list[Said]:
+    """Return what those speak whose role is right."""
+    system, roles, texts, _ = shape
+    said: list[Said] = [] if system is None else [(0, "system", system)]
+    for at, role in enumerate(roles):
+        if role in ROLES:
+            said.append((at, role, texts[at]))
+    return said
+
+
+def turns_of(said: Sequence[Said]) -> tuple[Turn, ...]:
+    roles: Mapping[str, Role] = {each: each for each in ROLES}
+    return tuple(Turn(roles[role], text) for _, role, text in said if role in roles)
+
+
+def _conversation_of(said: Sequence[Said]) -> Conversation | None:
+    """Return what a record's texts make up; None where nobody speaks."""
+    system = next((text for _, role, text in said if role == "system"), None)
+    turns = turns_of(said)
     return Conversation(system, turns) if turns else None
 
 
@@ -90,28 +149,29 @@ def _has_text_content(messages: object) -> bool:
     )
 
 
-def _read_claude(record: Mapping[str, Any], problems: Problems) -> Iterator[_Said]:
-    _check_keys(record, "", ("system", "messages"), problems)
-    yield from _read_system(record, _text, problems)
-    yield from _read_messages(record, _text, problems)
+def _read_claude(record: Mapping[str, Any], problems: Problems) -> list[Said]:
+    _check_keys(record, "", _CLAUDE_KEYS, problems)
+    return _read_system(record, _text, problems) + _read_messages(record, _text, problems)
 
 
-def _read_converse(record: Mapping[str, Any], problems: Problems) -> Iterator[_Said]:
-    _check_keys(record, "", ("schemaVersion", "system", "messages"), problems)
+def _read_converse(record: Mapping[str, Any], problems: Problems) -> list[Said]:
+    _check_keys(record, "", _CONVERSE_KEYS, problems)
     _check_version(record, problems)
-    yield from _read_system(record, _text_blocks, problems)
-    yield from _read_messages(record, _text_blocks, problems)
+    said = _read_system(record, _text_blocks, problems)
+    return said + _read_messages(record, _text_blocks, problems)
 
 
-def _read_pair(record: Mapping[str, Any], problems: Problems) -> Iterator[_Said]:
+def _read_pair(record: Mapping[str, Any], problems: Problems) -> list[Said]:
     _check_keys(record, "", PAIR_KEYS, problems)
-    for role, key in zip(ROLES, PAIR_KEYS, strict=True):
+    said: list[Said] = []
+    for at, (role, key) in enumerate(zip(ROLES, PAIR_KEYS, strict=True)):
         text = _text(record.get(key), key, problems)
         if text is not None:
-            yield _Said(key, role, text)
+            said.append((at, role, text))
+    return said
 
 
-_READERS: Mapping[RecordFormat, Callable[[Mapping[str, Any], Problems], Iterator[_Said]]] = {
+_READERS: Mapping[RecordFormat, Callable[[Mapping[str, Any], Problems], list[Said]]] = {
     "claude-messages": _read_claude,
     "converse": _read_converse,
     "prompt-completion": _read_pair,
@@ -120,11 +180,11 @@ _READERS: Mapping[RecordFormat, Callable[[Mapping[str, Any], Problems], Iterator
 
 def _read_system(
     record: Mapping[str, Any], read_content: ReadText, problems: Problems
-) -> Iterator[_Said]:
-    if "system" in record:
-        text = read_content(record["system"], "system", problems)
-        if text is not None:
-            yield _Said("system", "system", text)
+) -> list[Said]:
+    if "system" not in record:
+        return []
+    text = read_content(record["system"], "system", problems)
+    return [] if text is None else [(0, "system", text)]
 
 
 def _check_version(record: Mapping[str, Any], problems: Problems) -> None:
@@ -147,12 +207,12 @@ def _check_version(record: Mapping[str, Any], problems: Problems) -> None:
 
 def _read_messages(
     record: Mapping[str, Any], read_content: ReadText, problems: Problems
-) -> Iterator[_Said]:
+) -> list[Said]:
     messages = record.get("messages")
     if not isinstance(messages, list):
         problem = "it is missing" if "messages" not in record else f"it is {kind_of(messages)}"
         problems.error("messages", "messages", problem, "give a list of messages")
-        return
+        return []
     if len(messages) < _MIN_MESSAGES:
         problems.error(
             "messages",
@@ -161,10 +221,8 @@ def _read_messages(
             "give one of the user and one of the assistant",
         )
     _check_order([_role_of(each) for each in messages], problems)
-    for at, each in enumerate(messages):
-        said = _read_message(each, at, read_content, problems)
-        if said:
-            yield said
+    said = [_read_message(each, at, read_content, problems) for at, each in enumerate(messages)]
+    return [each for each in said if each]
 
 
 def _role_of(message: object) -> object:
@@ -172,19 +230,14 @@ def _role_of(message: object) -> object:
 
 
 def _check_order(roles: Sequence[object], problems: Problems) -> None:
-    if roles and roles[0] == "assistant":
+    if roles and roles[0] == "assistant" and not problems.skip_full("first-role"):
         problems.error(
             "messages[0].role", "first-role", "the assistant speaks first", "begin with the user"
         )
     for at in range(1, len(roles)):
         if roles[at] == roles[at - 1] and roles[at] in ROLES:
-            problems.error(
-                f"messages[{at}].role",
-                "role-repeats",
-                f"two messages of the {roles[at]} follow each other",
-                "let user and assistant alternate: merge the two, or add what is missing",
-            )
-    if roles and roles[-1] == "user":
+            _add_repeat(roles, at, problems)
+    if roles and roles[-1] == "user" and not problems.skip_full("last-role"):
         problems.error(
             f"messages[{len(roles) - 1}].role",
             "last-role",
@@ -193,33 +246,54 @@ def _check_order(roles: Sequence[object], problems: Problems) -> None:
         )
 
 
+def _add_repeat(roles: Sequence[object], at: int, problems: Problems) -> None:
+    if not problems.skip_full("role-repeats"):
+        problems.error(
+            f"messages[{at}].role",
+            "role-repeats",
+            f"two messages of the {roles[at]} follow each other",
+            "let user and assistant alternate: merge the two, or add what is missing",
+        )
+
+
 def _read_message(
     message: object, at: int, read_content: ReadText, problems: Problems
-) -> _Said | None:
+) -> Said | None:
     path = f"messages[{at}]"
     if not isinstance(message, dict):
-        problems.error(
-            path, "message", f"it is {kind_of(message)}", 'give {"role": …, "content": …}'
-        )
+        if not problems.skip_full("message"):
+            problems.error(
+                path, "message", f"it is {kind_of(message)}", 'give {"role": …, "content": …}'
+            )
         return None
-    _check_keys(message, path, ("role", "content"), problems)
+    _check_keys(message, path, _MESSAGE_KEYS, problems)
     role = message.get("role")
-    if role not in ROLES:
-        problem = "the role is missing" if "role" not in message else f"the role is {shown(role)}"
-        problems.error(f"{path}.role", "role", problem, "write user or assistant")
+    if role not in ROLES and not problems.skip_full("role"):
+        _add_role(message, path, problems)
     text = read_content(message.get("content"), f"{path}.content", problems)
-    return _Said(f"{path}.content", role, text) if role in ROLES and text is not None else None
+    return (at, role, text) if role in ROLES and text is not None else None
+
+
+def _add_role(message: Mapping[str, Any], path: str, problems: Problems) -> None:
+    problem = (
+        f"the role is {shown(message['role'])}" if "role" in message else "the role is missing"
+    )
+    problems.error(f"{path}.role", "role", problem, "write user or assistant")
 
 
 def _text(value: object, path: str, problems: Problems) -> str | None:
     if not isinstance(value, str):
-        problem = "it is missing or null" if value is None else f"it is {kind_of(value)}"
-        problems.error(path, "not-text", problem, "give text")
+        if not problems.skip_full("not-text"):
+            problem = "it is missing or null" if value is None else f"it is {kind_of(value)}"
+            problems.error(path, "not-text", problem, "give text")
         return None
     if not shows(value):
-        problems.error(path, "empty", "the text is empty or blank", "fill it, or drop the record")
+        if not problems.skip_full("empty"):
+            problems.error(
+                path, "empty", "the text is empty or blank", "fill it, or drop the record"
+            )
         return None
-    if _has_lone_surrogate(value):
+    if not problems.encodable and _has_lone_surrogate(value):
         problems.error(
             path,
             "lone-surrogate",
@@ -247,7 +321,7 @@ def _text_block(block: object, path: str, problems: Problems) -> str | None:
     if not isinstance(block, dict):
         problems.error(path, "content-block", f"it is {kind_of(block)}", 'give {"text": …}')
         return None
-    _check_keys(block, path, ("text",), problems)
+    _check_keys(block, path, _BLOCK_KEYS, problems)
     return _text(block.get("text"), f"{path}.text", problems)
 
 
@@ -265,13 +339,6 @@ def _check_keys(
             )
 
 
-def _check_reserved(said: Sequence[_Said], model: Model, problems: Problems) -> None:
-    search = searches(model.reserved, warnings=True)
-    for each in said:
-        if each.role in search and search[each.role](each.text):
-            _check_words(each.text, each.role, each.path, model.reserved, problems)
-
-
 def _check_words(
     text: str, role: str, path: str, reserved: Sequence[Reserved], problems: Problems
 ) -> None:
@@ -285,6 +352,8 @@ def _check_words(
 
 
 def _add_reserved(word: str, path: str, group: Reserved, problems: Problems) -> None:
+    if group.documented and problems.skip_full("reserved-word"):
+        return
     add = problems.error if group.documented else problems.warning
     reason = "a word of the model's own prompts" if group.documented else "refused by AWS's checker"
     add(path, "reserved-word", f"the text holds {shown(word)}, {reason}", "word it otherwise")

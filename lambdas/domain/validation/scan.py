@@ -13,16 +13,17 @@ from lambdas.domain.catalogue import Model
 from lambdas.domain.validation import lines
 from lambdas.domain.validation.advice import Sketch, record_advice, sketch
 from lambdas.domain.validation.blocks import Block, LineReader, LongLine, Range
-from lambdas.domain.validation.clean import clean_reader
-from lambdas.domain.validation.codes import Severity
+from lambdas.domain.validation.clean import is_clean_of, shape_of
 from lambdas.domain.validation.conversation import Conversation, Example
 from lambdas.domain.validation.fields import Kind, field_of
-from lambdas.domain.validation.findings import KEPT_PER_CODE, Problem, Problems
-from lambdas.domain.validation.odd import parsed, read_odd
-from lambdas.domain.validation.records import read_conversation, read_example
+from lambdas.domain.validation.findings import KEPT_PER_CODE, Key, Problem, Problems
+from lambdas.domain.validation.odd import read_odd
+from lambdas.domain.validation.quotes import is_whole
+from lambdas.domain.validation.records import RecordReader, Said, read_example, said_in, turns_of
 from lambdas.domain.validation.sources import Source
 from lambdas.domain.validation.systems import SystemPrompts
 from lambdas.domain.validation.tokens import estimate, family_of, least_tokens
+from lambdas.domain.validation.values import Parse, Parsed, parse, parser_of
 
 MAX_COMPARED = 25_000  # records of one file that are compared; more than any model takes
 MAX_ID_CHARACTERS = 128
@@ -31,7 +32,6 @@ MAX_ID_CHARACTERS = 128
 _WHOLE_BYTES = 1024**2
 _POINTS, _POINTS_WITH_WARNINGS = 16, 512
 _CUT_CHARACTERS = 512  # of each text at a point
-_CARRIAGE_RETURN = 0x0D
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Task:
     size_bytes: int
     warnings: bool
     compare: bool = True  # False: enough records are kept to be compared
+    full: frozenset[Key] = frozenset()  # of what enough problems were kept in ranges before
 
 
 class Compared(NamedTuple):
@@ -66,12 +67,13 @@ class Scanned:
     crlf_lines: int = 0
     first_crlf_line: int = 0
     problems: list[tuple[int, Problem]] = field(default_factory=list)
-    counts: Counter[tuple[str, Severity]] = field(default_factory=Counter)
+    counts: Counter[Key] = field(default_factory=Counter)
     systems: SystemPrompts = field(default_factory=SystemPrompts)
     ids: list[tuple[int, str]] = field(default_factory=list)
     compared: list[Compared] = field(default_factory=list)
 
-    _kept: Counter[tuple[str, Severity]] = field(default_factory=Counter)
+    full: set[Key] = field(default_factory=set)  # of which enough problems are kept
+    _kept: Counter[Key] = field(default_factory=Counter)
 
     def add(self, problems: Problems, *, warnings: bool) -> None:
         """Count the last line's problems and keep the first of each code."""
@@ -80,9 +82,14 @@ class Scanned:
                 self.counts[key] += count
         for each in problems.found:
             key = (each.code, each.severity)
-            if key in self.counts and self._kept[key] < KEPT_PER_CODE:
-                self._kept[key] += 1
-                self.problems.append((self.lines, each))
+            if key in self.counts and key not in self.full:
+                self._keep(key, each)
+
+    def _keep(self, key: Key, problem: Problem) -> None:
+        self.problems.append((self.lines, problem))
+        self._kept[key] += 1
+        if self._kept[key] == KEPT_PER_CODE:
+            self.full.add(key)
 
     def add_counts(self, later: Scanned) -> None:
         """Add the sums of a later range."""
@@ -108,101 +115,119 @@ def scan(task: Task, source: Source, part: Range, head: io.BufferedIOBase) -> Sc
 
 class _Scanner:
     def __init__(self, task: Task, part: Range) -> None:
-        self.result = Scanned()
+        self.result = Scanned(full=set(task.full))
         self._task = task
         self._at_start = part.start == 0
+        self._has_returns = False  # in the block at hand
+        self._parse: Parse = parse  # for the lines of the block at hand
         self._limit = task.model.limits.max_tokens_per_record
         self._family = family_of(task.model)
         self._field_of = field_of(task.kind, task.model.record_format)
         points = _POINTS_WITH_WARNINGS if task.warnings else _POINTS
         self._step = 1 if task.size_bytes <= _WHOLE_BYTES else task.size_bytes // points
-        self._read = clean_reader(task.model, warnings=task.warnings)
+        self._shape_of = shape_of(task.model.record_format)
+        self._is_clean = is_clean_of(task.model, warnings=task.warnings)
+        self._records = RecordReader(task.model)
+        self._problems = Problems(full=self.result.full)  # of the line at hand
         self._line = self._example_line if task.kind == "evaluation" else self._record_line
+        self._counts_systems = task.kind == "training"
 
     def long_line(self) -> None:
         self.result.lines += 1
-        self.result.records += 1
-        problems = Problems()
-        lines.add_too_long(problems)
-        self._add(problems)
+        self._add_too_long()
 
     def block(self, block: Block) -> None:
-        """Check a block's lines without copying the clean ones out of it."""
+        """Check a block's lines."""
         buffer, at, last, offset = block
-        find, result, check = buffer.find, self.result, self._line
-        has_returns = find(b"\r", at, last) >= 0
+        find, result, check, most = buffer.find, self.result, self._line, lines.MAX_LINE_BYTES
+        # Asked of a whole block at once, as asking each line takes as long as checking it.
+        self._parse = parser_of(buffer, at, last)
+        self._has_returns = find(b"\r", at, last) >= 0
         with memoryview(buffer) as view:
             while at < last:
                 end = find(b"\n", at, last)
                 if end < 0:
                     end = last
                 result.lines += 1
-                stop = self._without_return(buffer, at, end) if has_returns else end
-                check(buffer, view, at, stop, offset + at)
+                line = bytes(view[at:end])
+                if self._has_returns:
+                    line = self._without_return(line)
+                if len(line) > most:
+                    self._add_too_long()
+                else:
+                    check(line, offset + at)
                 at = end + 1
 
-    def _without_return(self, buffer: bytearray, start: int, end: int) -> int:
-        if end == start or buffer[end - 1] != _CARRIAGE_RETURN:
-            return end
-        is_read = end - 1 - start <= lines.MAX_LINE_BYTES
-        if is_read and buffer[start : end - 1].strip():
+    def _add_too_long(self) -> None:
+        self.result.records += 1
+        lines.add_too_long(self._problems)
+        self._add()
+
+    def _without_return(self, line: bytes) -> bytes:
+        if not line.endswith(b"\r"):
+            return line
+        line = line[:-1]
+        if len(line) <= lines.MAX_LINE_BYTES and line.strip():
             self.result.crlf_lines += 1
             self.result.first_crlf_line = self.result.first_crlf_line or self.result.lines
-        return end - 1
+        return line
 
-    def _record_line(
-        self, buffer: bytearray, view: memoryview, start: int, stop: int, offset: int
-    ) -> None:
-        value: object = None
-        if stop - start <= lines.MAX_LINE_BYTES:
-            value = parsed(view[start:stop])
-            plain = self._read(buffer, start, stop, value) if type(value) is dict else None
-            if plain is not None:
-                self.result.records += 1
-                self._count_texts(plain.system, plain.turns, offset, stop - start)
-                if self._task.warnings or stop - start > self._limit:
-                    self._say_more(plain.conversation, stop - start, Problems())
-                return
-        problems = Problems()
-        record = self._odd_record(bytes(view[start:stop]), value, problems)
-        conversation = None
-        if record is not None:
-            conversation = read_conversation(record, self._task.model, problems)
-        if conversation:
-            texts = [turn.text for turn in conversation.turns]
-            self._count_texts(conversation.system, texts, offset, stop - start)
-            self._say_more(conversation, stop - start, problems)
-        else:
-            self._add(problems)
-
-    def _example_line(
-        self, buffer: bytearray, view: memoryview, start: int, stop: int, offset: int
-    ) -> None:
-        del buffer
-        fits = stop - start <= lines.MAX_LINE_BYTES
-        value = parsed(view[start:stop]) if fits else None
-        problems = Problems()
-        record = self._odd_record(bytes(view[start:stop]), value, problems)
-        example = None if record is None else read_example(record, problems)
-        if not example:
-            self._add(problems)
+    def _record_line(self, line: bytes, offset: int) -> None:
+        value, is_all = parsed = self._parse(line)
+        shape = self._shape_of(value) if type(value) is dict else None
+        if (
+            shape is None
+            or not (is_all or is_whole(line, value, shape[3]))
+            or (self._has_returns and b"\r" in line)
+        ):
+            self._say(self._read_closely(line, parsed), line, offset)
             return
-        self._check_id(example, problems)
-        texts = [example.question, example.reference_answer]
-        self._count_texts(None, texts, offset, stop - start)
-        self._compare(example.conversation, problems)
-        self._add(problems)
+        self.result.records += 1
+        system, roles, texts, _ = shape
+        if not self._is_clean(system, roles, texts):
+            self._say(self._records.judge(shape, self._problems), line, offset)
+        elif self._task.warnings or len(line) > self._limit:
+            self._say(said_in(shape), line, offset)
+        else:
+            self._count_texts(system, texts, offset, len(line))
 
-    def _odd_record(self, line: bytes, value: object, problems: Problems) -> dict[str, Any] | None:
+    def _read_closely(self, line: bytes, parsed: Parsed) -> list[Said]:
+        record = self._odd_record(line, parsed)
+        return [] if record is None else self._records.read(record, self._problems)
+
+    def _say(self, said: Sequence[Said], line: bytes, offset: int) -> None:
+        """Count a record with problems, or with more to be said of it than that it has none."""
+        turns = [text for _, role, text in said if role != "system"]
+        if turns:
+            system = said[0][2] if len(turns) < len(said) else None
+            self._count_texts(system, turns, offset, len(line))
+            # A token is at least one byte: a shorter line cannot be over the limit.
+            if len(line) > self._limit:
+                self._check_length((system or "", *turns))
+            if self._task.warnings:
+                self._compare(Conversation(system, turns_of(said)))
+        self._add()
+
+    def _example_line(self, line: bytes, offset: int) -> None:
+        record = self._odd_record(line, self._parse(line))
+        example = None if record is None else read_example(record, self._problems)
+        if example:
+            self._check_id(example)
+            self._count_texts(None, [example.question, example.reference_answer], offset, len(line))
+            if self._task.warnings:
+                self._compare(example.conversation)
+        self._add()
+
+    def _odd_record(self, line: bytes, parsed: Parsed) -> dict[str, Any] | None:
         number = self.result.lines if self._at_start else self.result.lines + 1
-        record = read_odd(line, value, number, problems)
-        self.result.records += ("blank-line", "error") not in problems.counts
+        record = read_odd(line, parsed, number, self._problems)
+        self.result.records += ("blank-line", "error") not in self._problems.counts
         return record
 
-    def _check_id(self, example: Example, problems: Problems) -> None:
+    def _check_id(self, example: Example) -> None:
         self.result.ids.append((self.result.lines, example.id))
         if len(example.id) > MAX_ID_CHARACTERS:
-            problems.error(
+            self._problems.error(
                 "id",
                 "id-too-long",
                 f"{len(example.id)} characters",
@@ -213,9 +238,8 @@ class _Scanner:
         self, system: str | None, texts: Sequence[str], offset: int, size_bytes: int
     ) -> None:
         result = self.result
-        characters = sum(map(len, texts)) + len(system or "")
-        result.characters += characters
-        if self._task.kind == "training":
+        result.characters += sum(map(len, texts)) + (len(system) if system else 0)
+        if self._counts_systems:
             result.systems.add(system)
         if offset // self._step != (offset + size_bytes) // self._step:
             self._estimate((system or "", *texts))
@@ -228,41 +252,33 @@ class _Scanner:
         self.result.sampled_tokens += tokens.most
         self.result.sampled_expected_tokens += tokens.expected
 
-    def _say_more(self, conversation: Conversation, size_bytes: int, problems: Problems) -> None:
-        # A token is at least one byte: a shorter line cannot be over the limit.
-        if size_bytes > self._limit:
-            self._check_length(conversation, problems)
-        self._compare(conversation, problems)
-        self._add(problems)
-
-    def _check_length(self, conversation: Conversation, problems: Problems) -> None:
-        least = least_tokens(conversation.texts)
+    def _check_length(self, texts: Sequence[str]) -> None:
+        least = least_tokens(texts)
         if least > self._limit:
-            problems.error(
+            self._problems.error(
                 "",
                 "too-many-tokens",
                 f"about {least} tokens or more, of {self._limit} allowed",
                 "shorten or split the record",
             )
         elif self._task.warnings:
-            most = estimate(conversation.texts, self._family).most
+            most = estimate(texts, self._family).most
             if most > self._limit:
-                problems.warning(
+                self._problems.warning(
                     "",
                     "maybe-too-many-tokens",
                     f"between {least} and {most} tokens, of {self._limit} allowed",
                     "shorten or split the record if the job refuses it",
                 )
 
-    def _compare(self, conversation: Conversation, problems: Problems) -> None:
-        if not self._task.warnings:
-            return
+    def _compare(self, conversation: Conversation) -> None:
         for each in record_advice(conversation, self._field_of):
-            problems.add(each)
+            self._problems.add(each)
         if self._task.compare and len(self.result.compared) < MAX_COMPARED:
             whole = repr((conversation.system, conversation.turns))
             digest = sha256(whole.encode(errors="surrogatepass")).digest()[:16]
             self.result.compared.append(Compared(self.result.lines, digest, sketch(conversation)))
 
-    def _add(self, problems: Problems) -> None:
-        self.result.add(problems, warnings=self._task.warnings)
+    def _add(self) -> None:
+        self.result.add(self._problems, warnings=self._task.warnings)
+        self._problems.clear()

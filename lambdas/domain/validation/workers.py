@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from typing import NamedTuple
 
 from lambdas.domain.validation.blocks import Range, head_of
+from lambdas.domain.validation.findings import Key
 from lambdas.domain.validation.scan import Scanned, Task, scan
 from lambdas.domain.validation.sources import Source
 
@@ -34,6 +35,7 @@ class Work(NamedTuple):
     source: Source
     ranges: Sequence[Range]
     compares: Callable[[], bool]  # whether records of the next range are still to be compared
+    full: Callable[[], frozenset[Key]] = frozenset  # of what enough problems are kept so far
 
 
 class Order(NamedTuple):
@@ -41,6 +43,7 @@ class Order(NamedTuple):
 
     place: int  # among the ranges
     compare: bool
+    full: frozenset[Key]
 
 
 def scan_ranges(work: Work, workers: int) -> Iterator[Scanned]:
@@ -56,7 +59,7 @@ def scan_ranges(work: Work, workers: int) -> Iterator[Scanned]:
 
 
 def _orders(work: Work) -> Iterator[Order]:
-    return (Order(index, work.compares()) for index in range(len(work.ranges)))
+    return (Order(index, work.compares(), work.full()) for index in range(len(work.ranges)))
 
 
 def _scan_in_turn(work: Work, orders: Iterator[Order]) -> Iterator[Scanned]:
@@ -90,7 +93,7 @@ def _scan_read(work: Work, order: Order, content: Future[bytes]) -> Scanned:
 
 
 def _scan(work: Work, order: Order, head: io.BufferedIOBase) -> Scanned:
-    task = work.task if order.compare else replace(work.task, compare=False)
+    task = replace(work.task, compare=order.compare, full=order.full)
     return scan(task, work.source, work.ranges[order.place], head)
 
 
