@@ -127,13 +127,16 @@ class StorageStack(Stack):
         return names.bucket(account=self.account, region=self.region)
 
     def _outputs(self) -> None:
-        bucket = self.artefacts.bucket_name
-        dataset = self._environment.defaults.dataset
-        CfnOutput(self, "BucketName", value=bucket, description="Holds datasets/ and runs/")
+        CfnOutput(
+            self,
+            "BucketName",
+            value=self.artefacts.bucket_name,
+            description="Holds datasets/ and runs/",
+        )
         CfnOutput(
             self,
             "UploadDatasetCommand",
-            value=f"aws s3 cp --recursive FOLDER s3://{bucket}/datasets/{dataset}/",
+            value=f".venv/bin/python -m dataset upload --env {self._environment.name} FOLDER",
             description="FOLDER holds training.jsonl, evaluation.jsonl and, if any, "
             "validation.jsonl",
         )
