@@ -14,13 +14,13 @@ from lambdas.domain.validation import KEPT_PER_CODE, BytesSource, Options, block
 from lambdas.domain.validation.clean import is_clean_of, shape_of
 from lambdas.domain.validation.conversation import make_record
 from lambdas.domain.validation.quotes import is_whole, strings_in
-from lambdas.domain.validation.values import Parse, parse, parse_escaped, parser_of
+from lambdas.domain.validation.values import PARSER, PARSER_OF_ESCAPES, Parser, parse, parser_of
 from tests.unit.dataset.agreement import disagreement
 from tests.unit.dataset.corpus import ONE_OF_EACH, Case
 from tests.unit.dataset.corpus_all import by_group
 
 MOST_BYTES = 30_000  # of a file that is given to the slow reference
-PARSERS = {"jiter": parse, "orjson": parse_escaped}
+PARSERS = {"jiter": PARSER, "orjson": PARSER_OF_ESCAPES}
 JAPANESE = json.dumps({"prompt": "学習データの各行は記録です。" * 30}).encode()
 TEXT = st.text(st.characters(codec=None) | st.sampled_from('"\\:,{}[]ué\u3042\n\r'), max_size=6)
 VALUES = st.recursive(
@@ -33,14 +33,14 @@ VALUES = st.recursive(
 @pytest.mark.parametrize(
     ("line", "parser"),
     [
-        (JAPANESE, parse_escaped),
-        ("学習データの各行は記録です。".encode() * 100, parse),
-        (b'{"prompt": "a \\"quoted\\" word\\n"}' * 100, parse),
-        (b"", parse),
+        (JAPANESE, PARSER_OF_ESCAPES),
+        ("学習データの各行は記録です。".encode() * 100, PARSER),
+        (b'{"prompt": "a \\"quoted\\" word\\n"}' * 100, PARSER),
+        (b"", PARSER),
     ],
     ids=["escaped", "UTF-8", "ASCII", "nothing"],
 )
-def test_lines_go_to_the_parser_that_is_fast_on_them(line: bytes, parser: Parse) -> None:
+def test_lines_go_to_the_parser_that_is_fast_on_them(line: bytes, parser: Parser) -> None:
     assert parser_of(line, 0, len(line)) is parser
 
 
@@ -48,7 +48,7 @@ def test_lines_go_to_the_parser_that_is_fast_on_them(line: bytes, parser: Parse)
 @pytest.mark.parametrize("parser", PARSERS.values(), ids=PARSERS)
 @pytest.mark.parametrize("group", by_group().values(), ids=by_group())
 def test_either_parser_gives_the_same_findings(
-    group: Sequence[Case], parser: Parse, monkeypatch: pytest.MonkeyPatch
+    group: Sequence[Case], parser: Parser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scan, "parser_of", lambda *_: parser)
     for case in group:
@@ -60,7 +60,7 @@ def test_either_parser_gives_the_same_findings(
 def test_either_parser_gives_the_value_or_says_that_it_cannot(value: object) -> None:
     line = json.dumps(value).encode()
     for parser in PARSERS.values():
-        found, is_all = parser(line)
+        found, is_all = parse(parser, line)
         if is_all or (not isinstance(found, ValueError) and strings_in(found) is not None):
             assert json.dumps(found) == json.dumps(value)
 
@@ -70,7 +70,7 @@ def test_no_parser_takes_what_is_no_json(value: object, at: int, change: bytes) 
     line = bytearray(json.dumps(value).encode())
     line[at : at + 1] = change
     for parser in PARSERS.values():
-        found, _ = parser(bytes(line))
+        found, _ = parse(parser, bytes(line))
         if not isinstance(found, ValueError):
             json.loads(line.decode())
 
@@ -93,16 +93,16 @@ def test_no_parser_takes_what_is_no_json(value: object, at: int, change: bytes) 
     ],
 )
 def test_quotes_prove_that_nothing_is_hidden(line: str, *, hides_nothing: bool) -> None:
-    value, _ = parse_escaped(line.encode())
+    value, _ = parse(PARSER_OF_ESCAPES, line.encode())
     assert is_whole(line.encode(), value, strings_in(value)) is hides_nothing
-    _, is_all = parse(line.encode())
+    _, is_all = parse(PARSER, line.encode())
     assert is_all is hides_nothing
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b\\", '"', "é"]), TEXT), max_size=4))
 def test_what_stands_twice_is_never_taken_for_all(pairs: list[tuple[str, str]]) -> None:
     line = "{" + ",".join(f"{json.dumps(key)}:{json.dumps(text)}" for key, text in pairs) + "}"
-    value, _ = parse_escaped(line.encode())
+    value, _ = parse(PARSER_OF_ESCAPES, line.encode())
     if isinstance(value, dict) and len(value) < len(pairs):
         assert not is_whole(line.encode(), value, strings_in(value))
 
@@ -114,16 +114,16 @@ def test_the_shape_counts_a_lines_strings() -> None:
             shape = shape_of(model.record_format)(record)
             assert shape is not None
             assert shape[3] == strings_in(record)
-            assert is_clean_of(model, warnings=True)(*shape[:3])
+            assert is_clean_of(model, warnings=True)(shape)
 
 
 def test_a_shape_with_wrong_roles_is_not_clean() -> None:
     is_clean = is_clean_of(CLAUDE_3_HAIKU, warnings=False)
-    assert not is_clean(None, ["user", "user"], ["Q", "A"])
-    assert not is_clean(None, ["user", "assistant", "user"], ["Q", "A", "Q"])
-    assert not is_clean(None, ["user", "assistant"], ["Q", "\nHuman: A"])
-    assert not is_clean("\nHuman:", ["user", "assistant"], ["Q", "A"])
-    assert is_clean("S", ["user", "assistant"] * 2, ["Q", "A"] * 2)
+    assert not is_clean((None, ["user", "user"], ["Q", "A"], 0))
+    assert not is_clean((None, ["user", "assistant", "user"], ["Q", "A", "Q"], 0))
+    assert not is_clean((None, ["user", "assistant"], ["Q", "\nHuman: A"], 0))
+    assert not is_clean(("\nHuman:", ["user", "assistant"], ["Q", "A"], 0))
+    assert is_clean(("S", ["user", "assistant"] * 2, ["Q", "A"] * 2, 0))
 
 
 def test_problems_beyond_the_cap_are_counted_wherever_ranges_are_cut(

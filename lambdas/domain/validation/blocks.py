@@ -26,7 +26,10 @@ class Range(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Whole lines in a buffer, from `first` to `last`; `offset` is the file's, of the buffer."""
+    """Whole lines in a buffer, from `first` to `last`; `offset` is the file's, of the buffer.
+
+    Each ends in a line feed, also the file's last.
+    """
 
     buffer: bytearray
     first: int
@@ -94,7 +97,10 @@ class LineReader:
             if end:
                 return end
         end = self._buffer.rfind(_NEWLINE, 0, min(self._filled, left)) + 1
-        return self._filled if at_end and not end else end
+        if at_end and not end and self._filled:
+            self._buffer[self._filled :] = _NEWLINE
+            self._filled = end = self._filled + 1
+        return end
 
     def _skip_line(self) -> bool:
         """Drop everything up to the next line; say whether one begins in this range."""

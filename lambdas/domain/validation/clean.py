@@ -7,19 +7,19 @@ word on what is wrong. So it may be strict, and knows no field paths and no mess
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from lambdas.domain.catalogue import Model, RecordFormat
 from lambdas.domain.validation.conversation import ROLES, SCHEMA_VERSION
-from lambdas.domain.validation.reserved import searches
+from lambdas.domain.validation.reserved import NO_WORDS, searches
 from lambdas.domain.validation.visible import shows
 
 # A record whose keys, types and texts are right: its system prompt, the roles of its messages,
 # which may be any words, their texts, and how many strings its line has, keys included.
 Shape = tuple[str | None, list[str], list[str], int]
 ShapeOf = Callable[[dict[str, Any]], Shape | None]
-IsClean = Callable[[str | None, Sequence[str], Sequence[str]], bool]
+IsClean = Callable[[Shape], bool]
 _IN_TURN: list[str] = [*ROLES]  # the roles of most records
 _MIN_MESSAGES = 2
 _MESSAGE_KEYS = 2  # role and content
@@ -27,31 +27,28 @@ _PAIR_KEYS = ("prompt", "completion")
 
 
 def is_clean_of(model: Model, *, warnings: bool) -> IsClean:
-    """Return what says of system prompt, roles and texts that nothing is wrong with them."""
+    """Return what says of a record of the right shape that nothing is wrong with its words."""
     words = searches(model.reserved, warnings=warnings)
-    asked, answered, told = (words.get(role, _nothing) for role in (*ROLES, "system"))
+    asked, answered, told = (words.get(role, NO_WORDS) for role in (*ROLES, "system"))
     clean_system: str | None = None  # the last seen: mostly all are the same
 
-    def is_clean(system: str | None, roles: Sequence[str], texts: Sequence[str]) -> bool:
+    def is_clean(shape: Shape) -> bool:
         nonlocal clean_system
+        system, roles, texts, _ = shape
         if roles != _IN_TURN and (*roles,) != ROLES * (len(roles) // 2):
             return False
         search, other = asked, answered
         for text in texts:
-            if search(text):
+            if search[0] in text and search[1](text):
                 return False
             search, other = other, search
         if system != clean_system:
-            if system is not None and told(system):
+            if system is not None and told.part in system and told.find(system):
                 return False
             clean_system = system
         return True
 
     return is_clean
-
-
-def _nothing(_: str) -> bool:
-    return False
 
 
 def shape_of(record_format: RecordFormat) -> ShapeOf:
@@ -108,7 +105,9 @@ def _messages(messages: object, *, is_converse: bool) -> tuple[list[str], list[s
         role, text = each.get("role"), each.get("content")
         if is_converse:
             text = _block(text)
-        if type(text) is not str or type(role) is not str or not shows(text):
+        if type(text) is not str or type(role) is not str:
+            return None
+        if not ("!" <= text < "\x7f" or "一" <= text < "鿍" or shows(text)):
             return None
         roles.append(role)
         texts.append(text)

@@ -55,16 +55,12 @@ class Problems:
 
         To word a problem takes longer than to find it: whoever finds many asks this first.
         """
-        if not self.is_full(code):
+        key: Key = (code, "error")
+        count = self.counts.get(key, 0)
+        if count < KEPT_PER_CODE and key not in self.full:
             return False
-        key: Key = (code, "error")
-        self.counts[key] = self.counts.get(key, 0) + 1
+        self.counts[key] = count + 1
         return True
-
-    def is_full(self, code: str) -> bool:
-        """Say whether enough errors of this code are kept."""
-        key: Key = (code, "error")
-        return key in self.full or self.counts.get(key, 0) >= KEPT_PER_CODE
 
     def add(self, problem: Problem) -> None:
         key = (problem.code, problem.severity)

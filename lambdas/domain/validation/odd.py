@@ -13,7 +13,7 @@ import orjson
 from lambdas.domain.validation import lines
 from lambdas.domain.validation.findings import Problems
 from lambdas.domain.validation.quotes import is_whole, strings_in
-from lambdas.domain.validation.values import Parsed, parser_of, parser_of_error
+from lambdas.domain.validation.values import Parsed, parse, parser_of
 
 # What the parsers say of text that no JSON parser reads.
 _SYNTAX = (
@@ -63,8 +63,8 @@ def _is_syntax(line: bytes, error: ValueError) -> bool:
 def _why(line: bytes, error: ValueError) -> str:
     """Say where JSON breaks off, in the same words whatever lines stood around this one."""
     own = parser_of(line, 0, len(line))
-    if own is not parser_of_error(error):
-        other, _ = own(line)
+    if own.sees_all == isinstance(error, orjson.JSONDecodeError):
+        other, _ = parse(own, line)
         error = other if isinstance(other, ValueError) else error
     what, _, place = str(error).partition(" line 1 column ")
     what = what.removesuffix(" at").removesuffix(":")

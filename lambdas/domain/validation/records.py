@@ -24,7 +24,7 @@ from lambdas.domain.validation.conversation import (
 )
 from lambdas.domain.validation.fields import field_of
 from lambdas.domain.validation.findings import Problems
-from lambdas.domain.validation.reserved import searches
+from lambdas.domain.validation.reserved import NO_WORDS, searches
 from lambdas.domain.validation.visible import shows
 from lambdas.domain.validation.wording import kind_of, shown, shown_key
 
@@ -82,9 +82,9 @@ class RecordReader:
         return said
 
     def _check_reserved(self, said: Sequence[Said], problems: Problems) -> None:
-        search = self._search
         for at, role, text in said:
-            if role in search and search[role](text):
+            part, find = self._search.get(role, NO_WORDS)
+            if part in text and find(text):
                 path = role if role == "system" else self._field_of(at)
                 _check_words(text, role, path, self._model.reserved, problems)
 

@@ -6,10 +6,19 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 from lambdas.domain.catalogue import Reserved
 
-Search = Callable[[str], object]  # what it returns is true where the text holds a word
+
+class Search(NamedTuple):
+    """How to look for words: every text that holds one holds `part`, and `find` is true of it."""
+
+    part: str
+    find: Callable[[str], object]
+
+
+NO_WORDS = Search("", lambda _: None)
 
 
 @lru_cache
@@ -26,15 +35,15 @@ def _search(words: Iterable[str]) -> Search:
     words = sorted(words)
     first = {word[0] for word in words}
     if len(first) > 1:
-        return _by_last_character(words)
+        return Search("", _by_last_character(words))
     # One pass, at the speed at which the character is found that all begin with.
     start = first.pop()
     rest = "|".join(re.escape(word[1:]) for word in words)
     whole = re.compile(f"{re.escape(start)}(?:{rest})")
-    return lambda text: start in text and whole.search(text)
+    return Search(start, whole.search)
 
 
-def _by_last_character(words: Iterable[str]) -> Search:
+def _by_last_character(words: Iterable[str]) -> Callable[[str], bool]:
     """Look at what stands before the few characters that words end in."""
     stems: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
     for word in words:

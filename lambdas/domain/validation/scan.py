@@ -13,17 +13,17 @@ from lambdas.domain.catalogue import Model
 from lambdas.domain.validation import lines
 from lambdas.domain.validation.advice import Sketch, record_advice, sketch
 from lambdas.domain.validation.blocks import Block, LineReader, LongLine, Range
-from lambdas.domain.validation.clean import is_clean_of, shape_of
+from lambdas.domain.validation.clean import Shape, is_clean_of, shape_of
 from lambdas.domain.validation.conversation import Conversation, Example
 from lambdas.domain.validation.fields import Kind, field_of
 from lambdas.domain.validation.findings import KEPT_PER_CODE, Key, Problem, Problems
 from lambdas.domain.validation.odd import read_odd
 from lambdas.domain.validation.quotes import is_whole
-from lambdas.domain.validation.records import RecordReader, Said, read_example, said_in, turns_of
+from lambdas.domain.validation.records import RecordReader, read_example, turns_of
 from lambdas.domain.validation.sources import Source
 from lambdas.domain.validation.systems import SystemPrompts
 from lambdas.domain.validation.tokens import estimate, family_of, least_tokens
-from lambdas.domain.validation.values import Parse, Parsed, parse, parser_of
+from lambdas.domain.validation.values import PARSER, Parsed, parse, parser_of
 
 MAX_COMPARED = 25_000  # records of one file that are compared; more than any model takes
 MAX_ID_CHARACTERS = 128
@@ -118,8 +118,7 @@ class _Scanner:
         self.result = Scanned(full=set(task.full))
         self._task = task
         self._at_start = part.start == 0
-        self._has_returns = False  # in the block at hand
-        self._parse: Parse = parse  # for the lines of the block at hand
+        self._parser = PARSER  # for the lines of the block at hand
         self._limit = task.model.limits.max_tokens_per_record
         self._family = family_of(task.model)
         self._field_of = field_of(task.kind, task.model.record_format)
@@ -127,10 +126,9 @@ class _Scanner:
         self._step = 1 if task.size_bytes <= _WHOLE_BYTES else task.size_bytes // points
         self._shape_of = shape_of(task.model.record_format)
         self._is_clean = is_clean_of(task.model, warnings=task.warnings)
+        self._counts_systems = task.kind == "training"
         self._records = RecordReader(task.model)
         self._problems = Problems(full=self.result.full)  # of the line at hand
-        self._line = self._example_line if task.kind == "evaluation" else self._record_line
-        self._counts_systems = task.kind == "training"
 
     def long_line(self) -> None:
         self.result.lines += 1
@@ -138,69 +136,85 @@ class _Scanner:
 
     def block(self, block: Block) -> None:
         """Check a block's lines."""
-        buffer, at, last, offset = block
-        find, result, check, most = buffer.find, self.result, self._line, lines.MAX_LINE_BYTES
+        buffer, first, last, _ = block
         # Asked of a whole block at once, as asking each line takes as long as checking it.
-        self._parse = parser_of(buffer, at, last)
-        self._has_returns = find(b"\r", at, last) >= 0
+        self._parser = parser_of(buffer, first, last)
         with memoryview(buffer) as view:
-            while at < last:
-                end = find(b"\n", at, last)
-                if end < 0:
-                    end = last
-                result.lines += 1
-                line = bytes(view[at:end])
-                if self._has_returns:
-                    line = self._without_return(line)
-                if len(line) > most:
-                    self._add_too_long()
-                else:
-                    check(line, offset + at)
-                at = end + 1
+            if self._task.kind == "evaluation":
+                self._check_examples(block, view)
+            else:
+                self._check_records(block, view)
 
     def _add_too_long(self) -> None:
         self.result.records += 1
         lines.add_too_long(self._problems)
         self._add()
 
-    def _without_return(self, line: bytes) -> bytes:
-        if not line.endswith(b"\r"):
-            return line
-        line = line[:-1]
-        if len(line) <= lines.MAX_LINE_BYTES and line.strip():
+    def _readable(self, line: bytes) -> bytes | None:
+        """Return the line without a carriage return at its end; None if it is too long."""
+        ends_in_return = line.endswith(b"\r")
+        line = line.removesuffix(b"\r")
+        if len(line) > lines.MAX_LINE_BYTES:
+            self._add_too_long()
+            return None
+        if ends_in_return and line.strip():
             self.result.crlf_lines += 1
             self.result.first_crlf_line = self.result.first_crlf_line or self.result.lines
         return line
 
-    def _record_line(self, line: bytes, offset: int) -> None:
-        value, is_all = parsed = self._parse(line)
-        shape = self._shape_of(value) if type(value) is dict else None
-        if (
-            shape is None
-            or not (is_all or is_whole(line, value, shape[3]))
-            or (self._has_returns and b"\r" in line)
-        ):
-            self._say(self._read_closely(line, parsed), line, offset)
-            return
-        self.result.records += 1
-        system, roles, texts, _ = shape
-        if not self._is_clean(system, roles, texts):
-            self._say(self._records.judge(shape, self._problems), line, offset)
-        elif self._task.warnings or len(line) > self._limit:
-            self._say(said_in(shape), line, offset)
+    def _check_records(self, block: Block, view: memoryview) -> None:
+        """Check records. Most have no fault, and many are short: each call here would show."""
+        buffer, at, last, offset = block
+        find, result = buffer.find, self.result
+        has_returns = find(b"\r", at, last) >= 0
+        shape_of, is_clean = self._shape_of, self._is_clean
+        load, sees_all = self._parser
+        most_bytes = 0 if self._task.warnings else self._limit  # of lines of which no more is said
+        point = self._next_point(offset + at) - offset
+        while at < last:
+            end = find(b"\n", at, last)
+            line = view[at:end].tobytes()
+            at = end + 1
+            result.lines += 1
+            if has_returns or len(line) > lines.MAX_LINE_BYTES:
+                readable = self._readable(line)
+                if readable is None:
+                    point = self._next_point(offset + at) - offset
+                    continue
+                line = readable
+            try:
+                value = load(line)
+            except ValueError as error:
+                value = error.with_traceback(None)  # a traceback would hold the line
+            shape = shape_of(value) if type(value) is dict else None
+            if shape is not None and (
+                not (sees_all or is_whole(line, value, shape[3])) or (has_returns and b"\r" in line)
+            ):
+                shape = None
+            if shape is None or at >= point or len(line) > most_bytes or not is_clean(shape):
+                self._look_closer(line, value, shape, is_point=at >= point)
+                point = self._next_point(offset + at) - offset
+            else:
+                result.records += 1
+                self._count_texts(shape[0], shape[2])
+            del line, value, shape  # long ones are parsed a third faster into memory just used
+
+    def _look_closer(
+        self, line: bytes, value: object, shape: Shape | None, *, is_point: bool
+    ) -> None:
+        """Check a record of which there may be more to say than that it has no fault."""
+        if shape is None:
+            record = self._odd_record(line, value)
+            said = [] if record is None else self._records.read(record, self._problems)
         else:
-            self._count_texts(system, texts, offset, len(line))
-
-    def _read_closely(self, line: bytes, parsed: Parsed) -> list[Said]:
-        record = self._odd_record(line, parsed)
-        return [] if record is None else self._records.read(record, self._problems)
-
-    def _say(self, said: Sequence[Said], line: bytes, offset: int) -> None:
-        """Count a record with problems, or with more to be said of it than that it has none."""
+            self.result.records += 1
+            said = self._records.judge(shape, self._problems)
         turns = [text for _, role, text in said if role != "system"]
         if turns:
             system = said[0][2] if len(turns) < len(said) else None
-            self._count_texts(system, turns, offset, len(line))
+            self._count_texts(system, turns)
+            if is_point:
+                self._estimate((system or "", *turns))
             # A token is at least one byte: a shorter line cannot be over the limit.
             if len(line) > self._limit:
                 self._check_length((system or "", *turns))
@@ -208,18 +222,36 @@ class _Scanner:
                 self._compare(Conversation(system, turns_of(said)))
         self._add()
 
-    def _example_line(self, line: bytes, offset: int) -> None:
-        record = self._odd_record(line, self._parse(line))
+    def _next_point(self, offset: int) -> int:
+        """Return the next offset at which tokens are estimated."""
+        return (offset // self._step + 1) * self._step
+
+    def _check_examples(self, block: Block, view: memoryview) -> None:
+        offset = block.offset + block.first
+        for line in bytes(view[block.first : block.last - 1]).split(b"\n"):
+            self.result.lines += 1
+            begin, offset = offset, offset + len(line) + 1
+            readable = self._readable(line)
+            if readable is not None:
+                self._check_example(readable, is_point=offset >= self._next_point(begin))
+
+    def _check_example(self, line: bytes, *, is_point: bool) -> None:
+        value, _ = parse(self._parser, line)
+        record = self._odd_record(line, value)
         example = None if record is None else read_example(record, self._problems)
         if example:
             self._check_id(example)
-            self._count_texts(None, [example.question, example.reference_answer], offset, len(line))
+            texts = [example.question, example.reference_answer]
+            self._count_texts(None, texts)
+            if is_point:
+                self._estimate(texts)
             if self._task.warnings:
                 self._compare(example.conversation)
         self._add()
 
-    def _odd_record(self, line: bytes, parsed: Parsed) -> dict[str, Any] | None:
+    def _odd_record(self, line: bytes, value: object) -> dict[str, Any] | None:
         number = self.result.lines if self._at_start else self.result.lines + 1
+        parsed = Parsed(value, self._parser.sees_all)
         record = read_odd(line, parsed, number, self._problems)
         self.result.records += ("blank-line", "error") not in self._problems.counts
         return record
@@ -234,15 +266,10 @@ class _Scanner:
                 f"use at most {MAX_ID_CHARACTERS}",
             )
 
-    def _count_texts(
-        self, system: str | None, texts: Sequence[str], offset: int, size_bytes: int
-    ) -> None:
-        result = self.result
-        result.characters += sum(map(len, texts)) + (len(system) if system else 0)
+    def _count_texts(self, system: str | None, texts: Sequence[str]) -> None:
+        self.result.characters += sum(map(len, texts)) + (len(system) if system else 0)
         if self._counts_systems:
-            result.systems.add(system)
-        if offset // self._step != (offset + size_bytes) // self._step:
-            self._estimate((system or "", *texts))
+            self.result.systems.add(system)
 
     def _estimate(self, texts: Sequence[str]) -> None:
         if self._step > 1:
@@ -280,5 +307,6 @@ class _Scanner:
             self.result.compared.append(Compared(self.result.lines, digest, sketch(conversation)))
 
     def _add(self) -> None:
-        self.result.add(self._problems, warnings=self._task.warnings)
+        if self._problems.counts:
+            self.result.add(self._problems, warnings=self._task.warnings)
         self._problems.clear()

@@ -9,42 +9,45 @@ are none. Either is right on any line, and refuses half surrogates.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import jiter
 import orjson
 
-# A line's value, or the ValueError that it has none, and whether it surely is all that the line
-# says.
-Parsed = tuple[object, bool]
-Parse = Callable[[bytes], Parsed]
+
+class Parser(NamedTuple):
+    """How lines are parsed."""
+
+    load: Callable[[bytes], object]  # raises ValueError
+    sees_all: bool  # whether what it takes is all that the line says
+
+
+class Parsed(NamedTuple):
+    value: object  # or the ValueError that the line has none
+    is_all: bool  # whether it surely is all that the line says
+
+
+PARSER = Parser(
+    partial(jiter.from_json, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True),
+    sees_all=True,
+)
+PARSER_OF_ESCAPES = Parser(orjson.loads, sees_all=False)
 
 _SAMPLE_BYTES = 4096
 _BYTES_PER_ESCAPE = 24  # where an escape stands more often, orjson is faster
-_from_json = jiter.from_json
 
 
-def parser_of(block: bytes | bytearray, start: int, stop: int) -> Parse:
+def parser_of(block: bytes | bytearray, start: int, stop: int) -> Parser:
     """Return what parses the lines of a block fast, judged by a sample from its middle."""
     middle = (start + stop) // 2
     sample = block[middle : min(middle + _SAMPLE_BYTES, stop)]
-    return parse_escaped if sample.count(b"\\u") * _BYTES_PER_ESCAPE > len(sample) else parse
+    many = sample.count(b"\\u") * _BYTES_PER_ESCAPE > len(sample)
+    return PARSER_OF_ESCAPES if many else PARSER
 
 
-def parser_of_error(error: ValueError) -> Parse:
-    return parse_escaped if isinstance(error, orjson.JSONDecodeError) else parse
-
-
-def parse(line: bytes) -> Parsed:
-    """Parse any line."""
+def parse(parser: Parser, line: bytes) -> Parsed:
     try:
-        value = _from_json(line, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True)
+        return Parsed(parser.load(line), parser.sees_all)
     except ValueError as error:
-        return error.with_traceback(None), False  # a traceback would hold the line
-    return value, True
-
-
-def parse_escaped(line: bytes) -> Parsed:
-    try:
-        return orjson.loads(line), False
-    except ValueError as error:
-        return error.with_traceback(None), False
+        return Parsed(error.with_traceback(None), is_all=False)  # a traceback would hold the line
