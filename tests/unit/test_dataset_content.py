@@ -114,6 +114,7 @@ def test_evaluation_questions_are_worded_unlike_any_other(other: str) -> None:
     assert [pair for pair in pairs if _overlap(*pair) > MAX_QUESTION_OVERLAP_WITH_EVALUATION] == []
 
 
+@pytest.mark.slow
 def test_no_two_answers_are_near_duplicates() -> None:
     alike = [pair for pair in combinations(ANSWERS, 2) if _overlap(*pair) > MAX_ANSWER_OVERLAP]
     assert alike == []

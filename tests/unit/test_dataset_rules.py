@@ -233,6 +233,7 @@ def test_the_refusal_shows_each_kind_before_a_second_of_one() -> None:
     assert "validation.jsonl: 7 records, of at most 2 allowed" in text
 
 
+@pytest.mark.slow
 @given(st.lists(st.binary(max_size=40), max_size=6))
 def test_no_bytes_make_it_raise(content: list[bytes]) -> None:
     checked = check(content, content, content)

@@ -49,6 +49,7 @@ def test_nothing_of_aws_survives() -> None:
     assert set(kept) == {"PATH", "HOME", "HTTP_PROXY", "HTTPS_PROXY"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", [{}, HOSTILE], ids=["clean", "hostile"])
 def test_every_client_goes_to_the_offline_endpoint(extra: dict[str, str], tmp_path: Path) -> None:
     """Also with real credentials and endpoints in the home folder's configuration."""
