@@ -8,6 +8,8 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 # The offline Bedrock fits small models, for which more threads are slower.
 export OPENBLAS_NUM_THREADS := 1
+# Or else each of a run's many processes compiles anew all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
 ENV ?=
