@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lambdas.domain.catalogue import Model, RecordFormat
-from lambdas.domain.validation.conversation import ROLES, SCHEMA_VERSION
+from lambdas.domain.validation.conversation import MIN_MESSAGES, PAIR_KEYS, ROLES, SCHEMA_VERSION
 from lambdas.domain.validation.reserved import NO_WORDS, searches
 from lambdas.domain.validation.visible import shows
 
@@ -21,9 +21,7 @@ Shape = tuple[str | None, list[str], list[str], int]
 ShapeOf = Callable[[dict[str, Any]], Shape | None]
 IsClean = Callable[[Shape], bool]
 _IN_TURN: list[str] = [*ROLES]  # the roles of most records
-_MIN_MESSAGES = 2
 _MESSAGE_KEYS = 2  # role and content
-_PAIR_KEYS = ("prompt", "completion")
 
 
 def is_clean_of(model: Model, *, warnings: bool) -> IsClean:
@@ -81,7 +79,7 @@ def _converse(record: dict[str, Any]) -> Shape | None:
 
 
 def _pair(record: dict[str, Any]) -> Shape | None:
-    texts: list[Any] = [record.get(key) for key in _PAIR_KEYS]
+    texts: list[Any] = [record.get(key) for key in PAIR_KEYS]
     if len(record) != len(texts) or not all(type(each) is str and shows(each) for each in texts):
         return None
     return None, _IN_TURN, texts, 2 * len(texts)
@@ -96,7 +94,7 @@ _SHAPES: dict[RecordFormat, ShapeOf] = {
 
 def _messages(messages: object, *, is_converse: bool) -> tuple[list[str], list[str]] | None:
     """Return roles and texts of two or more messages."""
-    if type(messages) is not list or len(messages) < _MIN_MESSAGES:
+    if type(messages) is not list or len(messages) < MIN_MESSAGES:
         return None
     roles, texts = [], []
     for each in messages:
@@ -105,9 +103,7 @@ def _messages(messages: object, *, is_converse: bool) -> tuple[list[str], list[s
         role, text = each.get("role"), each.get("content")
         if is_converse:
             text = _block(text)
-        if type(text) is not str or type(role) is not str:
-            return None
-        if not ("!" <= text < "\x7f" or "一" <= text < "鿍" or shows(text)):
+        if type(text) is not str or type(role) is not str or not shows(text):
             return None
         roles.append(role)
         texts.append(text)

@@ -10,6 +10,8 @@ from lambdas.domain.catalogue import RecordFormat
 Role = Literal["user", "assistant"]
 ROLES: tuple[Role, Role] = ("user", "assistant")
 SCHEMA_VERSION = "bedrock-conversation-2024"
+PAIR_KEYS = ("prompt", "completion")  # of the roles, in turn
+MIN_MESSAGES = 2
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Literal
 
 from lambdas.domain.catalogue import RecordFormat
+from lambdas.domain.validation.conversation import PAIR_KEYS
 
 Kind = Literal["training", "validation", "evaluation"]
 FieldOf = Callable[[int], str]  # of a turn by its position
 
 _EXAMPLE = ("question", "reference_answer")
-_PAIR = ("prompt", "completion")
 
 
 def content_of(at: int) -> str:
@@ -23,4 +23,4 @@ def field_of(kind: Kind, record_format: RecordFormat) -> FieldOf:
     """Return what names the field of each turn in files of a kind and format."""
     if kind == "evaluation":
         return _EXAMPLE.__getitem__
-    return _PAIR.__getitem__ if record_format == "prompt-completion" else content_of
+    return PAIR_KEYS.__getitem__ if record_format == "prompt-completion" else content_of

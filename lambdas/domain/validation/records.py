@@ -15,6 +15,8 @@ from lambdas.domain.catalogue import Model, RecordFormat, Reserved, nearest
 from lambdas.domain.pairs import pair_keys
 from lambdas.domain.validation.clean import Shape
 from lambdas.domain.validation.conversation import (
+    MIN_MESSAGES,
+    PAIR_KEYS,
     ROLES,
     SCHEMA_VERSION,
     Conversation,
@@ -33,8 +35,6 @@ _CONVERSE_KEYS = ("schemaVersion", "system", "messages")
 _MESSAGE_KEYS = ("role", "content")
 _BLOCK_KEYS = ("text",)
 EXAMPLE_KEYS = ("id", "question", "reference_answer", "topic")
-PAIR_KEYS = ("prompt", "completion")
-_MIN_MESSAGES = 2
 _GUESSED_CHARACTERS = 60  # of a key; the nearest known name of a longer one would be no help
 
 
@@ -77,7 +77,7 @@ class RecordReader:
         for at, role in enumerate(roles):
             if role not in ROLES and not problems.skip_full("role"):
                 _add_role({"role": role}, f"messages[{at}]", problems)
-        said = said_in(shape)
+        said = _said_in(shape)
         self._check_reserved(said, problems)
         return said
 
@@ -99,7 +99,7 @@ def _add_other_format(other: str, model: Model, problems: Problems) -> None:
         )
 
 
-def said_in(shape: Shape) -> list[Said]:
+def _said_in(shape: Shape) -> list[Said]:
     """Return what those speak whose role is right."""
     system, roles, texts, _ = shape
     said: list[Said] = [] if system is None else [(0, "system", system)]
@@ -213,11 +213,11 @@ def _read_messages(
         problem = "it is missing" if "messages" not in record else f"it is {kind_of(messages)}"
         problems.error("messages", "messages", problem, "give a list of messages")
         return []
-    if len(messages) < _MIN_MESSAGES:
+    if len(messages) < MIN_MESSAGES:
         problems.error(
             "messages",
             "too-few-messages",
-            f"{len(messages)} of at least {_MIN_MESSAGES} messages",
+            f"{len(messages)} of at least {MIN_MESSAGES} messages",
             "give one of the user and one of the assistant",
         )
     _check_order([_role_of(each) for each in messages], problems)

@@ -15,10 +15,8 @@ _VARIATION_SELECTORS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
 
 def shows(text: str) -> bool:
     """Say whether at least one character of the text can be seen."""
-    first = text[:1]
-    if "!" <= first <= "~" or "一" <= first <= "鿌":
-        return True
-    return any(map(_seen, text))
+    # Texts are in the order of their first characters: here !, … ~ and the common Chinese ones.
+    return "!" <= text < "\x7f" or "一" <= text < "鿍" or any(map(_seen, text))
 
 
 def _seen(character: str) -> bool:
