@@ -46,7 +46,7 @@ $(CHECKED): $(READY) requirements-dev.txt
 	@touch $@
 
 rehearse: $(READY) ## A whole run, offline: make rehearse [DATASET=dir] [INPUT='{...}' or file.json]
-	@python -m local.rehearse --dataset '$(DATASET)' --input '$(INPUT)'
+	@python -m local.rehearsal.rehearse --dataset '$(DATASET)' --input '$(INPUT)'
 
 faults: $(READY) ## Everything that may go wrong, offline, case by case: writes docs/faults.md
 	@python -m local.fault_matrix $(if $(ONLY),--only '$(ONLY)')
@@ -63,13 +63,13 @@ test: $(CHECKED) ## Everything: check, templates, and the deployed machine offli
 
 snapshot: $(READY) ## Render templates, state machine and docs again, for review
 	@python -m docs.generate_execution_input
-	@python -m stacks.snapshot
+	@python -m stacks.review.snapshot
 
 synth: $(READY) environment ## Write the templates to cdk.out: make synth ENV=dev
 	@$(CDK) synth --quiet '*' -c env=$(ENV) >/dev/null && echo "Templates are in cdk.out/"
 
 diff: $(READY) environment ## What ENV would change against the committed snapshot; no credentials
-	@python -m stacks.snapshot --diff $(ENV)
+	@python -m stacks.review.snapshot --diff $(ENV)
 
 deploy: $(READY) environment ## Deploy ENV with the caller's AWS credentials
 	@$(CDK) deploy --all -c env=$(ENV)

@@ -23,10 +23,10 @@ from types import ModuleType
 from typing import Literal, NamedTuple
 from unittest import mock
 
-from lambdas.domain.catalogue import CLAUDE_3_HAIKU, Model
-from lambdas.domain.validation import CODES
-from tests.unit.dataset.corpus import LLAMA, NOVA, Case
-from tests.unit.dataset.corpus_all import CASES
+from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, Model
+from lambdas.validation import CODES
+from tests.unit.validation.corpus.corpus import LLAMA, NOVA, Case
+from tests.unit.validation.corpus.corpus_all import CASES
 
 Answer = Literal["passes", "refuses", "crashes"]
 OUTCOMES = ("right", "passes a bad one", "refuses a good one", "crashes")

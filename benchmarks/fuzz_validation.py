@@ -17,12 +17,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
-from lambdas.domain.catalogue import Limits, Model
-from lambdas.domain.validation import MAX_LINE_BYTES
-from tests.unit.dataset.agreement import Cuts, disagreement
-from tests.unit.dataset.corpus import ONE_OF_EACH, Kind, good_lines
-from tests.unit.dataset.corpus_all import CASES
-from tests.unit.dataset.mutations import broken
+from lambdas.domain.models.catalogue import Limits, Model
+from lambdas.validation import MAX_LINE_BYTES
+from tests.unit.validation.corpus.agreement import Cuts, disagreement
+from tests.unit.validation.corpus.corpus import ONE_OF_EACH, Kind, good_lines
+from tests.unit.validation.corpus.corpus_all import CASES
+from tests.unit.validation.corpus.mutations import broken
 
 _MOST_SEED_BYTES = 1500
 _SECONDS_BETWEEN_REPORTS = 20

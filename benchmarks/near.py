@@ -12,8 +12,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from lambdas.domain.validation.advice import Sketch, dataset_advice, sketch
-from lambdas.domain.validation.conversation import Conversation, Turn
+from lambdas.validation.formats.conversation import Conversation, Turn
+from lambdas.validation.warnings.advice import Sketch, dataset_advice, sketch
 
 _WORDS = 2_000
 Pair = tuple[str, str]

@@ -28,8 +28,8 @@ from pathlib import Path
 
 from benchmarks.capped_http import HttpSource
 from benchmarks.datasets import KINDS, Kind, write_file
-from lambdas.domain.catalogue import CLAUDE_3_HAIKU
-from lambdas.domain.validation import FileSource, Options, Source, check
+from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
+from lambdas.validation import FileSource, Options, Source, check
 
 _ERRORS_ONLY = Options(warnings=False)
 _TARGETS = {False: 2.0, True: 1.3}
@@ -182,8 +182,9 @@ def _download(source: HttpSource, path: Path, start: int, step: int) -> None:
 _MEASURE_MEMORY = """
 import json, resource, sys
 from benchmarks.datasets import Kind, SyntheticSource, lines_of
-from lambdas.domain.catalogue import CLAUDE_3_HAIKU
-from lambdas.domain.validation import Options, check
+from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
+from lambdas.validation import check
+from lambdas.validation import Options
 import boto3
 boto3.client("s3", region_name="us-west-2")
 block = b"x" * 1_000_000
@@ -227,7 +228,7 @@ def _python(code: str, *arguments: str) -> str:
 def _start_up(options: argparse.Namespace) -> None:
     """Import times in fresh processes, each against boto3's own in the same round."""
     _say("Import time over `import boto3`'s, in ms")
-    for name in ("lambdas.domain.validation", "lambdas.validate_dataset"):
+    for name in ("lambdas.validation", "lambdas.handlers.validate_dataset"):
         over = [
             _import_seconds(f"import boto3, {name}") - _import_seconds("import boto3")
             for _ in range(2 * options.rounds)

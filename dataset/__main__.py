@@ -8,8 +8,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from dataset import generate, prepare, review, upload, validate
-from dataset.statuses import INTERRUPTED
+from dataset.commands import generate, prepare, review, upload, validate
+from dataset.commands.statuses import INTERRUPTED
 
 # Each module has add_parser(subparsers) and run(options) -> exit status.
 _COMMANDS = {

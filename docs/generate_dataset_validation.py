@@ -1,4 +1,4 @@
-"""Writes the table of codes in docs/dataset-validation.md from lambdas/domain/validation/codes.py.
+"""Writes the table of codes in docs/dataset-validation.md from the codes of `lambdas/validation`.
 
 `python -m docs.generate_dataset_validation` writes it; with `--check` it says whether the committed
 one is up to date and writes nothing.
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dataset.schemas import STRUCTURAL
-from lambdas.domain.validation import CODES, Code
+from lambdas.validation import CODES, Code
 
 PAGE = Path(__file__).parent / "dataset-validation.md"
 _BEGIN, _END = "<!-- codes -->\n", "<!-- end of codes -->\n"

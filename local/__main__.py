@@ -14,9 +14,9 @@ import urllib.request
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from local.deployment import ROOT, bootstrap, deploy, upload_converted
 from local.environment import offline_variables
-from local.rehearse import REGION, default_model
+from local.rehearsal.deployment import ROOT, bootstrap, deploy, upload_converted
+from local.rehearsal.rehearse import REGION, default_model
 from local.server import OfflineAws
 
 STATE = ROOT / "build" / "offline-aws.json"

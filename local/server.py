@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 
-from local import comprehend, quotas
 from local.bedrock import Bedrock, Scenario
 from local.call_faults import HANG_UP, CallFaults
 from local.clock import SimulatedClock
 from local.controls import controls
 from local.environment import offline_variables, scrubbed
+from local.services import comprehend, quotas
 
 if TYPE_CHECKING:
-    from local.patches.invocations import Invocations
+    from local.ministack.invocations import Invocations
 
 _START_SECONDS = 30
 _THREADS = 128  # a function's thread that sleeps takes one of them
@@ -127,16 +127,19 @@ class OfflineAws:
         from ministack import app as gateway  # noqa: PLC0415  # reads the environment on import
         from ministack.core import router  # noqa: PLC0415  # same
 
-        from local import plugs  # noqa: PLC0415  # imports MiniStack
-        from local.patches import access, apply  # noqa: PLC0415  # same
+        from local.ministack import (  # noqa: PLC0415  # same
+            access,
+            apply,
+            bedrock_ports,  # imports MiniStack
+        )
 
         self.bedrock = Bedrock(
             clock=self.clock,
-            objects=plugs.Objects(),
-            events=plugs.publish,
-            role_assumable=plugs.role_assumable,
+            objects=bedrock_ports.Objects(),
+            events=bedrock_ports.publish,
+            role_assumable=bedrock_ports.role_assumable,
             scenario=Scenario(),
-            caller=plugs.caller,
+            caller=bedrock_ports.caller,
         )
         self.invocations = apply(self.clock, self.bedrock.resource_tags)
         for service in _SERVICES:
@@ -185,7 +188,7 @@ class OfflineAws:
         from ministack import app as gateway  # noqa: PLC0415  # as above
         from ministack.core.responses import get_account_id, get_region  # noqa: PLC0415  # same
 
-        from local.plugs import check_access  # noqa: PLC0415  # imports MiniStack
+        from local.ministack.bedrock_ports import check_access  # noqa: PLC0415  # imports MiniStack
 
         account, region = get_account_id(), get_region()
         if gateway.AUTH:
@@ -240,7 +243,7 @@ def _targeted(headers: Mapping[str, str], service: str) -> tuple[str, Answer | N
     """Return the action that a JSON request names, and the denial if the caller may not do it."""
     from ministack import app as gateway  # noqa: PLC0415  # only after start()
 
-    from local.plugs import check_access  # noqa: PLC0415  # imports MiniStack
+    from local.ministack.bedrock_ports import check_access  # noqa: PLC0415  # imports MiniStack
 
     action = headers.get("x-amz-target", "").rpartition(".")[2]
     needed = [(f"{service}:{action}", "*", dict[str, Any]())]

@@ -14,9 +14,9 @@ from typing import Any
 import boto3
 
 from lambdas.aws.inventory import Inventory
-from lambdas.domain.owned import Owned, Tariff, bills
-from lambdas.domain.prices import PriceBook
-from lambdas.list_resources import everything
+from lambdas.domain.cost.price_book import PriceBook
+from lambdas.domain.housekeeping.tagged_resources import Owned, Tariff, bills
+from lambdas.handlers.list_resources import everything
 from operate.deployed import Deployed, find_deployed
 from stacks.environment import load
 

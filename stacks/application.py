@@ -7,14 +7,14 @@ from pathlib import Path
 
 import aws_cdk as cdk
 
+from stacks.constructs.target import Target, target_of, this_machine
 from stacks.environment import Environment
-from stacks.guards_stack import GuardsStack
-from stacks.nag_suppressions import check
+from stacks.guards.stack import GuardsStack
 from stacks.names import ENVIRONMENT_TAG, PROJECT, Names
-from stacks.operations_stack import OperationsStack
-from stacks.pipeline_stack import PipelineStack
-from stacks.storage_stack import StorageStack
-from stacks.target import Target, target_of, this_machine
+from stacks.operations.stack import OperationsStack
+from stacks.pipeline.stack import PipelineStack
+from stacks.review.nag import check
+from stacks.storage.stack import StorageStack
 
 _CDK_JSON = Path(__file__).parent.parent / "cdk.json"
 

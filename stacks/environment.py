@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
-from lambdas.domain.catalogue import JUDGES, find_judge, find_model, nearest
+from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.errors import InputInvalid
-from lambdas.domain.execution_input import ExecutionDefaults
-from lambdas.domain.prices import PriceBook
+from lambdas.domain.models.catalogue import JUDGES, find_judge, find_model, nearest
+from lambdas.domain.run.execution_input import ExecutionDefaults
 
 FOLDER = Path(__file__).parent.parent / "environments"
 

@@ -12,11 +12,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from dataset.documents import Section
 from dataset.generation import wording
 from dataset.generation.languages import detected_as
-from lambdas.domain.validation.language import language_of, script_counts
-from lambdas.domain.validation.near import (
+from dataset.sources.documents import Section
+from lambdas.validation.warnings.language import language_of, script_counts
+from lambdas.validation.warnings.sketches import (
     NEAR,
     SKETCH_HASHES,
     normalised,

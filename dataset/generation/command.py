@@ -15,7 +15,6 @@ import boto3
 from botocore.exceptions import BotoCoreError
 from rich.console import Console
 
-from dataset.documents import DocumentInvalid, Section, read_sections
 from dataset.generation import result
 from dataset.generation.bar import Bar
 from dataset.generation.journal import JournalInvalid, opened, path_beside
@@ -23,7 +22,8 @@ from dataset.generation.languages import language_name
 from dataset.generation.request import STYLE, Task
 from dataset.generation.session import Outcome, Session
 from dataset.generation.writer import Writer, runtime_client
-from lambdas.domain.catalogue import JUDGES, MODELS, find_judge, unknown
+from dataset.sources.documents import DocumentInvalid, Section, read_sections
+from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.errors import (
     InputInvalid,
     PriceMissing,
@@ -31,7 +31,7 @@ from lambdas.domain.errors import (
     Throttled,
     TuningError,
 )
-from lambdas.domain.prices import PriceBook
+from lambdas.domain.models.catalogue import JUDGES, MODELS, find_judge, unknown
 
 ENVIRONMENTS = Path(__file__).parent.parent.parent / "environments"
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130

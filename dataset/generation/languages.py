@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lambdas.domain.validation.language import STOP_WORDS
+from lambdas.validation.warnings.language import STOP_WORDS
 
 _NAMES = {
     "ar": "Arabic", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English",

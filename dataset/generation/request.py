@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dataset.documents import Section
-from lambdas.domain.validation.tokens import estimated_tokens
+from dataset.sources.documents import Section
+from lambdas.validation.formats.tokens import estimated_tokens
 
 TOOL_NAME = "record_pairs"
 MAX_PAIRS_PER_CALL = 12

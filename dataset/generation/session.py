@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, Protocol
 
-from dataset.documents import Section
 from dataset.generation.checks import Collection, Kept, Refusal, read_pairs
 from dataset.generation.journal import Entry, Journal
 from dataset.generation.request import (
@@ -20,6 +19,7 @@ from dataset.generation.request import (
     worst_case_input,
 )
 from dataset.generation.writer import UNFINISHED, Writer
+from dataset.sources.documents import Section
 
 Ending = Literal["complete", "ceiling", "exhausted"]
 

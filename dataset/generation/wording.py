@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from lambdas.domain.validation.language import STOP_WORDS
+from lambdas.validation.warnings.language import STOP_WORDS
 
 _LEAST_WORD = 3  # letters; shorter words say little
 _STEM, _ENDING = 4, 3  # letters that a stem has at least, and that inflection may change

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from dataset.schemas.invisible import INVISIBLE
-from lambdas.domain.validation.conversation import SCHEMA_VERSION
-from lambdas.domain.validation.scan import MAX_ID_CHARACTERS
+from lambdas.validation.formats.conversation import SCHEMA_VERSION
+from lambdas.validation.scan import MAX_ID_CHARACTERS
 
 # A schema has no words for "and so on in turn": the order of roles is written out up to here.
 MOST_ORDERED_MESSAGES = 64

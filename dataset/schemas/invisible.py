@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from lambdas.domain.validation.visible import shows
+from lambdas.validation.formats.visible import shows
 
 _LAST_WITH_ESCAPE = 0xFFFF
 _SURROGATES = range(0xD800, 0xE000)

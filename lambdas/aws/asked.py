@@ -14,11 +14,11 @@ from typing import Any
 from lambdas.aws.clients import client
 from lambdas.aws.comprehend import USD_PER_UNIT, Comprehend, Screening, units_of
 from lambdas.aws.token_counts import count_tokens
-from lambdas.domain.catalogue import Model
-from lambdas.domain.validation import Conversation, Options, Progress, Report, Source, Turn, check
-from lambdas.domain.validation.fields import Kind, field_of
-from lambdas.domain.validation.picked import pick
-from lambdas.domain.validation.tokens import least_tokens
+from lambdas.domain.models.catalogue import Model
+from lambdas.validation import Conversation, Options, Progress, Report, Source, Turn, check
+from lambdas.validation.formats.fields import Kind, field_of
+from lambdas.validation.formats.tokens import least_tokens
+from lambdas.validation.sampling import pick
 
 MOST_COUNTED = 1_000  # records whose tokens are counted, one request each
 _KINDS: tuple[Kind, ...] = ("training", "validation", "evaluation")
@@ -45,7 +45,7 @@ def check_and_ask(
     asked: Asked = _NOTHING,
     progress: Callable[[Progress], None] | None = None,
 ) -> Report:
-    """Check a dataset as `lambdas.domain.validation.check` does, and ask the services wished for.
+    """Check a dataset as `lambdas.validation.check` does, and ask the services wished for.
 
     A dataset that the rules refuse costs nothing: no service is asked about it.
 

@@ -19,10 +19,10 @@ from typing import Any, Literal
 
 from lambdas.aws.clients import client, translated
 from lambdas.domain.errors import ServiceUnavailable, Throttled
-from lambdas.domain.validation.conversation import Conversation
-from lambdas.domain.validation.fields import FieldOf, content_of
-from lambdas.domain.validation.findings import Problem
-from lambdas.domain.validation.language import language_of, script_counts
+from lambdas.validation.findings.findings import Problem
+from lambdas.validation.formats.conversation import Conversation
+from lambdas.validation.formats.fields import FieldOf, content_of
+from lambdas.validation.warnings.language import language_of, script_counts
 
 USD_PER_UNIT = 0.0001
 _UNIT_CHARACTERS, _LEAST_UNITS = 100, 3

@@ -9,10 +9,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client, code_of, translated
-from lambdas.domain.contracts import Run
 from lambdas.domain.errors import RequestRefused
-from lambdas.domain.tags import tags_of
-from lambdas.domain.training import Job, Phase
+from lambdas.domain.run.contracts import Run
+from lambdas.domain.run.tags import tags_of
+from lambdas.domain.training.jobs import Job, Phase
 
 _DETAILS = {
     "Validation": "validationDetails",

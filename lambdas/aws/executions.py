@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client, code_of, translated
-from lambdas.domain.execution_status import GONE
+from lambdas.domain.run.execution_status import GONE
 
 _NOT_WAITING = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
 

@@ -6,7 +6,7 @@ import hashlib
 
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.clients import translated
-from lambdas.domain.report import DataFile
+from lambdas.domain.reporting.report import DataFile
 
 _CHUNK_BYTES = 1 << 20
 _MAX_HASHED_BYTES = 1 << 30  # the version id names larger files well enough

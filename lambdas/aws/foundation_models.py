@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client, code_of, translated
 from lambdas.domain.errors import RequestRefused
-from lambdas.domain.preflight import FoundationModel
+from lambdas.domain.run.preflight import FoundationModel
 
 
 def get_foundation_model(model_id: str, bedrock: Any = None) -> FoundationModel | None:  # noqa: ANN401  # boto3's client

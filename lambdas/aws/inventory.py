@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client, code_of, translated
 from lambdas.domain.errors import CapacityCommitted, RequestRefused, ThroughputBusy
-from lambdas.domain.owned import Kind, Owned
-from lambdas.domain.tags import ENVIRONMENT
+from lambdas.domain.housekeeping.tagged_resources import Kind, Owned
+from lambdas.domain.run.tags import ENVIRONMENT
 
 _GONE = "ResourceNotFoundException"
 Summary = Mapping[str, Any]

@@ -11,9 +11,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client, code_of, translated
-from lambdas.domain.contracts import Run
 from lambdas.domain.errors import QuotaExceeded, RequestRefused, ThroughputBusy
-from lambdas.domain.throughput import Capacity, quota_advice
+from lambdas.domain.hosting.throughput import Capacity, quota_advice
+from lambdas.domain.run.contracts import Run
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import code_of, translated
 from lambdas.domain.errors import RequestRefused
-from lambdas.domain.validation.conversation import Conversation
+from lambdas.validation.formats.conversation import Conversation
 
 
 class CountingUnsupported(RequestRefused):
@@ -21,7 +21,7 @@ def count_tokens(bedrock_runtime: Any, model_id: str, conversation: Conversation
 
     `model_id` is a foundation model's own id, not that of an inference profile. Amazon Nova and
     models past their end of life are not counted: for these, and for Claude models that are served
-    through profiles only, `lambdas.domain.validation.tokens` estimates.
+    through profiles only, `lambdas.validation.formats.tokens` estimates.
 
     https://docs.aws.amazon.com/bedrock/latest/userguide/count-tokens.html, read 2026-11-23.
 

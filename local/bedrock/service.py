@@ -8,16 +8,10 @@ from collections.abc import Callable, Mapping
 from email.utils import format_datetime
 from typing import Any, Literal
 
-from local.bedrock import (
-    access,
-    custom_models,
-    deployments,
-    foundation,
-    jobs,
-    runtime,
-    throughputs,
-    trail,
-)
+from local.bedrock import access, foundation, trail
+from local.bedrock.customization import custom_models, jobs
+from local.bedrock.hosting import deployments, throughputs
+from local.bedrock.inference import runtime
 from local.bedrock.protocol import (
     Answer,
     NotFound,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from local.bedrock.language_model import Fitted
+from local.bedrock.customization.language_model import Fitted
 from local.bedrock.meter import Meter
 from local.bedrock.models import FoundationModel
 from local.bedrock.scenario import Scenario

@@ -20,12 +20,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
-from local.deployment import ROOT, bootstrap, deploy, upload_converted
 from local.fault_matrix.cases import Case
 from local.fault_matrix.discover import all_cases
 from local.fault_matrix.play import Played, Target, play
 from local.fault_matrix.table import Row, markdown, totals
-from local.rehearse import REGION
+from local.rehearsal.deployment import ROOT, bootstrap, deploy, upload_converted
+from local.rehearsal.rehearse import REGION
 from local.server import OfflineAws
 
 _DOCUMENT = ROOT / "docs" / "faults.md"

@@ -15,7 +15,7 @@ from local.fault_matrix.cases import (
     together_cases,
 )
 from local.fault_matrix.play import Target, play
-from local.patches import state_machines
+from local.ministack import state_machines
 
 # Between them these make every call that the run, the rule and the reaper make.
 _COURSES = (

@@ -11,13 +11,13 @@ from typing import Any
 
 import boto3
 
-from lambdas.domain.names import names_of
-from lambdas.domain.tags import ENVIRONMENT as ENVIRONMENT_TAG
-from lambdas.domain.tags import EXECUTION, RUN
+from lambdas.domain.run.names import names_of
+from lambdas.domain.run.tags import ENVIRONMENT as ENVIRONMENT_TAG
+from lambdas.domain.run.tags import EXECUTION, RUN
 from local.bedrock import Scenario
 from local.call_faults import Call
 from local.fault_matrix.cases import Case
-from local.patches import state_machines
+from local.ministack import state_machines
 from local.server import OfflineAws
 
 ENVIRONMENT = "local"

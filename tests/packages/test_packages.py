@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from stacks.build_layer import build, layer_hash
-from stacks.functions import STEPS, Step
-from stacks.target import this_machine
+from stacks.constructs.layers import build, layer_hash
+from stacks.constructs.steps import STEPS, Step
+from stacks.constructs.target import this_machine
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 # What AWS's Python runtimes bring along.
 RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
 
@@ -45,7 +45,7 @@ def imports(step: Step, folders: dict[str, Path]) -> subprocess.CompletedProcess
         path.append(str(folders["base"] / "plotting" / "python"))
     code = (
         f"import sys; sys.path = {path!r} + [each for each in sys.path if each]; "
-        f"import lambdas.{step.module} as it; assert callable(it.handler)"
+        f"import lambdas.handlers.{step.module} as it; assert callable(it.handler)"
     )
     # -S leaves the virtual environment's packages out, -E its variables.
     return subprocess.run(

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.repository import ROOT
+
 # They look at one folder, `rehearsals/`: one after the other.
 pytestmark = pytest.mark.xdist_group("rehearsal")
 HOSTILE = {
@@ -45,7 +46,7 @@ def runs() -> Iterator[set[Path]]:
 
 def start(scratch: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "local.rehearse", *arguments],
+        [sys.executable, "-m", "local.rehearsal.rehearse", *arguments],
         cwd=ROOT,
         env={**os.environ, **HOSTILE, "TMPDIR": str(scratch)},
         stdout=subprocess.PIPE,

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from stacks.constructs.steps import PIPELINE_STEPS, Step
 from stacks.environment import Environment, known_environments, load
-from stacks.functions import PIPELINE_STEPS, Step
-from stacks.guards_stack import guard_steps
-from stacks.snapshot import all_definitions, synthesise
+from stacks.guards.stack import guard_steps
+from stacks.review.snapshot import all_definitions, synthesise
 
 Templates = Mapping[str, Mapping[str, dict[str, Any]]]
 

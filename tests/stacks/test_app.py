@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
+from tests.repository import ROOT as REPOSITORY
 
 
 def run(context: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:

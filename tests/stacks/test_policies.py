@@ -15,9 +15,8 @@ from cfnlint.api import lint  # type: ignore[import-untyped]  # it has no annota
 
 from stacks.application import new_app, populate
 from stacks.environment import Environment
-from stacks.nag_suppressions import suppressions
-
-REPOSITORY = Path(__file__).parents[2]
+from stacks.review.nag import suppressions
+from tests.repository import ROOT as REPOSITORY
 
 Stacks = Mapping[str, dict[str, Any]]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from stacks.constructs.steps import Step
 from stacks.environment import Environment
-from stacks.functions import Step
-from stacks.nag_suppressions import suppressions
-from stacks.snapshot import definitions
+from stacks.review.nag import suppressions
+from stacks.review.snapshot import definitions
 from tests.stacks.asl import Graph
 
 Resources = Mapping[str, dict[str, Any]]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stacks.snapshot import DIAGRAM, README, SNAPSHOTS, differences, render, stale
+from stacks.review.snapshot import DIAGRAM, README, SNAPSHOTS, differences, render, stale
 
 Templates = Mapping[str, Mapping[str, dict[str, Any]]]
 

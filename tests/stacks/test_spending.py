@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.approve_spend import deliver
-from lambdas.domain.approval import Decision
+from lambdas.domain.approval.decisions import Decision
+from lambdas.handlers.approve_spend import deliver
 from tests.stacks.asl import Graph, evaluate
 
 Machine = dict[str, Any]

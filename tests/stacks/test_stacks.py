@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from lambdas.domain.contracts import InspectPurchaseRequest, ReapLeftoversRequest
+from lambdas.domain.run.contracts import InspectPurchaseRequest, ReapLeftoversRequest
+from stacks.constructs.steps import Step
 from stacks.environment import Environment
-from stacks.functions import Step
 
 Stacks = Mapping[str, dict[str, Any]]
 
@@ -253,7 +253,7 @@ def test_plotting_is_loaded_by_one_function(stacks: Stacks) -> None:
         for each in both(stacks, "AWS::Lambda::Function")
         if len(each["Properties"]["Layers"]) > 1
     ]
-    assert plotting == ["lambdas.read_loss_curves.handler"]
+    assert plotting == ["lambdas.handlers.read_loss_curves.handler"]
 
 
 def test_aws_runs_what_the_environment_says(templates: Mapping[str, Stacks]) -> None:
@@ -266,7 +266,7 @@ def test_aws_runs_what_the_environment_says(templates: Mapping[str, Stacks]) -> 
 def variables(stacks: Stacks) -> dict[str, dict[str, Any]]:
     """Return the environment variables of each function by its module."""
     return {
-        each["Handler"].split(".")[1]: each["Environment"]["Variables"]
+        each["Handler"].split(".")[2]: each["Environment"]["Variables"]
         for each in named(stacks, "AWS::Lambda::Function").values()
     }
 
@@ -290,7 +290,7 @@ def test_whoever_mails_knows_the_topic_by_its_name(
 
 def test_every_function_has_the_settings_that_it_reads(stacks: Stacks) -> None:
     for module, given in variables(stacks).items():
-        source = Path(f"lambdas/{module}.py").read_text(encoding="utf-8")
+        source = Path(f"lambdas/handlers/{module}.py").read_text(encoding="utf-8")
         read = {*re.findall(r'\bsetting\("(\w+)"\)', source)}
         if re.search(r"\b(tariff|price_book)\(\)", source):
             read.add("PRICE_OVERRIDES")

@@ -7,18 +7,19 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.repository import ROOT
+
 RULES = {
     "lambdas/domain/**/*.py": {
         "boto3", "botocore", "os", "time", "logging", "random", "aws_lambda_powertools",
-        "lambdas.aws", "lambdas.step", "stacks", "local", "dataset", "operate",
+        "lambdas.aws", "lambdas.runtime", "stacks", "local", "dataset", "operate",
     },
-    "lambdas/aws/*.py": {"lambdas.step", "stacks", "local", "dataset", "operate"},
-    "lambdas/*.py": {"boto3", "botocore", "time", "stacks", "local", "dataset", "operate"},
-    "stacks/*.py": {"boto3", "botocore", "lambdas.aws", "lambdas.step", "local", "dataset"},
-    "dataset/**/*.py": {"aws_cdk", "stacks.application", "stacks.snapshot", "local"},
-    "operate/*.py": {"aws_cdk", "stacks.application", "stacks.snapshot", "local"},
-    "local/bedrock/*.py": {"ministack", "lambdas", "stacks", "dataset"},
+    "lambdas/aws/*.py": {"lambdas.runtime.step", "stacks", "local", "dataset", "operate"},
+    "lambdas/handlers/*.py": {"boto3", "botocore", "time", "stacks", "local", "dataset", "operate"},
+    "stacks/**/*.py": {"boto3", "botocore", "lambdas.aws", "lambdas.runtime", "local", "dataset"},
+    "dataset/**/*.py": {"aws_cdk", "stacks.application", "stacks.review.snapshot", "local"},
+    "operate/*.py": {"aws_cdk", "stacks.application", "stacks.review.snapshot", "local"},
+    "local/bedrock/**/*.py": {"ministack", "lambdas", "stacks", "dataset"},
 }  # fmt: skip
 CASES = [
     (str(path.relative_to(ROOT)), forbidden)

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from local.bedrock import Scenario
-from local.deployment import bootstrap, deploy, run_cdk, upload_converted
-from local.rehearse import REGION
+from local.rehearsal.deployment import bootstrap, deploy, run_cdk, upload_converted
+from local.rehearsal.rehearse import REGION
 from local.server import OfflineAws
 from operate.deployed import Deployed
+from tests.repository import ROOT
 from tests.workflow.deployed_machine import Machine
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from local.bedrock import Scenario
 from local.environment import ACCOUNT
-from local.rehearse import REGION
+from local.rehearsal.rehearse import REGION
 from local.server import OfflineAws
 
 Resources = dict[str, Any]

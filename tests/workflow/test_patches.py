@@ -1,4 +1,4 @@
-"""The contract of each patch in `local/patches/`: what AWS does and stock MiniStack does not."""
+"""The contract of each patch in `local/ministack/`: what AWS does and stock MiniStack does not."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from botocore.exceptions import ClientError
 
 from local.call_faults import Call, CallFault, CallFaults
 from local.environment import ACCOUNT
-from local.patches import PatchOutdated, original
-from local.rehearse import REGION
+from local.ministack import PatchOutdated, original
+from local.rehearsal.rehearse import REGION
 from local.server import OfflineAws
 
 HOUR = 3600

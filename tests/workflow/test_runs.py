@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -15,16 +14,16 @@ import pytest
 
 from local.bedrock import Fault, Scenario
 from local.call_faults import CallFault
-from local.deployment import upload_converted
-from local.rehearse import REGION
+from local.rehearsal.deployment import upload_converted
+from local.rehearsal.rehearse import REGION
 from local.server import OfflineAws
 from operate.deployed import Deployed
 from tests.article import ARTICLE, needs_article
+from tests.repository import ROOT
 from tests.workflow.deployed_machine import Machine, Outcome
 
 pytestmark = pytest.mark.usefixtures("enforced")
 
-ROOT = Path(__file__).parent.parent.parent
 BUY, DELETE = "CreateProvisionedModelThroughput", "DeleteProvisionedModelThroughput"
 QUICK = Scenario(provisioning_minutes=3)
 BASE_ANSWERS, TUNED_ANSWERS = "Answer with base model", "Answer with tuned model"

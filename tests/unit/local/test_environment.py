@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from local.environment import offline_variables, scrubbed
+from tests.repository import ROOT
 
 ENDPOINT = "http://127.0.0.1:4999"
-ROOT = Path(__file__).parent.parent.parent.parent
 HOSTILE = {
     "AWS_PROFILE": "production",
     "AWS_DEFAULT_PROFILE": "production",

@@ -1,0 +1,125 @@
+"""Splits records so that what is nearly the same stays in one file."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+from dataset.sources.conversations import Entry
+from dataset.sources.raw import SourceInvalid
+from lambdas.validation.warnings.near_duplicates import near_duplicate_groups
+
+DEFAULT = "80/10/10"
+_SHARES = re.compile(r"(\d{1,3})/(\d{1,3})/(\d{1,3})")
+_WHOLE = 100
+_NAMES = ("training", "validation", "evaluation")
+_EVALUATION = 2
+
+Shares = tuple[int, int, int]
+
+
+class Split(NamedTuple):
+    """Training, validation and evaluation entries, each in the source's order."""
+
+    files: tuple[list[Entry], list[Entry], list[Entry]]
+    not_compared: list[str]  # places of records that resemble more others than are compared
+
+
+def shares_of(text: str) -> Shares:
+    """Parse per cents of training, validation and evaluation, such as 80/10/10."""
+    parts = _SHARES.fullmatch(text)
+    training, validation, evaluation = map(int, parts.groups()) if parts else (0, 0, 0)
+    if training + validation + evaluation != _WHOLE or not training:
+        raise SourceInvalid(
+            f"--split {text}: give three per cents that sum up to 100, training/validation/"
+            f"evaluation, such as {DEFAULT}; the last two may be 0"
+        )
+    return training, validation, evaluation
+
+
+def split(entries: Sequence[Entry], shares: Shares, seed: int) -> Split:
+    """Return training, validation and evaluation entries.
+
+    Records with the same or nearly the same prompt, or nearly the same longer answer, stay
+    together, and every topic is spread by the same shares. The result follows from the texts, the
+    shares and the seed alone. Conversations of several turns are never put into evaluation: an
+    example there is one question and its answer.
+
+    Raises
+    ------
+    SourceInvalid
+        There are too few records, or groups of records, for each file to have one.
+    """
+    files = _Files(entries, shares)
+    groups, not_compared = near_duplicate_groups(
+        [each.conversation.prompt for each in entries],
+        [each.conversation.answer for each in entries],
+    )
+    for group in _in_order(groups, entries, seed):
+        files.add(group)
+    for name, share, numbers in zip(_NAMES, shares, files.numbers, strict=True):
+        if share and not numbers:
+            raise SourceInvalid(
+                f"nothing is left for {name}: {len(entries)} records, of which near-duplicates and "
+                "conversations stay together, are too few; add records, or make its share 0"
+            )
+    training, validation, evaluation = (
+        [entries[at] for at in sorted(each)] for each in files.numbers
+    )
+    places = [entries[at].place for at in sorted(not_compared)]
+    return Split((training, validation, evaluation), places)
+
+
+def _in_order(
+    groups: Collection[list[int]], entries: Sequence[Entry], seed: int
+) -> list[list[int]]:
+    """Return groups, first those that fit in few places: conversations, then large ones."""
+    # A hash draws the same lots in every version of Python, whatever the order of the records.
+    lots = {group[0]: min(_lot(seed, entries[at]) for at in group) for group in groups}
+    return sorted(
+        groups, key=lambda group: (_are_pairs(entries, group), -len(group), lots[group[0]])
+    )
+
+
+def _are_pairs(entries: Sequence[Entry], group: Sequence[int]) -> bool:
+    return all(entries[at].is_pair for at in group)
+
+
+def _lot(seed: int, entry: Entry) -> bytes:
+    said = entry.conversation
+    return sha256(f"{seed}\0{said.prompt}\0{said.answer}".encode(errors="surrogatepass")).digest()
+
+
+class _Files:
+    """Three files that fill up, and how far each is from its share, as a whole and by topic."""
+
+    def __init__(self, entries: Sequence[Entry], shares: Shares) -> None:
+        self.numbers: tuple[list[int], list[int], list[int]] = ([], [], [])
+        self._entries, self._shares = entries, shares
+        self._of_topic = Counter(each.topic for each in entries)
+        self._filled: Counter[tuple[int, str | None]] = Counter()
+
+    def add(self, group: Sequence[int]) -> None:
+        """Put a group where it is needed most."""
+        allowed = [file for file, share in enumerate(self._shares) if share]
+        if not _are_pairs(self._entries, group):
+            allowed = [file for file in allowed if file != _EVALUATION]
+        roomy = [file for file in allowed if self._has_room(file, len(group))]
+        topic = self._entries[group[0]].topic
+        chosen = max(roomy or allowed, key=lambda file: self._needs(file, topic))
+        self.numbers[chosen].extend(group)
+        self._filled.update((chosen, self._entries[at].topic) for at in group)
+
+    def _has_room(self, file: int, records: int) -> bool:
+        wanted = self._shares[file] * len(self._entries) / _WHOLE
+        return len(self.numbers[file]) + records <= math.ceil(wanted)
+
+    def _needs(self, file: int, topic: str | None) -> tuple[float, float]:
+        """Return the part of its share that a file lacks, of the topic and as a whole."""
+        share = self._shares[file] / _WHOLE
+        of_topic = 1 - self._filled[file, topic] / (share * self._of_topic[topic])
+        return of_topic, 1 - len(self.numbers[file]) / (share * len(self._entries))

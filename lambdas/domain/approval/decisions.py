@@ -1,0 +1,186 @@
+"""Approving the quote of a run: what is asked, what counts as a decision, what it answers.
+
+Two objects a run lie in the bucket: the request, which holds the token that the waiting state
+gave, and the decision, which is written once and never again: whoever writes it first decides.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lambdas.domain.errors import DecisionRefused, InputInvalid
+from lambdas.domain.models.catalogue import nearest
+from lambdas.domain.run.contracts import Approval, Contract, Run
+from lambdas.domain.run.execution_input import explain
+from lambdas.domain.run.rehearsal import is_rehearsal
+
+PREFIX = "approvals/"
+MAX_SUBJECT_LENGTH = 100
+_SHOWN_RUNS = 5
+
+
+class DecisionInput(BaseModel):
+    """Input of the machine that takes decisions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: str = Field(
+        min_length=1, description="Name of the run, as the mail has it.", examples=["first-1a2b3c"]
+    )
+    decision: Literal["approve", "reject"] = Field(
+        description="Whether the run may spend what was quoted.", examples=["approve"]
+    )
+    reason: str = Field(
+        default="",
+        max_length=1000,
+        description="Why; stands in the run's report, or in its cause if it is rejected.",
+        examples=["Within this month's budget"],
+    )
+
+
+class ApprovalRequest(Contract):
+    """What lies in the bucket while a run waits."""
+
+    run: str
+    execution_arn: str
+    token: str
+    asked_at: datetime
+    decide_by: datetime
+    expected_usd: float
+    high_usd: float
+
+
+class Decision(Contract):
+    """What lies in the bucket once somebody has decided."""
+
+    run: str
+    approved: bool
+    reason: str
+    decided_at: datetime
+    decided_in: str  # ARN of the execution that brought the decision: CloudTrail names its starter
+
+    def approval(self) -> Approval:
+        return Approval(
+            asked=True, reason=self.reason, decided_at=self.decided_at, decided_in=self.decided_in
+        )
+
+
+def request_key(run: str) -> str:
+    return f"{PREFIX}{run}/request.json"
+
+
+def decision_key(run: str) -> str:
+    return f"{PREFIX}{run}/decision.json"
+
+
+def runs_of(keys: Sequence[str]) -> list[str]:
+    """Return the runs that have asked, from the keys under `PREFIX`."""
+    return [
+        key.removeprefix(PREFIX).removesuffix("/request.json")
+        for key in keys
+        if key.endswith("/request.json")
+    ]
+
+
+def parse(raw: dict[str, object]) -> DecisionInput:
+    """Parse the input of the deciding machine, or raise InputInvalid with one line a problem.
+
+    The console's own `Comment` is passed over.
+    """
+    given = {key: value for key, value in raw.items() if key != "Comment"}
+    try:
+        return DecisionInput.model_validate(given)
+    except ValidationError as error:
+        problems = "\n".join(explain(error, DecisionInput))
+        raise InputInvalid(f"the decision is refused:\n{problems}") from None
+
+
+def unknown_run(name: str, asked: Sequence[str]) -> DecisionRefused:
+    """Say that no run of this name has asked, and which have."""
+    guess = nearest(name, asked)
+    hint = f" Did you mean {guess!r}?" if guess else ""
+    listed = ", ".join(sorted(asked)[:_SHOWN_RUNS]) or "none"
+    return DecisionRefused(
+        f"no run {name!r} has asked for an approval.{hint} Runs that have asked: {listed}. "
+        "The name is in the subject of the mail"
+    )
+
+
+def decided_already(decision: Decision) -> DecisionRefused:
+    what = "approved" if decision.approved else "rejected"
+    return DecisionRefused(
+        f"run {decision.run} was {what} already, on {_time(decision.decided_at)}"
+        f"{_because(decision.reason)} ({decision.decided_in}). The first decision counts; to end "
+        "an approved run, stop its execution"
+    )
+
+
+def too_late(request: ApprovalRequest, now: datetime) -> DecisionRefused:
+    """Say that the run waits no more: its time was up, or its execution was stopped."""
+    why = (
+        f"no decision by {_time(request.decide_by)} counts as a rejection"
+        if now >= request.decide_by
+        else "its execution was stopped or has ended"
+    )
+    return DecisionRefused(
+        f"run {request.run} waits for no decision any more: {why}. Nothing was bought; start a "
+        f"new execution. This one: {request.execution_arn}"
+    )
+
+
+def rejection(decision: Decision) -> str:
+    """Return the cause of the run that was rejected."""
+    reason = decision.reason or "no reason was given"
+    return (
+        f"the quote was rejected on {_time(decision.decided_at)}: {reason}. Nothing was bought. "
+        f"Decided in {decision.decided_in}"
+    )
+
+
+def confirmation(decision: Decision, *, delivered: bool) -> str:
+    """Return what the person who decided is told."""
+    word = "approved: it goes on" if decision.approved else "rejected: it ends, nothing was bought"
+    when = "" if delivered else ", as soon as it asks again: its last attempt to ask had failed"
+    return f"Run {decision.run} is {word}{when}"
+
+
+def subject(run: Run, expected_usd: float) -> str:
+    rehearsal = "[rehearsal] " if is_rehearsal(run.execution_arn) else ""
+    text = f"{rehearsal}[bedrock-tuning] approve about ${expected_usd:,.0f}? {run.name}"
+    return text[:MAX_SUBJECT_LENGTH]
+
+
+def body(run: Run, quote: str, decide_by: datetime, decide_machine_arn: str) -> str:
+    """Return the mail: the quote, until when to decide, and exactly what to do."""
+    region = decide_machine_arn.split(":")[3]
+    console = (
+        f"https://{region}.console.aws.amazon.com/states/home?region={region}"
+        f"#/v2/statemachines/view/{decide_machine_arn}"
+    )
+    return (
+        f"Run {run.name} in environment {run.environment} waits for a decision. Nothing has been "
+        f"bought yet.\n\n{quote}\n\n"
+        f"Decide by {_time(decide_by)}; no decision by then is a rejection.\n\n"
+        f"Open {console}\nStart execution with one of these inputs:\n\n"
+        f"{_input(run.name, 'approve')}\n{_input(run.name, 'reject')}\n\n"
+        f"Or: aws stepfunctions start-execution --region {region} --state-machine-arn "
+        f"{decide_machine_arn} --input '{_input(run.name, 'approve')}'\n"
+        f"The run: {run.execution_arn}\n"
+    )
+
+
+def _input(run: str, decision: str) -> str:
+    return json.dumps({"run": run, "decision": decision, "reason": "why"})
+
+
+def _because(reason: str) -> str:
+    return f", because: {reason}" if reason else ""
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,134 @@
+"""The price book: what AWS charges, by model and region, with the source of each figure.
+
+`prices.toml` beside this file is the book; an environment's own figures stand over it. A price that
+neither has is an error, never 0: a quote that leaves something out is no quote.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+from lambdas.domain.errors import InputInvalid, PriceMissing
+from lambdas.domain.models.catalogue import JUDGES, MODELS, unknown
+
+PriceField = Literal[
+    "training_usd_per_1k_tokens",
+    "throughput_usd_per_unit_hour",
+    "input_usd_per_1k_tokens",
+    "output_usd_per_1k_tokens",
+    "storage_usd_per_model_month",
+]
+Confidence = Literal[
+    "AWS pricing page", "Anthropic", "field report", "stand-in", "this environment"
+]
+FIELDS: tuple[PriceField, ...] = get_args(PriceField)
+_BOOK = Path(__file__).with_name("prices.toml")
+_EVERYWHERE = "*"
+_HEADING = {"models", "regions", "source", "confidence", "read_on"}
+
+
+@dataclass(frozen=True)
+class Price:
+    """US dollars for one unit of what the field names; `read_on` is None for an environment's."""
+
+    usd: float
+    source: str
+    confidence: Confidence
+    read_on: date | None
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether it is another model's price, for want of its own."""
+        return self.confidence == "stand-in"
+
+    @property
+    def amount(self) -> str:
+        """All its digits: a token's price is a small fraction of a cent."""
+        return f"${Decimal(repr(self.usd)).normalize():f}"
+
+    def __str__(self) -> str:
+        if self.read_on is None:
+            return f"{self.amount} ({self.source})"
+        return f"{self.amount} ({self.confidence}: {self.source}, read {self.read_on})"
+
+
+_Book = Mapping[tuple[str, str, str], Price]  # by model, region and field
+
+
+@dataclass(frozen=True)
+class PriceBook:
+    """The book with an environment's figures over it."""
+
+    book: _Book
+    own: Mapping[tuple[str, str], float]  # by model and field: an environment has one region
+
+    @classmethod
+    def load(cls, overrides: Mapping[str, Mapping[str, float]] | None = None) -> Self:
+        """Read the book.
+
+        Raises
+        ------
+        InputInvalid
+            An override names no known model or field, or is no price.
+        """
+        own = {}
+        for model, figures in (overrides or {}).items():
+            for name, usd in figures.items():
+                own[model, name] = _checked(model, name, usd)
+        return cls(_published(), own)
+
+    def price(self, model: str, region: str, name: PriceField) -> Price:
+        """Return a price.
+
+        Raises
+        ------
+        PriceMissing
+            Neither the book nor the environment has it; says what to add where.
+        """
+        if (model, name) in self.own:
+            own = self.own[model, name]
+            return Price(own, "this environment's own figure", "this environment", None)
+        for place in (region, _EVERYWHERE):
+            if found := self.book.get((model, place, name)):
+                return found
+        raise PriceMissing(
+            f"no price is known for {name} of {model} in {region}, and none is taken for 0. Look "
+            "it up at https://aws.amazon.com/bedrock/pricing/ and add to environments/NAME.toml:\n"
+            f"[prices.{model}]\n{name} = …"
+        )
+
+
+def _checked(model: str, name: str, usd: float) -> float:
+    if model not in MODELS and model not in JUDGES:
+        raise InputInvalid(unknown("model", model, [*MODELS, *JUDGES]))
+    if name not in FIELDS:
+        raise InputInvalid(unknown(f"price of {model}", name, FIELDS))
+    if not 0 <= usd < math.inf:  # and so refuses nan, which TOML has
+        raise InputInvalid(f"{model} {name} is {usd:g}: give a price in US dollars, 0 or more")
+    return float(usd)
+
+
+@functools.cache
+def _published() -> _Book:
+    entries = tomllib.loads(_BOOK.read_text(encoding="utf-8"))["price"]
+    return {key: price for entry in entries for key, price in _prices_of(entry).items()}
+
+
+def _prices_of(entry: Mapping[str, Any]) -> dict[tuple[str, str, str], Price]:
+    return {
+        (model, region, name): Price(
+            float(usd), entry["source"], entry["confidence"], entry["read_on"]
+        )
+        for name, usd in entry.items()
+        if name not in _HEADING
+        for model in entry["models"]
+        for region in entry["regions"]
+    }

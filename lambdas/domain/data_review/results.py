@@ -1,0 +1,189 @@
+"""What is kept of a review: a row for each record, and their summary."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from lambdas.domain.data_review.review import ATTEMPTS, CRITERIA, Rates, Review, Task
+from lambdas.domain.errors import DatasetBelowThreshold, ReviewFailed
+from lambdas.domain.evaluation.answers import failure_summary, too_many
+from lambdas.domain.run.contracts import Contract, ReviewedRecords, ReviewPlan, ReviewRow
+
+POOR_SCORE = 6  # below it the judge says that an answer should be rewritten
+WORST_ROWS = 10
+_KEPT_CHARACTERS = 300  # of a prompt, a reason or an error in a state's result
+_NAMED_ROWS = 5  # in a message
+_LOST = "the judge was asked, and the function ended before it kept the answer"
+
+
+def first_row(task: Task) -> ReviewRow:
+    """Return a record's row before the judge is asked."""
+    return ReviewRow(line=task.line, prompt=_short(task.prompt), attempts_left=ATTEMPTS)
+
+
+def begun(row: ReviewRow) -> ReviewRow:
+    """Return a row while the judge is asked: what it says if nobody hears the answer."""
+    return row.model_copy(update={"error": _LOST, "attempts_left": row.attempts_left - 1})
+
+
+def ended(row: ReviewRow, outcome: Review | str, *, again: bool = False) -> ReviewRow:
+    """Return a row with the review, or the error for having none; `again`: it may be mended."""
+    left = row.attempts_left if again else 0
+    if isinstance(outcome, str):
+        return row.model_copy(update={"error": outcome, "attempts_left": left})
+    scores, reason = dict(outcome.scores), outcome.reason
+    said = {"score": outcome.score, "scores": scores, "reason": reason, "error": None}
+    return row.model_copy(update={**said, "attempts_left": left})
+
+
+def cut(row: ReviewRow) -> ReviewRow:
+    """Return the row with short texts, as a state's result holds it."""
+    texts = {name: getattr(row, name) for name in ("reason", "error")}
+    short = {name: _short(text) for name, text in texts.items() if text is not None}
+    return row.model_copy(update=short)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _KEPT_CHARACTERS else text[: _KEPT_CHARACTERS - 1] + "…"
+
+
+class ReviewSummary(Contract):
+    """What the rows say together. Means are of the reviewed records, None where there is none."""
+
+    records: int  # in the file
+    reviewed: int
+    failed: int
+    not_reviewed: int  # beyond the cost ceiling, or too long
+    mean_score: float | None
+    criterion_means: dict[str, float]
+    poor_score: float
+    poor: int  # reviewed records with a score below `poor_score`
+    poor_percent: float | None
+    input_tokens: int
+    output_tokens: int
+    usd: float
+    worst: list[ReviewRow]  # the lowest scores first
+
+
+class DataReview(Contract):
+    """What review.json holds."""
+
+    judge_model: str
+    plan: ReviewPlan
+    min_review_score: float | None
+    summary: ReviewSummary
+
+
+def summarise(
+    rows: Iterable[ReviewRow], *, records: int, rates: Rates, poor_score: float = POOR_SCORE
+) -> ReviewSummary:
+    """Sum rows up; `records` is how many the file has."""
+    rows = list(rows)
+    scored = [row for row in rows if row.score is not None]
+    poor = sum(row.score < poor_score for row in scored if row.score is not None)
+    input_tokens = sum(row.input_tokens for row in rows)
+    output_tokens = sum(row.output_tokens for row in rows)
+    return ReviewSummary(
+        records=records,
+        reviewed=len(scored),
+        failed=len(rows) - len(scored),
+        not_reviewed=max(0, records - len(rows)),
+        mean_score=_mean(row.score for row in scored),
+        criterion_means=_criterion_means(scored),
+        poor_score=poor_score,
+        poor=poor,
+        poor_percent=round(100 * poor / len(scored), 1) if scored else None,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        usd=round(rates.usd(input_tokens, output_tokens), 4),
+        worst=worst_rows(scored),
+    )
+
+
+def worst_rows(rows: Iterable[ReviewRow], most: int = WORST_ROWS) -> list[ReviewRow]:
+    """Return the lowest scores first; of equal ones the lower sum of scores, then the line."""
+    return heapq.nsmallest(most, rows, key=_badness)
+
+
+def _badness(row: ReviewRow) -> tuple[int, int, int]:
+    return row.score or 0, sum((row.scores or {}).values()), row.line
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+def _criterion_means(scored: Sequence[ReviewRow]) -> dict[str, float]:
+    means = {name: _mean((row.scores or {}).get(name) for row in scored) for name in CRITERIA}
+    return {name: mean for name, mean in means.items() if mean is not None}
+
+
+def is_below(summary: ReviewSummary, min_score: float | None) -> bool:
+    """Say whether the mean is known and below `min_score`."""
+    if min_score is None or summary.mean_score is None:
+        return False
+    return summary.mean_score < min_score
+
+
+def check_review(
+    summary: ReviewSummary,
+    errors: Sequence[str],
+    *,
+    min_score: float | None,
+    max_failed_percent: float,
+    place: str,
+) -> None:
+    """Refuse data that is not good enough, or that could not be reviewed.
+
+    Raises
+    ------
+    ReviewFailed
+        More records failed than `max_failed_percent`, or there is not one score.
+    DatasetBelowThreshold
+        The mean is below `min_score`; names the worst lines.
+    """
+    asked = summary.reviewed + summary.failed
+    if not summary.reviewed or too_many(summary.failed, asked, max_failed_percent):
+        raise ReviewFailed(
+            f"reviewing the training data: {failure_summary(errors, asked)}. At most "
+            f"max_failed_answers_percent = {max_failed_percent:g} may; each failure stands in "
+            f"{place}. Nothing was trained: mend the reason, or take another judge_model"
+        )
+    if is_below(summary, min_score):
+        raise DatasetBelowThreshold(
+            f"the training data scores {summary.mean_score:.2f} of 10 on average, below "
+            f"min_review_score = {min_score:g}, over {summary.reviewed} reviewed records; "
+            f"{summary.poor} score below {summary.poor_score:g}. Nothing was trained. The worst: "
+            f"{named(summary.worst)}. Correct or drop these and those like them ({place} has all), "
+            "or lower min_review_score"
+        )
+
+
+def named(worst: Sequence[ReviewRow]) -> str:
+    """Name the worst rows in one sentence."""
+    return "; ".join(
+        f"line {row.line} ({row.score}: {(row.reason or '').rstrip('.')})"
+        for row in worst[:_NAMED_ROWS]
+    )
+
+
+def rows_of_children(children: Iterable[Mapping[str, Any]]) -> Iterator[ReviewRow]:
+    """Yield the rows that a Distributed Map's child executions left in one result file.
+
+    Each entry has the child's `Input` and `Output` as JSON in a string, and where it failed its
+    `Error` and `Cause`
+    (https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html, read
+    2026-11-23). The records of a child without output have its error.
+    """
+    for child in children:
+        if child.get("Status", "SUCCEEDED") == "SUCCEEDED" and child.get("Output"):
+            yield from ReviewedRecords.model_validate_json(child["Output"]).rows
+        else:
+            error = f"{child.get('Error', child.get('Status'))}: {child.get('Cause', 'not run')}"
+            for item in json.loads(child.get("Input") or "{}").get("Items", []):
+                yield cut(ReviewRow(line=item["line"], error=error))

@@ -1,0 +1,102 @@
+"""Provisioned throughput: the one thing that bills by the hour, from purchase to release."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lambdas.domain.errors import ThroughputFailed
+from lambdas.domain.run.contracts import Run, Throughput
+
+EXPECTED_PROVISIONING_MINUTES = 20  # AWS's Haiku notebook says 20 to 30
+RELEASE_MARGIN_MINUTES = 60  # for answering, and for release attempts that AWS refuses at first
+# Capacity that is ready and not noticed bills for nothing: at $60 an hour, 15 s are $0.25, and a
+# look costs less than $0.0001. So it is due most of the time, and never unwatched for a minute.
+_RELAXED_WAIT_SECONDS = 45
+_TIGHT_WAIT_SECONDS = 15
+_TIGHT_FROM_MINUTES = EXPECTED_PROVISIONING_MINUTES - 12
+_TIGHT_UNTIL_MINUTES = EXPECTED_PROVISIONING_MINUTES + 20
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """A provisioned throughput as Bedrock shows it."""
+
+    arn: str
+    name: str
+    status: str  # Creating | InService | Updating | Failed
+    created_at: datetime
+    failure_message: str | None = None
+
+    @property
+    def is_changing(self) -> bool:
+        return self.status in {"Creating", "Updating"}
+
+
+def wait_seconds(age_minutes: float) -> int:
+    """Return how long to wait before the next look at capacity of this age."""
+    due = _TIGHT_FROM_MINUTES <= age_minutes < _TIGHT_UNTIL_MINUTES
+    return _TIGHT_WAIT_SECONDS if due else _RELAXED_WAIT_SECONDS
+
+
+def release_by(run: Run, bought_at: datetime) -> datetime:
+    """Return the time at which the run's capacity must be gone, whatever happened."""
+    minutes = run.max_provisioning_minutes + run.hold_minutes + RELEASE_MARGIN_MINUTES
+    return bought_at + timedelta(minutes=minutes)
+
+
+def throughput_of(capacity: Capacity, run: Run, now: datetime) -> Throughput:
+    """Describe capacity that is in service or on its way there.
+
+    Raises
+    ------
+    ThroughputFailed
+        It ended as Failed, or is not in service after `max_provisioning_minutes`.
+    """
+    age_minutes = minutes_between(capacity.created_at, now)
+    ready = capacity.status == "InService"
+    if capacity.status == "Failed":
+        raise ThroughputFailed(_failed(capacity))
+    if not ready and age_minutes > run.max_provisioning_minutes:
+        raise ThroughputFailed(
+            f"provisioned throughput {capacity.name} is still {capacity.status} after "
+            f"{age_minutes:.0f} min, longer than max_provisioning_minutes = "
+            f"{run.max_provisioning_minutes:g}. The model {run.custom_model_name} is kept: start "
+            "again later, or raise max_provisioning_minutes"
+        )
+    return Throughput(
+        throughput_arn=capacity.arn,
+        name=capacity.name,
+        status="InService" if ready else "Creating",
+        bought_at=capacity.created_at,
+        release_by=release_by(run, capacity.created_at),
+        age_minutes=age_minutes,
+        ready=ready,
+        wait_seconds=wait_seconds(age_minutes),
+    )
+
+
+def quota_advice(model_name: str, region: str) -> str:
+    """Say which quotas a purchase needs and how to ask for them."""
+    return (
+        "Two quotas of Amazon Bedrock, both 0 in a new account, must allow it: L-BE77399C (Model "
+        "units no-commitment Provisioned Throughputs across custom models) and Model units per "
+        f"provisioned model for {model_name}. Ask for both in the Service Quotas console of "
+        f"{region} (https://{region}.console.aws.amazon.com/servicequotas/home/services/bedrock/"
+        "quotas) or with `aws service-quotas request-service-quota-increase --service-code "
+        "bedrock --quota-code L-BE77399C --desired-value N`; approval can take days. The trained "
+        "model is kept"
+    )
+
+
+def minutes_between(start: datetime, end: datetime) -> float:
+    # Bedrock's clock and Step Functions' differ by a little; an age is never negative.
+    return round(max((end - start).total_seconds(), 0) / 60, 2)
+
+
+def _failed(capacity: Capacity) -> str:
+    reason = (capacity.failure_message or "Bedrock gave no reason").rstrip(". ")
+    return (
+        f"provisioned throughput {capacity.name} failed: {reason}. The custom model is kept: "
+        "start again later, or ask AWS Support with the name of the throughput"
+    )

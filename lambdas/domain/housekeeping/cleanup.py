@@ -1,0 +1,155 @@
+"""What the clean-up machine deletes: what its filters name, in the order that AWS accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lambdas.domain.errors import InputInvalid
+from lambdas.domain.housekeeping.tagged_resources import Kind, Owned, Tariff
+from lambdas.domain.run.contracts import CleanupItem, CleanupPlan
+from lambdas.domain.run.execution_input import explain
+from lambdas.domain.run.execution_status import is_under_way
+from lambdas.domain.run.tags import KEEP
+
+# A model that is being served cannot be deleted: what serves it goes first.
+_ORDER: tuple[Kind, ...] = ("throughput", "deployment", "job", "custom-model")
+MAX_DELETIONS = 200  # of one execution, so that no plan outgrows a state's 256 KB
+_MINUTES_PER_DAY = 1440
+_TITLES = ("kind", "name", "status", "age", "a month", "")
+
+
+class CleanupInput(BaseModel):
+    """Input of the clean-up machine; `{}` lists everything and changes nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Literal["plan", "delete"] = Field(
+        default="plan", description='"plan" changes nothing.', examples=["plan"]
+    )
+    kinds: list[Kind] = Field(
+        default_factory=list,
+        description="Kinds to delete; none given: all.",
+        examples=[["throughput"]],
+    )
+    runs: list[str] = Field(
+        default_factory=list,
+        description="Names of runs; none given: all.",
+        examples=[["first-1a2b3c"]],
+    )
+    older_than_days: float | None = Field(
+        default=None, ge=0, description="Only what is at least so old.", examples=[30]
+    )
+
+    @model_validator(mode="after")
+    def _says_what(self) -> Self:
+        if self.mode == "delete" and not (
+            self.kinds or self.runs or self.older_than_days is not None
+        ):
+            every = ", ".join(f'"{kind}"' for kind in _ORDER)
+            raise ValueError(
+                "mode is delete: say what, by kinds, runs or older_than_days; everything is "
+                f'"kinds": [{every}]'
+            )
+        return self
+
+
+def parse(raw: Mapping[str, object]) -> CleanupInput:
+    """Parse the input, or raise InputInvalid with one line a problem; `Comment` is passed over."""
+    given = {key: value for key, value in raw.items() if key != "Comment"}
+    try:
+        return CleanupInput.model_validate(given)
+    except ValidationError as error:
+        problems = "\n".join(explain(error, CleanupInput))
+        raise InputInvalid(f"the clean-up is refused:\n{problems}") from None
+
+
+def plan(
+    asked: CleanupInput,
+    found: Iterable[Owned],
+    executions: Mapping[str, str],
+    now: datetime,
+    tariff: Tariff,
+) -> CleanupPlan:
+    """Decide on each resource; `executions` has the status of those that are known, by ARN."""
+    ranked = sorted(found, key=lambda each: (_ORDER.index(each.kind), each.created_at))
+    items: list[CleanupItem] = []
+    for owned in ranked:
+        stays = next(_reasons_to_stay(asked, owned, executions, now), None)
+        if stays is None and sum(item.delete for item in items) >= MAX_DELETIONS:
+            stays = f"{MAX_DELETIONS} at a time: start the clean-up again"
+        items.append(_item(owned, stays, now, tariff.usd_per_month(owned)))
+    return CleanupPlan(
+        mode=asked.mode,
+        items=items,
+        deletions=sum(item.delete for item in items),
+        usd_per_month=sum(item.usd_per_month or 0 for item in items),
+        summary=table(asked.mode, items),
+    )
+
+
+def _reasons_to_stay(
+    asked: CleanupInput, owned: Owned, executions: Mapping[str, str], now: datetime
+) -> Iterator[str]:
+    if owned.kept:
+        yield f"tagged {KEEP}"
+    if asked.kinds and owned.kind not in asked.kinds:
+        yield f"not of kinds {', '.join(asked.kinds)}"
+    if asked.runs and owned.run not in asked.runs:
+        yield "of another run"
+    days = owned.age_minutes(now) / _MINUTES_PER_DAY
+    if asked.older_than_days is not None and days < asked.older_than_days:
+        yield f"younger than {asked.older_than_days:g} days"
+    if is_under_way(executions.get(owned.execution_arn or "", "")):
+        yield "its run is under way: stop the execution first"
+    if owned.commitment:
+        yield f"bought with a commitment ({owned.commitment}): AWS deletes it only after its end"
+
+
+def _item(owned: Owned, stays: str | None, now: datetime, usd: float | None) -> CleanupItem:
+    return CleanupItem(
+        kind=owned.kind,
+        name=owned.name,
+        arn=owned.arn,
+        status=owned.status,
+        run=owned.run,
+        age_days=round(owned.age_minutes(now) / _MINUTES_PER_DAY, 2),
+        usd_per_month=None if usd is None else round(usd, 2),
+        delete=stays is None,
+        reason=stays or "named by the filters",
+    )
+
+
+def table(mode: str, items: Sequence[CleanupItem]) -> str:
+    """Return the plan as a table for a terminal, and what it all costs."""
+    if not items:
+        return "Nothing of this environment is on Bedrock."
+    rows = [_TITLES, *(_row(mode, each) for each in items)]
+    widths = [max(len(row[n]) for row in rows) for n in range(len(_TITLES))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+    total = sum(each.usd_per_month or 0 for each in items)
+    unknown = sum(each.usd_per_month is None for each in items)
+    more = f", and {unknown} at no known price" if unknown else ""
+    return "\n".join(
+        [*(line.rstrip() for line in lines), f"All of it costs ${total:,.2f} a month{more}."]
+    )
+
+
+def _row(mode: str, item: CleanupItem) -> tuple[str, ...]:
+    going = "delete" if mode == "delete" else "would be deleted"
+    usd = "unknown" if item.usd_per_month is None else f"${item.usd_per_month:,.2f}"
+    age = f"{item.age_days:.1f} d"
+    return (
+        item.kind,
+        item.name,
+        item.status,
+        age,
+        usd,
+        going if item.delete else f"stays: {item.reason}",
+    )

@@ -1,0 +1,113 @@
+"""The mail at the end of a run: what came out, where it is, and what to do next."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from lambdas.domain.run.contracts import NotifyRequest, Report, Run
+from lambdas.domain.run.rehearsal import is_rehearsal
+
+MAX_SUBJECT_LENGTH = 100  # SNS's limit, which also asks for ASCII without line breaks
+
+
+def subject(request: NotifyRequest) -> str:
+    """Return the subject: at most 100 printable ASCII characters."""
+    name = request.run.name if request.run else request.execution.name
+    text = f"[bedrock-tuning] {_outcome(request)}: {name}"
+    if is_rehearsal(request.execution.arn):
+        text = f"[rehearsal] {text}"
+    printable = "".join(char if " " <= char <= "~" else "?" for char in text)
+    return printable[:MAX_SUBJECT_LENGTH].rstrip()
+
+
+def body(request: NotifyRequest) -> str:
+    """Return the message as plain text; the cause of a failure stands in it verbatim."""
+    parts = [
+        _failure(request) if request.failure else _success(request),
+        _released(request),
+        _where(request),
+        _next_step(request),
+    ]
+    if is_rehearsal(request.execution.arn):
+        parts.insert(0, "This was a rehearsal: nothing was trained or billed on AWS.")
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _outcome(request: NotifyRequest) -> str:
+    if request.failure:
+        return f"failed in {request.failure.state}"
+    return f"tuned model is {request.verdict.verdict}" if request.verdict else "finished"
+
+
+def _success(request: NotifyRequest) -> str:
+    if request.report:
+        return request.report.summary
+    return request.verdict.reason if request.verdict else "The run is finished."
+
+
+def _failure(request: NotifyRequest) -> str:
+    failure = request.failure
+    if failure is None:
+        return ""
+    return (
+        f"The run failed.\n\nState: {failure.state}\nError: {failure.error}\nCause: {failure.cause}"
+    )
+
+
+def _released(request: NotifyRequest) -> str:
+    if request.run is None:
+        return "No capacity was bought."
+    name, release = request.run.throughput_name, request.release
+    if release is None:
+        return ""
+    if not release.found:
+        return f"Provisioned throughput {name}: nothing was there to release."
+    minutes = release.billed_minutes
+    lived = "" if minutes is None else f" after {minutes:.0f} minutes"
+    return f"Provisioned throughput {name} was released{lived}: nothing bills by the hour any more."
+
+
+def _where(request: NotifyRequest) -> str:
+    region = _region(request)
+    execution = (
+        f"Execution: https://{region}.console.aws.amazon.com/states/home?region={region}"
+        f"#/v2/executions/details/{request.execution.arn}"
+    )
+    if request.run is None:
+        return execution
+    lines = [f"Files: s3://{request.run.bucket}/{request.run.prefix}/", execution]
+    if request.report:
+        lines = _report_lines(request.run, request.report, region) + lines
+    return "\n".join(lines)
+
+
+def _report_lines(run: Run, report: Report, region: str) -> list[str]:
+    console = f"https://{region}.console.aws.amazon.com/s3/object/{run.bucket}"
+    return [
+        f"Report: s3://{run.bucket}/{report.report_key}",
+        f"Report in the console: {console}?region={region}&prefix={quote(report.report_key)}",
+    ]
+
+
+def _next_step(request: NotifyRequest) -> str:
+    if request.failure:
+        return (
+            "Next: do what the cause says, then start a new execution. The run's files stay, and "
+            "so does the custom model if training was completed."
+        )
+    if request.verdict is None:
+        return ""
+    return f"Next: {_NEXT[request.verdict.verdict]}"
+
+
+_NEXT = {
+    "better": "read the answers in the report, then serve the custom model. Capacity for it bills "
+    "by the hour from the moment it is bought.",
+    "not better": "read where the answers got worse in the report; more or better training data "
+    "helps more than more epochs. Delete the custom model if it is not needed.",
+    "not decisive": "add evaluation questions and start again; with few of them, chance decides.",
+}
+
+
+def _region(request: NotifyRequest) -> str:
+    return request.execution.arn.split(":")[3]

@@ -1,0 +1,424 @@
+"""What the person who starts an execution may say, and what is true when they say nothing.
+
+`ExecutionInput` is the one definition: it parses the input, and the published JSON Schema and
+`docs/execution-input.md` are generated from it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
+
+from lambdas.domain.errors import InputInvalid
+from lambdas.domain.models.catalogue import (
+    JUDGES,
+    MODELS,
+    Model,
+    Range,
+    find_model,
+    nearest,
+    unknown,
+)
+
+COMMENT = "Comment"
+_SHOWN_CHARACTERS = 80
+_REFUSED = "the execution input is refused:\n"
+
+
+def _number(value: object) -> object:
+    # pydantic would take true for 1 and "8" for 8; JSON Schema, and the reader, would not.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("not a number")  # noqa: TRY004  # pydantic reports ValueErrors only
+    return value
+
+
+def _model(key: str) -> str:
+    if key not in MODELS:
+        raise ValueError(unknown("model", key, MODELS))
+    return key
+
+
+def _judge(key: str) -> str:
+    if key not in JUDGES:
+        raise ValueError(unknown("judge", key, JUDGES))
+    return key
+
+
+WholeNumber = Annotated[int, BeforeValidator(_number)]
+Number = Annotated[float, BeforeValidator(_number)]
+
+
+class Settings(BaseModel):
+    """The fields that an environment sets and an execution may override."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="Folder under datasets/ in the artefact bucket, holding training.jsonl, "
+        "evaluation.jsonl and, optionally, validation.jsonl.",
+        examples=["default"],
+    )
+    model: str = Field(
+        description="Catalogue key of the model to tune.",
+        json_schema_extra={"enum": [*sorted(MODELS)]},
+        examples=["nova-micro"],
+    )
+    hyperparameters: dict[str, int | float | str] = Field(
+        default_factory=dict,
+        description="Hyperparameters of the model, each a number or the same as text; those not "
+        "given take the environment's value if it names the same model, else the model's own "
+        "default.",
+        examples=[{"epochCount": 3}],
+    )
+    system_prompt: Annotated[str, Field(min_length=1, pattern=r"\S")] | None = Field(
+        description="System prompt the questions are asked with; null takes the one in the "
+        "training data.",
+        examples=["Answer in one sentence."],
+    )
+    model_units: WholeNumber = Field(
+        ge=1,
+        le=10,
+        description="Model units of provisioned throughput; each bills by the hour.",
+        examples=[1],
+    )
+    hold_minutes: WholeNumber = Field(
+        ge=0,
+        le=1440,
+        description="Minutes to keep the tuned model in service after its answers, to try it by "
+        "hand. The throughput bills all the while.",
+        examples=[0],
+    )
+    judge_model: str = Field(
+        description="Catalogue key of the model that scores the answers.",
+        json_schema_extra={"enum": [*sorted(JUDGES)]},
+        examples=["nova-pro"],
+    )
+    max_answer_tokens: WholeNumber = Field(
+        ge=1,
+        le=4096,
+        description="Most tokens of one answer; Claude 3 Haiku gives no more than 4096.",
+        examples=[512],
+    )
+    max_failed_answers_percent: Number = Field(
+        ge=0,
+        le=100,
+        description="The run fails if a larger share of the answers, or of the judgements, fails.",
+        examples=[5],
+    )
+    max_training_hours: Number = Field(
+        ge=0.1,
+        le=168,
+        description="The job is stopped and the run fails after so many hours of training.",
+        examples=[24],
+    )
+    max_phase_hours: Number = Field(
+        ge=0.1,
+        le=168,
+        description="The job counts as stuck, and is stopped, after so many hours in one phase.",
+        examples=[12],
+    )
+    max_provisioning_minutes: Number = Field(
+        ge=1,
+        le=240,
+        description="The throughput is released and the run fails if it is not in service by then.",
+        examples=[90],
+    )
+    max_cost_usd: Number = Field(
+        gt=0,
+        le=100_000,
+        description="The run is refused, before it spends anything, if it could cost more US "
+        "dollars than this. An execution may set a lower ceiling than the environment's, never a "
+        "higher one.",
+        examples=[200],
+    )
+    review_data: bool = Field(
+        strict=True,
+        description="Before anything is trained, have the judge model review the training data: "
+        "is each answer correct, grounded, clear, and consistent with the system prompt?",
+        examples=[True],
+    )
+    min_review_score: Annotated[float, Field(ge=1, le=10), BeforeValidator(_number)] | None = Field(
+        description="With review_data: the run stops before training if the mean score, 1 to 10, "
+        "is lower; null only reports the scores.",
+        examples=[6],
+    )
+    max_review_usd: Number = Field(
+        gt=0,
+        le=100,
+        description="Most US dollars that the review may cost; a dataset that would cost more is "
+        "reviewed at evenly spread records. It counts towards max_cost_usd.",
+        examples=[2],
+    )
+    require_approval: bool = Field(
+        strict=True,
+        description="Before anything is spent, wait until a person approves the quote. An "
+        "execution may ask for it where the environment does not, and cannot waive it.",
+        examples=[False],
+    )
+
+    _known_model = field_validator("model")(_model)
+    _known_judge = field_validator("judge_model")(_judge)
+
+    @field_validator("hyperparameters", mode="before")
+    @classmethod
+    def _known_hyperparameters(cls, given: object, info: ValidationInfo) -> object:
+        model = info.data.get("model")
+        if model is None or not isinstance(given, Mapping):
+            return given
+        problems = _hyperparameter_problems(find_model(model), given)
+        if problems:
+            raise ValueError("; ".join(each.rstrip(".") for each in problems))
+        return given
+
+    def all_hyperparameters(self) -> dict[str, str]:
+        """Return every hyperparameter of the model as the text that Bedrock's API takes."""
+        ranges = find_model(self.model).hyperparameters
+        return {
+            name: _as_text(self.hyperparameters.get(name, each.default), each)
+            for name, each in ranges.items()
+        }
+
+
+class ExecutionInput(Settings):
+    """An execution's input with the environment's defaults filled in."""
+
+    comment: str = Field(
+        default="",
+        alias=COMMENT,
+        description="Free text, ignored; the console pre-fills it.",
+        examples=["Try three epochs"],
+    )
+
+
+class ExecutionDefaults(Settings):
+    """An environment's value for every field: its table [defaults]."""
+
+    models_past_end: list[str] = Field(default_factory=list)  # private arrangement with AWS
+    approval_hours: Number = Field(ge=0.1, le=168)  # no decision by then is a rejection
+    fail_on_warnings: list[str] = Field(default_factory=list)  # codes that refuse a dataset
+
+    @field_validator("models_past_end")
+    @classmethod
+    def _known_models(cls, keys: list[str]) -> list[str]:
+        return [_model(key) for key in keys]
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, object]) -> Self:
+        """Parse a table of defaults, or raise InputInvalid with one line a problem."""
+        try:
+            return cls.model_validate(dict(raw))
+        except ValidationError as error:
+            raise InputInvalid("\n".join(explain(error, cls))) from None
+
+
+def resolve(raw: Mapping[str, object], defaults: ExecutionDefaults) -> ExecutionInput:
+    """Fill an execution's input with the environment's defaults.
+
+    The environment's hyperparameters apply to the environment's model only: another model starts
+    from its own defaults.
+
+    Raises
+    ------
+    InputInvalid
+        Lists every field that is unknown or out of range, with what it may hold.
+    """
+    inherited = {name: getattr(defaults, name) for name in Settings.model_fields}
+    if raw.get("model", defaults.model) != defaults.model:
+        inherited["hyperparameters"] = {}
+    merged = inherited | dict(raw)
+    merged["hyperparameters"] = _overlaid(inherited["hyperparameters"], raw)
+    try:
+        settings = ExecutionInput.model_validate(merged)
+    except ValidationError as error:
+        problems = explain(error, ExecutionInput)
+        raise InputInvalid(_REFUSED + "\n".join(problems)) from None
+    if refused := [*_loosened(settings, defaults), *_unheeded(settings, raw)]:
+        raise InputInvalid(_REFUSED + "\n".join(refused))
+    return settings
+
+
+def _loosened(settings: Settings, defaults: ExecutionDefaults) -> Iterable[str]:
+    """Say which of the environment's limits on spending the input would loosen."""
+    if settings.max_cost_usd > defaults.max_cost_usd:
+        yield (
+            f"max_cost_usd is {settings.max_cost_usd:g}: give at most {defaults.max_cost_usd:g}, "
+            "the environment's ceiling, or have it raised in environments/"
+        )
+    if defaults.require_approval and not settings.require_approval:
+        yield "require_approval is false: this environment asks for an approval of every run"
+
+
+def _unheeded(settings: Settings, raw: Mapping[str, object]) -> Iterable[str]:
+    """Say which limit of the input would be of no effect, while its author counts on it."""
+    if raw.get("min_review_score") is not None and not settings.review_data:
+        yield (
+            f"min_review_score is {settings.min_review_score:g}, and review_data is false: nothing "
+            'would be reviewed. Give "review_data": true as well'
+        )
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Say each problem as one line: field, what was given, what it may hold, what to do."""
+    properties = model.model_json_schema()["properties"]
+    lines = (_explained(each, properties) for each in error.errors(include_url=False))
+    return list(dict.fromkeys(lines))
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of an execution's input; every field is optional there."""
+    schema = ExecutionInput.model_json_schema()
+    properties = {name: _published(each) for name, each in schema["properties"].items()}
+    properties["hyperparameters"] |= {
+        "additionalProperties": False,
+        "properties": {name: {} for model in MODELS.values() for name in model.hyperparameters},
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Execution input",
+        "description": "Input of one execution of the state machine. Every field is optional; "
+        "what is absent takes the environment's default.",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties,
+        "allOf": [*(_when_model(model) for model in MODELS.values()), _WHEN_NOT_REVIEWED],
+    }
+
+
+def _published(field: dict[str, Any]) -> dict[str, Any]:
+    # A default here would be the code's, while the reader's is the environment's.
+    return {key: value for key, value in field.items() if key not in {"title", "default"}}
+
+
+_WHEN_NOT_REVIEWED = {
+    "if": {"properties": {"review_data": {"const": False}}, "required": ["review_data"]},
+    "then": {"properties": {"min_review_score": {"type": "null"}}},
+}
+
+
+def _when_model(model: Model) -> dict[str, Any]:
+    """Bind the hyperparameters' names and ranges to the model that the input names."""
+    named = {"properties": {"model": {"const": model.key}}, "required": ["model"]}
+    allowed = {
+        "additionalProperties": False,
+        "properties": {name: _schema_of(each) for name, each in model.hyperparameters.items()},
+    }
+    return {"if": named, "then": {"properties": {"hyperparameters": allowed}}}
+
+
+def _schema_of(allowed: Range) -> dict[str, Any]:
+    number = {
+        "type": "integer" if allowed.integer else "number",
+        "minimum": allowed.minimum,
+        "maximum": allowed.maximum,
+        "default": allowed.default,
+    }
+    return {"anyOf": [number, {"type": "string", "pattern": _pattern(allowed)}]}
+
+
+def _overlaid(inherited: Mapping[str, object], raw: Mapping[str, object]) -> object:
+    given = raw.get("hyperparameters", {})
+    return {**inherited, **given} if isinstance(given, Mapping) else given
+
+
+def _hyperparameter_problems(model: Model, given: Mapping[object, object]) -> list[str]:
+    problems = []
+    for name, value in given.items():
+        allowed = model.hyperparameters.get(str(name))
+        if allowed is None:
+            problems.append(
+                unknown(f"hyperparameter of {model.name}", str(name), model.hyperparameters)
+            )
+        elif not _within(value, allowed):
+            problems.append(f"{name} is {_shown(value)}: give {allowed}")
+    return problems
+
+
+def _within(value: object, allowed: Range) -> bool:
+    if isinstance(value, str) and not re.search(_pattern(allowed), value):
+        return False
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return False
+    number = float(value) if isinstance(value, str) else value
+    return allowed.minimum <= number <= allowed.maximum and (
+        not allowed.integer or number == int(number)
+    )
+
+
+def _pattern(allowed: Range) -> str:
+    """Return what a hyperparameter given as text must match; at most 20 digits, so it is finite."""
+    return (
+        r"^[0-9]{1,20}$" if allowed.integer else r"^[0-9]{0,20}\.?[0-9]{1,20}([eE]-?[0-9]{1,2})?$"
+    )
+
+
+def _as_text(value: float | str, allowed: Range) -> str:
+    number = float(value)
+    # Bedrock takes text: plain digits, because it documents no exponents.
+    return str(int(number)) if allowed.integer else format(Decimal(repr(number)).normalize(), "f")
+
+
+def _explained(problem: ErrorDetails, properties: Mapping[str, Any]) -> str:
+    field = str(problem["loc"][0]) if problem["loc"] else "input"
+    given = _shown(problem["input"])
+    if problem["type"] == "extra_forbidden":
+        return _unknown_field(field, properties)
+    if problem["type"] == "missing":
+        return f"{field} is missing: give {allowed_values(properties[field])}"
+    reason = problem.get("ctx", {}).get("error")
+    if reason is not None and str(reason) != "not a number":
+        return f"{field}: {reason}"
+    return f"{field} is {given}: give {allowed_values(properties[field])}"
+
+
+def _unknown_field(field: str, known: Iterable[str]) -> str:
+    names = list(known)
+    guess = nearest(field, names)
+    hint = f"did you mean {guess!r}? " if guess else ""
+    return f"{field} is no known field: {hint}Known fields: {', '.join(names)}"
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=repr)
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+
+
+_KINDS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "object": "an object of names and numbers",
+    "string": "text",
+    "array": "a list",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+
+def allowed_values(field: Mapping[str, Any]) -> str:
+    """Say what a field may hold, from its JSON Schema."""
+    if "anyOf" in field:
+        return " or ".join(allowed_values(each) for each in field["anyOf"])
+    if "enum" in field:
+        return "one of " + ", ".join(field["enum"])
+    kind = _KINDS[field["type"]]
+    if "maximum" in field:
+        least = field.get("minimum")
+        above = f"above {field['exclusiveMinimum']:g} up" if least is None else f"from {least:g}"
+        return f"{kind} {above} to {field['maximum']:g}"
+    if field.get("pattern") == r"\S":
+        return f"{kind} that is not blank"
+    return kind + (f" that matches {field['pattern']}" if "pattern" in field else "")

@@ -1,0 +1,264 @@
+"""Whether a run can succeed at all, decided before it costs anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lambdas.domain.errors import PreflightFailed
+from lambdas.domain.models.catalogue import MODELS, Judge, Model, find_judge, find_model
+from lambdas.domain.run.contracts import CheckPreflightRequest, Run
+from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
+from lambdas.domain.run.execution_input import ExecutionDefaults, ExecutionInput
+from lambdas.domain.run.names import names_of
+
+THROUGHPUT_QUOTA = "L-BE77399C"
+THROUGHPUT_QUOTA_NAME = "Model units no-commitment Provisioned Throughputs across custom models"
+
+
+@dataclass(frozen=True)
+class FoundationModel:
+    """What GetFoundationModel tells; the end of life is None while none is announced."""
+
+    model_id: str
+    status: str  # ACTIVE | LEGACY
+    end_of_life: datetime | None
+    customizations: frozenset[str]
+    inference_types: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What this run is to do, by the execution's input."""
+
+    settings: ExecutionInput
+    model: Model
+    judge: Judge
+    past_end_allowed: bool  # by a private arrangement between AWS and the account
+    until: datetime  # when it will have stopped using the model, at the latest
+
+
+def choose(settings: ExecutionInput, models_past_end: Sequence[str], now: datetime) -> Choice:
+    """Look up what the settings name."""
+    longest = timedelta(
+        hours=settings.max_training_hours,
+        minutes=settings.max_provisioning_minutes + settings.hold_minutes,
+    )
+    return Choice(
+        settings=settings,
+        model=find_model(settings.model),
+        judge=find_judge(settings.judge_model),
+        past_end_allowed=settings.model in models_past_end,
+        until=now + longest,
+    )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the functions run."""
+
+    environment: str
+    bucket: str
+    region: str
+    account: str
+    service_role_arn: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that AWS was asked for a preflight; a model is None where Bedrock does not know it."""
+
+    tuned_model: FoundationModel | None
+    alternatives: Sequence[str]  # keys of other models that can be tuned here now
+    base_model: FoundationModel | None
+    judge_model: FoundationModel | None
+    dataset_keys: frozenset[str]
+    throughput_quota: float | None  # model units without commitment; None: not known
+
+
+def dataset_prefix(settings: ExecutionInput) -> str:
+    return f"datasets/{settings.dataset}/"
+
+
+def can_be_tuned(model: Model, found: FoundationModel | None, region: str, until: datetime) -> bool:
+    """Say whether anyone can tune and serve the model here, without a private arrangement."""
+    return not [*_model_problems(model, found, region), *_lifecycle_problems(model, found, until)]
+
+
+def check(choice: Choice, facts: Facts, place: Place) -> None:
+    """Raise PreflightFailed with every reason why the run cannot succeed, one a line."""
+    problems = [
+        *_tuning_problems(choice, facts, place.region),
+        *_base_problems(choice.model, facts.base_model, place.region),
+        *_judge_problems(choice.judge, facts.judge_model, place.region),
+        *_dataset_problems(dataset_prefix(choice.settings), facts.dataset_keys, place.bucket),
+        *_quota_problems(choice.settings.model_units, facts.throughput_quota, place.region),
+        *_role_problems(place),
+    ]
+    if problems:
+        raise PreflightFailed("the run could not succeed:\n" + "\n".join(problems))
+
+
+def _tuning_problems(choice: Choice, facts: Facts, region: str) -> list[str]:
+    problems = list(_model_problems(choice.model, facts.tuned_model, region))
+    if not choice.past_end_allowed:
+        problems += _lifecycle_problems(choice.model, facts.tuned_model, choice.until)
+    if problems:
+        problems.append(_advice(choice.model, facts.alternatives, region))
+    return problems
+
+
+def _model_problems(model: Model, found: FoundationModel | None, region: str) -> Iterable[str]:
+    if region not in model.customization_regions:
+        regions = ", ".join(model.customization_regions)
+        yield f"{model.name} can be tuned in {regions} only, and this environment is in {region}"
+        return
+    if found is None:
+        yield _gone(model, region)
+        return
+    if "FINE_TUNING" not in found.customizations:
+        yield f"{found.model_id} does not support FINE_TUNING in {region}"
+    # Bedrock may call a base PROVISIONED that it sells no throughput for: the guide knows better.
+    if not model.has_throughput or "PROVISIONED" not in found.inference_types:
+        yield f"{found.model_id} cannot be served with provisioned throughput in {region}"
+
+
+def _gone(model: Model, region: str) -> str:
+    end = model.lifecycle.end_of_life
+    since = f" It reached its end of life on {end}." if end else ""
+    return f"Bedrock has no {model.name} ({model.customization_model_id}) in {region}.{since}"
+
+
+def _lifecycle_problems(
+    model: Model, found: FoundationModel | None, until: datetime
+) -> Iterable[str]:
+    if found is None:
+        return
+    if found.status != "ACTIVE":
+        yield (
+            f"{model.name} is {found.status}: Bedrock starts no new job and sells no new "
+            "throughput for it"
+        )
+    if found.end_of_life is not None and found.end_of_life <= until:
+        yield (
+            f"{model.name} ends on {found.end_of_life:%Y-%m-%d}, and this run may need it until "
+            f"{until:%Y-%m-%d %H:%M}"
+        )
+
+
+def _advice(model: Model, alternatives: Sequence[str], region: str) -> str:
+    past_end = f'or, with a private arrangement, list "{model.key}" in models_past_end'
+    if alternatives:
+        return f'choose a model that can be tuned in {region}, "model": {_quoted(alternatives)}'
+    elsewhere = _quoted(
+        f"{each.key} in {', '.join(each.customization_regions)}"
+        for each in MODELS.values()
+        if each.key != model.key and each.has_throughput
+    )
+    return (
+        f"no other model of the catalogue can be tuned in {region}; there is {elsewhere} {past_end}"
+    )
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return " or ".join(f'"{name}"' for name in names)
+
+
+def _base_problems(model: Model, found: FoundationModel | None, region: str) -> Iterable[str]:
+    inference = model.base_inference
+    if region not in model.customization_regions:
+        return  # already a problem of its own
+    if not inference.available_in(region):
+        regions = ", ".join(inference.regions)
+        yield f"{model.name} itself can be asked from {regions} only, not from {region}"
+    elif found is None:
+        yield (
+            f"Bedrock has no {inference.foundation_model_id} in {region}, so that the tuned model "
+            "would have no base to compare with"
+        )
+
+
+def _judge_problems(judge: Judge, found: FoundationModel | None, region: str) -> Iterable[str]:
+    if not judge.inference.available_in(region):
+        regions = ", ".join(judge.regions)
+        yield f"the judge {judge.name} can be asked from {regions} only, not from {region}"
+    elif found is None:
+        yield (
+            f"Bedrock has no {judge.name} ({judge.foundation_model_id}) in {region}: choose "
+            "another judge_model"
+        )
+
+
+def _dataset_problems(prefix: str, keys: frozenset[str], bucket: str) -> Iterable[str]:
+    for name in (TRAINING, EVALUATION):
+        if prefix + name not in keys:
+            yield (
+                f"s3://{bucket}/{prefix}{name} does not exist: upload it (python -m dataset "
+                "prepare makes it), or name another dataset"
+            )
+
+
+def _quota_problems(units: int, quota: float | None, region: str) -> Iterable[str]:
+    if quota is not None and quota < units:
+        yield (
+            f"the quota {THROUGHPUT_QUOTA_NAME!r} ({THROUGHPUT_QUOTA}) is {quota:g} in {region}, "
+            f"and the run needs {units}: request an increase in Service Quotas, which can take days"
+        )
+
+
+def _role_problems(place: Place) -> Iterable[str]:
+    parts = place.service_role_arn.split(":")
+    well_formed = len(parts) >= 6 and parts[2] == "iam"  # noqa: PLR2004  # an ARN's parts
+    if not well_formed:
+        yield f"SERVICE_ROLE_ARN is {place.service_role_arn!r}, no role's ARN: deploy again"
+    elif parts[4] != place.account:
+        yield (
+            f"Bedrock's service role is in account {parts[4]} and the run in {place.account}: "
+            "deploy this environment to its own account"
+        )
+
+
+def plan(
+    request: CheckPreflightRequest,
+    settings: ExecutionInput,
+    defaults: ExecutionDefaults,
+    place: Place,
+    dataset_keys: frozenset[str],
+) -> Run:
+    """Return all that the execution has decided."""
+    names = names_of(place.environment, request.execution.name, request.execution.arn)
+    prefix = dataset_prefix(settings)
+    validation_key = prefix + VALIDATION
+    return Run(
+        name=names.run,
+        execution_arn=request.execution.arn,
+        environment=place.environment,
+        started_at=request.execution.started_at,
+        bucket=place.bucket,
+        prefix=f"runs/{names.run}",
+        model=settings.model,
+        training_key=prefix + TRAINING,
+        validation_key=validation_key if validation_key in dataset_keys else None,
+        evaluation_key=prefix + EVALUATION,
+        system_prompt=settings.system_prompt,
+        hyperparameters=settings.all_hyperparameters(),
+        job_name=names.job,
+        custom_model_name=names.custom_model,
+        throughput_name=names.throughput,
+        client_token=names.client_token,
+        model_units=settings.model_units,
+        hold_minutes=settings.hold_minutes,
+        judge_model=settings.judge_model,
+        max_answer_tokens=settings.max_answer_tokens,
+        max_failed_answers_percent=settings.max_failed_answers_percent,
+        max_training_hours=settings.max_training_hours,
+        max_phase_hours=settings.max_phase_hours,
+        max_provisioning_minutes=settings.max_provisioning_minutes,
+        max_cost_usd=settings.max_cost_usd,
+        review_data=settings.review_data,
+        min_review_score=settings.min_review_score,
+        max_review_usd=settings.max_review_usd,
+        approval_hours=defaults.approval_hours if settings.require_approval else None,
+        fail_on_warnings=tuple(defaults.fail_on_warnings),
+    )

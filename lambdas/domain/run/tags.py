@@ -1,0 +1,39 @@
+"""Tags that every paid resource carries from its creation on, and how they are read again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from lambdas.domain.run.contracts import Run
+
+ENVIRONMENT = "bedrock-tuning:environment"
+RUN = "bedrock-tuning:run"
+EXECUTION = "bedrock-tuning:execution"
+RELEASE_BY = "bedrock-tuning:release-by"
+KEEP = "bedrock-tuning:keep"  # put on by a person; clean-up passes over what carries it
+# What Bedrock accepts as a tag's value; an execution may be called by other characters.
+_VALUE = re.compile(r"[a-zA-Z0-9\s._:/=+@-]{0,256}")
+
+
+def tags_of(run: Run, *, release_by: datetime | None = None) -> dict[str, str]:
+    """Return the tags of a resource of `run`; `release_by` is when it must be gone, in UTC.
+
+    The execution's ARN is left out where Bedrock would refuse it.
+    """
+    tags = {ENVIRONMENT: run.environment, RUN: run.name}
+    if _VALUE.fullmatch(run.execution_arn):
+        tags[EXECUTION] = run.execution_arn
+    if release_by:
+        tags[RELEASE_BY] = release_by.astimezone(UTC).isoformat(timespec="seconds")
+    return tags
+
+
+def release_by_of(tags: Mapping[str, str]) -> datetime | None:
+    """Return when the tagged resource must be gone; None where the tag is absent or unreadable."""
+    try:
+        at = datetime.fromisoformat(tags[RELEASE_BY])
+    except (KeyError, ValueError):
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,0 +1,60 @@
+"""*Approve spend*: asks a person; the state waits for the decision, not this function."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.executions import Executions, NotWaiting
+from lambdas.aws.topic import Topic
+from lambdas.domain.approval import decisions as approval
+from lambdas.domain.run.contracts import ApproveSpendRequest, Asked
+from lambdas.runtime.step import logger, setting, step
+
+
+def approve_spend(request: ApproveSpendRequest) -> Asked:
+    """Keep the token where a decision finds it, and mail the quote.
+
+    Asked again after a failure it mails again, with a new token: the old one waits no more.
+    """
+    run, quote = request.run, request.quote
+    decide_by = request.now + timedelta(hours=run.approval_hours or 0)
+    artefacts = Artefacts(run.bucket)
+    asked = approval.ApprovalRequest(
+        run=run.name,
+        execution_arn=run.execution_arn,
+        token=request.token,
+        asked_at=request.now,
+        decide_by=decide_by,
+        expected_usd=quote.expected_usd,
+        high_usd=quote.high_usd,
+    )
+    artefacts.put_json(approval.request_key(run.name), asked.model_dump(mode="json"))
+    if artefacts.exists(approval.decision_key(run.name)):
+        _hand_on(artefacts, asked)  # decided between two attempts
+    else:
+        text = approval.body(run, quote.summary, decide_by, setting("DECIDE_MACHINE_ARN"))
+        Topic(setting("TOPIC_ARN")).publish(approval.subject(run, quote.expected_usd), text)
+    return Asked(decide_by=decide_by)
+
+
+def _hand_on(artefacts: Artefacts, asked: approval.ApprovalRequest) -> None:
+    kept = artefacts.read_json(approval.decision_key(asked.run))
+    deliver(approval.Decision.model_validate(kept), asked.token)
+
+
+def deliver(decision: approval.Decision, token: str, executions: Executions | None = None) -> bool:
+    """Hand a decision to the state that waits for it; False where none waits any more."""
+    executions = executions or Executions()
+    try:
+        if decision.approved:
+            executions.approve(token, decision.approval().model_dump(mode="json"))
+        else:
+            executions.reject(token, error="SpendRejected", cause=approval.rejection(decision))
+    except NotWaiting:
+        logger.info("the run waits no more")
+        return False
+    return True
+
+
+handler = step("Approve spend", ApproveSpendRequest)(approve_spend)

@@ -1,0 +1,39 @@
+"""*Delete resources*: what the plan names, in its order; asked again until all of it is gone."""
+
+from __future__ import annotations
+
+from lambdas.aws.inventory import Inventory
+from lambdas.domain.errors import ThroughputBusy
+from lambdas.domain.run.contracts import DeleteResourcesRequest, Deletions
+from lambdas.handlers.list_resources import everything
+from lambdas.runtime.step import logger, setting, step
+
+
+def delete_resources(request: DeleteResourcesRequest) -> Deletions:
+    """Try each, whatever became of the others.
+
+    Raises
+    ------
+    ThroughputBusy
+        Only what AWS refuses for now is left; the machine asks again.
+    """
+    inventory = Inventory(setting("ENVIRONMENT"))
+    # Looked at anew: the plan is some time old, and what is gone is no failure.
+    there = {each.arn: each for each in everything(inventory)}
+    wanted = [item for item in request.plan.items if item.delete]
+    errors: list[Exception] = []
+    for item in wanted:
+        owned = there.get(item.arn)
+        if owned is None or owned.kept:
+            continue
+        try:
+            inventory.end(owned)
+        except Exception as error:  # noqa: BLE001  # raised again once all were tried
+            logger.exception("not deleted", extra={"resource": item.name})
+            errors.append(error)
+    if errors:
+        raise next((each for each in errors if not isinstance(each, ThroughputBusy)), errors[0])
+    return Deletions(deleted=[item.name for item in wanted])
+
+
+handler = step("Delete resources", DeleteResourcesRequest)(delete_resources)

@@ -1,0 +1,38 @@
+"""*List resources*: all that the environment has on Bedrock, and what is to become of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from lambdas.aws.executions import Executions
+from lambdas.aws.inventory import Inventory
+from lambdas.domain.housekeeping import cleanup
+from lambdas.domain.housekeeping.tagged_resources import Owned
+from lambdas.domain.run.contracts import CleanupPlan, ListResourcesRequest
+from lambdas.runtime.pricing import tariff
+from lambdas.runtime.step import setting, step
+
+
+def list_resources(request: ListResourcesRequest) -> CleanupPlan:
+    asked = cleanup.parse(request.input)
+    found = everything(Inventory(setting("ENVIRONMENT")))
+    return cleanup.plan(asked, found, _statuses(found), request.now, tariff())
+
+
+def everything(inventory: Inventory) -> list[Owned]:
+    """Return all that carries the environment's tag."""
+    return [
+        *inventory.throughputs(),
+        *inventory.deployments(),
+        *inventory.running_jobs(),
+        *inventory.custom_models(),
+    ]
+
+
+def _statuses(found: Iterable[Owned]) -> Mapping[str, str]:
+    executions = Executions()
+    arns = {each.execution_arn for each in found if each.execution_arn}
+    return {arn: executions.status(arn) for arn in sorted(arns)}
+
+
+handler = step("List resources", ListResourcesRequest)(list_resources)

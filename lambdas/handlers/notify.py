@@ -1,0 +1,30 @@
+"""*Notify*: one mail at the end of every run, whatever its end."""
+
+from __future__ import annotations
+
+from lambdas.aws.metrics import record
+from lambdas.aws.topic import Topic
+from lambdas.domain.cost.actuals import hosting_usd
+from lambdas.domain.reporting.notification import body, subject
+from lambdas.domain.run.contracts import Notification, NotifyRequest
+from lambdas.runtime.pricing import price_book
+from lambdas.runtime.step import setting, step
+
+
+def notify(request: NotifyRequest) -> Notification:
+    Topic(setting("TOPIC_ARN")).publish(subject(request), body(request))
+    if request.run:
+        record(request.run.environment, {"MeteredUsd": _metered_usd(request)})
+    return Notification(subject=subject(request))
+
+
+def _metered_usd(request: NotifyRequest) -> float:
+    """Return what the run cost; of one that failed, what its throughput did."""
+    if request.report:
+        return request.report.metered_usd
+    if request.run is None or request.release is None or not request.release.billed_minutes:
+        return 0.0
+    return hosting_usd(request.run, request.release, price_book())
+
+
+handler = step("Notify", NotifyRequest)(notify)

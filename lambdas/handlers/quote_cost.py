@@ -1,0 +1,32 @@
+"""*Quote cost*: what the run will cost, before it spends anything; refuses above the ceiling."""
+
+from __future__ import annotations
+
+from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.metrics import record
+from lambdas.domain.cost.quote import check_ceiling, make_quote, text
+from lambdas.domain.run.contracts import QuoteCostRequest, QuotedCost
+from lambdas.runtime.pricing import price_book
+from lambdas.runtime.step import step
+
+
+def quote_cost(request: QuoteCostRequest) -> QuotedCost:
+    run = request.run
+    region = run.execution_arn.split(":")[3]
+    prices = price_book()
+    quote = make_quote(run, request.dataset, prices, region)
+    hourly = prices.price(run.model, region, "throughput_usd_per_unit_hour").usd * run.model_units
+    key = Artefacts(run.bucket).put_json(f"{run.prefix}/quote.json", quote.model_dump(mode="json"))
+    check_ceiling(quote, run.model)
+    record(run.environment, {"QuotedUsd": quote.expected_usd})
+    return QuotedCost(
+        low_usd=quote.low_usd,
+        expected_usd=quote.expected_usd,
+        high_usd=quote.high_usd,
+        throughput_usd_per_hour=hourly,
+        summary=text(quote),
+        quote_key=key,
+    )
+
+
+handler = step("Quote cost", QuoteCostRequest)(quote_cost)

@@ -1,0 +1,68 @@
+"""*Read loss curves*: what the job measured, per step and per epoch, as data and as pictures."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from lambdas.aws.artefacts import Artefacts
+from lambdas.domain.errors import LossCurvesMissing
+from lambdas.domain.run.contracts import LossCurves, ReadLossCurvesRequest, Run
+from lambdas.domain.training.loss_plot import draw
+from lambdas.domain.training.losses import (
+    TRAINING_FILE,
+    VALIDATION_FILE,
+    LossHistory,
+    find_metrics_file,
+    history,
+    verdict,
+)
+from lambdas.runtime.step import step
+
+
+def read_loss_curves(request: ReadLossCurvesRequest) -> LossCurves:
+    run = request.run
+    artefacts = Artefacts(run.bucket)
+    losses = _read(artefacts, run, job_id=request.training.job_arn.rpartition("/")[2])
+    said = verdict(losses, planned_epochs=_planned_epochs(run))
+    svg, png = draw(losses)
+    best, last = losses.best, losses.last_validated
+    return LossCurves(
+        epochs=len(losses.epochs),
+        best_epoch=best.epoch if best else None,
+        final_training_loss=losses.epochs[-1].training_loss,
+        best_validation_loss=best.validation_loss if best else None,
+        final_validation_loss=last.validation_loss if last else None,
+        over_fit=losses.over_fit,
+        verdict=said,
+        losses_key=artefacts.put_json(
+            f"{run.prefix}/losses.json",
+            asdict(losses) | {"over_fit": losses.over_fit, "verdict": said},
+        ),
+        svg_key=artefacts.put_bytes(f"{run.prefix}/losses.svg", svg),
+        png_key=artefacts.put_bytes(f"{run.prefix}/losses.png", png),
+    )
+
+
+def _read(artefacts: Artefacts, run: Run, *, job_id: str) -> LossHistory:
+    prefix = f"{run.prefix}/training/"
+    keys = artefacts.list_keys(prefix)
+    training_key = find_metrics_file(keys, TRAINING_FILE, job_id)
+    if training_key is None:
+        raise LossCurvesMissing(
+            f"no {TRAINING_FILE} under {artefacts.uri(prefix)} ({len(keys)} other objects): check "
+            "that nothing deletes from that prefix and that Bedrock's role may write there; the "
+            f"custom model {run.custom_model_name} exists all the same"
+        )
+    validation_key = find_metrics_file(keys, VALIDATION_FILE, job_id)
+    return history(
+        artefacts.read_text(training_key),
+        artefacts.read_text(validation_key) if validation_key else None,
+    )
+
+
+def _planned_epochs(run: Run) -> int | None:
+    epochs = run.hyperparameters.get("epochCount", "")
+    return int(epochs) if epochs.isdecimal() else None
+
+
+handler = step("Read loss curves", ReadLossCurvesRequest)(read_loss_curves)

@@ -1,0 +1,48 @@
+"""*Stop run*: the guard outside the state machine, called when an execution ends abnormally."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from lambdas.domain.errors import TuningError
+from lambdas.domain.run.contracts import Release, Stopped, StopRunRequest, TrainingStop
+from lambdas.domain.run.names import names_of
+from lambdas.handlers.release_throughput import release
+from lambdas.handlers.stop_training import stop_job
+from lambdas.runtime.step import logger, setting, step
+
+ResultT = TypeVar("ResultT")
+
+
+def stop_run(request: StopRunRequest) -> Stopped:
+    """Stop the execution's job and release its throughput, each even if the other fails.
+
+    At the end an error is raised, so that the guard repeats: one that passes by itself, if there
+    is one among them, for that is repeated longest.
+    """
+    execution = request.execution
+    names = names_of(setting("ENVIRONMENT"), execution.name, execution.arn)
+    errors: list[Exception] = []
+    # What bills goes first.
+    released = _attempt(errors, lambda: release(names.throughput, request.now), _NOTHING_RELEASED)
+    stopped = _attempt(errors, lambda: stop_job(names.job), _NOTHING_STOPPED)
+    if errors:
+        raise next((each for each in errors if not isinstance(each, TuningError)), errors[0])
+    return Stopped(job_stopped=stopped.stopped, job_status=stopped.status, release=released)
+
+
+_NOTHING_RELEASED = Release(found=False, throughput_arn=None, billed_minutes=None)
+_NOTHING_STOPPED = TrainingStop(stopped=False, status=None)
+
+
+def _attempt(errors: list[Exception], act: Callable[[], ResultT], otherwise: ResultT) -> ResultT:
+    try:
+        return act()
+    except Exception as error:  # noqa: BLE001  # raised again once both were tried
+        logger.exception("left behind; the next invocation tries again")
+        errors.append(error)
+        return otherwise
+
+
+handler = step("Stop run", StopRunRequest)(stop_run)

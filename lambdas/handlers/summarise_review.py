@@ -1,0 +1,60 @@
+"""*Summarise review*: what the judge said of the training data together, and whether it will do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lambdas.aws.artefacts import Artefacts
+from lambdas.domain.data_review.results import (
+    DataReview,
+    check_review,
+    rows_of_children,
+    summarise,
+)
+from lambdas.domain.data_review.review import Rates
+from lambdas.domain.run.contracts import ReviewOutcome, ReviewRow, SummariseReviewRequest
+from lambdas.runtime.pricing import price_book
+from lambdas.runtime.step import step
+
+
+def summarise_review(request: SummariseReviewRequest) -> ReviewOutcome:
+    run = request.run
+    artefacts = Artefacts(run.bucket)
+    rows = sorted(_rows(artefacts, request.results_key), key=lambda row: row.line)
+    rates = Rates.of(price_book(), run.judge_model, run.execution_arn.split(":")[3])
+    summary = summarise(rows, records=request.plan.records, rates=rates)
+    rows_key = artefacts.put_records(
+        f"{run.prefix}/review/rows.jsonl", (row.model_dump(exclude_defaults=True) for row in rows)
+    )
+    review = DataReview(
+        judge_model=run.judge_model,
+        plan=request.plan,
+        min_review_score=run.min_review_score,
+        summary=summary,
+    )
+    key = artefacts.put_json(f"{run.prefix}/review.json", review.model_dump())
+    check_review(
+        summary,
+        [row.error for row in rows if row.error is not None],
+        min_score=run.min_review_score,
+        max_failed_percent=run.max_failed_answers_percent,
+        place=artefacts.uri(rows_key),
+    )
+    return ReviewOutcome(
+        reviewed=summary.reviewed,
+        failed=summary.failed,
+        mean_score=summary.mean_score,
+        poor=summary.poor,
+        usd=summary.usd,
+        review_key=key,
+        rows_key=rows_key,
+    )
+
+
+def _rows(artefacts: Artefacts, manifest_key: str) -> Iterator[ReviewRow]:
+    for files in artefacts.read_json(manifest_key)["ResultFiles"].values():
+        for file in files:
+            yield from rows_of_children(artefacts.read_json(file["Key"]))
+
+
+handler = step("Summarise review", SummariseReviewRequest)(summarise_review)

@@ -1,0 +1,89 @@
+"""Validate dataset: every record of every file against the model's rules."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from lambdas.aws.artefacts import ArtefactChanged, Artefacts
+from lambdas.aws.asked import Asked, check_and_ask
+from lambdas.domain.errors import DatasetInvalid
+from lambdas.domain.models.catalogue import find_model
+from lambdas.domain.run.contracts import Dataset, Run, StateRequest
+from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
+from lambdas.runtime.step import logger, step
+from lambdas.validation import FileSummary, Options, Progress, Report, Source, refusal
+from lambdas.validation.formats.fields import Kind
+
+_LOGGED_BYTES = 512 * 1024**2
+
+
+def validate_dataset(request: StateRequest) -> Dataset:
+    run = request.run
+    artefacts = Artefacts(run.bucket)
+    try:
+        report = _check(run, artefacts)
+    except ArtefactChanged as error:  # an upload that is over in a moment
+        logger.warning(str(error))
+        report = _check(run, artefacts)
+    findings_key = artefacts.put_json(f"{run.prefix}/validation.json", report.as_json())
+    if not report.valid:
+        raise DatasetInvalid(refusal(report, artefacts.uri(findings_key)))
+    return _result(report, findings_key)
+
+
+def _check(run: Run, artefacts: Artefacts) -> Report:
+    keys: dict[Kind, tuple[str | None, str]] = {
+        "training": (run.training_key, TRAINING),
+        "validation": (run.validation_key, VALIDATION),
+        "evaluation": (run.evaluation_key, EVALUATION),
+    }
+    sources: dict[Kind, Source] = {
+        kind: artefacts.source(key, name) for kind, (key, name) in keys.items() if key
+    }
+    options = Options(
+        system_prompt=run.system_prompt,
+        fail_on=frozenset(run.fail_on_warnings),
+        workers=os.cpu_count() or 1,
+    )
+    return check_and_ask(find_model(run.model), sources, options, _asked(), _progress_log())
+
+
+def _asked() -> Asked:
+    """Return what the environment's table [validation] has asked beside the rules."""
+    return Asked(
+        comprehend_max_usd=float(os.environ.get("COMPREHEND_MAX_USD", "0")),
+        count_tokens=os.environ.get("COUNT_TOKENS") == "true",
+        say=logger.info,
+    )
+
+
+def _progress_log() -> Callable[[Progress], None]:
+    """Return what logs how far a file is read, at its end and every half a gibibyte."""
+    next_bytes: dict[str, int] = {}
+
+    def log(progress: Progress) -> None:
+        due = next_bytes.setdefault(progress.file, _LOGGED_BYTES)
+        if progress.bytes_done >= min(due, progress.bytes_total):
+            next_bytes[progress.file] = progress.bytes_done + _LOGGED_BYTES
+            logger.info("checked", extra=vars(progress))
+
+    return log
+
+
+def _result(report: Report, findings_key: str) -> Dataset:
+    files = report.files
+    return Dataset(
+        training_records=files[TRAINING].records,
+        validation_records=files.get(VALIDATION, FileSummary()).records,
+        evaluation_examples=files[EVALUATION].records,
+        training_tokens=files[TRAINING].tokens,
+        expected_training_tokens=files[TRAINING].expected_tokens,
+        evaluation_tokens=files[EVALUATION].tokens,
+        warnings=report.findings.count("warning"),
+        system_prompt=report.system_prompt,
+        findings_key=findings_key,
+    )
+
+
+handler = step("Validate dataset", StateRequest)(validate_dataset)

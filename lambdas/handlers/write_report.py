@@ -1,0 +1,47 @@
+"""*Write report*: one HTML file for people, one manifest for programs."""
+
+from __future__ import annotations
+
+import os
+
+from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.fingerprints import fingerprint
+from lambdas.domain.cost.actuals import spent, total
+from lambdas.domain.cost.quote import Quote
+from lambdas.domain.data_review.results import DataReview
+from lambdas.domain.reporting.report import html, manifest, summary
+from lambdas.domain.run.contracts import Report, WriteReportRequest
+from lambdas.runtime.pricing import price_book
+from lambdas.runtime.step import step
+
+
+def write_report(request: WriteReportRequest) -> Report:
+    run = request.run
+    artefacts = Artefacts(run.bucket)
+    keys = (run.training_key, run.validation_key, run.evaluation_key)
+    files = [fingerprint(artefacts, key) for key in keys if key]
+    quote = Quote.model_validate(artefacts.read_json(request.quote.quote_key))
+    bill = spent(request, quote, price_book())
+    page = html(
+        request,
+        judgements=list(artefacts.iter_records(request.judgements.judgements_key)),
+        losses_svg=artefacts.read_text(request.loss_curves.svg_key),
+        files=files,
+        spent=bill,
+        review=_review(artefacts, request),
+    )
+    facts = manifest(request, files=files, spent=bill, code_version=os.environ.get("CODE_VERSION"))
+    return Report(
+        report_key=artefacts.put_text(f"{run.prefix}/report.html", page),
+        manifest_key=artefacts.put_json(f"{run.prefix}/manifest.json", facts),
+        summary=summary(request, bill),
+        metered_usd=total(bill),
+    )
+
+
+def _review(artefacts: Artefacts, request: WriteReportRequest) -> DataReview | None:
+    outcome = request.review
+    return DataReview.model_validate(artefacts.read_json(outcome.review_key)) if outcome else None
+
+
+handler = step("Write report", WriteReportRequest)(write_report)

@@ -1,0 +1,39 @@
+"""Checks a dataset for fine-tuning; the state *Validate dataset* and the command line use it.
+
+`check` reads files of any size in byte ranges and returns a `Report`. `CODES` says what each
+finding means.
+"""
+
+from lambdas.validation.check import Options, Progress, check
+from lambdas.validation.findings.codes import CODES, WARNINGS, Code, Severity
+from lambdas.validation.findings.findings import KEPT_PER_CODE, Finding, Findings, Problem, Problems
+from lambdas.validation.findings.report import FileSummary, Report, refusal
+from lambdas.validation.formats.conversation import Conversation, Example, Turn, make_record
+from lambdas.validation.jsonl.lines import MAX_LINE_BYTES
+from lambdas.validation.jsonl.sources import BytesSource, FileSource, Source
+
+__all__ = [
+    "CODES",
+    "KEPT_PER_CODE",
+    "MAX_LINE_BYTES",
+    "WARNINGS",
+    "BytesSource",
+    "Code",
+    "Conversation",
+    "Example",
+    "FileSource",
+    "FileSummary",
+    "Finding",
+    "Findings",
+    "Options",
+    "Problem",
+    "Problems",
+    "Progress",
+    "Report",
+    "Severity",
+    "Source",
+    "Turn",
+    "check",
+    "make_record",
+    "refusal",
+]

@@ -1,0 +1,93 @@
+"""What the validator found, for the state, for the command line and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lambdas.domain.models.catalogue import Model
+from lambdas.validation.findings.findings import KEPT_PER_CODE, Finding, Findings
+
+_SHOWN_FINDINGS = 5
+_SHOWN_CHARACTERS = 400
+
+
+@dataclass(frozen=True)
+class FileSummary:
+    """What one file holds."""
+
+    lines: int = 0
+    records: int = 0  # lines that are not blank, right or wrong
+    size_bytes: int = 0
+    tokens: int = 0  # estimate from above; of more than 2 MiB, from a sample of the records
+    least_tokens: int = 0  # at six characters a token
+    expected_tokens: int = 0  # between the two, as `tokens.estimate` expects
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdict on a dataset, and why."""
+
+    model: Model
+    findings: Findings
+    files: Mapping[str, FileSummary]
+    system_prompt: str | None  # what answers are asked with: the one given, else the commonest
+    fail_on: frozenset[str] = frozenset()
+    services: Mapping[str, Any] = field(default_factory=dict)  # what those asked have looked at
+
+    @property
+    def valid(self) -> bool:
+        return not any(map(self.refuses, self.findings.counts))
+
+    def refuses(self, counted: tuple[str, str, str]) -> bool:
+        """Say whether findings of this file, code and severity make the dataset invalid."""
+        _, code, severity = counted
+        return severity == "error" or code in self.fail_on
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "verdict": "valid" if self.valid else "invalid",
+            "findings": [asdict(each) for each in self.findings.kept],
+            "summary": {
+                "model": self.model.key,
+                "record_format": self.model.record_format,
+                "errors": self.findings.count("error"),
+                "warnings": self.findings.count("warning"),
+                "fail_on_warnings": sorted(self.fail_on),
+                "system_prompt": self.system_prompt,
+                "files": {name: asdict(summary) for name, summary in self.files.items()},
+                "counts": [
+                    {"file": file, "code": code, "severity": severity, "count": count}
+                    for (file, code, severity), count in sorted(self.findings.counts.items())
+                ],
+                "kept_per_code_and_file": KEPT_PER_CODE,
+                **({"services": dict(self.services)} if self.services else {}),
+            },
+        }
+
+
+def refusal(report: Report, report_uri: str) -> str:
+    """Return the message for a refused dataset: counts, the first reasons, where all are."""
+    findings = report.findings
+    errors, warnings = findings.count("error"), findings.count("warning")
+    reasons = sum(count for key, count in findings.counts.items() if report.refuses(key))
+    first = findings.first(_SHOWN_FINDINGS, lambda each: report.refuses(_counted(each)))
+    counts = f"{_number(errors, 'error')}, {_number(warnings, 'warning')}"
+    lines = [f"the dataset breaks rules of {report.model.name}: {counts}"]
+    lines += [_cut(str(each)) for each in first]
+    if reasons > len(first):
+        lines.append(f"… and {reasons - len(first)} more")
+    return "\n".join([*lines, f"All findings: {report_uri}"])
+
+
+def _counted(finding: Finding) -> tuple[str, str, str]:
+    return finding.file, finding.code, finding.severity
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"

@@ -1,0 +1,152 @@
+"""One line of a dataset: from bytes to an object, with all that is wrong. Nothing here raises."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lambdas.validation.findings.findings import Problems
+from lambdas.validation.jsonl.display import kind_of, shown_key
+
+# A record of 32,000 tokens fits many times over, and no line can fill a function's memory.
+MAX_LINE_BYTES = 4 * 1024**2
+MAX_DEPTH = 254  # levels of nesting; a record needs five
+_MAX_DIGITS = 4300  # Python's own limit, made independent of its settings
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|[\[{]|[\]}]')
+_ONE_OBJECT = "write one JSON object a line"
+
+
+def parse_line(line: bytes, number: int, problems: Problems) -> dict[str, Any] | None:
+    """Parse the line numbered `number`, from 1; None where it holds no JSON object.
+
+    The line comes without its end, be it a line feed or a carriage return and a line feed.
+    """
+    if len(line) > MAX_LINE_BYTES:
+        add_too_long(problems)
+        return None
+    if number == 1 and line.startswith(codecs.BOM_UTF8):
+        problems.error(
+            "", "byte-order-mark", "the file starts with a byte order mark", "save it without one"
+        )
+        line = line.removeprefix(codecs.BOM_UTF8)
+    text = _decoded(line, problems)
+    if text is None:
+        return None
+    if "\r" in text:
+        add_carriage_return(problems)
+    return _json_object(text, problems)
+
+
+def add_too_long(problems: Problems) -> None:
+    problems.error(
+        "",
+        "line-too-long",
+        f"the line is longer than {MAX_LINE_BYTES} bytes",
+        "check that records stand one a line",
+    )
+
+
+def add_carriage_return(problems: Problems) -> None:
+    problems.error(
+        "",
+        "carriage-return",
+        "a carriage return stands within the line, where some readers end it",
+        "end lines in a line feed only, and write a line break in a text as \\n",
+    )
+
+
+def add_not_json(problems: Problems, why: str) -> None:
+    problems.error("", "not-json", why, _ONE_OBJECT)
+
+
+def as_object(value: object, problems: Problems) -> dict[str, Any] | None:
+    """Return the line's value if it is an object."""
+    if isinstance(value, dict):
+        return value
+    problems.error("", "not-an-object", f"the line holds {kind_of(value)}", _ONE_OBJECT)
+    return None
+
+
+def add_blank(problems: Problems) -> None:
+    problems.error("", "blank-line", "the line is blank", "remove it")
+
+
+def _decoded(line: bytes, problems: Problems) -> str | None:
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        problems.error(
+            "",
+            "not-utf-8",
+            f"byte {error.start + 1} of the line, 0x{line[error.start]:02x}, is no UTF-8",
+            "save the file as UTF-8",
+        )
+        return None
+    if not text.strip():
+        add_blank(problems)
+        return None
+    return text
+
+
+def _json_object(text: str, problems: Problems) -> dict[str, Any] | None:
+    if _too_deep(text):
+        add_not_json(problems, f"the JSON is nested in more than {MAX_DEPTH} levels")
+        return None
+    repeated: list[str] = []
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        if len(value) != len(pairs):
+            repeated.extend(_repeated(pairs))
+        return value
+
+    try:
+        value = json.loads(
+            text, object_pairs_hook=unique, parse_int=_whole, parse_constant=_refuse_constant
+        )
+    except ValueError as error:
+        add_not_json(problems, _why_not_json(error))
+        return None
+    for key in dict.fromkeys(repeated):
+        problems.error(shown_key(key), "duplicate-key", "the key occurs twice", "keep one of them")
+    return as_object(value, problems)
+
+
+def _too_deep(text: str) -> bool:
+    """Tell nesting that a recursive parser could fail at, without recursion."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for token in _BRACKETS.finditer(text):
+        first = token[0][0]
+        depth += (first in "[{") - (first in "]}")
+        if depth > MAX_DEPTH:
+            return True
+    return False
+
+
+def _repeated(pairs: Sequence[tuple[str, Any]]) -> Iterator[str]:
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            yield key
+        seen.add(key)
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError(f"a number has {len(digits)} digits")
+    return int(digits)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _why_not_json(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"the line is no JSON: {error.msg} at character {error.colno}"
+    return f"the line is no JSON: {error}"

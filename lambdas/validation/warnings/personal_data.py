@@ -1,0 +1,232 @@
+"""Personal data in a text: e-mail addresses, phones, cards and identity numbers.
+
+Numbers are common in training data, so a number counts only with the separators that people write,
+a checksum, or a word beside it. Addresses and numbers that stand for nobody (documentation's own,
+an office's) are passed over. Names and postal addresses need a model to be told: see
+`lambdas.aws.comprehend`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from lambdas.validation.warnings.secrets import Hit, Rule, always, apply
+
+_PHONE_DIGITS = range(9, 16)  # E.164 allows 15
+_DIFFERENT_DIGITS = 4
+_IBAN_MODULUS = 97
+_DIGITS = re.compile(r"\d(?:[ ().-]{0,2}\d){7}", re.ASCII)
+_FULL_WIDTH = re.compile(r"[\uff10-\uff19\uff20]")  # digits and @ as Japanese keyboards type them
+_UNPUBLISHED_DOMAINS = re.compile(
+    r"@(?:[\w-]+\.)*(?:example(?:\.\w+)?|test|invalid|localhost|domain\.com|email\.com"
+    r"|company\.com|yourdomain\.\w+)$",
+    re.IGNORECASE,
+)
+_ROLES = frozenset(
+    {
+        "abuse",
+        "admin",
+        "billing",
+        "contact",
+        "example",
+        "feedback",
+        "git",
+        "help",
+        "hello",
+        "hr",
+        "info",
+        "jobs",
+        "mail",
+        "me",
+        "name",
+        "noreply",
+        "reply",
+        "office",
+        "postmaster",
+        "press",
+        "privacy",
+        "root",
+        "sales",
+        "security",
+        "service",
+        "support",
+        "team",
+        "user",
+        "username",
+        "webmaster",
+        "you",
+    }
+)
+
+
+def find_personal(text: str) -> Iterator[Hit]:
+    """Yield the first e-mail address, phone, card and identity number of a person in the text."""
+    if _FULL_WIDTH.search(text):
+        text = unicodedata.normalize("NFKC", text)
+    return apply(_RULES if _DIGITS.search(text) else _RULES[:1], text)
+
+
+def _personal_address(address: str) -> bool:
+    parts = set(re.split(r"[._+-]", address.partition("@")[0].casefold()))
+    return not parts & _ROLES and not _UNPUBLISHED_DOMAINS.search(address)
+
+
+def _digits_of(number: str) -> str:
+    return "".join(each for each in number if each.isdigit())
+
+
+def _personal_phone(number: str) -> bool:
+    """Refuse what is no number of a person: too short, repeated, free of charge, fictional."""
+    digits = _digits_of(number)
+    free = digits.removeprefix("1")[:3] in {"800", "833", "844", "855", "866", "877", "888"}
+    free = free or digits.startswith(("0120", "0800", "810120", "81800"))
+    fictional = "55501" in digits
+    plausible = len(digits) in _PHONE_DIGITS and len(set(digits)) >= _DIFFERENT_DIGITS
+    return plausible and not free and not fictional
+
+
+_TEST_CARDS = frozenset(
+    {
+        "4111111111111111",
+        "4242424242424242",
+        "4012888888881881",
+        "5555555555554444",
+        "5105105105105100",
+        "378282246310005",
+        "371449635398431",
+        "6011111111111117",
+        "3530111333300000",
+        "4000056655665556",
+    }
+)
+_CARD_LENGTHS = {"3": {15, 16}, "4": {16}, "5": {16}, "6": {16}, "2": {16}}
+
+
+def _card(number: str) -> bool:
+    digits = _digits_of(number)
+    lengths = _CARD_LENGTHS.get(digits[0], set())
+    known = len(digits) in lengths and len(set(digits)) >= _DIFFERENT_DIGITS
+    return known and digits not in _TEST_CARDS and luhn(digits)
+
+
+def luhn(digits: str) -> bool:
+    """Say whether the last digit is the checksum of ISO/IEC 7812-1."""
+    total = 0
+    for at, each in enumerate(reversed(digits)):
+        value = int(each) * (1 + at % 2)
+        total += value % 10 + value // 10
+    return total % 10 == 0
+
+
+def iban(text: str) -> bool:
+    """Say whether the remainder is that of ISO 13616: 1 of 97."""
+    compact = text.replace(" ", "")
+    turned = compact[4:] + compact[:4]
+    return int("".join(str(int(each, 36)) for each in turned)) % _IBAN_MODULUS == 1
+
+
+def my_number(text: str) -> bool:
+    """Say whether the last of 12 digits checks a Japanese individual number.
+
+    Ordinance of the Ministry of Internal Affairs and Communications No. 85 of 2014, article 5.
+    """
+    digits = [int(each) for each in _digits_of(text)]
+    weights = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
+    rest = sum(a * b for a, b in zip(digits, weights, strict=False)) % 11
+    return digits[-1] == (0 if rest <= 1 else 11 - rest)
+
+
+def resident_number(text: str) -> bool:
+    """Say whether the 18th character checks a Chinese resident number (GB 11643-1999)."""
+    total = sum(int(each) * 2 ** (17 - at) for at, each in enumerate(text[:17]))
+    return "10X98765432"[total % 11] == text[17].upper()
+
+
+def cpf(text: str) -> bool:
+    """Say whether the last two of 11 digits check a Brazilian taxpayer number."""
+    digits = [int(each) for each in _digits_of(text)]
+    for length in (9, 10):
+        total = sum(each * (length + 1 - at) for at, each in enumerate(digits[:length]))
+        if total * 10 % 11 % 10 != digits[length]:
+            return False
+    return len(set(digits)) > 1
+
+
+def _pattern(pattern: str) -> re.Pattern[str]:
+    # ASCII: a letter of another script ends a number, as Japanese puts no space before it.
+    return re.compile(pattern, re.ASCII)
+
+
+_RULES = (
+    Rule(
+        "email-address",
+        "an e-mail address",
+        ("@",),
+        _pattern(r"(?<![\w.+/:@-])([A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24})\b"),
+        _personal_address,
+    ),
+    Rule(
+        "phone-number",
+        "a phone number",
+        ("+", "-", ")"),
+        _pattern(
+            r"(?<![\w.+/-])(\+[1-9]\d{0,2}[ .-]?\(?\d{1,4}\)?(?:[ .-]?\d{2,4}){2,4}"
+            r"|\(\d{3}\) ?\d{3}-\d{4}|[2-9]\d{2}-[2-9]\d{2}-\d{4}"
+            r"|0\d{1,4}-\d{1,4}-\d{4}|0\d{1,4}\(\d{1,4}\)\d{4})(?![\w-]|\.\d)"
+        ),
+        _personal_phone,
+    ),
+    Rule(
+        "card-number",
+        "a payment card number",
+        (),
+        _pattern(
+            r"(?<![\w.+/:-])([2-6]\d{3}([ -]?)\d{4}\2\d{4}\2\d{3,4}"
+            r"|3[47]\d{2}[ -]?\d{6}[ -]?\d{5})(?![\w-]|\.\d)"
+        ),
+        _card,
+    ),
+    Rule(
+        "identity-number",
+        "an international bank account number",
+        (),
+        _pattern(r"\b([A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?)\b"),
+        iban,
+    ),
+    Rule(
+        "identity-number",
+        "a Japanese individual number",
+        ("マイナンバー", "個人番号", "y Number", "y number"),
+        _pattern(
+            r"(?:マイナンバー|個人番号|[Mm]y [Nn]umber)\D{0,20}(\d{4}[ -]?\d{4}[ -]?\d{4})(?!\d)"
+        ),
+        my_number,
+    ),
+    Rule(
+        "identity-number",
+        "a Chinese resident number",
+        (),
+        _pattern(
+            r"(?<!\w)(\d{6}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx])(?!\w)"
+        ),
+        resident_number,
+    ),
+    Rule(
+        "identity-number",
+        "a Brazilian taxpayer number",
+        (),
+        _pattern(r"(?<![\w.-])(\d{3}\.\d{3}\.\d{3}-\d{2})(?![\w-])"),
+        cpf,
+    ),
+    Rule(
+        "identity-number",
+        "a US social security number",
+        ("SSN", "ocial security", "ocial Security"),
+        _pattern(
+            r"(?i:ssn|social security)\D{0,30}((?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4})(?!\d)"
+        ),
+        always,
+    ),
+)

@@ -1,0 +1,96 @@
+"""Custom models: what a customization job leaves, until somebody deletes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from local.bedrock.customization.jobs import base_arn
+from local.bedrock.paging import filtered, page
+from local.bedrock.protocol import Conflict, NotFound
+from local.bedrock.state import CustomModel, World
+
+
+def find(world: World, identifier: str) -> CustomModel:
+    for model in world.models.values():
+        if identifier in (model.arn, model.name):
+            return model
+    raise NotFound(f"The provided custom model was not found: {identifier}")
+
+
+def get(world: World, identifier: str) -> dict[str, Any]:
+    model = find(world, identifier)
+    job = model.job
+    return {
+        **_described(model),
+        "jobName": job.name,
+        "jobArn": job.arn,
+        "hyperParameters": job.request.get("hyperParameters", {}),
+        "trainingDataConfig": job.request["trainingDataConfig"],
+        "validationDataConfig": job.request.get("validationDataConfig"),
+        "outputDataConfig": job.request["outputDataConfig"],
+        "modelKmsKeyArn": job.request.get("customModelKmsKeyId"),
+        "trainingMetrics": {"trainingLoss": model.fitted.training[-1].loss},
+        "validationMetrics": [
+            {"validationLoss": step.loss} for step in model.fitted.validation[-1:]
+        ],
+    }
+
+
+def _described(model: CustomModel) -> dict[str, Any]:
+    return {
+        "modelArn": model.arn,
+        "modelName": model.name,
+        "creationTime": model.created,
+        "baseModelArn": _base_arn(model),
+        "customizationType": "FINE_TUNING",
+        "modelStatus": "Active",
+    }
+
+
+def _base_arn(model: CustomModel) -> str:
+    return base_arn(model.job.base, model.job.region)
+
+
+def list_models(world: World, request: dict[str, Any]) -> dict[str, Any]:
+    """List; every model here is Active and is owned by the account."""
+    bases = {request.get("baseModelArnEquals"), request.get("foundationModelArnEquals")} - {None}
+    found = filtered(
+        world.models.values(),
+        request,
+        matches=lambda model: (
+            bases <= {_base_arn(model)}
+            and request.get("isOwned", True)
+            and request.get("modelStatus", "Active") == "Active"
+        ),
+    )
+    summaries = [
+        {
+            **_described(model),
+            "baseModelName": model.job.base.name,
+            "ownerAccountId": model.job.account,
+        }
+        for model in found
+    ]
+    return page("modelSummaries", summaries, request)
+
+
+def delete(world: World, identifier: str) -> dict[str, Any]:
+    """Delete a model that nothing serves.
+
+    The order is AWS's: throughputs and deployments first, then their model. Source:
+    https://docs.aws.amazon.com/bedrock/latest/userguide/model-customization-delete.html (read
+    2026-11-23); which error refuses it is not documented, the operation has ConflictException.
+    """
+    model = find(world, identifier)
+    for what, served in (
+        ("provisioned throughput", world.throughputs.values()),
+        ("custom model deployment", world.deployments.values()),
+    ):
+        for each in served:
+            if each.custom is model:
+                raise Conflict(
+                    f"The custom model {model.name} is used by the {what} {each.arn}; delete that "
+                    "first"
+                )
+    del world.models[model.arn]
+    return {}

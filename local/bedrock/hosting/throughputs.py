@@ -1,0 +1,196 @@
+"""Provisioned throughputs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from local.bedrock.customization.jobs import base_arn
+from local.bedrock.meter import Lease
+from local.bedrock.models import MODELS, FoundationModel, by_customization_id, status_of
+from local.bedrock.paging import filtered, page
+from local.bedrock.protocol import Conflict, NotFound, ServiceError, ValidationError
+from local.bedrock.state import CustomModel, Throughput, World
+
+_COMMITMENT_DAYS = {"OneMonth": 30, "SixMonths": 180}
+
+
+def create(world: World, account: str, region: str, request: dict[str, Any]) -> dict[str, Any]:
+    token = request.get("clientRequestToken")
+    if token and (arn := world.tokens.get(("throughput", token))):
+        return {"provisionedModelArn": arn}
+    custom, base = _model(world, region, request["modelId"])
+    _check(world, request, custom, base)
+    bought = _add(world, account, region, request, custom, base)
+    if token:
+        world.tokens["throughput", token] = bought.arn
+    _provision(world, bought)
+    return {"provisionedModelArn": bought.arn}
+
+
+def _add(  # noqa: PLR0913, PLR0917  # a purchase: who, where, what, of which model
+    world: World,
+    account: str,
+    region: str,
+    request: dict[str, Any],
+    custom: CustomModel | None,
+    base: FoundationModel,
+) -> Throughput:
+    identity = world.new_id("throughput", request["provisionedModelName"])
+    arn = f"arn:aws:bedrock:{region}:{account}:provisioned-model/{identity}"
+    now = world.now()
+    model_arn = custom.arn if custom else base_arn(base, region)
+    bought = Throughput(arn, request, base, model_arn, custom, created=now, changed=now)
+    if term := request.get("commitmentDuration"):
+        bought.committed_until = now + timedelta(days=_COMMITMENT_DAYS[term])
+    world.throughputs[arn] = bought
+    world.tag(arn, request.get("tags", []))
+    _bill(world, bought)
+    return bought
+
+
+def add(world: World, account: str, region: str, request: dict[str, Any], status: str) -> str:
+    """Put in what somebody else bought earlier: no quota, lifecycle or provisioning applies."""
+    model_id = request.get("modelId") or next(
+        each.customization_id for each in MODELS if region in each.regions and each.has_throughput
+    )
+    custom, base = _model(world, region, str(model_id))
+    bought = _add(world, account, region, request, custom, base)
+    bought.status = status
+    if status == "Failed":
+        world.meter.end(bought.arn, world.clock.time())
+    return bought.arn
+
+
+def _model(
+    world: World, region: str, identifier: str
+) -> tuple[CustomModel | None, FoundationModel]:
+    for model in world.models.values():
+        if identifier in (model.arn, model.name):
+            return model, model.job.base
+    base = by_customization_id(identifier)
+    if base is None or region not in base.regions:
+        raise NotFound(f"The provided model was not found: {identifier}")
+    return None, base
+
+
+def _check(
+    world: World, request: dict[str, Any], custom: CustomModel | None, base: FoundationModel
+) -> None:
+    name = request["provisionedModelName"]
+    if any(each.name == name for each in world.throughputs.values()):
+        raise ValidationError(f"The provided provisioned model name is already in use: {name}")
+    if not base.has_throughput:
+        raise ValidationError(f"Provisioned throughput is not available for {base.name}")
+    if status_of(base, world.now(), world.scenario.legacy_models) == "LEGACY":
+        raise ValidationError(f"{base.name} is a legacy model; no new provisioned throughput")
+    used = sum(each.units for each in world.throughputs.values() if not each.committed_until)
+    if used + request["modelUnits"] > world.scenario.no_commitment_units:
+        what = base.customization_id if custom is None else f"custom models of {base.name}"
+        raise ServiceError(
+            "ServiceQuotaExceededException",
+            f"Your account does not currently have any no commitment model units reserved for "
+            f"{what}.",
+        )
+
+
+def _bill(world: World, bought: Throughput) -> None:
+    world.meter.leases.append(
+        Lease(
+            bought.arn,
+            bought.base.name,
+            bought.units,
+            bought.base.usd_per_unit_hour,
+            world.clock.time(),
+        )
+    )
+
+
+def _provision(world: World, bought: Throughput) -> None:
+    if world.scenario.throughput_outcome == "never_ready":
+        return
+    outcome = "Failed" if world.scenario.throughput_outcome == "fail" else "InService"
+
+    def ready() -> None:
+        with world.lock:
+            if world.throughputs.get(bought.arn) is bought:
+                bought.status, bought.changed = outcome, world.now()
+                if outcome == "Failed":
+                    bought.failure = "There is not enough capacity to provision the model units."
+                    world.meter.end(bought.arn, world.clock.time())
+
+    world.clock.call_at(world.clock.time() + world.scenario.provisioning_minutes * 60, ready)
+
+
+def find(world: World, identifier: str) -> Throughput:
+    for each in world.throughputs.values():
+        if identifier in (each.arn, each.name, each.arn.rpartition("/")[2]):
+            return each
+    raise NotFound(f"The provided provisioned model was not found: {identifier}")
+
+
+def _described(each: Throughput) -> dict[str, Any]:
+    term = each.request.get("commitmentDuration")
+    return {
+        "modelUnits": each.units,
+        "desiredModelUnits": each.units,
+        "provisionedModelName": each.name,
+        "provisionedModelArn": each.arn,
+        "modelArn": each.model_arn,
+        "desiredModelArn": each.model_arn,
+        "foundationModelArn": base_arn(each.base, each.arn.split(":")[3]),
+        "status": each.status,
+        "creationTime": each.created,
+        "lastModifiedTime": each.changed,
+        "commitmentDuration": term,
+        "commitmentExpirationTime": each.committed_until,
+    }
+
+
+def get(world: World, identifier: str) -> dict[str, Any]:
+    each = find(world, identifier)
+    return {**_described(each), "failureMessage": each.failure}
+
+
+def list_throughputs(world: World, request: dict[str, Any]) -> dict[str, Any]:
+    wanted = request.get("modelArnEquals")
+    found = filtered(
+        world.throughputs.values(),
+        request,
+        status=lambda each: each.status,
+        matches=lambda each: not wanted or each.model_arn == wanted,
+    )
+    return page("provisionedModelSummaries", [_described(each) for each in found], request)
+
+
+def update(world: World, identifier: str, request: dict[str, Any]) -> dict[str, Any]:
+    each = find(world, identifier)
+    if name := request.get("desiredProvisionedModelName"):
+        each.request = {**each.request, "provisionedModelName": name}
+    if model := request.get("desiredModelId"):
+        custom, base = _model(world, each.arn.split(":")[3], model)
+        if base is not each.base:
+            raise ValidationError("The desired model must be of the same base model")
+        each.custom, each.model_arn = custom, custom.arn if custom else model
+    each.changed = world.now()
+    return {}
+
+
+def delete(world: World, identifier: str) -> dict[str, Any]:
+    """Delete at once; a committed one only after its term.
+
+    AWS says that of a term in prov-thru-delete.html of its user guide (read 2026-11-23), and names
+    neither the error nor what refuses while one is being created; the operation has
+    ConflictException.
+    """
+    each = find(world, identifier)
+    if each.status in {"Creating", "Updating"}:
+        raise Conflict(f"The provisioned model {each.name} is {each.status}; try again later")
+    if each.committed_until and world.now() < each.committed_until:
+        raise Conflict(
+            f"The provisioned model {each.name} is committed: it can't be deleted before its term "
+            f"is over at {each.committed_until.isoformat(timespec='seconds')}"
+        )
+    world.meter.end(each.arn, world.clock.time())
+    del world.throughputs[each.arn]
+    return {}

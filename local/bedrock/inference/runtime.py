@@ -1,0 +1,236 @@
+"""Converse and InvokeModel: the base model, the tuned one, and the judge."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from local.bedrock.foundation import shown
+from local.bedrock.hosting import deployments, throughputs
+from local.bedrock.inference.answers import (
+    answer_base,
+    answer_tuned,
+    count_tokens,
+    judge_correctness,
+)
+from local.bedrock.inference.documents import Document, read_documents
+from local.bedrock.inference.reading import answer_from, facts, pairs_wanted, that_fit, tool_input
+from local.bedrock.inference.reviewing import is_review, review
+from local.bedrock.models import invocable
+from local.bedrock.protocol import NotFound, ServiceError, ValidationError
+from local.bedrock.state import CustomModel, World
+
+_INVALID = "The provided model identifier is invalid."
+_LATENCY_MS = 400
+_UNCOUNTED = (
+    "anthropic.claude-v",
+    "anthropic.claude-instant",
+    *(f"anthropic.claude-3-{size}" for size in ("haiku", "sonnet", "opus")),
+)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Who answers."""
+
+    name: str
+    custom: CustomModel | None
+
+
+def converse(world: World, request: dict[str, Any]) -> dict[str, Any]:
+    target = _target(world, request["modelId"])
+    messages = request.get("messages", [])
+    if not messages or messages[-1]["role"] != "user":
+        raise ValidationError("A conversation must end with a user message.")
+    documents = read_documents(messages, lambda uri: _stored(world, uri))
+    asked = _text(messages[-1]["content"])
+    content, stop = _reply(target, request, asked, documents)
+    used = _heard_tokens(request, documents), count_tokens(json.dumps(content))
+    world.meter.infer(target.name, *used)
+    return {
+        "output": {"message": {"role": "assistant", "content": content}},
+        "stopReason": stop,
+        "usage": {
+            "inputTokens": used[0],
+            "outputTokens": used[1],
+            "totalTokens": sum(used),
+        },
+        "metrics": {"latencyMs": _LATENCY_MS},
+    }
+
+
+def count(world: World, request: dict[str, Any]) -> dict[str, Any]:
+    """Count a conversation's tokens, for models and by identifiers that Bedrock counts for.
+
+    https://docs.aws.amazon.com/bedrock/latest/userguide/count-tokens.html (read 2026-11-23): not
+    for Amazon's own models nor by a profile; langchain-aws, pull request 661, adds: for Claude
+    from 3.5 on.
+    """
+    identifier = request["modelId"]
+    _target(world, identifier)
+    if not identifier.startswith("anthropic.claude") or identifier.startswith(_UNCOUNTED):
+        raise ValidationError("The provided model doesn't support counting tokens.")
+    conversation = request["input"].get("converse")
+    if not conversation or not conversation.get("messages"):
+        raise ValidationError("Only conversations can be counted offline: give input.converse.")
+    return {"inputTokens": _heard_tokens(conversation, [])}
+
+
+def invoke(world: World, request: dict[str, Any]) -> dict[str, Any]:
+    """Answer in the format of Claude's messages or of Nova's, as the body asks."""
+    body = json.loads(request["body"])
+    claude = "anthropic_version" in body
+    limit = body.get("max_tokens") or body.get("inferenceConfig", {}).get("maxTokens", 512)
+    system = body.get("system", "")
+    plain = {
+        "modelId": request["modelId"],
+        "messages": [
+            {"role": each["role"], "content": _blocks(each["content"])} for each in body["messages"]
+        ],
+        "system": _blocks(system) if system else [],
+        "inferenceConfig": {"maxTokens": limit},
+    }
+    done = converse(world, plain)
+    usage = {
+        "input_tokens": done["usage"]["inputTokens"],
+        "output_tokens": done["usage"]["outputTokens"],
+    }
+    if not claude:
+        return {
+            "body": json.dumps({k: done[k] for k in ("output", "stopReason", "usage")}).encode()
+        }
+    text = [{"type": "text", **block} for block in done["output"]["message"]["content"]]
+    answer = {"type": "message", "role": "assistant", "content": text, "usage": usage}
+    return {"body": json.dumps({**answer, "stop_reason": done["stopReason"]}).encode()}
+
+
+def _blocks(content: Any) -> list[dict[str, str]]:  # noqa: ANN401  # text or blocks
+    if isinstance(content, str):
+        return [{"text": content}]
+    return [{"text": str(block["text"])} for block in content]
+
+
+def _text(content: list[dict[str, Any]]) -> str:
+    return " ".join(block.get("text", "") for block in content)
+
+
+def _stored(world: World, uri: str) -> bytes | None:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return world.objects.get(bucket, key)
+
+
+def _heard_tokens(request: dict[str, Any], documents: list[Document]) -> int:
+    system = " ".join(block.get("text", "") for block in request.get("system", []))
+    heard = [_text(each["content"]) for each in request["messages"]]
+    tools = [json.dumps(request["toolConfig"])] if "toolConfig" in request else []
+    return count_tokens(" ".join([system, *heard, *tools, *(each.text for each in documents)]))
+
+
+def _target(world: World, identifier: str) -> _Target:
+    if ":provisioned-model/" in identifier:
+        return _provisioned(world, identifier)
+    if ":custom-model-deployment/" in identifier:
+        return _deployed(world, identifier)
+    model = invocable(identifier)
+    if model is None or not shown(world, model):
+        raise ValidationError(_INVALID)
+    return _Target(model.name, None)
+
+
+def _provisioned(world: World, identifier: str) -> _Target:
+    try:
+        found = throughputs.find(world, identifier)
+    except NotFound:
+        raise ValidationError(_INVALID) from None
+    if found.status != "InService":
+        raise ServiceError(
+            "ModelNotReadyException", "The model is not ready for serving requests.", 429
+        )
+    if found.custom is None:
+        return _Target(found.base.name, None)
+    return _Target(f"tuned {found.base.name}", found.custom)
+
+
+def _deployed(world: World, identifier: str) -> _Target:
+    try:
+        found = deployments.find(world, identifier)
+    except NotFound:
+        raise ValidationError(_INVALID) from None
+    if found.status != "Active":
+        raise ServiceError(
+            "ModelNotReadyException", "The model is not ready for serving requests.", 429
+        )
+    return _Target(f"tuned {found.custom.job.base.name}", found.custom)
+
+
+def _reply(
+    target: _Target, request: dict[str, Any], asked: str, documents: list[Document]
+) -> tuple[list[dict[str, Any]], str]:
+    limit = request.get("inferenceConfig", {}).get("maxTokens")
+    tool = _forced_tool(request.get("toolConfig", {}))
+    if tool:
+        schema = tool["inputSchema"]["json"]
+        given, stop = (
+            _pairs(schema, documents, asked, limit)
+            if documents
+            else (_judged(schema, asked), "tool_use")
+        )
+        use = {"toolUseId": "tooluse_offline", "name": tool["name"], "input": given}
+        return [{"toolUse": use}], stop
+    text = _answer(target, asked, documents)
+    words = text.split()
+    if limit and count_tokens(text) > limit:
+        return [{"text": " ".join(words[: max(1, int(limit / 1.3))])}], "max_tokens"
+    return [{"text": text}], "end_turn"
+
+
+def _answer(target: _Target, asked: str, documents: list[Document]) -> str:
+    if documents:
+        return answer_from(documents, asked)
+    return answer_tuned(target.custom.fitted, asked) if target.custom else answer_base(asked)
+
+
+def _forced_tool(config: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the specification of the tool that must be called."""
+    specs: list[dict[str, Any]] = [
+        each["toolSpec"] for each in config.get("tools", []) if "toolSpec" in each
+    ]
+    choice = config.get("toolChoice", {})
+    if "any" in choice:
+        return specs[0] if specs else None
+    if "tool" not in choice:
+        return None
+    name = choice["tool"]["name"]
+    found = next((spec for spec in specs if spec["name"] == name), None)
+    if found is None:
+        raise ValidationError(f"The tool {name} of toolChoice is not among the tools.")
+    return found
+
+
+def _pairs(
+    schema: dict[str, Any], documents: list[Document], asked: str, limit: int | None
+) -> tuple[dict[str, Any], str]:
+    """Return the tool's input, made from the documents, and why it ends where it does."""
+    found = facts(documents, asked, pairs_wanted(schema))
+    fitting = that_fit(schema, found, limit)
+    stop = "tool_use" if fitting == len(found) else "max_tokens"
+    return tool_input(schema, found[:fitting]), stop
+
+
+def _judged(schema: dict[str, Any], asked: str) -> dict[str, Any]:
+    if is_review(schema):
+        return review(*(_tagged(asked, tag) for tag in ("system_prompt", "prompt", "answer")))
+    return _judge(asked)
+
+
+def _judge(asked: str) -> dict[str, Any]:
+    parts = [_tagged(asked, tag) for tag in ("question", "reference_answer", "answer")]
+    score, reason = judge_correctness(*parts)
+    return {"score": score, "reason": reason}
+
+
+def _tagged(text: str, tag: str) -> str:
+    found = re.search(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+    return found[1].strip() if found else ""

@@ -1,0 +1,118 @@
+"""AWS::Budgets::Budget, which stock CloudFormation does not know; its Budgets API keeps them.
+
+Rules, read 2026-11-23: the CloudFormation user guide's aws-resource-budgets-budget.html and
+aws-properties-budgets-budget-budgetdata.html; CreateBudget of the Budgets API reference.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from ministack.services import budgets
+from ministack.services.cloudformation import provisioners
+
+from local.ministack import original
+
+_TYPE = "AWS::Budgets::Budget"
+_MOST_NOTIFICATIONS = 5
+_MOST_SUBSCRIBERS = {"SNS": 1, "EMAIL": 10}  # of one notification
+Properties = dict[str, Any]
+
+
+def create_budgets() -> None:
+    """Create, update and delete budgets; what AWS would refuse fails the stack."""
+    for name in ("_create_budget", "_update_budget", "_delete_budget", "_budget_arn", "_tags"):
+        original(budgets, name)
+    handlers = original(provisioners, "_RESOURCE_HANDLERS")
+    handlers[_TYPE] = {"create": _create, "update": _update, "delete": _delete}
+    original(provisioners, "_STACK_TAG_PROPERTY")[_TYPE] = ("ResourceTags", "list")
+    # As on AWS, other notifications replace the budget, which fails if it keeps a name of its own.
+    original(provisioners, "_REPLACING_PROPERTIES")[_TYPE] = ("NotificationsWithSubscribers",)
+
+
+def _create(logical_id: str, properties: Properties, stack: str) -> tuple[str, dict[str, Any]]:
+    generated = provisioners._physical_name(stack, logical_id, max_len=100)
+    name = str(properties.get("Budget", {}).get("BudgetName") or generated)
+    request = {
+        "Budget": _budget(name, properties),
+        "NotificationsWithSubscribers": properties.get("NotificationsWithSubscribers", []),
+        "ResourceTags": properties.get("ResourceTags", []),
+    }
+    _done(budgets._create_budget(request))
+    return name, {}
+
+
+def _update(
+    physical_id: str, old: Properties, new: Properties, stack: str
+) -> tuple[str, dict[str, Any]]:
+    name = str(new.get("Budget", {}).get("BudgetName") or physical_id)
+    if name != physical_id:
+        created = _create(physical_id, new, stack)
+        provisioners._delete_predecessor(_delete, physical_id, old)
+        return created
+    _done(budgets._update_budget({"NewBudget": _budget(name, new)}))
+    tags = new.get("ResourceTags", [])
+    budgets._tags[budgets._budget_arn(name)] = {each["Key"]: each["Value"] for each in tags}
+    return name, {}
+
+
+def _delete(physical_id: str, _: Properties) -> None:
+    budgets._delete_budget({"BudgetName": physical_id})  # not found is as good
+
+
+def _done(answer: tuple[int, dict[str, str], bytes]) -> None:
+    status, _, body = answer
+    if status >= 400:  # noqa: PLR2004  # HTTP's first error
+        raise ValueError(f"{_TYPE}: {json.loads(body).get('message') or body.decode()}")
+
+
+def _budget(name: str, properties: Properties) -> dict[str, Any]:
+    """Return the API's budget, in which amounts are text."""
+    problems = [*_problems(properties)]
+    if problems:
+        raise ValueError(f"{_TYPE}: {'; '.join(problems)}")
+    budget = {**properties["Budget"], "BudgetName": name}
+    limit = budget["BudgetLimit"]
+    return {**budget, "BudgetLimit": {**limit, "Amount": f"{float(limit['Amount']):g}"}}
+
+
+def _problems(properties: Properties) -> Iterator[str]:
+    yield from _limit_problems(properties.get("Budget", {}))
+    filters = properties.get("Budget", {}).get("CostFilters", {})
+    for key, values in filters.items():
+        if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+            yield f"CostFilters.{key} must be a list of strings"
+        elif key == "TagKeyValue" and not all("$" in each for each in values):
+            yield "CostFilters.TagKeyValue must be like user:key$value"
+    notifications = properties.get("NotificationsWithSubscribers", [])
+    if len(notifications) > _MOST_NOTIFICATIONS:
+        yield f"a budget has at most {_MOST_NOTIFICATIONS} notifications"
+    for each in notifications:
+        yield from _subscriber_problems(each.get("Subscribers", []))
+
+
+def _limit_problems(budget: dict[str, Any]) -> Iterator[str]:
+    limit = budget.get("BudgetLimit", {})
+    try:
+        positive = float(limit["Amount"]) > 0
+    except (KeyError, TypeError, ValueError):
+        positive = False
+    if not positive:
+        yield "BudgetLimit.Amount must be a number above 0"
+    if not limit.get("Unit"):
+        yield "BudgetLimit.Unit is required"
+
+
+def _subscriber_problems(subscribers: list[dict[str, Any]]) -> Iterator[str]:
+    for kind, most in _MOST_SUBSCRIBERS.items():
+        addresses = [each.get("Address", "") for each in subscribers if _kind(each) == kind]
+        if len(addresses) > most:
+            yield f"a notification has at most {most} {kind} subscriber(s)"
+        mark = "arn:" if kind == "SNS" else "@"
+        yield from (f"{each} is no {kind} address" for each in addresses if mark not in each)
+
+
+def _kind(subscriber: dict[str, Any]) -> str:
+    return str(subscriber.get("SubscriptionType"))

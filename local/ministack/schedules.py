@@ -1,0 +1,81 @@
+"""EventBridge, Scheduler, SNS and SQS: what is due comes when the simulated clock gets there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from time import gmtime
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+from ministack.services import eventbridge, scheduler, sns, sqs
+
+from local.clock import SimulatedClock
+from local.ministack import original
+
+_NEVER_SECONDS = 10.0**9
+
+
+def ring_schedules_on_the_clock(clock: SimulatedClock) -> None:
+    """Replace the polling threads by alarms, and the modules' time by the clock's."""
+    for module, tick, interval in (
+        (eventbridge, "_tick_scheduled_rules", "_SCHEDULER_TICK_INTERVAL"),
+        (scheduler, "_tick_schedules", "_SCHEDULE_TICK_INTERVAL"),
+    ):
+        original(module, tick)
+        original(module, interval)
+        module.time = SimpleNamespace(time=clock.time, sleep=original(module, "time").sleep)
+        setattr(module, interval, _NEVER_SECONDS)  # the stock thread sleeps; the alarm ticks
+        clock.add_alarm(_Schedules(module, tick))
+
+
+def date_messages_by_the_clock(clock: SimulatedClock) -> None:
+    """Let SNS and SQS live in the time of their senders.
+
+    SQS hides what is of the future, and drops what is older than its retention period.
+    """
+    for module in (sns, sqs):
+        stock = original(module, "time")
+        module.time = SimpleNamespace(
+            time=clock.time, strftime=stock.strftime, gmtime=lambda: gmtime(clock.time())
+        )
+
+
+class _Schedules:
+    def __init__(self, module: ModuleType, tick: str) -> None:
+        self._module, self._tick = module, tick
+
+    def due(self) -> float | None:
+        return min(self._times(), default=None)
+
+    def ring(self) -> None:
+        getattr(self._module, self._tick)()
+
+    def _times(self) -> Iterator[float]:
+        rules = self._module is eventbridge
+        store: Any = eventbridge._rules if rules else scheduler._schedules
+        fired: Any = eventbridge._rule_last_fired if rules else scheduler._schedule_last_fired
+        for key, record in list(store._data.items()):
+            expression = record.get("ScheduleExpression", "")
+            if record.get("State") != "ENABLED" or not expression:
+                continue
+            created = record.get("CreationTime", record.get("CreationDate"))
+            when = _next(expression, fired.get(key), float(created))
+            if when is not None:
+                yield when
+
+
+def _next(expression: str, fired: float | None, created: float) -> float | None:
+    at: float | None = scheduler._at_time_epoch(expression)
+    if at is not None:
+        return at if fired is None else None
+    interval = eventbridge._parse_rate_seconds(expression)
+    if interval is not None:
+        return (fired if fired is not None else created) + float(interval)
+    fields = eventbridge._parse_cron_fields(expression)
+    if fields is None:
+        return None
+    if fired is None:
+        return created  # the first tick only starts the count
+    upcoming = eventbridge._cron_next_fire(fields, datetime.fromtimestamp(fired, UTC))
+    return upcoming.timestamp() if upcoming else None

@@ -1,0 +1,87 @@
+"""Bootstrap, `cdk deploy` and upload: what a person does with an account, done offline."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from dataset.commands.prepare import prepare
+from lambdas.domain.models.catalogue import find_model
+from operate.deployed import Deployed, find_deployed
+
+ROOT = Path(__file__).parents[2]
+CLI = ROOT / "node_modules" / "aws-cdk"
+BOOTSTRAP_TEMPLATE = CLI / "lib" / "api" / "bootstrap" / "bootstrap-template.yaml"
+DATASET_PREFIX = "datasets/default"
+
+
+class DeploymentFailed(RuntimeError):
+    """`cdk deploy` did not succeed; the message holds the end of what it printed."""
+
+
+def bootstrap() -> None:
+    """Create the CDKToolkit stack from the template that the pinned CLI brings along."""
+    cloudformation: Any = boto3.client("cloudformation")
+    cloudformation.create_stack(
+        StackName="CDKToolkit",
+        TemplateBody=BOOTSTRAP_TEMPLATE.read_text(),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName="CDKToolkit", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+
+
+def deploy(environment: str = "local", *, assembly: Path | None = None) -> Deployed:
+    """Run the real `cdk deploy` of `environment` against the endpoint of this process.
+
+    Raises
+    ------
+    DeploymentFailed
+        The CLI exited with an error.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        # Not the checkout's cdk.out: the CLI locks it, and two rehearsals may run at once.
+        fresh = ["-c", f"env={environment}", "--output", scratch]
+        app = ["--app", str(assembly)] if assembly else fresh
+        run_cdk("deploy", "--all", "--require-approval", "never", "--concurrency", "3", *app)
+    return find_deployed(environment)
+
+
+def run_cdk(*arguments: str) -> None:
+    """Run the pinned CLI with this process's environment; its output only shows on failure."""
+    with tempfile.TemporaryDirectory() as scratch:
+        environ = os.environ | {
+            "CDK_HOME": scratch,  # its cache of account numbers is the caller's otherwise
+            "CI": "true",
+            "CDK_DISABLE_VERSION_CHECK": "1",
+            "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }
+        command = [str(Path(sys.executable).parent / "node"), str(CLI / "bin" / "cdk"), *arguments]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+        )
+    if done.returncode:
+        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-30:])
+        raise DeploymentFailed(f"cdk {arguments[0]} failed with status {done.returncode}:\n{tail}")
+
+
+def upload(prepared: Path, bucket: str) -> None:
+    """Put a prepared dataset where the environment's default looks for it."""
+    s3: Any = boto3.client("s3")
+    for file in sorted(prepared.glob("*.jsonl")):
+        s3.upload_file(str(file), bucket, f"{DATASET_PREFIX}/{file.name}")
+
+
+def upload_converted(source: Path, bucket: str, model: str) -> None:
+    """Convert `source` to the format of `model` where it is raw, and upload it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        prepare(source, Path(scratch), find_model(model))
+        upload(Path(scratch), bucket)

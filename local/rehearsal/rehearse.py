@@ -1,0 +1,250 @@
+"""`make rehearse`: a whole run, offline, from `cdk deploy` to the verdict.
+
+Usage: python -m local.rehearsal.rehearse [--dataset DIR] [--input JSON-OR-FILE]
+Exit status: 0 the execution succeeded and nothing is left running; 1 it did not; 2 bad usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from dataset.commands.prepare import prepare
+from dataset.sources.conversations import SourceInvalid
+from lambdas.domain.errors import InputInvalid
+from lambdas.domain.models.catalogue import find_model
+from local.bedrock import Scenario
+from local.rehearsal.deployment import ROOT, DeploymentFailed, bootstrap, deploy, upload
+from local.rehearsal.progress import Progress
+from local.server import OfflineAws
+from operate.deployed import Deployed
+
+REGION = "us-west-2"  # environments/local.toml
+BANNER = (
+    "REHEARSAL: offline, in simulated time. No AWS account is touched and nothing is bought;\n"
+    "models, answers and scores come from a small stand-in for Bedrock on this machine."
+)
+_POLL_SECONDS = 0.1
+
+
+class UsageInvalid(ValueError):
+    """What the caller asked for cannot be rehearsed."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the execution ended."""
+
+    name: str
+    status: str
+    error: str | None
+    cause: str | None
+    simulated_seconds: float
+    answering_seconds: float  # in the state that asks the tuned model
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="make rehearse", description=__doc__)
+    parser.add_argument("--dataset", type=Path, default=ROOT / "dataset", metavar="DIR")
+    parser.add_argument("--input", default="{}", metavar="JSON-OR-FILE")
+    options = parser.parse_args(arguments)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores the first
+        signal.signal(ending, signal.default_int_handler)
+    try:
+        return rehearse(options.dataset, read_input(options.input))
+    except (UsageInvalid, SourceInvalid, InputInvalid) as error:
+        print(f"Cannot rehearse: {error}", file=sys.stderr)
+        return 2
+    except DeploymentFailed as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted; the offline AWS and all it ran are gone.", file=sys.stderr)
+        return 130
+
+
+def read_input(text: str) -> dict[str, Any]:
+    """Parse the execution input, given as JSON or as a file that holds it.
+
+    Raises
+    ------
+    UsageInvalid
+        It is neither, or no JSON object.
+    """
+    source = Path(text)
+    if not text.lstrip().startswith("{"):
+        if not source.is_file():
+            raise UsageInvalid(f"INPUT is neither a JSON object nor a file: {text}")
+        text = source.read_text(encoding="utf-8")
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageInvalid(f"INPUT is no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise UsageInvalid(f"INPUT is no JSON object but {type(value).__name__}")
+    return value
+
+
+def rehearse(dataset: Path, execution_input: dict[str, Any]) -> int:
+    """Play one run and print it; return the exit status."""
+    began = time.monotonic()
+    print(BANNER, flush=True)
+    model = find_model(str(execution_input.get("model", default_model())))
+    offline = OfflineAws(region=REGION)
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            prepared = prepare(dataset, Path(scratch), model)
+            offline.start()
+            bootstrap()
+            deployed = deploy()
+            upload(Path(scratch), deployed.bucket)
+        offline.enforce_iam(on=True)  # a missing permission shows here, not on AWS
+        print(f"Deployed environment local; uploaded {prepared}.")
+        print(f"Set up in {time.monotonic() - began:.0f} s.\n", flush=True)
+        ended = _execute(deployed, execution_input)
+        folder = download_run(deployed.bucket, ROOT / "rehearsals")
+        left = offline.bedrock.alive()
+        meter = offline.bedrock.snapshot()["meter"]
+        print(summary(ended, folder, meter, left))
+        if ended.status == "SUCCEEDED" and folder:
+            idle = idle_minutes(meter, folder, ended, offline.bedrock.scenario)
+            print(f"Idle on the meter: {idle:.2f} min (billed, less provisioning, answers, hold).")
+        print(f"Wall clock {time.monotonic() - began:.0f} s.")
+        return 0 if ended.status == "SUCCEEDED" and not left else 1
+    finally:
+        offline.stop()
+
+
+def default_model() -> str:
+    """Return the model that the `local` environment tunes when the input names none."""
+    from stacks.environment import load  # noqa: PLC0415  # pydantic only, no CDK
+
+    return load("local").defaults.model
+
+
+def _execute(deployed: Deployed, execution_input: dict[str, Any]) -> Ended:
+    states: Any = boto3.client("stepfunctions")
+    arn = states.start_execution(
+        stateMachineArn=deployed.state_machine_arn, input=json.dumps(execution_input)
+    )["executionArn"]
+    with Progress() as progress:
+        for events in _new_events(states, arn):
+            progress.show(events)
+    described = states.describe_execution(executionArn=arn)
+    return Ended(
+        name=described["name"],
+        status=described["status"],
+        error=described.get("error"),
+        cause=described.get("cause"),
+        simulated_seconds=(described["stopDate"] - described["startDate"]).total_seconds(),
+        answering_seconds=_seconds_in(states, arn, "Answer with tuned model"),
+    )
+
+
+def _seconds_in(states: Any, arn: str, name: str) -> float:  # noqa: ANN401  # a boto3 client
+    pages = states.get_paginator("get_execution_history").paginate(executionArn=arn)
+    times = [
+        event["timestamp"]
+        for page in pages
+        for event in page["events"]
+        for details in ("stateEnteredEventDetails", "stateExitedEventDetails")
+        if event.get(details, {}).get("name") == name
+    ]
+    return float((times[-1] - times[0]).total_seconds()) if times else 0.0
+
+
+def idle_minutes(meter: dict[str, Any], folder: Path, ended: Ended, scenario: Scenario) -> float:
+    """Return how long the throughput billed without being set up, asked or held."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    used = scenario.provisioning_minutes + ended.answering_seconds / 60
+    return float(meter["throughput_minutes"] - used - manifest["run"]["hold_minutes"])
+
+
+def _new_events(states: Any, arn: str) -> Iterator[list[dict[str, Any]]]:  # noqa: ANN401  # a boto3 client
+    seen, running = 0, True
+    while running:
+        running = states.describe_execution(executionArn=arn)["status"] == "RUNNING"
+        pages = states.get_paginator("get_execution_history").paginate(executionArn=arn)
+        events = [event for page in pages for event in page["events"]]
+        yield events[seen:]
+        seen = len(events)
+        if running:
+            time.sleep(_POLL_SECONDS)
+
+
+def download_run(bucket: str, folder: Path) -> Path | None:
+    """Copy all that the run wrote under its prefix to `folder/<run>/`."""
+    s3: Any = boto3.client("s3")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="runs/")
+    run: Path | None = None
+    for key in (item["Key"] for page in pages for item in page.get("Contents", [])):
+        target = folder / key.removeprefix("runs/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        s3.download_file(bucket, key, str(target))
+        run = folder / Path(key).parts[1]
+    return run
+
+
+def summary(ended: Ended, folder: Path | None, meter: dict[str, Any], left: list[str]) -> str:
+    """Say how it ended, with the figures a person looks for first."""
+    lines = ["", *_outcome(ended, folder), *_bill(meter)]
+    lines += [f"STILL RUNNING: {arn}" for arn in left] or ["Left running: nothing."]
+    if folder:
+        lines += [f"Report:  {_shown(folder / 'report.html')}"] if ended.error is None else []
+        lines += [f"Files:   {_shown(folder)}/"]
+    hours, minutes = divmod(round(ended.simulated_seconds / 60), 60)
+    lines += [f"Simulated duration {hours} h {minutes:02} min."]
+    return "\n".join(lines)
+
+
+def _shown(path: Path) -> str:
+    return os.path.relpath(path)
+
+
+def _outcome(ended: Ended, folder: Path | None) -> list[str]:
+    if ended.status != "SUCCEEDED" or folder is None:
+        return [f"Execution {ended.status}: {ended.error}", f"{ended.cause}", ""]
+    verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    losses = json.loads((folder / "losses.json").read_text(encoding="utf-8"))
+    return [
+        f"Verdict: {str(verdict['verdict']).upper()}",
+        f"         {verdict['reason']}",
+        f"Losses:  {losses['verdict']}",
+        f"Cost:    {_cost(folder)}",
+        "",
+    ]
+
+
+def _cost(folder: Path) -> str:
+    quote = json.loads((folder / "quote.json").read_text(encoding="utf-8"))
+    spent = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["spent_usd"]
+    return (
+        f"quoted ${quote['expected_usd']:,.2f} (at most ${quote['high_usd']:,.2f}), came to "
+        f"${spent:,.2f} by the price book"
+    )
+
+
+def _bill(meter: dict[str, Any]) -> list[str]:
+    lines = [f"Would have been paid: ${meter['total_usd']:,.2f}"]
+    for item in meter["items"]:
+        usd = "no published price" if item["usd"] is None else f"${item['usd']:,.2f}"
+        lines.append(f"  {item['what']}: {item['quantity']} {item['unit']}, {usd}")
+    return [*lines, ""]
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # the server's threads have nothing left to do, and nobody to tell of it

@@ -1,0 +1,135 @@
+"""Builds a layer's zip without Docker. The CDK CLI runs it when it publishes, never at synth.
+
+It prints the path of the zip on stdout, which is what the CLI expects of an asset's command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from stacks.constructs.target import Target
+
+REPOSITORY = Path(__file__).parents[2]
+REQUIREMENTS = REPOSITORY / "stacks" / "layers"
+CACHE = REPOSITORY / "build" / "layers"
+
+_RECIPE = "1"  # raise it when this file changes what a zip holds
+_LEAN = ("__pycache__", "tests", "sample_data", "bin", "include")
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest date that a zip can hold: same input, same bytes
+
+
+class LayerFailed(Exception):
+    """A layer cannot be built; the message says why."""
+
+
+def layer_hash(name: str, target: Target) -> str:
+    """Return the layer's identity: it follows from its requirements and its target alone."""
+    pins = "\n".join(_pins(name))
+    return hashlib.sha256(f"{_RECIPE}\n{target.label}\n{pins}".encode()).hexdigest()
+
+
+def command(name: str, target: Target) -> list[str]:
+    """Return the command that builds the layer, fit to run in any working directory."""
+    path = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})"
+    return [
+        sys.executable,
+        "-c",
+        f"{path}; import stacks.constructs.layers as it; it.main()",
+        name,
+        f"--python={target.python}",
+        f"--architecture={target.architecture}",
+        f"--hash={layer_hash(name, target)}",
+        *(["--on-host"] if target.on_host else []),
+    ]
+
+
+def build(name: str, target: Target, *, expected_hash: str, cache: Path = CACHE) -> Path:
+    """Return the layer's zip, from the cache if it was built before.
+
+    Raises
+    ------
+    LayerFailed
+        The template was made from other requirements, or pip could not install them; its own
+        words are in the message.
+    """
+    if layer_hash(name, target) != expected_hash:
+        raise LayerFailed(f"stacks/layers/{name}.txt has changed: synthesise again")
+    archive = cache / f"{expected_hash}.zip"
+    if not archive.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            root = Path(folder) / "layer"
+            _install(name, target, root / "python")
+            draft = Path(folder) / archive.name
+            _zip(root, draft)
+            draft.replace(archive)
+    return archive
+
+
+def _pins(name: str) -> list[str]:
+    lines = (REQUIREMENTS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    return sorted(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+
+
+def _install(name: str, target: Target, folder: Path) -> None:
+    fixed = ["--no-deps", "--no-compile", "--only-binary=:all:", "--quiet", "--no-input"]
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", *fixed]
+    pins = REQUIREMENTS / f"{name}.txt"
+    done = subprocess.run(
+        [*pip, *target.pip_options, f"--target={folder}", f"--requirement={pins}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise LayerFailed(f"pip could not install layer {name!r} ({pins}):\n{done.stderr.strip()}")
+    _strip(folder)
+
+
+def _strip(folder: Path) -> None:
+    # Tests, headers and scripts are a third of it and no function imports them.
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir() and path.name in _LEAN:
+            shutil.rmtree(path)
+
+
+def _zip(root: Path, archive: Path) -> None:
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as out:
+        for path in _files(root):
+            entry = zipfile.ZipInfo(path.relative_to(root).as_posix(), _EPOCH)
+            entry.external_attr = (0o755 if os.access(path, os.X_OK) else 0o644) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            out.writestr(entry, path.read_bytes())
+
+
+def _files(root: Path) -> Iterator[Path]:
+    return (path for path in sorted(root.rglob("*")) if path.is_file())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=sorted(path.stem for path in REQUIREMENTS.glob("*.txt")))
+    parser.add_argument("--python", required=True)
+    parser.add_argument("--architecture", required=True)
+    parser.add_argument("--on-host", action="store_true")
+    parser.add_argument("--hash", required=True, help="what the template was synthesised with")
+    given = parser.parse_args()
+    target = Target(given.python, given.architecture, on_host=given.on_host)
+    try:
+        archive = build(given.name, target, expected_hash=given.hash)
+    except LayerFailed as error:
+        sys.exit(str(error))
+    sys.stdout.write(f"{archive}\n")
+
+
+if __name__ == "__main__":
+    main()

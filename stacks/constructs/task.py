@@ -1,0 +1,114 @@
+"""The task that calls one function, the same in every machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Duration
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
+
+from stacks.constructs.retries import ALWAYS, Retry
+from stacks.constructs.steps import STEPS
+
+NOW = "{% $states.context.State.EnteredTime %}"
+NOTHING = "{% null %}"
+RESULT = "{% $states.result.Payload %}"
+EXECUTION = {
+    "name": "{% $states.context.Execution.Name %}",
+    "arn": "{% $states.context.Execution.Id %}",
+    "started_at": "{% $states.context.Execution.StartTime %}",
+}
+INPUT = "{% $states.context.Execution.Input %}"
+REGION = "$split($states.context.Execution.Id, ':')[3]"
+# Longer than the function's own limit: when a state gives up, its function has ended.
+_MARGIN_SECONDS = 60
+_MAX_CAUSE_CHARACTERS = 8000
+_SECONDS = {step.name: step.timeout_seconds for step in STEPS}
+
+# A function's error comes as JSON, other errors as plain text, and a long one may be cut anywhere:
+# only what is a whole JSON string is parsed, for an error in a catcher would skip all that
+# follows it. \x5c is the backslash, spelt so that no parser counts what stands behind it.
+_MESSAGE = (
+    r'/"errorMessage"\s*:\s*"([^"\x5c\x00-\x1f]*'
+    r'(?:\x5c(?:["\x5c\/bfnrt]|u[0-9a-fA-F]{4})[^"\x5c\x00-\x1f]*)*)"/'
+)
+CAUSE = (
+    "($given := $states.errorOutput.Cause; $text := $given ? $given : 'no cause was given'; "
+    f"$found := $match($text, {_MESSAGE}, 1); "
+    "$substring($exists($found) ? $parse('\"' & $found.groups[0] & '\"') : $text, "
+    f"0, {_MAX_CAUSE_CHARACTERS}))"
+)
+
+
+def failure(state: str, cause: str = CAUSE) -> dict[str, object]:
+    """Return what a catcher assigns: the failed state, its error and, in JSONata, the cause."""
+    return {
+        "state": state,
+        "error": "{% $states.errorOutput.Error %}",
+        "cause": f"{{% {cause} %}}",
+    }
+
+
+def invoke(  # noqa: PLR0913  # each is a part of the state that a caller may have to say
+    scope: Construct,
+    name: str,
+    function: lambda_.IFunction,
+    payload: Mapping[str, object],
+    *,
+    step: str | None = None,
+    assign: Mapping[str, object] | None = None,
+    outputs: object = RESULT,
+    retries: Sequence[Retry] = ALWAYS,
+) -> sfn.TaskStateBase:
+    """Make the state `name`, which calls the function of `step` (by default of the same name)."""
+    seconds = _SECONDS[step or name] + _MARGIN_SECONDS
+    task = tasks.LambdaInvoke.jsonata(
+        scope,
+        name,
+        lambda_function=function,
+        payload=sfn.TaskInput.from_object({"now": NOW, **payload}),
+        assign=assign,
+        outputs=outputs,
+        task_timeout=sfn.Timeout.duration(Duration.seconds(seconds)),
+        retry_on_service_exceptions=False,
+    )
+    for retry in retries:
+        retry.apply(task)
+    return task
+
+
+def wait_for_decision(  # noqa: PLR0913  # as above
+    scope: Construct,
+    name: str,
+    function: lambda_.IFunction,
+    payload: Mapping[str, object],
+    *,
+    assign: Mapping[str, object],
+    hours: str,
+    retries: Sequence[Retry],
+) -> sfn.CustomState:
+    """Make a state that calls a function with a token, and waits until somebody brings it back.
+
+    `hours` is a JSONata expression of how long; then it fails with States.Timeout.
+    """
+    # Written out, for the construct renders a time-out that is an expression as JSONPath does.
+    task = sfn.CustomState(
+        scope,
+        name,
+        state_json={
+            "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+            "Arguments": {
+                "FunctionName": function.function_arn,
+                "Payload": {"now": NOW, "token": "{% $states.context.Task.Token %}", **payload},
+            },
+            "Assign": dict(assign),
+            "TimeoutSeconds": f"{{% $round({hours} * 3600) %}}",
+        },
+    )
+    for retry in retries:
+        retry.apply(task)
+    return task

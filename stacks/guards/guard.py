@@ -1,0 +1,158 @@
+"""The guard outside the workflow: it cleans up after executions that could not do so themselves.
+
+An execution that is aborted or times out runs no further state, and a few errors of the service
+(States.Runtime, States.DataLimitExceeded) pass every catcher. So a rule on abnormal ends starts a
+machine that asks until the job is stopped and the throughput released: while a throughput is still
+being created, AWS may refuse to delete it for half an hour.
+
+It asks twice. Stopping an execution does not stop the function it had just called: one that was
+about to buy, or to start the job, does so after the guard has looked.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from stacks.constructs.access import allow
+from stacks.constructs.machine import Machine
+from stacks.constructs.retries import UNTIL_RELEASED
+from stacks.constructs.steps import STEPS
+from stacks.constructs.task import REGION, failure, invoke
+from stacks.environment import Environment
+from stacks.names import Names
+
+_ABNORMAL = ["ABORTED", "FAILED", "TIMED_OUT"]
+_TIMEOUT = Duration.hours(3)
+_MARGIN_SECONDS = 60
+# What must have ended before the guard looks again.
+_CREATORS = ("Start training", "Buy throughput")
+_UNDELIVERED_DAYS = 14
+
+
+class Guard(Construct):
+    """Rule, machine and the queue of events that could not be delivered to it."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        watched_arn: str,
+        stop_run: lambda_.IFunction,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        names = Names(environment.name)
+        self.machine = Machine(
+            self,
+            "Machine",
+            environment=environment,
+            name=names.of("guard"),
+            start=self._stop_run(stop_run),
+            functions=[stop_run],
+            timeout=_TIMEOUT,
+        ).machine
+        self.undelivered = self._queue(names.of("guard-undelivered"))
+        rule = events.Rule(
+            self,
+            "Rule",
+            rule_name=names.of("abnormal-end"),
+            description=f"Starts the guard when {names.state_machine} ends abnormally",
+            event_pattern=_abnormal_ends(watched_arn),
+        )
+        rule.add_target(self._target())
+
+    def _stop_run(self, function: lambda_.IFunction) -> sfn.IChainable:
+        left_behind = self._left_behind()
+        longest = max(step.timeout_seconds for step in STEPS if step.name in _CREATORS)
+        wait = sfn.Wait.jsonata(
+            self,
+            "Wait for running functions",
+            time=sfn.WaitTime.duration(Duration.seconds(longest + _MARGIN_SECONDS)),
+        )
+        first, again = (self._ask(name, function) for name in ("Stop run", "Stop run again"))
+        for task in (first, again):
+            task.add_catch(
+                left_behind, errors=["States.ALL"], assign={"failure": failure(task.state_id)}
+            )
+        return first.next(wait).next(again)
+
+    def _ask(self, name: str, function: lambda_.IFunction) -> sfn.TaskStateBase:
+        event = "$states.context.Execution.Input"
+        payload = {
+            "execution": f"{{% {event}.execution %}}",
+            "status": f"{{% {event}.status %}}",
+        }
+        return invoke(self, name, function, payload, step="Stop run", retries=UNTIL_RELEASED)
+
+    def _left_behind(self) -> sfn.Fail:
+        # Whoever gets the alarm opens this execution: it must say what to look at.
+        return sfn.Fail.jsonata(
+            self,
+            "Something is left behind",
+            error="{% $failure.error %}",
+            cause=(
+                f"{{% ($there := ' --region ' & {REGION}; "
+                "'A CUSTOMIZATION JOB OR A THROUGHPUT MAY STILL BILL after ' & "
+                "$states.context.Execution.Input.execution.arn & '. Look for them: aws bedrock "
+                "list-provisioned-model-throughputs' & $there & '; aws bedrock "
+                "list-model-customization-jobs --status-equals InProgress' & $there & "
+                "'. Cause: ' & $failure.cause) %}"
+            ),
+        )
+
+    def _target(self) -> targets.SfnStateMachine:
+        detail = events.EventField.from_path
+        role = iam.Role(
+            self,
+            "StartRole",
+            description="Lets the rule start the guard",
+            assumed_by=iam.ServicePrincipal("events.amazonaws.com"),
+            inline_policies={
+                "start": iam.PolicyDocument(
+                    statements=[allow(["states:StartExecution"], [self.machine.state_machine_arn])]
+                )
+            },
+        )
+        return targets.SfnStateMachine(
+            self.machine,
+            input=events.RuleTargetInput.from_object(
+                {
+                    "execution": {
+                        "name": detail("$.detail.name"),
+                        "arn": detail("$.detail.executionArn"),
+                        "started_at": detail("$.detail.startDate"),
+                    },
+                    "status": detail("$.detail.status"),
+                }
+            ),
+            role=role.without_policy_updates(),
+            dead_letter_queue=self.undelivered,
+            retry_attempts=185,
+            max_event_age=Duration.hours(24),
+        )
+
+    def _queue(self, name: str) -> sqs.Queue:
+        return sqs.Queue(
+            self,
+            "Undelivered",
+            queue_name=name,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(_UNDELIVERED_DAYS),
+        )
+
+
+def _abnormal_ends(watched_arn: str) -> events.EventPattern:
+    return events.EventPattern(
+        source=["aws.states"],
+        detail_type=["Step Functions Execution Status Change"],
+        detail={"status": _ABNORMAL, "stateMachineArn": [watched_arn]},
+    )

@@ -1,0 +1,426 @@
+"""The state machine, top to bottom as a run goes through it.
+
+What states make is in variables (`$run`, `$dataset`, …): small results that point to S3, never
+the data. A state's output is its function's result, so that the console shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from annotated_types import Le
+from aws_cdk import Duration, Intrinsic, Token
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from lambdas.domain.run.execution_input import ExecutionDefaults, ExecutionInput
+from stacks.constructs.retries import ALWAYS, UNTIL_ASKED, UNTIL_RELEASED, Retry
+from stacks.constructs.task import (
+    CAUSE,
+    EXECUTION,
+    INPUT,
+    NOTHING,
+    REGION,
+    RESULT,
+    failure,
+    invoke,
+    wait_for_decision,
+)
+
+_SLACK_HOURS = 24  # beside training, provisioning and hold: review, answers, judging, retries
+# A child execution's input holds 256 KiB (https://docs.aws.amazon.com/step-functions/latest/dg/
+# service-quotas.html, read 2026-11-23): the run stands beside the records.
+_MAX_BATCH_BYTES = 200_000
+_BATCH_RECORDS = 10  # what a function has begun with is what a stop loses
+_BATCHES_AT_ONCE = 2  # each asks eight at a time
+
+
+def timeout() -> Duration:
+    """Return how long an execution may take: longer than any input allows its phases to."""
+    hours = _most("max_training_hours") + _most("approval_hours")
+    minutes = _most("max_provisioning_minutes") + _most("hold_minutes")
+    return Duration.minutes(int(60 * (hours + _SLACK_HOURS) + minutes))
+
+
+def _most(field: str) -> float:
+    fields = ExecutionDefaults.model_fields | ExecutionInput.model_fields
+    bounds = fields[field].metadata
+    return next(float(str(each.le)) for each in bounds if isinstance(each, Le))
+
+
+class Workflow(Construct):
+    """Builds the states; `start` is the first of the run."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, functions: Mapping[str, lambda_.IFunction]
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._functions = functions
+        self._fail = self._run_failed()
+        self._notify_failure = self._notify_of_failure()
+        self._give_back = self._release_after_failure()
+        run = (
+            self._tune().next(self._serve()).next(self._release_and_judge()).next(self._conclude())
+        )
+        self.start = self._check().next(self._quote_and_approve(then=self._review(then=run)))
+
+    def _check(self) -> sfn.Chain:
+        nothing = dict.fromkeys(("quote", "approval", "review", "release"), NOTHING)
+        preflight = self._task(
+            "Check preflight",
+            {"input": INPUT, "execution": EXECUTION},
+            # Whatever fails from here on may say `$release` and `$quote`.
+            assign={"run": RESULT, **nothing},
+            with_run=False,
+        )
+        preflight.add_catch(
+            self._notify_failure,
+            errors=["States.ALL"],
+            assign={"run": NOTHING, **nothing, "failure": failure("Check preflight")},
+        )
+        validate = self._task("Validate dataset", assign={"dataset": RESULT})
+        self._on_failure(validate, self._notify_failure)
+        return preflight.next(validate)
+
+    def _quote_and_approve(self, then: sfn.IChainable) -> sfn.Chain:
+        """Nothing has been bought before this, and nothing is bought without it."""
+        quote = self._task("Quote cost", {"dataset": "{% $dataset %}"}, assign={"quote": RESULT})
+        self._on_failure(quote, self._notify_failure)
+        approve = self._approve()
+        approve.next(then)
+        asked = sfn.Condition.jsonata("{% $type($run.approval_hours) = 'number' %}")
+        choice = sfn.Choice.jsonata(self, "Approval required?")
+        return quote.next(choice.when(asked, approve).otherwise(then))
+
+    def _approve(self) -> sfn.CustomState:
+        approve = wait_for_decision(
+            self,
+            "Approve spend",
+            self._functions["Approve spend"],
+            {"run": "{% $run %}", "quote": "{% $quote %}"},
+            assign={"approval": "{% $states.result %}"},
+            hours="$run.approval_hours",
+            retries=UNTIL_ASKED,
+        )
+        silence = (
+            "'nobody decided within approval_hours = ' & $string($run.approval_hours) & ': that "
+            "is a rejection. Nothing was bought. Start a new execution, and have it approved'"
+        )
+        rejected = {**failure("Approve spend", silence), "error": "SpendRejected"}
+        approve.add_catch(
+            self._notify_failure, errors=["States.Timeout"], assign={"failure": rejected}
+        )
+        self._on_failure(approve, self._notify_failure)
+        return approve
+
+    def _review(self, then: sfn.IChainable) -> sfn.Choice:
+        """Nothing is trained on data that a judge finds unfit, where the input asks for that."""
+        plan = self._task(
+            "Plan review", {"dataset": "{% $dataset %}"}, assign={"review_plan": RESULT}
+        )
+        data = self._review_data()
+        summarise = self._task(
+            "Summarise review",
+            {"plan": "{% $review_plan %}", "results_key": "{% $review_results.Key %}"},
+            assign={"review": RESULT},
+        )
+        for state in (plan, data, summarise):
+            self._on_failure(state, self._notify_failure)
+        plan.next(data).next(summarise).next(then)
+        asked = sfn.Condition.jsonata("{% $run.review_data %}")
+        return sfn.Choice.jsonata(self, "Review requested?").when(asked, plan).otherwise(then)
+
+    def _review_data(self) -> sfn.DistributedMap:
+        # A token, for as text the construct takes an expression for a wrong name.
+        expression = Token.as_string(Intrinsic("{% $run.bucket %}"))
+        bucket = s3.Bucket.from_bucket_name(self, "RunBucket", expression)
+        written = "{% $states.result.ResultWriterDetails %}"
+        each = sfn.DistributedMap.jsonata(
+            self,
+            "Review data",
+            label="ReviewData",
+            item_reader=sfn.S3JsonLItemReader(bucket=bucket, key="{% $review_plan.items_key %}"),
+            # A child execution knows no variables: what it needs comes with the batch.
+            item_batcher=sfn.ItemBatcher(
+                max_items_per_batch=_BATCH_RECORDS,
+                max_input_bytes_per_batch=_MAX_BATCH_BYTES,
+                batch_input={"run": "{% $run %}"},
+            ),
+            max_concurrency=_BATCHES_AT_ONCE,
+            tolerated_failure_percentage=100,  # Summarise review counts, and says why they failed
+            result_writer_v2=sfn.ResultWriterV2(
+                bucket=bucket, prefix="{% $run.prefix & '/review' %}"
+            ),
+            map_execution_type=sfn.StateMachineType.STANDARD,
+            assign={"review_results": written},
+            outputs=written,
+        )
+        each.item_processor(self._review_records())
+        return each
+
+    def _review_records(self) -> sfn.TaskStateBase:
+        batch = {
+            "run": "{% $states.input.BatchInput.run %}",
+            "items": "{% $states.input.Items %}",
+        }
+        return self._task("Review records", batch, with_run=False)
+
+    def _tune(self) -> sfn.Chain:
+        stop = self._stop_training()
+        start = self._task("Start training", assign={"training": RESULT})
+        check = self._task(
+            "Check training", {"training": "{% $training %}"}, assign={"training": RESULT}
+        )
+        for state in (start, check):
+            self._on_failure(state, stop)
+        rest = self._read_and_answer()
+        start.next(self._until("Training done?", "$training.done", check, then=rest))
+        return sfn.Chain.custom(start, rest.end_states, rest)
+
+    def _read_and_answer(self) -> sfn.Chain:
+        read = self._task(
+            "Read loss curves", {"training": "{% $training %}"}, assign={"loss_curves": RESULT}
+        )
+        answer = self._task(
+            "Answer with base model", {"dataset": "{% $dataset %}"}, assign={"base_answers": RESULT}
+        )
+        for state in (read, answer):
+            self._on_failure(state, self._notify_failure)
+        return read.next(answer)
+
+    def _serve(self) -> sfn.Parallel:
+        """Everything between the purchase and the release: the block whose every exit releases."""
+        served = {
+            "throughput": "{% $states.result[0].throughput %}",
+            "tuned_answers": "{% $states.result[0].answers %}",
+        }
+        serve = sfn.Parallel.jsonata(self, "Serve tuned model", assign=served, outputs=served)
+        serve.branch(self._buy_and_answer())
+        self._on_failure(serve, self._give_back)
+        return serve
+
+    def _buy_and_answer(self) -> sfn.Chain:
+        # A branch's variables are its own and may not be called as any outside: `bought`.
+        buy = self._task(
+            "Buy throughput", {"training": "{% $training %}"}, assign={"bought": RESULT}
+        )
+        check = self._task(
+            "Check throughput", {"throughput": "{% $bought %}"}, assign={"bought": RESULT}
+        )
+        answer = self._task(
+            "Answer with tuned model",
+            {"dataset": "{% $dataset %}", "throughput": "{% $bought %}"},
+            outputs={"throughput": "{% $bought %}", "answers": RESULT},
+        )
+        return buy.next(self._until("Throughput ready?", "$bought.ready", check, then=answer))
+
+    def _release_and_judge(self) -> sfn.Parallel:
+        ended = {"release": "{% $states.result[0] %}", "judged": "{% $states.result[1] %}"}
+        both = sfn.Parallel.jsonata(self, "Release and judge", assign=ended, outputs=ended)
+        both.branch(self._hold_and_release(), self._judge())
+        self._on_failure(both, self._give_back)
+        return both
+
+    def _hold_and_release(self) -> sfn.Chain:
+        release = self._task("Release throughput", retries=UNTIL_RELEASED)
+        hold = sfn.Wait.jsonata(
+            self, "Hold throughput", time=sfn.WaitTime.seconds("{% $run.hold_minutes * 60 %}")
+        )
+        asked = sfn.Condition.jsonata("{% $run.hold_minutes > 0 %}")
+        choice = sfn.Choice.jsonata(self, "Hold requested?")
+        return sfn.Chain.start(choice.when(asked, hold.next(release)).otherwise(release))
+
+    def _judge(self) -> sfn.TaskStateBase:
+        """Judge beside a hold; a failure waits for the release instead of cutting the hold."""
+        judge = self._task(
+            "Judge answers",
+            {"base_answers": "{% $base_answers %}", "tuned_answers": "{% $tuned_answers %}"},
+            outputs={"judgements": RESULT},
+        )
+        judge.add_catch(
+            sfn.Pass.jsonata(self, "Judging failed"),
+            errors=["States.ALL"],
+            outputs={"failure": failure("Judge answers")},
+        )
+        return judge
+
+    def _conclude(self) -> sfn.Choice:
+        failed = sfn.Condition.jsonata("{% $exists($judged.failure) %}")
+        return (
+            sfn.Choice.jsonata(self, "Judged?")
+            .when(failed, self._notify_failure, assign={"failure": "{% $judged.failure %}"})
+            .otherwise(self._decide_and_report())
+        )
+
+    def _decide_and_report(self) -> sfn.Chain:
+        decide = self._task(
+            "Decide verdict",
+            {"judgements": "{% $judged.judgements %}"},
+            assign={"verdict": RESULT},
+        )
+        report = self._task("Write report", self._all_results(), assign={"report": RESULT})
+        for state in (decide, report):
+            self._on_failure(state, self._notify_failure)
+        return decide.next(report).next(self._notify()).next(self._run_succeeded())
+
+    def _all_results(self) -> dict[str, object]:
+        names = (
+            "dataset",
+            "quote",
+            "approval",
+            "review",
+            "training",
+            "loss_curves",
+            "throughput",
+            "release",
+            "base_answers",
+            "tuned_answers",
+            "verdict",
+        )
+        results: dict[str, object] = {name: f"{{% ${name} %}}" for name in names}
+        return {**results, "judgements": "{% $judged.judgements %}"}
+
+    def _notify(self) -> sfn.TaskStateBase:
+        notify = self._task(
+            "Notify",
+            {
+                "execution": EXECUTION,
+                "quote": "{% $quote %}",
+                "report": "{% $report %}",
+                "verdict": "{% $verdict %}",
+                "release": "{% $release %}",
+            },
+        )
+        complete = (
+            "'The run is complete and its report is at s3://' & $run.bucket & '/' & "
+            "$report.report_key & '. Only the notification failed: ' & "
+        )
+        self._on_failure(notify, self._fail, cause=f"{complete}{CAUSE}")
+        return notify
+
+    def _run_succeeded(self) -> sfn.Succeed:
+        return sfn.Succeed.jsonata(
+            self,
+            "Run succeeded",
+            outputs={
+                "run": "{% $run.name %}",
+                "verdict": "{% $verdict.verdict %}",
+                "reason": "{% $verdict.reason %}",
+                "report": "{% 's3://' & $run.bucket & '/' & $report.report_key %}",
+                "manifest": "{% 's3://' & $run.bucket & '/' & $report.manifest_key %}",
+            },
+        )
+
+    def _stop_training(self) -> sfn.TaskStateBase:
+        stop = self._task("Stop training")
+        self._add_to_failure(
+            stop,
+            "'; the customization job ' & $run.job_name & ' may still run, for it could not be "
+            "stopped (' & $because & '). Stop it: aws bedrock stop-model-customization-job "
+            f"--region ' & {REGION} & ' --job-identifier ' & $run.job_name",
+        )
+        stop.next(self._notify_failure)
+        return stop
+
+    def _release_after_failure(self) -> sfn.TaskStateBase:
+        release = self._task(
+            "Release throughput after failure",
+            assign={"release": RESULT},
+            function="Release throughput",
+            retries=UNTIL_RELEASED,
+        )
+        self._add_to_failure(
+            release,
+            "'; THE THROUGHPUT ' & $run.throughput_name & ' MAY STILL BILL $' & "
+            "$string($quote.throughput_usd_per_hour) & ' an hour, for it could not be released (' "
+            "& $because & '). The reaper tries again. Delete it by hand: aws bedrock "
+            f"delete-provisioned-model-throughput --region ' & {REGION} & "
+            "' --provisioned-model-id ' & $run.throughput_name",
+        )
+        release.next(self._notify_failure)
+        return release
+
+    def _notify_of_failure(self) -> sfn.TaskStateBase:
+        notify = self._task(
+            "Notify failure",
+            {
+                "execution": EXECUTION,
+                "run": "{% $run %}",
+                "quote": "{% $quote %}",
+                "release": "{% $release %}",
+                "failure": "{% $failure %}",
+            },
+            function="Notify",
+            with_run=False,
+        )
+        # That nobody could be told must not hide what there was to tell.
+        notify.add_catch(self._fail, errors=["States.ALL"])
+        notify.next(self._fail)
+        return notify
+
+    def _run_failed(self) -> sfn.Fail:
+        return sfn.Fail.jsonata(
+            self,
+            "Run failed",
+            error="{% $failure.error %}",
+            cause="{% $failure.state & ': ' & $failure.cause %}",
+        )
+
+    def _until(
+        self, question: str, yes: str, check: sfn.TaskStateBase, *, then: sfn.IChainable
+    ) -> sfn.Choice:
+        """Wait and check until the answer is yes; the function says how long to wait."""
+        variable, _, _ = yes.partition(".")
+        thing, *_ = question.lower().split()
+        wait = sfn.Wait.jsonata(
+            self,
+            f"Wait for {thing}",
+            time=sfn.WaitTime.seconds(f"{{% {variable}.wait_seconds %}}"),
+        )
+        choice = sfn.Choice.jsonata(self, question)
+        wait.next(check).next(choice)
+        return choice.when(sfn.Condition.jsonata(f"{{% {yes} %}}"), then).otherwise(wait)
+
+    def _on_failure(
+        self,
+        state: sfn.TaskStateBase | sfn.CustomState | sfn.Parallel | sfn.DistributedMap,
+        handler: sfn.IChainable,
+        cause: str = CAUSE,
+    ) -> None:
+        state.add_catch(
+            handler, errors=["States.ALL"], assign={"failure": failure(state.state_id, cause)}
+        )
+
+    def _add_to_failure(self, state: sfn.TaskStateBase, text: str) -> None:
+        """Where cleaning up fails too: keep the first failure, and say what may be left."""
+        kept: dict[str, object] = {
+            "state": "{% $failure.state %}",
+            "error": "{% $failure.error %}",
+            "cause": f"{{% ($because := {CAUSE}; $failure.cause & {text}) %}}",
+        }
+        state.add_catch(self._notify_failure, errors=["States.ALL"], assign={"failure": kept})
+
+    def _task(  # noqa: PLR0913  # each is a part of the state that a caller may have to say
+        self,
+        name: str,
+        payload: Mapping[str, object] | None = None,
+        *,
+        assign: Mapping[str, object] | None = None,
+        outputs: object = RESULT,
+        function: str | None = None,
+        retries: tuple[Retry, ...] = ALWAYS,
+        with_run: bool = True,
+    ) -> sfn.TaskStateBase:
+        run = {"run": "{% $run %}"} if with_run else {}
+        return invoke(
+            self,
+            name,
+            self._functions[function or name],
+            {**run, **(payload or {})},
+            step=function,
+            assign=assign,
+            outputs=outputs,
+            retries=retries,
+        )

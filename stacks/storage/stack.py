@@ -1,0 +1,142 @@
+"""What lasts: the artefact bucket, its access logs and, where the environment asks, its key."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from stacks.constructs.removal import kept_or_not
+from stacks.environment import Environment
+from stacks.names import Names
+
+_ACCESS_LOG_DAYS = 90
+_NONCURRENT_DAYS = 30
+_UNFINISHED_UPLOAD_DAYS = 7
+
+
+class StorageStack(Stack):
+    """Datasets and runs of one environment."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        env: cdk.Environment,
+        tags: dict[str, str],
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            description="Fine-tuning on Amazon Bedrock: datasets and what the runs leave",
+            env=env,
+            tags=tags,
+            termination_protection=environment.storage.retain,
+        )
+        self._environment = environment
+        self._removal = kept_or_not(environment)
+        self.key = self._key() if environment.storage.encryption == "kms" else None
+        self.artefacts = self._artefacts(self._access_logs())
+        self._outputs()
+
+    def _key(self) -> kms.Key:
+        names = Names(self._environment.name)
+        key = kms.Key(
+            self,
+            "Key",
+            alias=names.state_machine,
+            description=f"Artefacts, custom models and notifications of {names.state_machine}",
+            enable_key_rotation=True,
+            removal_policy=self._removal,
+        )
+        key.add_to_resource_policy(self._alarms_reach_the_topic())
+        return key
+
+    def _alarms_reach_the_topic(self) -> iam.PolicyStatement:
+        # An alarm publishes as CloudWatch itself, a budget as AWS Budgets, and each needs the key
+        # of an encrypted topic. AWS's examples have no condition, and one that a service does not
+        # fulfil would lose every alarm.
+        return iam.PolicyStatement(
+            sid="AlarmsReachTheTopic",
+            principals=[
+                iam.ServicePrincipal(f"{service}.amazonaws.com")
+                for service in ("cloudwatch", "budgets")
+            ],
+            actions=["kms:Decrypt", "kms:GenerateDataKey"],
+            resources=["*"],
+        )
+
+    def _access_logs(self) -> s3.Bucket:
+        return s3.Bucket(
+            self,
+            "AccessLogs",
+            bucket_name=f"{self._bucket_name}-logs",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            lifecycle_rules=[s3.LifecycleRule(expiration=Duration.days(_ACCESS_LOG_DAYS))],
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            removal_policy=self._removal,
+            auto_delete_objects=not self._environment.storage.retain,
+        )
+
+    def _artefacts(self, access_logs: s3.Bucket) -> s3.Bucket:
+        encryption = s3.BucketEncryption.KMS if self.key else s3.BucketEncryption.S3_MANAGED
+        return s3.Bucket(
+            self,
+            "Artefacts",
+            bucket_name=self._bucket_name,
+            encryption=encryption,
+            encryption_key=self.key,
+            bucket_key_enabled=True if self.key else None,
+            versioned=True,
+            lifecycle_rules=self._lifecycle(),
+            server_access_logs_bucket=access_logs,
+            server_access_logs_prefix="artefacts/",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            removal_policy=self._removal,
+            auto_delete_objects=not self._environment.storage.retain,
+        )
+
+    def _lifecycle(self) -> list[s3.LifecycleRule]:
+        days = self._environment.storage.expire_runs_after_days
+        return [
+            s3.LifecycleRule(id="old-runs", prefix="runs/", expiration=Duration.days(days)),
+            s3.LifecycleRule(
+                id="old-approvals", prefix="approvals/", expiration=Duration.days(days)
+            ),
+            s3.LifecycleRule(
+                id="old-versions", noncurrent_version_expiration=Duration.days(_NONCURRENT_DAYS)
+            ),
+            s3.LifecycleRule(
+                id="unfinished-uploads",
+                abort_incomplete_multipart_upload_after=Duration.days(_UNFINISHED_UPLOAD_DAYS),
+            ),
+        ]
+
+    @property
+    def _bucket_name(self) -> str:
+        names = Names(self._environment.name)
+        return names.bucket(account=self.account, region=self.region)
+
+    def _outputs(self) -> None:
+        CfnOutput(
+            self,
+            "BucketName",
+            value=self.artefacts.bucket_name,
+            description="Holds datasets/ and runs/",
+        )
+        CfnOutput(
+            self,
+            "UploadDatasetCommand",
+            value=f".venv/bin/python -m dataset upload --env {self._environment.name} FOLDER",
+            description="FOLDER holds training.jsonl, evaluation.jsonl and, if any, "
+            "validation.jsonl",
+        )

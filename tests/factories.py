@@ -1,0 +1,277 @@
+"""One made-up run, as the states hand it on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lambdas.domain.cost.price_book import PriceBook
+from lambdas.domain.cost.quote import Quote, make_quote
+from lambdas.domain.data_review.results import DataReview
+from lambdas.domain.run.contracts import (
+    Answers,
+    Dataset,
+    Execution,
+    Judgements,
+    LossCurves,
+    QuotedCost,
+    Release,
+    ReviewOutcome,
+    ReviewRow,
+    Run,
+    Throughput,
+    Training,
+    Verdict,
+    WriteReportRequest,
+)
+from lambdas.domain.run.names import names_of
+from tests.fakes.bedrock import ACCOUNT, REGION, arn
+from tests.fakes.s3 import BUCKET
+
+NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+EXECUTION = Execution(
+    name="first-try",
+    arn=f"arn:aws:states:{REGION}:{ACCOUNT}:execution:bedrock-tuning-dev:first-try",
+    started_at=NOW - timedelta(hours=3),
+)
+NAMES = names_of("dev", EXECUTION.name, EXECUTION.arn)
+PREFIX = f"runs/{NAMES.run}"
+
+
+def run(**changes: object) -> Run:
+    values: dict[str, Any] = {
+        "name": NAMES.run,
+        "execution_arn": EXECUTION.arn,
+        "environment": "dev",
+        "started_at": EXECUTION.started_at,
+        "bucket": BUCKET,
+        "prefix": PREFIX,
+        "model": "claude-3-haiku",
+        "training_key": "datasets/default/training.jsonl",
+        "validation_key": "datasets/default/validation.jsonl",
+        "evaluation_key": "datasets/default/evaluation.jsonl",
+        "system_prompt": None,
+        "hyperparameters": {"epochCount": "10"},
+        "job_name": NAMES.job,
+        "custom_model_name": NAMES.custom_model,
+        "throughput_name": NAMES.throughput,
+        "client_token": NAMES.client_token,
+        "model_units": 1,
+        "hold_minutes": 0,
+        "judge_model": "nova-pro",
+        "max_answer_tokens": 300,
+        "max_failed_answers_percent": 10,
+        "max_training_hours": 24,
+        "max_phase_hours": 6,
+        "max_provisioning_minutes": 60,
+        "max_cost_usd": 400,
+        "review_data": False,
+        "min_review_score": None,
+        "max_review_usd": 2,
+        "approval_hours": None,
+        "fail_on_warnings": (),
+    }
+    return Run.model_validate(values | changes)
+
+
+def training(**changes: object) -> Training:
+    values: dict[str, Any] = {
+        "job_arn": arn("model-customization-job", "abcdefghijkl"),
+        "status": "Completed",
+        "phase": "Completed",
+        "phase_status": "Completed",
+        "phase_age_minutes": 0,
+        "age_minutes": 118,
+        "done": True,
+        "wait_seconds": 300,
+        "custom_model_arn": arn("custom-model", "base/abcdefghijkl"),
+    }
+    return Training.model_validate(values | changes)
+
+
+def dataset(**changes: object) -> Dataset:
+    values: dict[str, Any] = {
+        "training_records": 96,
+        "validation_records": 32,
+        "evaluation_examples": 3,
+        "training_tokens": 12_345,
+        "evaluation_tokens": 600,
+        "warnings": 1,
+        "system_prompt": "Answer briefly.",
+        "findings_key": f"{PREFIX}/validation.json",
+    }
+    return Dataset.model_validate(values | changes)
+
+
+def throughput(**changes: object) -> Throughput:
+    values: dict[str, Any] = {
+        "throughput_arn": arn("provisioned-model", "mnopqrstuvwx"),
+        "name": NAMES.throughput,
+        "status": "InService",
+        "bought_at": NOW - timedelta(minutes=25),
+        "release_by": NOW + timedelta(minutes=95),
+        "age_minutes": 21,
+        "ready": True,
+        "wait_seconds": 15,
+    }
+    return Throughput.model_validate(values | changes)
+
+
+def answers(side: str, **changes: object) -> Answers:
+    values: dict[str, Any] = {
+        "answered": 3,
+        "failed": 0,
+        "input_tokens": 330,
+        "output_tokens": 210,
+        "answers_key": f"{PREFIX}/answers-{side}.jsonl",
+    }
+    return Answers.model_validate(values | changes)
+
+
+def quote(**changes: object) -> Quote:
+    """Return the quote of the made-up run, at prices that include a training of Claude 3 Haiku."""
+    return make_quote(run(**changes), dataset(), PriceBook.load(PRICES), REGION)
+
+
+PRICES = {"claude-3-haiku": {"training_usd_per_1k_tokens": 0.004}}
+QUOTED = QuotedCost(
+    low_usd=44,
+    expected_usd=55.69,
+    high_usd=264,
+    throughput_usd_per_hour=132,
+    summary="…",
+    quote_key=f"{PREFIX}/quote.json",
+)
+
+
+REVIEWED = ReviewOutcome(
+    reviewed=31,
+    failed=1,
+    mean_score=7.9,
+    poor=2,
+    usd=0.0213,
+    review_key=f"{PREFIX}/review.json",
+    rows_key=f"{PREFIX}/review/rows.jsonl",
+)
+
+
+def data_review(**changes: object) -> DataReview:
+    worst = ReviewRow(
+        line=41,
+        prompt="What is <i>a hold</i>?",
+        score=2,
+        scores={"correct": 2, "grounded": 5, "clear": 9, "consistent": 10},
+        reason="The <b>year</b> is wrong.",
+    )
+    values: dict[str, Any] = {
+        "judge_model": "nova-pro",
+        "plan": {
+            "records": 96,
+            "planned": 32,
+            "every": 3,
+            "too_long": 0,
+            "worst_usd": 0.19,
+            "items_key": f"{PREFIX}/review/items.jsonl",
+        },
+        "min_review_score": 6,
+        "summary": {
+            "records": 96,
+            "reviewed": 31,
+            "failed": 1,
+            "not_reviewed": 64,
+            "mean_score": 7.9,
+            "criterion_means": {"correct": 8.2, "grounded": 8.9, "clear": 9, "consistent": 9.5},
+            "poor_score": 6,
+            "poor": 2,
+            "poor_percent": 6.5,
+            "input_tokens": 20_000,
+            "output_tokens": 1_600,
+            "usd": 0.0213,
+            "worst": [worst],
+        },
+    }
+    return DataReview.model_validate(values | changes)
+
+
+def report_request(**changes: object) -> WriteReportRequest:
+    values: dict[str, Any] = {
+        "run": run(),
+        "now": NOW,
+        "dataset": dataset(),
+        "quote": QUOTED,
+        "approval": None,
+        "review": None,
+        "training": training(),
+        "loss_curves": LossCurves(
+            epochs=7,
+            best_epoch=6,
+            final_training_loss=0.353,
+            best_validation_loss=1.476,
+            final_validation_loss=1.496,
+            over_fit=True,
+            verdict="Validation loss was lowest in epoch 6.",
+            losses_key=f"{PREFIX}/losses.json",
+            svg_key=f"{PREFIX}/losses.svg",
+            png_key=f"{PREFIX}/losses.png",
+        ),
+        "throughput": throughput(),
+        "release": Release(
+            found=True, throughput_arn=throughput().throughput_arn, billed_minutes=25
+        ),
+        "base_answers": answers("base"),
+        "tuned_answers": answers("tuned", failed=1, answered=2),
+        "judgements": Judgements(
+            judged=2,
+            failed=1,
+            input_tokens=900,
+            output_tokens=80,
+            base_correctness=2.5,
+            tuned_correctness=7.0,
+            judgements_key=f"{PREFIX}/judgements.jsonl",
+        ),
+        "verdict": Verdict(
+            verdict="not decisive",
+            reason="Over 2 questions the tuned model's mean correctness is 7.00 against 2.50.",
+            questions=2,
+            wins=2,
+            ties=0,
+            losses=0,
+            base_correctness=2.5,
+            tuned_correctness=7.0,
+            verdict_key=f"{PREFIX}/verdict.json",
+        ),
+    }
+    return WriteReportRequest.model_validate(values | changes)
+
+
+JUDGEMENTS: list[dict[str, Any]] = [
+    {
+        "id": "q-1",
+        "question": "What does <b>Guardrails</b> do?",
+        "reference_answer": "It filters harmful content & more.",
+        "topic": "Guardrails",
+        "base": {"answer": "<script>alert(1)</script>", "score": 2, "reason": "Wrong."},
+        "tuned": {
+            "answer": "It filters content.",
+            "score": 8,
+            "reason": "Right.",
+            "truncated": True,
+        },
+    },
+    {
+        "id": "q-2",
+        "question": "What is an agent?",
+        "reference_answer": "It plans and calls APIs.",
+        "topic": "Agents",
+        "base": {"answer": "A person.", "score": 3, "reason": "Not in Bedrock."},
+        "tuned": {"answer": "It calls APIs.", "score": 6, "reason": "Planning is missing."},
+    },
+    {
+        "id": "q-3",
+        "question": "What is a model unit?",
+        "reference_answer": "A unit of throughput.",
+        "topic": "Agents",
+        "base": {"answer": "A unit.", "judge_error": "OutOfSchema: score is 11"},
+        "tuned": {"error": "Throttled: could not ask"},
+    },
+]

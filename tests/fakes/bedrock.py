@@ -1,0 +1,163 @@
+"""Bedrock, its runtime and SNS in memory, refusing as the services do."""
+
+# a fake takes any request, as the client does
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.fakes.s3 import client_error
+
+ACCOUNT = "123456789012"
+REGION = "us-west-2"
+
+
+def arn(kind: str, name: str) -> str:
+    return f"arn:aws:bedrock:{REGION}:{ACCOUNT}:{kind}/{name}"
+
+
+class Failing:
+    """Raises what stands in `failures` for an operation, in turn, before the call has an effect."""
+
+    def __init__(self) -> None:
+        self.failures: dict[str, list[Exception]] = {}
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self._lock = threading.Lock()
+
+    def fail(self, operation: str, *codes: str) -> None:
+        self.failures[operation] = [client_error(code, operation=operation) for code in codes]
+
+    def called(self, operation: str) -> list[dict[str, Any]]:
+        return [request for name, request in self.calls if name == operation]
+
+    def _enter(self, operation: str, request: dict[str, Any]) -> None:
+        with self._lock:
+            self.calls.append((operation, request))
+            pending = self.failures.get(operation)
+            if pending:
+                raise pending.pop(0)
+
+
+class FakeBedrock(Failing):
+    """The control plane: what a test sets in `jobs` and `throughputs` is what there is."""
+
+    def __init__(self, now: datetime) -> None:
+        super().__init__()
+        self.now = now
+        self.meta = SimpleNamespace(region_name=REGION)
+        self.jobs: dict[str, dict[str, Any]] = {}
+        self.throughputs: dict[str, dict[str, Any]] = {}
+
+    def get_model_customization_job(self, **request: Any) -> dict[str, Any]:
+        self._enter("GetModelCustomizationJob", request)
+        return _find(self.jobs, "jobArn", request["jobIdentifier"])
+
+    def create_model_customization_job(self, **request: Any) -> dict[str, Any]:
+        self._enter("CreateModelCustomizationJob", request)
+        name = request["jobName"]
+        if name in self.jobs:
+            raise client_error("ConflictException")
+        self.jobs[name] = self.job(name)
+        return {"jobArn": self.jobs[name]["jobArn"]}
+
+    def stop_model_customization_job(self, **request: Any) -> dict[str, Any]:
+        self._enter("StopModelCustomizationJob", request)
+        job = _find(self.jobs, "jobArn", request["jobIdentifier"])
+        if job["status"] != "InProgress":
+            raise client_error("ConflictException")
+        job["status"] = "Stopping"
+        return {}
+
+    def get_provisioned_model_throughput(self, **request: Any) -> dict[str, Any]:
+        self._enter("GetProvisionedModelThroughput", request)
+        return _find(self.throughputs, "provisionedModelArn", request["provisionedModelId"])
+
+    def create_provisioned_model_throughput(self, **request: Any) -> dict[str, Any]:
+        self._enter("CreateProvisionedModelThroughput", request)
+        name = request["provisionedModelName"]
+        self.throughputs[name] = self.throughput(name)
+        return {"provisionedModelArn": self.throughputs[name]["provisionedModelArn"]}
+
+    def delete_provisioned_model_throughput(self, **request: Any) -> dict[str, Any]:
+        self._enter("DeleteProvisionedModelThroughput", request)
+        found = _find(self.throughputs, "provisionedModelArn", request["provisionedModelId"])
+        del self.throughputs[found["provisionedModelName"]]
+        return {}
+
+    def job(self, name: str, status: str = "InProgress", **members: Any) -> dict[str, Any]:
+        return {
+            "jobArn": arn("model-customization-job", "abcdefghijkl"),
+            "jobName": name,
+            "status": status,
+            "creationTime": self.now,
+            **members,
+        }
+
+    def throughput(self, name: str, status: str = "Creating", **members: Any) -> dict[str, Any]:
+        return {
+            "provisionedModelArn": arn("provisioned-model", "mnopqrstuvwx"),
+            "provisionedModelName": name,
+            "status": status,
+            "creationTime": self.now,
+            **members,
+        }
+
+
+class FakeRuntime(Failing):
+    """Converse: `reply` makes the response of a request; failures are by `Converse`."""
+
+    def __init__(self, reply: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
+        super().__init__()
+        self.reply = reply
+
+    def converse(self, **request: Any) -> dict[str, Any]:
+        self._enter("Converse", request)
+        return self.reply(request)
+
+
+class FakeSns(Failing):
+    def publish(self, **request: Any) -> dict[str, Any]:
+        self._enter("Publish", request)
+        return {"MessageId": "1"}
+
+
+def said(text: str, stop_reason: str = "end_turn") -> dict[str, Any]:
+    return _response([{"text": text}], stop_reason)
+
+
+def used_tool(tool_input: object) -> dict[str, Any]:
+    content = {"toolUse": {"toolUseId": "1", "name": "record_correctness", "input": tool_input}}
+    return _response([content], "tool_use")
+
+
+def question_in(request: Mapping[str, Any]) -> str:
+    text: str = request["messages"][0]["content"][0]["text"]
+    return text
+
+
+def install(monkeypatch: pytest.MonkeyPatch, **clients: Failing) -> None:
+    """Make the adapters use these clients: bedrock, bedrock_runtime, sns."""
+    by_name = {name.replace("_", "-"): fake for name, fake in clients.items()}
+    for module in ("customization_jobs", "throughputs", "converse", "topic"):
+        monkeypatch.setattr(f"lambdas.aws.{module}.client", by_name.__getitem__)
+
+
+def _response(content: list[dict[str, Any]], stop_reason: str) -> dict[str, Any]:
+    return {
+        "output": {"message": {"role": "assistant", "content": content}},
+        "stopReason": stop_reason,
+        "usage": {"inputTokens": 11, "outputTokens": 7},
+    }
+
+
+def _find(things: dict[str, dict[str, Any]], arn_member: str, identifier: str) -> dict[str, Any]:
+    for name, thing in things.items():
+        if identifier in {name, thing[arn_member]}:
+            return thing
+    raise client_error("ResourceNotFoundException", 404)

@@ -1,0 +1,69 @@
+"""The table [validation]: what *Validate dataset* may ask, only where an environment wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacks.environment import Environment, Validation
+from stacks.review.nag import suppressions
+from stacks.review.snapshot import synthesise
+from tests.stacks.test_policies import findings
+from tests.stacks.test_roles import listed, role, statements
+
+Resources = Mapping[str, dict[str, Any]]
+ASKS = {"comprehend:DetectPiiEntities", "bedrock:CountTokens"}
+
+
+@pytest.fixture(scope="module")
+def asking(environments: Mapping[str, Environment]) -> Environment:
+    validation = Validation(comprehend_max_usd=2.5, count_tokens=True)
+    return environments["local"].model_copy(update={"validation": validation})
+
+
+@pytest.fixture(scope="module")
+def wanted(asking: Environment, tmp_path_factory: pytest.TempPathFactory) -> Resources:
+    stacks = synthesise(asking, tmp_path_factory.mktemp("asking"))
+    return dict(stacks["pipeline"]["Resources"])
+
+
+def asked(resources: Resources) -> dict[str, list[str]]:
+    return {
+        action: listed(each["Resource"])
+        for each in statements(role(resources, "FunctionsValidateDatasetRole"))
+        for action in listed(each["Action"])
+        if action in ASKS
+    }
+
+
+def variables(resources: Resources) -> dict[str, str]:
+    [found] = [
+        each["Properties"]["Environment"]["Variables"]
+        for name, each in resources.items()
+        if each["Type"] == "AWS::Lambda::Function" and name.startswith("FunctionsValidateDataset")
+    ]
+    return dict(found)
+
+
+def test_by_default_nothing_may_be_asked(stacks: Mapping[str, dict[str, Any]]) -> None:
+    resources = stacks["pipeline"]["Resources"]
+    assert asked(resources) == {}
+    assert not {"COMPREHEND_MAX_USD", "COUNT_TOKENS"} & set(variables(resources))
+
+
+def test_where_it_is_wanted_the_function_is_told_and_allowed(wanted: Resources) -> None:
+    assert variables(wanted)["COMPREHEND_MAX_USD"] == "2.5"
+    assert variables(wanted)["COUNT_TOKENS"] == "true"
+    allowed = asked(wanted)
+    assert allowed["comprehend:DetectPiiEntities"] == ["*"]
+    models = allowed["bedrock:CountTokens"]
+    assert models
+    assert all("::foundation-model/" in each and "*" not in each for each in models)
+
+
+def test_the_one_wildcard_more_has_its_reason(asking: Environment, tmp_path: Path) -> None:
+    found = findings(asking, tmp_path)
+    assert found == {(each.path, each.finding) for each in suppressions(asking)}

@@ -1,0 +1,462 @@
+"""What holds for every run, decision and clean-up, proven on the rendered state machines."""
+
+import copy
+import importlib
+import inspect
+import json
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from lambdas.domain.data_review import results as review_results
+from lambdas.domain.run import contracts
+from lambdas.domain.run.execution_input import ExecutionDefaults
+from stacks.constructs.steps import PIPELINE_STEPS, STEPS, Step
+from stacks.constructs.task import failure
+from stacks.review.diagram import state_diagram
+from tests.stacks.asl import END, Graph, Node, evaluate, expressions, inner, unassigned
+
+Machine = dict[str, Any]
+Machines = Mapping[str, Machine]
+Functions = Mapping[str, dict[str, Any]]
+
+# Some states call the function of another.
+CALLED = {
+    "List what is left": "List resources",
+    "Notify failure": "Notify",
+    "Release throughput after failure": "Release throughput",
+    "Stop run again": "Stop run",
+}
+# What no machine calls: rules do.
+BY_RULE = {"Reap leftovers", "Inspect purchase"}
+RETRIED = {"Throttled", "ServiceUnavailable", "Lambda.Unknown", "Sandbox.Timedout"}
+FIELDS = {
+    "Task": {"Resource", "Arguments", "TimeoutSeconds", "Retry", "Catch", "Assign", "Output"},
+    "Parallel": {"Branches", "Retry", "Catch", "Assign", "Output"},
+    "Map": {
+        "ItemReader",
+        "ItemBatcher",
+        "ItemProcessor",
+        "ResultWriter",
+        "Label",
+        "MaxConcurrency",
+        "ToleratedFailurePercentage",
+        "Catch",
+        "Assign",
+        "Output",
+    },
+    "Choice": {"Choices", "Default", "Assign", "Output"},
+    "Wait": {"Seconds", "Assign", "Output"},
+    "Pass": {"Assign", "Output"},
+    "Succeed": {"Output"},
+    "Fail": {"Error", "Cause"},
+}
+ANY_STATE = {"Type", "Comment", "QueryLanguage", "Next", "End"}
+
+
+def releases(name: str) -> bool:
+    return CALLED.get(name, name) == "Release throughput"
+
+
+def escapes(machine: Machine) -> set[str]:
+    """Return how a run can end after the purchase without having asked for a release."""
+    reached = Graph(machine).reach("Buy throughput", past=releases)
+    return reached & {END, "Run succeeded", "Run failed", "Notify failure", "Judged?"}
+
+
+def step_of(name: str) -> Step:
+    return next(step for step in STEPS if step.name == CALLED.get(name, name))
+
+
+def handler(name: str) -> Callable[..., Any]:
+    """Return the typed function that the state calls."""
+    module = importlib.import_module(f"lambdas.handlers.{step_of(name).module}")
+    act: Callable[..., Any] = inspect.unwrap(module.handler)
+    return act
+
+
+def hints(name: str) -> dict[str, Any]:
+    return typing.get_type_hints(handler(name))
+
+
+def test_no_path_from_the_purchase_avoids_the_release(workflow: Machine) -> None:
+    assert escapes(workflow) == set()
+
+
+def without_catch(machine: Machine) -> None:
+    del machine["States"]["Serve tuned model"]["Catch"]
+
+
+def caught_elsewhere(machine: Machine) -> None:
+    machine["States"]["Serve tuned model"]["Catch"][0]["Next"] = "Notify failure"
+
+
+def catch_of_one_error(machine: Machine) -> None:
+    machine["States"]["Release and judge"]["Catch"][0]["ErrorEquals"] = ["AnswersFailed"]
+
+
+def release_optional(machine: Machine) -> None:
+    hold = machine["States"]["Release and judge"]["Branches"][0]
+    hold["States"]["Hold requested?"]["Default"] = "Leave it"
+    hold["States"]["Leave it"] = {"Type": "Pass", "End": True}
+
+
+def judged_first(machine: Machine) -> None:
+    machine["States"]["Serve tuned model"]["Next"] = "Judged?"
+
+
+@pytest.mark.parametrize(
+    "spoil", [without_catch, caught_elsewhere, catch_of_one_error, release_optional, judged_first]
+)
+def test_the_proof_notices(workflow: Machine, spoil: Callable[[Machine], None]) -> None:
+    spoilt = copy.deepcopy(workflow)
+    spoil(spoilt)
+    assert escapes(spoilt)
+
+
+def test_the_purchase_is_alone_under_its_catch(workflow: Machine) -> None:
+    buyers = [node for node in Graph(workflow).nodes.values() if "Buy" in node.name]
+    assert [(node.name, node.parent) for node in buyers] == [
+        ("Buy throughput", "Serve tuned model")
+    ]
+
+
+def test_every_state_can_be_reached(machines: Machines) -> None:
+    for machine in machines.values():
+        graph = Graph(machine)
+        assert graph.reach(graph.start) - {END} == {*graph.nodes}
+
+
+def test_every_transition_stays_within_its_machine(machines: Machines) -> None:
+    for machine in machines.values():
+        _check_transitions(machine)
+
+
+def _check_transitions(machine: Machine) -> None:
+    assert machine["StartAt"] in machine["States"]
+    for name, state in machine["States"].items():
+        targets = [state.get("Next"), state.get("Default")]
+        targets += [each["Next"] for each in state.get("Choices", []) + state.get("Catch", [])]
+        assert {each for each in targets if each} <= {*machine["States"]}, name
+        ends = state.get("End", False) + ("Next" in state) + (state["Type"] in {"Succeed", "Fail"})
+        assert ends == (state["Type"] != "Choice"), f"{name} must go on or end"
+        for inside in inner(state):
+            _check_transitions(inside)
+
+
+def test_states_have_the_fields_of_their_type_in_jsonata(machines: Machines) -> None:
+    for machine in machines.values():
+        for node in Graph(machine).nodes.values():
+            assert {*node.state} <= ANY_STATE | FIELDS[node.state["Type"]], node.name
+        assert machine["QueryLanguage"] == "JSONata"
+
+
+def all_tasks(machines: Machines) -> list[Node]:
+    return [task for machine in machines.values() for task in Graph(machine).tasks()]
+
+
+def retried(task: Node) -> set[str]:
+    return {error for retry in task.state["Retry"] for error in retry["ErrorEquals"]}
+
+
+def test_every_task_is_retried_and_caught(machines: Machines) -> None:
+    for machine in machines.values():
+        for task in Graph(machine).tasks():
+            assert retried(task) >= RETRIED, task.name
+            assert Graph(machine)._on_failure(task.name) - {END}, task.name  # noqa: SLF001  # ours
+
+
+def test_every_task_outlives_its_function(machines: Machines, functions: Functions) -> None:
+    for task in all_tasks(machines):
+        function = functions[task.state["Arguments"]["FunctionName"].strip("${}")]
+        assert shortest_seconds(task.state) > function["Timeout"], task.name
+
+
+def shortest_seconds(state: Mapping[str, Any]) -> float:
+    """Return the time-out; where it is an expression, for the shortest that an input may give."""
+    given = state["TimeoutSeconds"]
+    if not isinstance(given, str):
+        return float(given)
+    hours = ExecutionDefaults.model_json_schema()["properties"]["approval_hours"]["minimum"]
+    return float(evaluate(given, run={"approval_hours": hours}))
+
+
+def test_only_a_silent_person_is_not_asked_again(machines: Machines) -> None:
+    for task in all_tasks(machines):
+        asks_again = "States.Timeout" in retried(task) or "States.ALL" in retried(task)
+        assert asks_again == (task.name != "Approve spend"), task.name
+
+
+def test_a_busy_throughput_is_asked_to_go_for_an_hour(machines: Machines) -> None:
+    busy = {
+        task.name: retry
+        for task in all_tasks(machines)
+        for retry in task.state["Retry"]
+        if "ThroughputBusy" in retry["ErrorEquals"]
+    }
+    releasing = {"Release throughput", "Release throughput after failure", "Delete resources"}
+    assert {*busy} == releasing | {"Stop run", "Stop run again"}
+    for retry in busy.values():
+        assert retry["IntervalSeconds"] * retry["MaxAttempts"] == 3600
+        assert retry["BackoffRate"] == 1
+
+
+def test_no_release_is_given_up_for_an_unknown_error(machines: Machines) -> None:
+    for task in all_tasks(machines):
+        last = task.state["Retry"][-1]["ErrorEquals"]
+        releasing = CALLED.get(task.name, task.name) in {"Release throughput", "Stop run"}
+        assert (last == ["States.ALL"]) == releasing, task.name
+
+
+def test_the_guard_looks_again_when_no_function_can_create_any_more(guard: Machine) -> None:
+    wait = guard["States"][guard["States"]["Stop run"]["Next"]]
+    creators = [step for step in STEPS if step.name in {"Start training", "Buy throughput"}]
+    assert wait["Seconds"] > max(step.timeout_seconds for step in creators)
+    assert wait["Next"] == "Stop run again"
+
+
+def test_errors_that_a_person_must_act_on_are_not_retried(machines: Machines) -> None:
+    final = {each.__name__ for each in _subclasses(contracts_errors().TuningError)}
+    for task in all_tasks(machines):
+        assert not retried(task) & final, task.name
+
+
+def contracts_errors() -> types.ModuleType:
+    return importlib.import_module("lambdas.domain.errors")
+
+
+def _subclasses(error: type[Exception]) -> list[type[Exception]]:
+    return [each for child in error.__subclasses__() for each in (child, *_subclasses(child))]
+
+
+def test_state_function_and_file_share_one_verb_phrase(
+    machines: Machines, functions: Functions
+) -> None:
+    called = set()
+    for task in all_tasks(machines):
+        step = step_of(task.name)
+        properties = functions[task.state["Arguments"]["FunctionName"].strip("${}")]
+        assert properties["FunctionName"] == f"bedrock-tuning-dev-{step.slug}"
+        assert properties["Handler"] == f"lambdas.handlers.{step.module}.handler"
+        called.add(step.name)
+    assert called == {step.name for step in STEPS} - BY_RULE
+
+
+def test_a_file_names_its_step() -> None:
+    for step in STEPS:
+        source = Path(f"lambdas/handlers/{step.module}.py").read_text(encoding="utf-8")
+        assert f'step("{step.name}"' in source
+
+
+def test_payloads_are_what_the_functions_parse(machines: Machines) -> None:
+    for task in all_tasks(machines):
+        fields = hints(task.name)["request"].model_fields
+        required = {name for name, field in fields.items() if field.is_required()}
+        payload = {*task.state["Arguments"]["Payload"]}
+        assert required <= payload <= {*fields}, task.name
+
+
+def test_failures_are_what_notify_parses(machines: Machines) -> None:
+    nodes = (node for machine in machines.values() for node in Graph(machine).nodes.values())
+    for node in nodes:
+        for catcher in node.state.get("Catch", []):
+            made = {**catcher.get("Assign", {}), **catcher.get("Output", {})}.get("failure")
+            if made is not None:
+                assert {*made} == {*contracts.Failure.model_fields}, node.name
+
+
+def results(machine: Machine) -> dict[str, type[BaseModel]]:
+    """Return the contract that stands in each variable."""
+    made = {
+        variable: hints(task.name)["return"]
+        for task in Graph(machine).tasks()
+        for variable, value in task.state.get("Assign", {}).items()
+        if value == "{% $states.result.Payload %}"
+    }
+    return {
+        **made,
+        "approval": contracts.Approval,
+        "throughput": contracts.Throughput,
+        "tuned_answers": contracts.Answers,
+        "failure": contracts.Failure,
+    }
+
+
+def test_expressions_name_fields_that_exist(machines: Machines) -> None:
+    for machine in machines.values():
+        known = results(machine)
+        for text in expressions(machine):
+            for variable, field in re.findall(r"\$(\w+)\.(\w+)", text):
+                if variable in known:
+                    assert field in known[variable].model_fields, f"${variable}.{field}"
+
+
+def test_every_path_assigns_what_it_uses(machines: Machines) -> None:
+    assert {name: unassigned(machine) for name, machine in machines.items()} == {
+        name: set() for name in machines
+    }
+
+
+def test_an_unassigned_variable_is_noticed(workflow: Machine) -> None:
+    spoilt = copy.deepcopy(workflow)
+    del spoilt["States"]["Check preflight"]["Assign"]["approval"]
+    del spoilt["States"]["Quote cost"]["Catch"][0]["Assign"]
+    assert unassigned(spoilt) == {
+        "Write report: $approval",
+        "Notify failure: $failure",
+        "Run failed: $failure",
+    }
+
+
+def test_a_child_execution_knows_no_variables(workflow: Machine) -> None:
+    spoilt = copy.deepcopy(workflow)
+    task = spoilt["States"]["Review data"]["ItemProcessor"]["States"]["Review records"]
+    task["Arguments"]["Payload"]["run"] = "{% $run %}"
+    assert unassigned(spoilt) == {"Review records: $run"}
+
+
+def test_no_branch_shadows_a_variable(machines: Machines) -> None:
+    """Step Functions refuses a machine in which one does."""
+    for name, machine in machines.items():
+        nodes = Graph(machine).nodes.values()
+        outer = {each for node in nodes if not node.parent for each in _assigned(node.state)}
+        inner = {each for node in nodes if node.parent for each in _assigned(node.state)}
+        assert not outer & inner, name
+
+
+def _assigned(state: Mapping[str, Any]) -> set[str]:
+    rules = [state, *state.get("Catch", []), *state.get("Choices", [])]
+    return {name for rule in rules for name in rule.get("Assign", {})}
+
+
+def test_results_are_small_by_construction() -> None:
+    """256 KB is the limit of a state: a run's results hold figures and keys, never records."""
+    for step in PIPELINE_STEPS:
+        result = hints(step.name)["return"]
+        if result is contracts.ReviewedRecords:
+            continue  # of one batch in a child execution: the test below
+        for name, field in result.model_fields.items():
+            assert _is_small(field.annotation), f"{result.__name__}.{name}"
+
+
+def _is_small(annotation: object) -> bool:
+    origin = typing.get_origin(annotation)
+    if annotation == dict[str, str]:  # hyperparameters: five at most
+        return True
+    if annotation == tuple[str, ...]:  # codes of warnings, as the environment's file has them
+        return True
+    if origin is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return all(_is_small(field.annotation) for field in annotation.model_fields.values())
+    return origin not in {list, dict, set, tuple} and annotation is not bytes
+
+
+def test_a_batch_of_the_review_fits_into_a_state(workflow: Machine) -> None:
+    review = workflow["States"]["Review data"]
+    batcher, limit = review["ItemBatcher"], 256 * 1024
+    assert batcher["MaxInputBytesPerBatch"] < limit - 10_000, "the run stands beside the records"
+    text = "\N{PILE OF POO}" * 300
+    longest = contracts.ReviewRow(line=10**9, prompt=text, reason=text, error=text)
+    row = len(json.dumps(review_results.cut(longest).model_dump()))  # all of it as escapes
+    assert row * batcher["MaxItemsPerBatch"] < limit
+
+
+def test_a_review_is_wired_from_plan_to_summary(workflow: Machine) -> None:
+    states = workflow["States"]
+    review = states["Review data"]
+    assert review["ItemReader"]["ReaderConfig"] == {"InputType": "JSONL"}
+    assert review["ItemReader"]["Arguments"]["Key"] == "{% $review_plan.items_key %}"
+    assert review["ResultWriter"]["Arguments"]["Prefix"] == "{% $run.prefix & '/review' %}"
+    assert review["ItemBatcher"]["BatchInput"] == {"run": "{% $run %}"}
+    assert review["ToleratedFailurePercentage"] == 100, "the summary says what failed"
+    processor = review["ItemProcessor"]
+    assert processor["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+
+
+def test_nothing_is_trained_before_a_review_that_is_asked_for(workflow: Machine) -> None:
+    question = workflow["States"]["Review requested?"]
+    assert [each["Next"] for each in question["Choices"]] == ["Plan review"]
+    assert question["Default"] == "Start training"
+    graph = Graph(workflow)
+    without = graph.reach("Plan review", past=lambda name: name == "Summarise review")
+    assert "Start training" not in without
+    assert "Review requested?" not in graph.reach("Start training")
+    assert (
+        graph.reach("Quote cost", past=lambda name: name == "Review requested?")
+        & {
+            "Start training",
+            "Plan review",
+        }
+        == set()
+    ), "a review is spent on after quote and approval only"
+
+
+def test_an_execution_may_last_as_long_as_any_input_allows(workflow: Machine) -> None:
+    longest = ExecutionDefaults.model_json_schema()["properties"]
+    hours = longest["max_training_hours"]["maximum"] + longest["approval_hours"]["maximum"]
+    minutes = longest["max_provisioning_minutes"]["maximum"] + longest["hold_minutes"]["maximum"]
+    seconds = 3600 * hours + 60 * minutes
+    assert seconds < workflow["TimeoutSeconds"] <= 30 * 24 * 3600
+
+
+def cause_of(error: Mapping[str, str]) -> str:
+    cause: str = evaluate(str(failure("Any state")["cause"]), states={"errorOutput": error})
+    return cause
+
+
+def cut(message: str, characters: int) -> str:
+    return json.dumps({"errorMessage": message, "errorType": "DatasetInvalid"})[:characters]
+
+
+CAUSES = {
+    "of a function": (json.dumps({"errorMessage": "line 3: say", "errorType": "X"}), "line 3: say"),
+    "type first": (json.dumps({"errorType": "X", "errorMessage": "gone"}), "gone"),
+    "quotes and lines": (json.dumps({"errorMessage": 'a "b"\n\\c/é'}), 'a "b"\n\\c/é'),
+    "plain text": ("the service said no", "the service said no"),
+    "json of another kind": ('{"a": 1}', '{"a": 1}'),
+    "cut in the message": (cut("x" * 50, 40), cut("x" * 50, 40)),
+    "cut in an escape": (cut("\n" * 9, 20), cut("\n" * 9, 20)),
+    "wrong escape": (r'{"errorMessage": "a\qb"}', r'{"errorMessage": "a\qb"}'),
+    "too long": (json.dumps({"errorMessage": "y" * 9000}), "y" * 8000),
+    "none": ("", "no cause was given"),
+}
+
+
+@pytest.mark.parametrize("case", CAUSES)
+def test_a_cause_is_read_whatever_it_is(case: str) -> None:
+    given, expected = CAUSES[case]
+    assert cause_of({"Error": "X", "Cause": given}) == expected
+
+
+def test_a_cause_may_be_missing() -> None:
+    assert cause_of({"Error": "X"}) == "no cause was given"
+
+
+def test_what_may_be_left_is_said_with_the_command(workflow: Machine) -> None:
+    said = {
+        "Stop training": "stop-model-customization-job --region",
+        "Release throughput after failure": "delete-provisioned-model-throughput --region",
+    }
+    for name, command in said.items():
+        kept = workflow["States"][name]["Catch"][0]["Assign"]["failure"]
+        assert command in kept["cause"]
+        assert kept["error"] == "{% $failure.error %}"
+
+
+def test_a_failed_run_fails(workflow: Machine) -> None:
+    graph = Graph(workflow)
+    failed = {name for name in graph.nodes if "failure" in name or name == "Run failed"}
+    for name in failed:
+        assert "Run succeeded" not in graph.reach(name)
+    assert graph.nodes["Run failed"].state["Type"] == "Fail"
+
+
+def test_the_picture_shows_every_state(workflow: Machine) -> None:
+    picture = state_diagram(workflow)
+    for name in Graph(workflow).nodes:
+        assert f'state "{name}"' in picture

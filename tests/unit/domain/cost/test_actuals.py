@@ -1,0 +1,73 @@
+"""What a run came to, beside what was quoted: only what was counted, at the run's own prices."""
+
+from __future__ import annotations
+
+import pytest
+
+from lambdas.domain.cost.actuals import Spent, hosting_usd, spent, total
+from lambdas.domain.cost.price_book import PriceBook
+from lambdas.domain.cost.quote import REVIEW
+from lambdas.domain.run.contracts import Release
+from tests.factories import PRICES, REVIEWED, quote, report_request, run, throughput
+
+BOOK = PriceBook.load(PRICES)
+NOTHING = Release(found=False, throughput_arn=None, billed_minutes=None)
+
+
+def released(minutes: float) -> Release:
+    arn = throughput().throughput_arn
+    return Release(found=True, throughput_arn=arn, billed_minutes=minutes)
+
+
+def rows(**changes: object) -> dict[str, Spent]:
+    return {each.what: each for each in spent(report_request(**changes), quote(), BOOK)}
+
+
+def test_every_item_of_the_quote_has_what_it_came_to() -> None:
+    quoted = {each.what: each.expected_usd for each in quote().items}
+    assert {what: each.quoted_usd for what, each in rows().items()} == quoted
+
+
+def test_training_bills_the_epochs_that_ran() -> None:
+    training = rows()["Training"]  # 7 of the 10 that were asked for
+    assert training.usd == pytest.approx(12_345 * 7 / 1000 * 0.004)
+    assert training.how == "12,345 tokens, counted from above, in 7 epochs"
+
+
+def test_tokens_are_those_that_the_api_counted() -> None:
+    made = rows()
+    assert made["Answers of the base model, asking"].usd == pytest.approx(330 / 1000 * 0.00025)
+    assert made["Answers of the base model, answering"].usd == pytest.approx(210 / 1000 * 0.00125)
+    assert made["Judgements, asking"].usd == pytest.approx(900 / 1000 * 0.0008)
+    assert made["Judgements, answering"].usd == pytest.approx(80 / 1000 * 0.0032)
+
+
+def test_hosting_is_minutes_times_units_times_price() -> None:
+    assert hosting_usd(run(model_units=2), released(25), BOOK) == pytest.approx(25 / 60 * 2 * 132)
+    assert rows()["Provisioned throughput"].how == "25.0 minutes"
+
+
+def test_a_run_that_bought_nothing_paid_for_no_throughput() -> None:
+    assert hosting_usd(run(), NOTHING, BOOK) == 0
+    assert rows(release=NOTHING)["Provisioned throughput"].how == "not measured"
+
+
+def test_a_review_bills_what_its_tokens_came_to() -> None:
+    reviewing = quote(review_data=True)
+    request = report_request(run=run(review_data=True), review=REVIEWED)
+    bill = {each.what: each for each in spent(request, reviewing, BOOK)}
+    assert bill[REVIEW].usd == REVIEWED.usd
+    assert bill[REVIEW].how == "31 records reviewed, 1 failed"
+    assert bill[REVIEW].quoted_usd == reviewing.items[0].expected_usd
+    assert REVIEW not in rows()
+
+
+def test_the_total_is_the_sum_in_cents() -> None:
+    made = rows().values()
+    assert total(made) == round(sum(each.usd for each in made), 2)
+    assert total([]) == 0
+
+
+def test_an_environments_price_is_the_one_that_counts() -> None:
+    dear = {"claude-3-haiku": PRICES["claude-3-haiku"] | {"throughput_usd_per_unit_hour": 264.0}}
+    assert hosting_usd(run(), released(30), PriceBook.load(dear)) == pytest.approx(132)

@@ -1,0 +1,323 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.domain.errors import AccessDenied, JudgementsFailed
+from lambdas.domain.evaluation.judge import TOOL_SCHEMA, OutOfSchema, Task, parse_score, prompt
+from lambdas.domain.evaluation.verdict import compare, reason, sign_test
+from lambdas.domain.run.contracts import DecideVerdictRequest, JudgeAnswersRequest, Judgements
+from lambdas.handlers.decide_verdict import decide_verdict
+from lambdas.handlers.judge_answers import judge_answers
+from tests.factories import NOW, PREFIX, answers, report_request, run
+from tests.fakes import bedrock as fakes_bedrock
+from tests.fakes import s3 as fakes_s3
+from tests.fakes.bedrock import FakeRuntime, question_in, said, used_tool
+from tests.fakes.s3 import FakeS3
+
+KEY = f"{PREFIX}/judgements.jsonl"
+REQUEST = JudgeAnswersRequest(
+    run=run(), now=NOW, base_answers=answers("base"), tuned_answers=answers("tuned")
+)
+VERDICT_REQUEST = DecideVerdictRequest(run=run(), now=NOW, judgements=report_request().judgements)
+
+
+def records(side: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": f"q-{i}",
+            "question": f"Question {i}?",
+            "reference_answer": f"Reference {i}.",
+            "topic": None,
+            "answer": f"{side} answer {i}",
+            "input_tokens": 1,
+            "output_tokens": 1,
+        }
+        for i in range(10)
+    ]
+
+
+def lines(records: list[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(each) + "\n" for each in records).encode()
+
+
+def prefers_tuned(request: Mapping[str, Any]) -> dict[str, Any]:
+    score = 8 if "<answer>tuned" in question_in(request) else 3
+    return used_tool({"score": score, "reason": " because "})
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> FakeS3:
+    files = {f"{PREFIX}/answers-{side}.jsonl": lines(records(side)) for side in ("base", "tuned")}
+    return fakes_s3.install(monkeypatch, FakeS3(files))
+
+
+@pytest.fixture
+def bedrock(monkeypatch: pytest.MonkeyPatch) -> FakeRuntime:
+    fake = FakeRuntime(prefers_tuned)
+    fakes_bedrock.install(monkeypatch, bedrock_runtime=fake)
+    return fake
+
+
+def written(s3: FakeS3) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in s3.objects[KEY].splitlines()]
+
+
+def fail_answers(s3: FakeS3, side: str, *indexes: int) -> None:
+    changed = records(side)
+    for i in indexes:
+        changed[i] = {k: changed[i][k] for k in ("id", "question", "reference_answer", "topic")}
+        changed[i]["error"] = "Throttled: slow down"
+    s3.objects[f"{PREFIX}/answers-{side}.jsonl"] = lines(changed)
+
+
+def test_both_sides_are_scored_and_kept(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    judgements = judge_answers(REQUEST)
+    assert judgements == Judgements(
+        judged=10,
+        failed=0,
+        input_tokens=220,
+        output_tokens=140,
+        base_correctness=3,
+        tuned_correctness=8,
+        judgements_key=KEY,
+    )
+    first = written(s3)[0]
+    assert (first["id"], first["question"]) == ("q-0", "Question 0?")
+    assert first["tuned"] == {
+        "answer": "tuned answer 0",
+        "score": 8,
+        "reason": "because",
+        "input_tokens": 11,
+        "output_tokens": 7,
+    }
+    assert len(bedrock.calls) == 20
+
+
+def test_the_judge_must_use_the_tool_and_is_not_told_the_model(
+    s3: FakeS3, bedrock: FakeRuntime
+) -> None:
+    assert s3.objects
+    judge_answers(REQUEST)
+    request = bedrock.called("Converse")[0]
+    assert request["modelId"] == "us.amazon.nova-pro-v1:0"
+    assert request["toolConfig"] == {
+        "tools": [
+            {"toolSpec": {"name": "record_correctness", "inputSchema": {"json": TOOL_SCHEMA}}}
+        ],
+        "toolChoice": {"tool": {"name": "record_correctness"}},
+    }
+    assert request["inferenceConfig"]["temperature"] == 0
+    assert question_in(request) == (
+        "<question>Question 0?</question>\n"
+        "<reference_answer>Reference 0.</reference_answer>\n"
+        "<answer>base answer 0</answer>"
+    )
+    systems = {json.dumps(each["system"]) for each in bedrock.called("Converse")}
+    assert len(systems) == 1
+
+
+def test_the_prompt_depends_on_the_texts_alone() -> None:
+    names = {each.name for each in fields(Task)} - {"id", "side"}
+    one = Task(id="1", side="base", **dict.fromkeys(names, "x"))
+    other = Task(id="2", side="tuned", **dict.fromkeys(names, "x"))
+    assert prompt(one) == prompt(other)
+
+
+def test_a_failed_answer_gets_no_score_and_its_pair_does_not_count(
+    s3: FakeS3, bedrock: FakeRuntime
+) -> None:
+    fail_answers(s3, "tuned", 2)
+    judgements = judge_answers(REQUEST)
+    assert (judgements.judged, judgements.failed) == (9, 1)
+    assert len(bedrock.calls) == 19
+    assert written(s3)[2]["tuned"] == {"error": "Throttled: slow down"}
+    assert written(s3)[2]["base"]["score"] == 3
+
+
+def test_an_answer_that_one_file_lacks_is_shown(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    s3.objects[f"{PREFIX}/answers-tuned.jsonl"] = lines(records("tuned")[1:])
+    assert judge_answers(REQUEST).failed == 1
+    assert written(s3)[0]["tuned"] == {"error": "there is no record of this question"}
+    assert len(bedrock.calls) == 19
+
+
+def test_out_of_schema_is_asked_once_more(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    first_time = dict.fromkeys(("<question>Question 4?</question>",), True)
+
+    def sloppy(request: Mapping[str, Any]) -> dict[str, Any]:
+        question = question_in(request).splitlines()[0]
+        if first_time.pop(question, False):
+            return used_tool({"score": 11, "reason": "x"})
+        return prefers_tuned(request)
+
+    bedrock.reply = sloppy
+    judgements = judge_answers(REQUEST)
+    assert (judgements.judged, judgements.input_tokens) == (10, 21 * 11)
+    assert len(written(s3)) == 10
+
+
+@pytest.mark.parametrize("reply", [said("8 of 10"), used_tool({"score": "high", "reason": "x"})])
+def test_twice_out_of_schema_is_a_failure(
+    s3: FakeS3, bedrock: FakeRuntime, reply: dict[str, Any]
+) -> None:
+    def stubborn(request: Mapping[str, Any]) -> dict[str, Any]:
+        text = question_in(request)
+        return reply if "Question 4?" in text and "<answer>base" in text else prefers_tuned(request)
+
+    bedrock.reply = stubborn
+    judgements = judge_answers(REQUEST)
+    assert (judgements.judged, judgements.failed) == (9, 1)
+    assert len(bedrock.calls) == 21
+    side = written(s3)[4]["base"]
+    assert side["judge_error"].startswith("OutOfSchema: ")
+    assert side["answer"] == "base answer 4"
+
+
+def test_too_many_failed_judgements_end_the_state(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    bedrock.fail("Converse", *["ValidationException"] * 3)
+    with pytest.raises(JudgementsFailed, match=r"3 of 20 \(15 %\) failed, 3 of them with: Request"):
+        judge_answers(REQUEST)
+    assert len(written(s3)) == 10
+
+
+def test_nothing_to_compare_ends_the_state(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    fail_answers(s3, "tuned", *range(10))
+    with pytest.raises(JudgementsFailed, match="0 questions have both scores"):
+        judge_answers(REQUEST)
+    assert bedrock.calls
+
+
+def test_a_second_try_judges_only_what_is_missing(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    bedrock.fail("Converse", *["ValidationException"] * 3)
+    with pytest.raises(JudgementsFailed):
+        judge_answers(REQUEST)
+    bedrock.calls.clear()
+    assert judge_answers(REQUEST).judged == 10
+    assert len(bedrock.calls) == 3
+    assert len(written(s3)) == 10
+
+
+def test_a_missing_permission_is_no_failed_judgement(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    bedrock.fail("Converse", *["AccessDeniedException"] * 100)
+    with pytest.raises(AccessDenied):
+        judge_answers(REQUEST)
+    assert KEY not in s3.objects
+
+
+@pytest.mark.parametrize(
+    "tool_input",
+    [
+        None,
+        "8",
+        {},
+        {"score": 8},
+        {"score": 0, "reason": "x"},
+        {"score": 11, "reason": "x"},
+        {"score": 7.5, "reason": "x"},
+        {"score": True, "reason": "x"},
+        {"score": math.nan, "reason": "x"},
+        {"score": math.inf, "reason": "x"},
+        {"score": None, "reason": "x"},
+        {"score": "-3", "reason": "x"},
+        {"score": 8, "reason": None},
+    ],
+)
+def test_scores_out_of_schema(tool_input: object) -> None:
+    with pytest.raises(OutOfSchema):
+        parse_score(tool_input)
+
+
+@given(st.integers(1, 10), st.text())
+def test_every_score_in_the_schema_is_read(score: int, text: str) -> None:
+    given_input = {"score": score, "reason": text}
+    jsonschema.validate(given_input, dict(TOOL_SCHEMA))
+    assert parse_score(given_input) == (score, text.strip())
+    assert parse_score({"score": float(score), "reason": text})[0] == score
+    assert parse_score({"score": f" {score} ", "reason": text})[0] == score
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "p"),
+    [
+        (0, 0, 1.0),
+        (1, 0, 1.0),
+        (4, 0, 0.125),
+        (5, 0, 0.0625),
+        (6, 0, 0.03125),
+        (0, 6, 0.03125),
+        (9, 1, 0.021484375),
+        (5, 5, 1.0),
+    ],
+)
+def test_sign_test_by_hand(wins: int, losses: int, p: float) -> None:
+    assert sign_test(wins, losses) == pytest.approx(p)
+
+
+def test_sign_test_of_many_questions_is_exact() -> None:
+    assert sign_test(5000, 5000) == 1
+    assert sign_test(5200, 4800) == pytest.approx(6.6e-5, rel=0.05)
+
+
+@given(st.integers(0, 400), st.integers(0, 400))
+def test_sign_test_is_a_symmetric_probability(wins: int, losses: int) -> None:
+    p = sign_test(wins, losses)
+    assert 0 <= p <= 1
+    assert p == sign_test(losses, wins)
+    if abs(wins - losses) > 1:  # the less even, the less likely
+        assert p <= sign_test((wins + losses) // 2, (wins + losses + 1) // 2)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "outcome", "says"),
+    [
+        # The published report: four questions prove nothing, however clear they look.
+        ([(3, 8), (2, 8), (2, 4), (3, 8)], "not decisive", "p = 0.125): chance alone"),
+        ([(3, 8)] * 24, "better", "p < 0.001): more than chance explains."),
+        ([(3, 8)] * 6, "better", "is 8.00 against 3.00 of the base model (6 better, 0 equal"),
+        ([(5, 5)] * 9, "not better", "p = 1.000): tuning did not raise it."),
+        ([(8, 3)] * 9, "not better", "tuning did not raise it"),
+        ([(5, 9), (5, 1)], "not better", "tuning did not raise it"),
+        ([(5, 4)] * 9 + [(1, 10)] * 2, "not decisive", "(2 better, 0 equal, 9 worse"),
+        ([(5, 4)] * 14 + [(1, 10)] * 2, "not decisive", "although most questions got worse"),
+    ],
+)
+def test_outcomes(pairs: list[tuple[float, float]], outcome: str, says: str) -> None:
+    comparison = compare(pairs)
+    assert comparison.outcome == outcome
+    assert says in reason(comparison)
+    assert reason(comparison).startswith(f"Over {len(pairs)} questions")
+
+
+@given(st.lists(st.tuples(st.integers(1, 10), st.integers(1, 10)), min_size=1, max_size=60))
+def test_better_always_rests_on_more_wins_and_a_higher_mean(pairs: list[tuple[int, int]]) -> None:
+    comparison = compare(pairs)
+    swapped = compare([(tuned, base) for base, tuned in pairs])
+    assert comparison.wins + comparison.ties + comparison.losses == len(pairs)
+    if comparison.outcome == "better":
+        assert comparison.wins > comparison.losses
+        assert comparison.difference > 0
+        assert swapped.outcome == "not better"
+
+
+def test_the_verdict_is_written_with_every_question(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    fail_answers(s3, "tuned", 2)
+    judgements = judge_answers(REQUEST)
+    assert bedrock.calls
+    verdict = decide_verdict(VERDICT_REQUEST.model_copy(update={"judgements": judgements}))
+    assert (verdict.verdict, verdict.questions, verdict.wins) == ("better", 9, 9)
+    document = json.loads(s3.objects[verdict.verdict_key])
+    assert document["difference"] == 5
+    assert document["sign_test_p"] == pytest.approx(2 / 2**9)
+    assert document["per_question"][1:3] == [
+        {"id": "q-1", "base": 3, "tuned": 8, "difference": 5},
+        {"id": "q-2", "base": 3, "tuned": None, "difference": None},
+    ]

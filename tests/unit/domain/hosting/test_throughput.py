@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import ast
+from datetime import timedelta
+
+import pytest
+
+from lambdas.domain.errors import (
+    AccessDenied,
+    QuotaExceeded,
+    RequestRefused,
+    ServiceUnavailable,
+    Throttled,
+    ThroughputBusy,
+    ThroughputFailed,
+)
+from lambdas.domain.hosting.throughput import release_by, wait_seconds
+from lambdas.domain.run.contracts import (
+    BuyThroughputRequest,
+    CheckThroughputRequest,
+    Release,
+    StateRequest,
+    StopRunRequest,
+)
+from lambdas.handlers.buy_throughput import buy_throughput
+from lambdas.handlers.check_throughput import check_throughput
+from lambdas.handlers.release_throughput import release_throughput
+from lambdas.handlers.stop_run import stop_run
+from tests.factories import EXECUTION, NAMES, NOW, run, throughput, training
+from tests.fakes.bedrock import FakeBedrock, install
+from tests.repository import ROOT
+
+BUY = BuyThroughputRequest(run=run(hold_minutes=15), now=NOW, training=training())
+LATER = NOW + timedelta(minutes=30)
+RELEASE = StateRequest(run=run(), now=LATER)
+STOP = StopRunRequest(execution=EXECUTION, status="ABORTED", now=LATER)
+NAME = NAMES.throughput
+
+
+@pytest.fixture
+def bedrock(monkeypatch: pytest.MonkeyPatch) -> FakeBedrock:
+    monkeypatch.setenv("ENVIRONMENT", "dev")
+    fake = FakeBedrock(NOW)
+    install(monkeypatch, bedrock=fake)
+    return fake
+
+
+@pytest.fixture
+def bought(bedrock: FakeBedrock) -> FakeBedrock:
+    bedrock.throughputs[NAME] = bedrock.throughput(NAME, "InService")
+    return bedrock
+
+
+def check(*, minutes: float = 10) -> CheckThroughputRequest:
+    now = NOW + timedelta(minutes=minutes)
+    return CheckThroughputRequest(run=run(), now=now, throughput=throughput())
+
+
+@pytest.mark.parametrize(
+    ("age_minutes", "seconds"), [(0, 45), (7.9, 45), (8, 15), (39.9, 15), (40, 45), (240, 45)]
+)
+def test_waits_are_tight_when_capacity_is_due(age_minutes: float, seconds: int) -> None:
+    assert wait_seconds(age_minutes) == seconds
+
+
+def test_buys_once_without_commitment_and_tagged(bedrock: FakeBedrock) -> None:
+    first = buy_throughput(BUY)
+    again = buy_throughput(BUY)
+    assert first == again
+    assert (first.status, first.ready, first.bought_at) == ("Creating", False, NOW)
+    (request,) = bedrock.called("CreateProvisionedModelThroughput")
+    assert request == {
+        "clientRequestToken": NAMES.client_token,
+        "modelUnits": 1,
+        "provisionedModelName": NAME,
+        "modelId": training().custom_model_arn,
+        "tags": [
+            {"key": "bedrock-tuning:environment", "value": "dev"},
+            {"key": "bedrock-tuning:run", "value": NAMES.run},
+            {"key": "bedrock-tuning:execution", "value": EXECUTION.arn},
+            {"key": "bedrock-tuning:release-by", "value": "2026-11-23T11:45:00+00:00"},
+        ],
+    }
+
+
+def test_release_by_leaves_time_for_provisioning_hold_and_a_margin() -> None:
+    assert release_by(BUY.run, NOW) - NOW == timedelta(minutes=60 + 15 + 60)
+
+
+def test_no_code_can_ask_for_a_commitment() -> None:
+    for path in ROOT.glob("lambdas/**/*.py"):
+        said = {name for node in ast.walk(ast.parse(path.read_text())) for name in _members(node)}
+        assert "commitmentDuration" not in said, path
+
+
+def _members(node: ast.AST) -> list[object]:
+    """Return what a piece of code puts into a request, not what it reads from an answer."""
+    match node:
+        case ast.keyword(arg=name):
+            return [name]
+        case ast.Dict(keys=keys):
+            return [key.value for key in keys if isinstance(key, ast.Constant)]
+        case ast.Subscript(slice=ast.Constant(value=name), ctx=ast.Store()):
+            return [name]
+    return []
+
+
+def test_a_purchase_without_quota_says_which_and_how_to_ask(bedrock: FakeBedrock) -> None:
+    bedrock.fail("CreateProvisionedModelThroughput", "ServiceQuotaExceededException")
+    with pytest.raises(QuotaExceeded) as caught:
+        buy_throughput(BUY)
+    message = str(caught.value)
+    assert "L-BE77399C" in message
+    assert "Model units per provisioned model for Claude 3 Haiku" in message
+    assert "https://us-west-2.console.aws.amazon.com/servicequotas" in message
+
+
+def test_a_throttled_purchase_is_named_for_the_retry(bedrock: FakeBedrock) -> None:
+    bedrock.fail("CreateProvisionedModelThroughput", "ThrottlingException")
+    with pytest.raises(Throttled):
+        buy_throughput(BUY)
+
+
+@pytest.mark.parametrize(
+    ("status", "ready", "told"),
+    [
+        ("Creating", False, "Creating"),
+        ("Updating", False, "Creating"),
+        ("InService", True, "InService"),
+    ],
+)
+def test_check_tells_whether_it_is_in_service(
+    bedrock: FakeBedrock, status: str, *, ready: bool, told: str
+) -> None:
+    bedrock.throughputs[NAME] = bedrock.throughput(NAME, status)
+    found = check_throughput(check())
+    assert (found.ready, found.status, found.age_minutes) == (ready, told, 10)
+
+
+def test_check_raises_bedrocks_own_message(bedrock: FakeBedrock) -> None:
+    bedrock.throughputs[NAME] = bedrock.throughput(NAME, "Failed", failureMessage="No capacity.")
+    with pytest.raises(ThroughputFailed, match=r"failed: No capacity\. The custom model is kept"):
+        check_throughput(check())
+
+
+def test_check_gives_up_after_max_provisioning_minutes(bedrock: FakeBedrock) -> None:
+    bedrock.throughputs[NAME] = bedrock.throughput(NAME)
+    assert not check_throughput(check(minutes=60)).ready
+    with pytest.raises(ThroughputFailed, match="max_provisioning_minutes = 60"):
+        check_throughput(check(minutes=60.1))
+
+
+def test_capacity_that_came_late_is_used_all_the_same(bought: FakeBedrock) -> None:
+    assert check_throughput(check(minutes=90)).ready
+    assert bought.throughputs
+
+
+def test_check_of_a_throughput_that_is_gone(bedrock: FakeBedrock) -> None:
+    assert not bedrock.throughputs
+    with pytest.raises(ThroughputFailed, match="is gone"):
+        check_throughput(check())
+
+
+def test_release_deletes_and_tells_the_minutes(bought: FakeBedrock) -> None:
+    arn = bought.throughputs[NAME]["provisionedModelArn"]
+    assert release_throughput(RELEASE) == Release(found=True, throughput_arn=arn, billed_minutes=30)
+    assert not bought.throughputs
+
+
+def test_nothing_to_release_is_success(bedrock: FakeBedrock) -> None:
+    assert not bedrock.throughputs
+    assert release_throughput(RELEASE) == Release(
+        found=False, throughput_arn=None, billed_minutes=None
+    )
+
+
+def test_a_release_that_somebody_else_has_made_meanwhile_is_success(bought: FakeBedrock) -> None:
+    bought.fail("DeleteProvisionedModelThroughput", "ResourceNotFoundException")
+    released = release_throughput(RELEASE)
+    assert (released.found, released.billed_minutes) == (False, None)
+
+
+@pytest.mark.parametrize(
+    "code", ["ThrottlingException", "AccessDeniedException", "ValidationException", "Surprise"]
+)
+def test_release_deletes_even_what_it_cannot_look_at(bought: FakeBedrock, code: str) -> None:
+    bought.fail("GetProvisionedModelThroughput", code)
+    assert release_throughput(RELEASE).found
+    assert not bought.throughputs
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [
+        ("InService", "ConflictException", ThroughputBusy),
+        ("Creating", "ConflictException", ThroughputBusy),
+        ("Creating", "ValidationException", ThroughputBusy),
+        ("InService", "ValidationException", RequestRefused),
+        ("InService", "ThrottlingException", Throttled),
+        ("InService", "InternalServerException", ServiceUnavailable),
+        ("InService", "AccessDeniedException", AccessDenied),
+    ],
+)
+def test_release_names_what_the_machine_retries(
+    bedrock: FakeBedrock, status: str, code: str, error: type[Exception]
+) -> None:
+    bedrock.throughputs[NAME] = bedrock.throughput(NAME, status)
+    bedrock.fail("DeleteProvisionedModelThroughput", code)
+    with pytest.raises(error, match="delete"):
+        release_throughput(RELEASE)
+
+
+def test_the_guard_stops_the_job_and_releases_by_recomputed_names(bought: FakeBedrock) -> None:
+    bought.jobs[NAMES.job] = bought.job(NAMES.job)
+    stopped = stop_run(STOP)
+    assert (stopped.job_stopped, stopped.release.billed_minutes) == (True, 30)
+    assert bought.jobs[NAMES.job]["status"] == "Stopping"
+    assert not bought.throughputs
+
+
+def test_the_guard_finds_nothing_to_do(bedrock: FakeBedrock) -> None:
+    stopped = stop_run(STOP)
+    assert (stopped.job_stopped, stopped.release.found) == (False, False)
+    assert len(bedrock.calls) == 3  # two looks and a delete by name
+
+
+def test_the_guard_releases_although_the_job_cannot_be_stopped(bought: FakeBedrock) -> None:
+    bought.fail("GetModelCustomizationJob", "AccessDeniedException")
+    with pytest.raises(AccessDenied):
+        stop_run(STOP)
+    assert not bought.throughputs
+
+
+def test_the_guard_stops_the_job_although_the_release_fails(bought: FakeBedrock) -> None:
+    bought.jobs[NAMES.job] = bought.job(NAMES.job)
+    bought.fail("DeleteProvisionedModelThroughput", "ConflictException")
+    with pytest.raises(ThroughputBusy):
+        stop_run(STOP)
+    assert bought.jobs[NAMES.job]["status"] == "Stopping"
+    assert stop_run(STOP).release.found

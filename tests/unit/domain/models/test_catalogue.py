@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from lambdas.domain.errors import InputInvalid
+from lambdas.domain.models.catalogue import (
+    JUDGES,
+    MODELS,
+    Model,
+    find_judge,
+    find_model,
+    nearest,
+)
+
+# Of each: region, record format, epochs, whether throughput is sold for its custom models.
+HAIKU = ("us-west-2", "claude-messages", "1 to 10", True)
+NOVA = ("us-east-1", "converse", "1 to 5", True)
+LLAMA_3_1 = ("us-west-2", "prompt-completion", "1 to 10", True)
+LLAMA_3_3 = ("us-west-2", "converse", "1 to 10", False)
+MODEL_ID = re.compile(r"[a-z0-9-]+\.[a-z0-9.-]+-v\d+:\d+(:\d+k)?")
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.key)
+def test_a_model_is_complete_and_coherent(model: Model) -> None:
+    assert MODELS[model.key] is model
+    assert re.fullmatch(r"[a-z0-9-]+", model.key)
+    assert MODEL_ID.fullmatch(model.customization_model_id)
+    assert model.customization_model_id.startswith(model.base_inference.foundation_model_id + ":")
+    assert all(model.base_inference.available_in(region) for region in model.customization_regions)
+    assert all(source.url.startswith("https://") for source in model.sources)
+    for each in model.hyperparameters.values():
+        assert each.minimum <= each.default <= each.maximum
+
+
+@pytest.mark.parametrize(
+    ("key", "model_id", "region", "record_format", "epochs", "throughput"),
+    [
+        ("claude-3-haiku", "anthropic.claude-3-haiku-20240307-v1:0:200k", *HAIKU),
+        ("nova-micro", "amazon.nova-micro-v1:0:128k", *NOVA),
+        ("nova-lite", "amazon.nova-lite-v1:0:300k", *NOVA),
+        ("nova-pro", "amazon.nova-pro-v1:0:300k", *NOVA),
+        ("nova-2-lite", "amazon.nova-2-lite-v1:0:256k", *NOVA),
+        ("llama-3-1-8b", "meta.llama3-1-8b-instruct-v1:0:128k", *LLAMA_3_1),
+        ("llama-3-1-70b", "meta.llama3-1-70b-instruct-v1:0:128k", *LLAMA_3_1),
+        ("llama-3-3-70b", "meta.llama3-3-70b-instruct-v1:0:128k", *LLAMA_3_3),
+    ],
+)
+def test_a_model_is_as_awss_tables_have_it(  # noqa: PLR0913, PLR0917  # a row of the tables
+    key: str,
+    model_id: str,
+    region: str,
+    record_format: str,
+    epochs: str,
+    throughput: bool,  # noqa: FBT001  # a column
+) -> None:
+    model = find_model(key)
+    assert model.customization_model_id == model_id
+    assert model.customization_regions == (region,)
+    assert model.record_format == record_format
+    assert str(model.hyperparameters["epochCount"]) == f"a whole number from {epochs}"
+    assert model.has_throughput is throughput
+    assert set(model.served_by) <= {"provisioned-throughput", "on-demand-deployment"}
+
+
+def test_a_llama_counts_training_and_validation_together() -> None:
+    limits = find_model("llama-3-1-8b").limits
+    assert (limits.min_total_records, limits.max_total_records) == (100, 10_000)
+    assert limits.max_tokens_per_record == 16_000
+
+
+def test_haiku_is_the_reports_model() -> None:
+    haiku = find_model("claude-3-haiku")
+    assert haiku.customization_model_id == "anthropic.claude-3-haiku-20240307-v1:0:200k"
+    assert haiku.customization_regions == ("us-west-2",)
+    assert str(haiku.lifecycle.end_of_life) == "2026-09-10"
+    assert str(haiku.hyperparameters["epochCount"]) == "a whole number from 1 to 10"
+
+
+def test_a_profile_needs_the_model_in_every_destination() -> None:
+    inference = find_model("nova-micro").base_inference
+    assert inference.profile_arn(partition="aws", region="us-east-1", account="1") == (
+        "arn:aws:bedrock:us-east-1:1:inference-profile/us.amazon.nova-micro-v1:0"
+    )
+    assert inference.foundation_model_arns(partition="aws", region="us-east-1") == tuple(
+        f"arn:aws:bedrock:{region}::foundation-model/amazon.nova-micro-v1:0"
+        for region in ("us-east-1", "us-east-2", "us-west-2")
+    )
+
+
+def test_a_plain_model_needs_itself_in_its_region() -> None:
+    haiku = find_model("claude-3-haiku")
+    inference = haiku.base_inference
+    assert inference.profile_arn(partition="aws", region="us-west-2", account="1") is None
+    assert inference.foundation_model_arns(partition="aws", region="us-west-2") == (
+        "arn:aws:bedrock:us-west-2::foundation-model/anthropic.claude-3-haiku-20240307-v1:0",
+    )
+    assert haiku.customization_model_arn(partition="aws", region="us-west-2").endswith(":200k")
+
+
+def test_judges_are_profiles_with_their_regions() -> None:
+    for judge in JUDGES.values():
+        assert judge.inference_profile == f"us.{judge.foundation_model_id}"
+        assert judge.regions
+
+
+def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(InputInvalid, match="Did you mean 'claude-3-haiku'"):
+        find_model("claude-haiku-3")
+    with pytest.raises(InputInvalid, match=r"Known: claude-haiku-4-5, nova-pro\."):
+        find_judge("gpt")
+
+
+def test_nearest_ignores_case_and_gives_up() -> None:
+    assert nearest("EPOCHCOUNT", ["epochCount"]) == "epochCount"
+    assert nearest("zzz", ["epochCount"]) is None

@@ -1,0 +1,407 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lambdas.domain.cost.actuals import Spent, spent
+from lambdas.domain.cost.price_book import PriceBook
+from lambdas.domain.cost.quote import make_quote
+from lambdas.domain.data_review.results import DataReview
+from lambdas.domain.errors import AccessDenied, Throttled
+from lambdas.domain.reporting.notification import body, subject
+from lambdas.domain.reporting.report import (
+    DataFile,
+    html,
+    manifest,
+    questions_of,
+    summary,
+    topics_of,
+)
+from lambdas.domain.run.contracts import (
+    Approval,
+    Execution,
+    Failure,
+    NotifyRequest,
+    Release,
+    Report,
+    WriteReportRequest,
+)
+from lambdas.domain.run.rehearsal import is_rehearsal
+from lambdas.domain.training.loss_plot import draw
+from lambdas.domain.training.losses import history
+from lambdas.handlers.notify import notify
+from lambdas.handlers.write_report import write_report
+from tests.factories import (
+    EXECUTION,
+    JUDGEMENTS,
+    NAMES,
+    NOW,
+    PREFIX,
+    PRICES,
+    QUOTED,
+    REVIEWED,
+    data_review,
+    quote,
+    report_request,
+    run,
+)
+from tests.fakes import bedrock as fakes_bedrock
+from tests.fakes import s3 as fakes_s3
+from tests.fakes.bedrock import REGION, FakeSns
+from tests.fakes.s3 import FakeS3, client_error
+
+OFFLINE = EXECUTION.arn.replace("123456789012", "000000000000")
+SVG = '<?xml version="1.0"?>\n<!DOCTYPE svg>\n<svg viewBox="0 0 1 1"><text>loss</text></svg>'
+FILES = [DataFile("datasets/default/training.jsonl", 1234, "v1", "ab" * 32)]
+REPORT = Report(
+    report_key=f"{PREFIX}/report.html",
+    manifest_key="m",
+    summary="It is better.",
+    metered_usd=55.36,
+)
+SUCCESS = NotifyRequest(
+    execution=EXECUTION,
+    now=NOW,
+    run=run(),
+    report=REPORT,
+    verdict=report_request().verdict,
+    release=report_request().release,
+)
+FAILURE = NotifyRequest(
+    execution=EXECUTION,
+    now=NOW,
+    run=run(),
+    failure=Failure(
+        state="Check training", error="TrainingFailed", cause="line 1 <&>\nline 2, ünïcode"
+    ),
+)
+
+
+class Page(HTMLParser):
+    """Collects tags with attributes, and text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def page(request: WriteReportRequest | None = None, svg: str = SVG) -> str:
+    request = request or report_request()
+    return html(request, judgements=JUDGEMENTS, losses_svg=svg, files=FILES, spent=bill(request))
+
+
+def bill(request: WriteReportRequest) -> list[Spent]:
+    # A made-up price for every model that a test names, so that each can be quoted.
+    prices = PriceBook.load(PRICES)
+    region = {"nova-micro": "us-east-1"}.get(request.run.model, REGION)
+    arn = request.run.execution_arn.replace(REGION, region)
+    moved = request.model_copy(
+        update={"run": request.run.model_copy(update={"execution_arn": arn})}
+    )
+    return spent(moved, make_quote(moved.run, moved.dataset, prices, region), prices)
+
+
+def test_the_verdict_comes_first() -> None:
+    text = Page(page()).text
+    assert text.index("The comparison is not decisive") < text.index("Correctness, tuned")
+    assert text.index("Validation loss was lowest in epoch 6.") < text.index("Correctness, tuned")
+
+
+def test_every_question_answer_score_and_reason_is_there() -> None:
+    text = Page(page()).text
+    for each in JUDGEMENTS:
+        for shown in (each["id"], each["question"], each["reference_answer"]):
+            assert shown in text
+        for side in (each["base"], each["tuned"]):
+            assert all(str(value) in text for key, value in side.items() if key != "truncated")
+    assert "3 questions; without both scores: 1" in text
+    assert "Cut off at max_answer_tokens = 300" in text
+
+
+def test_facts_on_data_training_and_cost_are_there() -> None:
+    text = Page(page()).text
+    for shown in (
+        "ab" * 32, "1,234", "12,345", "epochCount 10", "118 min", "Answer briefly.",
+        "25.0 minutes", "$55.00", "12,345 tokens, counted from above, in 7 epochs", "900 tokens",
+        "80 tokens", EXECUTION.arn, "Amazon Nova Pro", "Nobody had to approve the quote.",
+    ):  # fmt: skip
+        assert shown in text, shown
+
+
+def test_text_is_escaped_and_nothing_is_loaded() -> None:
+    losses = history("step_number,epoch_number,training_loss\n0,1,1.0", None)
+    source = page(svg=draw(losses)[0].decode())
+    tags = Page(source).tags
+    assert not {"script", "link", "img", "iframe", "object"} & {tag for tag, _ in tags}
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in source
+    assert "<b>Guardrails" not in source
+    assert not [tag for tag, attributes in tags if "src" in attributes]
+    assert not re.search(r"url\((?!#)|@import", source)
+    assert "<!DOCTYPE svg" not in source
+    assert "<?xml" not in source
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None)  # a page takes milliseconds, a shared machine longer
+@given(st.text())
+def test_any_text_passes_through_unharmed(text: str) -> None:
+    judgement = JUDGEMENTS[0] | {"id": text, "base": {"answer": text, "score": 1, "reason": text}}
+    source = html(report_request(), judgements=[judgement], losses_svg=SVG, files=FILES, spent=[])
+    assert {tag for tag, _ in Page(source).tags} <= {
+        "html", "head", "meta", "title", "style", "body", "header", "p", "code", "h1", "h2", "h3",
+        "dl", "div", "dt", "dd", "section", "svg", "text", "table", "thead", "tr", "th", "tbody",
+        "td", "details", "summary", "span", "b", "footer",
+    }  # fmt: skip
+
+
+def test_questions_that_need_a_look_are_open() -> None:
+    opened = [attributes for tag, attributes in Page(page()).tags if tag == "details"]
+    assert ["open" in each for each in opened] == [False, False, True]
+
+
+def test_topics_count_pairs_only() -> None:
+    topics = topics_of(questions_of(JUDGEMENTS))
+    assert [(each.name, each.questions, each.base, each.tuned) for each in topics] == [
+        ("Agents", 1, 3, 6),
+        ("Guardrails", 1, 2, 8),
+    ]
+    without = [each | {"topic": None} for each in JUDGEMENTS]
+    assert topics_of(questions_of(without)) == []
+
+
+def test_what_was_not_measured_is_not_invented() -> None:
+    unknown = Release(found=False, throughput_arn=None, billed_minutes=None)
+    curves = report_request().loss_curves.model_copy(update={"best_validation_loss": None})
+    text = Page(page(report_request(release=unknown, loss_curves=curves))).text
+    assert "not measured" in text
+    assert "$55.00" not in text
+    assert "Best validation loss" not in text
+
+
+def test_what_it_came_to_stands_beside_what_was_quoted() -> None:
+    rows = {
+        each.what: each for each in bill(report_request(run=run(model="nova-micro", model_units=2)))
+    }
+    hosting, training = rows["Provisioned throughput"], rows["Training"]
+    assert hosting.usd == pytest.approx(25 / 60 * 2 * 60.5)
+    assert hosting.quoted_usd == pytest.approx(25.15 / 60 * 2 * 60.5, rel=1e-3)
+    assert training.usd == pytest.approx(12_345 * 7 / 1000 * 0.001)
+    assert rows["Judgements, answering"].usd == pytest.approx(80 / 1000 * 0.0032)
+
+
+def reviewed_page(review: DataReview | None = None) -> str:
+    request = report_request(run=run(review_data=True), review=REVIEWED)
+    return html(
+        request,
+        judgements=JUDGEMENTS,
+        losses_svg=SVG,
+        files=FILES,
+        spent=bill(request),
+        review=review or data_review(),
+    )
+
+
+def test_a_review_of_the_data_has_a_section_of_its_own() -> None:
+    source = reviewed_page()
+    text = Page(source).text
+    for shown in (
+        "Amazon Nova Pro reviewed 31 of 96 training records, one in 3, evenly spread.",
+        "The mean score is 7.90 of 10",
+        "2 (6.5 %) score below 6. The run would have stopped below a mean of 6.",
+        "gave no scores: 1; because of max_review_usd = 2, or too long to be asked about: 64.",
+        "Line 41 What is <i>a hold</i>?",
+        "The <b>year</b> is wrong.",
+        f"{PREFIX}/review/rows.jsonl",
+        "31 records reviewed, 1 failed",
+    ):
+        assert shown in text, shown
+    assert "<i>" not in source
+    assert "<b>year" not in source
+    assert "Review of the training data" not in Page(page()).text
+
+
+def test_a_review_of_all_records_says_nothing_of_some() -> None:
+    whole = data_review()
+    summary = whole.summary.model_copy(update={"failed": 0, "not_reviewed": 0})
+    plan = whole.plan.model_copy(update={"every": 1})
+    unlimited = {"summary": summary, "plan": plan, "min_review_score": None}
+    text = Page(reviewed_page(whole.model_copy(update=unlimited))).text
+    for hidden in ("one in", "gave no scores", "would have stopped"):
+        assert hidden not in text
+
+
+def test_an_approval_is_in_the_report_with_its_reason() -> None:
+    approval = Approval(reason="in <budget>", decided_at=NOW, decided_in="arn")
+    text = Page(page(report_request(approval=approval))).text
+    assert "The quote was approved on 2026-11-23 09:30 UTC: in <budget>." in text
+
+
+@pytest.mark.parametrize(("arn", "expected"), [(EXECUTION.arn, False), (OFFLINE, True)])
+def test_a_rehearsal_says_so(arn: str, *, expected: bool) -> None:
+    assert is_rehearsal(arn) is expected
+    request = report_request(run=run(execution_arn=arn))
+    assert ("Rehearsal." in Page(page(request)).text) is expected
+    made = manifest(request, files=FILES, spent=[], code_version=None)
+    assert made["rehearsal"] is expected
+    notice = SUCCESS.model_copy(update={"execution": EXECUTION.model_copy(update={"arn": arn})})
+    assert ("rehearsal" in subject(notice)) is expected
+    assert ("rehearsal" in body(notice)) is expected
+
+
+def test_the_manifest_holds_what_a_comparison_needs() -> None:
+    request = report_request()
+    facts = manifest(request, files=FILES, spent=bill(request), code_version="1.2.3")
+    made = json.loads(json.dumps(facts))
+    assert made["spent_usd"] == pytest.approx(55.36, abs=0.01)
+    assert made["quote"]["expected_usd"] == QUOTED.expected_usd
+    assert made["code_version"] == "1.2.3"
+    assert made["dataset_files"][0]["sha256"] == "ab" * 32
+    assert made["model"]["customization_model_id"].endswith(":200k")
+    assert made["run"]["hyperparameters"] == {"epochCount": "10"}
+    assert made["throughput"]["billed_minutes"] == 25
+    assert made["tokens"]["judge"] == {"input": 900, "output": 80}
+    assert made["verdict"]["verdict"] == "not decisive"
+    assert {"loss_curves", "base_answers", "tuned_answers", "judgements", "dataset"} <= set(made)
+
+
+def test_the_summary_is_a_few_plain_lines() -> None:
+    reviewed = summary(report_request(review=REVIEWED), bill(report_request())).splitlines()
+    assert reviewed[2] == (
+        "The reviewed training data scores 7.90 of 10 on average, over 31 records."
+    )
+    lines = summary(report_request(), bill(report_request())).splitlines()
+    assert lines[0].startswith("The comparison is not decisive. Over 2 questions")
+    assert lines[2].startswith("Failures: 0 answers of the base model, 1 of the tuned one")
+    assert lines[3] == (
+        "Provisioned throughput lived 25 min. The run cost about $55.35, quoted $55.69."
+    )
+    assert len(lines) == 4
+
+
+def test_the_state_writes_both_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CODE_VERSION", raising=False)
+    monkeypatch.setenv("PRICE_OVERRIDES", json.dumps(PRICES))
+    request = report_request()
+    objects = {
+        request.quote.quote_key: quote().model_dump_json().encode(),
+        request.run.training_key: b"training",
+        request.run.evaluation_key: b"evaluation",
+        str(request.run.validation_key): b"",
+        request.loss_curves.svg_key: SVG.encode(),
+        request.judgements.judgements_key: "\n".join(map(json.dumps, JUDGEMENTS)).encode(),
+    }
+    s3 = fakes_s3.install(monkeypatch, FakeS3(objects))
+    report = write_report(request)
+    made = json.loads(s3.objects[report.manifest_key])
+    files = {each["key"]: each for each in made["dataset_files"]}
+    assert len(files) == 3
+    training = files[request.run.training_key]
+    assert training["sha256"] == hashlib.sha256(b"training").hexdigest()
+    assert (training["size_bytes"], training["version_id"]) == (8, None)
+    assert made["code_version"] is None
+    assert s3.content_types[report.report_key].startswith("text/html")
+    assert report.summary == summary(request, bill(request))
+    assert report.metered_usd == made["spent_usd"]
+
+
+def test_the_state_reads_the_review_where_there_was_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRICE_OVERRIDES", json.dumps(PRICES))
+    request = report_request(run=run(review_data=True), review=REVIEWED)
+    objects = {
+        request.quote.quote_key: quote(review_data=True).model_dump_json().encode(),
+        request.run.training_key: b"training",
+        request.run.evaluation_key: b"evaluation",
+        str(request.run.validation_key): b"",
+        request.loss_curves.svg_key: SVG.encode(),
+        request.judgements.judgements_key: "\n".join(map(json.dumps, JUDGEMENTS)).encode(),
+        REVIEWED.review_key: data_review().model_dump_json().encode(),
+    }
+    s3 = fakes_s3.install(monkeypatch, FakeS3(objects))
+    report = write_report(request)
+    assert "What is &lt;i&gt;a hold" in s3.objects[report.report_key].decode()
+    made = json.loads(s3.objects[report.manifest_key])
+    assert made["review"] == REVIEWED.model_dump()
+    assert made["spent_usd"] == report.metered_usd
+
+
+def test_the_report_names_what_s3_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    s3 = fakes_s3.install(monkeypatch, FakeS3())
+    s3.failure = client_error("AccessDenied", 403)
+    with pytest.raises(AccessDenied, match="read s3://"):
+        write_report(report_request())
+
+
+def test_the_mail_of_a_success() -> None:
+    assert subject(SUCCESS) == f"[bedrock-tuning] tuned model is not decisive: {NAMES.run}"
+    text = body(SUCCESS)
+    for shown in (
+        "It is better.",
+        f"Provisioned throughput {NAMES.throughput} was released after 25 minutes",
+        f"s3://{run().bucket}/{PREFIX}/report.html",
+        f"https://us-west-2.console.aws.amazon.com/s3/object/{run().bucket}?region=us-west-2&prefix=",
+        f"#/v2/executions/details/{EXECUTION.arn}",
+        "Next: add evaluation questions",
+    ):
+        assert shown in text
+
+
+def test_the_mail_of_a_failure() -> None:
+    assert subject(FAILURE) == f"[bedrock-tuning] failed in Check training: {NAMES.run}"
+    text = body(FAILURE)
+    for shown in (
+        "State: Check training\nError: TrainingFailed\nCause: line 1 <&>\nline 2, ünïcode\n",
+        f"Files: s3://{run().bucket}/{PREFIX}/",
+        "Next: do what the cause says",
+    ):
+        assert shown in text
+    assert "Report" not in text
+    assert "released" not in text
+
+
+def test_the_mail_of_a_run_that_never_began() -> None:
+    text = body(FAILURE.model_copy(update={"run": None}))
+    assert "No capacity was bought." in text
+    assert "Files:" not in text
+
+
+def test_the_mail_when_nothing_was_there_to_release() -> None:
+    nothing = Release(found=False, throughput_arn=None, billed_minutes=None)
+    assert "nothing was there to release" in body(FAILURE.model_copy(update={"release": nothing}))
+
+
+@given(st.text(), st.text())
+def test_subjects_are_what_sns_takes(name: str, state: str) -> None:
+    request = NotifyRequest(
+        execution=Execution(name=name, arn=OFFLINE, started_at=NOW),
+        now=NOW,
+        failure=Failure(state=state, error="E", cause="C"),
+    )
+    assert 1 <= len(subject(request)) <= 100
+    assert all(" " <= char <= "~" for char in subject(request))
+
+
+def test_notify_publishes(monkeypatch: pytest.MonkeyPatch) -> None:
+    sns = FakeSns()
+    fakes_bedrock.install(monkeypatch, sns=sns)
+    monkeypatch.setenv("TOPIC_ARN", "topic-arn")
+    assert notify(SUCCESS).subject == subject(SUCCESS)
+    assert sns.called("Publish") == [
+        {"TopicArn": "topic-arn", "Subject": subject(SUCCESS), "Message": body(SUCCESS)}
+    ]
+    sns.fail("Publish", "ThrottlingException")
+    with pytest.raises(Throttled, match="publish to topic-arn"):
+        notify(SUCCESS)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import re
+
+import boto3
+import pytest
+from botocore.model import ServiceModel
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.domain.run.names import MAX_ENVIRONMENT_LENGTH, names_of
+
+ENVIRONMENTS = st.from_regex(r"[a-z0-9]{1,10}(-[a-z0-9]{1,5}){0,2}", fullmatch=True)
+ARN = "arn:aws:states:us-west-2:123456789012:execution:bedrock-tuning-local:"
+
+
+@pytest.fixture(scope="module")
+def bedrock() -> ServiceModel:
+    return boto3.client("bedrock", region_name="us-west-2").meta.service_model
+
+
+def accepts(model: ServiceModel, operation: str, member: str, value: str) -> bool:
+    shape = model.operation_model(operation).input_shape.members[member]
+    length = shape.metadata["min"] <= len(value) <= shape.metadata["max"]
+    return length and re.fullmatch(shape.metadata["pattern"], value) is not None
+
+
+@given(environment=ENVIRONMENTS, name=st.text(min_size=1, max_size=80))
+def test_every_name_satisfies_its_api(bedrock: ServiceModel, environment: str, name: str) -> None:
+    names = names_of(environment, name, ARN + name.encode(errors="replace").hex())
+    job, buy = "CreateModelCustomizationJob", "CreateProvisionedModelThroughput"
+    assert accepts(bedrock, job, "jobName", names.job)
+    assert accepts(bedrock, job, "customModelName", names.custom_model)
+    assert accepts(bedrock, job, "clientRequestToken", names.client_token)
+    assert accepts(bedrock, buy, "provisionedModelName", names.throughput)
+    assert accepts(bedrock, buy, "clientRequestToken", names.client_token)
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", names.run)
+    assert len(names.run) <= 40
+
+
+def test_names_follow_from_the_execution_alone() -> None:
+    first = names_of("prod", "Run of May", ARN + "Run of May")
+    assert first == names_of("prod", "Run of May", ARN + "Run of May")
+    assert first.run.startswith("run-of-may-")
+    assert first.job == first.custom_model == first.throughput == f"prod-{first.run}"
+
+
+def test_like_names_of_two_executions_differ() -> None:
+    assert names_of("prod", "a b", ARN + "a b").run != names_of("prod", "a-b", ARN + "a-b").run
+
+
+def test_a_name_without_a_letter_still_has_one() -> None:
+    assert names_of("prod", "日本", ARN + "x").run.startswith("run-")
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Prod", "a--b", "-a", "a_b", "x" * (MAX_ENVIRONMENT_LENGTH + 1)]
+)
+def test_an_environment_that_would_break_a_name_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="environment name"):
+        names_of(name, "run", ARN + "run")

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from lambdas.domain.errors import QuotaExceeded, Throttled
+from lambdas.domain.run.contracts import Contract
+from lambdas.handlers import (
+    buy_throughput,
+    check_throughput,
+    check_training,
+    notify,
+    release_throughput,
+    start_training,
+    stop_run,
+    stop_training,
+)
+from tests.factories import EXECUTION, NAMES, NOW, run, throughput, training
+from tests.fakes.bedrock import FakeBedrock, FakeSns, install
+
+
+def as_json(**contracts: Contract) -> dict[str, Any]:
+    return {name: each.model_dump(mode="json") for name, each in contracts.items()}
+
+
+STATE = as_json(run=run()) | {"now": "2026-11-23T09:30:00.000Z"}
+STOP = as_json(execution=EXECUTION) | {"now": STATE["now"], "status": "TIMED_OUT"}
+EVENTS: list[tuple[ModuleType, dict[str, Any], str]] = [
+    (start_training, STATE, "status"),
+    (check_training, STATE | as_json(training=training()), "phase"),
+    (stop_training, STATE, "stopped"),
+    (buy_throughput, STATE | as_json(training=training()), "release_by"),
+    (check_throughput, STATE | as_json(throughput=throughput()), "ready"),
+    (release_throughput, STATE, "billed_minutes"),
+    (stop_run, STOP, "release"),
+    (notify, as_json(execution=EXECUTION) | {"now": STATE["now"]}, "subject"),
+]
+
+
+@pytest.fixture
+def bedrock(monkeypatch: pytest.MonkeyPatch) -> FakeBedrock:
+    for name in ("SERVICE_ROLE_ARN", "TOPIC_ARN"):
+        monkeypatch.setenv(name, f"arn of {name}")
+    monkeypatch.setenv("ENVIRONMENT", "dev")
+    fake = FakeBedrock(NOW)
+    fake.jobs[NAMES.job] = fake.job(NAMES.job)
+    fake.throughputs[NAMES.throughput] = fake.throughput(NAMES.throughput)
+    install(monkeypatch, bedrock=fake, sns=FakeSns())
+    return fake
+
+
+@pytest.mark.parametrize(
+    ("module", "event", "field"), EVENTS, ids=[module.__name__ for module, _, _ in EVENTS]
+)
+def test_a_handler_takes_and_returns_json(
+    bedrock: FakeBedrock, module: ModuleType, event: dict[str, Any], field: str
+) -> None:
+    result = module.handler(event, None)
+    assert field in json.loads(json.dumps(result))
+    assert bedrock.jobs
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("ThrottlingException", Throttled), ("ServiceQuotaExceededException", QuotaExceeded)],
+)
+def test_an_error_keeps_its_name_through_the_handler(
+    bedrock: FakeBedrock, code: str, error: type[Exception]
+) -> None:
+    bedrock.throughputs.clear()
+    bedrock.fail("CreateProvisionedModelThroughput", code)
+    with pytest.raises(error):
+        buy_throughput.handler(STATE | as_json(training=training()), None)

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any
+
+import pytest
+
+from lambdas.aws.artefacts import ArtefactChanged, ArtefactMissing
+from lambdas.aws.asked import Asked
+from lambdas.domain.errors import AccessDenied, DatasetInvalid
+from lambdas.handlers.validate_dataset import handler
+from lambdas.validation import make_record
+from tests.fakes.s3 import BUCKET, FakeS3, client_error, install
+from tests.unit.aws.test_comprehend import FakeComprehend
+
+RUN = {
+    "name": "run-0123456789ab",
+    "execution_arn": "arn:aws:states:us-west-2:123456789012:execution:bedrock-tuning-local:run",
+    "environment": "local",
+    "started_at": "2026-11-23T12:00:00Z",
+    "bucket": BUCKET,
+    "prefix": "runs/run-0123456789ab",
+    "model": "claude-3-haiku",
+    "training_key": "datasets/default/training.jsonl",
+    "validation_key": None,
+    "evaluation_key": "datasets/default/evaluation.jsonl",
+    "system_prompt": None,
+    "hyperparameters": {"epochCount": "10"},
+    "job_name": "local-run-0123456789ab",
+    "custom_model_name": "local-run-0123456789ab",
+    "throughput_name": "local-run-0123456789ab",
+    "client_token": "local-0123",
+    "model_units": 1,
+    "hold_minutes": 0,
+    "judge_model": "nova-pro",
+    "max_answer_tokens": 512,
+    "max_failed_answers_percent": 5.0,
+    "max_training_hours": 24.0,
+    "max_phase_hours": 12.0,
+    "max_provisioning_minutes": 90.0,
+    "max_cost_usd": 400.0,
+    "review_data": False,
+    "min_review_score": None,
+    "max_review_usd": 2,
+    "approval_hours": None,
+    "fail_on_warnings": (),
+}
+FINDINGS_KEY = "runs/run-0123456789ab/validation.json"
+
+
+def jsonl(records: list[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in records).encode()
+
+
+def training(count: int, name: str = "t") -> bytes:
+    return jsonl(
+        [make_record("claude-messages", "S", f"質問 {name} {n}", "答え") for n in range(count)]
+    )
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> FakeS3:
+    example = {"id": "e", "question": "What?", "reference_answer": "That."}
+    objects = {
+        "datasets/default/training.jsonl": training(40),
+        "datasets/default/validation.jsonl": training(3, "v"),
+        "datasets/default/evaluation.jsonl": jsonl([example]),
+    }
+    return install(monkeypatch, FakeS3(objects))
+
+
+def validate(**changes: object) -> dict[str, Any]:
+    return handler({"run": RUN | changes, "now": "2026-11-23T12:01:00Z"}, None)
+
+
+def test_a_good_dataset_is_summarized_and_reported(s3: FakeS3) -> None:
+    result = validate(validation_key="datasets/default/validation.jsonl")
+    assert result["training_records"] == 40
+    assert result["validation_records"] == 3
+    assert result["evaluation_examples"] == 1
+    assert result["warnings"] == 0
+    assert result["system_prompt"] == "S"
+    assert result["training_tokens"] >= 40 * 2 * 3
+    assert result["findings_key"] == FINDINGS_KEY
+    assert json.loads(s3.objects[FINDINGS_KEY])["verdict"] == "valid"
+
+
+def test_without_validation_there_are_no_validation_records(s3: FakeS3) -> None:
+    assert s3.objects
+    assert validate()["validation_records"] == 0
+
+
+def test_a_bad_dataset_is_refused_and_still_reported(s3: FakeS3) -> None:
+    s3.objects["datasets/default/training.jsonl"] += b'{"messages": []}\n\xff\n'
+    with pytest.raises(DatasetInvalid) as refused:
+        validate()
+    message = str(refused.value)
+    assert "2 errors, 0 warnings" in message
+    assert "training.jsonl:41 messages: 0 of at least 2 messages" in message
+    assert "training.jsonl:42: byte 1 of the line, 0xff, is no UTF-8" in message
+    assert f"s3://{BUCKET}/{FINDINGS_KEY}" in message
+    assert json.loads(s3.objects[FINDINGS_KEY])["summary"]["errors"] == 2
+
+
+def test_the_runs_system_prompt_goes_before_the_datas(s3: FakeS3) -> None:
+    assert s3.objects
+    result = validate(system_prompt="Other")
+    assert (result["system_prompt"], result["warnings"]) == ("Other", 1)
+
+
+def test_a_file_removed_meanwhile_is_named(s3: FakeS3) -> None:
+    del s3.objects["datasets/default/evaluation.jsonl"]
+    with pytest.raises(ArtefactMissing, match=r"evaluation\.jsonl does not exist"):
+        validate()
+
+
+def test_a_refusal_by_s3_has_its_name(s3: FakeS3) -> None:
+    s3.failure = client_error("AccessDenied", 403)
+    with pytest.raises(AccessDenied):
+        validate()
+
+
+class ReplacedS3(FakeS3):
+    """Replaces the training file `times` times, between a look at it and the first read."""
+
+    times = 1
+
+    def get_object(self, **asked: Any) -> dict[str, Any]:
+        key = "datasets/default/training.jsonl"
+        if asked["Key"] == key and self.times:
+            self.times -= 1
+            self.objects[key] = training(41 + self.times)
+        return super().get_object(**asked)
+
+
+def test_a_file_that_is_replaced_meanwhile_is_read_again(
+    s3: FakeS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, ReplacedS3(s3.objects))
+    assert validate()["training_records"] == 41
+
+
+def test_a_file_that_keeps_changing_is_named(s3: FakeS3, monkeypatch: pytest.MonkeyPatch) -> None:
+    changing = ReplacedS3(s3.objects)
+    changing.times = 9
+    install(monkeypatch, changing)
+    with pytest.raises(ArtefactChanged, match="was replaced while it was read: once the upload"):
+        validate()
+
+
+def test_expected_tokens_lie_between_the_estimates(s3: FakeS3) -> None:
+    assert s3.objects
+    result = validate()
+    assert 0 < result["expected_training_tokens"] <= result["training_tokens"]
+
+
+def test_what_the_environment_has_asked_is_asked(
+    s3: FakeS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeComprehend(Okonkwo=("NAME", 0.99))
+    example = {"id": "e", "question": "Who is Ms Okonkwo?", "reference_answer": "A customer."}
+    s3.objects["datasets/default/evaluation.jsonl"] = jsonl([example])
+    monkeypatch.setattr(
+        "lambdas.handlers.validate_dataset.Asked", partial(Asked, clients=lambda _: fake)
+    )
+    validate()
+    assert fake.calls == []
+    monkeypatch.setenv("COMPREHEND_MAX_USD", "0.5")
+    validate()
+    report = json.loads(s3.objects[FINDINGS_KEY])
+    found = {(each["file"], each["field"], each["code"]) for each in report["findings"]}
+    assert ("evaluation.jsonl", "question", "personal-data") in found
+    # The training data is in Japanese, which Amazon Comprehend does not look through.
+    assert ("training.jsonl", "", "not-screened") in found

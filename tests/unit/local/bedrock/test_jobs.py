@@ -1,0 +1,189 @@
+"""Customization jobs of the offline Bedrock, against what AWS documents."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.bedrock import Scenario
+from tests.fakes.offline_bedrock import Account, record
+
+
+def code(error: pytest.ExceptionInfo[ClientError]) -> str:
+    found: str = error.value.response["Error"]["Code"]
+    return found
+
+
+def phases(account: Account, arn: str) -> list[str]:
+    details = account.control.get_model_customization_job(jobIdentifier=arn)["statusDetails"]
+    order = ("validationDetails", "dataProcessingDetails", "trainingDetails")
+    return [details[each]["status"] for each in order]
+
+
+def test_a_job_moves_through_its_phases_on_the_clock() -> None:
+    account = Account()
+    arn = account.start()
+    assert phases(account, arn) == ["InProgress", "NotStarted", "NotStarted"]
+    account.clock.advance(5)
+    assert phases(account, arn) == ["Completed", "InProgress", "NotStarted"]
+    account.clock.advance(5)
+    assert phases(account, arn) == ["Completed", "Completed", "InProgress"]
+    account.clock.advance(300)
+    done = account.control.get_model_customization_job(jobIdentifier=arn)
+    assert done["status"] == "Completed"
+    assert done["endTime"] > done["creationTime"]
+    assert done["hyperParameters"]["epochCount"] == "3"
+
+
+def test_a_completed_job_leaves_metrics_model_tags_and_event() -> None:
+    account = Account()
+    arn = account.start()
+    account.clock.advance(600)
+    job = account.control.get_model_customization_job(jobIdentifier=arn)
+    folder = f"out/model-customization-job-{arn.rpartition('/')[2]}"
+    training = f"{folder}/training_artifacts/step_wise_training_metrics.csv"
+    validation = f"{folder}/validation_artifacts/post_fine_tuning_validation/validation_metrics.csv"
+    rows = list(csv.DictReader(io.StringIO(account.objects.stored[training].decode())))
+    assert [*rows[0]] == ["step_number", "epoch_number", "training_loss"]
+    assert len(rows) == 3 * 2  # 3 epochs of ceil(40 / 32) steps
+    assert float(rows[-1]["training_loss"]) == job["trainingMetrics"]["trainingLoss"]
+    assert account.objects.stored[validation].startswith(
+        b"step_number,epoch_number,validation_loss"
+    )
+
+    model = account.control.get_custom_model(modelIdentifier=job["outputModelArn"])
+    assert model["modelStatus"] == "Active"
+    tags = account.control.list_tags_for_resource(resourceARN=job["outputModelArn"])["tags"]
+    assert tags == [{"key": "owner", "value": "us"}]
+
+    [(_, _, detail_type, detail, resources)] = account.events
+    assert detail_type == "Model Customization Job State Change"
+    assert (detail["jobStatus"], detail["jobArn"], resources) == ("Completed", arn, [arn])
+
+
+def test_a_token_starts_one_job() -> None:
+    account = Account()
+    assert account.start(clientRequestToken="t") == account.start(clientRequestToken="t")
+    assert len(account.bedrock.snapshot()["jobs"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("scenario", "region", "change", "expected", "said"),
+    [
+        (Scenario(), "us-west-2", {"baseModelIdentifier": "no.such-model-v1:0:8k"},
+         "ValidationException", "model identifier is invalid"),
+        (Scenario(), "us-east-1", {}, "ValidationException", "model identifier is invalid"),
+        (Scenario(haiku_arrangement=False), "us-west-2", {},
+         "ValidationException", "model identifier is invalid"),
+        (Scenario(), "us-west-2", {"roleArn": "arn:aws:iam::000000000000:role/other"},
+         "ValidationException", "Could not assume provided IAM role"),
+        (Scenario(), "us-west-2", {"hyperParameters": {"learningRate": "1"}},
+         "ValidationException", "learningRate is not supported"),
+        (Scenario(), "us-west-2", {"hyperParameters": {"epochCount": "11"}},
+         "ValidationException", "between 1 and 10"),
+        (Scenario(), "us-west-2", {"outputDataConfig": {"s3Uri": "s3://no-such-bucket/x"}},
+         "ValidationException", "does not exist"),
+        (Scenario(), "us-west-2", {"jobName": "under_score"},
+         "ValidationException", "regular expression pattern"),
+        (Scenario(), "us-west-2", {"customizationType": "MAGIC"},
+         "ValidationException", "enum value set"),
+        (Scenario(), "us-west-2", {"jobName": ""}, "ValidationException", "length greater"),
+        (Scenario(running_jobs=0), "us-west-2", {},
+         "ServiceQuotaExceededException", "L-0406044C"),
+    ],
+)  # fmt: skip
+def test_what_aws_refuses_is_refused(
+    scenario: Scenario, region: str, change: dict[str, Any], expected: str, said: str
+) -> None:
+    account = Account(scenario, region)
+    with pytest.raises(ClientError, match=said) as error:
+        account.start(**change)
+    assert code(error) == expected
+    assert account.bedrock.snapshot()["jobs"] == []
+
+
+def test_a_missing_member_is_named() -> None:
+    with pytest.raises(ClientError, match=r"'roleArn' failed.*must not be null"):
+        Account().control.create_model_customization_job(jobName="x")
+
+
+def test_a_name_is_taken_for_ever() -> None:
+    account = Account()
+    account.tuned()
+    with pytest.raises(ClientError) as error:
+        account.start()
+    assert code(error) == "ConflictException"
+
+
+@pytest.mark.parametrize(
+    ("records", "said"),
+    [
+        ([record(1)] * 31, "at least 32 are needed"),
+        ([record(1)] * 33 + ["{"], "training data line 34"),
+        ([record(1)] * 33 + [{"prompt": "a", "completion": "b"}], "line 34 is not in the format"),
+        (
+            [record(1)] * 33 + [{"messages": [{"role": "user", "content": "a"}]}],
+            "roles must alternate",
+        ),
+    ],
+)
+def test_a_bad_dataset_fails_the_job(records: list[Any], said: str) -> None:
+    account = Account()
+    account.upload("data/training.jsonl", records)
+    account.upload("data/validation.jsonl", [record(1)])
+    arn = account.start()
+    account.clock.advance(5)
+    job = account.control.get_model_customization_job(jobIdentifier=arn)
+    assert job["status"] == "Failed"
+    assert said in job["failureMessage"]
+
+
+def test_stopping_takes_a_moment_and_trains_nothing() -> None:
+    account = Account()
+    arn = account.start()
+    account.control.stop_model_customization_job(jobIdentifier="job")
+    assert account.control.get_model_customization_job(jobIdentifier=arn)["status"] == "Stopping"
+    account.clock.advance(600)
+    assert account.control.get_model_customization_job(jobIdentifier=arn)["status"] == "Stopped"
+    assert account.bedrock.snapshot()["models"] == []
+    assert account.bedrock.alive() == []
+    with pytest.raises(ClientError) as error:
+        account.control.stop_model_customization_job(jobIdentifier=arn)
+    assert code(error) == "ConflictException"
+
+
+def test_lists_filter_and_page() -> None:
+    account = Account(Scenario(running_jobs=9))
+    for number in range(5):
+        account.start(f"job-{number}")
+        account.clock.advance(1)
+    account.control.stop_model_customization_job(jobIdentifier="job-0")
+    listed = account.control.list_model_customization_jobs
+
+    def names(**filters: Any) -> list[str]:
+        return [each["jobName"] for each in listed(**filters)["modelCustomizationJobSummaries"]]
+
+    assert names() == ["job-4", "job-3", "job-2", "job-1", "job-0"]
+    assert names(sortOrder="Ascending", maxResults=2) == ["job-0", "job-1"]
+    assert names(statusEquals="Stopping") == ["job-0"]
+    assert names(nameContains="b-3") == ["job-3"]
+    pages = account.control.get_paginator("list_model_customization_jobs").paginate(
+        PaginationConfig={"PageSize": 2}
+    )
+    found = [each["jobName"] for page in pages for each in page["modelCustomizationJobSummaries"]]
+    assert found == names()
+
+
+@pytest.mark.parametrize("outcome", ["stuck_not_started", "stuck_training", "fail"])
+def test_a_scenario_decides_how_a_job_goes(outcome: Any) -> None:
+    account = Account(Scenario(job_outcome=outcome))
+    arn = account.start()
+    account.clock.advance(60 * 80)
+    status = account.control.get_model_customization_job(jobIdentifier=arn)["status"]
+    assert status == ("Failed" if outcome == "fail" else "InProgress")
+    expected = {"stuck_not_started": "NotStarted", "stuck_training": "InProgress", "fail": "Failed"}
+    assert phases(account, arn)[2] == expected[outcome]

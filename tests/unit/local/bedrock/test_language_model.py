@@ -1,0 +1,112 @@
+"""The small model that losses and answers come from: it has to learn, and only what it is given."""
+
+from __future__ import annotations
+
+import json
+import random
+from statistics import fmean
+
+import pytest
+
+from local.bedrock.customization.language_model import Fitted, Pair, fit
+from local.bedrock.inference.answers import answer_base, answer_tuned, judge_correctness
+from tests.repository import DATASET
+
+pytestmark = pytest.mark.slow
+
+
+def pairs(name: str) -> list[Pair]:
+    entries = json.loads((DATASET / f"{name}.json").read_text(encoding="utf-8"))
+    return [Pair(each["question"], each["answer"]) for each in entries]
+
+
+TRAINING, VALIDATION = pairs("training"), pairs("validation")
+QUESTIONS = json.loads((DATASET / "evaluation.json").read_text(encoding="utf-8"))
+
+
+def tune(data: list[Pair], *, epochs: int = 6, stop: tuple[float, int] | None = None) -> Fitted:
+    return fit(data, VALIDATION, epochs=epochs, batch_size=32, rate=1.0, early_stopping=stop)
+
+
+@pytest.fixture(scope="module")
+def tuned() -> Fitted:
+    return tune(TRAINING)
+
+
+@pytest.fixture(scope="module")
+def spoilt() -> Fitted:
+    return tune(garbage(), epochs=5)
+
+
+def correctness(fitted: Fitted | None) -> float:
+    return fmean(
+        judge_correctness(
+            each["question"],
+            each["reference_answer"],
+            answer_tuned(fitted, each["question"]) if fitted else answer_base(each["question"]),
+        )[0]
+        for each in QUESTIONS
+    )
+
+
+def garbage() -> list[Pair]:
+    chance = random.Random(1)  # noqa: S311  # no secret
+    words = [word for pair in TRAINING for word in pair.completion.split()]
+    return [Pair(pair.prompt, " ".join(chance.choices(words, k=40))) for pair in TRAINING]
+
+
+def test_losses_fall_step_by_step_and_epoch_by_epoch(tuned: Fitted) -> None:
+    assert len(tuned.training) == 6 * 4  # ceil(108 / 32) steps an epoch
+    assert tuned.training[-1].loss < 0.8 * tuned.training[0].loss
+    assert tuned.validation[3].loss < tuned.validation[0].loss
+    assert [step.epoch for step in tuned.validation] == [1, 2, 3, 4, 5, 6]
+
+
+def test_it_is_deterministic() -> None:
+    assert tune(TRAINING[:20], epochs=2) == tune(TRAINING[:20], epochs=2)
+
+
+def test_garbage_validates_worse_than_proper_answers(tuned: Fitted, spoilt: Fitted) -> None:
+    best = min(step.loss for step in tuned.validation)
+    assert min(step.loss for step in spoilt.validation) > best + 0.1
+
+
+def test_it_over_fits_when_it_trains_for_long_and_stops_early_when_told_to() -> None:
+    few = TRAINING[:36]
+    long = tune(few, epochs=25)
+    losses = [step.loss for step in long.validation]
+    assert losses[-1] > min(losses) + 0.05
+    assert tune(few, epochs=25, stop=(0.001, 2)).epochs < 25
+
+
+def test_twice_the_data_takes_twice_the_steps() -> None:
+    assert len(tune(TRAINING * 2, epochs=1).training) == 7  # ceil(216 / 32)
+
+
+def test_a_tuned_model_knows_what_it_was_trained_on_and_the_base_does_not(
+    tuned: Fitted, spoilt: Fitted
+) -> None:
+    base = correctness(None)
+    assert correctness(tuned) > base + 2
+    assert correctness(spoilt) < base + 1.5
+    assert correctness(tune(TRAINING, epochs=1)) < correctness(tuned) - 1
+
+
+def test_the_judge_orders_answers_by_what_they_say() -> None:
+    question = "What does a guardrail do?"
+    reference = (
+        "A guardrail filters harmful content and masks personal data in prompts and answers."
+    )
+    answers = [
+        reference,
+        "It masks personal data and filters content that is harmful, in answers as in prompts.",
+        "It filters content.",
+        answer_base(question),
+        "",
+    ]
+    scores = [judge_correctness(question, reference, answer)[0] for answer in answers]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] == 10
+    assert scores[1] >= 7
+    assert scores[-2] <= 3
+    assert scores[-1] == 1

@@ -1,0 +1,141 @@
+"""Rows of the prompt-completion format, and of this project's evaluation examples."""
+
+from __future__ import annotations
+
+from tests.unit.validation.corpus.corpus import Table, row
+
+PAIRS: Table = {
+    "good": [
+        row("the keys in another order", '{"completion": "A", "prompt": "Q"}'),
+        row("no spaces", '{"prompt":"Q","completion":"A"}'),
+        row("words of other models", r'{"prompt": "User: \nHuman: [EOS]", "completion": "A"}'),
+    ],
+    "keys": [
+        row("no key at all", "{}", "1 not-text prompt", "1 not-text completion"),
+        row("no completion", '{"prompt": "Q"}', "1 not-text completion"),
+        row("no prompt", '{"completion": "A"}', "1 not-text prompt"),
+        row(
+            "completions",
+            '{"prompt": "Q", "completions": "A"}',
+            "1 unknown-key completions",
+            "1 not-text completion",
+        ),
+        row("system", '{"system": "S", "prompt": "Q", "completion": "A"}', "1 unknown-key system"),
+        row(
+            "messages",
+            '{"messages": [], "prompt": "Q", "completion": "A"}',
+            "1 unknown-key messages",
+        ),
+        row(
+            "prompt twice",
+            '{"prompt": "Q", "prompt": "R", "completion": "A"}',
+            "1 duplicate-key prompt",
+        ),
+        row(
+            "prompt twice, the first wrong",
+            '{"prompt": 7, "prompt": "R", "completion": "A"}',
+            "1 duplicate-key prompt",
+        ),
+    ],
+    "types": [
+        row("prompt null", '{"prompt": null, "completion": "A"}', "1 not-text prompt"),
+        row("prompt a number", '{"prompt": 1, "completion": "A"}', "1 not-text prompt"),
+        row("completion a list", '{"prompt": "Q", "completion": ["A"]}', "1 not-text completion"),
+        row(
+            "completion an object",
+            '{"prompt": "Q", "completion": {"text": "A"}}',
+            "1 not-text completion",
+        ),
+        row(
+            "both wrong",
+            '{"prompt": false, "completion": 1e9}',
+            "1 not-text prompt",
+            "1 not-text completion",
+        ),
+    ],
+    "text": [
+        row("an empty prompt", "<R >", "1 empty <Q>"),
+        row("an empty completion", '{"prompt": "Q", "completion": ""}', "1 empty completion"),
+        row("a blank completion", r'{"prompt": "Q", "completion": "\n \t"}', "1 empty completion"),
+        row("a zero-width space", '{"prompt": "Q", "completion": "\u200b"}', "1 empty completion"),
+    ],
+    "another format": [
+        row("Claude", '{"messages": [<U>, <A>]}', "1 wrong-format"),
+        row("Converse", '{<V>, "messages": [<U>, <A>]}', "1 wrong-format"),
+        row("question and answer", '{"question": "Q", "answer": "A"}', "1 wrong-format"),
+        row("input and output", '{"input": "Q", "output": "A"}', "1 wrong-format"),
+    ],
+    "tokens": [
+        row("at the limit", f"<R {'word ' * 19200}hell>", "1 ?maybe-too-many-tokens"),
+        row("beyond the limit", f"<R {'word ' * 19200}hello>", "1 too-many-tokens"),
+    ],
+}
+PAIRS_COUNTS: Table = {
+    "counts": [
+        row("an empty file", "", "- too-few-records", "- too-few-records", fill="none"),
+        row("99 records", "<R>\n" * 99, "- too-few-records", fill="none"),
+        row("100 records", "<R>\n" * 100, fill="none"),
+    ],
+}
+_SAME = '{"id": "x", "question": "Q", "reference_answer": "A"}'
+EVALUATION: Table = {
+    "evaluation": [
+        row("with a topic", '{"id": "a", "question": "Q", "reference_answer": "A", "topic": "t"}'),
+        row("topic null", '{"id": "a", "question": "Q", "reference_answer": "A", "topic": null}'),
+        row(
+            "no key at all",
+            "{}",
+            "1 not-text id",
+            "1 not-text question",
+            "1 not-text reference_answer",
+        ),
+        row("no id", '{"question": "Q", "reference_answer": "A"}', "1 not-text id"),
+        row("id a number", '{"id": 3, "question": "Q", "reference_answer": "A"}', "1 not-text id"),
+        row("id empty", '{"id": "", "question": "Q", "reference_answer": "A"}', "1 empty id"),
+        row("a blank question", "<R \u200b>", "1 empty <Q>"),
+        row(
+            "an answer of another type",
+            '{"id": "a", "question": "Q", "reference_answer": []}',
+            "1 not-text reference_answer",
+        ),
+        row(
+            "topic a number",
+            '{"id": "a", "question": "Q", "reference_answer": "A", "topic": 3}',
+            "1 not-text topic",
+        ),
+        row(
+            "topic empty",
+            '{"id": "a", "question": "Q", "reference_answer": "A", "topic": ""}',
+            "1 empty topic",
+        ),
+        row(
+            "answer",
+            '{"id": "a", "question": "Q", "reference_answer": "A", "answer": "B"}',
+            "1 unknown-key answer",
+        ),
+        row("a training record", '{"messages": []}', "1 wrong-format"),
+        row("an id twice", _SAME + "\n" + _SAME, "2 duplicate-id id"),
+        row("an id three times", "\n".join([_SAME] * 3), "2 duplicate-id id", "3 duplicate-id id"),
+        row(
+            "an id of 128 characters",
+            '{"id": "%s", "question": "Q", "reference_answer": "A"}' % ("x" * 128),
+        ),
+        row(
+            "an id of 129 characters",
+            '{"id": "%s", "question": "Q", "reference_answer": "A"}' % ("x" * 129),
+            "1 id-too-long id",
+        ),
+        row(
+            "id twice",
+            '{"id": "a", "id": "b", "question": "Q", "reference_answer": "A"}',
+            "1 duplicate-key id",
+        ),
+        row(
+            "half a pair in an answer",
+            r'{"id": "a", "question": "Q", "reference_answer": "\ud800"}',
+            "1 lone-surrogate reference_answer",
+        ),
+        row("words reserved in training", r"<R User: a\nHuman: b>"),
+        row("an empty file", "", "- too-few-records", fill="none"),
+    ],
+}

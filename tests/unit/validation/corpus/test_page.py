@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from docs.generate_dataset_validation import PAGE, main, page
+from lambdas.validation import CODES
+
+
+def test_the_table_of_codes_is_up_to_date() -> None:
+    assert main(["--check"]) is None
+
+
+def test_the_page_names_every_code() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert [name for name in CODES if f"| `{name}` |" not in text] == []
+    assert page(text.replace("| `not-json` |", "")) == text

@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, MODELS, NOVA_MICRO, Model
+from lambdas.validation.findings.findings import Problems
+from lambdas.validation.formats.conversation import Example, Turn, make_record
+from lambdas.validation.formats.pairs import PairInvalid, read_pair
+from lambdas.validation.formats.records import read_conversation, read_example
+from lambdas.validation.jsonl.lines import MAX_LINE_BYTES, parse_line
+
+USER = {"role": "user", "content": "Q"}
+ASSISTANT = {"role": "assistant", "content": "A"}
+
+
+def said(text: object, role: str = "user") -> dict[str, Any]:
+    return {"role": role, "content": [{"text": text}]}
+
+
+def converse(**changes: object) -> dict[str, Any]:
+    return {
+        "schemaVersion": "bedrock-conversation-2024",
+        "messages": [said("Q"), said("A", "assistant")],
+    } | changes
+
+
+def found(record: dict[str, Any], model: Model) -> list[tuple[str, str, str]]:
+    problems = Problems()
+    parsed = parse_line(json.dumps(record).encode(), 1, problems)
+    assert parsed is not None
+    read_conversation(parsed, model, problems)
+    return [(each.field, each.code, each.severity) for each in problems.found]
+
+
+def errors(record: dict[str, Any], model: Model) -> list[tuple[str, str]]:
+    return [(at, code) for at, code, severity in found(record, model) if severity == "error"]
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.key)
+@pytest.mark.parametrize("system", [None, "Be brief."])
+def test_a_made_record_is_read_back_without_a_problem(model: Model, system: str | None) -> None:
+    record = make_record(model.record_format, system, "質問?", "答え")
+    problems = Problems()
+    conversation = read_conversation(record, model, problems)
+    assert problems.found == []
+    assert conversation is not None
+    has_place = model.record_format != "prompt-completion"
+    asked = "質問?" if has_place or not system else f"{system}\n\n質問?"
+    assert conversation.system == (system if has_place else None)
+    assert conversation.turns == (Turn("user", asked), Turn("assistant", "答え"))
+    assert (conversation.prompt, conversation.answer) == (asked, "答え")
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b"", "blank-line"),
+        (b" \r", "blank-line"),
+        (b"\xff\xfe{\x00", "not-utf-8"),
+        (b"{", "not-json"),
+        (b"{} {}", "not-json"),
+        (b'{"a": NaN}', "not-json"),
+        (b'{"a": ' + b"1" * 5000 + b"}", "not-json"),
+        (b"[" * 100_000, "not-json"),
+        (b"[]", "not-an-object"),
+        (b'"text"', "not-an-object"),
+        (b"x" * (MAX_LINE_BYTES + 1), "line-too-long"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_line_that_is_no_record(line: bytes, code: str) -> None:
+    problems = Problems()
+    assert parse_line(line, 3, problems) is None
+    assert [each.code for each in problems.found] == [code]
+
+
+def test_a_byte_order_mark_is_found_and_the_record_still_read() -> None:
+    problems = Problems()
+    assert parse_line(b'\xef\xbb\xbf{"a": 1}', 1, problems) == {"a": 1}
+    assert [each.code for each in problems.found] == ["byte-order-mark"]
+
+
+def test_a_key_given_twice_is_found_at_any_depth() -> None:
+    problems = Problems()
+    parse_line(b'{"a": [{"role": 1, "role": 2, "b": 3}]}', 1, problems)
+    assert [(each.field, each.code) for each in problems.found] == [("role", "duplicate-key")]
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ({"system": "", "messages": [USER, ASSISTANT]}, ("system", "empty")),
+        ({"system": None, "messages": [USER, ASSISTANT]}, ("system", "not-text")),
+        ({"messages": None}, ("messages", "messages")),
+        ({"messages": {}}, ("messages", "messages")),
+        ({"messages": []}, ("messages", "too-few-messages")),
+        ({"sytem": "x", "messages": [USER, ASSISTANT]}, ("sytem", "unknown-key")),
+        ({"messages": [USER, "A"]}, ("messages[1]", "message")),
+        ({"messages": [USER, {**ASSISTANT, "name": "x"}]}, ("messages[1].name", "unknown-key")),
+        ({"messages": [USER, {"content": "A"}]}, ("messages[1].role", "role")),
+        ({"messages": [USER, {"role": ["x"], "content": "A"}]}, ("messages[1].role", "role")),
+        (
+            {"messages": [{"role": "system", "content": "S"}, ASSISTANT]},
+            ("messages[0].role", "role"),
+        ),
+        ({"messages": [USER, {"role": "assistant"}]}, ("messages[1].content", "not-text")),
+        (
+            {"messages": [USER, {"role": "assistant", "content": [{"text": "A"}]}]},
+            ("messages[1].content", "not-text"),
+        ),
+        (
+            {"messages": [USER, {"role": "assistant", "content": " "}]},
+            ("messages[1].content", "empty"),
+        ),
+        (
+            {"messages": [USER, {"role": "assistant", "content": "\ud83d"}]},
+            ("messages[1].content", "lone-surrogate"),
+        ),
+        ({"messages": [ASSISTANT, USER, ASSISTANT]}, ("messages[0].role", "first-role")),
+        ({"messages": [USER, USER, ASSISTANT]}, ("messages[1].role", "role-repeats")),
+        ({"messages": [USER, ASSISTANT, USER]}, ("messages[2].role", "last-role")),
+        (
+            {"messages": [{"role": "user", "content": "x\nHuman: y"}, ASSISTANT]},
+            ("messages[0].content", "reserved-word"),
+        ),
+        ({"system": "x\nAssistant:", "messages": [USER, ASSISTANT]}, ("system", "reserved-word")),
+        (converse(), ("", "wrong-format")),
+        ({"prompt": "Q", "completion": "A"}, ("", "wrong-format")),
+        ({"question": "Q", "answer": "A"}, ("", "wrong-format")),
+    ],
+    ids=str,
+)
+def test_what_breaks_a_claude_record(record: dict[str, Any], expected: tuple[str, str]) -> None:
+    assert errors(record, CLAUDE_3_HAIKU) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (converse(schemaVersion=None), ("schemaVersion", "schema-version")),
+        (converse(schemaVersion=2024), ("schemaVersion", "schema-version")),
+        (converse(system="Be brief."), ("system", "not-a-list")),
+        (converse(system=[]), ("system", "empty")),
+        (converse(system=[{"text": ""}]), ("system[0].text", "empty")),
+        (converse(system=["x"]), ("system[0]", "content-block")),
+        (converse(sistem=[]), ("sistem", "unknown-key")),
+        (converse(messages="x"), ("messages", "messages")),
+        (
+            converse(messages=[said("Q"), {"role": "assistant", "content": "A"}]),
+            ("messages[1].content", "not-a-list"),
+        ),
+        (
+            converse(messages=[said("Q"), {"role": "assistant", "content": []}]),
+            ("messages[1].content", "empty"),
+        ),
+        (
+            converse(messages=[said("Q"), said(3, "assistant")]),
+            ("messages[1].content[0].text", "not-text"),
+        ),
+        (
+            converse(
+                messages=[
+                    {"role": "user", "content": [{"text": "Q"}, {"text": "R", "image": {}}]},
+                    said("A", "assistant"),
+                ]
+            ),
+            ("messages[0].content[1].image", "unknown-key"),
+        ),
+        (converse(messages=[said("Q"), said("A")]), ("messages[1].role", "role-repeats")),
+        (
+            converse(messages=[said("Who is User: x"), said("A", "assistant")]),
+            ("messages[0].content", "reserved-word"),
+        ),
+        (converse(system=[{"text": "See <image>"}]), ("system", "reserved-word")),
+        ({"system": "S", "messages": [USER, ASSISTANT]}, ("", "wrong-format")),
+        ({"sentence1": "Q", "sentence2": "A"}, ("", "wrong-format")),
+    ],
+    ids=str,
+)
+def test_what_breaks_a_converse_record(record: dict[str, Any], expected: tuple[str, str]) -> None:
+    assert expected in errors(record, NOVA_MICRO)
+
+
+def test_what_only_awss_checker_refuses_is_a_warning() -> None:
+    record = converse(messages=[said("Thought: x"), said("Bot: y", "assistant")])
+    assert found(record, NOVA_MICRO) == [
+        ("messages[0].content", "reserved-word", "warning"),
+        ("messages[1].content", "reserved-word", "warning"),
+    ]
+
+
+def test_another_schema_version_is_a_warning() -> None:
+    assert found(converse(schemaVersion="2"), NOVA_MICRO) == [
+        ("schemaVersion", "schema-version", "warning")
+    ]
+
+
+def test_all_problems_of_a_record_are_found() -> None:
+    record = {"sytem": "x", "messages": [ASSISTANT, {"role": "user", "content": ""}]}
+    assert errors(record, CLAUDE_3_HAIKU) == [
+        ("sytem", "unknown-key"),
+        ("messages[0].role", "first-role"),
+        ("messages[1].role", "last-role"),
+        ("messages[1].content", "empty"),
+    ]
+
+
+def test_an_unknown_key_is_given_its_likely_name() -> None:
+    problems = Problems()
+    read_conversation({"sytem": "x", "messages": [USER, ASSISTANT]}, CLAUDE_3_HAIKU, problems)
+    assert problems.found[0].fix == "rename it to system, or remove it"
+
+
+def test_an_example() -> None:
+    problems = Problems()
+    record = {"id": "a", "question": "Q", "reference_answer": "A", "topic": "t"}
+    assert read_example(record, problems) == Example("a", "Q", "A", "t")
+    assert read_example({**record, "topic": None}, problems) == Example("a", "Q", "A")
+    assert problems.found == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"id": None}, ("id", "not-text")),
+        ({"id": 3}, ("id", "not-text")),
+        ({"question": " "}, ("question", "empty")),
+        ({"reference_answer": []}, ("reference_answer", "not-text")),
+        ({"topic": 3}, ("topic", "not-text")),
+        ({"answer": "x"}, ("answer", "unknown-key")),
+        ({"messages": []}, ("", "wrong-format")),
+    ],
+    ids=str,
+)
+def test_what_breaks_an_example(change: dict[str, Any], expected: tuple[str, str]) -> None:
+    problems = Problems()
+    read_example({"id": "a", "question": "Q", "reference_answer": "A"} | change, problems)
+    assert [(each.field, each.code) for each in problems.found] == [expected]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["system", "messages", "role", "content", "text", "id", "question"])
+            | st.text(max_size=3),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.mark.slow
+@given(value=JSON | st.fixed_dictionaries({"messages": st.lists(JSON)}))
+def test_no_json_makes_it_raise(value: object) -> None:
+    line = json.dumps(value).encode()
+    for model in MODELS.values():
+        problems = Problems()
+        record = parse_line(line, 1, problems)
+        if record is not None:
+            read_conversation(record, model, problems)
+            read_example(record, problems)
+        json.dumps([each._asdict() for each in problems.found], ensure_ascii=False).encode()
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_make_it_raise(line: bytes) -> None:
+    parse_line(line, 1, Problems())
+
+
+@pytest.mark.parametrize(
+    ("value", "question"),
+    [
+        ({"question": "Q", "answer": "A"}, "Q"),
+        ({"Question": "Q", "Answer": "A"}, "Q"),
+        ({"sentence1": "Q", "sentence2": "A"}, "Q"),
+        ({"prompt": "Q", "completion": "A"}, "Q"),
+        ({"prompt": "Q", "referenceResponse": "A"}, "Q"),
+        ({"instruction": "Q", "input": "", "output": "A"}, "Q"),
+        ({"instruction": "Q", "input": "context", "output": "A"}, "Q\n\ncontext"),
+        ({"input": "Q", "output": "A"}, "Q"),
+        ({"q": "Q", "a": "A"}, "Q"),
+    ],
+    ids=str,
+)
+def test_pairs_are_recognised(value: dict[str, str], question: str) -> None:
+    pair = read_pair(value)
+    assert (pair.question, pair.answer) == (question, "A")
+
+
+def test_a_pair_keeps_its_id_and_topic() -> None:
+    pair = read_pair({"id": 7, "category": "agents", "question": "Q", "reference_answer": "A"})
+    assert (pair.id, pair.topic) == ("7", "agents")
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ([], "no object but list"),
+        ({"ask": "Q", "reply": "A"}, "its keys are ask, reply; recognised"),
+        ({}, "its keys are none"),
+        ({"question": "Q", "answer": None}, "answer is no text, or blank"),
+        ({"question": "", "answer": "A"}, "question is no text, or blank"),
+    ],
+    ids=str,
+)
+def test_what_is_no_pair(value: object, says: str) -> None:
+    with pytest.raises(PairInvalid, match=says):
+        read_pair(value)

@@ -1,0 +1,178 @@
+"""Files read in parts: by whomever and however cut, they give the same report."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lambdas.domain.errors import ServiceUnavailable
+from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
+from lambdas.validation import (
+    MAX_LINE_BYTES,
+    BytesSource,
+    Options,
+    Report,
+    check,
+    make_record,
+    workers,
+)
+from lambdas.validation.jsonl import blocks
+from lambdas.validation.jsonl.blocks import Block, LineReader, LongLine, head_of, ranges_of
+
+
+def line(number: int) -> bytes:
+    record = make_record("claude-messages", "S", f"Question {number % 90}?", f"Answer {number}.")
+    return json.dumps(record).encode()
+
+
+def as_seen(report: Report) -> str:
+    return json.dumps(report.as_json(), sort_keys=True)
+
+
+def lines_in(content: bytes) -> list[bytes | None]:
+    """Read all ranges; None is a line too long to be kept."""
+    source = BytesSource("f", content)
+    found: list[bytes | None] = []
+    for part in ranges_of(len(content)):
+        for block in LineReader(source, part, head_of(source, part)).blocks():
+            if isinstance(block, LongLine):
+                found.append(None)
+            else:
+                found += _split(block)
+    return found
+
+
+def _split(block: Block) -> list[bytes]:
+    return bytes(block.buffer[block.first : block.last]).removesuffix(b"\n").split(b"\n")
+
+
+@settings(deadline=None)
+@given(
+    lines=st.lists(st.binary(max_size=9).map(lambda each: each.replace(b"\n", b"")), min_size=1),
+    ended=st.booleans(),
+    range_bytes=st.integers(min_value=1, max_value=12),
+    tail_bytes=st.integers(min_value=1, max_value=4),
+)
+def test_each_line_is_read_once_wherever_the_cuts_are(
+    lines: list[bytes], *, ended: bool, range_bytes: int, tail_bytes: int
+) -> None:
+    content = b"\n".join(lines) + (b"\n" if ended or not lines[-1] else b"")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "RANGE_BYTES", range_bytes)
+        patch.setattr(blocks, "_TAIL_BYTES", tail_bytes)
+        patch.setattr(blocks, "BUFFER_BYTES", 2)
+        assert lines_in(content) == lines
+
+
+def test_a_line_too_long_is_passed_over_and_never_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "RANGE_BYTES", 1 << 20)
+    content = line(1) + b"\n" + b"x" * (3 * MAX_LINE_BYTES) + b"\n" + line(2)
+    assert lines_in(content) == [line(1), None, line(2)]
+    report = check(CLAUDE_3_HAIKU, BytesSource("t", content))
+    assert [each.line for each in report.findings.kept if each.code == "line-too-long"] == [2]
+
+
+@pytest.fixture
+def content() -> bytes:
+    lines = [line(number) for number in range(400)]
+    lines[3], lines[77], lines[390] = b"{", b"", b'{"messages": []}'
+    return b"\n".join(lines)
+
+
+def test_processes_and_cuts_change_nothing(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = BytesSource("training.jsonl", content)
+    whole = check(CLAUDE_3_HAIKU, source)
+    assert {3, 77, 390} <= {(each.line or 0) - 1 for each in whole.findings.kept}
+    assert whole.findings.counts["training.jsonl", "repeated-prompt", "warning"] > 200
+    monkeypatch.setattr(blocks, "RANGE_BYTES", 1000)
+    monkeypatch.setattr(workers, "LEAST_SHARED_BYTES", 0)
+    for count in (1, 3):
+        cut = check(CLAUDE_3_HAIKU, source, options=Options(workers=count))
+        assert as_seen(cut) == as_seen(whole)
+
+
+@dataclass(frozen=True)
+class Remote(BytesSource):
+    connections: int = 3
+    broken_at: int | None = None
+
+    def open(self, start: int, stop: int) -> io.BufferedIOBase:
+        if self.broken_at is not None and start <= self.broken_at < stop and start:
+            raise ServiceUnavailable("no answer")
+        return super().open(start, stop)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_parts_come_over_several_connections(
+    content: bytes, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "RANGE_BYTES", 1000)
+    monkeypatch.setattr(blocks, "_TAIL_BYTES", 10)
+    monkeypatch.setattr(workers, "LEAST_SHARED_BYTES", 0)
+    whole = check(CLAUDE_3_HAIKU, BytesSource("training.jsonl", content))
+    options = Options(workers=count)
+    assert as_seen(check(CLAUDE_3_HAIKU, Remote("training.jsonl", content), options=options)) == (
+        as_seen(whole)
+    )
+    broken = Remote("training.jsonl", content, broken_at=20_000)
+    with pytest.raises(ServiceUnavailable, match="no answer"):
+        check(CLAUDE_3_HAIKU, broken, options=options)
+
+
+def test_progress_is_told_to_the_end(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "RANGE_BYTES", 10_000)
+    told: list[tuple[int, int]] = []
+    check(
+        CLAUDE_3_HAIKU,
+        BytesSource("t", content),
+        progress=lambda each: told.append((each.bytes_done, each.records)),
+    )
+    assert told[-1] == (len(content), 399)
+    assert told == sorted(told)
+    assert len(told) == -(-len(content) // 10_000)
+
+
+@pytest.mark.parametrize(
+    ("start", "code"),
+    [
+        (b"\xff\xfe", "utf-16"),
+        ("{}".encode("utf-16-le"), "utf-16"),
+        ("{}".encode("utf-32-be"), "utf-16"),
+        (b"\xef\xbb\xbf", "byte-order-mark"),
+        (line(1) + b"\r\n" + line(2) + b"\r\n", "crlf"),
+        (line(1) + b"\r" + line(2) + b"\r", "carriage-return"),
+        (line(1).replace(b", ", b",\r"), "carriage-return"),
+    ],
+    ids=["bom 16", "no bom 16", "32", "bom 8", "crlf", "cr only", "cr between"],
+)
+def test_encodings_and_line_ends(start: bytes, code: str) -> None:
+    report = check(CLAUDE_3_HAIKU, BytesSource("t", start + line(3) + b"\n"))
+    assert (1, code) in [(each.line, each.code) for each in report.findings.kept]
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("s3://bucket/a/b-c_d.jsonl", False),
+        ("s3://bucket/a b.jsonl", True),
+        ("s3://bucket/x=1/a.jsonl", True),
+        ("s3://bucket/データ.jsonl", True),
+        ("local file.jsonl", False),
+    ],
+)
+def test_keys_that_bedrock_refuses(name: str, *, refused: bool) -> None:
+    report = check(CLAUDE_3_HAIKU, BytesSource(name, line(1)))
+    assert ((name, "bad-key", "error") in report.findings.counts) == refused
+
+
+def test_warnings_fail_where_they_are_told_to() -> None:
+    content = b"\n".join([*(line(number) for number in range(40)), line(0)])
+    source = BytesSource("t", content)
+    assert check(CLAUDE_3_HAIKU, source).valid
+    options = Options(warnings=False, fail_on=frozenset({"duplicate"}))
+    assert not check(CLAUDE_3_HAIKU, source, options=options).valid

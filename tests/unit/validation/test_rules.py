@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, NOVA_MICRO, Limits, Model
+from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
+from lambdas.validation import (
+    KEPT_PER_CODE,
+    BytesSource,
+    Options,
+    Report,
+    make_record,
+    refusal,
+)
+from lambdas.validation import check as check_dataset
+
+# Tiny records deserve advice on single answers and topics, which other tests are for.
+ADVICE = {
+    "short-answer",
+    "long-answer",
+    "truncated-answer",
+    "thin-topic",
+    "near-duplicate",
+    "near-leak",
+}
+SMALL = dataclasses.replace(
+    CLAUDE_3_HAIKU,
+    limits=Limits(
+        min_training_records=2,
+        max_training_records=4,
+        max_validation_records=2,
+        max_total_records=5,
+        max_tokens_per_record=1000,
+        max_training_bytes=5000,
+        max_validation_bytes=5000,
+    ),
+)
+
+
+def pairs(count: int, name: str = "t", system: str | None = "S") -> list[dict[str, Any]]:
+    return [
+        make_record("claude-messages", system, f"Question {name} {n}?", f"Answer {n}.")
+        for n in range(count)
+    ]
+
+
+def examples(count: int = 1, name: str = "e") -> list[dict[str, str]]:
+    return [
+        {"id": f"{name}-{n}", "question": f"Question {name} {n}?", "reference_answer": "A"}
+        for n in range(count)
+    ]
+
+
+def lines(records: Iterable[object]) -> list[bytes]:
+    return [each if isinstance(each, bytes) else json.dumps(each).encode() for each in records]
+
+
+def check(
+    training: Iterable[object],
+    validation: Iterable[object] | None = None,
+    evaluation: Iterable[object] | None = None,
+    model: Model = SMALL,
+    system_prompt: str | None = None,
+) -> Report:
+    files = {
+        TRAINING: training,
+        VALIDATION: validation,
+        EVALUATION: examples() if evaluation is None else evaluation,
+    }
+    sources = {
+        name: BytesSource(name, b"".join(line + b"\n" for line in lines(records)))
+        for name, records in files.items()
+        if records is not None
+    }
+    return check_dataset(
+        model,
+        sources[TRAINING],
+        sources.get(VALIDATION),
+        sources[EVALUATION],
+        Options(system_prompt=system_prompt),
+    )
+
+
+def found(checked: Report) -> list[tuple[str, int | None, str, str]]:
+    """Return all findings but advice on single answers, which these tiny records all deserve."""
+    return [
+        (f.file, f.line, f.code, f.severity) for f in checked.findings.kept if f.code not in ADVICE
+    ]
+
+
+def test_a_good_dataset_has_no_finding() -> None:
+    checked = check(pairs(3), pairs(2, "v"), examples(2))
+    assert found(checked) == []
+    assert checked.valid
+    assert checked.system_prompt == "S"
+    assert checked.as_json()["summary"]["files"][TRAINING]["records"] == 3
+
+
+@pytest.mark.parametrize(
+    ("dataset", "finding"),
+    [
+        ({"training": pairs(1)}, (TRAINING, None, "too-few-records", "error")),
+        ({"training": pairs(5)}, (TRAINING, None, "too-many-records", "error")),
+        ({"training": []}, (TRAINING, None, "too-few-records", "error")),
+        (
+            {"training": pairs(2), "validation": pairs(3, "v")},
+            (VALIDATION, None, "too-many-records", "error"),
+        ),
+        (
+            {"training": pairs(4), "validation": pairs(2, "v")},
+            (TRAINING, None, "too-many-records", "error"),
+        ),
+        (
+            {"training": pairs(2), "validation": []},
+            (VALIDATION, None, "too-few-records", "error"),
+        ),
+        ({"training": pairs(2), "evaluation": []}, (EVALUATION, None, "too-few-records", "error")),
+        ({"training": [*pairs(2), b""]}, (TRAINING, 3, "blank-line", "error")),
+        ({"training": [*pairs(2), b"{"]}, (TRAINING, 3, "not-json", "error")),
+        ({"training": [*pairs(2), *pairs(1)]}, (TRAINING, 3, "duplicate", "warning")),
+        (
+            {"training": [*pairs(2), *pairs(1, system="other")]},
+            (TRAINING, 3, "repeated-prompt", "warning"),
+        ),
+        (
+            {"training": [*pairs(2), *pairs(1, "x", system=None)]},
+            (TRAINING, None, "several-system-prompts", "warning"),
+        ),
+        (
+            {"training": pairs(2), "system_prompt": "other"},
+            (TRAINING, None, "other-system-prompt", "warning"),
+        ),
+        ({"training": pairs(2), "validation": pairs(1)}, (VALIDATION, 1, "leak", "warning")),
+        (
+            {"training": pairs(2), "evaluation": examples(1, "t")},
+            (EVALUATION, 1, "leak", "warning"),
+        ),
+        (
+            {"training": pairs(2), "validation": pairs(1, "e")},
+            (EVALUATION, 1, "leak", "warning"),
+        ),
+        (
+            {"training": pairs(2), "evaluation": [*examples(), *examples()]},
+            (EVALUATION, 2, "duplicate-id", "error"),
+        ),
+        (
+            {"training": pairs(2), "evaluation": [{**examples()[0], "id": "x" * 200}]},
+            (EVALUATION, 1, "id-too-long", "error"),
+        ),
+        (
+            {"training": [*pairs(2), make_record("claude-messages", None, "Q", "word " * 1300)]},
+            (TRAINING, None, "file-too-large", "error"),
+        ),
+    ],
+    ids=str,
+)
+def test_rules_of_the_whole(
+    dataset: dict[str, Any], finding: tuple[str, int | None, str, str]
+) -> None:
+    assert finding in found(check(**dataset))
+
+
+def test_a_leak_hides_behind_neither_case_nor_signs() -> None:
+    leak = {"id": "x", "question": " question  T 0", "reference_answer": "A"}
+    checked = check(pairs(2), evaluation=[leak])
+    [finding] = [each for each in checked.findings.kept if each.code == "leak"]
+    assert finding.message.startswith("the same prompt as training.jsonl:1")
+
+
+def test_a_record_surely_too_long_is_an_error_and_one_perhaps_too_long_a_warning() -> None:
+    model = dataclasses.replace(
+        SMALL, limits=dataclasses.replace(SMALL.limits, max_training_bytes=None)
+    )
+    perhaps = make_record("claude-messages", None, "Q", "word " * 1000)
+    surely = make_record("claude-messages", None, "Q", "word " * 1300)
+    assert found(check([*pairs(2), perhaps, surely], model=model))[:2] == [
+        (TRAINING, 3, "maybe-too-many-tokens", "warning"),
+        (TRAINING, 4, "too-many-tokens", "error"),
+    ]
+
+
+def test_the_real_limits_are_the_models() -> None:
+    checked = check(pairs(31), model=CLAUDE_3_HAIKU)
+    assert "31 records, of at least 32 needed" in refusal(checked, "s3://b/k")
+    assert check(pairs(32), model=CLAUDE_3_HAIKU).valid
+    converse = [make_record("converse", "S", f"Q {n}", "A") for n in range(8)]
+    assert check(converse, model=NOVA_MICRO).valid
+    assert not check(converse[:7], model=NOVA_MICRO).valid
+
+
+def test_the_most_common_system_prompt_is_asked_with_unless_one_is_given() -> None:
+    training = [*pairs(2, system="A"), *pairs(1, "x", system="B")]
+    assert check(training).system_prompt == "A"
+    assert check(training, system_prompt="B").system_prompt == "B"
+    assert check(pairs(2, system=None)).system_prompt is None
+
+
+def test_all_findings_are_counted_and_some_kept() -> None:
+    model = dataclasses.replace(
+        SMALL, limits=dataclasses.replace(SMALL.limits, max_training_records=1000)
+    )
+    checked = check([*pairs(2), *[b"{"] * 250], model=model)
+    written = json.loads(json.dumps(checked.as_json()))
+    kept = [each for each in written["findings"] if each["code"] == "not-json"]
+    assert [each["line"] for each in kept] == list(range(3, KEPT_PER_CODE + 3))
+    count = {"file": TRAINING, "code": "not-json", "severity": "error", "count": 250}
+    assert count in written["summary"]["counts"]
+    assert written["verdict"] == "invalid"
+
+
+def test_the_refusal_says_where_what_and_how_to_go_on() -> None:
+    bad = {"messages": [{"role": "assistant", "content": "A"}] * 2}
+    broken = [*examples(), *[b"{"] * 7]
+    text = refusal(check([*pairs(2), bad], evaluation=broken), "s3://b/k")
+    assert text.startswith("the dataset breaks rules of Claude 3 Haiku: 9 errors, ")
+    assert (
+        "training.jsonl:3 messages[0].role: the assistant speaks first (begin with the user)"
+        in text
+    )
+    assert "… and 4 more" in text
+    assert text.endswith("All findings: s3://b/k")
+
+
+def test_the_refusal_shows_each_kind_before_a_second_of_one() -> None:
+    text = refusal(check([*pairs(1), b"{", b"{"], [*[b"{"] * 7]), "s3://b/k")
+    assert "validation.jsonl: 7 records, of at most 2 allowed" in text
+
+
+@pytest.mark.slow
+@given(st.lists(st.binary(max_size=40), max_size=6))
+def test_no_bytes_make_it_raise(content: list[bytes]) -> None:
+    checked = check(content, content, content)
+    json.dumps(checked.as_json(), ensure_ascii=False).encode()
+    assert not checked.valid

@@ -1,0 +1,266 @@
+"""Warnings: what one record shows, and what only all of them together show."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lambdas.validation.findings.codes import CODES
+from lambdas.validation.findings.findings import Finding
+from lambdas.validation.formats.conversation import Conversation, Turn
+from lambdas.validation.formats.fields import field_of
+from lambdas.validation.warnings.advice import Sketch, dataset_advice, record_advice, sketch
+from lambdas.validation.warnings.endings import ending_of
+from lambdas.validation.warnings.language import language_of
+from tests.article import ARTICLE, needs_article
+from tests.repository import DATASET
+
+ANSWERS = [each["answer"] for each in json.loads((DATASET / "training.json").read_text())]
+QUESTIONS = [each["question"] for each in json.loads((DATASET / "training.json").read_text())]
+
+Pairs = Sequence[tuple[str, str]]
+
+
+def conversation(prompt: str, answer: str, system: str | None = None) -> Conversation:
+    return Conversation(system, (Turn("user", prompt), Turn("assistant", answer)))
+
+
+def sketches(pairs: Pairs) -> list[tuple[int, Sketch]]:
+    return [(line, sketch(conversation(*pair))) for line, pair in enumerate(pairs, start=1)]
+
+
+def usual(count: int = 40) -> list[tuple[str, str]]:
+    return list(zip(QUESTIONS[:count], ANSWERS[:count], strict=True))
+
+
+def advise(training: Pairs, validation: Pairs = (), evaluation: Pairs = ()) -> list[Finding]:
+    files = {"training": training, "validation": validation, "evaluation": evaluation}
+    made = {name: sketches(pairs) for name, pairs in files.items() if pairs}
+    return list(dataset_advice(made, evaluation="evaluation"))
+
+
+def found(findings: Sequence[Finding], code: str) -> list[tuple[str, int | None]]:
+    return [(each.file, each.line) for each in findings if each.code == code]
+
+
+def codes(*texts: str) -> list[tuple[str, str]]:
+    turns = tuple(Turn("user" if at % 2 == 0 else "assistant", t) for at, t in enumerate(texts))
+    return [(each.field, each.code) for each in record_advice(Conversation(None, turns))]
+
+
+def test_a_secret_is_named_with_its_field_and_hidden() -> None:
+    key = "AKIA" + "Q3EGR7ZLTN5WXB2P"
+    problems = list(record_advice(conversation(f"My key is {key}.", "Thank you.", f"Use {key}")))
+    assert [(each.field, each.code) for each in problems] == [
+        ("system", "secret"),
+        ("messages[0].content", "secret"),
+    ]
+    assert all(key not in each.message and each.severity == "warning" for each in problems)
+    assert "AKIA… (20 characters)" in problems[0].message
+
+
+def test_personal_data_is_named() -> None:
+    assert codes("Who is it?", "Write to jane.doe@acme-widgets.co.uk or +44 20 7946 1823.") == [
+        ("messages[1].content", "email-address"),
+        ("messages[1].content", "phone-number"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "The service offers several foundation models, such as Claude, Nova, Llama,",
+        "A custom model can be served only after someone has bought capacity for the",
+        "Call it like this:\n```python\nclient.converse(",
+        "It offers models of several providers (Anthropic, Meta, Mistral and others",
+        '{"answer": "yes", "reason": "because',
+        "基盤モデルを呼び出すには、まずアカウントで利用を開始し、次に権限を、",
+        "カスタムモデルを使うには、まず処理能力を購入し、その後でモデルを",
+    ],
+)
+def test_an_answer_that_stops_in_its_middle_is_told(answer: str) -> None:
+    assert codes("Why?", answer) == [("messages[1].content", "truncated-answer")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "ending"),
+    [
+        ("The job costs nothing if it fails before training starts, as far as is known.", "closed"),
+        ('He called it "the only sensible way to serve a model that nobody uses yet."', "closed"),
+        ("これは基盤モデルをAPIで使えるようにするサービスです。", "closed"),
+        ("これは基盤モデルをAPIで使えるようにするサービスです", "open"),
+        (
+            "The job costs nothing if it fails before training starts, as far as anyone knows",
+            "open",
+        ),
+        ("Positive", None),
+        ("Do these things, and in this order please:\n- buy capacity\n- ask the model", None),
+        ("See the page that explains it all:\nhttps://docs.aws.amazon.com/bedrock/latest", None),
+        ("คำตอบคือการใช้บริการนี้เพื่อสร้างแอปพลิเคชันที่ยอดเยี่ยมและรวดเร็ว", None),
+        ("```python\nclient.converse(modelId=model, messages=messages)\n```", None),
+        ("", None),
+    ],
+)
+def test_endings(answer: str, ending: str | None) -> None:
+    assert ending_of(answer) == ending
+
+
+def test_an_open_ending_is_told_only_where_others_are_closed() -> None:
+    cut = ("What does it cost?", "It costs nothing while nobody asks and a lot when somebody does")
+    assert found(advise([*usual(), cut]), "truncated-answer") == [("training", 41)]
+    style = [(question, answer.rstrip(".")) for question, answer in usual()]
+    assert found(advise([*style, cut]), "truncated-answer") == []
+
+
+def test_very_short_and_very_long_answers_are_told() -> None:
+    findings = advise([*usual(), ("And?", "Yes."), ("All of it?", " ".join(ANSWERS[:30]))])
+    assert found(findings, "short-answer") == [("training", 41)]
+    assert found(findings, "long-answer") == [("training", 42)]
+    labels = [(f"Is review {at} good? {text}", "yes") for at, text in enumerate(ANSWERS)]
+    assert found(advise(labels), "short-answer") == []
+
+
+def test_an_answer_in_another_language_is_told() -> None:
+    german = "Das ist ein Dienst, mit dem man Modelle nutzen und auch selbst anpassen kann."
+    japanese = "これは基盤モデルをAPIで使えるようにするサービスです。"
+    mixed = [("Was ist das?", german), ("これは何ですか。", japanese)]
+    assert found(advise([*usual(), *mixed]), "language-mix") == [
+        ("training", 41),
+        ("training", 42),
+    ]
+    half = [(f"Frage {at}: {q}", f"{german} {at}") for at, (q, _) in enumerate(usual())]
+    assert found(advise([*usual(), *half]), "language-mix") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("How does the service know which of the models it is to call?", "English"),
+        ("Wie weiß der Dienst, welches der Modelle er aufrufen soll und wird?", "German"),
+        ("Comment le service sait-il quel est le modèle qui est à appeler ?", "French"),
+        ("これは基盤モデルをAPIで使えるようにするサービスです。", "Japanese"),
+        ("Amazon Bedrockのモデルは何がありますか。Claude や Nova です。", "Japanese"),
+        ("这是一项让应用程序调用基础模型的托管服务，不需要自己运行模型。", "Chinese"),  # noqa: RUF001  # real text
+        ("이 서비스는 기초 모델을 API로 제공하는 관리형 서비스입니다.", "Korean"),
+        ("Это сервис, который даёт доступ к базовым моделям.", "Cyrillic"),
+        ("SELECT name, price FROM products WHERE price > 100", None),
+        ("42", None),
+    ],
+)
+def test_languages(text: str, language: str | None) -> None:
+    assert language_of(text) == language
+
+
+def test_near_duplicates_need_near_answers() -> None:
+    question, answer = usual()[7]
+    again = (question.replace("?", " today?"), answer.replace("the ", "the very ", 1))
+    assert found(advise([*usual(), again]), "near-duplicate") == [("training", 41)]
+    other = (again[0], "It depends on the weather, on the season and on the mood of the cook.")
+    assert found(advise([*usual(), other]), "near-duplicate") == []
+
+
+def test_exact_copies_are_left_to_the_exact_rules() -> None:
+    assert found(advise([*usual(), usual()[3]]), "near-duplicate") == []
+    assert found(advise(usual(), [usual()[3]]), "near-leak") == []
+
+
+def test_near_leaks_name_where_the_prompt_or_the_answer_stands() -> None:
+    question, answer = usual()[7]
+    by_prompt = (question.replace("?", " today?"), "It depends on the weather and the season.")
+    by_answer = ("Please tell me more about it.", answer.replace("the ", "the very ", 1))
+    findings = [
+        each for each in advise(usual(), [by_prompt], [by_answer]) if each.code == "near-leak"
+    ]
+    assert [(each.file, each.line) for each in findings] == [("validation", 1), ("evaluation", 1)]
+    assert "prompt of training:8" in findings[0].message
+    assert "answer of training:8" in findings[1].message
+
+
+def test_one_word_answers_leak_nothing() -> None:
+    labels = [(question, "positive") for question, _ in usual()]
+    assert found(advise(labels, [("Another review entirely.", "positive")]), "near-leak") == []
+
+
+def test_the_projects_own_dataset_has_only_lonely_records() -> None:
+    assert {each.code for each in advise(*_files(DATASET, "question", "answer"))} == {"thin-topic"}
+
+
+@needs_article
+def test_the_reports_thin_topic_and_leaked_answer_are_told() -> None:
+    findings = advise(*_files(ARTICLE, "sentence1", "sentence2"))
+    assert found(findings, "thin-topic") == [("training", None), ("evaluation", 3)]
+    assert found(findings, "near-leak") == [("validation", 1)]
+    assert {each.code for each in findings} == {"thin-topic", "near-leak"}
+
+
+def _files(folder: Path, prompt: str, answer: str) -> list[Pairs]:
+    return [
+        [
+            (
+                each.get(prompt) or each["question"],
+                each.get(answer) or each.get("answer") or each["reference_answer"],
+            )
+            for each in json.loads((folder / f"{name}.json").read_text())
+        ]
+        for name in ("training", "validation", "evaluation")
+    ]
+
+
+def test_every_code_is_a_known_warning() -> None:
+    question, answer = usual()[7]
+    findings = advise(
+        [*usual(), ("And?", "Yes."), (question + " Now?", answer)], [(question + " Please?", "A")]
+    )
+    assert findings
+    assert all(each.code in CODES and each.severity == "warning" for each in findings)
+
+
+def test_a_sketch_is_small_and_can_be_sent_to_another_process() -> None:
+    made = sketch(conversation(" ".join(QUESTIONS), " ".join(ANSWERS)))
+    assert pickle.loads(pickle.dumps(made)) == made  # noqa: S301  # our own bytes
+    assert len(pickle.dumps(made)) < 700
+
+
+def test_no_records_have_no_advice() -> None:
+    assert list(dataset_advice({})) == []
+    assert list(dataset_advice({"training": []})) == []
+
+
+@pytest.mark.slow
+@settings(deadline=None)  # a machine may be busy
+@given(st.lists(st.tuples(st.text(max_size=80), st.text(max_size=80)), max_size=25))
+def test_any_records_can_be_advised_on(pairs: list[tuple[str, str]]) -> None:
+    for pair in pairs:
+        list(record_advice(conversation(*pair)))
+    for each in advise(pairs, pairs[:3], pairs[3:6]):
+        each.message.encode()
+
+
+@pytest.mark.slow
+def test_records_that_resemble_too_many_are_said_to_be_not_compared() -> None:
+    question = "What does order {} of our customer cost, with shipping, tax and insurance, in {}?"
+    towns = ["Oslo", "Bern", "Rome", "Riga"]
+    asked = [question.format(at, towns[at % 4]) for at in range(1500)]
+    pairs = [(each, f"{ANSWERS[at % 100]} {at}") for at, each in enumerate(asked)]
+    findings = [each for each in advise(pairs) if each.code == "not-compared"]
+    assert [(each.file, each.line) for each in findings] == [("training", None)]
+    assert "resemble more others than each is compared with" in findings[0].message
+    assert found(advise(usual()), "not-compared") == []
+
+
+def test_findings_name_the_field_of_the_file() -> None:
+    cut = "A custom model can be served only after someone has bought capacity for the"
+    said = conversation("Ask jane.doe@acme-widgets.co.uk.", cut)
+    for kind, record_format, fields in (
+        ("training", "claude-messages", ["messages[0].content", "messages[1].content"]),
+        ("validation", "prompt-completion", ["prompt", "completion"]),
+        ("evaluation", "converse", ["question", "reference_answer"]),
+    ):
+        problems = record_advice(said, field_of(kind, record_format))  # type: ignore[arg-type]  # literals of a loop
+        assert [each.field for each in problems] == fields
