@@ -16,7 +16,6 @@ import boto3
 from lambdas.aws.inventory import Inventory
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.housekeeping.tagged_resources import Owned, Tariff, bills
-from lambdas.handlers.list_resources import everything
 from operate.deployed import Deployed, find_deployed
 from stacks.environment import load
 
@@ -51,7 +50,7 @@ def in_the_way(deployed: Deployed) -> Iterator[str]:
         yield from (f"execution {each['name']} is under way" for each in running)
     bedrock: Any = boto3.client("bedrock", region_name=deployed.region)
     tariff = Tariff(PriceBook.load(load(deployed.name).prices), deployed.region)
-    for owned in everything(Inventory(deployed.name, bedrock)):
+    for owned in Inventory(deployed.name, bedrock).everything():
         if bills(owned) and not owned.kept:
             yield f"{owned.kind} {owned.name} still bills: {_cost(owned, tariff)}"
 

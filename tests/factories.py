@@ -12,6 +12,7 @@ from lambdas.domain.run.contracts import (
     Answers,
     Dataset,
     Execution,
+    Hosting,
     Judgements,
     LossCurves,
     QuotedCost,
@@ -19,7 +20,6 @@ from lambdas.domain.run.contracts import (
     ReviewOutcome,
     ReviewRow,
     Run,
-    Throughput,
     Training,
     Verdict,
     WriteReportRequest,
@@ -38,36 +38,47 @@ NAMES = names_of("dev", EXECUTION.name, EXECUTION.arn)
 PREFIX = f"runs/{NAMES.run}"
 
 
+SETTINGS: dict[str, Any] = {
+    "dataset": "default",
+    "model": "claude-3-haiku",
+    "hyperparameters": {},
+    "system_prompt": None,
+    "model_units": 1,
+    "hold_minutes": 0,
+    "judge_model": "nova-pro",
+    "max_answer_tokens": 300,
+    "max_failed_answers_percent": 10,
+    "max_training_hours": 24,
+    "max_phase_hours": 6,
+    "max_provisioning_minutes": 60,
+    "max_cost_usd": 400,
+    "review_data": False,
+    "min_review_score": None,
+    "max_review_usd": 2,
+    "require_approval": False,
+}
+
+
 def run(**changes: object) -> Run:
+    """Return a run; `changes` go to its settings where these have such a field."""
+    settings = {name: changes.pop(name) for name in {*changes} & {*SETTINGS} - {"hyperparameters"}}
     values: dict[str, Any] = {
         "name": NAMES.run,
         "execution_arn": EXECUTION.arn,
         "environment": "dev",
+        "region": REGION,
         "started_at": EXECUTION.started_at,
         "bucket": BUCKET,
         "prefix": PREFIX,
-        "model": "claude-3-haiku",
+        "settings": SETTINGS | settings,
         "training_key": "datasets/default/training.jsonl",
         "validation_key": "datasets/default/validation.jsonl",
         "evaluation_key": "datasets/default/evaluation.jsonl",
-        "system_prompt": None,
         "hyperparameters": {"epochCount": "10"},
         "job_name": NAMES.job,
         "custom_model_name": NAMES.custom_model,
-        "throughput_name": NAMES.throughput,
+        "hosting_name": NAMES.hosting,
         "client_token": NAMES.client_token,
-        "model_units": 1,
-        "hold_minutes": 0,
-        "judge_model": "nova-pro",
-        "max_answer_tokens": 300,
-        "max_failed_answers_percent": 10,
-        "max_training_hours": 24,
-        "max_phase_hours": 6,
-        "max_provisioning_minutes": 60,
-        "max_cost_usd": 400,
-        "review_data": False,
-        "min_review_score": None,
-        "max_review_usd": 2,
         "approval_hours": None,
         "fail_on_warnings": (),
     }
@@ -103,18 +114,18 @@ def dataset(**changes: object) -> Dataset:
     return Dataset.model_validate(values | changes)
 
 
-def throughput(**changes: object) -> Throughput:
+def hosting(**changes: object) -> Hosting:
     values: dict[str, Any] = {
-        "throughput_arn": arn("provisioned-model", "mnopqrstuvwx"),
-        "name": NAMES.throughput,
+        "hosting_arn": arn("provisioned-model", "mnopqrstuvwx"),
+        "name": NAMES.hosting,
         "status": "InService",
-        "bought_at": NOW - timedelta(minutes=25),
+        "created_at": NOW - timedelta(minutes=25),
         "release_by": NOW + timedelta(minutes=95),
         "age_minutes": 21,
         "ready": True,
         "wait_seconds": 15,
     }
-    return Throughput.model_validate(values | changes)
+    return Hosting.model_validate(values | changes)
 
 
 def answers(side: str, **changes: object) -> Answers:
@@ -130,7 +141,7 @@ def answers(side: str, **changes: object) -> Answers:
 
 def quote(**changes: object) -> Quote:
     """Return the quote of the made-up run, at prices that include a training of Claude 3 Haiku."""
-    return make_quote(run(**changes), dataset(), PriceBook.load(PRICES), REGION)
+    return make_quote(run(**changes), dataset(), PriceBook.load(PRICES))
 
 
 PRICES = {"claude-3-haiku": {"training_usd_per_1k_tokens": 0.004}}
@@ -138,7 +149,7 @@ QUOTED = QuotedCost(
     low_usd=44,
     expected_usd=55.69,
     high_usd=264,
-    throughput_usd_per_hour=132,
+    hosting_usd_per_hour=132,
     summary="…",
     quote_key=f"{PREFIX}/quote.json",
 )
@@ -214,10 +225,8 @@ def report_request(**changes: object) -> WriteReportRequest:
             svg_key=f"{PREFIX}/losses.svg",
             png_key=f"{PREFIX}/losses.png",
         ),
-        "throughput": throughput(),
-        "release": Release(
-            found=True, throughput_arn=throughput().throughput_arn, billed_minutes=25
-        ),
+        "hosting": hosting(),
+        "release": Release(found=True, hosting_arn=hosting().hosting_arn, billed_minutes=25),
         "base_answers": answers("base"),
         "tuned_answers": answers("tuned", failed=1, answered=2),
         "judgements": Judgements(

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client, code_of, translated
 from lambdas.domain.errors import RequestRefused
-from lambdas.domain.run.contracts import Run
+from lambdas.domain.run.contracts import Run, TrainingStop
 from lambdas.domain.run.tags import tags_of
 from lambdas.domain.training.jobs import Job, Phase
 
@@ -72,6 +72,13 @@ class CustomizationJobs:
                 return False
             raise
         return True
+
+    def stop_by_name(self, name: str) -> TrainingStop:
+        """Stop the job called `name` if it runs; nothing to stop is success."""
+        job = self.find(name)
+        if job is None:
+            return TrainingStop(stopped=False, status=None)
+        return TrainingStop(stopped=job.is_running and self.stop(job), status=job.status)
 
     def start(self, run: Run, *, base_model_id: str, role_arn: str, kms_key_arn: str) -> Job | str:
         """Return the run's own job if it is there already, else the ARN of a new one."""

@@ -9,13 +9,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client, code_of, translated
+from lambdas.domain.approval.decisions import Decision, rejection
 from lambdas.domain.run.execution_status import GONE
 
 _NOT_WAITING = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
-
-
-class NotWaiting(Exception):
-    """Nobody waits for this task token any more."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +32,21 @@ class Executions:
             raise
         return status
 
-    def approve(self, token: str, result: dict[str, Any]) -> None:
-        """Let the waiting state go on with `result`; raises NotWaiting where none waits."""
-        self._send("send_task_success", taskToken=token, output=json.dumps(result))
-
-    def reject(self, token: str, *, error: str, cause: str) -> None:
-        """Fail the waiting state; raises NotWaiting where none waits."""
-        self._send("send_task_failure", taskToken=token, error=error, cause=cause)
-
-    def _send(self, operation: str, **arguments: str) -> None:
+    def deliver(self, decision: Decision, token: str) -> bool:
+        """Hand a decision to the state that waits with `token`; False where none waits any more."""
         try:
-            with translated("hand the decision to the waiting run"):
-                getattr(self.states, operation)(**arguments)
+            if decision.approved:
+                output = json.dumps(decision.approval().model_dump(mode="json"))
+                self._send("send_task_success", taskToken=token, output=output)
+            else:
+                cause = rejection(decision)
+                self._send("send_task_failure", taskToken=token, error="SpendRejected", cause=cause)
         except ClientError as error:
             if code_of(error) in _NOT_WAITING:
-                raise NotWaiting(code_of(error)) from error
+                return False
             raise
+        return True
+
+    def _send(self, operation: str, **arguments: str) -> None:
+        with translated("hand the decision to the waiting run"):
+            getattr(self.states, operation)(**arguments)

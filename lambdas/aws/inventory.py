@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client, code_of, translated
-from lambdas.domain.errors import CapacityCommitted, RequestRefused, ThroughputBusy
+from lambdas.domain.errors import HostingBusy, HostingCommitted, RequestRefused
 from lambdas.domain.housekeeping.tagged_resources import Kind, Owned
 from lambdas.domain.run.tags import ENVIRONMENT
 
@@ -23,6 +23,15 @@ class Inventory:
 
     environment: str
     bedrock: Any = field(default_factory=lambda: client("bedrock"))
+
+    def everything(self) -> list[Owned]:
+        """Return all that carries the environment's tag."""
+        return [
+            *self.throughputs(),
+            *self.deployments(),
+            *self.running_jobs(),
+            *self.custom_models(),
+        ]
 
     def throughputs(self) -> Iterator[Owned]:
         pages = self._pages("list_provisioned_model_throughputs", "provisionedModelSummaries")
@@ -78,13 +87,13 @@ class Inventory:
 
         Raises
         ------
-        ThroughputBusy
+        HostingBusy
             AWS refuses for now: it is being created or changed, or something still uses it.
-        CapacityCommitted
+        HostingCommitted
             It was bought with a commitment, so that AWS deletes it only when that has ended.
         """
         if owned.commitment:
-            raise CapacityCommitted(
+            raise HostingCommitted(
                 f"{owned.name} was bought with a commitment ({owned.commitment}) that ends "
                 f"{owned.commitment_ends or 'at a time AWS does not tell'}: until then AWS does "
                 "not delete it and it bills. This project buys none: CloudTrail names who did"
@@ -95,7 +104,7 @@ class Inventory:
         except RequestRefused as error:
             # Which error a resource in Creating gives is documented for none of them.
             if owned.is_changing:
-                raise ThroughputBusy(str(error)) from error
+                raise HostingBusy(str(error)) from error
             raise
         except ClientError as error:
             if code_of(error) == _GONE:
@@ -103,7 +112,7 @@ class Inventory:
             if code_of(error) != "ConflictException":
                 raise
             if owned.kind != "job":  # a job that conflicts was over before the request came
-                raise ThroughputBusy(f"{owned.name} cannot be deleted yet: {error}") from error
+                raise HostingBusy(f"{owned.name} cannot be deleted yet: {error}") from error
 
     def _end(self, owned: Owned) -> None:
         bedrock, arn = self.bedrock, owned.arn

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -11,17 +12,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client, code_of, translated
-from lambdas.domain.errors import QuotaExceeded, RequestRefused, ThroughputBusy
-from lambdas.domain.hosting.throughput import Capacity, quota_advice
+from lambdas.domain.errors import HostingBusy, QuotaExceeded, RequestRefused
+from lambdas.domain.hosting.throughput import Deletion, ProvisionedThroughput, quota_advice
 from lambdas.domain.run.contracts import Run
 
-
-@dataclass(frozen=True)
-class Deletion:
-    """What a deletion came to; `at` is AWS's own time of it, None where it told none."""
-
-    found: bool
-    at: datetime | None = None
+_logger = logging.getLogger("bedrock-tuning")  # the one that `lambdas.runtime` sets up
 
 
 @dataclass(frozen=True)
@@ -30,7 +25,7 @@ class Throughputs:
 
     bedrock: Any = field(default_factory=lambda: client("bedrock"))
 
-    def find(self, name_or_arn: str) -> Capacity | None:
+    def find(self, name_or_arn: str) -> ProvisionedThroughput | None:
         """Return the throughput, or None where there is none."""
         try:
             with translated(f"look for provisioned throughput {name_or_arn}"):
@@ -41,7 +36,7 @@ class Throughputs:
             if code_of(error) == "ResourceNotFoundException":
                 return None
             raise
-        return Capacity(
+        return ProvisionedThroughput(
             arn=found["provisionedModelArn"],
             name=found["provisionedModelName"],
             status=found["status"],
@@ -52,11 +47,11 @@ class Throughputs:
     def buy(self, run: Run, *, model_arn: str, model_name: str, tags: dict[str, str]) -> str:
         """Buy the run's throughput, billed by the hour until it is deleted; return its ARN."""
         try:
-            with translated(f"buy provisioned throughput {run.throughput_name}"):
+            with translated(f"buy provisioned throughput {run.hosting_name}"):
                 bought = self.bedrock.create_provisioned_model_throughput(
                     clientRequestToken=run.client_token,
-                    modelUnits=run.model_units,
-                    provisionedModelName=run.throughput_name,
+                    modelUnits=run.settings.model_units,
+                    provisionedModelName=run.hosting_name,
                     modelId=model_arn,
                     tags=[{"key": key, "value": value} for key, value in tags.items()],
                 )
@@ -66,12 +61,34 @@ class Throughputs:
         arn: str = bought["provisionedModelArn"]
         return arn
 
-    def delete(self, name_or_arn: str, *, changing: bool) -> Deletion:
+    def release(self, name: str) -> Deletion:
+        """Delete the throughput called `name`, whatever looking at it says.
+
+        Raises
+        ------
+        HostingBusy
+            AWS refuses for now; again later will do.
+        """
+        throughput = self._look(name)
+        deletion = self._delete(
+            throughput.arn if throughput else name,
+            changing=throughput is not None and throughput.is_changing,
+        )
+        return replace(deletion, throughput=throughput)
+
+    def _look(self, name: str) -> ProvisionedThroughput | None:
+        try:
+            return self.find(name)
+        except Exception:  # that it cannot be read must not keep it alive: the delete must come
+            _logger.exception("could not look at the throughput; deleting it by its name")
+            return None
+
+    def _delete(self, name_or_arn: str, *, changing: bool) -> Deletion:
         """Delete the throughput.
 
         Raises
         ------
-        ThroughputBusy
+        HostingBusy
             AWS refuses while it is being created or updated (`changing`: it was seen so); again
             later will do.
         """
@@ -83,13 +100,13 @@ class Throughputs:
         except RequestRefused as error:
             # Which error a throughput in Creating gives is not documented; both must be retried.
             if changing:
-                raise ThroughputBusy(str(error)) from error
+                raise HostingBusy(str(error)) from error
             raise
         except ClientError as error:
             if code_of(error) == "ResourceNotFoundException":
                 return Deletion(found=False)
             if code_of(error) == "ConflictException":
-                raise ThroughputBusy(_busy(name_or_arn, error)) from error
+                raise HostingBusy(_busy(name_or_arn, error)) from error
             raise
         return Deletion(found=True, at=_answered_at(answer))
 

@@ -69,11 +69,11 @@ class DecisionRefused(TuningError):
     """A decision on a quote that cannot count: unknown run, decided already, or too late."""
 
 
-class ThroughputFailed(TuningError):
+class HostingFailed(TuningError):
     """The provisioned throughput ended as Failed or never came into service."""
 
 
-class CapacityCommitted(TuningError):
+class HostingCommitted(TuningError):
     """Somebody bought the capacity with a commitment: AWS deletes it only when that has ended."""
 
 
@@ -105,5 +105,5 @@ class ServiceUnavailable(Exception):
     """AWS answered with a 5xx or not at all; retried."""
 
 
-class ThroughputBusy(Exception):
+class HostingBusy(Exception):
     """The throughput cannot be deleted yet (still being created or updated); retried."""

@@ -1,4 +1,4 @@
-"""*Answer with base model*: before any capacity is bought."""
+"""*Answer with base model*: before any hosting is paid for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def answer_with_base_model(request: AnswerWithBaseModelRequest) -> Answers:
     return answer_questions(
         request.run,
         request.dataset,
-        model_id=find_model(request.run.model).base_inference_model_id,
+        model_id=find_model(request.run.settings.model).base_inference_model_id,
         key=f"{request.run.prefix}/answers-base.jsonl",
     )
 

@@ -11,7 +11,7 @@ def answer_with_tuned_model(request: AnswerWithTunedModelRequest) -> Answers:
     return answer_questions(
         request.run,
         request.dataset,
-        model_id=request.throughput.throughput_arn,
+        model_id=request.hosting.hosting_arn,
         key=f"{request.run.prefix}/answers-tuned.jsonl",
     )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from lambdas.aws.artefacts import Artefacts
-from lambdas.aws.executions import Executions, NotWaiting
+from lambdas.aws.executions import Executions
 from lambdas.aws.topic import Topic
 from lambdas.domain.approval import decisions as approval
 from lambdas.domain.run.contracts import ApproveSpendRequest, Asked
-from lambdas.runtime.step import logger, setting, step
+from lambdas.runtime.step import setting, step
 
 
 def approve_spend(request: ApproveSpendRequest) -> Asked:
@@ -40,21 +40,7 @@ def approve_spend(request: ApproveSpendRequest) -> Asked:
 
 def _hand_on(artefacts: Artefacts, asked: approval.ApprovalRequest) -> None:
     kept = artefacts.read_json(approval.decision_key(asked.run))
-    deliver(approval.Decision.model_validate(kept), asked.token)
-
-
-def deliver(decision: approval.Decision, token: str, executions: Executions | None = None) -> bool:
-    """Hand a decision to the state that waits for it; False where none waits any more."""
-    executions = executions or Executions()
-    try:
-        if decision.approved:
-            executions.approve(token, decision.approval().model_dump(mode="json"))
-        else:
-            executions.reject(token, error="SpendRejected", cause=approval.rejection(decision))
-    except NotWaiting:
-        logger.info("the run waits no more")
-        return False
-    return True
+    Executions().deliver(approval.Decision.model_validate(kept), asked.token)
 
 
 handler = step("Approve spend", ApproveSpendRequest)(approve_spend)

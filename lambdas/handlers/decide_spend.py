@@ -7,7 +7,6 @@ from lambdas.aws.executions import Executions
 from lambdas.domain.approval import decisions as approval
 from lambdas.domain.run.contracts import Decided, DecideSpendRequest
 from lambdas.domain.run.execution_status import is_under_way
-from lambdas.handlers.approve_spend import deliver
 from lambdas.runtime.step import setting, step
 
 
@@ -57,7 +56,7 @@ def _decide(
     key = approval.decision_key(decision.run)
     first = artefacts.put_json_once(key, decision.model_dump(mode="json"))
     counts = decision if first else approval.Decision.model_validate(artefacts.read_json(key))
-    delivered = deliver(counts, asked.token)
+    delivered = Executions().deliver(counts, asked.token)
     if counts.decided_in != decision.decided_in:
         raise approval.decided_already(counts)
     if first and not delivered and not is_under_way(Executions().status(asked.execution_arn)):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from lambdas.aws.inventory import Inventory
-from lambdas.domain.errors import ThroughputBusy
+from lambdas.domain.errors import HostingBusy
 from lambdas.domain.run.contracts import DeleteResourcesRequest, Deletions
-from lambdas.handlers.list_resources import everything
 from lambdas.runtime.step import logger, setting, step
 
 
@@ -14,12 +13,12 @@ def delete_resources(request: DeleteResourcesRequest) -> Deletions:
 
     Raises
     ------
-    ThroughputBusy
+    HostingBusy
         Only what AWS refuses for now is left; the machine asks again.
     """
     inventory = Inventory(setting("ENVIRONMENT"))
     # Looked at anew: the plan is some time old, and what is gone is no failure.
-    there = {each.arn: each for each in everything(inventory)}
+    there = {each.arn: each for each in inventory.everything()}
     wanted = [item for item in request.plan.items if item.delete]
     errors: list[Exception] = []
     for item in wanted:
@@ -32,7 +31,7 @@ def delete_resources(request: DeleteResourcesRequest) -> Deletions:
             logger.exception("not deleted", extra={"resource": item.name})
             errors.append(error)
     if errors:
-        raise next((each for each in errors if not isinstance(each, ThroughputBusy)), errors[0])
+        raise next((each for each in errors if not isinstance(each, HostingBusy)), errors[0])
     return Deletions(deleted=[item.name for item in wanted])
 
 

@@ -38,7 +38,7 @@ def judge_answers(request: JudgeAnswersRequest) -> Judgements:
 
 def _judging(run: Run) -> Callable[[judge.Task], Record]:
     runtime = Runtime()
-    model_id = find_judge(run.judge_model).inference_profile
+    model_id = find_judge(run.settings.judge_model).inference_profile
     return lambda task: _side(runtime, model_id, task)
 
 
@@ -72,13 +72,14 @@ def _score(runtime: Runtime, model_id: str, task: judge.Task) -> judge.Score:
 
 
 def _result(run: Run, records: list[Record], *, asked: int, key: str, uri: str) -> Judgements:
+    settings = run.settings
     pairs = list(judge.score_pairs(records))
     errors = judge.judge_errors(records)
-    if not pairs or too_many(len(errors), asked, run.max_failed_answers_percent):
+    if not pairs or too_many(len(errors), asked, settings.max_failed_answers_percent):
         raise JudgementsFailed(
-            f"judging with {run.judge_model}: {failure_summary(errors, asked)}; {len(pairs)} "
+            f"judging with {settings.judge_model}: {failure_summary(errors, asked)}; {len(pairs)} "
             "questions have both scores. At most max_failed_answers_percent = "
-            f"{run.max_failed_answers_percent:g} may fail; each failure stands in {uri}. The "
+            f"{settings.max_failed_answers_percent:g} may fail; each failure stands in {uri}. The "
             "answers are kept: mend the reason or take another judge_model"
         )
     base_mean, tuned_mean = judge.mean_scores(pairs)

@@ -15,18 +15,8 @@ from lambdas.runtime.step import setting, step
 
 def list_resources(request: ListResourcesRequest) -> CleanupPlan:
     asked = cleanup.parse(request.input)
-    found = everything(Inventory(setting("ENVIRONMENT")))
+    found = Inventory(setting("ENVIRONMENT")).everything()
     return cleanup.plan(asked, found, _statuses(found), request.now, tariff())
-
-
-def everything(inventory: Inventory) -> list[Owned]:
-    """Return all that carries the environment's tag."""
-    return [
-        *inventory.throughputs(),
-        *inventory.deployments(),
-        *inventory.running_jobs(),
-        *inventory.custom_models(),
-    ]
 
 
 def _statuses(found: Iterable[Owned]) -> Mapping[str, str]:

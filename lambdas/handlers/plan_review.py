@@ -16,17 +16,18 @@ from lambdas.runtime.step import step
 
 
 def plan_review(request: PlanReviewRequest) -> ReviewPlan:
-    run, dataset, max_usd = request.run, request.dataset, request.run.max_review_usd
-    rates = Rates.of(price_book(), run.judge_model, run.execution_arn.split(":")[3])
+    run, settings, dataset = request.run, request.run.settings, request.dataset
+    max_usd = settings.max_review_usd
+    rates = Rates.of(price_book(), settings.judge_model, run.region)
     every = step_through(dataset.training_records, dataset.training_tokens, max_usd, rates)
     artefacts = Artefacts(run.bucket)
     lines = artefacts.iter_lines(run.training_key, max_line_bytes=MAX_RECORD_BYTES)
-    chosen = choose(lines, find_model(run.model), every=every, max_usd=max_usd, rates=rates)
+    chosen = choose(lines, find_model(settings.model), every=every, max_usd=max_usd, rates=rates)
     if not chosen.items:
         raise CostCeilingExceeded(
             f"max_review_usd = {max_usd:g} does not pay for the review of one training record with "
-            f"{run.judge_model} ({chosen.too_long} are longer than {MAX_RECORD_BYTES:,} bytes and "
-            "cannot be reviewed). Nothing was spent: raise it, or leave review_data off"
+            f"{settings.judge_model} ({chosen.too_long} are longer than {MAX_RECORD_BYTES:,} "
+            "bytes and cannot be reviewed). Nothing was spent: raise it, or leave review_data off"
         )
     return ReviewPlan(
         records=dataset.training_records,

@@ -11,19 +11,18 @@ from lambdas.runtime.step import step
 
 
 def quote_cost(request: QuoteCostRequest) -> QuotedCost:
-    run = request.run
-    region = run.execution_arn.split(":")[3]
+    run, settings = request.run, request.run.settings
     prices = price_book()
-    quote = make_quote(run, request.dataset, prices, region)
-    hourly = prices.price(run.model, region, "throughput_usd_per_unit_hour").usd * run.model_units
+    quote = make_quote(run, request.dataset, prices)
+    per_unit = prices.price(settings.model, run.region, "throughput_usd_per_unit_hour").usd
     key = Artefacts(run.bucket).put_json(f"{run.prefix}/quote.json", quote.model_dump(mode="json"))
-    check_ceiling(quote, run.model)
+    check_ceiling(quote, settings.model)
     record(run.environment, {"QuotedUsd": quote.expected_usd})
     return QuotedCost(
         low_usd=quote.low_usd,
         expected_usd=quote.expected_usd,
         high_usd=quote.high_usd,
-        throughput_usd_per_hour=hourly,
+        hosting_usd_per_hour=per_unit * settings.model_units,
         summary=text(quote),
         quote_key=key,
     )

@@ -103,7 +103,7 @@ def _measure(this: Pass) -> None:
         {
             "ThroughputsAlive": len(ages),
             "OldestThroughputMinutes": max(ages, default=0),
-            "CapacityOverdue": sum(is_overdue(each, this.now) for each in this.alive),
+            "HostingOverdue": sum(is_overdue(each, this.now) for each in this.alive),
             "LeftBehind": len(this.failures),
         },
     )

@@ -44,7 +44,8 @@ class _Journal:
 
 def review_records(request: ReviewRecordsRequest) -> ReviewedRecords:
     run, items = request.run, request.items
-    model, model_id = find_model(run.model), find_judge(run.judge_model).inference_profile
+    model = find_model(run.settings.model)
+    model_id = find_judge(run.settings.judge_model).inference_profile
     tasks = {item.line: task_of(item.line, item.record, model) for item in items}
     key = f"{run.prefix}/review/batches/{items[0].line}.jsonl"
     first = {line: _first(line, task, model) for line, task in tasks.items()}

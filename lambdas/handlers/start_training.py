@@ -15,7 +15,7 @@ def start_training(request: StateRequest) -> Training:
     run = request.run
     started = CustomizationJobs().start(
         run,
-        base_model_id=find_model(run.model).customization_model_id,
+        base_model_id=find_model(run.settings.model).customization_model_id,
         role_arn=setting("SERVICE_ROLE_ARN"),
         kms_key_arn=os.environ.get("MODEL_KMS_KEY_ARN", ""),
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from lambdas.aws.customization_jobs import CustomizationJobs
+from lambdas.aws.throughputs import Throughputs
 from lambdas.domain.errors import TuningError
+from lambdas.domain.hosting.throughput import release_of
 from lambdas.domain.run.contracts import Release, Stopped, StopRunRequest, TrainingStop
 from lambdas.domain.run.names import names_of
-from lambdas.handlers.release_throughput import release
-from lambdas.handlers.stop_training import stop_job
 from lambdas.runtime.step import logger, setting, step
 
 ResultT = TypeVar("ResultT")
@@ -25,14 +26,20 @@ def stop_run(request: StopRunRequest) -> Stopped:
     names = names_of(setting("ENVIRONMENT"), execution.name, execution.arn)
     errors: list[Exception] = []
     # What bills goes first.
-    released = _attempt(errors, lambda: release(names.throughput, request.now), _NOTHING_RELEASED)
-    stopped = _attempt(errors, lambda: stop_job(names.job), _NOTHING_STOPPED)
+    released = _attempt(
+        errors,
+        lambda: release_of(Throughputs().release(names.hosting), request.now),
+        _NOTHING_RELEASED,
+    )
+    stopped = _attempt(
+        errors, lambda: CustomizationJobs().stop_by_name(names.job), _NOTHING_STOPPED
+    )
     if errors:
         raise next((each for each in errors if not isinstance(each, TuningError)), errors[0])
     return Stopped(job_stopped=stopped.stopped, job_status=stopped.status, release=released)
 
 
-_NOTHING_RELEASED = Release(found=False, throughput_arn=None, billed_minutes=None)
+_NOTHING_RELEASED = Release(found=False, hosting_arn=None, billed_minutes=None)
 _NOTHING_STOPPED = TrainingStop(stopped=False, status=None)
 
 

@@ -21,23 +21,23 @@ def summarise_review(request: SummariseReviewRequest) -> ReviewOutcome:
     run = request.run
     artefacts = Artefacts(run.bucket)
     rows = sorted(_rows(artefacts, request.results_key), key=lambda row: row.line)
-    rates = Rates.of(price_book(), run.judge_model, run.execution_arn.split(":")[3])
+    rates = Rates.of(price_book(), run.settings.judge_model, run.region)
     summary = summarise(rows, records=request.plan.records, rates=rates)
     rows_key = artefacts.put_records(
         f"{run.prefix}/review/rows.jsonl", (row.model_dump(exclude_defaults=True) for row in rows)
     )
     review = DataReview(
-        judge_model=run.judge_model,
+        judge_model=run.settings.judge_model,
         plan=request.plan,
-        min_review_score=run.min_review_score,
+        min_review_score=run.settings.min_review_score,
         summary=summary,
     )
     key = artefacts.put_json(f"{run.prefix}/review.json", review.model_dump())
     check_review(
         summary,
         [row.error for row in rows if row.error is not None],
-        min_score=run.min_review_score,
-        max_failed_percent=run.max_failed_answers_percent,
+        min_score=run.settings.min_review_score,
+        max_failed_percent=run.settings.max_failed_answers_percent,
         place=artefacts.uri(rows_key),
     )
     return ReviewOutcome(

@@ -42,11 +42,12 @@ def _check(run: Run, artefacts: Artefacts) -> Report:
         kind: artefacts.source(key, name) for kind, (key, name) in keys.items() if key
     }
     options = Options(
-        system_prompt=run.system_prompt,
+        system_prompt=run.settings.system_prompt,
         fail_on=frozenset(run.fail_on_warnings),
         workers=os.cpu_count() or 1,
     )
-    return check_and_ask(find_model(run.model), sources, options, _asked(), _progress_log())
+    model = find_model(run.settings.model)
+    return check_and_ask(model, sources, options, _asked(), _progress_log())
 
 
 def _asked() -> Asked:

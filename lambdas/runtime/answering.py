@@ -39,9 +39,8 @@ def answer_questions(
     for batch in in_batches(ask, missing):
         records |= {example.id: record for example, record in batch.items()}
         artefacts.put_records(key, _ordered(examples, records))
-        if too_many(
-            totals(records.values())["failed"], len(examples), run.max_failed_answers_percent
-        ):
+        failed = totals(records.values())["failed"]
+        if too_many(failed, len(examples), run.settings.max_failed_answers_percent):
             break  # already lost: the rest would only cost time and tokens
     return _result(run, _ordered(examples, records), key=key, uri=artefacts.uri(key))
 
@@ -61,7 +60,7 @@ def _asking(
                 model_id,
                 example.question,
                 system=dataset.system_prompt,
-                max_tokens=run.max_answer_tokens,
+                max_tokens=run.settings.max_answer_tokens,
             )
         except (Throttled, ServiceUnavailable, RequestRefused) as error:
             return failure_record(example, f"{type(error).__name__}: {error}")
@@ -75,12 +74,11 @@ def _ordered(examples: Sequence[Example], records: dict[str, Record]) -> list[Re
 
 
 def _result(run: Run, records: list[Record], *, key: str, uri: str) -> Answers:
-    counts = totals(records)
-    if too_many(counts["failed"], len(records), run.max_failed_answers_percent):
+    counts, most_percent = totals(records), run.settings.max_failed_answers_percent
+    if too_many(counts["failed"], len(records), most_percent):
         errors = [each["error"] for each in records if "error" in each]
         raise AnswersFailed(
             f"asking the evaluation questions: {failure_summary(errors, len(records))}. At most "
-            f"max_failed_answers_percent = {run.max_failed_answers_percent:g} may; each failure "
-            f"stands in {uri}"
+            f"max_failed_answers_percent = {most_percent:g} may; each failure stands in {uri}"
         )
     return Answers(**counts, answers_key=key)

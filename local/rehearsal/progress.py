@@ -95,7 +95,7 @@ def _found(value: object) -> Iterator[str]:
         return
     if value.get("phase") and not value.get("done"):
         yield f"waits for the customization job: {value['phase']}, {value['phase_status']}"
-    elif value.get("throughput_arn") and value.get("ready") is False:
+    elif value.get("hosting_arn") and value.get("ready") is False:
         yield f"waits for the provisioned throughput: {value['status']}"
     for inner in value.values():
         yield from _found(inner)

@@ -168,7 +168,7 @@ def idle_minutes(meter: dict[str, Any], folder: Path, ended: Ended, scenario: Sc
     """Return how long the throughput billed without being set up, asked or held."""
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     used = scenario.provisioning_minutes + ended.answering_seconds / 60
-    return float(meter["throughput_minutes"] - used - manifest["run"]["hold_minutes"])
+    return float(meter["throughput_minutes"] - used - manifest["run"]["settings"]["hold_minutes"])
 
 
 def _new_events(states: Any, arn: str) -> Iterator[list[dict[str, Any]]]:  # noqa: ANN401  # a boto3 client

@@ -107,7 +107,7 @@ class Access:
     def invoke_judges(self) -> list[iam.PolicyStatement]:
         return self._invoke([each.inference for each in JUDGES.values()])
 
-    def own_throughputs(self) -> dict[str, object]:
+    def own_hosting(self) -> dict[str, object]:
         """Return the condition that keeps this environment from those of another.
 
         "IfExists", because what is not there has no tags: releasing what is gone must answer

@@ -173,7 +173,7 @@ class Grants:
         delete = ["bedrock:DeleteProvisionedModelThroughput"]
         return [
             *self._look_at_throughput(),
-            allow(delete, [throughputs], self.access.own_throughputs()),
+            allow(delete, [throughputs], self.access.own_hosting()),
         ]
 
     def _judge_answers(self) -> Statements:

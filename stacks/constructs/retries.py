@@ -58,8 +58,8 @@ DIED = Retry(
     max_attempts=2,
 )
 # AWS deletes no throughput that is still being created: ask for an hour, evenly.
-THROUGHPUT_BUSY = Retry(
-    ("ThroughputBusy",),
+HOSTING_BUSY = Retry(
+    ("HostingBusy",),
     interval_seconds=30,
     max_attempts=120,
     backoff_rate=1.0,
@@ -77,5 +77,5 @@ DIED_ASKING = Retry(
 
 ALWAYS = (THROTTLED, UNAVAILABLE, DIED)
 UNTIL_ASKED = (THROTTLED, UNAVAILABLE, DIED_ASKING)
-UNTIL_DELETED = (THROUGHPUT_BUSY, *ALWAYS)
-UNTIL_RELEASED = (THROUGHPUT_BUSY, *ALWAYS, ANYTHING)
+UNTIL_DELETED = (HOSTING_BUSY, *ALWAYS)
+UNTIL_RELEASED = (HOSTING_BUSY, *ALWAYS, ANYTHING)

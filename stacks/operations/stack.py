@@ -154,7 +154,7 @@ class OperationsStack(Stack):
         now = [self._figure("ThroughputsAlive").with_(label="alive")]
         age = [self._figure("OldestThroughputMinutes").with_(label="oldest, minutes")]
         late = [
-            self._figure("CapacityOverdue").with_(label="past release-by"),
+            self._figure("HostingOverdue").with_(label="past release-by"),
             self._figure("LeftBehind").with_(label="could not be deleted"),
         ]
         month = Duration.days(30)

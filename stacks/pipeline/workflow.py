@@ -129,7 +129,7 @@ class Workflow(Construct):
         for state in (plan, data, summarise):
             self._on_failure(state, self._notify_failure)
         plan.next(data).next(summarise).next(then)
-        asked = sfn.Condition.jsonata("{% $run.review_data %}")
+        asked = sfn.Condition.jsonata("{% $run.settings.review_data %}")
         return sfn.Choice.jsonata(self, "Review requested?").when(asked, plan).otherwise(then)
 
     def _review_data(self) -> sfn.DistributedMap:
@@ -193,7 +193,7 @@ class Workflow(Construct):
     def _serve(self) -> sfn.Parallel:
         """Everything between the purchase and the release: the block whose every exit releases."""
         served = {
-            "throughput": "{% $states.result[0].throughput %}",
+            "hosting": "{% $states.result[0].hosting %}",
             "tuned_answers": "{% $states.result[0].answers %}",
         }
         serve = sfn.Parallel.jsonata(self, "Serve tuned model", assign=served, outputs=served)
@@ -207,12 +207,12 @@ class Workflow(Construct):
             "Buy throughput", {"training": "{% $training %}"}, assign={"bought": RESULT}
         )
         check = self._task(
-            "Check throughput", {"throughput": "{% $bought %}"}, assign={"bought": RESULT}
+            "Check throughput", {"hosting": "{% $bought %}"}, assign={"bought": RESULT}
         )
         answer = self._task(
             "Answer with tuned model",
-            {"dataset": "{% $dataset %}", "throughput": "{% $bought %}"},
-            outputs={"throughput": "{% $bought %}", "answers": RESULT},
+            {"dataset": "{% $dataset %}", "hosting": "{% $bought %}"},
+            outputs={"hosting": "{% $bought %}", "answers": RESULT},
         )
         return buy.next(self._until("Throughput ready?", "$bought.ready", check, then=answer))
 
@@ -226,9 +226,11 @@ class Workflow(Construct):
     def _hold_and_release(self) -> sfn.Chain:
         release = self._task("Release throughput", retries=UNTIL_RELEASED)
         hold = sfn.Wait.jsonata(
-            self, "Hold throughput", time=sfn.WaitTime.seconds("{% $run.hold_minutes * 60 %}")
+            self,
+            "Hold throughput",
+            time=sfn.WaitTime.seconds("{% $run.settings.hold_minutes * 60 %}"),
         )
-        asked = sfn.Condition.jsonata("{% $run.hold_minutes > 0 %}")
+        asked = sfn.Condition.jsonata("{% $run.settings.hold_minutes > 0 %}")
         choice = sfn.Choice.jsonata(self, "Hold requested?")
         return sfn.Chain.start(choice.when(asked, hold.next(release)).otherwise(release))
 
@@ -273,7 +275,7 @@ class Workflow(Construct):
             "review",
             "training",
             "loss_curves",
-            "throughput",
+            "hosting",
             "release",
             "base_answers",
             "tuned_answers",
@@ -333,11 +335,11 @@ class Workflow(Construct):
         )
         self._add_to_failure(
             release,
-            "'; THE THROUGHPUT ' & $run.throughput_name & ' MAY STILL BILL $' & "
-            "$string($quote.throughput_usd_per_hour) & ' an hour, for it could not be released (' "
+            "'; THE THROUGHPUT ' & $run.hosting_name & ' MAY STILL BILL $' & "
+            "$string($quote.hosting_usd_per_hour) & ' an hour, for it could not be released (' "
             "& $because & '). The reaper tries again. Delete it by hand: aws bedrock "
             f"delete-provisioned-model-throughput --region ' & {REGION} & "
-            "' --provisioned-model-id ' & $run.throughput_name",
+            "' --provisioned-model-id ' & $run.hosting_name",
         )
         release.next(self._notify_failure)
         return release

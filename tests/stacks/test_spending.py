@@ -4,11 +4,12 @@ import copy
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from lambdas.aws.executions import Executions
 from lambdas.domain.approval.decisions import Decision
-from lambdas.handlers.approve_spend import deliver
 from tests.stacks.asl import Graph, evaluate
 
 Machine = dict[str, Any]
@@ -133,16 +134,7 @@ def test_silence_is_a_rejection_and_says_so(workflow: Machine) -> None:
 
 def error_of_a_rejection() -> str:
     """Return the error with which a person's rejection fails the waiting state."""
-
-    class States:
-        errors: list[str] = []  # noqa: RUF012  # one instance
-
-        def reject(self, token: str, *, error: str, cause: str) -> None:
-            assert token
-            assert cause
-            self.errors.append(error)
-
-    states: Any = States()
+    sent = Mock()
     rejection = Decision(
         run="a",
         approved=False,
@@ -150,6 +142,6 @@ def error_of_a_rejection() -> str:
         decided_at=datetime(2026, 11, 23, tzinfo=UTC),
         decided_in="arn:aws:states:us-east-1:111111111111:execution:b:c",
     )
-    deliver(rejection, "the token", states)
-    (error,) = states.errors
-    return str(error)
+    assert Executions(sent).deliver(rejection, "the token")
+    (call,) = sent.send_task_failure.call_args_list
+    return str(call.kwargs["error"])

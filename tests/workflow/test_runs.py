@@ -328,7 +328,7 @@ def test_a_throughput_that_does_not_serve_is_released(machine: Machine, scenario
     """The second is still being created when the run gives up: its deletion has to be repeated."""
     machine.offline.bedrock.scenario = scenario
     ended = machine.run()
-    assert (ended.status, ended.error) == ("FAILED", "ThroughputFailed")
+    assert (ended.status, ended.error) == ("FAILED", "HostingFailed")
     assert "MAY STILL BILL" not in ended.cause
     assert_nothing_left(machine)
 

@@ -28,8 +28,7 @@ class Rates:
     prices: PriceBook
 
     def usd(self, name: PriceField, model: str | None = None) -> float:
-        region = self.run.execution_arn.split(":")[3]
-        return self.prices.price(model or self.run.model, region, name).usd
+        return self.prices.price(model or self.run.settings.model, self.run.region, name).usd
 
 
 def spent(request: WriteReportRequest, quote: Quote, prices: PriceBook) -> list[Spent]:
@@ -38,13 +37,13 @@ def spent(request: WriteReportRequest, quote: Quote, prices: PriceBook) -> list[
     Minutes are from the throughput's creation to its deletion, tokens as the API counted them.
     Bedrock tells no token count of a training: the estimate stands, times the epochs that ran.
     """
-    rates = Rates(request.run, prices)
+    run, rates = request.run, Rates(request.run, prices)
     came_to = {
         REVIEW: _review(request),
         "Training": _training(request, rates),
         "Provisioned throughput": _hosting(request, rates),
-        **_tokens("Answers of the base model", request.base_answers, request.run.model, rates),
-        **_tokens("Judgements", request.judgements, request.run.judge_model, rates),
+        **_tokens("Answers of the base model", request.base_answers, run.settings.model, rates),
+        **_tokens("Judgements", request.judgements, run.settings.judge_model, rates),
     }
     return [Spent(item.what, item.expected_usd, *came_to[item.what]) for item in quote.items]
 
@@ -56,7 +55,7 @@ def total(items: Iterable[Spent]) -> float:
 def hosting_usd(run: Run, release: Release, prices: PriceBook) -> float:
     """Return what the throughput came to; 0 where none was bought."""
     per_hour = Rates(run, prices).usd("throughput_usd_per_unit_hour")
-    return (release.billed_minutes or 0) / 60 * run.model_units * per_hour
+    return (release.billed_minutes or 0) / 60 * run.settings.model_units * per_hour
 
 
 def _review(request: WriteReportRequest) -> tuple[float, str]:

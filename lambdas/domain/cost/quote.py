@@ -79,7 +79,7 @@ class Amounts:
         return Amounts(self.low + other.low, self.expected + other.expected, self.high + other.high)
 
 
-def make_quote(run: Run, dataset: Dataset, prices: PriceBook, region: str) -> Quote:
+def make_quote(run: Run, dataset: Dataset, prices: PriceBook) -> Quote:
     """Quote a run.
 
     Raises
@@ -87,7 +87,7 @@ def make_quote(run: Run, dataset: Dataset, prices: PriceBook, region: str) -> Qu
     PriceMissing
         A price that the run needs is in no book.
     """
-    pricing = _Pricing(run, prices, region)
+    pricing = _Pricing(run, prices)
     items = [
         *_review(run, dataset, pricing),
         _training(run, dataset, pricing),
@@ -101,7 +101,7 @@ def make_quote(run: Run, dataset: Dataset, prices: PriceBook, region: str) -> Qu
         low_usd=_sum(item.low_usd for item in items),
         expected_usd=_sum(item.expected_usd for item in items),
         high_usd=_sum(item.high_usd for item in items),
-        max_cost_usd=run.max_cost_usd,
+        max_cost_usd=run.settings.max_cost_usd,
         assumptions=[*_assumptions(run), *_stand_ins(items)],
     )
 
@@ -110,10 +110,9 @@ def make_quote(run: Run, dataset: Dataset, prices: PriceBook, region: str) -> Qu
 class _Pricing:
     run: Run
     prices: PriceBook
-    region: str
 
     def of(self, name: PriceField, model: str | None = None) -> Price:
-        return self.prices.price(model or self.run.model, self.region, name)
+        return self.prices.price(model or self.run.settings.model, self.run.region, name)
 
 
 def _item(what: str, units: Amounts, price: Price, usd_per_unit: float, unit: str) -> QuoteItem:
@@ -137,13 +136,13 @@ def _line(units: float, usd: float, price: Price, unit: str) -> str:
 
 
 def _review(run: Run, dataset: Dataset, pricing: _Pricing) -> list[QuoteItem]:
-    if not run.review_data:
+    if not run.settings.review_data:
         return []
     asking, answering = (
-        pricing.of("input_usd_per_1k_tokens", run.judge_model),
-        pricing.of("output_usd_per_1k_tokens", run.judge_model),
+        pricing.of("input_usd_per_1k_tokens", run.settings.judge_model),
+        pricing.of("output_usd_per_1k_tokens", run.settings.judge_model),
     )
-    records, most = dataset.training_records, run.max_review_usd
+    records, most = dataset.training_records, run.settings.max_review_usd
     rates = Rates(asking.usd, answering.usd)
     reviewed = records // step_through(records, dataset.training_tokens, most, rates)
     low, expected, high = quoted_usd(records, dataset.training_tokens, most, rates)
@@ -183,7 +182,7 @@ def _training_tokens(dataset: Dataset) -> Amounts:
 
 
 def _epochs(run: Run) -> int:
-    default = find_model(run.model).hyperparameters["epochCount"].default
+    default = find_model(run.settings.model).hyperparameters["epochCount"].default
     return int(run.hyperparameters.get("epochCount", default))
 
 
@@ -203,21 +202,21 @@ def hosting_minutes(run: Run, dataset: Dataset) -> Amounts:
     fast, slow = (
         dataset.evaluation_examples * seconds / _SECONDS_PER_MINUTE for seconds in _ANSWER_SECONDS
     )
-    most = run.max_provisioning_minutes + RELEASE_MARGIN_MINUTES
+    most = run.settings.max_provisioning_minutes + RELEASE_MARGIN_MINUTES
     quick = min(EXPECTED_PROVISIONING_MINUTES + fast, most)
     usual = min(EXPECTED_PROVISIONING_MINUTES + _SLOWER_PROVISIONING_MINUTES + slow, most)
-    return Amounts(*(each + run.hold_minutes for each in (quick, usual, most)))
+    return Amounts(*(each + run.settings.hold_minutes for each in (quick, usual, most)))
 
 
 def _hosting(run: Run, dataset: Dataset, pricing: _Pricing) -> QuoteItem:
     price = pricing.of("throughput_usd_per_unit_hour")
-    units = "unit" if run.model_units == 1 else "units"
+    units = "unit" if run.settings.model_units == 1 else "units"
     return _item(
         "Provisioned throughput",
         hosting_minutes(run, dataset),
         price,
-        price.usd * run.model_units / 60,
-        f"minutes x {run.model_units} {units} x {{price}} an hour",
+        price.usd * run.settings.model_units / 60,
+        f"minutes x {run.settings.model_units} {units} x {{price}} an hour",
     )
 
 
@@ -228,7 +227,7 @@ def _base_answers(run: Run, dataset: Dataset, pricing: _Pricing) -> list[QuoteIt
         Amounts(*(asked * share for share in _TOKEN_SHARES)),
         _answer_tokens(run, dataset) * dataset.evaluation_examples,
         pricing,
-        run.model,
+        run.settings.model,
     )
 
 
@@ -240,12 +239,12 @@ def _judgements(run: Run, dataset: Dataset, pricing: _Pricing) -> list[QuoteItem
     asked += Amounts(instructions * 0.5, instructions, instructions)
     said = Amounts(*(tokens * count for tokens in _JUDGE_OUTPUT_TOKENS))
     asked, said = asked.at_most(ATTEMPTS), said.at_most(ATTEMPTS)
-    return _tokens("Judgements", asked, said, pricing, run.judge_model)
+    return _tokens("Judgements", asked, said, pricing, run.settings.judge_model)
 
 
 def _answer_tokens(run: Run, dataset: Dataset) -> Amounts:
     """Return the tokens of one answer: about those of question and reference together."""
-    most = run.max_answer_tokens
+    most = run.settings.max_answer_tokens
     usual = dataset.evaluation_tokens / max(dataset.evaluation_examples, 1)
     expected = min(max(usual, _SHORT_ANSWER_TOKENS), most)
     return Amounts(min(_SHORT_ANSWER_TOKENS, expected), expected, most)
@@ -301,8 +300,8 @@ def _stand_ins(items: Iterable[QuoteItem]) -> list[str]:
 def _high_hosting(run: Run) -> str:
     return (
         f"High hosting ends at the release-by: {RELEASE_MARGIN_MINUTES} minutes after "
-        f"max_provisioning_minutes = {run.max_provisioning_minutes:g} and hold_minutes = "
-        f"{run.hold_minutes}."
+        f"max_provisioning_minutes = {run.settings.max_provisioning_minutes:g} and hold_minutes = "
+        f"{run.settings.hold_minutes}."
     )
 
 

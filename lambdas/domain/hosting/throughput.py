@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lambdas.domain.errors import ThroughputFailed
-from lambdas.domain.run.contracts import Run, Throughput
+from lambdas.domain.errors import HostingFailed
+from lambdas.domain.run.contracts import Hosting, Release, Run
 
 EXPECTED_PROVISIONING_MINUTES = 20  # AWS's Haiku notebook says 20 to 30
 RELEASE_MARGIN_MINUTES = 60  # for answering, and for release attempts that AWS refuses at first
@@ -19,7 +19,7 @@ _TIGHT_UNTIL_MINUTES = EXPECTED_PROVISIONING_MINUTES + 20
 
 
 @dataclass(frozen=True)
-class Capacity:
+class ProvisionedThroughput:
     """A provisioned throughput as Bedrock shows it."""
 
     arn: str
@@ -33,46 +33,74 @@ class Capacity:
         return self.status in {"Creating", "Updating"}
 
 
+@dataclass(frozen=True)
+class Deletion:
+    """What a deletion came to; `at` is AWS's own time of it, None where it told none."""
+
+    found: bool
+    at: datetime | None = None
+    throughput: ProvisionedThroughput | None = None  # as it was seen before; None: unknown
+
+
 def wait_seconds(age_minutes: float) -> int:
     """Return how long to wait before the next look at capacity of this age."""
     due = _TIGHT_FROM_MINUTES <= age_minutes < _TIGHT_UNTIL_MINUTES
     return _TIGHT_WAIT_SECONDS if due else _RELAXED_WAIT_SECONDS
 
 
-def release_by(run: Run, bought_at: datetime) -> datetime:
+def release_by(run: Run, created_at: datetime) -> datetime:
     """Return the time at which the run's capacity must be gone, whatever happened."""
-    minutes = run.max_provisioning_minutes + run.hold_minutes + RELEASE_MARGIN_MINUTES
-    return bought_at + timedelta(minutes=minutes)
+    settings = run.settings
+    minutes = settings.max_provisioning_minutes + settings.hold_minutes + RELEASE_MARGIN_MINUTES
+    return created_at + timedelta(minutes=minutes)
 
 
-def throughput_of(capacity: Capacity, run: Run, now: datetime) -> Throughput:
+def hosting_of(throughput: ProvisionedThroughput, run: Run, now: datetime) -> Hosting:
     """Describe capacity that is in service or on its way there.
 
     Raises
     ------
-    ThroughputFailed
+    HostingFailed
         It ended as Failed, or is not in service after `max_provisioning_minutes`.
     """
-    age_minutes = minutes_between(capacity.created_at, now)
-    ready = capacity.status == "InService"
-    if capacity.status == "Failed":
-        raise ThroughputFailed(_failed(capacity))
-    if not ready and age_minutes > run.max_provisioning_minutes:
-        raise ThroughputFailed(
-            f"provisioned throughput {capacity.name} is still {capacity.status} after "
+    age_minutes = minutes_between(throughput.created_at, now)
+    most_minutes = run.settings.max_provisioning_minutes
+    ready = throughput.status == "InService"
+    if throughput.status == "Failed":
+        raise HostingFailed(_failed(throughput))
+    if not ready and age_minutes > most_minutes:
+        raise HostingFailed(
+            f"provisioned throughput {throughput.name} is still {throughput.status} after "
             f"{age_minutes:.0f} min, longer than max_provisioning_minutes = "
-            f"{run.max_provisioning_minutes:g}. The model {run.custom_model_name} is kept: start "
+            f"{most_minutes:g}. The model {run.custom_model_name} is kept: start "
             "again later, or raise max_provisioning_minutes"
         )
-    return Throughput(
-        throughput_arn=capacity.arn,
-        name=capacity.name,
+    return Hosting(
+        hosting_arn=throughput.arn,
+        name=throughput.name,
         status="InService" if ready else "Creating",
-        bought_at=capacity.created_at,
-        release_by=release_by(run, capacity.created_at),
+        created_at=throughput.created_at,
+        release_by=release_by(run, throughput.created_at),
         age_minutes=age_minutes,
         ready=ready,
         wait_seconds=wait_seconds(age_minutes),
+    )
+
+
+def release_of(deletion: Deletion, now: datetime) -> Release:
+    """Describe a release that was asked for at `now`.
+
+    The throughput has billed until AWS answered that it is deleted: a state that had to ask for an
+    hour was entered an hour before, at `now`.
+    """
+    throughput = deletion.throughput
+    until = max(deletion.at or now, now)
+    return Release(
+        found=deletion.found,
+        hosting_arn=throughput.arn if throughput else None,
+        billed_minutes=minutes_between(throughput.created_at, until)
+        if throughput and deletion.found
+        else None,
     )
 
 
@@ -94,9 +122,9 @@ def minutes_between(start: datetime, end: datetime) -> float:
     return round(max((end - start).total_seconds(), 0) / 60, 2)
 
 
-def _failed(capacity: Capacity) -> str:
-    reason = (capacity.failure_message or "Bedrock gave no reason").rstrip(". ")
+def _failed(throughput: ProvisionedThroughput) -> str:
+    reason = (throughput.failure_message or "Bedrock gave no reason").rstrip(". ")
     return (
-        f"provisioned throughput {capacity.name} failed: {reason}. The custom model is kept: "
+        f"provisioned throughput {throughput.name} failed: {reason}. The custom model is kept: "
         "start again later, or ask AWS Support with the name of the throughput"
     )

@@ -55,7 +55,7 @@ class Owned:
         return self.status in {"Creating", "Updating"}
 
     @property
-    def is_capacity(self) -> bool:
+    def is_hosting(self) -> bool:
         return self.kind in {"throughput", "deployment"}
 
     def age_minutes(self, now: datetime) -> float:
@@ -104,7 +104,7 @@ class Tariff:
 
 def is_overdue(owned: Owned, now: datetime) -> bool:
     """Whether it is capacity that should have been released by now."""
-    return owned.is_capacity and owned.release_by is not None and owned.release_by <= now
+    return owned.is_hosting and owned.release_by is not None and owned.release_by <= now
 
 
 def bills(owned: Owned) -> bool:

@@ -57,7 +57,7 @@ def _failure(request: NotifyRequest) -> str:
 def _released(request: NotifyRequest) -> str:
     if request.run is None:
         return "No capacity was bought."
-    name, release = request.run.throughput_name, request.release
+    name, release = request.run.hosting_name, request.release
     if release is None:
         return ""
     if not release.found:

@@ -133,8 +133,8 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
         run=request.run,
         rehearsal=is_rehearsal(request.run.execution_arn),
         now=f"{request.now:%Y-%m-%d %H:%M} UTC",
-        model=find_model(request.run.model),
-        judge=find_judge(request.run.judge_model),
+        model=find_model(request.run.settings.model),
+        judge=find_judge(request.run.settings.judge_model),
         headline=_HEADLINES[request.verdict.verdict],
         verdict=request.verdict,
         loss_verdict=request.loss_curves.verdict,
@@ -162,7 +162,7 @@ def manifest(
     code_version: str | None,
 ) -> dict[str, Any]:
     """Return what the run read, decided and made, for programs and for a later comparison."""
-    run, model = request.run, find_model(request.run.model)
+    run, model = request.run, find_model(request.run.settings.model)
     sections = (
         "dataset",
         "quote",
@@ -187,12 +187,12 @@ def manifest(
             "training_job_arn": request.training.job_arn,
             "training_minutes": request.training.age_minutes,
         },
-        "judge": find_judge(run.judge_model).inference_profile,
+        "judge": find_judge(run.settings.judge_model).inference_profile,
         "dataset_files": [asdict(each) for each in files],
         "throughput": {
-            "arn": request.throughput.throughput_arn,
-            "model_units": run.model_units,
-            "bought_at": request.throughput.bought_at.isoformat(),
+            "arn": request.hosting.hosting_arn,
+            "model_units": run.settings.model_units,
+            "created_at": request.hosting.created_at.isoformat(),
             "billed_minutes": request.release.billed_minutes,
         },
         "tokens": _tokens(request),

@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from lambdas.domain.run.execution_input import Settings
+
 
 class Contract(BaseModel):
     """Base of all payloads: immutable, and strict about what it does not know."""
@@ -25,37 +27,44 @@ class Run(Contract):
     name: str  # key of everything the run owns: [a-z0-9-], at most 40 characters
     execution_arn: str
     environment: str
+    region: str
     started_at: datetime
     bucket: str
     prefix: str  # "runs/<name>", no trailing slash
-    model: str  # key in the catalogue
+    settings: Settings
     training_key: str
     validation_key: str | None
     evaluation_key: str
-    system_prompt: str | None  # None: the one in the training data
-    hyperparameters: dict[str, str]
+    hyperparameters: dict[str, str]  # all of the model's, as Bedrock's API takes them
     job_name: str
     custom_model_name: str
-    throughput_name: str
+    hosting_name: str
     client_token: str
-    model_units: int
-    hold_minutes: int
-    judge_model: str  # key of a judge in the catalogue
-    max_answer_tokens: int
-    max_failed_answers_percent: float
-    max_training_hours: float
-    max_phase_hours: float  # longer in one phase of the job: stuck
-    max_provisioning_minutes: float
-    max_cost_usd: float
-    review_data: bool
-    min_review_score: float | None  # None: the scores are for information
-    max_review_usd: float
     approval_hours: float | None  # None: nobody is asked
     fail_on_warnings: tuple[str, ...]  # codes that refuse the dataset
 
 
 class StateRequest(Contract):
     run: Run
+    now: datetime
+
+
+class RunNames(BaseModel):
+    """The part of a `Run` by which what it owns is stopped and released; the rest is ignored."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    job_name: str
+    hosting_name: str
+
+
+class GiveBackRequest(BaseModel):
+    """Of the states that give back what a run owns: no other field's contract can stop them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: RunNames
     now: datetime
 
 
@@ -95,7 +104,7 @@ class QuotedCost(Contract):
     low_usd: float
     expected_usd: float
     high_usd: float
-    throughput_usd_per_hour: float  # all model units together
+    hosting_usd_per_hour: float  # all model units together
     summary: str  # the quote as a plain-text table
     quote_key: str
 
@@ -259,13 +268,13 @@ class BuyThroughputRequest(StateRequest):
     training: Training
 
 
-class Throughput(Contract):
+class Hosting(Contract):
     """Result of *Buy throughput* and of each *Check throughput*."""
 
-    throughput_arn: str
+    hosting_arn: str
     name: str
     status: Literal["Creating", "InService"]
-    bought_at: datetime
+    created_at: datetime
     release_by: datetime
     age_minutes: float
     ready: bool
@@ -273,19 +282,19 @@ class Throughput(Contract):
 
 
 class CheckThroughputRequest(StateRequest):
-    throughput: Throughput
+    hosting: Hosting
 
 
 class AnswerWithTunedModelRequest(StateRequest):
     dataset: Dataset
-    throughput: Throughput
+    hosting: Hosting
 
 
 class Release(Contract):
     """Result of *Release throughput*. `found` is False where there was nothing to release."""
 
     found: bool
-    throughput_arn: str | None
+    hosting_arn: str | None
     billed_minutes: float | None
 
 
@@ -327,7 +336,7 @@ class WriteReportRequest(StateRequest):
     review: ReviewOutcome | None  # None where the data was not reviewed
     training: Training
     loss_curves: LossCurves
-    throughput: Throughput
+    hosting: Hosting
     release: Release
     base_answers: Answers
     tuned_answers: Answers

@@ -24,7 +24,7 @@ class RunNames:
     run: str
     job: str
     custom_model: str
-    throughput: str
+    hosting: str
     client_token: str
 
 
@@ -44,7 +44,7 @@ def names_of(environment: str, execution_name: str, execution_arn: str) -> RunNa
         run=run,
         job=name,
         custom_model=name,
-        throughput=name,
+        hosting=name,
         client_token=f"{environment}-{digest[:40]}",
     )
 

@@ -105,18 +105,19 @@ def overdue(training: Training, run: Run) -> TrainingStuck | TrainingTimedOut | 
     """Return the error that a running job has earned by its age, or None."""
     if training.done:
         return None
-    if training.age_minutes > run.max_training_hours * 60:
+    settings = run.settings
+    if training.age_minutes > settings.max_training_hours * 60:
         return TrainingTimedOut(
             f"customization job {run.job_name} ran for {_hours(training.age_minutes)}, longer than "
-            f"max_training_hours = {run.max_training_hours:g}, and has been stopped in phase "
+            f"max_training_hours = {settings.max_training_hours:g}, and has been stopped in phase "
             f"{training.phase}. Raise max_training_hours, or train for fewer epochs or on less data"
         )
-    if training.phase_age_minutes > run.max_phase_hours * 60:
+    if training.phase_age_minutes > settings.max_phase_hours * 60:
         return TrainingStuck(
             f"customization job {run.job_name} stayed in phase {training.phase} "
             f"({training.phase_status}) for {_hours(training.phase_age_minutes)}, longer than "
-            f"max_phase_hours = {run.max_phase_hours:g}, and has been stopped. A job that waits "
-            "for capacity is not billed: start the execution again later, raise max_phase_hours, "
+            f"max_phase_hours = {settings.max_phase_hours:g}, and has been stopped. A job that "
+            "waits for capacity is not billed: start again later, raise max_phase_hours, "
             "or take a model of another region"
         )
     return None

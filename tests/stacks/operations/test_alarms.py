@@ -25,7 +25,7 @@ OF_MACHINES = {
 MONEY = {
     "ThroughputsAlive",
     "OldestThroughputMinutes",
-    "CapacityOverdue",
+    "HostingOverdue",
     "LeftBehind",
     "QuotedUsd",
     "MeteredUsd",

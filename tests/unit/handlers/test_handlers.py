@@ -18,7 +18,7 @@ from lambdas.handlers import (
     stop_run,
     stop_training,
 )
-from tests.factories import EXECUTION, NAMES, NOW, run, throughput, training
+from tests.factories import EXECUTION, NAMES, NOW, hosting, run, training
 from tests.fakes.bedrock import FakeBedrock, FakeSns, install
 
 
@@ -33,7 +33,7 @@ EVENTS: list[tuple[ModuleType, dict[str, Any], str]] = [
     (check_training, STATE | as_json(training=training()), "phase"),
     (stop_training, STATE, "stopped"),
     (buy_throughput, STATE | as_json(training=training()), "release_by"),
-    (check_throughput, STATE | as_json(throughput=throughput()), "ready"),
+    (check_throughput, STATE | as_json(hosting=hosting()), "ready"),
     (release_throughput, STATE, "billed_minutes"),
     (stop_run, STOP, "release"),
     (notify, as_json(execution=EXECUTION) | {"now": STATE["now"]}, "subject"),
@@ -47,7 +47,7 @@ def bedrock(monkeypatch: pytest.MonkeyPatch) -> FakeBedrock:
     monkeypatch.setenv("ENVIRONMENT", "dev")
     fake = FakeBedrock(NOW)
     fake.jobs[NAMES.job] = fake.job(NAMES.job)
-    fake.throughputs[NAMES.throughput] = fake.throughput(NAMES.throughput)
+    fake.throughputs[NAMES.hosting] = fake.throughput(NAMES.hosting)
     install(monkeypatch, bedrock=fake, sns=FakeSns())
     return fake
 

@@ -11,41 +11,10 @@ from lambdas.aws.asked import Asked
 from lambdas.domain.errors import AccessDenied, DatasetInvalid
 from lambdas.handlers.validate_dataset import handler
 from lambdas.validation import make_record
+from tests.factories import run
 from tests.fakes.s3 import BUCKET, FakeS3, client_error, install
 from tests.unit.aws.test_comprehend import FakeComprehend
 
-RUN = {
-    "name": "run-0123456789ab",
-    "execution_arn": "arn:aws:states:us-west-2:123456789012:execution:bedrock-tuning-local:run",
-    "environment": "local",
-    "started_at": "2026-11-23T12:00:00Z",
-    "bucket": BUCKET,
-    "prefix": "runs/run-0123456789ab",
-    "model": "claude-3-haiku",
-    "training_key": "datasets/default/training.jsonl",
-    "validation_key": None,
-    "evaluation_key": "datasets/default/evaluation.jsonl",
-    "system_prompt": None,
-    "hyperparameters": {"epochCount": "10"},
-    "job_name": "local-run-0123456789ab",
-    "custom_model_name": "local-run-0123456789ab",
-    "throughput_name": "local-run-0123456789ab",
-    "client_token": "local-0123",
-    "model_units": 1,
-    "hold_minutes": 0,
-    "judge_model": "nova-pro",
-    "max_answer_tokens": 512,
-    "max_failed_answers_percent": 5.0,
-    "max_training_hours": 24.0,
-    "max_phase_hours": 12.0,
-    "max_provisioning_minutes": 90.0,
-    "max_cost_usd": 400.0,
-    "review_data": False,
-    "min_review_score": None,
-    "max_review_usd": 2,
-    "approval_hours": None,
-    "fail_on_warnings": (),
-}
 FINDINGS_KEY = "runs/run-0123456789ab/validation.json"
 
 
@@ -71,7 +40,8 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> FakeS3:
 
 
 def validate(**changes: object) -> dict[str, Any]:
-    return handler({"run": RUN | changes, "now": "2026-11-23T12:01:00Z"}, None)
+    given = run(prefix="runs/run-0123456789ab", **{"validation_key": None, **changes})
+    return handler({"run": given.model_dump(mode="json"), "now": "2026-11-23T12:01:00Z"}, None)
 
 
 def test_a_good_dataset_is_summarized_and_reported(s3: FakeS3) -> None:

@@ -31,7 +31,7 @@ QUOTE = QuotedCost(
     low_usd=20,
     expected_usd=46.5,
     high_usd=330,
-    throughput_usd_per_hour=132,
+    hosting_usd_per_hour=132,
     summary="Hosting  $46.50",
     quote_key="k",
 )

@@ -8,15 +8,15 @@ from lambdas.domain.cost.actuals import Spent, hosting_usd, spent, total
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.cost.quote import REVIEW
 from lambdas.domain.run.contracts import Release
-from tests.factories import PRICES, REVIEWED, quote, report_request, run, throughput
+from tests.factories import PRICES, REVIEWED, hosting, quote, report_request, run
 
 BOOK = PriceBook.load(PRICES)
-NOTHING = Release(found=False, throughput_arn=None, billed_minutes=None)
+NOTHING = Release(found=False, hosting_arn=None, billed_minutes=None)
 
 
 def released(minutes: float) -> Release:
-    arn = throughput().throughput_arn
-    return Release(found=True, throughput_arn=arn, billed_minutes=minutes)
+    arn = hosting().hosting_arn
+    return Release(found=True, hosting_arn=arn, billed_minutes=minutes)
 
 
 def rows(**changes: object) -> dict[str, Spent]:

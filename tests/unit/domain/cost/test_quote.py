@@ -27,8 +27,9 @@ from lambdas.domain.run.contracts import QuoteCostRequest
 from lambdas.handlers.quote_cost import quote_cost
 from tests.factories import NOW, PREFIX, PRICES, dataset, quote, run
 from tests.fakes import s3 as fakes_s3
-from tests.fakes.bedrock import REGION
 from tests.fakes.s3 import FakeS3
+
+NOVA_RUN = run(model="nova-micro", region="us-east-1")
 
 
 def item(made: Quote, what: str) -> tuple[float, float, float]:
@@ -95,7 +96,7 @@ def test_what_costs_something_is_never_shown_as_nothing(usd: float, shown: str) 
 
 
 def test_the_price_of_a_token_is_shown_in_full() -> None:
-    nova = make_quote(run(model="nova-micro"), dataset(), PriceBook.load(), "us-east-1")
+    nova = make_quote(NOVA_RUN, dataset(), PriceBook.load())
     assert "x $0.000035 per 1,000 = <$0.0001" in text(nova)
 
 
@@ -107,7 +108,7 @@ def test_at_most_the_judge_is_asked_as_often_as_the_state_asks() -> None:
 
 
 def test_another_models_price_is_named_as_such() -> None:
-    nova = make_quote(run(model="nova-micro"), dataset(), PriceBook.load(), "us-east-1")
+    nova = make_quote(NOVA_RUN, dataset(), PriceBook.load())
     assert [each.what for each in nova.items if each.stand_in] == ["Provisioned throughput"]
     assert "Provisioned throughput has another model's price" in text(nova)
     assert not any(each.stand_in for each in quote().items)
@@ -117,7 +118,7 @@ def test_hosting_lasts_at_most_until_the_reaper_comes() -> None:
     the_run = run(hold_minutes=30, model_units=2)
     most = hosting_minutes(the_run, dataset()).high
     assert NOW + timedelta(minutes=most) == release_by(the_run, NOW)
-    made = make_quote(the_run, dataset(), PriceBook.load(PRICES), REGION)
+    made = make_quote(the_run, dataset(), PriceBook.load(PRICES))
     _, _, high = item(made, "Provisioned throughput")
     assert high == pytest.approx(most / 60 * 2 * 132, abs=1e-3)
 
@@ -150,7 +151,6 @@ def test_figures_never_fall(  # noqa: PLR0913, PLR0917  # what a run can differ 
         ),
         dataset(training_tokens=tokens, evaluation_examples=examples, evaluation_tokens=tokens),
         PriceBook.load(PRICES),
-        REGION,
     )
     for each in made.items:
         assert 0 <= each.low_usd <= each.expected_usd <= each.high_usd

@@ -174,7 +174,7 @@ def test_a_low_ceiling_spreads_over_the_whole_file_and_holds(s3: FakeS3) -> None
     assert done["worst_usd"] <= whole / 4
     assert 5 <= len(chosen) <= 10
     assert chosen[-1] > 25, "the end of the file is looked at, too"
-    model = find_model(run().model)
+    model = find_model(run().settings.model)
     tasks = [task_of(each["line"], each["record"], model) for each in items(s3)]
     rates = review.Rates.of(PriceBook.load(), "nova-pro", "us-west-2")
     again = sum(rates.worst_usd(review.most_input_tokens(task)) for task in tasks if task)

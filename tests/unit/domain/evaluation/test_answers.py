@@ -22,7 +22,7 @@ from lambdas.domain.evaluation.answers import failure_summary, too_many
 from lambdas.domain.run.contracts import AnswerWithBaseModelRequest, AnswerWithTunedModelRequest
 from lambdas.handlers.answer_with_base_model import answer_with_base_model
 from lambdas.handlers.answer_with_tuned_model import answer_with_tuned_model
-from tests.factories import NOW, PREFIX, dataset, run, throughput
+from tests.factories import NOW, PREFIX, dataset, hosting, run
 from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import s3 as fakes_s3
 from tests.fakes.bedrock import FakeRuntime, client_error, question_in, said
@@ -106,11 +106,11 @@ def test_the_base_model_is_asked_the_bare_question(s3: FakeS3, bedrock: FakeRunt
 def test_the_tuned_model_is_asked_through_its_throughput(s3: FakeS3, bedrock: FakeRuntime) -> None:
     answers = answer_with_tuned_model(
         AnswerWithTunedModelRequest(
-            run=run(), now=NOW, dataset=dataset(system_prompt=None), throughput=throughput()
+            run=run(), now=NOW, dataset=dataset(system_prompt=None), hosting=hosting()
         )
     )
     assert answers.answers_key == f"{PREFIX}/answers-tuned.jsonl"
-    assert {each["modelId"] for each in bedrock.called("Converse")} == {throughput().throughput_arn}
+    assert {each["modelId"] for each in bedrock.called("Converse")} == {hosting().hosting_arn}
     assert all("system" not in each for each in bedrock.called("Converse"))
     assert len(written(s3, answers.answers_key)) == 20
 

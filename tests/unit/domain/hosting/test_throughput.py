@@ -7,12 +7,12 @@ import pytest
 
 from lambdas.domain.errors import (
     AccessDenied,
+    HostingBusy,
+    HostingFailed,
     QuotaExceeded,
     RequestRefused,
     ServiceUnavailable,
     Throttled,
-    ThroughputBusy,
-    ThroughputFailed,
 )
 from lambdas.domain.hosting.throughput import release_by, wait_seconds
 from lambdas.domain.run.contracts import (
@@ -26,7 +26,7 @@ from lambdas.handlers.buy_throughput import buy_throughput
 from lambdas.handlers.check_throughput import check_throughput
 from lambdas.handlers.release_throughput import release_throughput
 from lambdas.handlers.stop_run import stop_run
-from tests.factories import EXECUTION, NAMES, NOW, run, throughput, training
+from tests.factories import EXECUTION, NAMES, NOW, hosting, run, training
 from tests.fakes.bedrock import FakeBedrock, install
 from tests.repository import ROOT
 
@@ -34,7 +34,7 @@ BUY = BuyThroughputRequest(run=run(hold_minutes=15), now=NOW, training=training(
 LATER = NOW + timedelta(minutes=30)
 RELEASE = StateRequest(run=run(), now=LATER)
 STOP = StopRunRequest(execution=EXECUTION, status="ABORTED", now=LATER)
-NAME = NAMES.throughput
+NAME = NAMES.hosting
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def bought(bedrock: FakeBedrock) -> FakeBedrock:
 
 def check(*, minutes: float = 10) -> CheckThroughputRequest:
     now = NOW + timedelta(minutes=minutes)
-    return CheckThroughputRequest(run=run(), now=now, throughput=throughput())
+    return CheckThroughputRequest(run=run(), now=now, hosting=hosting())
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_buys_once_without_commitment_and_tagged(bedrock: FakeBedrock) -> None:
     first = buy_throughput(BUY)
     again = buy_throughput(BUY)
     assert first == again
-    assert (first.status, first.ready, first.bought_at) == ("Creating", False, NOW)
+    assert (first.status, first.ready, first.created_at) == ("Creating", False, NOW)
     (request,) = bedrock.called("CreateProvisionedModelThroughput")
     assert request == {
         "clientRequestToken": NAMES.client_token,
@@ -139,14 +139,14 @@ def test_check_tells_whether_it_is_in_service(
 
 def test_check_raises_bedrocks_own_message(bedrock: FakeBedrock) -> None:
     bedrock.throughputs[NAME] = bedrock.throughput(NAME, "Failed", failureMessage="No capacity.")
-    with pytest.raises(ThroughputFailed, match=r"failed: No capacity\. The custom model is kept"):
+    with pytest.raises(HostingFailed, match=r"failed: No capacity\. The custom model is kept"):
         check_throughput(check())
 
 
 def test_check_gives_up_after_max_provisioning_minutes(bedrock: FakeBedrock) -> None:
     bedrock.throughputs[NAME] = bedrock.throughput(NAME)
     assert not check_throughput(check(minutes=60)).ready
-    with pytest.raises(ThroughputFailed, match="max_provisioning_minutes = 60"):
+    with pytest.raises(HostingFailed, match="max_provisioning_minutes = 60"):
         check_throughput(check(minutes=60.1))
 
 
@@ -157,20 +157,20 @@ def test_capacity_that_came_late_is_used_all_the_same(bought: FakeBedrock) -> No
 
 def test_check_of_a_throughput_that_is_gone(bedrock: FakeBedrock) -> None:
     assert not bedrock.throughputs
-    with pytest.raises(ThroughputFailed, match="is gone"):
+    with pytest.raises(HostingFailed, match="is gone"):
         check_throughput(check())
 
 
 def test_release_deletes_and_tells_the_minutes(bought: FakeBedrock) -> None:
     arn = bought.throughputs[NAME]["provisionedModelArn"]
-    assert release_throughput(RELEASE) == Release(found=True, throughput_arn=arn, billed_minutes=30)
+    assert release_throughput(RELEASE) == Release(found=True, hosting_arn=arn, billed_minutes=30)
     assert not bought.throughputs
 
 
 def test_nothing_to_release_is_success(bedrock: FakeBedrock) -> None:
     assert not bedrock.throughputs
     assert release_throughput(RELEASE) == Release(
-        found=False, throughput_arn=None, billed_minutes=None
+        found=False, hosting_arn=None, billed_minutes=None
     )
 
 
@@ -192,9 +192,9 @@ def test_release_deletes_even_what_it_cannot_look_at(bought: FakeBedrock, code: 
 @pytest.mark.parametrize(
     ("status", "code", "error"),
     [
-        ("InService", "ConflictException", ThroughputBusy),
-        ("Creating", "ConflictException", ThroughputBusy),
-        ("Creating", "ValidationException", ThroughputBusy),
+        ("InService", "ConflictException", HostingBusy),
+        ("Creating", "ConflictException", HostingBusy),
+        ("Creating", "ValidationException", HostingBusy),
         ("InService", "ValidationException", RequestRefused),
         ("InService", "ThrottlingException", Throttled),
         ("InService", "InternalServerException", ServiceUnavailable),
@@ -234,7 +234,7 @@ def test_the_guard_releases_although_the_job_cannot_be_stopped(bought: FakeBedro
 def test_the_guard_stops_the_job_although_the_release_fails(bought: FakeBedrock) -> None:
     bought.jobs[NAMES.job] = bought.job(NAMES.job)
     bought.fail("DeleteProvisionedModelThroughput", "ConflictException")
-    with pytest.raises(ThroughputBusy):
+    with pytest.raises(HostingBusy):
         stop_run(STOP)
     assert bought.jobs[NAMES.job]["status"] == "Stopping"
     assert stop_run(STOP).release.found

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.errors import AccessDenied, InputInvalid, ThroughputBusy
+from lambdas.domain.errors import AccessDenied, HostingBusy, InputInvalid
 from lambdas.domain.run.contracts import CleanupPlan, DeleteResourcesRequest, ListResourcesRequest
 from lambdas.handlers.delete_resources import delete_resources
 from lambdas.handlers.list_resources import list_resources
@@ -126,7 +126,7 @@ def test_what_is_busy_is_asked_again_and_holds_nothing_else_up(world: World) -> 
     plan = world.plan(mode="delete", kinds=EVERYTHING)
     [throughput] = [item.arn for item in plan.items if item.kind == "throughput"]
     world.account.busy.add(throughput)
-    with pytest.raises(ThroughputBusy, match="dev-t"):
+    with pytest.raises(HostingBusy, match="dev-t"):
         world.delete(plan)
     assert world.names == {"dev-t"}
 

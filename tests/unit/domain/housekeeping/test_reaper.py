@@ -166,4 +166,4 @@ def test_figures_reach_the_dashboard_even_when_a_pass_fails(
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
     figures = lines[0]
     assert (figures["ThroughputsAlive"], figures["LeftBehind"]) == ([1], [1])
-    assert (figures["OldestThroughputMinutes"], figures["CapacityOverdue"]) == ([200], [1])
+    assert (figures["OldestThroughputMinutes"], figures["HostingOverdue"]) == ([200], [1])

@@ -107,12 +107,10 @@ def page(request: WriteReportRequest | None = None, svg: str = SVG) -> str:
 def bill(request: WriteReportRequest) -> list[Spent]:
     # A made-up price for every model that a test names, so that each can be quoted.
     prices = PriceBook.load(PRICES)
-    region = {"nova-micro": "us-east-1"}.get(request.run.model, REGION)
-    arn = request.run.execution_arn.replace(REGION, region)
-    moved = request.model_copy(
-        update={"run": request.run.model_copy(update={"execution_arn": arn})}
-    )
-    return spent(moved, make_quote(moved.run, moved.dataset, prices, region), prices)
+    region = {"nova-micro": "us-east-1"}.get(request.run.settings.model, REGION)
+    run = request.run.model_copy(update={"region": region})
+    moved = request.model_copy(update={"run": run})
+    return spent(moved, make_quote(run, moved.dataset, prices), prices)
 
 
 def test_the_verdict_comes_first() -> None:
@@ -184,7 +182,7 @@ def test_topics_count_pairs_only() -> None:
 
 
 def test_what_was_not_measured_is_not_invented() -> None:
-    unknown = Release(found=False, throughput_arn=None, billed_minutes=None)
+    unknown = Release(found=False, hosting_arn=None, billed_minutes=None)
     curves = report_request().loss_curves.model_copy(update={"best_validation_loss": None})
     text = Page(page(report_request(release=unknown, loss_curves=curves))).text
     assert "not measured" in text
@@ -350,7 +348,7 @@ def test_the_mail_of_a_success() -> None:
     text = body(SUCCESS)
     for shown in (
         "It is better.",
-        f"Provisioned throughput {NAMES.throughput} was released after 25 minutes",
+        f"Provisioned throughput {NAMES.hosting} was released after 25 minutes",
         f"s3://{run().bucket}/{PREFIX}/report.html",
         f"https://us-west-2.console.aws.amazon.com/s3/object/{run().bucket}?region=us-west-2&prefix=",
         f"#/v2/executions/details/{EXECUTION.arn}",
@@ -379,7 +377,7 @@ def test_the_mail_of_a_run_that_never_began() -> None:
 
 
 def test_the_mail_when_nothing_was_there_to_release() -> None:
-    nothing = Release(found=False, throughput_arn=None, billed_minutes=None)
+    nothing = Release(found=False, hosting_arn=None, billed_minutes=None)
     assert "nothing was there to release" in body(FAILURE.model_copy(update={"release": nothing}))
 
 

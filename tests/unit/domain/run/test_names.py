@@ -32,7 +32,7 @@ def test_every_name_satisfies_its_api(bedrock: ServiceModel, environment: str, n
     assert accepts(bedrock, job, "jobName", names.job)
     assert accepts(bedrock, job, "customModelName", names.custom_model)
     assert accepts(bedrock, job, "clientRequestToken", names.client_token)
-    assert accepts(bedrock, buy, "provisionedModelName", names.throughput)
+    assert accepts(bedrock, buy, "provisionedModelName", names.hosting)
     assert accepts(bedrock, buy, "clientRequestToken", names.client_token)
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", names.run)
     assert len(names.run) <= 40
@@ -42,7 +42,7 @@ def test_names_follow_from_the_execution_alone() -> None:
     first = names_of("prod", "Run of May", ARN + "Run of May")
     assert first == names_of("prod", "Run of May", ARN + "Run of May")
     assert first.run.startswith("run-of-may-")
-    assert first.job == first.custom_model == first.throughput == f"prod-{first.run}"
+    assert first.job == first.custom_model == first.hosting == f"prod-{first.run}"
 
 
 def test_like_names_of_two_executions_differ() -> None:

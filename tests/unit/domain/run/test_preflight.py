@@ -132,7 +132,7 @@ def test_nothing_given_decides_everything() -> None:
     run = preflight()
     assert run.prefix == f"runs/{run.name}"
     assert run.job_name == f"local-{run.name}"
-    assert run.model == "claude-3-haiku"
+    assert run.settings.model == "claude-3-haiku"
     assert run.hyperparameters["epochCount"] == "10"
     assert run.training_key == "datasets/default/training.jsonl"
     assert run.validation_key == "datasets/default/validation.jsonl"
@@ -160,7 +160,7 @@ def test_a_legacy_model_needs_an_arrangement(
     bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bedrock.legacy(TUNABLE_HAIKU, datetime(2026, 9, 10, tzinfo=UTC))
-    assert preflight().model == "claude-3-haiku"
+    assert preflight().settings.model == "claude-3-haiku"
     without_arrangement(monkeypatch)
     with pytest.raises(PreflightFailed) as refused:
         preflight()
