@@ -1,1 +1,4 @@
-"""The project's own data, and the tool that prepares data for a model."""
+"""The project's own data, and the commands that generate, prepare, check and upload data.
+
+Rooms: `commands`, `sources`, `generation`, `schemas`. `local` imports it, `lambdas` never does.
+"""

@@ -1,4 +1,4 @@
-"""Command line: `python -m dataset COMMAND`; each command says more with --help."""
+"""Prepare, check and upload data for a model. `python -m dataset COMMAND --help` says more."""
 
 from __future__ import annotations
 
@@ -7,48 +7,92 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import Protocol
+
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
 
 from dataset.commands import generate, prepare, review, upload, validate
-from dataset.commands.statuses import INTERRUPTED
+from dataset.sources.raw import SourceInvalid
+from exit_codes import ExitCode
+from lambdas.domain.errors import ServiceUnavailable, Throttled, TuningError
+from lambdas.validation.workers import WorkerDied
+from operate.deployed import NotDeployed
+from stacks.environment import EnvironmentInvalid
 
-# Each module has add_parser(subparsers) and run(options) -> exit status.
-_COMMANDS = {
+
+class _Command(Protocol):
+    """A module of `dataset.commands`; its docstring is its --help."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, options: argparse.Namespace) -> ExitCode: ...
+
+
+_COMMANDS: dict[str, _Command] = {
     "generate": generate,
     "prepare": prepare,
     "validate": validate,
     "review": review,
     "upload": upload,
 }
+_FAILURES = (
+    SourceInvalid,
+    EnvironmentInvalid,
+    NotDeployed,
+    TuningError,
+    Throttled,
+    ServiceUnavailable,
+    ClientError,
+    BotoCoreError,
+    Boto3Error,
+    OSError,
+    WorkerDied,
+)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; its exit status is 0 where all is well, 1 where not, 2 for bad usage."""
-    parser = argparse.ArgumentParser(prog="python -m dataset", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    for command in _COMMANDS.values():
-        command.add_parser(commands)
-    options = parser.parse_args(arguments)
-    _print_whatever_the_data_holds()
+def main(arguments: Sequence[str] | None = None) -> ExitCode:
+    """Run a command."""
+    options = _parser().parse_args(arguments)
+    _escape_what_cannot_be_printed()
     try:
-        status: int = _COMMANDS[options.command].run(options)
+        status = _COMMANDS[options.command].run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whatever read the output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+    except _FAILURES as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.ERROR
     except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted.\n")
-        return INTERRUPTED
+        print("\nInterrupted.", file=sys.stderr)
+        return ExitCode.INTERRUPTED
     return status
 
 
-def _print_whatever_the_data_holds() -> None:
-    """Print what the terminal's encoding has not, such as half a surrogate pair, as an escape."""
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dataset", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    for name, command in _COMMANDS.items():
+        description = command.__doc__ or ""
+        summary = description.partition("\n")[0]
+        command.add_arguments(
+            commands.add_parser(
+                name,
+                help=summary.rstrip("."),
+                description=description,
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+            )
+        )
+    return parser
+
+
+def _escape_what_cannot_be_printed() -> None:
+    """Print what the terminal's encoding lacks, such as half a surrogate pair, as an escape."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":
-    try:
-        ended = main()
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        ended = 1
-    sys.exit(ended)
+    sys.exit(main())

@@ -1,1 +1,4 @@
-"""What a person does to a deployed environment from a terminal, with their own credentials."""
+"""Commands against a deployed environment, and how its outputs are found.
+
+Imports `stacks.environment`, `stacks.names` and `lambdas`. `dataset` and `local` import it.
+"""

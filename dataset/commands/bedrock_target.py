@@ -1,52 +1,46 @@
-"""Where a command asks Bedrock, and at which prices: a region, or that of an environment."""
+"""Where a command calls Bedrock and at which prices: `--region`, `--env` or the AWS configuration.
+
+The AWS configuration and `--region` have the price book's prices; an environment has its own too.
+"""
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass, field
-from pathlib import Path
+import argparse
+from dataclasses import dataclass
 
 import boto3
 
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.errors import InputInvalid
-from lambdas.domain.models.catalogue import unknown
-
-ENVIRONMENTS = Path(__file__).parents[2] / "environments"
+from stacks.environment import load
 
 
 @dataclass(frozen=True)
-class Place:
+class BedrockTarget:
     region: str
-    own_prices: dict[str, dict[str, float]] = field(default_factory=dict)
-
-    @property
-    def prices(self) -> PriceBook:
-        return PriceBook.load(self.own_prices)
+    prices: PriceBook
 
 
-def place_of(region: str | None, environment: str | None) -> Place:
-    """Return an environment's place, or the region given, or that of the AWS configuration.
+def add_target_arguments(parser: argparse.ArgumentParser) -> None:
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--region", metavar="R", help="default: that of the AWS configuration")
+    target.add_argument("--env", metavar="NAME", help="region and prices of environments/NAME.toml")
+
+
+def bedrock_target(options: argparse.Namespace) -> BedrockTarget:
+    """Return the target that the options name.
 
     Raises
     ------
+    EnvironmentInvalid
+        There is no such environment, or its file is not valid.
     InputInvalid
-        There is no such environment, or no region at all.
+        There is no region at all.
     """
-    if environment:
-        return _environment(environment)
-    found = region or boto3.Session().region_name
-    if not found:
+    if options.env:
+        environment = load(options.env)
+        return BedrockTarget(environment.region, PriceBook.load(environment.prices))
+    region = options.region or boto3.Session().region_name
+    if not region:
         raise InputInvalid("no region is configured: give --region or --env")
-    return Place(found)
-
-
-def _environment(name: str) -> Place:
-    known = sorted(path.stem for path in ENVIRONMENTS.glob("*.toml"))
-    if name not in known:
-        raise InputInvalid(unknown("environment", name, known))
-    try:
-        values = tomllib.loads((ENVIRONMENTS / f"{name}.toml").read_text(encoding="utf-8"))
-        return Place(str(values["region"]), values.get("prices", {}))
-    except (ValueError, KeyError) as error:
-        raise InputInvalid(f"environments/{name}.toml cannot be read: {error}") from None
+    return BedrockTarget(region, PriceBook.load())

@@ -1,8 +1,20 @@
-"""`python -m dataset prepare`: a dataset in a model's format, from data of any kind.
+r"""Write a dataset in a model's format, from data of any kind.
 
-A source is a folder with `training`, `evaluation` and, optionally, `validation`, each as `.jsonl`,
-`.json` or `.csv`; or one file, which is split. The result depends on the source alone (and on the
-seed of a split).
+training.jsonl, validation.jsonl and evaluation.jsonl are written to OUT_DIR and checked. SOURCE is
+a folder with training, evaluation and, optionally, validation files (.jsonl, .json or .csv), or one
+such file, which is split. JSON holds a list, or one object after the other. A record is a pair of
+texts (question/answer, prompt/completion and other usual names, or what --prompt-key and
+--completion-key say), or a conversation: "messages", "conversations" or "turns", in Claude's,
+Converse's, OpenAI's or ShareGPT's format. A .jsonl file of a folder that is already in the model's
+format is copied unchanged. The result depends only on the source and, of a split, the seed.
+
+For example:
+  python -m dataset prepare --model nova-micro faq.csv build/prepared --split 80/10/10 --seed 7
+  python -m dataset prepare --model claude-3-haiku my-folder build/prepared
+  python -m dataset prepare --model nova-lite --prompt-key Frage --completion-key Antwort \
+      --no-system-prompt fragen.json build/prepared
+
+Exit status: 0 written and valid, 1 written but a run would refuse it, 2 nothing was written
 """
 
 from __future__ import annotations
@@ -19,9 +31,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dataset.commands.findings_text import number, report_text
-from dataset.commands.statuses import CANNOT_TELL, INVALID, VALID
-from dataset.sources.conversations import Entry, SourceInvalid, ignored_keys, read_entries
+from dataset.commands.report_text import quantity, report_text
+from dataset.sources.conversations import Entry, ignored_keys, read_entries
 from dataset.sources.formats import (
     SYSTEM_PROMPT,
     Style,
@@ -29,7 +40,9 @@ from dataset.sources.formats import (
     to_examples,
     to_records,
 )
+from dataset.sources.raw import READERS, SourceInvalid
 from dataset.sources.split import DEFAULT, shares_of, split
+from exit_codes import ExitCode
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import MODELS, Model, find_model
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
@@ -37,7 +50,6 @@ from lambdas.validation import (
     MAX_LINE_BYTES,
     FileSource,
     FileSummary,
-    Finding,
     Problems,
     Report,
     check,
@@ -46,66 +58,45 @@ from lambdas.validation.formats.pairs import USUAL, Keys
 from lambdas.validation.formats.records import read_conversation, read_example
 from lambdas.validation.jsonl.lines import parse_line
 
-_SUFFIXES = (".jsonl", ".json", ".csv")
 _NAMES = (TRAINING, VALIDATION, EVALUATION)
 
 Write = Callable[[Path], object]  # writes one file of the result
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """How records are to be read, written and split."""
+class PrepareOptions:
+    """How records are read, written and split."""
 
     keys: Keys = USUAL
     style: Style = field(default_factory=Style)
-    split: str = DEFAULT  # of a source that is one file
+    split: str = DEFAULT  # if the source is one file
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was written, and what the model's rules say of it."""
+    """What was written, and whether a run would take it."""
 
-    files: tuple[Path, ...]
     converted: tuple[str, ...]  # source files that were not copied
-    notes: tuple[str, ...]  # what a person should know of the conversion
+    notes: tuple[str, ...]  # on the conversion, for people
     report: Report
 
     @property
     def valid(self) -> bool:
         return self.report.valid
 
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        return tuple(self.report.findings.kept)
-
-    @property
-    def training_records(self) -> int:
-        return self._records(TRAINING)
-
-    @property
-    def validation_records(self) -> int:
-        return self._records(VALIDATION)
-
-    @property
-    def evaluation_examples(self) -> int:
-        return self._records(EVALUATION)
-
-    def _records(self, name: str) -> int:
-        return self.report.files.get(name, FileSummary()).records
-
     def __str__(self) -> str:
-        text = (
-            f"{number(self.training_records, 'training record')}, "
-            f"{number(self.validation_records, 'validation record')}, "
-            f"{number(self.evaluation_examples, 'evaluation example')}"
+        nouns = ("training record", "validation record", "evaluation example")
+        text = ", ".join(
+            quantity(self.report.files.get(name, FileSummary()).records, noun)
+            for name, noun in zip(_NAMES, nouns, strict=True)
         )
         return text + (f" (converted: {', '.join(self.converted)})" if self.converted else "")
 
 
 @dataclass
 class _Plan:
-    """What is to be written, once everything has been read and found convertible."""
+    """What to write once everything has been read and can be converted."""
 
     writes: dict[str, Write] = field(default_factory=dict)
     converted: list[str] = field(default_factory=list)
@@ -119,77 +110,79 @@ class _Plan:
         opened = system_prompts_in_prompts(entries, model, style)
         if opened:
             self.notes.append(
-                f"{name}: in {number(opened, 'record')} the system prompt opens the prompt, as "
-                f"{model.name} is trained without; ask with the same words, or --no-system-prompt"
+                f"{name}: in {quantity(opened, 'record')} the system prompt is part of the prompt, "
+                f"because {model.name} is trained without one; ask the tuned model with the same "
+                "text, or prepare with --no-system-prompt"
             )
 
 
-def prepare(source: Path, out: Path, model: Model, wishes: Wishes = Wishes()) -> Prepared:
+def prepare(
+    source: Path, out: Path, model: Model, options: PrepareOptions = PrepareOptions()
+) -> Prepared:
     """Write the dataset in `source` to `out`, in the format of `model`.
 
-    What the model's rules say of the content is returned, not raised: a run refuses bad data
-    itself, with all reasons. Nothing is written, and nothing that is there is replaced, before
-    everything has been read and converted.
+    Findings are returned, not raised: a run refuses invalid data itself, with all reasons. No file
+    is written or replaced before everything has been read and converted.
 
     Raises
     ------
     SourceInvalid
-        A file is missing or unreadable, or a record is no conversation or does not fit the format.
+        A file is missing or unreadable, or a record is not a conversation or does not fit the
+        format.
     """
     plan = _Plan()
     if source.is_file():
-        _plan_split(plan, source, model, wishes)
+        _plan_split(plan, source, model, options)
     else:
-        _plan_folder(plan, source, model, wishes)
+        _plan_folder(plan, source, model, options)
     report = _write(out, plan.writes, model)
-    files = tuple(out / name for name in plan.writes)
-    return Prepared(files, tuple(plan.converted), tuple(plan.notes), report)
+    return Prepared(tuple(plan.converted), tuple(plan.notes), report)
 
 
-def _plan_split(plan: _Plan, source: Path, model: Model, wishes: Wishes) -> None:
-    shares = shares_of(wishes.split)
-    entries = read_entries(source, wishes.keys)
-    parts = split(entries, shares, wishes.seed)
+def _plan_split(plan: _Plan, source: Path, model: Model, options: PrepareOptions) -> None:
+    shares = shares_of(options.split)
+    entries = read_entries(source, options.keys)
+    parts = split(entries, shares, options.seed)
     for name, part in zip(_NAMES, parts.files, strict=True):
         if part:
-            plan.convert(name, part, model, wishes.style)
+            plan.convert(name, part, model, options.style)
     plan.converted.append(source.name)
     plan.notes += (f"{source.name}: {note}" for note in ignored_keys(entries))
     if parts.not_compared:
         plan.notes.append(
-            f"{number(len(parts.not_compared), 'record')} resemble more others than each is "
-            f"compared with, the first at {parts.not_compared[0]}: near-duplicates of these may "
-            "stand in two files; the check says where one does"
+            f"{quantity(len(parts.not_compared), 'record')}, the first at {parts.not_compared[0]}, "
+            "resemble more others than a record is compared with: near-duplicates of them may be "
+            "in two files, and the check reports those"
         )
 
 
-def _plan_folder(plan: _Plan, folder: Path, model: Model, wishes: Wishes) -> None:
+def _plan_folder(plan: _Plan, folder: Path, model: Model, options: PrepareOptions) -> None:
     for name, path in _find_sources(folder).items():
         if _is_prepared(path, name, model):
             plan.writes[name] = partial(shutil.copyfile, path)
         else:
-            entries = read_entries(path, wishes.keys)
-            plan.convert(name, entries, model, wishes.style)
+            entries = read_entries(path, options.keys)
+            plan.convert(name, entries, model, options.style)
             plan.converted.append(path.name)
             plan.notes += (f"{path.name}: {note}" for note in ignored_keys(entries))
 
 
 def _find_sources(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
-        raise SourceInvalid(f"{folder} is no folder and no file: give one with training data")
+        raise SourceInvalid(f"{folder} is neither a folder nor a file: give one with training data")
     found = {name: path for name in _NAMES if (path := _source_of(folder, name))}
     for name in (TRAINING, EVALUATION):
         if name not in found:
             stem = Path(name).stem
             raise SourceInvalid(
-                f"{folder} has no {', '.join(stem + each for each in _SUFFIXES)}: add one, or "
-                "give one file, which is split"
+                f"{folder} has no {', '.join(stem + suffix for suffix in READERS)}: add one, or "
+                "give a single file, which is split"
             )
     return found
 
 
 def _source_of(folder: Path, name: str) -> Path | None:
-    paths = [folder / Path(name).with_suffix(suffix).name for suffix in _SUFFIXES]
+    paths = [folder / Path(name).with_suffix(suffix).name for suffix in READERS]
     there = [path for path in paths if path.is_file()]
     if len(there) > 1:
         names = " and ".join(path.name for path in there)
@@ -198,7 +191,7 @@ def _source_of(folder: Path, name: str) -> Path | None:
 
 
 def _is_prepared(path: Path, name: str, model: Model) -> bool:
-    """Say whether a file is in the model's format already, by its first line."""
+    """Say whether a file is already in the model's format, judging by its first line."""
     if path.name != name:
         return False
     problems = Problems()
@@ -214,19 +207,19 @@ def _is_prepared(path: Path, name: str, model: Model) -> bool:
         read_example(record, problems)
     else:
         read_conversation(record, model, problems)
-    return not any(each.code in {"wrong-format", "unknown-key"} for each in problems.found)
+    return not any(problem.code in {"wrong-format", "unknown-key"} for problem in problems.found)
 
 
 def _write_lines(records: Iterable[dict[str, Any]], path: Path) -> None:
     with path.open("wb") as file:
-        for each in records:
-            # A lone surrogate, which UTF-8 has not, stays the JSON escape that it came as.
-            line = json.dumps(each, ensure_ascii=False) + "\n"
+        for record in records:
+            # A lone surrogate, which UTF-8 cannot hold, stays the JSON escape that it came as.
+            line = json.dumps(record, ensure_ascii=False) + "\n"
             file.write(line.encode(errors="backslashreplace"))
 
 
 def _write(out: Path, writes: Mapping[str, Write], model: Model) -> Report:
-    """Write all files and check them; where one cannot be written, nothing has changed."""
+    """Write all files and check them; if one cannot be written, nothing has changed."""
     try:
         with _staging(out) as folder:
             for name, write in writes.items():
@@ -244,7 +237,7 @@ def _write(out: Path, writes: Mapping[str, Write], model: Model) -> Report:
 
 @contextmanager
 def _staging(out: Path) -> Iterator[Path]:
-    """Give a folder beside the result; leave neither it nor an empty `out` behind on failure."""
+    """Yield a folder in `out`; after a failure, neither it nor a new `out` is left behind."""
     is_new = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     try:
@@ -262,24 +255,6 @@ def _checked(folder: Path, names: Iterable[str], model: Model) -> Report:
     return check(model, files[TRAINING], files.get(VALIDATION), files.get(EVALUATION))
 
 
-_DESCRIPTION = """\
-Write training.jsonl, validation.jsonl and evaluation.jsonl in the model's format, and check them.
-
-SOURCE is a folder with training, evaluation and, if you like, validation files (.jsonl, .json or
-.csv), or one such file, which is split. JSON holds a list, or one object after the other. A record
-is a pair of texts (question/answer, prompt/completion and other usual names, or what --prompt-key
-and --completion-key say), or a conversation: "messages", "conversations" or "turns", as in Claude's
-and Converse's formats, OpenAI's or ShareGPT's. A .jsonl file of a folder that is in the model's
-format already is copied unchanged."""
-_EPILOG = """\
-examples:
-  python -m dataset prepare --model nova-micro faq.csv build/prepared --split 80/10/10 --seed 7
-  python -m dataset prepare --model claude-3-haiku my-folder build/prepared
-  python -m dataset prepare --model nova-lite --prompt-key Frage --completion-key Antwort \\
-      --no-system-prompt fragen.json build/prepared
-
-exit status: 0 a run would take it, 1 a run would refuse it (it is written all the same), 2 SOURCE
-cannot be prepared (nothing is written)"""
 _PARTS = {
     "prompt": "question",
     "completion": "answer",
@@ -289,75 +264,60 @@ _PARTS = {
 }
 
 
-def add_parser(commands: Any) -> None:  # noqa: ANN401  # argparse publishes no type for it
-    """Add `prepare` to the commands of `python -m dataset`."""
-    command: argparse.ArgumentParser = commands.add_parser(
-        "prepare",
-        help="write training, validation and evaluation data in a model's format",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument("source", type=Path, metavar="SOURCE")
-    command.add_argument("out", type=Path, metavar="OUT_DIR")
-    command.add_argument("--model", required=True, metavar="KEY", help=", ".join(MODELS))
-    prompts = command.add_mutually_exclusive_group()
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="a folder or a file")
+    parser.add_argument("out", type=Path, metavar="OUT_DIR", help="created if need be")
+    parser.add_argument("--model", required=True, metavar="KEY", help=", ".join(MODELS))
+    prompts = parser.add_mutually_exclusive_group()
     prompts.add_argument(
         "--system-prompt",
         metavar="TEXT",
-        help="of converted records that have none; default: in pairs, where the format has a "
-        f'place for it, "{SYSTEM_PROMPT}"; conversations stay as they are',
+        help="for converted records without one; default: conversations get none, and pairs, if "
+        f'the format has a field for it, "{SYSTEM_PROMPT}"',
     )
     prompts.add_argument(
         "--no-system-prompt",
         action="store_true",
-        help="converted records get none and keep none",
+        help="write no system prompt, and drop those of the source",
     )
-    for part, means in _PARTS.items():
-        command.add_argument(
-            f"--{part}-key", metavar="NAME", help=f"the source's name for the {means}"
+    for part, meaning in _PARTS.items():
+        parser.add_argument(
+            f"--{part}-key", metavar="NAME", help=f"the source's name for the {meaning}"
         )
-    command.add_argument(
+    parser.add_argument(
         "--split",
         metavar="T/V/E",
-        help="per cents of one file for training, validation and evaluation; near-duplicates stay "
-        f"together, each topic is spread evenly; default: {DEFAULT}",
+        help="percentages of one file for training, validation and evaluation; near-duplicates "
+        f"stay together, each topic is spread evenly; default: {DEFAULT}",
     )
-    command.add_argument(
-        "--seed", type=int, metavar="N", help="another number, another split; default: 0"
-    )
-    command.add_argument(
+    parser.add_argument("--seed", type=int, metavar="N", help="of the split; default: 0")
+    parser.add_argument(
         "--flatten",
         action="store_true",
-        help="where the format knows one prompt only, write earlier turns into it",
+        help="if the format has a single prompt, write earlier turns into it",
     )
 
 
-def run(options: argparse.Namespace) -> int:
-    """Prepare, and say what was written and what the model's rules say of it."""
-    try:
-        wishes = _wishes(options)
-        model = find_model(options.model)
-        prepared = prepare(options.source, options.out, model, wishes)
-    except (SourceInvalid, InputInvalid) as error:
-        print(f"Cannot prepare: {error}", file=sys.stderr)
-        return CANNOT_TELL
+def run(options: argparse.Namespace) -> ExitCode:
+    """Prepare, and print what was written and what the check found."""
+    model = find_model(options.model)
+    prepared = prepare(options.source, options.out, model, _options(options))
     for note in prepared.notes:
         print(f"Note: {note}", file=sys.stderr)
-    if prepared.findings:
+    if prepared.report.findings.kept:
         print(report_text(prepared.report), file=sys.stderr)
     print(f"{options.out}: {prepared}, for {model.name}.")
-    return VALID if prepared.valid else INVALID
+    return ExitCode.OK if prepared.valid else ExitCode.FAILED
 
 
-def _wishes(options: argparse.Namespace) -> Wishes:
-    if bool(options.prompt_key) != bool(options.completion_key):
+def _options(given: argparse.Namespace) -> PrepareOptions:
+    if bool(given.prompt_key) != bool(given.completion_key):
         raise InputInvalid("--prompt-key and --completion-key go together: give both")
-    if not options.source.is_file() and (options.split or options.seed is not None):
+    if not given.source.is_file() and (given.split or given.seed is not None):
         raise InputInvalid("--split and --seed are for a SOURCE that is one file")
-    return Wishes(
-        Keys(**{part: getattr(options, f"{part}_key") for part in _PARTS}),
-        Style(options.system_prompt, options.no_system_prompt, options.flatten),
-        options.split or DEFAULT,
-        options.seed or 0,
+    return PrepareOptions(
+        Keys(**{part: getattr(given, f"{part}_key") for part in _PARTS}),
+        Style(given.system_prompt, given.no_system_prompt, given.flatten),
+        given.split or DEFAULT,
+        given.seed or 0,
     )

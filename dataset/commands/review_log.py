@@ -1,4 +1,4 @@
-"""Every review that was paid for, on disk as soon as it came: what is not paid for again."""
+"""The paid reviews of `python -m dataset review`, on disk, so that none is paid for twice."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from typing import Any
 
 from lambdas.domain.data_review.review import Rates, Task, fingerprint
 from lambdas.domain.errors import InputInvalid
-from lambdas.domain.run.contracts import ReviewRow as Row
+from lambdas.domain.run.contracts import ReviewRow
 
 _HEAD = b'{"line": '
 
 
 @dataclass
 class ReviewLog:
-    """A JSONL file of reviews, one record a line, in the order in which they came.
+    """A JSONL file of reviews, one a line, in the order in which they were received.
 
     {"line", "judge", "fingerprint", "prompt", "answer", "input_tokens", "output_tokens"} and either
-    "score", "scores", "reason" or "error". A record counts for what its fingerprint names, so that
-    lines may move; failures stay for what they cost, and are asked again.
+    "score", "scores", "reason" or "error". A review is found by its fingerprint, so that lines of
+    the training file may move. Failures are kept for their cost, and are retried.
     """
 
     path: Path
     judge: str
     _records: list[dict[str, Any]] = field(default_factory=list)
-    _rows: dict[str, Row] = field(default_factory=dict)
-    _torn: bool = False  # the last line has no end
+    _rows: dict[str, ReviewRow] = field(default_factory=dict)
+    _torn: bool = False  # the last line is incomplete
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @classmethod
     def load(cls, path: Path, judge: str) -> ReviewLog:
-        """Read what an earlier command has left; raises InputInvalid if the file is another's."""
+        """Read what earlier commands wrote; raises InputInvalid if the file is another's."""
         log = cls(path, judge)
         log._torn = path.exists() and not path.read_bytes().endswith(b"\n")
         for record in _records(path):
@@ -42,17 +42,16 @@ class ReviewLog:
         return log
 
     def usd(self, rates: Rates) -> float:
-        """Return what this judge's reviews have cost, failures and moved lines included."""
-        mine = [each for each in self._records if each["judge"] == self.judge]
-        return rates.usd(
-            sum(each["input_tokens"] for each in mine), sum(each["output_tokens"] for each in mine)
-        )
+        """Return the cost of this judge's reviews, failures and moved lines included."""
+        own = [record for record in self._records if record["judge"] == self.judge]
+        input_tokens = sum(record["input_tokens"] for record in own)
+        return rates.usd(input_tokens, sum(record["output_tokens"] for record in own))
 
     def has(self, task: Task) -> bool:
         row = self._rows.get(fingerprint(self.judge, task))
         return row is not None and row.score is not None
 
-    def add(self, task: Task, row: Row) -> None:
+    def add(self, task: Task, row: ReviewRow) -> None:
         """Write a review; it is on the disk when this returns."""
         record = {
             "line": task.line,
@@ -68,8 +67,8 @@ class ReviewLog:
             self._torn = False
             self._keep(record)
 
-    def rows(self, tasks: Iterable[Task]) -> list[Row]:
-        """Return the rows there are of these records, each with its line of today."""
+    def rows(self, tasks: Iterable[Task]) -> list[ReviewRow]:
+        """Return the reviews of these records, each with the current line of its record."""
         found = ((task, self._rows.get(fingerprint(self.judge, task))) for task in tasks)
         return [row.model_copy(update={"line": task.line}) for task, row in found if row]
 
@@ -78,8 +77,10 @@ class ReviewLog:
         self._records.append(record)
 
 
-def _row(record: dict[str, Any]) -> Row:
-    return Row.model_validate({name: record[name] for name in Row.model_fields if name in record})
+def _row(record: dict[str, Any]) -> ReviewRow:
+    return ReviewRow.model_validate(
+        {name: record[name] for name in ReviewRow.model_fields if name in record}
+    )
 
 
 def _records(path: Path) -> Iterator[dict[str, Any]]:
@@ -94,6 +95,6 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
             if line.startswith(_HEAD) and not line.endswith(b"}"):
                 continue  # the command was killed while it wrote
             raise InputInvalid(
-                f"{path}:{number} is not of this command: name another file with --out"
+                f"{path}:{number} was not written by this command: choose another file with --out"
             ) from None
         yield record

@@ -1,4 +1,16 @@
-"""`python -m dataset upload`: a checked dataset, to the bucket of an environment."""
+"""Put a checked dataset into the bucket of a deployed environment.
+
+training.jsonl, validation.jsonl (optional) and evaluation.jsonl of FOLDER are checked as a run of
+the environment would check them, then stored under datasets/NAME/ of its bucket. S3 verifies the
+SHA-256 of what it receives; each file's own SHA-256 is kept in its metadata as sha256. If FOLDER
+has no validation.jsonl, that of an earlier upload is removed.
+
+For example:
+  python -m dataset upload --env dev build/prepared
+  python -m dataset upload --env dev --name faq --model nova-lite build/prepared
+
+Exit status: 0 uploaded, 1 not uploaded because it is not valid, 2 not uploaded for another reason
+"""
 
 from __future__ import annotations
 
@@ -13,80 +25,44 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from boto3.exceptions import Boto3Error
-from botocore.exceptions import BotoCoreError, ClientError
 
-from dataset.commands.findings_text import number, report_text, verdict_text
-from dataset.commands.statuses import CANNOT_TELL, INVALID, VALID
-from dataset.commands.validate import Commands, FileBars
+from dataset.commands.file_progress import FileProgress
+from dataset.commands.report_text import quantity, report_text, verdict_text
+from exit_codes import ExitCode
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import find_model
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
 from lambdas.domain.run.execution_input import ExecutionInput, resolve
 from lambdas.validation import FileSource, Options, Report, check
-from lambdas.validation.workers import WorkerDied
-from operate.deployed import Deployed, NotDeployed, find_deployed
+from operate.deployed import Deployed, find_deployed
 from stacks.environment import Environment, load
 
-_FAILURES = (
-    NotDeployed,
-    InputInvalid,
-    ClientError,
-    BotoCoreError,
-    Boto3Error,
-    OSError,
-    WorkerDied,
-)
-_DESCRIPTION = """\
-Check training.jsonl, validation.jsonl (where there is one) and evaluation.jsonl of FOLDER as a run
-of the environment would, then put them under datasets/NAME/ of the environment's bucket. S3 gets a
-SHA-256 of all it is sent and refuses what arrives otherwise; each file's own stands in its metadata
-as sha256. A validation.jsonl that lies there from before and is not in FOLDER is removed."""
-_EPILOG = """\
-examples:
-  python -m dataset upload --env dev build/prepared
-  python -m dataset upload --env dev --name faq --model nova-lite build/prepared
 
-exit status: 0 uploaded, 1 not valid and not uploaded, 2 it could not be (what to do is said)"""
-
-
-def add_parser(commands: Commands) -> None:
-    """Add `upload` to the commands of `python -m dataset`."""
-    command: argparse.ArgumentParser = commands.add_parser(
-        "upload",
-        help="put a checked dataset into an environment's bucket",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="what `prepare` wrote")
+    parser.add_argument(
+        "--env", required=True, metavar="ENV", help="a deployed environment, environments/ENV.toml"
     )
-    command.add_argument("folder", type=Path, metavar="FOLDER")
-    command.add_argument(
-        "--env", required=True, metavar="ENV", help="as in environments/ENV.toml, and deployed"
-    )
-    command.add_argument("--name", metavar="NAME", help="default: the environment's own dataset")
-    command.add_argument("--model", metavar="KEY", help="default: the environment's own model")
-    command.add_argument("--force", action="store_true", help="upload even what is not valid")
+    parser.add_argument("--name", metavar="NAME", help="default: the environment's default dataset")
+    parser.add_argument("--model", metavar="KEY", help="default: the environment's default model")
+    parser.add_argument("--force", action="store_true", help="upload even an invalid dataset")
 
 
-def run(options: argparse.Namespace) -> int:
-    """Check and upload; say what went where, and what to start a run with."""
-    try:
-        deployed = find_deployed(options.env)
-        environment = load(options.env)
-        start = _start_input(options, environment)
-        run_input = resolve(start, environment.defaults)
-        files = _files(options.folder)
-        report = _checked(files, run_input, environment)
-        print((verdict_text if report.valid else report_text)(report), file=sys.stderr)
-        if not report.valid and not options.force:
-            print("Not uploaded; --force uploads it nevertheless.", file=sys.stderr)
-            return INVALID
-        _upload(files, deployed, run_input.dataset)
-    except _FAILURES as error:
-        print(f"Cannot upload: {error}", file=sys.stderr)
-        return CANNOT_TELL
+def run(options: argparse.Namespace) -> ExitCode:
+    """Check and upload; print what went where, and the input of a run with it."""
+    deployed = find_deployed(options.env)
+    environment = load(options.env)
+    start = _start_input(options, environment)
+    run_input = resolve(start, environment.defaults)
+    files = _files(options.folder)
+    report = _checked(files, run_input, environment)
+    print((verdict_text if report.valid else report_text)(report), file=sys.stderr)
+    if not report.valid and not options.force:
+        print("Not uploaded. To upload it anyway: --force.", file=sys.stderr)
+        return ExitCode.FAILED
+    _upload(files, deployed, run_input.dataset)
     print(_how_to_start(start, deployed))
-    return VALID
+    return ExitCode.OK
 
 
 def _start_input(options: argparse.Namespace, environment: Environment) -> dict[str, str]:
@@ -100,7 +76,7 @@ def _files(folder: Path) -> dict[str, Path]:
     files = {name: folder / name for name in (TRAINING, VALIDATION, EVALUATION)}
     for name in (TRAINING, EVALUATION):
         if not files[name].is_file():
-            raise InputInvalid(f"there is no {files[name]}: python -m dataset prepare makes it")
+            raise InputInvalid(f"there is no {files[name]}: python -m dataset prepare writes it")
     return {name: path for name, path in files.items() if path.is_file()}
 
 
@@ -113,14 +89,14 @@ def _checked(
         fail_on=frozenset(environment.defaults.fail_on_warnings),
         workers=os.cpu_count() or 1,
     )
-    with FileBars() as bars:
+    with FileProgress() as progress:
         return check(
             find_model(run_input.model),
             sources[TRAINING],
             sources.get(VALIDATION),
             sources[EVALUATION],
             options,
-            bars.show,
+            progress.show,
         )
 
 
@@ -129,7 +105,7 @@ def _upload(files: Mapping[str, Path], deployed: Deployed, dataset: str) -> None
     for name, path in files.items():
         key = f"datasets/{dataset}/{name}"
         digest = _sha_256(path)
-        # Of what is sent in several parts, S3 keeps a checksum of the parts' checksums only:
+        # Of a multipart upload, S3 keeps only a checksum of the parts' checksums:
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_Checksum.html, read 2026-11-23.
         s3.upload_file(
             str(path),
@@ -141,7 +117,7 @@ def _upload(files: Mapping[str, Path], deployed: Deployed, dataset: str) -> None
                 "Metadata": {"sha256": digest},
             },
         )
-        size = number(path.stat().st_size, "byte")
+        size = quantity(path.stat().st_size, "byte")
         print(f"{path} → s3://{deployed.bucket}/{key} ({size}, SHA-256 {digest})", flush=True)
     if VALIDATION not in files:
         _remove_old_validation(s3, deployed.bucket, f"datasets/{dataset}/{VALIDATION}")
@@ -155,9 +131,9 @@ def _sha_256(path: Path) -> str:
 def _remove_old_validation(s3: Any, bucket: str, key: str) -> None:  # noqa: ANN401  # boto3
     """Remove the validation set of an earlier dataset, which would become part of this one."""
     found = s3.list_objects_v2(Bucket=bucket, Prefix=key).get("Contents", [])
-    if any(each["Key"] == key for each in found):
+    if any(item["Key"] == key for item in found):
         s3.delete_object(Bucket=bucket, Key=key)
-        print(f"Removed s3://{bucket}/{key}: this dataset has none.")
+        print(f"Removed s3://{bucket}/{key}: this dataset has no validation file.")
 
 
 def _how_to_start(start: Mapping[str, str], deployed: Deployed) -> str:

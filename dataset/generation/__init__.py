@@ -1,1 +1,4 @@
-"""Question-answer pairs from documents: asked of a model, checked against the document, kept."""
+"""Asks a model for question-answer pairs on documents, checks them and keeps them.
+
+Imports `dataset.sources` and `lambdas`. Only `dataset.commands` imports it.
+"""

@@ -1,4 +1,4 @@
-"""What a generated pair must be to be kept: well-formed, new, and grounded in its section."""
+"""Checks a generated pair: it must be well-formed, new, and grounded in its section."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from dataset.generation import wording
+from dataset.generation import text_matching as matching
 from dataset.generation.languages import detected_as
-from dataset.sources.documents import Section
+from dataset.sources.sections import Section
 from lambdas.validation.warnings.language import language_of, script_counts
 from lambdas.validation.warnings.sketches import (
     NEAR,
@@ -24,22 +24,22 @@ from lambdas.validation.warnings.sketches import (
     sketch_text,
 )
 
-LEAST_QUOTE = 12  # letters and digits; fewer are found anywhere
-LEAST_COVERED = 0.6  # of an answer's content words, that are its section's
-_NEAR_IN_SAME_TERMS = 0.5  # the Jaccard index from which two texts of the same terms say the same
-# What a question asks for beside its terms; "what" and "which" are asked for one another.
+LEAST_QUOTE = 12  # letters and digits; a shorter quote is found anywhere
+LEAST_COVERED = 0.6  # of an answer's content words must be in its section
+_NEAR_IN_SAME_TERMS = 0.5  # Jaccard index from which two texts with the same terms are duplicates
+# Question words that tell questions apart; "what" and "which" are interchangeable.
 _INTERROGATIVE = re.compile(r"\b(?:how|when|where|who|why)\b|いつ|どこ|どれ|なぜ|誰")
 _MAX_CHARACTERS = 4_000
 _SHOWN = 90  # characters of a question in a message
-_SKETCH_BYTES = SKETCH_HASHES * 4  # of a text long enough to tell
+_SKETCH_BYTES = SKETCH_HASHES * 4  # of a text long enough to compare
 
 _Text = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=_MAX_CHARACTERS)
 ]
 
 
-class Pair(BaseModel):
-    """What the model gives for one pair."""
+class GeneratedPair(BaseModel):
+    """One pair as the model returns it."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
@@ -51,7 +51,7 @@ class Pair(BaseModel):
 
 @dataclass(frozen=True)
 class Refusal:
-    """A pair that was not kept; `code` is one of those in `REASONS`."""
+    """A pair that was not kept; `code` is a key of `REASONS`."""
 
     code: str
     question: str
@@ -62,8 +62,8 @@ class Refusal:
 
 
 REASONS = {
-    "schema": "not in the tool's schema",
-    "language": "in another language than asked for",
+    "schema": "does not match the tool's schema",
+    "language": "in another language than requested",
     "duplicate": "asks the same as another pair",
     "same-answer": "has the same answer as another pair",
     "quote-short": "the quote is too short to prove anything",
@@ -74,20 +74,20 @@ REASONS = {
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A pair that passed, and where it is from."""
+class KeptPair:
+    """A pair that passed the checks, and its section."""
 
-    pair: Pair
+    pair: GeneratedPair
     section: Section
 
     @cached_property
-    def question(self) -> _Wording:
+    def question(self) -> _Comparable:
         asked = _INTERROGATIVE.findall(self.pair.question.casefold())
-        return _Wording.of(self.pair.question, asked)
+        return _Comparable.of(self.pair.question, asked)
 
     @cached_property
-    def answer(self) -> _Wording:
-        return _Wording.of(self.pair.answer)
+    def answer(self) -> _Comparable:
+        return _Comparable.of(self.pair.answer)
 
     def as_json(self) -> dict[str, str]:
         """Return the raw pair that `python -m dataset prepare` reads, with its origin."""
@@ -103,22 +103,22 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class _Wording:
-    """A text as it is compared with others."""
+class _Comparable:
+    """A text, prepared for comparison with others."""
 
     words: str
     sketch: bytes
     terms: frozenset[str]
 
     @classmethod
-    def of(cls, text: str, more_terms: Iterable[str] = ()) -> _Wording:
-        terms = frozenset(wording.terms(text).union(more_terms))
+    def of(cls, text: str, more_terms: Iterable[str] = ()) -> _Comparable:
+        terms = frozenset(matching.terms(text).union(more_terms))
         return cls(normalised(text), sketch_text(text), terms)
 
-    def same_as(self, other: _Wording) -> bool:
-        """Say whether the texts are nearly the same and have no terms that tell them apart.
+    def same_as(self, other: _Comparable) -> bool:
+        """Say whether the texts are nearly the same and no term tells them apart.
 
-        Two questions that differ in the name they ask about alone are two questions.
+        Two questions that differ only in the name they ask about are two questions.
         """
         if self.words == other.words:
             return True
@@ -133,28 +133,28 @@ class _Wording:
 
 
 @dataclass
-class Collection:
-    """The pairs kept so far; `language` is a name, None where any will do."""
+class KeptPairs:
+    """The pairs kept so far; `language` is a name, or None for any."""
 
     language: str | None = None
-    kept: list[Kept] = field(default_factory=list)
+    kept: list[KeptPair] = field(default_factory=list)
 
-    def take(self, section: Section, value: object) -> Kept | Refusal:
+    def take(self, section: Section, value: object) -> KeptPair | Refusal:
         """Keep the pair, or say why not."""
         try:
-            pair = Pair.model_validate(value)
+            pair = GeneratedPair.model_validate(value)
         except ValidationError as error:
             return Refusal("schema", _question_of(value), _first_problem(error))
-        kept = Kept(pair, section)
-        refusal = next((each for each in self._refusals(kept)), None)
+        kept = KeptPair(pair, section)
+        refusal = next(self._refusals(kept), None)
         if refusal is None:
             self.kept.append(kept)
         return refusal or kept
 
-    def of(self, section: Section) -> list[Kept]:
-        return [each for each in self.kept if each.section.fingerprint == section.fingerprint]
+    def of(self, section: Section) -> list[KeptPair]:
+        return [kept for kept in self.kept if kept.section.fingerprint == section.fingerprint]
 
-    def _refusals(self, new: Kept) -> Iterator[Refusal]:
+    def _refusals(self, new: KeptPair) -> Iterator[Refusal]:
         for code, detail in (*self._in_other_language(new.pair), *_ungrounded(new)):
             yield Refusal(code, new.pair.question, detail)
         for other in self.kept:
@@ -162,7 +162,7 @@ class Collection:
                 detail = f"{REASONS[repeat]}, {_shortened(other.pair.question)!r}"
                 yield Refusal(repeat, new.pair.question, detail)
 
-    def _in_other_language(self, pair: Pair) -> Iterator[tuple[str, str]]:
+    def _in_other_language(self, pair: GeneratedPair) -> Iterator[tuple[str, str]]:
         wanted = detected_as(self.language) if self.language else None
         found = language_of(f"{pair.question} {pair.answer}")
         if wanted and found and found != wanted:
@@ -170,7 +170,7 @@ class Collection:
 
 
 def read_pairs(tool_input: object) -> list[object]:
-    """Return the pairs of a tool's input; some models give the list as text, or all by itself."""
+    """Return the pairs in a tool's input; some models return the list as text, or without a key."""
     value: Any = tool_input.get("pairs") if isinstance(tool_input, dict) else tool_input
     if isinstance(value, str):
         try:
@@ -180,46 +180,46 @@ def read_pairs(tool_input: object) -> list[object]:
     return value if isinstance(value, list) else [value]
 
 
-class _Known:
-    """What a section says, as pairs are compared with it."""
+class _SectionText:
+    """A section's text, prepared for comparison with pairs."""
 
     def __init__(self, text: str) -> None:
-        self.squeezed = wording.squeezed(text)
-        self.share = wording.Coverage(wording.terms(text)).share
+        self.squeezed = matching.squeezed(text)
+        self.share = matching.Coverage(matching.terms(text)).share
 
 
-_known = functools.lru_cache(maxsize=16)(_Known)
+_section_text = functools.lru_cache(maxsize=16)(_SectionText)
 
 
-def _repeats(new: Kept, other: Kept) -> str | None:
+def _repeats(new: KeptPair, other: KeptPair) -> str | None:
     if new.question.same_as(other.question):
         return "duplicate"
     telling = new.answer.is_telling and other.answer.is_telling
     return "same-answer" if telling and new.answer.same_as(other.answer) else None
 
 
-def _ungrounded(new: Kept) -> Iterator[tuple[str, str]]:
-    pair, known = new.pair, _known(new.section.text)
-    quote = wording.squeezed(pair.quote)
+def _ungrounded(new: KeptPair) -> Iterator[tuple[str, str]]:
+    pair, source = new.pair, _section_text(new.section.text)
+    quote = matching.squeezed(pair.quote)
     if len(quote) < LEAST_QUOTE:
         yield "quote-short", f"{REASONS['quote-short']}: {pair.quote!r}"
-    if quote not in known.squeezed:
+    if quote not in source.squeezed:
         yield "quote-not-found", f"{REASONS['quote-not-found']}: {_shortened(pair.quote)!r}"
-    missing = sorted(wording.numbers(pair.answer) - wording.numbers(pair.quote))
+    missing = sorted(matching.numbers(pair.answer) - matching.numbers(pair.quote))
     if missing:
         yield "number-not-quoted", f"{REASONS['number-not-quoted']}: {', '.join(missing)}"
-    share = known.share(_terms_to_cover(pair))
+    share = source.share(_terms_to_cover(pair))
     if share < LEAST_COVERED:
         yield "not-covered", f"{share:.0%} of the answer's words are in the document"
 
 
-def _terms_to_cover(pair: Pair) -> set[str]:
-    """Return the answer's content words; of a translation, what it takes over from the quote."""
+def _terms_to_cover(pair: GeneratedPair) -> set[str]:
+    """Return the answer's content words; of a translation, only names and other Latin words."""
     answer, quote = _script(pair.answer), _script(pair.quote)
     if answer != quote:
-        return wording.latin_terms(pair.answer) if answer != "Latin" else set()
+        return matching.latin_terms(pair.answer) if answer != "Latin" else set()
     languages = {language_of(pair.answer), language_of(pair.quote)} - {None}
-    return wording.terms(pair.answer) if len(languages) < 2 else set()  # noqa: PLR2004  # two
+    return matching.terms(pair.answer) if len(languages) < 2 else set()  # noqa: PLR2004  # two
 
 
 def _script(text: str) -> str:

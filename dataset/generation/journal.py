@@ -1,4 +1,4 @@
-"""Every paid answer, on disk before it is used: what a resumed command does not pay for again."""
+"""The paid answers of `python -m dataset generate`, on disk, so that none is paid for twice."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-
-class JournalInvalid(Exception):
-    """The journal cannot be used; says which line, and what to do."""
+from lambdas.domain.errors import InputInvalid
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One answer of the model, as it was paid for."""
+class JournalEntry:
+    """One paid answer of the model."""
 
-    key: str  # of the task and the section: `Task.key`
+    key: str  # of the task and the section: `GenerationTask.key`
     request: str  # hash of the whole request
     asked: int  # pairs
-    stop: str  # Converse's stopReason, or what came in its place
+    stop: str  # Converse's stopReason, or what `writer` puts in its place
     tool_input: Any
     input_tokens: int
     output_tokens: int
@@ -36,19 +34,19 @@ class Entry:
 
 @dataclass
 class Journal:
-    """The answers paid for so far, oldest first; one line of JSON each."""
+    """The answers paid for so far, oldest first, each a line of JSON."""
 
     path: Path
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[JournalEntry] = field(default_factory=list)
     _file: IO[bytes] | None = field(default=None, repr=False)
 
     @property
     def tokens(self) -> int:
         return sum(entry.tokens for entry in self.entries)
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: JournalEntry) -> None:
         """Write the entry to the disk; it is there when this returns."""
-        assert self._file is not None  # noqa: S101  # `opened` gives journals with a file
+        assert self._file is not None  # noqa: S101  # `open_journal` sets it
         self._file.write(json.dumps(asdict(entry)).encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -60,29 +58,29 @@ def path_beside(out: Path) -> Path:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Journal]:
-    """Open the journal, and hold it against other processes meanwhile.
+def open_journal(path: Path) -> Iterator[Journal]:
+    """Open the journal, locked against other processes.
 
     Raises
     ------
-    JournalInvalid
+    InputInvalid
         It is damaged, of another version, in use, or cannot be written.
     """
     try:
         file = path.open("a+b")
     except OSError as error:
-        raise JournalInvalid(f"{path} cannot be written: {error.strerror}") from None
+        raise InputInvalid(f"{path} cannot be written: {error.strerror}") from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise JournalInvalid(f"{path} is in use by another process; wait for it") from None
+            raise InputInvalid(f"{path} is in use by another process: wait for it") from None
         _sync_folder(path.parent)
         yield Journal(path, [*_read(path, file)], file)
 
 
-def _read(path: Path, file: IO[bytes]) -> Iterator[Entry]:
-    """Yield the entries; a last line without its end, from a crash, is cut off."""
+def _read(path: Path, file: IO[bytes]) -> Iterator[JournalEntry]:
+    """Yield the entries; an incomplete last line, left by a crash, is cut off."""
     file.seek(0)
     content = file.read()
     whole = content.rfind(b"\n") + 1
@@ -90,16 +88,16 @@ def _read(path: Path, file: IO[bytes]) -> Iterator[Entry]:
         file.truncate(whole)
     for number, line in enumerate(content[:whole].splitlines(), start=1):
         try:
-            yield Entry(**json.loads(line))
+            yield JournalEntry(**json.loads(line))
         except (ValueError, TypeError):
-            raise JournalInvalid(
-                f"{path}:{number} is no entry of a journal; to go on without what is in it, "
-                "delete the line; to begin anew, delete the file"
+            raise InputInvalid(
+                f"{path}:{number} is not a journal entry: to resume without it, delete the line; "
+                "to start over, delete the file"
             ) from None
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make sure that a new file is found again after a power failure."""
+    """Make sure that a new file survives a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

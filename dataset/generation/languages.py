@@ -1,4 +1,4 @@
-"""Languages that pairs can be asked for by a code, and how a text's language is told."""
+"""Languages that pairs can be requested in by code, and what they are detected as."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ def language_name(text: str) -> str:
 
 
 def detected_as(name: str) -> str | None:
-    """Return what a text in this language is detected as; None where it cannot be told."""
+    """Return what a text in this language is detected as; None if it cannot be detected."""
     return _DETECTED.get(name)

@@ -1,4 +1,4 @@
-"""What the model is asked for: the request to Converse with document, tool and instructions."""
+"""The request to Converse: document, tool and instructions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dataset.sources.documents import Section
+from dataset.sources.sections import Section
 from lambdas.validation.formats.tokens import estimated_tokens
 
 TOOL_NAME = "record_pairs"
@@ -18,7 +18,7 @@ _TOKENS_AROUND = 256
 # A page of a PDF that the model also looks at as a picture costs about 2,300 tokens:
 # https://platform.claude.com/docs/en/build-with-claude/pdf-support, read 2026-11-23.
 _TOKENS_PER_PAGE = 2_400
-_TOKENS_OF_TOOL = 700  # the schema, and what a model's own prompt says of tools
+_TOKENS_OF_TOOL = 700  # the schema, and the model's own prompt on tools
 _REFUSED_LISTED = 20
 
 STYLE = """\
@@ -41,11 +41,11 @@ Rules that always hold:
 
 
 @dataclass(frozen=True)
-class Task:
-    """What stays the same in all requests of one command."""
+class GenerationTask:
+    """What all requests of one command have in common."""
 
     model_id: str
-    language: str | None = None  # a language's name; None: the document's own
+    language: str | None = None  # a language's name; None: that of the document
     style: str = STYLE
 
     @property
@@ -53,28 +53,28 @@ class Task:
         return f"{self.style.strip()}\n\n{_RULES}"
 
     def key(self, section: Section) -> str:
-        """Return what an answer to any request on this section can be found by."""
+        """Return the key under which answers on this section are found in the journal."""
         parts = [self.model_id, self.language, self.system, section.fingerprint]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
-class Ask:
-    """One request: so many new pairs on a section, knowing what came before."""
+class PairRequest:
+    """A request for new pairs on a section, with those that exist already."""
 
     section: Section
     pairs: int
     existing: Sequence[str] = ()  # questions
-    refused: Sequence[str] = ()  # pairs that were refused, and why
+    refused: Sequence[str] = ()  # refused pairs, with reasons
 
     @property
     def max_tokens(self) -> int:
         return _TOKENS_AROUND + _TOKENS_PER_PAIR * self.pairs
 
 
-def build(task: Task, ask: Ask) -> dict[str, Any]:
+def build(task: GenerationTask, asked: PairRequest) -> dict[str, Any]:
     """Return the arguments of Converse."""
-    section = ask.section
+    section = asked.section
     document = {
         "format": section.format,
         "name": section.name,
@@ -84,29 +84,29 @@ def build(task: Task, ask: Ask) -> dict[str, Any]:
         "modelId": task.model_id,
         "system": [{"text": task.system}],
         "messages": [
-            {"role": "user", "content": [{"document": document}, {"text": _message(task, ask)}]}
+            {"role": "user", "content": [{"document": document}, {"text": _message(task, asked)}]}
         ],
         # Nova's guide advises greedy decoding for tools:
         # https://docs.aws.amazon.com/nova/latest/userguide/prompting-tools-function.html,
         # read 2026-11-23.
-        "inferenceConfig": {"maxTokens": ask.max_tokens, "temperature": 0.0},
+        "inferenceConfig": {"maxTokens": asked.max_tokens, "temperature": 0.0},
         "toolConfig": {
-            "tools": [{"toolSpec": _tool(ask.pairs)}],
+            "tools": [{"toolSpec": _tool(asked.pairs)}],
             "toolChoice": {"tool": {"name": TOOL_NAME}},
         },
     }
 
 
-def worst_case_input(task: Task, ask: Ask) -> int:
-    """Return the input tokens that the request could have at most; its output has `max_tokens`."""
-    section = ask.section
+def worst_case_input(task: GenerationTask, asked: PairRequest) -> int:
+    """Estimate the request's input tokens from above; its output is limited by `max_tokens`."""
+    section = asked.section
     shown = section.text if section.format == "pdf" else section.content.decode(errors="replace")
-    said = estimated_tokens([shown, task.system, _message(task, ask)])
+    said = estimated_tokens([shown, task.system, _message(task, asked)])
     return said + section.pages * _TOKENS_PER_PAGE + _TOKENS_OF_TOOL
 
 
 def digest(request: Mapping[str, Any]) -> str:
-    """Return a hash by which a request can be known again."""
+    """Return a hash that identifies a request."""
 
     def plain(value: object) -> str:
         assert isinstance(value, bytes)  # noqa: S101  # all else in a request is JSON
@@ -116,16 +116,16 @@ def digest(request: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _message(task: Task, ask: Ask) -> str:
+def _message(task: GenerationTask, asked: PairRequest) -> str:
     language = task.language or "the language of the document"
-    about = f"Write {ask.pairs} question-answer pairs about the attached document"
-    lines = [f"{about} ({ask.section.label}). Write questions, answers and topics in {language}."]
-    if ask.existing:
+    about = f"Write {asked.pairs} question-answer pairs about the attached document"
+    lines = [f"{about} ({asked.section.label}). Write questions, answers and topics in {language}."]
+    if asked.existing:
         lines += ["", "These questions exist already. Ask for other things:"]
-        lines += [f"- {each}" for each in ask.existing]
-    if ask.refused:
+        lines += [f"- {question}" for question in asked.existing]
+    if asked.refused:
         lines += ["", "These of your pairs were refused, for the reason given. Do better:"]
-        lines += [f"- {each}" for each in ask.refused[-_REFUSED_LISTED:]]
+        lines += [f"- {refusal}" for refusal in asked.refused[-_REFUSED_LISTED:]]
     return "\n".join(lines)
 
 
@@ -147,7 +147,7 @@ def _schema(pairs: int) -> dict[str, Any]:
     pair = {
         "type": "object",
         "properties": {
-            name: {"type": "string", "description": says} for name, says in texts.items()
+            name: {"type": "string", "description": text} for name, text in texts.items()
         },
         "required": [*texts],
     }

@@ -1,4 +1,4 @@
-"""Raw data read as conversations, whatever its keys are called.
+"""Reads raw data as conversations, whatever its keys are called.
 
 A record is a pair of texts under recognised or given keys, or a list of messages: Claude's,
 Converse's, OpenAI's (with a system message among them) or ShareGPT's (`from`, `value`).
@@ -25,8 +25,6 @@ from lambdas.validation.formats.pairs import (
     read_pair,
 )
 
-__all__ = ["Entry", "Keys", "SourceInvalid", "ignored_keys", "read_entries", "refuse"]
-
 _LISTS = ("messages", "conversations", "conversation", "turns")
 _ROLES: Mapping[str, Role] = {
     "user": "user",
@@ -48,11 +46,11 @@ _SHOWN_PROBLEMS = 10
 class Entry:
     """One record of a source."""
 
-    place: str  # as in `raw.Value`
+    location: str  # as in `raw.Value`
     conversation: Conversation
     id: str | None = None
     topic: str | None = None
-    by_keys: bool = False  # a pair recognised by its keys, no list of messages
+    by_keys: bool = False  # a pair of texts, not a list of messages
     ignored: tuple[str, ...] = ()  # keys that nothing was read from
 
     @property
@@ -66,28 +64,28 @@ def read_entries(path: Path, keys: Keys = USUAL) -> list[Entry]:
     Raises
     ------
     SourceInvalid
-        It cannot be read, is not what its suffix says, holds nothing, or some records are no
+        It cannot be read, does not match its suffix, is empty, or some records are not
         conversations; names the first of them.
     """
     entries: list[Entry] = []
     problems: list[tuple[str, str]] = []
-    for each in read_values(path):
+    for record in read_values(path):
         try:
-            entries.append(_entry(each.place, each.value, keys))
-        except _NoRecord as error:
-            problems.append((each.place, str(error)))
+            entries.append(_entry(record.location, record.value, keys))
+        except _NotARecord as error:
+            problems.append((record.location, str(error)))
     refuse(problems)
     if not entries:
-        raise SourceInvalid(f"{path} holds no record")
+        raise SourceInvalid(f"{path} has no records")
     return entries
 
 
 def refuse(problems: Iterable[tuple[str, str]]) -> None:
-    """Raise SourceInvalid with the first problems, if there are any; each is a place and a text."""
-    places: defaultdict[str, list[str]] = defaultdict(list)
-    for place, why in problems:
-        places[why].append(place)
-    lines = [f"{at[0]}{_others(len(at) - 1)}: {why}" for why, at in places.items()]
+    """Raise SourceInvalid with the first problems, each a location and a reason, if any."""
+    locations: defaultdict[str, list[str]] = defaultdict(list)
+    for location, why in problems:
+        locations[why].append(location)
+    lines = [f"{at[0]}{_others(len(at) - 1)}: {why}" for why, at in locations.items()]
     more = len(lines) - _SHOWN_PROBLEMS
     if lines:
         shown = [*lines[:_SHOWN_PROBLEMS], *([f"… and {more} more"] if more > 0 else [])]
@@ -99,7 +97,7 @@ def _others(count: int) -> str:
 
 
 def ignored_keys(entries: Iterable[Entry]) -> Iterator[str]:
-    """Say which keys nothing was read from, and in how many records."""
+    """Yield a note on each key that nothing was read from, with the number of records."""
     counts = Counter(key for entry in entries for key in entry.ignored)
     for key, count in counts.most_common():
         guess = difflib.get_close_matches(key.lower(), _LABELS, n=1, cutoff=0.8)
@@ -107,40 +105,40 @@ def ignored_keys(entries: Iterable[Entry]) -> Iterator[str]:
         yield f"ignored the key {key!r} of {count} record{'s' * (count > 1)}{hint}"
 
 
-class _NoRecord(ValueError):
-    """A value is no conversation; says which part of it, and why."""
+class _NotARecord(ValueError):
+    """A value is not a conversation; says which part of it, and why."""
 
 
-def _entry(place: str, value: object, keys: Keys) -> Entry:
+def _entry(location: str, value: object, keys: Keys) -> Entry:
     own = _list_key(value, keys)
     if own is None or not isinstance(value, dict):
-        return _pair(place, value, keys)
+        return _pair(location, value, keys)
     labels = read_labels(value, keys)
     given = value.get(keys.system or "system")
     system = labels.system if given is None or isinstance(given, str) else _text("system", given)
     conversation = _conversation(own, value[own], system)
     used = {own, "schemaVersion", keys.system or "system", *labels.keys}
     ignored = tuple(str(key) for key in value if key not in used)
-    return Entry(place, conversation, labels.id, labels.topic, ignored=ignored)
+    return Entry(location, conversation, labels.id, labels.topic, ignored=ignored)
 
 
 def _list_key(value: object, keys: Keys) -> str | None:
-    """Return where the value has a list of messages, unless the keys of a pair are given."""
+    """Return the key of the list of messages, unless the keys of a pair are given."""
     if not isinstance(value, dict) or keys.prompt or keys.completion:
         return None
-    return next((each for each in _LISTS if isinstance(value.get(each), list)), None)
+    return next((key for key in _LISTS if isinstance(value.get(key), list)), None)
 
 
-def _pair(place: str, value: object, keys: Keys) -> Entry:
+def _pair(location: str, value: object, keys: Keys) -> Entry:
     try:
         pair = read_pair(value, keys)
     except PairInvalid as error:
         unknown = isinstance(value, dict) and not (keys.prompt or pair_keys(value))
-        hint = "; or say --prompt-key and --completion-key" if unknown else ""
-        raise _NoRecord(f"{error}{hint}") from None
+        hint = "; or give --prompt-key and --completion-key" if unknown else ""
+        raise _NotARecord(f"{error}{hint}") from None
     turns = (Turn("user", pair.question), Turn("assistant", pair.answer))
     conversation = Conversation(pair.system, turns)
-    return Entry(place, conversation, pair.id, pair.topic, by_keys=True, ignored=pair.ignored)
+    return Entry(location, conversation, pair.id, pair.topic, by_keys=True, ignored=pair.ignored)
 
 
 @dataclass(frozen=True)
@@ -155,23 +153,25 @@ def _conversation(key: str, messages: Sequence[object], system: str | None) -> C
     if said and said[0].role.lower() in _SYSTEM_ROLES:
         own = said.pop(0).text
         if system not in {None, own}:
-            raise _NoRecord(f"system and {key}[0] hold different system prompts: keep one")
+            raise _NotARecord(f"system and {key}[0] are different system prompts: keep one")
         system = own
-    turns = tuple(Turn(_role(each), each.text) for each in said)
-    for turn, each, expected in zip(turns, said, ROLES * len(said), strict=False):
+    turns = tuple(Turn(_role(message), message.text) for message in said)
+    for turn, message, expected in zip(turns, said, ROLES * len(said), strict=False):
         if turn.role != expected:
-            raise _NoRecord(
-                f"{each.path}: the {turn.role} speaks where the {expected} should: user and "
+            raise _NotARecord(
+                f"{message.path}: the role is {turn.role} where {expected} is expected: user and "
                 "assistant take turns, and the user begins"
             )
     if len(turns) % len(ROLES) or not turns:
-        raise _NoRecord(f"{key}: the assistant has to speak last: add its answer, or end before")
+        raise _NotARecord(
+            f"{key}: the last message must be the assistant's: add one, or drop the question"
+        )
     return Conversation(system, turns)
 
 
 def _said(path: str, message: object) -> _Said:
     if not isinstance(message, dict):
-        raise _NoRecord(f"{path} is no object but {type(message).__name__}")
+        raise _NotARecord(f"{path} is not an object but {type(message).__name__}")
     role_key, text_key = _key_of(path, message, _ROLE_KEYS), _key_of(path, message, _TEXT_KEYS)
     return _Said(path, str(message[role_key]), _text(f"{path}.{text_key}", message[text_key]))
 
@@ -179,13 +179,13 @@ def _said(path: str, message: object) -> _Said:
 def _key_of(path: str, message: Mapping[str, Any], keys: Sequence[str]) -> str:
     found = next((key for key in keys if key in message), None)
     if found is None:
-        raise _NoRecord(f"{path} has none of the keys {', '.join(keys)}")
+        raise _NotARecord(f"{path} has none of the keys {', '.join(keys)}")
     return found
 
 
 def _role(said: _Said) -> Role:
     if said.role.lower() not in _ROLES:
-        raise _NoRecord(
+        raise _NotARecord(
             f"{said.path}: the role is {said.role!r}: only user, assistant and, at the beginning, "
             "system can be converted"
         )
@@ -193,14 +193,14 @@ def _role(said: _Said) -> Role:
 
 
 def _text(path: str, content: object) -> str:
-    """Return a text, or the texts of a list of content blocks, each on a line of its own."""
+    """Return a text, or the texts of a list of content blocks, joined by line breaks."""
     blocks = [{"text": content}] if isinstance(content, str) else content
     if not isinstance(blocks, list):
-        raise _NoRecord(f"{path} is no text")
-    texts = [each.get("text") if isinstance(each, dict) else None for each in blocks]
+        raise _NotARecord(f"{path} is not text")
+    texts = [block.get("text") if isinstance(block, dict) else None for block in blocks]
     joined = "\n".join(text for text in texts if isinstance(text, str))
     if not all(isinstance(text, str) for text in texts):
-        raise _NoRecord(f"{path} holds something other than text, which cannot be converted")
+        raise _NotARecord(f"{path} has content other than text, which cannot be converted")
     if not joined.strip():
-        raise _NoRecord(f"{path} is blank")
+        raise _NotARecord(f"{path} is blank")
     return joined

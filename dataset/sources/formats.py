@@ -1,4 +1,4 @@
-"""Entries of a source written as records of a model's format, or as evaluation examples."""
+"""Converts entries of a source to records of a model's format, or to evaluation examples."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _SPEAKERS = {"user": "User", "assistant": "Assistant"}
 class Style:
     """How records are to be written."""
 
-    # Of records that have none; None: SYSTEM_PROMPT in pairs, where the format has a place for it,
-    # while conversations stay as they are.
+    # For records without one; None: SYSTEM_PROMPT in pairs if the format has a field for it, and
+    # nothing in conversations.
     system_prompt: str | None = None
     no_system_prompt: bool = False  # not even the records' own
-    flatten: bool = False  # several turns as one prompt, where the format knows one only
+    flatten: bool = False  # several turns as one prompt, if the format has a single prompt
 
 
 def to_records(entries: Sequence[Entry], model: Model, style: Style) -> list[dict[str, Any]]:
@@ -63,7 +63,7 @@ def to_examples(entries: Sequence[Entry], style: Style) -> list[dict[str, str]]:
 
 
 def system_prompts_in_prompts(entries: Sequence[Entry], model: Model, style: Style) -> int:
-    """Count the records whose system prompt opens the prompt, as the format has no other place."""
+    """Count the records whose system prompt is in the prompt, as the format has no field for it."""
     if model.record_format != "prompt-completion":
         return 0
     return sum(bool(_system_prompt(entry, model, style)) for entry in entries)
@@ -73,15 +73,15 @@ def _too_long(entries: Sequence[Entry], because: str) -> Iterator[tuple[str, str
     for entry in entries:
         if not entry.is_pair:
             turns = len(entry.conversation.turns)
-            instead = "leave the record out, or write earlier turns into the prompt with --flatten"
-            yield entry.place, f"{turns} turns, but {because}: {instead}"
+            instead = "drop the record, or write earlier turns into the prompt with --flatten"
+            yield entry.location, f"{turns} turns, but {because}: {instead}"
 
 
 def _system_prompt(entry: Entry, model: Model, style: Style) -> str | None:
     if style.no_system_prompt:
         return None
-    has_place = model.record_format != "prompt-completion"
-    usual = SYSTEM_PROMPT if entry.by_keys and has_place else None
+    has_field = model.record_format != "prompt-completion"
+    usual = SYSTEM_PROMPT if entry.by_keys and has_field else None
     return entry.conversation.system or style.system_prompt or usual
 
 

@@ -1,6 +1,6 @@
-"""Raw files read value by value, each with the line it starts in: JSON, JSONL and CSV.
+"""Reads JSON, JSONL and CSV files value by value, each with the line that it starts in.
 
-A text that has been read is never changed: not trimmed, not normalised, its line breaks kept.
+Texts are never changed: not trimmed, not normalised, and line breaks are kept.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _MAX_CELL_CHARACTERS = 64 * 1024**2  # the csv module's own limit, 128 KiB, is b
 
 
 class SourceInvalid(Exception):
-    """A source cannot be prepared; says which file, which line and why."""
+    """A source cannot be used; says which file, which line, why and what to do."""
 
 
 @dataclass(frozen=True)
 class Value:
     """One value of a file, not yet known to be a record."""
 
-    place: str  # file:line, and which record it is where a line holds several
+    location: str  # file:line, and which record if a line holds several
     value: object
 
 
@@ -38,11 +38,11 @@ def read_values(path: Path) -> Iterator[Value]:
     Raises
     ------
     SourceInvalid
-        It cannot be read, is not in UTF-8, or is not what its suffix says.
+        It cannot be read, is not UTF-8, or does not match its suffix.
     """
     read = READERS.get(path.suffix.lower())
     if read is None:
-        raise SourceInvalid(f"{path}: what it holds is told by its suffix: {', '.join(READERS)}")
+        raise SourceInvalid(f"{path}: unsupported file type; expected {', '.join(READERS)}")
     text = _text(path)
     last_line = 0
     try:
@@ -70,13 +70,13 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise SourceInvalid(
-            f"{path}:{line}: byte 0x{error.object[error.start]:02x} is no UTF-8: save the file as "
-            "UTF-8 (in Excel: CSV UTF-8)"
+            f"{path}:{line}: byte 0x{error.object[error.start]:02x} is not UTF-8: save the file "
+            "as UTF-8 (in Excel: CSV UTF-8)"
         ) from None
 
 
 def _json(text: str) -> Iterator[tuple[int, object]]:
-    """Yield the values of one list, or of a file that holds one value after the other."""
+    """Yield the values of one list, or of one value after the other."""
     walk = _JsonWalk(text)
     if not walk.take("["):
         while not walk.ended():
@@ -89,11 +89,11 @@ def _json(text: str) -> Iterator[tuple[int, object]]:
         if not walk.take("]"):
             raise walk.broken("a comma or the end of the list is missing before this")
     if not walk.ended():
-        raise walk.broken("the list has ended before this")
+        raise walk.broken("there is text after the end of the list")
 
 
 class _JsonWalk:
-    """A place in a JSON text; lines are counted on the way."""
+    """A position in a JSON text, with its line."""
 
     def __init__(self, text: str) -> None:
         self._text, self._at = text, 0
@@ -105,7 +105,7 @@ class _JsonWalk:
         return self._at == len(self._text)
 
     def take(self, sign: str) -> bool:
-        """Step over a sign, if it stands here."""
+        """Step over a sign, if it is next."""
         found = self._text.startswith(sign, self._at)
         if found:
             self._at += len(sign)
@@ -113,13 +113,13 @@ class _JsonWalk:
         return found
 
     def value(self) -> tuple[int, object]:
-        """Step over a value; return it and the line it starts in."""
+        """Step over a value; return it and the line that it starts in."""
         line = self._line
         try:
             value, self._at = self._decoder.raw_decode(self._text, self._at)
         except json.JSONDecodeError as error:
             raise _BrokenAt(
-                error.lineno, f"no JSON from column {error.colno}: {error.msg}"
+                error.lineno, f"not JSON from column {error.colno} on: {error.msg}"
             ) from None
         except RecursionError:
             raise _BrokenAt(line, "the JSON is nested too deeply") from None
@@ -166,8 +166,8 @@ def _csv(text: str) -> Iterator[tuple[int, object]]:
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are not blank, each with the line it starts in."""
-    # The reader knows no other way to be given a limit than this, of the whole process.
+    """Yield the rows that are not blank, each with the line that it starts in."""
+    # The limit can only be set for the whole process.
     csv.field_size_limit(_MAX_CELL_CHARACTERS)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     line = 1
@@ -177,13 +177,13 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
                 yield line, row
             line = reader.line_num + 1
     except csv.Error as error:
-        raise _BrokenAt(line, f"no CSV in the row that starts here: {error}") from None
+        raise _BrokenAt(line, f"the row that starts here is not CSV: {error}") from None
 
 
 def _delimiter(text: str) -> str:
-    """Return the separator that parts the header into most columns; of several, a comma."""
+    """Return the separator that gives the header the most columns; a comma if several do."""
     header = text.partition("\n")[0]
-    return max(_DELIMITERS, key=lambda each: len(next(csv.reader([header], delimiter=each), [])))
+    return max(_DELIMITERS, key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
 
 
 READERS: Mapping[str, Callable[[str], Iterator[tuple[int, object]]]] = MappingProxyType(

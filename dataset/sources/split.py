@@ -1,4 +1,4 @@
-"""Splits records so that what is nearly the same stays in one file."""
+"""Splits records so that near-duplicates stay in one file."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class Split(NamedTuple):
     """Training, validation and evaluation entries, each in the source's order."""
 
     files: tuple[list[Entry], list[Entry], list[Entry]]
-    not_compared: list[str]  # places of records that resemble more others than are compared
+    not_compared: list[str]  # locations of records that resemble more others than are compared
 
 
 def shares_of(text: str) -> Shares:
-    """Parse per cents of training, validation and evaluation, such as 80/10/10."""
+    """Parse percentages of training, validation and evaluation, such as 80/10/10."""
     parts = _SHARES.fullmatch(text)
     training, validation, evaluation = map(int, parts.groups()) if parts else (0, 0, 0)
     if training + validation + evaluation != _WHOLE or not training:
         raise SourceInvalid(
-            f"--split {text}: give three per cents that sum up to 100, training/validation/"
+            f"--split {text}: give three percentages adding up to 100, for training/validation/"
             f"evaluation, such as {DEFAULT}; the last two may be 0"
         )
     return training, validation, evaluation
@@ -45,8 +45,8 @@ def split(entries: Sequence[Entry], shares: Shares, seed: int) -> Split:
     """Return training, validation and evaluation entries.
 
     Records with the same or nearly the same prompt, or nearly the same longer answer, stay
-    together, and every topic is spread by the same shares. The result follows from the texts, the
-    shares and the seed alone. Conversations of several turns are never put into evaluation: an
+    together, and every topic is spread by the same shares. The result depends only on the texts,
+    the shares and the seed. Conversations of several turns are never put into evaluation: an
     example there is one question and its answer.
 
     Raises
@@ -56,29 +56,29 @@ def split(entries: Sequence[Entry], shares: Shares, seed: int) -> Split:
     """
     files = _Files(entries, shares)
     groups, not_compared = near_duplicate_groups(
-        [each.conversation.prompt for each in entries],
-        [each.conversation.answer for each in entries],
+        [entry.conversation.prompt for entry in entries],
+        [entry.conversation.answer for entry in entries],
     )
     for group in _in_order(groups, entries, seed):
         files.add(group)
     for name, share, numbers in zip(_NAMES, shares, files.numbers, strict=True):
         if share and not numbers:
             raise SourceInvalid(
-                f"nothing is left for {name}: {len(entries)} records, of which near-duplicates and "
-                "conversations stay together, are too few; add records, or make its share 0"
+                f"no record is left for {name}: {len(entries)} records are too few, as "
+                "near-duplicates and conversations stay together: add records, or make its share 0"
             )
     training, validation, evaluation = (
-        [entries[at] for at in sorted(each)] for each in files.numbers
+        [entries[at] for at in sorted(numbers)] for numbers in files.numbers
     )
-    places = [entries[at].place for at in sorted(not_compared)]
-    return Split((training, validation, evaluation), places)
+    locations = [entries[at].location for at in sorted(not_compared)]
+    return Split((training, validation, evaluation), locations)
 
 
 def _in_order(
     groups: Collection[list[int]], entries: Sequence[Entry], seed: int
 ) -> list[list[int]]:
-    """Return groups, first those that fit in few places: conversations, then large ones."""
-    # A hash draws the same lots in every version of Python, whatever the order of the records.
+    """Return groups, the hardest to place first: conversations, then large ones."""
+    # A hash draws the same lots in every version of Python and order of the records.
     lots = {group[0]: min(_lot(seed, entries[at]) for at in group) for group in groups}
     return sorted(
         groups, key=lambda group: (_are_pairs(entries, group), -len(group), lots[group[0]])
@@ -100,11 +100,11 @@ class _Files:
     def __init__(self, entries: Sequence[Entry], shares: Shares) -> None:
         self.numbers: tuple[list[int], list[int], list[int]] = ([], [], [])
         self._entries, self._shares = entries, shares
-        self._of_topic = Counter(each.topic for each in entries)
+        self._of_topic = Counter(entry.topic for entry in entries)
         self._filled: Counter[tuple[int, str | None]] = Counter()
 
     def add(self, group: Sequence[int]) -> None:
-        """Put a group where it is needed most."""
+        """Add a group to the file that needs it most."""
         allowed = [file for file, share in enumerate(self._shares) if share]
         if not _are_pairs(self._entries, group):
             allowed = [file for file in allowed if file != _EVALUATION]
@@ -119,7 +119,7 @@ class _Files:
         return len(self.numbers[file]) + records <= math.ceil(wanted)
 
     def _needs(self, file: int, topic: str | None) -> tuple[float, float]:
-        """Return the part of its share that a file lacks, of the topic and as a whole."""
+        """Return the fraction of its share that a file lacks, of the topic and as a whole."""
         share = self._shares[file] / _WHOLE
         of_topic = 1 - self._filled[file, topic] / (share * self._of_topic[topic])
         return of_topic, 1 - len(self.numbers[file]) / (share * len(self._entries))

@@ -21,7 +21,7 @@ from typing import Any
 import boto3
 
 from dataset.commands.prepare import prepare
-from dataset.sources.conversations import SourceInvalid
+from dataset.sources.raw import SourceInvalid
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import find_model
 from local.bedrock import Scenario

@@ -90,11 +90,11 @@ def test_a_warning_counts_where_it_is_said_to(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["missing.jsonl"], "Cannot tell: there is no file missing.jsonl"),
-        (["."], "Cannot tell: . is no regular file"),
-        (["s3://nobody-s/training.jsonl"], "Cannot tell: An error occurred (NoSuchBucket)"),
+        (["missing.jsonl"], "error: there is no file missing.jsonl"),
+        (["."], "error: . is not a regular file"),
+        (["s3://nobody-s/training.jsonl"], "error: An error occurred (NoSuchBucket)"),
         ([f"s3://{fakes_s3.BUCKET}/none.jsonl"], "none.jsonl does not exist: upload it"),
-        (["s3://bucket"], "Cannot tell: s3://bucket names no object: give s3://BUCKET/KEY"),
+        (["s3://bucket"], "error: s3://bucket does not name an object: give s3://BUCKET/KEY"),
     ],
 )
 def test_what_cannot_be_told_exits_with_2(
@@ -113,9 +113,15 @@ def test_what_cannot_be_told_exits_with_2(
     [
         ([], "the following arguments are required"),
         (["x", "--model", "nova-micro", "--fail-on", "duplicat"], "Did you mean 'duplicate'"),
-        (["x", "--model", "nova-micro", "--workers", "0"], "'0' is no whole number from 1 on"),
-        (["x", "--model", "nova-micro", "--comprehend-max-usd", "0"], "'0' is no amount above 0"),
-        (["x", "--model", "nova-micro", "--comprehend-max-usd", "nan"], "'nan' is no amount"),
+        (
+            ["x", "--model", "nova-micro", "--workers", "0"],
+            "'0' is not a whole number of 1 or more",
+        ),
+        (
+            ["x", "--model", "nova-micro", "--comprehend-max-usd", "0"],
+            "'0' is not an amount above 0",
+        ),
+        (["x", "--model", "nova-micro", "--comprehend-max-usd", "nan"], "'nan' is not an amount"),
     ],
 )
 def test_bad_usage_exits_with_2(
@@ -159,7 +165,7 @@ def test_a_model_whose_tokens_bedrock_does_not_count_exits_with_2(
     with stub:
         assert validate(prepared / "training.jsonl", "--count-tokens") == 2
     said = capsys.readouterr().err
-    assert "Cannot tell: Bedrock counts no tokens for amazon.nova-micro-v1:0" in said
+    assert "error: Bedrock counts no tokens for amazon.nova-micro-v1:0" in said
     assert "leave out --count-tokens" in said
 
 
@@ -314,7 +320,7 @@ def test_validation_data_of_an_earlier_upload_goes(
     [
         (["--name", "my data"], 'dataset is "my data": give text that matches'),
         (["--model", "nova-mico"], "Did you mean 'nova-micro'"),
-        ([], "Cannot upload: no such bucket"),
+        ([], "error: no such bucket"),
     ],
 )
 def test_what_cannot_be_uploaded_says_why(
@@ -334,7 +340,7 @@ def test_upload_of_nothing_says_what_is_missing(
     tmp_path: Path, bucket: Bucket, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["upload", "--env", "dev", str(tmp_path)]) == 2
-    assert "training.jsonl: python -m dataset prepare makes it" in capsys.readouterr().err
+    assert "training.jsonl: python -m dataset prepare writes it" in capsys.readouterr().err
     assert bucket.put == {}
 
 

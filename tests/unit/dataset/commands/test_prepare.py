@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from dataset.__main__ import main
-from dataset.commands.prepare import Wishes, prepare
-from dataset.sources.conversations import SourceInvalid
+from dataset.commands.prepare import PrepareOptions, prepare
 from dataset.sources.formats import SYSTEM_PROMPT, Style
+from dataset.sources.raw import SourceInvalid
 from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, LLAMA_3_1_8B, MODELS, NOVA_MICRO, Model
 
 PAIRS = [
@@ -46,9 +46,10 @@ def records(path: Path) -> list[dict[str, Any]]:
 def test_raw_pairs_are_converted_for_each_model(source: Path, out: Path, model: Model) -> None:
     prepared = prepare(source, out, model)
     assert prepared.valid
-    assert prepared.findings == ()
-    assert (prepared.training_records, prepared.validation_records) == (len(PAIRS), 1)
-    assert prepared.evaluation_examples == 2
+    assert prepared.report.findings.kept == []
+    assert str(prepared).startswith(
+        f"{len(PAIRS)} training records, 1 validation record, 2 evaluation examples"
+    )
     assert prepared.converted == ("training.json", "validation.json", "evaluation.json")
     assert sorted(path.name for path in out.iterdir()) == [
         "evaluation.jsonl",
@@ -59,7 +60,7 @@ def test_raw_pairs_are_converted_for_each_model(source: Path, out: Path, model: 
 
 
 def test_the_formats_are_the_models(source: Path, out: Path) -> None:
-    prepare(source, out, CLAUDE_3_HAIKU, Wishes(style=Style("Be brief.")))
+    prepare(source, out, CLAUDE_3_HAIKU, PrepareOptions(style=Style("Be brief.")))
     assert records(out / "training.jsonl")[0] == {
         "system": "Be brief.",
         "messages": [
@@ -92,14 +93,17 @@ def test_prepared_files_are_copied_unchanged(source: Path, out: Path) -> None:
     spaced = (out / "training.jsonl").read_bytes().replace(b'": ', b'" : ')
     (source / "training.json").unlink()
     (source / "training.jsonl").write_bytes(spaced)
-    again = prepare(source, out, CLAUDE_3_HAIKU, Wishes(style=Style("not for what is copied")))
+    again = prepare(
+        source, out, CLAUDE_3_HAIKU, PrepareOptions(style=Style("not for what is copied"))
+    )
     assert (out / "training.jsonl").read_bytes() == spaced
     assert again.converted == ("validation.json", "evaluation.json")
 
 
 def test_the_result_is_the_same_each_time(source: Path, out: Path, tmp_path: Path) -> None:
-    first, second = (prepare(source, folder, NOVA_MICRO) for folder in (out, tmp_path / "b"))
-    assert [f.read_bytes() for f in first.files] == [f.read_bytes() for f in second.files]
+    for folder in (out, tmp_path / "b"):
+        prepare(source, folder, NOVA_MICRO)
+    assert contents(out) == contents(tmp_path / "b")
 
 
 def test_validation_left_from_another_source_goes(source: Path, out: Path) -> None:
@@ -119,14 +123,14 @@ def test_what_a_run_would_refuse_is_returned_not_raised(source: Path, out: Path)
     write(source, "training.json", PAIRS[:3])
     prepared = prepare(source, out, CLAUDE_3_HAIKU)
     assert not prepared.valid
-    assert [finding.code for finding in prepared.findings] == ["too-few-records"]
+    assert [finding.code for finding in prepared.report.findings.kept] == ["too-few-records"]
 
 
 def test_a_leak_is_a_warning(source: Path, out: Path) -> None:
     write(source, "validation.json", QUESTIONS[:1])
     prepared = prepare(source, out, CLAUDE_3_HAIKU)
     assert prepared.valid
-    assert [(f.file, f.line, f.code) for f in prepared.findings] == [
+    assert [(f.file, f.line, f.code) for f in prepared.report.findings.kept] == [
         ("evaluation.jsonl", 1, "leak")
     ]
 
@@ -134,9 +138,9 @@ def test_a_leak_is_a_warning(source: Path, out: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("training.json", b"[{]", r"training\.json:1: no JSON from column 3"),
-        ("training.json", b"[\n\xff]", r"training\.json:2: byte 0xff is no UTF-8: save the file"),
-        ("training.json", b"[]", r"training\.json holds no record"),
+        ("training.json", b"[{]", r"training\.json:1: not JSON from column 3 on"),
+        ("training.json", b"[\n\xff]", r"training\.json:2: byte 0xff is not UTF-8: save the file"),
+        ("training.json", b"[]", r"training\.json has no records"),
         ("training.json", b"[1]", r"training\.json:1: it is no object but int"),
         (
             "evaluation.json",
@@ -166,7 +170,7 @@ def test_what_is_wrong_is_said_once_with_the_first_place_up_to_ten_times(
     first, second, *others, last = str(refused.value).splitlines()
     assert first.endswith("training.json:1, record 3 and 11 more: answer is no text, or blank")
     assert "its keys are key 0; recognised" in second
-    assert second.endswith("; or say --prompt-key and --completion-key")
+    assert second.endswith("; or give --prompt-key and --completion-key")
     assert (len(others), last) == (8, "… and 2 more")
 
 
@@ -185,7 +189,7 @@ def test_data_prepared_for_another_model_is_converted(
 def test_prompts_and_completions_convert_both_ways(
     source: Path, out: Path, tmp_path: Path, of: Model
 ) -> None:
-    bare = Wishes(style=Style(no_system_prompt=True))
+    bare = PrepareOptions(style=Style(no_system_prompt=True))
     prepare(source, out, of, bare)
     prepare(out, tmp_path / "pairs", LLAMA_3_1_8B)
     prepare(tmp_path / "pairs", tmp_path / "back", of, bare)
@@ -206,7 +210,7 @@ def test_records_keep_their_own_system_prompt(source: Path, out: Path) -> None:
     write(source, "training.json", [own, chat, *PAIRS])
 
     def systems(style: Style) -> list[str | None]:
-        prepare(source, out, CLAUDE_3_HAIKU, Wishes(style=style))
+        prepare(source, out, CLAUDE_3_HAIKU, PrepareOptions(style=style))
         return [each.get("system") for each in records(out / "training.jsonl")[:3]]
 
     assert systems(Style()) == [" Own. ", None, SYSTEM_PROMPT]
@@ -219,9 +223,12 @@ def test_a_format_without_system_prompts_gets_them_only_on_demand_and_says_so(
 ) -> None:
     assert prepare(source, out, LLAMA_3_1_8B).notes == ()
     assert records(out / "training.jsonl")[0]["prompt"] == "質問 0?"
-    prepared = prepare(source, out, LLAMA_3_1_8B, Wishes(style=Style("Be brief.")))
+    prepared = prepare(source, out, LLAMA_3_1_8B, PrepareOptions(style=Style("Be brief.")))
     assert records(out / "training.jsonl")[0]["prompt"] == "Be brief.\n\n質問 0?"
-    assert "training.jsonl: in 100 records the system prompt opens the prompt" in prepared.notes[0]
+    assert (
+        "training.jsonl: in 100 records the system prompt is part of the prompt"
+        in prepared.notes[0]
+    )
 
 
 def test_several_turns_fit_one_prompt_only_when_asked_to(source: Path, out: Path) -> None:
@@ -234,7 +241,7 @@ def test_several_turns_fit_one_prompt_only_when_asked_to(source: Path, out: Path
             prepare(source, out, model)
     assert not out.exists()
     flat = "User: a\n\nAssistant: b\n\nUser: c"
-    prepare(source, out, LLAMA_3_1_8B, Wishes(style=Style(flatten=True)))
+    prepare(source, out, LLAMA_3_1_8B, PrepareOptions(style=Style(flatten=True)))
     assert records(out / "training.jsonl")[0] == {"prompt": flat, "completion": "d"}
     assert records(out / "evaluation.jsonl")[0]["question"] == flat
 
@@ -280,11 +287,11 @@ def fails(*_: object) -> None:
 def test_one_file_is_split_as_asked(tmp_path: Path, out: Path) -> None:
     source = tmp_path / "faq.csv"
     source.write_text("q,a\n" + "".join(f"{n * 7919} {n}?,{n * 104729}\n" for n in range(50)))
-    prepared = prepare(source, out, NOVA_MICRO, Wishes(split="60/20/20"))
+    prepared = prepare(source, out, NOVA_MICRO, PrepareOptions(split="60/20/20"))
     assert str(prepared) == (
         "30 training records, 10 validation records, 10 evaluation examples (converted: faq.csv)"
     )
-    prepared = prepare(source, out, NOVA_MICRO, Wishes(split="100/0/0"))
+    prepared = prepare(source, out, NOVA_MICRO, PrepareOptions(split="100/0/0"))
     assert [path.name for path in out.iterdir()] == ["training.jsonl"]
     assert prepared.valid
 
@@ -293,7 +300,7 @@ def test_training_and_evaluation_are_needed(source: Path, out: Path, tmp_path: P
     (source / "evaluation.json").unlink()
     with pytest.raises(SourceInvalid, match=r"has no evaluation\.jsonl, evaluation\.json, eval"):
         prepare(source, out, CLAUDE_3_HAIKU)
-    with pytest.raises(SourceInvalid, match="is no folder and no file"):
+    with pytest.raises(SourceInvalid, match="is neither a folder nor a file"):
         prepare(tmp_path / "none", out, CLAUDE_3_HAIKU)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from dataset.__main__ import main
 from dataset.commands import review as command
 from lambdas.domain.data_review.review import CRITERIA, Rates, most_input_tokens
 from lambdas.domain.models.catalogue import find_model
@@ -50,11 +50,11 @@ def write(path: Path, *questions: str) -> None:
 
 
 def run(bedrock: Any, training: Path, *more: str, screen: io.StringIO | None = None) -> int:
-    parser = argparse.ArgumentParser()
-    command.add_parser(parser.add_subparsers(dest="command"))
-    options = ["review", "--model", MODEL, "--region", "us-west-2", *more, str(training)]
     console = Console(file=screen or io.StringIO(), force_terminal=screen is not None)
-    return command.run(parser.parse_args(options), bedrock, console)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "runtime_client", lambda _: bedrock)
+        patch.setattr(command, "Console", lambda **_: console)
+        return main(["review", "--model", MODEL, "--region", "us-west-2", *more, str(training)])
 
 
 def kept(training: Path) -> list[dict[str, Any]]:
@@ -118,7 +118,7 @@ def test_a_ceiling_below_one_record_asks_nothing(
 ) -> None:
     assert run(bedrock, training, "--max-usd", "0.0001") == 2
     assert not bedrock.called("Converse")
-    assert "CANNOT TELL: nothing was reviewed" in capsys.readouterr().out
+    assert "No verdict: nothing was reviewed" in capsys.readouterr().out
 
 
 def tasks(training: Path) -> list[Any]:
@@ -172,7 +172,7 @@ def test_failures_are_kept_with_their_cost_and_asked_again(
 ) -> None:
     bedrock.reply = lambda _: used_tool({"correct": 11})
     assert run(bedrock, training) == 2
-    assert "CANNOT TELL: too many failed" in capsys.readouterr().out
+    assert "No verdict: too many reviews failed" in capsys.readouterr().out
     assert all(each["error"].startswith("OutOfSchema") for each in kept(training))
     bedrock.reply = judged
     assert run(bedrock, training, "--json") == 0
@@ -186,13 +186,13 @@ def test_what_denies_all_ends_it_with_what_to_do(
 ) -> None:
     bedrock.fail("Converse", *["AccessDeniedException"] * 30)
     assert run(bedrock, training) == 2
-    assert "Cannot tell: could not ask us.amazon.nova-pro-v1:0" in capsys.readouterr().err
+    assert "error: could not ask us.amazon.nova-pro-v1:0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("{", "training.jsonl:1 is no record in the claude-messages format"),
+        ("{", "training.jsonl:1 is not a record in the claude-messages format"),
         ('{"prompt": "a", "completion": "b"}', "validate says what is wrong"),
     ],
 )
@@ -215,7 +215,9 @@ def test_bad_usage_is_told_before_anything_is_asked(
     assert run(bedrock, training, "--judge", "nova-prot") == 2
     assert "nova-pro" in capsys.readouterr().err
     assert run(bedrock, training, "--out", str(training)) == 2
-    assert "is not of this command: name another file with --out" in capsys.readouterr().err
+    assert (
+        "was not written by this command: choose another file with --out" in capsys.readouterr().err
+    )
     assert run(bedrock, training.with_name("none.jsonl")) == 2
     assert "none.jsonl" in capsys.readouterr().err
     assert not bedrock.called("Converse")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
+import contextlib
 import functools
 import io
 import json
@@ -17,15 +17,16 @@ from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutErro
 from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader, PdfWriter
-from rich.console import Console
 
+from dataset.__main__ import main
 from dataset.commands import generate
-from dataset.generation import session, wording
-from dataset.generation.checks import REASONS, Collection, Refusal, read_pairs
-from dataset.generation.command import carry_out
+from dataset.generation import session
+from dataset.generation import text_matching as matching
+from dataset.generation.checks import REASONS, KeptPairs, Refusal, read_pairs
 from dataset.generation.journal import path_beside
 from dataset.generation.request import digest
 from dataset.sources import documents
+from dataset.sources.sections import Section
 from lambdas.validation.formats.pairs import read_pair
 from local.bedrock import Fault, Scenario
 from tests.article import ARTICLE, needs_article
@@ -95,8 +96,6 @@ class Ran:
 
 def run(bedrock: Any, out: Path, *sources: Path, pairs: int = 10, **more: object) -> Ran:
     """Run the command; `more` are its options, `_` for `-`."""
-    parser = argparse.ArgumentParser()
-    generate.add_parser(parser.add_subparsers())
     named = {"region": "us-west-2", "pairs": pairs, **more}
     options = [
         word
@@ -104,10 +103,11 @@ def run(bedrock: Any, out: Path, *sources: Path, pairs: int = 10, **more: object
         if value is not None
         for word in (f"--{name.replace('_', '-')}", str(value))
     ]
-    parsed = parser.parse_args(["generate", *map(str, sources), str(out), *options])
     said = io.StringIO()
-    console = Console(file=said, soft_wrap=True, highlight=False)
-    return Ran(carry_out(parsed, bedrock, console), said.getvalue(), out)
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(said):
+        patch.setattr(generate, "runtime_client", lambda _: bedrock)
+        status = main(["generate", *map(str, sources), str(out), *options])
+    return Ran(status, said.getvalue(), out)
 
 
 def saved(folder: Path, name: str, content: str | bytes) -> Path:
@@ -173,7 +173,7 @@ def test_the_request_carries_document_tool_and_schema(manual: Path, tmp_path: Pa
     ]
     # The offline model does not translate, so that no pair is in Japanese.
     assert ran.status == 1
-    assert "language: in another language than asked for" in ran.said
+    assert "language: in another language than requested" in ran.said
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_the_request_carries_document_tool_and_schema(manual: Path, tmp_path: Pa
     ],
 )
 def test_document_names_keep_bedrocks_characters(stem: str, name: str) -> None:
-    section = documents.Section(f"{stem}.pdf", "whole", "txt", b"", "", "")
+    section = Section(f"{stem}.pdf", "whole", "txt", b"", "", "")
     assert section.name == name
 
 
@@ -220,7 +220,7 @@ def test_pairs_are_really_from_the_document(kind: str, tmp_path: Path) -> None:
     assert len(ran.pairs) == 20
     assert len({each["question"] for each in ran.pairs}) == 20
     for each in ran.pairs:
-        assert wording.squeezed(each["quote"]) in {wording.squeezed(fact) for fact in facts}
+        assert matching.squeezed(each["quote"]) in {matching.squeezed(fact) for fact in facts}
         assert each["document"] == source.name
         assert read_pair(each).answer == each["answer"]
 
@@ -264,7 +264,7 @@ def test_a_bad_pair_is_refused_and_asked_for_again(code: str, manual: Path, tmp_
 
 def test_questions_that_differ_in_a_name_are_two_questions(manual: Path) -> None:
     [section] = documents.read_sections(manual)
-    pairs = Collection()
+    pairs = KeptPairs()
     ask = "What is the longest time that an inspection of the {} of a site may take?"
     for number, name in ((2, "boiler"), (3, "turbine")):
         taken = pairs.take(section, pair(number, question=ask.format(name)))
@@ -289,7 +289,7 @@ def test_a_quote_is_found_whatever_breaks_and_marks_it(
     text: str, quote: str, tmp_path: Path
 ) -> None:
     [section] = documents.read_sections(saved(tmp_path, "a.md", f"{text}\n\n{sentence(1)}"))
-    assert wording.squeezed(quote) in wording.squeezed(section.text)
+    assert matching.squeezed(quote) in matching.squeezed(section.text)
 
 
 def test_a_translation_is_held_to_quote_numbers_and_names(tmp_path: Path) -> None:
@@ -302,8 +302,8 @@ def test_a_translation_is_held_to_quote_numbers_and_names(tmp_path: Path) -> Non
         "topic": "スループット",
     }
     bad = good | {"answer": "SageMaker Autopilotは購入後もスループットを45分間提供し続けます。"}
-    assert not isinstance(Collection("Japanese").take(section, good), Refusal)
-    refusal = Collection("Japanese").take(section, bad)
+    assert not isinstance(KeptPairs("Japanese").take(section, good), Refusal)
+    refusal = KeptPairs("Japanese").take(section, bad)
     assert isinstance(refusal, Refusal)
     assert refusal.code == "not-covered"
 
@@ -344,7 +344,7 @@ def test_a_long_pdf_is_asked_about_page_range_by_page_range(
     for each in ran.pairs:
         numbers = [int(number) for number in re.findall(r"\d+", each["section"])]
         facts = [fact for page in pages[numbers[0] - 1 : numbers[-1]] for fact in page]
-        assert wording.squeezed(each["quote"]) in {wording.squeezed(fact) for fact in facts}
+        assert matching.squeezed(each["quote"]) in {matching.squeezed(fact) for fact in facts}
 
 
 def test_pages_that_are_too_large_are_sent_apart_and_then_as_text(
@@ -363,7 +363,7 @@ def test_pages_that_are_too_large_are_sent_apart_and_then_as_text(
     assert [(each.label, each.format) for each in single] == [
         (f"page {number}", "txt") for number in range(1, 5)
     ]
-    assert wording.squeezed(single[2].content.decode()) == wording.squeezed(sentence(2))
+    assert matching.squeezed(single[2].content.decode()) == matching.squeezed(sentence(2))
 
 
 def test_markdown_is_cut_at_its_headings(handbook: Path) -> None:
@@ -430,14 +430,14 @@ def test_a_resumed_command_pays_for_nothing_twice(
     out = tmp_path / "out.json"
     stopped = run(first, out, handbook, pairs=40)
     assert stopped.status == 130
-    assert "the same command again goes on from there" in stopped.said
+    assert "the same command again resumes from there" in stopped.said
     assert not out.exists()
     assert len(stopped.journal) == last - 1
     resumed = run(second, out, handbook, pairs=40)
     assert resumed.status == 0
     assert resumed.pairs == at_once.pairs
     assert first.answered + second.answered == whole.answered
-    assert f"{first.tokens:,} of them paid for by earlier commands" in resumed.said
+    assert f"{first.tokens:,} of them paid for earlier" in resumed.said
 
 
 def test_a_crash_after_an_answer_loses_none_of_it(
@@ -445,7 +445,7 @@ def test_a_crash_after_an_answer_loses_none_of_it(
 ) -> None:
     spy, out = Spy(), tmp_path / "out.json"
     with monkeypatch.context() as patch:
-        patch.setattr(Collection, "take", lambda *_: 1 / 0)
+        patch.setattr(KeptPairs, "take", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run(spy, out, manual, pairs=5)
     ran = run(Scripted(), out, manual, pairs=5)
@@ -456,7 +456,7 @@ def test_an_answer_is_on_the_disk_before_it_is_used(
     manual: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
-    take, fsync = Collection.take, os.fsync
+    take, fsync = KeptPairs.take, os.fsync
 
     def noted_take(*arguments: Any) -> Any:
         order.append("used")
@@ -466,7 +466,7 @@ def test_an_answer_is_on_the_disk_before_it_is_used(
         order.append("on disk")
         fsync(descriptor)
 
-    monkeypatch.setattr(Collection, "take", noted_take)
+    monkeypatch.setattr(KeptPairs, "take", noted_take)
     monkeypatch.setattr(os, "fsync", noted_fsync)
     run(Spy(), tmp_path / "out.json", manual, pairs=3)
     assert order == ["on disk", "on disk", *["used"] * 3]  # the folder's entry, the answer
@@ -489,7 +489,7 @@ def test_a_damaged_line_is_named(manual: Path, tmp_path: Path) -> None:
     path_beside(out).write_text("{}\n")
     ran = run(Spy(), out, manual)
     assert ran.status == 2
-    assert f"{path_beside(out)}:1 is no entry" in ran.said
+    assert f"{path_beside(out)}:1 is not a journal entry" in ran.said
 
 
 def test_more_pairs_on_a_later_day_are_asked_for_beside_the_first(
@@ -533,7 +533,7 @@ def test_no_request_could_go_beyond_the_ceiling(
     spy, out = Spy(), tmp_path / "out.json"
     ran = run(spy, out, handbook, pairs=45, max_tokens_total=ceiling)
     assert ran.status == 1
-    assert "another request could go beyond" in ran.said
+    assert "another request could exceed" in ran.said
     assert 0 < spy.tokens <= ceiling
     spent = 0
     for request, entry in zip(spy.requests, ran.journal, strict=True):
@@ -679,12 +679,12 @@ def protected() -> bytes:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("a.docx", b"PK", ".docx is no format that is read"),
-        ("a", b"text", "a file without ending is no format"),
+        ("a.docx", b"PK", "a.docx: unsupported file type; expected one of html, md, pdf, txt"),
+        ("a", b"text", "a: unsupported file type"),
         ("a.txt", b"", "is empty"),
         ("a.txt", b" \n\n ", "has no text"),
-        ("a.txt", "運用手順".encode("shift_jis") * 9, "no text in UTF-8 (byte 0)"),
-        ("a.pdf", b"%PDF-1.7 no more than this", "is no PDF that can be read"),
+        ("a.txt", "運用手順".encode("shift_jis") * 9, "not UTF-8 text (byte 0)"),
+        ("a.pdf", b"%PDF-1.7 no more than this", "cannot be read as a PDF"),
         ("a.pdf", pdf_of([[], []]), "recognise its text first (OCR)"),
         ("a.pdf", protected(), "is protected"),
     ],
@@ -703,10 +703,13 @@ def test_a_document_that_cannot_be_used_is_said(
     ("options", "says"),
     [
         ({"writer": "nova-por"}, "Did you mean 'nova-pro'?"),
-        ({"region": "eu-west-1"}, "is for us-east-1, us-east-2, us-west-2 and not for eu-west-1"),
+        (
+            {"region": "eu-west-1"},
+            "is available in us-east-1, us-east-2, us-west-2 and not in eu-west-1",
+        ),
         ({"pairs": 0}, "--pairs must be 1 or more"),
         ({"max_tokens_total": 0}, "--max-tokens-total must be 1 or more"),
-        ({"region": None, "env": "dve"}, "Did you mean 'dev'?"),
+        ({"region": None, "env": "dve"}, "did you mean 'dev'?"),
         ({"prompt_file": "no-such-file"}, "no-such-file cannot be read"),
     ],
 )
@@ -760,4 +763,4 @@ def test_the_reports_own_answers_give_pairs(tmp_path: Path) -> None:
     source = saved(tmp_path, "bedrock.txt", text)
     ran = run(Spy(), tmp_path / "out.json", source, pairs=32)
     assert ran.status == 0, ran.said
-    assert all(wording.squeezed(each["quote"]) in wording.squeezed(text) for each in ran.pairs)
+    assert all(matching.squeezed(each["quote"]) in matching.squeezed(text) for each in ran.pairs)

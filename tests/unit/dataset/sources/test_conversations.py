@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset.commands.prepare import Wishes, prepare
-from dataset.sources.conversations import Entry, SourceInvalid, read_entries
+from dataset.commands.prepare import PrepareOptions, prepare
+from dataset.sources.conversations import Entry, read_entries
 from dataset.sources.formats import Style
+from dataset.sources.raw import SourceInvalid
 from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, MODELS, NOVA_MICRO, Model
 from lambdas.validation import Turn
 from lambdas.validation.formats.pairs import USUAL, Keys
@@ -38,7 +39,7 @@ def said(entries: list[Entry]) -> list[tuple[str, ...]]:
 
 
 def lines(entries: list[Entry]) -> list[int]:
-    return [int(each.place.rpartition(":")[2]) for each in entries]
+    return [int(each.location.rpartition(":")[2]) for each in entries]
 
 
 @pytest.mark.parametrize(
@@ -88,17 +89,17 @@ def test_a_cell_may_be_as_long_as_a_record(read: Read) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("raw.txt", "", r"raw\.txt: what it holds is told by its suffix: \.jsonl, \.json, \.csv"),
-        ("raw.csv", CSV.encode("utf-16"), r"raw\.csv:1: byte 0xff is no UTF-8"),
+        ("raw.txt", "", r"raw\.txt: unsupported file type; expected \.jsonl, \.json, \.csv"),
+        ("raw.csv", CSV.encode("utf-16"), r"raw\.csv:1: byte 0xff is not UTF-8"),
         ("raw.csv", "Frage,Antwort\n1,2\n1\n", r"raw\.csv:3: the row has 1 cells, the header 2"),
-        ("raw.csv", 'Frage,Antwort\n"1,2\n', r"raw\.csv:2: no CSV in the row that starts here"),
+        ("raw.csv", 'Frage,Antwort\n"1,2\n', r"raw\.csv:2: the row that starts here is not CSV"),
         ("raw.csv", "Frage,Frage\n1,2\n", r"raw\.csv:1: two columns are called 'Frage'"),
-        ("raw.csv", "Frage,Antwort\n", r"raw\.csv holds no record"),
+        ("raw.csv", "Frage,Antwort\n", r"raw\.csv has no records"),
         ("raw.csv", "Fragen,Antwort\n1,2\n", r"raw\.csv:2: no key 'Frage': did you mean 'Fragen'"),
         ("raw.json", '[{"Frage": 1, "Antwort": "2"}]', r"raw\.json:1: Frage is no text"),
         ("raw.json", '[{"Frage": "1", "Antwort": "2"}, 5]', r"raw\.json:1, record 2: it is no ob"),
         ("raw.json", '[\n{"a": 1, "a": 2}]', r"raw\.json:2: the key 'a' occurs twice"),
-        ("raw.json", '[1] "x"', r"raw\.json:1: the list has ended before this"),
+        ("raw.json", '[1] "x"', r"raw\.json:1: there is text after the end of the list"),
         ("raw.json", "[1\n2]", r"raw\.json:2: a comma or the end of the list is missing"),
         ("raw.json", "[" * 200_000, r"raw\.json:1: the JSON is nested too deeply"),
         ("raw.jsonl", '{"a": ' + "9" * 5000 + "}", r"raw\.jsonl:1: Exceeds the limit"),
@@ -139,16 +140,16 @@ def message(role: str, content: object = "x") -> dict[str, object]:
 @pytest.mark.parametrize(
     ("messages", "says"),
     [
-        ([], "messages: the assistant has to speak last"),
-        ([message("user")], "messages: the assistant has to speak last: add its answer, or end"),
-        ([message("assistant")], r"messages\[0\]: the assistant speaks where the user should"),
-        ([message("user")] * 2, r"messages\[1\]: the user speaks where the assistant should"),
+        ([], "messages: the last message must be the assistant's"),
+        ([message("user")], "messages: the last message must be the assistant's: add one"),
+        ([message("assistant")], r"messages\[0\]: the role is assistant where user is expected"),
+        ([message("user")] * 2, r"messages\[1\]: the role is user where assistant is expected"),
         ([message("user"), message("tool")], r"messages\[1\]: the role is 'tool': only user"),
         ([message("user"), message("system")], r"messages\[1\]: the role is 'system'"),
         ([message("user", " ")], r"messages\[0\]\.content is blank"),
-        ([message("user", None)], r"messages\[0\]\.content is no text"),
-        ([message("user", [{"image": {}}])], r"messages\[0\]\.content holds something other than"),
-        (["x"], r"messages\[0\] is no object but str"),
+        ([message("user", None)], r"messages\[0\]\.content is not text"),
+        ([message("user", [{"image": {}}])], r"messages\[0\]\.content has content other than"),
+        (["x"], r"messages\[0\] is not an object but str"),
         ([{"role": "user"}], r"messages\[0\] has none of the keys content, value, text"),
         ([message("system", "other")], "different system prompts: keep one"),
     ],
@@ -192,8 +193,8 @@ def as_json(pairs: list[tuple[str, str]]) -> str:
 def through(folder: Path, model: Model, name: str, content: str) -> list[tuple[str, ...]]:
     """Prepare a file for a model and read the result as any other source."""
     (folder / name).write_bytes(content.encode())
-    wishes = Wishes(style=Style(no_system_prompt=True), split="100/0/0")
-    prepare(folder / name, folder / "out", model, wishes)
+    options = PrepareOptions(style=Style(no_system_prompt=True), split="100/0/0")
+    prepare(folder / name, folder / "out", model, options)
     return said(read_entries(folder / "out" / "training.jsonl"))
 
 

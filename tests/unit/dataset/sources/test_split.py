@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset.sources.conversations import Entry, SourceInvalid
+from dataset.sources.conversations import Entry
+from dataset.sources.raw import SourceInvalid
 from dataset.sources.split import Shares, shares_of, split
 from lambdas.validation import Conversation, Turn
 from lambdas.validation.warnings.near_duplicates import near_duplicate_groups
@@ -112,16 +113,16 @@ def test_conversations_are_not_put_into_evaluation() -> None:
 
 
 def test_too_few_records_are_refused() -> None:
-    with pytest.raises(SourceInvalid, match="nothing is left for evaluation: 2 records"):
+    with pytest.raises(SourceInvalid, match="no record is left for evaluation: 2 records"):
         split(unlike(2), (80, 10, 10), seed=0)
-    with pytest.raises(SourceInvalid, match="nothing is left for validation: 30 records"):
+    with pytest.raises(SourceInvalid, match="no record is left for validation: 30 records"):
         split([entry("Why is it?")] * 30, (80, 10, 10), seed=0)
 
 
 def test_shares_are_three_per_cents() -> None:
     assert shares_of("80/15/5") == (80, 15, 5)
     for wrong in ("80/10", "80/10/20", "0/50/50", "a/b/c", "80/10/10/0", "100/-10/10"):
-        with pytest.raises(SourceInvalid, match=r"three per cents .* such as 80/10/10"):
+        with pytest.raises(SourceInvalid, match=r"three percentages .* such as 80/10/10"):
             shares_of(wrong)
 
 

@@ -1,4 +1,4 @@
-"""Shows how far the generation is: a bar on a terminal, a line for each request elsewhere."""
+"""Generation progress on a console: a bar on a terminal, a line per request elsewhere."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 @dataclass
-class Bar:
-    """A `Watcher` on a console; a context manager, because the bar moves by itself."""
+class ProgressBar:
+    """A context manager, because the bar moves by itself."""
 
     console: Console
     pairs: int
@@ -38,6 +38,7 @@ class Bar:
         self._progress.stop()
 
     def show(self, kept: int, tokens: int, doing: str) -> None:
+        """Show how far the generation is; `doing` says what comes next."""
         self._progress.update(self._task, completed=kept, tokens=tokens, description=doing)
         if doing and not self.console.is_terminal:
             self.note(f"{kept} of {self.pairs} pairs, {tokens:,} tokens; {doing}")

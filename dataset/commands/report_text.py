@@ -1,4 +1,4 @@
-"""What the validator found, for people: by file and kind, counted, the first of each kind shown."""
+"""The validator's report as text: findings by file and kind, counted, the first few shown."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from lambdas.validation import KEPT_PER_CODE, FileSummary, Finding, Report, Severity
 
-_SHOWN_OF_A_KIND = 3
+_SHOWN_PER_KIND = 3
 _SHOWN_CHARACTERS = 300
 
 
 def report_text(report: Report) -> str:
-    """Return the files, what was found in each, and the verdict in the last line."""
+    """Return the files, the findings in each, and the verdict in the last line."""
     by_file: defaultdict[str, list[Finding]] = defaultdict(list)
     for finding in report.findings.kept:
         by_file[finding.file].append(finding)
@@ -24,41 +24,39 @@ def report_text(report: Report) -> str:
 
 
 def _head(name: str, summary: FileSummary) -> str:
-    return (
-        f"{name}: {number(summary.records, 'record')}, {number(summary.size_bytes, 'byte')}, at "
-        f"most {number(summary.tokens, 'token')}"
-    )
+    size = f"{quantity(summary.records, 'record')}, {quantity(summary.size_bytes, 'byte')}"
+    return f"{name}: {size}, at most {quantity(summary.tokens, 'token')}"
 
 
 def _kinds(report: Report, findings: Sequence[Finding]) -> Iterator[str]:
     by_kind: defaultdict[tuple[Severity, str], list[Finding]] = defaultdict(list)
     for finding in findings:
         by_kind[finding.severity, finding.code].append(finding)
-    for (severity, code), found in sorted(by_kind.items(), key=lambda each: each[0]):
+    for (severity, code), found in sorted(by_kind.items(), key=lambda kind: kind[0]):
         count = report.findings.counts[found[0].file, code, severity]
-        refused = severity == "warning" and code in report.fail_on
-        yield f"  {severity}{' (counts as an error here)' * refused} {code}: {count:,}"
-        yield from map(_finding, found[:_SHOWN_OF_A_KIND])
-        if count > _SHOWN_OF_A_KIND:
+        counts_as_error = severity == "warning" and code in report.fail_on
+        yield f"  {severity}{' (counts as an error here)' * counts_as_error} {code}: {count:,}"
+        yield from map(_finding, found[:_SHOWN_PER_KIND])
+        if count > _SHOWN_PER_KIND:
             kept = f", the first {KEPT_PER_CODE} with --json" if count > KEPT_PER_CODE else ""
-            yield f"    … and {count - _SHOWN_OF_A_KIND:,} more{kept}"
+            yield f"    … and {count - _SHOWN_PER_KIND:,} more{kept}"
 
 
 def _finding(finding: Finding) -> str:
-    place = "the file" if finding.line is None else f"line {finding.line}"
-    text = f"{place} {finding.field}".rstrip() + f": {finding.message} ({finding.fix})"
+    where = "the file" if finding.line is None else f"line {finding.line}"
+    text = f"{where} {finding.field}".rstrip() + f": {finding.message} ({finding.fix})"
     return f"    {text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + '…'}"
 
 
 def verdict_text(report: Report) -> str:
-    """Return one line: valid or not, for which model, and how much was found."""
-    errors, warnings = (report.findings.count(each) for each in ("error", "warning"))
-    counted = f"{number(errors, 'error')}, {number(warnings, 'warning')}"
+    """Return one line: valid or not, for which model, and how many findings."""
+    errors, warnings = report.findings.count("error"), report.findings.count("warning")
+    counted = f"{quantity(errors, 'error')}, {quantity(warnings, 'warning')}"
     if report.valid:
         return f"Valid for {report.model.name}: {counted}."
     return f"INVALID for {report.model.name}: {counted}. Correct the errors and check again."
 
 
-def number(count: int, noun: str) -> str:
-    """Return "1 record", "2,000 records"."""
+def quantity(count: int, noun: str) -> str:
+    """Return, for example, "1 record" or "2,000 records"."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")

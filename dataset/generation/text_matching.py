@@ -1,4 +1,4 @@
-"""What two texts have in common in words, whatever their spelling, line breaks and inflection."""
+"""Compares two texts by words, regardless of spelling, line breaks and inflection."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 
 from lambdas.validation.warnings.language import STOP_WORDS
 
-_LEAST_WORD = 3  # letters; shorter words say little
-_STEM, _ENDING = 4, 3  # letters that a stem has at least, and that inflection may change
-_LEAST_NUMBER = 2  # digits; smaller numbers are also written as words
+_LEAST_WORD = 3  # letters; shorter words carry little meaning
+_STEM, _ENDING = 4, 3  # letters of the shortest stem, and those that inflection may change
+_LEAST_NUMBER = 2  # digits; shorter numbers are also written as words
 _DENSE = "\u0e00-\u0e7f\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff"
-_RUN = re.compile(rf"[{_DENSE}]+|[^\W\d_{_DENSE}]+")  # of a script with spaces, or without
+_RUN = re.compile(rf"[{_DENSE}]+|[^\W\d_{_DENSE}]+")  # of a script without spaces, or with
 _IS_DENSE = re.compile(rf"[{_DENSE}]")
 _GRAMMAR = re.compile(r"[\u3040-\u309f]+")  # hiragana: endings and particles
 _NUMBER = re.compile(r"\d(?:[\d.,]*\d)?")
@@ -20,39 +20,39 @@ _STOP_WORDS = frozenset().union(*STOP_WORDS.values())
 
 
 def squeezed(text: str) -> str:
-    """Reduce a text to its letters and digits, as a quote is looked for.
+    """Reduce a text to its letters and digits, to find a quote in it.
 
-    What a PDF's lines break, what Markdown marks, and which signs a model puts for others is no
-    difference then.
+    Line breaks of a PDF, Markdown's marks and a model's choice of quotation marks then make no
+    difference.
     """
     return re.sub(r"[\W_]+", "", _plain(text))
 
 
 def terms(text: str) -> set[str]:
-    """Return the text's content words; of a script without spaces, its pairs of letters."""
+    """Return the text's content words; in a script without spaces, its letter pairs."""
     return {term for run in _RUN.findall(_plain(text)) for term in _terms_of(run)}
 
 
 def latin_terms(text: str) -> set[str]:
-    """Return names and words in Latin letters: what a translation takes over."""
+    """Return names and words in Latin letters, which a translation keeps."""
     return {term for term in terms(text) if term.isascii()}
 
 
 def numbers(text: str) -> set[str]:
-    """Return the numbers of two digits and more, by their digits."""
-    digits = (re.sub(r"\D", "", each).lstrip("0") for each in _NUMBER.findall(_plain(text)))
-    return {each for each in digits if len(each) >= _LEAST_NUMBER}
+    """Return the digits of each number with two or more."""
+    found = (re.sub(r"\D", "", number).lstrip("0") for number in _NUMBER.findall(_plain(text)))
+    return {digits for digits in found if len(digits) >= _LEAST_NUMBER}
 
 
 class Coverage:
-    """How much of what is said has been read, endings of words aside."""
+    """The share of terms that a text covers, regardless of word endings."""
 
     def __init__(self, known: Iterable[str]) -> None:
         self._beginnings = {term[:end] for term in known for end in range(1, len(term) + 1)}
 
-    def share(self, said: Iterable[str]) -> float:
-        """Return the share of the terms that are known; 1 for none."""
-        found = [_stem(term) in self._beginnings for term in said]
+    def share(self, asked: Iterable[str]) -> float:
+        """Return the share of the terms that are known; 1 if there are no terms."""
+        found = [_stem(term) in self._beginnings for term in asked]
         return sum(found) / len(found) if found else 1.0
 
 
