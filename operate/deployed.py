@@ -1,4 +1,4 @@
-"""An environment as it is deployed: what its stacks say of themselves."""
+"""Finds a deployed environment by the outputs of its stacks."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from stacks.environment import EnvironmentInvalid, load
+from stacks.environment import load
 from stacks.names import Names
 
 STACKS = ("storage", "guards", "pipeline", "operations")
 
 
 class NotDeployed(Exception):
-    """The environment is not there, or not to be seen; says what to do."""
+    """The environment is not deployed, or its stacks cannot be read; says what to do."""
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """One environment; `outputs` are those of all its stacks."""
+    """One environment, with the outputs of all its stacks."""
 
     name: str
     region: str
@@ -32,7 +32,7 @@ class Deployed:
             return self.outputs[key]
         except KeyError:
             raise NotDeployed(
-                f"environment {self.name} has no output {key}: deploy it again, make deploy "
+                f"environment {self.name} has no output {key}: deploy it again with make deploy "
                 f"ENV={self.name}"
             ) from None
 
@@ -54,21 +54,20 @@ def find_deployed(environment: str) -> Deployed:
 
     Raises
     ------
+    EnvironmentInvalid
+        There is no such environment, or its file is not valid.
     NotDeployed
-        There is no such environment, it is not deployed, or AWS cannot be asked.
+        It is not deployed in this account, or AWS refused.
     """
-    try:
-        region = load(environment).region
-    except EnvironmentInvalid as error:
-        raise NotDeployed(str(error)) from None
+    region = load(environment).region
     cloudformation: Any = boto3.client("cloudformation", region_name=region)
     outputs: dict[str, str] = {}
     for stack in STACKS:
         outputs |= _outputs(cloudformation, Names(environment).of(stack), region)
     if not outputs:
         raise NotDeployed(
-            f"environment {environment} is not deployed in {region} of this account: make deploy "
-            f"ENV={environment}"
+            f"environment {environment} is not deployed in {region} of this account: run "
+            f"make deploy ENV={environment}"
         )
     return Deployed(environment, region, outputs)
 
@@ -76,10 +75,8 @@ def find_deployed(environment: str) -> Deployed:
 def _outputs(cloudformation: Any, stack: str, region: str) -> dict[str, str]:  # noqa: ANN401  # boto3
     try:
         [described] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-    except ClientError as error:
+    except (ClientError, BotoCoreError) as error:
         if "does not exist" in str(error):
             return {}
-        raise NotDeployed(f"cannot look at stack {stack} in {region}: {error}") from error
-    except BotoCoreError as error:  # no credentials, no network
-        raise NotDeployed(f"cannot look at stack {stack} in {region}: {error}") from error
-    return {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
+        raise NotDeployed(f"cannot read stack {stack} in {region}: {error}") from error
+    return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}

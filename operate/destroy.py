@@ -1,7 +1,7 @@
-"""Looks, before `make destroy`, whether something of the environment is under way or still bills.
+"""Before `make destroy`: check that nothing of the environment is running or still billed.
 
-Once the stacks are gone, so are the guards and the reaper: nothing would release it any more.
-Exit status: 0 nothing bills, or --force; 1 something does, or it cannot be told.
+The guards and the reaper go with the stacks: nothing would release it any more.
+Exit status: 0 nothing is billed, or --force; 1 something is, or the check failed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 
+from exit_codes import ExitCode
 from lambdas.aws.inventory import Inventory
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.housekeeping.tagged_resources import Owned, Tariff, bills
@@ -20,39 +21,42 @@ from operate.deployed import Deployed, find_deployed
 from stacks.environment import load
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+def main(arguments: Sequence[str] | None = None) -> ExitCode:
+    parser = argparse.ArgumentParser(prog="make destroy", description=__doc__)
+    parser.add_argument("--env", required=True, metavar="NAME")
+    parser.add_argument("--force", action="store_true", help="destroy in any case")
+    options = parser.parse_args(arguments)
     try:
-        problems = list(in_the_way(find_deployed(options.env)))
-    except Exception as error:  # noqa: BLE001  # whatever it was: who destroys blindly, pays
-        problems = [f"it cannot be told what still bills: {error}"]
+        problems = list(obstacles(find_deployed(options.env)))
+    except Exception as error:  # noqa: BLE001  # whatever it was, something may still be billed
+        problems = [f"error: could not check what is still billed: {error}"]
     if not problems:
-        return 0
+        return ExitCode.OK
     print("\n".join(problems), file=sys.stderr)
     if options.force:
-        print("Destroying nevertheless (FORCE=1): what is above goes on billing.", file=sys.stderr)
-        return 0
+        print("Destroying anyway (FORCE=1): what is listed above stays billed.", file=sys.stderr)
+        return ExitCode.OK
     print(
-        f"Not destroyed. See make cleanup ENV={options.env}; what is to stay gets the tag "
-        "bedrock-tuning:keep; or FORCE=1.",
+        f"Not destroyed. To delete these: make cleanup ENV={options.env}. To keep one, tag it "
+        "bedrock-tuning:keep. To destroy anyway: FORCE=1.",
         file=sys.stderr,
     )
-    return 1
+    return ExitCode.FAILED
 
 
-def in_the_way(deployed: Deployed) -> Iterator[str]:
-    """Say each thing that speaks against removing the stacks."""
+def obstacles(deployed: Deployed) -> Iterator[str]:
+    """Yield each reason not to remove the stacks."""
     states: Any = boto3.client("stepfunctions", region_name=deployed.region)
     if "StateMachineArn" in deployed.outputs:
         running = states.list_executions(
             stateMachineArn=deployed.state_machine_arn, statusFilter="RUNNING"
         )["executions"]
-        yield from (f"execution {each['name']} is under way" for each in running)
+        yield from (f"execution {execution['name']} is running" for execution in running)
     bedrock: Any = boto3.client("bedrock", region_name=deployed.region)
     tariff = Tariff(PriceBook.load(load(deployed.name).prices), deployed.region)
     for owned in Inventory(deployed.name, bedrock).everything():
         if bills(owned) and not owned.kept:
-            yield f"{owned.kind} {owned.name} still bills: {_cost(owned, tariff)}"
+            yield f"{owned.kind} {owned.name} is still billed: {_cost(owned, tariff)}"
 
 
 def _cost(owned: Owned, tariff: Tariff) -> str:
@@ -62,13 +66,6 @@ def _cost(owned: Owned, tariff: Tariff) -> str:
     if hourly:
         return f"${hourly:,.2f} an hour"
     return "at no known price" if monthly is None else f"${monthly:,.2f} a month"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="make destroy", description=__doc__)
-    parser.add_argument("--env", required=True)
-    parser.add_argument("--force", action="store_true")
-    return parser
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""One environment: a reviewed TOML file, parsed whole before anything is built from it."""
+"""The loader of environments: one reviewed TOML file each, parsed whole, for stacks and commands.
+
+It imports neither aws_cdk nor boto3, so that every command may use it.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,12 @@ EnvironmentName = Annotated[
     StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=15),
 ]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
-# CloudWatch Logs takes certain figures only; these are enough to choose from.
+# CloudWatch Logs accepts only certain values; these are enough to choose from.
 RetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365, 731, 3653]
 
 
 class EnvironmentInvalid(Exception):
-    """The environment cannot be built; the message is one line that says what to change."""
+    """The environment is unknown or its file is not valid; one line that says what to change."""
 
 
 class _Table(BaseModel):
@@ -39,7 +42,7 @@ class Storage(_Table):
     """The artefact bucket."""
 
     encryption: Literal["kms", "s3"]
-    retain: bool  # outlives the stack; False: goes with it, with all objects
+    retain: bool  # outlives the stack; False: deleted with it, with all objects
     expire_runs_after_days: Annotated[int, Field(ge=1, le=3650)]
 
 
@@ -57,7 +60,7 @@ class Notifications(_Table):
 
 
 class Spending(_Table):
-    """What watches the money beside the runs themselves."""
+    """What watches the cost, in addition to the runs themselves."""
 
     monthly_budget_usd: Annotated[float, Field(gt=0)]
     reap_every_minutes: Annotated[int, Field(ge=5, le=60)]
@@ -65,10 +68,10 @@ class Spending(_Table):
 
 
 class Validation(_Table):
-    """What AWS services *Validate dataset* asks beside the rules; by default none."""
+    """The AWS services that *Validate dataset* calls in addition to the rules; by default none."""
 
-    comprehend_max_usd: Annotated[float, Field(ge=0, le=1_000)] = 0  # a run; 0: it is not asked
-    count_tokens: bool = False  # by Bedrock; a run of a model that it does not count is refused
+    comprehend_max_usd: Annotated[float, Field(ge=0, le=1_000)] = 0  # per run; 0: not called
+    count_tokens: bool = False  # by Bedrock; it refuses runs of a model that it cannot count for
 
 
 class Environment(_Table):
@@ -83,14 +86,14 @@ class Environment(_Table):
     spending: Spending
     defaults: ExecutionDefaults
     validation: Validation = Validation()
-    prices: dict[str, dict[str, float]] = Field(default_factory=dict)  # over the price book's
+    prices: dict[str, dict[str, float]] = Field(default_factory=dict)  # override the price book's
 
 
-def known_environments(folder: Path = FOLDER) -> list[str]:
-    return sorted(path.stem for path in folder.glob("*.toml"))
+def known_environments() -> list[str]:
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
-def load(name: str | None, folder: Path = FOLDER) -> Environment:
+def load(name: str | None) -> Environment:
     """Return the environment called `name`.
 
     Raises
@@ -98,17 +101,17 @@ def load(name: str | None, folder: Path = FOLDER) -> Environment:
     EnvironmentInvalid
         No such environment, or a field of its file is missing, unknown or out of range.
     """
-    known = known_environments(folder)
+    known = known_environments()
     if name is None:
         raise EnvironmentInvalid(f"name an environment: -c env=NAME, one of {_listed(known)}")
     if name not in known:
         raise EnvironmentInvalid(f"no environment {name!r}{_guess(name, known)}; {_where(known)}")
-    path = folder / f"{name}.toml"
+    path = FOLDER / f"{name}.toml"
     return _parse(path, _read(path))
 
 
 def _listed(known: list[str]) -> str:
-    return ", ".join(known) or "none (there is no file in environments/)"
+    return ", ".join(known) or "none (environments/ has no TOML file)"
 
 
 def _where(known: list[str]) -> str:
@@ -124,12 +127,12 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise EnvironmentInvalid(f"{_shown(path)} is no valid TOML: {_one_line(error)}") from None
+        raise EnvironmentInvalid(f"{_shown(path)} is not valid TOML: {_one_line(error)}") from None
 
 
 def _parse(path: Path, raw: Mapping[str, Any]) -> Environment:
     try:
-        # The defaults parse themselves, as they do in the function that reads them.
+        # ExecutionDefaults has its own parser, which the function that reads them uses too.
         defaults = {"defaults": _defaults(raw["defaults"])} if "defaults" in raw else {}
         environment = Environment.model_validate({**raw, **defaults})
     except ValidationError as error:
@@ -145,15 +148,15 @@ def _parse(path: Path, raw: Mapping[str, Any]) -> Environment:
 
 def _defaults(table: object) -> ExecutionDefaults:
     if not isinstance(table, dict):
-        raise InputInvalid("is no table")
-    # TOML has no null: a system prompt that is absent is the one in the training data, and without
-    # a lowest score, a review is for information.
+        raise InputInvalid("is not a table")
+    # TOML has no null. Without a system prompt, that of the training data is used; without a
+    # minimum score, a review stops no run.
     return ExecutionDefaults.parse({"system_prompt": None, "min_review_score": None, **table})
 
 
 def _conflicts(environment: Environment, stem: str) -> Iterator[str]:
     if environment.name != stem:
-        yield f"name is {environment.name!r}, but the file says {stem!r}"
+        yield f"name is {environment.name!r}, but the file is called {stem!r}"
     model = find_model(environment.defaults.model)
     if environment.region not in model.customization_regions:
         regions = ", ".join(model.customization_regions)
@@ -163,7 +166,7 @@ def _conflicts(environment: Environment, stem: str) -> Iterator[str]:
     except InputInvalid as error:
         yield f"[prices] {_one_line(error)}"
     if not find_judge(environment.defaults.judge_model).inference.available_in(environment.region):
-        judges = [key for key, each in JUDGES.items() if environment.region in each.regions]
+        judges = [key for key, judge in JUDGES.items() if environment.region in judge.regions]
         yield (
             f"judge {environment.defaults.judge_model} cannot be called from "
             f"{environment.region}; judges there: {', '.join(judges) or 'none'}"

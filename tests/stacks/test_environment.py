@@ -18,7 +18,11 @@ MISTAKES = {
     "wrong choice": ('encryption = "s3"', 'encryption = "aes"', "storage.encryption is 'aes'"),
     "wrong retention": ("log_retention_days = 14", "log_retention_days = 15", "is 15"),
     "not a mail address": ("emails = []", 'emails = ["ops"]', "notifications.emails.0 is 'ops'"),
-    "other name": ('name = "dev"', 'name = "devel"', "name is 'devel', but the file says 'dev'"),
+    "other name": (
+        'name = "dev"',
+        'name = "devel"',
+        "name is 'devel', but the file is called 'dev'",
+    ),
     "long name": ('name = "dev"', f'name = "{"d" * 16}"', "at most 15 characters"),
     "unknown model": ("nova-micro", "nova-mikro", "nova-mikro"),
     "misspelt default": ("hold_minutes", "hold_minute", "did you mean 'hold_minutes'?"),
@@ -32,19 +36,22 @@ MISTAKES = {
         'region = "eu-west-1"',
         "judge nova-pro cannot be called from eu-west-1; judges there: none",
     ),
-    "no TOML": ("[storage]", "[storage", "is no valid TOML"),
+    "no TOML": ("[storage]", "[storage", "is not valid TOML"),
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_line_that_names_it(tmp_path: Path, mistake: str) -> None:
+def test_a_mistake_is_one_line_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistake: str
+) -> None:
     right, wrong, message = MISTAKES[mistake]
     text = (FOLDER / "dev.toml").read_text(encoding="utf-8")
     assert right in text
     (tmp_path / "dev.toml").write_text(text.replace(right, wrong, 1), encoding="utf-8")
 
+    monkeypatch.setattr("stacks.environment.FOLDER", tmp_path)
     with pytest.raises(EnvironmentInvalid) as error:
-        load("dev", tmp_path)
+        load("dev")
 
     assert message in str(error.value)
     assert f"{tmp_path.name}/dev.toml" in str(error.value)

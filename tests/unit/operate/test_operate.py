@@ -9,6 +9,7 @@ import pytest
 
 from operate import cleanup, destroy
 from operate.deployed import Deployed, NotDeployed, find_deployed
+from stacks.environment import EnvironmentInvalid
 from tests.fakes.inventory import FakeAccount
 from tests.fakes.s3 import client_error
 
@@ -56,6 +57,7 @@ class FakeAws:
 def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     fake = FakeAws(FakeAccount())
     monkeypatch.setattr("boto3.client", fake.client)
+    monkeypatch.setattr(cleanup, "_POLL_SECONDS", 0)
     return fake
 
 
@@ -75,7 +77,7 @@ def test_what_is_not_deployed_is_said_with_the_command(aws: FakeAws) -> None:
     assert aws.stacks == {}
     with pytest.raises(NotDeployed, match="make deploy ENV=dev"):
         find_deployed("dev")
-    with pytest.raises(NotDeployed, match="no environment 'div': did you mean 'dev'"):
+    with pytest.raises(EnvironmentInvalid, match="no environment 'div': did you mean 'dev'"):
         find_deployed("div")
 
 
@@ -84,7 +86,7 @@ def test_clean_up_prints_the_plan_and_how_to_delete(
 ) -> None:
     plan = {"mode": "plan", "summary": "THE TABLE"}
     aws.ended = [{"status": "RUNNING"}, {"status": "SUCCEEDED", "output": json.dumps(plan)}]
-    assert cleanup.run(DEPLOYED, {}, poll_seconds=0) == 0
+    assert cleanup.run(DEPLOYED, {}) == 0
     assert "THE TABLE" in (said := capsys.readouterr().out)
     assert "Nothing was changed" in said
     assert aws.started == [{"stateMachineArn": f"{MACHINE}-cleanup", "input": "{}"}]
@@ -92,19 +94,19 @@ def test_clean_up_prints_the_plan_and_how_to_delete(
 
 def test_clean_up_that_fails_says_why(aws: FakeAws, capsys: pytest.CaptureFixture[str]) -> None:
     aws.ended = [{"status": "FAILED", "error": "InputInvalid", "cause": "say what"}]
-    assert cleanup.run(DEPLOYED, {"mode": "delete"}, poll_seconds=0) == 1
+    assert cleanup.run(DEPLOYED, {"mode": "delete"}) == 1
     assert "InputInvalid: say what" in capsys.readouterr().err
 
 
 def test_broken_input_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert cleanup.main(["--env", "dev", "--input", "{"]) == 2
-    assert "INPUT is no JSON" in capsys.readouterr().err
+    assert "INPUT is not JSON" in capsys.readouterr().err
 
 
 def test_nothing_is_in_the_way_of_an_empty_environment(aws: FakeAws) -> None:
     aws.account.add("custom-model-deployment", "dev-d")  # bills by the token only
     aws.account.add("custom-model", "dev-kept", tags={"bedrock-tuning:keep": "1"})
-    assert list(destroy.in_the_way(DEPLOYED)) == []
+    assert list(destroy.obstacles(DEPLOYED)) == []
 
 
 def test_what_bills_or_runs_is_in_the_way(aws: FakeAws) -> None:
@@ -112,11 +114,11 @@ def test_what_bills_or_runs_is_in_the_way(aws: FakeAws) -> None:
     aws.account.add("provisioned-model", "dev-t")
     aws.account.add("custom-model", "dev-m")
     aws.account.add("model-customization-job", "dev-j")
-    said = "\n".join(destroy.in_the_way(DEPLOYED))
-    assert "execution first-try is under way" in said
-    assert "throughput dev-t still bills: at no known price" in said  # of Haiku in us-east-1
-    assert "custom-model dev-m still bills: $1.95 a month" in said
-    assert "job dev-j still bills: it is training" in said
+    said = "\n".join(destroy.obstacles(DEPLOYED))
+    assert "execution first-try is running" in said
+    assert "throughput dev-t is still billed: at no known price" in said  # of Haiku in us-east-1
+    assert "custom-model dev-m is still billed: $1.95 a month" in said
+    assert "job dev-j is still billed: it is training" in said
 
 
 @pytest.mark.parametrize(("force", "status"), [([], 1), (["--force"], 0)])
@@ -126,7 +128,7 @@ def test_destroying_is_refused_unless_forced(
     aws.stacks = {"bedrock-tuning-dev-storage": {"BucketName": "b"}}
     aws.account.add("custom-model", "dev-m")
     assert destroy.main(["--env", "dev", *force]) == status
-    assert "dev-m still bills" in capsys.readouterr().err
+    assert "dev-m is still billed" in capsys.readouterr().err
 
 
 def test_destroying_is_refused_where_it_cannot_be_told(
@@ -135,4 +137,4 @@ def test_destroying_is_refused_where_it_cannot_be_told(
     aws.stacks = {"bedrock-tuning-dev-storage": {"BucketName": "b"}}
     aws.account.fail("list_provisioned_model_throughputs", "AccessDeniedException")
     assert destroy.main(["--env", "dev"]) == 1
-    assert "cannot be told what still bills" in capsys.readouterr().err
+    assert "could not check what is still billed" in capsys.readouterr().err
