@@ -20,6 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
+from exit_codes import ExitCode
 from local.fault_matrix.cases import Case
 from local.fault_matrix.discover import all_cases
 from local.fault_matrix.play import Played, Target, play
@@ -33,7 +34,7 @@ _RECORDS = {"training.json": 32, "validation.json": 8, "evaluation.json": 4}
 _NORMAL = Case("run", "nothing goes wrong")
 
 
-def main() -> int:
+def main() -> ExitCode:
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
     parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name holds it")
     parser.add_argument("--workers", type=int, default=4)
@@ -45,7 +46,7 @@ def main() -> int:
     return _report(options.only, options.workers, write=not (options.no_write or options.only))
 
 
-def _play_share(only: str, index: int, count: int) -> int:
+def _play_share(only: str, index: int, count: int) -> ExitCode:
     """Play every `count`-th case and print each as a line of JSON."""
     offline = OfflineAws(region=REGION)
     try:
@@ -62,7 +63,7 @@ def _play_share(only: str, index: int, count: int) -> int:
             _print(_played(case, target))
     finally:
         offline.stop()
-    return 0
+    return ExitCode.OK
 
 
 def upload_small_dataset(bucket: str) -> None:
@@ -98,7 +99,7 @@ def _print(played: Played) -> None:
     print(json.dumps(asdict(row)), flush=True)
 
 
-def _report(only: str, workers: int, *, write: bool) -> int:
+def _report(only: str, workers: int, *, write: bool) -> ExitCode:
     began = time.monotonic()
     print(f"Deploying the local environment {workers} times, offline …", flush=True)
     rows = _gather(only, workers)
@@ -108,13 +109,13 @@ def _report(only: str, workers: int, *, write: bool) -> int:
     )
     if not cases:
         print(f"No case's name holds {only!r}.", file=sys.stderr)
-        return 2
+        return ExitCode.ERROR
     print("\n".join(["", *totals(cases, normal.metered_minutes)]))
     if write:
         _DOCUMENT.write_text(markdown(cases, normal.metered_minutes), encoding="utf-8")
         print(f"Table: {_DOCUMENT.relative_to(ROOT)}")
     print(f"Wall clock {(time.monotonic() - began) / 60:.1f} min.")
-    return 1 if any(row.breaches for row in cases) else 0
+    return ExitCode.FAILED if any(row.breaches for row in cases) else ExitCode.OK
 
 
 def _gather(only: str, workers: int) -> list[Row]:

@@ -22,6 +22,7 @@ import boto3
 
 from dataset.commands.prepare import prepare
 from dataset.sources.raw import SourceInvalid
+from exit_codes import ExitCode
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import find_model
 from local.bedrock import Scenario
@@ -54,7 +55,7 @@ class Ended:
     answering_seconds: float  # in the state that asks the tuned model
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> ExitCode:
     parser = argparse.ArgumentParser(prog="make rehearse", description=__doc__)
     parser.add_argument("--dataset", type=Path, default=ROOT / "dataset", metavar="DIR")
     parser.add_argument("--input", default="{}", metavar="JSON-OR-FILE")
@@ -64,14 +65,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return rehearse(options.dataset, read_input(options.input))
     except (UsageInvalid, SourceInvalid, InputInvalid) as error:
-        print(f"Cannot rehearse: {error}", file=sys.stderr)
-        return 2
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.ERROR
     except DeploymentFailed as error:
         print(error, file=sys.stderr)
-        return 1
+        return ExitCode.FAILED
     except KeyboardInterrupt:
         print("\nInterrupted; the offline AWS and all it ran are gone.", file=sys.stderr)
-        return 130
+        return ExitCode.INTERRUPTED
 
 
 def read_input(text: str) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def read_input(text: str) -> dict[str, Any]:
     return value
 
 
-def rehearse(dataset: Path, execution_input: dict[str, Any]) -> int:
+def rehearse(dataset: Path, execution_input: dict[str, Any]) -> ExitCode:
     """Play one run and print it; return the exit status."""
     began = time.monotonic()
     print(BANNER, flush=True)
@@ -121,7 +122,7 @@ def rehearse(dataset: Path, execution_input: dict[str, Any]) -> int:
             idle = idle_minutes(meter, folder, ended, offline.bedrock.scenario)
             print(f"Idle on the meter: {idle:.2f} min (billed, less provisioning, answers, hold).")
         print(f"Wall clock {time.monotonic() - began:.0f} s.")
-        return 0 if ended.status == "SUCCEEDED" and not left else 1
+        return ExitCode.OK if ended.status == "SUCCEEDED" and not left else ExitCode.FAILED
     finally:
         offline.stop()
 
