@@ -2,48 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TransferSpeedColumn
+from rich.progress import Progress as ProgressBars
 
-from lambdas.validation import Progress as FileRead
+from lambdas.validation import Progress
 
 _SHOWN_FROM_BYTES = 16 * 1024**2  # a smaller file is read before its bar could be seen
 
 
-class FileProgress:
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-        self._bars = Progress(
-            *columns,
-            TransferSpeedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._tasks: dict[str, TaskID] = {}
+@contextmanager
+def file_progress() -> Iterator[Callable[[Progress], None]]:
+    """Yield what shows the progress of a file."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    bars = ProgressBars(*columns, TransferSpeedColumn(), console=console, transient=True)
+    bars.disable = not console.is_terminal
+    tasks: dict[str, TaskID] = {}
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def show(self, progress: FileRead) -> None:
+    def show(progress: Progress) -> None:
         if progress.bytes_total < _SHOWN_FROM_BYTES:
             return
-        if progress.file not in self._tasks:
-            self._bars.start()
-            self._tasks[progress.file] = self._bars.add_task(
-                progress.file, total=progress.bytes_total
-            )
-        self._bars.update(self._tasks[progress.file], completed=progress.bytes_done)
+        if progress.file not in tasks:
+            tasks[progress.file] = bars.add_task(progress.file, total=progress.bytes_total)
+        bars.update(tasks[progress.file], completed=progress.bytes_done)
+
+    with bars:
+        yield show

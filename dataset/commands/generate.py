@@ -14,17 +14,20 @@ Exit status: 0 OUT.json has all pairs, 1 it has fewer or AWS refused, 2 bad usag
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError
 from rich.console import Console
 
 from dataset.commands.bedrock_target import BedrockTarget, add_target_arguments, bedrock_target
-from dataset.generation import result
+from dataset.generation.checks import REASONS, KeptPair
 from dataset.generation.journal import Journal, open_journal, path_beside
 from dataset.generation.languages import language_name
 from dataset.generation.progress_bar import ProgressBar
@@ -45,6 +48,7 @@ from lambdas.domain.models.catalogue import JUDGES, MODELS, find_judge
 
 DEFAULT_WRITER = "nova-pro"
 DEFAULT_MAX_TOKENS_TOTAL = 500_000
+_REFUSALS_SHOWN = 3  # of each reason
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,9 +125,9 @@ def run(options: argparse.Namespace) -> ExitCode:
         except KeyboardInterrupt:
             print(f"\n{_paid_so_far(options.out)}", file=sys.stderr)
             raise
-    _write(options.out, outcome)
+    _write(options.out, outcome.kept)
     usd = model.usd(outcome.input_tokens, outcome.output_tokens)
-    for line in result.summary(outcome, options.pairs, usd):
+    for line in _summary(outcome, options.pairs, usd):
         print(line, file=sys.stderr)
     print(_ending(options, outcome), file=sys.stderr)
     return ExitCode.OK if outcome.ending == "complete" else ExitCode.FAILED
@@ -217,12 +221,34 @@ def _plan(model: _WriterModel, sections: Sequence[Section], paid_tokens: int) ->
     return f"Asking {model.model_id} in {model.target.region} about {parts}.{resumed}"
 
 
-def _write(out: Path, outcome: Outcome) -> None:
+def _write(out: Path, kept: Sequence[KeptPair]) -> None:
+    """Write the pairs as a JSON list, completely or not at all."""
+    text = json.dumps([pair.as_json() for pair in kept], ensure_ascii=False, indent=2) + "\n"
+    temporary = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        result.write(out, outcome.kept)
+        # A lone surrogate, which UTF-8 cannot hold, stays the JSON escape that it came as.
+        temporary.write_bytes(text.encode(errors="backslashreplace"))
+        temporary.replace(out)
     except OSError as error:
         reason = f"{out} cannot be written: {error.strerror}"
         raise InputInvalid(f"{reason}. {_paid_so_far(out)}") from None
+
+
+def _summary(outcome: Outcome, wanted: int, usd: float | None) -> Iterator[str]:
+    """Yield lines on what was kept, what was refused and why, and what it cost."""
+    sections = Counter((pair.section.document, pair.section.label) for pair in outcome.kept)
+    yield f"Pairs:   {len(outcome.kept)} of {wanted}, from {len(sections)} section(s)"
+    yield f"Refused: {len(outcome.refusals)}"
+    for code, count in Counter(refusal.code for refusal in outcome.refusals).most_common():
+        yield f"  {count:4} {code}: {REASONS[code]}"
+        examples = (refusal for refusal in outcome.refusals if refusal.code == code)
+        yield from (f"         {example}" for example in islice(examples, _REFUSALS_SHOWN))
+    if outcome.unfinished:
+        yield f"Cut off: {outcome.unfinished} answer(s), requested again in smaller pieces"
+    earlier = f"; {outcome.resumed_tokens:,} of them paid for earlier"
+    tokens = f"Tokens:  {outcome.input_tokens:,} in, {outcome.output_tokens:,} out"
+    yield tokens + (earlier if outcome.resumed_tokens else "")
+    yield f"Cost:    {'no price is known' if usd is None else f'${usd:.4f}'}"
 
 
 def _ending(options: argparse.Namespace, outcome: Outcome) -> str:

@@ -26,7 +26,7 @@ from typing import Any
 
 import boto3
 
-from dataset.commands.file_progress import FileProgress
+from dataset.commands.file_progress import file_progress
 from dataset.commands.report_text import quantity, report_text, verdict_text
 from exit_codes import ExitCode
 from lambdas.domain.errors import InputInvalid
@@ -89,14 +89,14 @@ def _checked(
         fail_on=frozenset(environment.defaults.fail_on_warnings),
         workers=os.cpu_count() or 1,
     )
-    with FileProgress() as progress:
+    with file_progress() as show:
         return check(
             find_model(run_input.model),
             sources[TRAINING],
             sources.get(VALIDATION),
             sources[EVALUATION],
             options,
-            progress.show,
+            show,
         )
 
 

@@ -20,7 +20,7 @@ import os
 import sys
 from pathlib import Path
 
-from dataset.commands.file_progress import FileProgress
+from dataset.commands.file_progress import file_progress
 from dataset.commands.report_text import report_text
 from exit_codes import ExitCode
 from lambdas.aws.artefacts import Artefacts
@@ -136,8 +136,8 @@ def _checked(options: argparse.Namespace) -> Report:
         count_tokens=options.count_tokens,
         say=_say,
     )
-    with FileProgress() as progress:
-        return check_and_ask(model, sources, settings, asked, progress.show)
+    with file_progress() as show:
+        return check_and_ask(model, sources, settings, asked, show)
 
 
 def _say(text: str) -> None:

@@ -130,14 +130,6 @@ def _message(task: GenerationTask, asked: PairRequest) -> str:
 
 
 def _tool(pairs: int) -> dict[str, Any]:
-    return {
-        "name": TOOL_NAME,
-        "description": "Records the question-answer pairs.",
-        "inputSchema": {"json": _schema(pairs)},
-    }
-
-
-def _schema(pairs: int) -> dict[str, Any]:
     texts = {
         "question": "stands on its own and names its subject",
         "answer": "one to four complete sentences, with facts of the document only",
@@ -151,8 +143,13 @@ def _schema(pairs: int) -> dict[str, Any]:
         },
         "required": [*texts],
     }
-    return {
+    schema = {
         "type": "object",
         "properties": {"pairs": {"type": "array", "items": pair, "minItems": 1, "maxItems": pairs}},
         "required": ["pairs"],
+    }
+    return {
+        "name": TOOL_NAME,
+        "description": "Records the question-answer pairs.",
+        "inputSchema": {"json": schema},
     }

@@ -85,15 +85,14 @@ def refuse(problems: Iterable[tuple[str, str]]) -> None:
     locations: defaultdict[str, list[str]] = defaultdict(list)
     for location, why in problems:
         locations[why].append(location)
-    lines = [f"{at[0]}{_others(len(at) - 1)}: {why}" for why, at in locations.items()]
-    more = len(lines) - _SHOWN_PROBLEMS
+    lines = [
+        f"{first}{f' and {len(others)} more' if others else ''}: {why}"
+        for why, (first, *others) in locations.items()
+    ]
+    if len(lines) > _SHOWN_PROBLEMS:
+        lines[_SHOWN_PROBLEMS:] = [f"… and {len(lines) - _SHOWN_PROBLEMS} more"]
     if lines:
-        shown = [*lines[:_SHOWN_PROBLEMS], *([f"… and {more} more"] if more > 0 else [])]
-        raise SourceInvalid("\n".join(shown))
-
-
-def _others(count: int) -> str:
-    return f" and {count} more" if count else ""
+        raise SourceInvalid("\n".join(lines))
 
 
 def ignored_keys(entries: Iterable[Entry]) -> Iterator[str]:

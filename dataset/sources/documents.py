@@ -62,15 +62,35 @@ class _Block:
 class _File:
     """One document, as it was read."""
 
-    name: str
+    path: Path
     content: bytes
+
+    @classmethod
+    def read(cls, path: Path) -> _File:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise SourceInvalid(f"{path} cannot be read: {error.strerror}") from None
+        if not content:
+            raise SourceInvalid(f"{path} is empty")
+        return cls(path, content)
+
+    def decoded(self) -> str:
+        encoding = "utf-16" if self.content[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
+        try:
+            return re.sub(r"\r\n?", "\n", self.content.decode(encoding))
+        except UnicodeDecodeError as error:
+            raise SourceInvalid(
+                f"{self.path} is not UTF-8 text (byte {error.start}): convert it, for example "
+                "with: iconv -f SHIFT_JIS -t UTF-8"
+            ) from None
 
     def section(  # noqa: PLR0913, PLR0917  # a section's parts
         self, number: int, label: str, kind: Format, content: bytes, text: str, pages: int = 0
     ) -> Section:
         own = hashlib.sha256(self.content)
         own.update(f"/{number}/{label}/{kind}/{SECTION_CHARACTERS}".encode())
-        return Section(self.name, label, kind, content, text, own.hexdigest(), pages)
+        return Section(self.path.name, label, kind, content, text, own.hexdigest(), pages)
 
 
 def read_sections(path: Path) -> list[Section]:
@@ -83,12 +103,9 @@ def read_sections(path: Path) -> list[Section]:
     """
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
-        raise SourceInvalid(
-            f"{path}: unsupported file type; expected one of "
-            f"{', '.join(sorted(set(FORMATS.values())))}: convert it"
-        )
-    file = _File(path.name, _read(path))
-    sections = [part for part in _SECTIONERS[kind](path, file) if _has_text(part.text)]
+        formats = ", ".join(sorted(set(FORMATS.values())))
+        raise SourceInvalid(f"{path}: unsupported file type; expected one of {formats}: convert it")
+    sections = [part for part in _sections(_File.read(path), kind) if _has_text(part.text)]
     if not sections:
         raise SourceInvalid(
             f"{path} has no text. If it is a scan, recognise its text first (OCR) and save it with "
@@ -97,33 +114,26 @@ def read_sections(path: Path) -> list[Section]:
     return sections
 
 
-def _read(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise SourceInvalid(f"{path} cannot be read: {error.strerror}") from None
-    if not content:
-        raise SourceInvalid(f"{path} is empty")
-    return content
+def _sections(file: _File, kind: Format) -> Iterator[Section]:
+    match kind:
+        case "pdf":
+            return _pdf_sections(file)
+        case "txt":
+            return _packed(file, "txt", [_Block("", file.decoded())])
+        case "md":
+            return _packed(file, "md", _headed_blocks(file.decoded()))
+    text = html_text(file.content)
+    if len(file.content) <= SECTION_CHARACTERS:
+        return iter([file.section(0, "whole", "html", file.content, text)])
+    return _packed(file, "md", _headed_blocks(text))
 
 
 def _has_text(text: str) -> bool:
     return sum(map(str.isalnum, text)) >= _LEAST_TEXT
 
 
-def _decoded(path: Path, content: bytes) -> str:
-    encoding = "utf-16" if content[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
-    try:
-        return re.sub(r"\r\n?", "\n", content.decode(encoding))
-    except UnicodeDecodeError as error:
-        raise SourceInvalid(
-            f"{path} is not UTF-8 text (byte {error.start}): convert it, for example with: "
-            "iconv -f SHIFT_JIS -t UTF-8"
-        ) from None
-
-
-def _pdf_sections(path: Path, file: _File) -> Iterator[Section]:
-    reader, texts = _open_pdf(path, file.content)
+def _pdf_sections(file: _File) -> Iterator[Section]:
+    reader, texts = _open_pdf(file)
     groups = [*_page_groups(texts)]
     if len(groups) == 1 and len(file.content) <= MAX_DOCUMENT_BYTES:
         label, text = _pages(groups[0]), "\n".join(texts)
@@ -133,16 +143,16 @@ def _pdf_sections(path: Path, file: _File) -> Iterator[Section]:
         yield from _cut_pages(file, reader, texts, pages)
 
 
-def _open_pdf(path: Path, content: bytes) -> tuple[PdfReader, list[str]]:
+def _open_pdf(file: _File) -> tuple[PdfReader, list[str]]:
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it warns of what it repairs
     try:
-        reader = PdfReader(io.BytesIO(content))
+        reader = PdfReader(io.BytesIO(file.content))
         return reader, [page.extract_text() for page in reader.pages]
     except (FileNotDecryptedError, DependencyError):
-        raise SourceInvalid(f"{path} is protected: save a copy without protection") from None
+        raise SourceInvalid(f"{file.path} is protected: save a copy without protection") from None
     except Exception as error:  # noqa: BLE001  # pypdf fails in any way on a damaged PDF
         raise SourceInvalid(
-            f"{path} cannot be read as a PDF ({error}): save or print it to PDF again"
+            f"{file.path} cannot be read as a PDF ({error}): save or print it to PDF again"
         ) from None
 
 
@@ -184,25 +194,6 @@ def _pages(pages: range) -> str:
     if len(pages) == 1:
         return f"page {pages.start + 1}"
     return f"pages {pages.start + 1}-{pages.stop}"
-
-
-def _text_sections(path: Path, file: _File) -> Iterator[Section]:
-    text = _decoded(path, file.content)
-    return _packed(file, "txt", [_Block("", text)])
-
-
-def _markdown_sections(path: Path, file: _File) -> Iterator[Section]:
-    text = _decoded(path, file.content)
-    return _packed(file, "md", [*_headed_blocks(text)])
-
-
-def _html_sections(path: Path, file: _File) -> Iterator[Section]:
-    del path
-    text = html_text(file.content)
-    if len(file.content) <= SECTION_CHARACTERS:
-        yield file.section(0, "whole", "html", file.content, text)
-        return
-    yield from _packed(file, "md", [*_headed_blocks(text)])
 
 
 def _packed(file: _File, kind: Format, blocks: Iterable[_Block]) -> Iterator[Section]:
@@ -272,11 +263,3 @@ def html_text(content: str | bytes) -> str:
         element.insert_after("\n\n")
     lines = (" ".join(line.split()) for line in soup.get_text().splitlines())
     return re.sub(r"\n{2,}", "\n\n", "\n".join(lines)).strip()
-
-
-_SECTIONERS = {
-    "pdf": _pdf_sections,
-    "txt": _text_sections,
-    "md": _markdown_sections,
-    "html": _html_sections,
-}
