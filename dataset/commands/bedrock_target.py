@@ -1,7 +1,4 @@
-"""Where a command calls Bedrock and at which prices: `--region`, `--env` or the AWS configuration.
-
-The AWS configuration and `--region` have the price book's prices; an environment has its own too.
-"""
+"""Where a command calls Bedrock and at which prices: `--region`, `--env` or the AWS configuration."""
 
 from __future__ import annotations
 

@@ -28,11 +28,11 @@ from rich.console import Console
 
 from dataset.commands.bedrock_target import BedrockTarget, add_target_arguments, bedrock_target
 from dataset.generation.checks import REASONS, KeptPair
-from dataset.generation.journal import Journal, open_journal, path_beside
+from dataset.generation.journal import Journal, open_journal
 from dataset.generation.languages import language_name
 from dataset.generation.progress_bar import ProgressBar
 from dataset.generation.request import STYLE, GenerationTask
-from dataset.generation.session import Outcome, Session
+from dataset.generation.session import Outcome, PaidAnswer, Session, paid_tokens
 from dataset.generation.writer import Writer, runtime_client
 from dataset.sources.sections import Section
 from exit_codes import ExitCode
@@ -115,8 +115,8 @@ def run(options: argparse.Namespace) -> ExitCode:
     language = language_name(options.language) if options.language else None
     task = GenerationTask(model.model_id, language, _style(options.prompt_file))
     sections = [section for path in options.documents for section in read_sections(path)]
-    with open_journal(path_beside(options.out)) as journal:
-        print(_plan(model, sections, journal.tokens), file=sys.stderr)
+    with open_journal(path_beside(options.out), PaidAnswer) as journal:
+        print(_plan(model, sections, paid_tokens(journal)), file=sys.stderr)
         try:
             outcome = _generate(options, task, sections, journal, model.target.region)
         except (TuningError, Throttled, ServiceUnavailable, BotoCoreError) as error:
@@ -137,7 +137,7 @@ def _generate(
     options: argparse.Namespace,
     task: GenerationTask,
     sections: Sequence[Section],
-    journal: Journal,
+    journal: Journal[PaidAnswer],
     region: str,
 ) -> Outcome:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -151,6 +151,11 @@ def _generate(
             writer=Writer(runtime_client(region), bar.note),
             progress=bar,
         ).run()
+
+
+def path_beside(out: Path) -> Path:
+    """Return the path of the journal."""
+    return out.with_name(f"{out.name}.journal.jsonl")
 
 
 def _paid_so_far(out: Path) -> str:
@@ -214,10 +219,10 @@ def _style(path: Path | None) -> str:
     return style
 
 
-def _plan(model: _WriterModel, sections: Sequence[Section], paid_tokens: int) -> str:
+def _plan(model: _WriterModel, sections: Sequence[Section], paid: int) -> str:
     documents = Counter(section.document for section in sections)
     parts = ", ".join(f"{name} ({count} section(s))" for name, count in documents.items())
-    resumed = f" Resuming after {paid_tokens:,} tokens already paid for." if paid_tokens else ""
+    resumed = f" Resuming after {paid:,} tokens already paid for." if paid else ""
     return f"Asking {model.model_id} in {model.target.region} about {parts}.{resumed}"
 
 

@@ -24,7 +24,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dataset.commands.bedrock_target import BedrockTarget, add_target_arguments, bedrock_target
-from dataset.commands.review_log import ReviewLog
+from dataset.commands.review_log import ReviewEntry, ReviewLog
+from dataset.generation.journal import open_journal
 from dataset.generation.writer import runtime_client
 from exit_codes import ExitCode
 from lambdas.aws.converse import BATCH_SIZE, Runtime, in_batches
@@ -92,12 +93,13 @@ class _Review:
 def run(options: argparse.Namespace) -> ExitCode:
     """Review what has no score yet, and print the summary."""
     review = _review(options)
-    log = ReviewLog.load(review.out, review.judge.key)
-    try:
-        left = _ask_judge(review, log)
-    except KeyboardInterrupt:
-        print("\nThe same command again resumes from here.", file=sys.stderr)
-        raise
+    with open_journal(review.out, ReviewEntry) as journal:
+        log = ReviewLog(journal, review.judge.key)
+        try:
+            left = _ask_judge(review, log)
+        except KeyboardInterrupt:
+            print("\nThe same command again resumes from here.", file=sys.stderr)
+            raise
     summary = summarise(
         log.rows(review.tasks),
         records=len(review.tasks),

@@ -18,6 +18,7 @@ import argparse
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from dataset.commands.file_progress import file_progress
@@ -134,14 +135,10 @@ def _checked(options: argparse.Namespace) -> Report:
     asked = Asked(
         comprehend_max_usd=options.comprehend_max_usd if options.comprehend else 0,
         count_tokens=options.count_tokens,
-        say=_say,
+        say=partial(print, file=sys.stderr, flush=True),
     )
     with file_progress() as show:
         return check_and_ask(model, sources, settings, asked, show)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def _source(file: str) -> Source:

@@ -1,4 +1,4 @@
-"""The paid answers of `python -m dataset generate`, on disk, so that none is paid for twice."""
+"""Paid answers on disk, one JSON object a line, so that none is paid for twice."""
 
 from __future__ import annotations
 
@@ -7,64 +7,44 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from threading import Lock
+from typing import IO, Generic, TypeVar
+
+from pydantic import BaseModel
 
 from lambdas.domain.errors import InputInvalid
 
-
-@dataclass(frozen=True)
-class JournalEntry:
-    """One paid answer of the model."""
-
-    key: str  # of the task and the section: `GenerationTask.key`
-    request: str  # hash of the whole request
-    asked: int  # pairs
-    stop: str  # Converse's stopReason, or what `writer` puts in its place
-    tool_input: Any
-    input_tokens: int
-    output_tokens: int
-    estimated_input_tokens: int
-
-    @property
-    def tokens(self) -> int:
-        return self.input_tokens + self.output_tokens
+Entry = TypeVar("Entry", bound=BaseModel)
 
 
 @dataclass
-class Journal:
-    """The answers paid for so far, oldest first, each a line of JSON."""
+class Journal(Generic[Entry]):
+    """The answers paid for so far, oldest first; threads may append."""
 
-    path: Path
-    entries: list[JournalEntry] = field(default_factory=list)
-    _file: IO[bytes] | None = field(default=None, repr=False)
+    entries: list[Entry]
+    _file: IO[bytes] = field(repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
-    @property
-    def tokens(self) -> int:
-        return sum(entry.tokens for entry in self.entries)
-
-    def append(self, entry: JournalEntry) -> None:
-        """Write the entry to the disk; it is there when this returns."""
-        assert self._file is not None  # noqa: S101  # `open_journal` sets it
-        self._file.write(json.dumps(asdict(entry)).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self.entries.append(entry)
-
-
-def path_beside(out: Path) -> Path:
-    return out.with_name(f"{out.name}.journal.jsonl")
+    def append(self, entry: Entry) -> None:
+        """Write the entry; it is on the disk when this returns."""
+        line = json.dumps(entry.model_dump(exclude_unset=True), ensure_ascii=False)
+        with self._lock:
+            self._file.write(line.encode(errors="backslashreplace") + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self.entries.append(entry)
 
 
 @contextmanager
-def open_journal(path: Path) -> Iterator[Journal]:
-    """Open the journal, locked against other processes.
+def open_journal(path: Path, kind: type[Entry]) -> Iterator[Journal[Entry]]:
+    """Open a journal of entries of one kind, locked against other processes.
 
     Raises
     ------
     InputInvalid
-        It is damaged, of another version, in use, or cannot be written.
+        It holds anything else, is in use, or cannot be written.
     """
     try:
         file = path.open("a+b")
@@ -76,24 +56,24 @@ def open_journal(path: Path) -> Iterator[Journal]:
         except OSError:
             raise InputInvalid(f"{path} is in use by another process: wait for it") from None
         _sync_folder(path.parent)
-        yield Journal(path, [*_read(path, file)], file)
+        yield Journal([*_read(path, file, kind)], file)
 
 
-def _read(path: Path, file: IO[bytes]) -> Iterator[JournalEntry]:
+def _read(path: Path, file: IO[bytes], kind: type[Entry]) -> Iterator[Entry]:
     """Yield the entries; an incomplete last line, left by a crash, is cut off."""
     file.seek(0)
-    content = file.read()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        file.truncate(whole)
-    for number, line in enumerate(content[:whole].splitlines(), start=1):
+    *lines, rest = file.read().split(b"\n")
+    begins_entry = rest.startswith(f'{{"{next(iter(kind.model_fields))}": '.encode())
+    for number, line in enumerate(lines if begins_entry or not rest else [*lines, rest], start=1):
         try:
-            yield JournalEntry(**json.loads(line))
-        except (ValueError, TypeError):
+            yield kind.model_validate(json.loads(line))
+        except ValueError:
             raise InputInvalid(
-                f"{path}:{number} is not a journal entry: to resume without it, delete the line; "
-                "to start over, delete the file"
+                f"{path}:{number} was not written by this command: delete the line, or choose "
+                "another file"
             ) from None
+    if rest:
+        file.truncate(file.tell() - len(rest))
 
 
 def _sync_folder(folder: Path) -> None:

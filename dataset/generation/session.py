@@ -6,10 +6,12 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import BaseModel
 
 from dataset.generation.checks import KeptPair, KeptPairs, Refusal, read_pairs
-from dataset.generation.journal import Journal, JournalEntry
+from dataset.generation.journal import Journal
 from dataset.generation.progress_bar import ProgressBar
 from dataset.generation.request import (
     MAX_PAIRS_PER_CALL,
@@ -23,6 +25,23 @@ from dataset.generation.writer import UNFINISHED, Writer
 from dataset.sources.sections import Section
 
 Ending = Literal["complete", "ceiling", "exhausted"]
+
+
+class PaidAnswer(BaseModel, frozen=True, extra="forbid"):
+    """One paid answer of the model, as it is in the journal."""
+
+    key: str  # of the task and the section: `GenerationTask.key`
+    request: str  # hash of the whole request
+    asked: int  # pairs
+    stop: str  # Converse's stopReason, or what `writer` puts in its place
+    tool_input: Any
+    input_tokens: int
+    output_tokens: int
+    estimated_input_tokens: int
+
+
+def paid_tokens(journal: Journal[PaidAnswer]) -> int:
+    return sum(answer.input_tokens + answer.output_tokens for answer in journal.entries)
 
 
 @dataclass(frozen=True)
@@ -71,7 +90,7 @@ class Session:
         *,
         pairs: int,
         max_tokens_total: int,
-        journal: Journal,
+        journal: Journal[PaidAnswer],
         writer: Writer,
         progress: ProgressBar,
     ) -> None:
@@ -82,7 +101,7 @@ class Session:
         self._refusals: list[Refusal] = []
         self._unfinished = 0
         self._underestimated = 1.0  # the largest factor by which an estimate was exceeded
-        self._resumed_tokens = journal.tokens
+        self._resumed_tokens = paid_tokens(journal)
 
     def run(self) -> Outcome:
         """Use the answers that are paid for already, then ask for the rest."""
@@ -132,7 +151,7 @@ class Session:
 
     def _affordable(self, request: PairRequest) -> PairRequest | None:
         """Return the request, if need be for fewer pairs, if the ceiling allows its worst case."""
-        left = self._ceiling - self._journal.tokens
+        left = self._ceiling - paid_tokens(self._journal)
         while request.pairs and self._estimated_input(request) + request.max_tokens > left:
             request = replace(request, pairs=request.pairs // 2)
         return request if request.pairs else None
@@ -145,7 +164,7 @@ class Session:
         section = request.section
         self._show(f"asking for {request.pairs}: {section.document}, {section.label}")
         answer = self._writer.ask(arguments, estimated)
-        entry = JournalEntry(
+        entry = PaidAnswer(
             key=key,
             request=digest(arguments),
             asked=request.pairs,
@@ -155,7 +174,7 @@ class Session:
         self._journal.append(entry)
         self._use(entry)
 
-    def _use(self, entry: JournalEntry) -> None:
+    def _use(self, entry: PaidAnswer) -> None:
         state = self._sections.get(entry.key)
         if state is None:  # of another prompt or document: paid for, but of no use here
             return
@@ -179,7 +198,7 @@ class Session:
         return True
 
     def _show(self, doing: str) -> None:
-        self._progress.show(len(self._pairs.kept), self._journal.tokens, doing)
+        self._progress.show(len(self._pairs.kept), paid_tokens(self._journal), doing)
 
     def _outcome(self, ending: Ending) -> Outcome:
         entries = self._journal.entries

@@ -4,7 +4,3 @@ They are generated from this project's rules: `python -m dataset.schemas` writes
 schema says what one record may look like. It cannot check what needs the bytes (encoding, duplicate
 keys), a model (reserved words, tokens) or other records (duplicate ids, counts).
 """
-
-from dataset.schemas.formats import MOST_ORDERED_MESSAGES, STRUCTURAL, documents, schemas
-
-__all__ = ["MOST_ORDERED_MESSAGES", "STRUCTURAL", "documents", "schemas"]

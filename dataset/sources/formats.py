@@ -39,9 +39,8 @@ def to_records(entries: Sequence[Entry], model: Model, style: Style) -> list[dic
     """
     single = model.record_format == "prompt-completion"
     if single and not style.flatten:
-        refuse(
-            list(_too_long(entries, f"{model.name} is trained on one prompt and its completion"))
-        )
+        because = f"{model.name} is trained on one prompt and its completion"
+        refuse(_too_long(entries, because))
     systems = [_system_prompt(entry, model, style) for entry in entries]
     return [
         make_conversation(model.record_format, Conversation(system, _turns(entry, single=single)))

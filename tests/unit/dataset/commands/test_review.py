@@ -216,7 +216,8 @@ def test_bad_usage_is_told_before_anything_is_asked(
     assert "nova-pro" in capsys.readouterr().err
     assert run(bedrock, training, "--out", str(training)) == 2
     assert (
-        "was not written by this command: choose another file with --out" in capsys.readouterr().err
+        "training.jsonl:1 was not written by this command: delete the line"
+        in capsys.readouterr().err
     )
     assert run(bedrock, training.with_name("none.jsonl")) == 2
     assert "none.jsonl" in capsys.readouterr().err

@@ -20,10 +20,10 @@ from pypdf import PdfReader, PdfWriter
 
 from dataset.__main__ import main
 from dataset.commands import generate
+from dataset.commands.generate import path_beside
 from dataset.generation import session
 from dataset.generation import text_matching as matching
 from dataset.generation.checks import REASONS, KeptPairs, Refusal, read_pairs
-from dataset.generation.journal import path_beside
 from dataset.generation.request import digest
 from dataset.sources import documents
 from dataset.sources.sections import Section
@@ -489,7 +489,7 @@ def test_a_damaged_line_is_named(manual: Path, tmp_path: Path) -> None:
     path_beside(out).write_text("{}\n")
     ran = run(Spy(), out, manual)
     assert ran.status == 2
-    assert f"{path_beside(out)}:1 is not a journal entry" in ran.said
+    assert f"{path_beside(out)}:1 was not written by this command" in ran.said
 
 
 def test_more_pairs_on_a_later_day_are_asked_for_beside_the_first(

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from dataset.schemas import MOST_ORDERED_MESSAGES, STRUCTURAL, documents, schemas
+from dataset.schemas.formats import MOST_ORDERED_MESSAGES, STRUCTURAL, documents, schemas
 from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, Model
 from lambdas.validation import CODES, BytesSource, Options, check, make_record
 from tests.repository import ROOT
