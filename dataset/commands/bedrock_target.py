@@ -1,4 +1,4 @@
-"""Where a command calls Bedrock and at which prices: `--region`, `--env` or the AWS configuration."""
+"""Where a command calls Bedrock and at which prices, by `--region`, `--env` or configuration."""
 
 from __future__ import annotations
 

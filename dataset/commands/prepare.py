@@ -33,7 +33,7 @@ from typing import Any
 
 from dataset.commands.report_text import quantity, report_text
 from dataset.sources.conversations import Entry, ignored_keys, read_entries
-from dataset.sources.formats import (
+from dataset.sources.conversion import (
     SYSTEM_PROMPT,
     Style,
     system_prompts_in_prompts,

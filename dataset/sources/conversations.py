@@ -46,7 +46,7 @@ _SHOWN_PROBLEMS = 10
 class Entry:
     """One record of a source."""
 
-    location: str  # as in `raw.Value`
+    location: str  # as `read_values` gives it
     conversation: Conversation
     id: str | None = None
     topic: str | None = None
@@ -69,11 +69,11 @@ def read_entries(path: Path, keys: Keys = USUAL) -> list[Entry]:
     """
     entries: list[Entry] = []
     problems: list[tuple[str, str]] = []
-    for record in read_values(path):
+    for location, value in read_values(path):
         try:
-            entries.append(_entry(record.location, record.value, keys))
+            entries.append(_entry(location, value, keys))
         except _NotARecord as error:
-            problems.append((record.location, str(error)))
+            problems.append((location, str(error)))
     refuse(problems)
     if not entries:
         raise SourceInvalid(f"{path} has no records")
@@ -141,21 +141,21 @@ def _pair(location: str, value: object, keys: Keys) -> Entry:
 
 
 @dataclass(frozen=True)
-class _Said:
+class _Message:
     path: str
     role: str
     text: str
 
 
 def _conversation(key: str, messages: Sequence[object], system: str | None) -> Conversation:
-    said = [_said(f"{key}[{at}]", message) for at, message in enumerate(messages)]
-    if said and said[0].role.lower() in _SYSTEM_ROLES:
-        own = said.pop(0).text
+    read = [_message(f"{key}[{at}]", message) for at, message in enumerate(messages)]
+    if read and read[0].role.lower() in _SYSTEM_ROLES:
+        own = read.pop(0).text
         if system not in {None, own}:
             raise _NotARecord(f"system and {key}[0] are different system prompts: keep one")
         system = own
-    turns = tuple(Turn(_role(message), message.text) for message in said)
-    for turn, message, expected in zip(turns, said, ROLES * len(said), strict=False):
+    turns = tuple(Turn(_role(message), message.text) for message in read)
+    for turn, message, expected in zip(turns, read, ROLES * len(read), strict=False):
         if turn.role != expected:
             raise _NotARecord(
                 f"{message.path}: the role is {turn.role} where {expected} is expected: user and "
@@ -168,11 +168,11 @@ def _conversation(key: str, messages: Sequence[object], system: str | None) -> C
     return Conversation(system, turns)
 
 
-def _said(path: str, message: object) -> _Said:
+def _message(path: str, message: object) -> _Message:
     if not isinstance(message, dict):
         raise _NotARecord(f"{path} is not an object but {type(message).__name__}")
     role_key, text_key = _key_of(path, message, _ROLE_KEYS), _key_of(path, message, _TEXT_KEYS)
-    return _Said(path, str(message[role_key]), _text(f"{path}.{text_key}", message[text_key]))
+    return _Message(path, str(message[role_key]), _text(f"{path}.{text_key}", message[text_key]))
 
 
 def _key_of(path: str, message: Mapping[str, Any], keys: Sequence[str]) -> str:
@@ -182,13 +182,13 @@ def _key_of(path: str, message: Mapping[str, Any], keys: Sequence[str]) -> str:
     return found
 
 
-def _role(said: _Said) -> Role:
-    if said.role.lower() not in _ROLES:
+def _role(message: _Message) -> Role:
+    if message.role.lower() not in _ROLES:
         raise _NotARecord(
-            f"{said.path}: the role is {said.role!r}: only user, assistant and, at the beginning, "
+            f"{message.path}: the role is {message.role!r}: only user, assistant and, at the beginning, "
             "system can be converted"
         )
-    return _ROLES[said.role.lower()]
+    return _ROLES[message.role.lower()]
 
 
 def _text(path: str, content: object) -> str:

@@ -10,7 +10,6 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,16 +23,8 @@ class SourceInvalid(Exception):
     """A source cannot be used; says which file, which line, why and what to do."""
 
 
-@dataclass(frozen=True)
-class Value:
-    """One value of a file, not yet known to be a record."""
-
-    location: str  # file:line, and which record if a line holds several
-    value: object
-
-
-def read_values(path: Path) -> Iterator[Value]:
-    """Yield a file's values.
+def read_values(path: Path) -> Iterator[tuple[str, object]]:
+    """Yield a file's values, each after its location: file:line, and the record of that line.
 
     Raises
     ------
@@ -48,7 +39,7 @@ def read_values(path: Path) -> Iterator[Value]:
     try:
         for number, (line, value) in enumerate(read(text), start=1):
             record = f", record {number}" if line == last_line else ""
-            yield Value(f"{path}:{line}{record}", value)
+            yield f"{path}:{line}{record}", value
             last_line = line
     except _BrokenAt as error:
         raise SourceInvalid(f"{path}:{error.line}: {error}") from None

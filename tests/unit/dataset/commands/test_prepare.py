@@ -8,7 +8,7 @@ import pytest
 
 from dataset.__main__ import main
 from dataset.commands.prepare import PrepareOptions, prepare
-from dataset.sources.formats import SYSTEM_PROMPT, Style
+from dataset.sources.conversion import SYSTEM_PROMPT, Style
 from dataset.sources.raw import SourceInvalid
 from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, LLAMA_3_1_8B, MODELS, NOVA_MICRO, Model
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dataset.commands.prepare import PrepareOptions, prepare
 from dataset.sources.conversations import Entry, read_entries
-from dataset.sources.formats import Style
+from dataset.sources.conversion import Style
 from dataset.sources.raw import SourceInvalid
 from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, MODELS, NOVA_MICRO, Model
 from lambdas.validation import Turn
