@@ -105,17 +105,14 @@ def load(name: str | None) -> Environment:
     if name is None:
         raise EnvironmentInvalid(f"name an environment: -c env=NAME, one of {_listed(known)}")
     if name not in known:
-        raise EnvironmentInvalid(f"no environment {name!r}{_guess(name, known)}; {_where(known)}")
+        guess = _guess(name, known) or "."
+        raise EnvironmentInvalid(f"no environment {name!r}{guess} Known: {_listed(known)}")
     path = FOLDER / f"{name}.toml"
     return _parse(path, _read(path))
 
 
 def _listed(known: list[str]) -> str:
     return ", ".join(known) or "none (environments/ has no TOML file)"
-
-
-def _where(known: list[str]) -> str:
-    return f"environments/ holds {_listed(known)}"
 
 
 def _guess(name: str, known: list[str]) -> str:

@@ -141,6 +141,8 @@ def _review(options: argparse.Namespace) -> _Review:
 
 def read_tasks(training: Path, model: Model) -> Iterator[Task]:
     """Read every record, or raise InputInvalid before anything is paid for."""
+    if not training.is_file():
+        raise InputInvalid(f"there is no file {training}")
     for number, line in enumerate(training.read_bytes().split(b"\n"), start=1):
         if not line.strip():
             continue

@@ -69,7 +69,7 @@ REASONS = {
     "quote-short": "the quote is too short to prove anything",
     "quote-not-found": "the quote is not in the document",
     "number-not-quoted": "a number of the answer is not in the quote",
-    "not-covered": "says what the document does not say",
+    "not-covered": "the document does not say this",
 }
 
 
@@ -140,7 +140,7 @@ class KeptPairs:
     kept: list[KeptPair] = field(default_factory=list)
 
     def take(self, section: Section, value: object) -> KeptPair | Refusal:
-        """Keep the pair, or say why not."""
+        """Keep the pair, or return the reason not to."""
         try:
             pair = GeneratedPair.model_validate(value)
         except ValidationError as error:

@@ -72,9 +72,9 @@ class PairRequest:
         return _TOKENS_AROUND + _TOKENS_PER_PAIR * self.pairs
 
 
-def build(task: GenerationTask, asked: PairRequest) -> dict[str, Any]:
+def build(task: GenerationTask, request: PairRequest) -> dict[str, Any]:
     """Return the arguments of Converse."""
-    section = asked.section
+    section = request.section
     document = {
         "format": section.format,
         "name": section.name,
@@ -84,24 +84,24 @@ def build(task: GenerationTask, asked: PairRequest) -> dict[str, Any]:
         "modelId": task.model_id,
         "system": [{"text": task.system}],
         "messages": [
-            {"role": "user", "content": [{"document": document}, {"text": _message(task, asked)}]}
+            {"role": "user", "content": [{"document": document}, {"text": _message(task, request)}]}
         ],
         # Nova's guide advises greedy decoding for tools:
         # https://docs.aws.amazon.com/nova/latest/userguide/prompting-tools-function.html,
         # read 2026-11-23.
-        "inferenceConfig": {"maxTokens": asked.max_tokens, "temperature": 0.0},
+        "inferenceConfig": {"maxTokens": request.max_tokens, "temperature": 0.0},
         "toolConfig": {
-            "tools": [{"toolSpec": _tool(asked.pairs)}],
+            "tools": [{"toolSpec": _tool(request.pairs)}],
             "toolChoice": {"tool": {"name": TOOL_NAME}},
         },
     }
 
 
-def worst_case_input(task: GenerationTask, asked: PairRequest) -> int:
+def worst_case_input(task: GenerationTask, request: PairRequest) -> int:
     """Estimate the request's input tokens from above; its output is limited by `max_tokens`."""
-    section = asked.section
+    section = request.section
     shown = section.text if section.format == "pdf" else section.content.decode(errors="replace")
-    said = estimated_tokens([shown, task.system, _message(task, asked)])
+    said = estimated_tokens([shown, task.system, _message(task, request)])
     return said + section.pages * _TOKENS_PER_PAGE + _TOKENS_OF_TOOL
 
 
@@ -116,16 +116,18 @@ def digest(request: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _message(task: GenerationTask, asked: PairRequest) -> str:
+def _message(task: GenerationTask, request: PairRequest) -> str:
     language = task.language or "the language of the document"
-    about = f"Write {asked.pairs} question-answer pairs about the attached document"
-    lines = [f"{about} ({asked.section.label}). Write questions, answers and topics in {language}."]
-    if asked.existing:
+    about = f"Write {request.pairs} question-answer pairs about the attached document"
+    lines = [
+        f"{about} ({request.section.label}). Write questions, answers and topics in {language}."
+    ]
+    if request.existing:
         lines += ["", "These questions exist already. Ask for other things:"]
-        lines += [f"- {question}" for question in asked.existing]
-    if asked.refused:
+        lines += [f"- {question}" for question in request.existing]
+    if request.refused:
         lines += ["", "These of your pairs were refused, for the reason given. Do better:"]
-        lines += [f"- {refusal}" for refusal in asked.refused[-_REFUSED_LISTED:]]
+        lines += [f"- {refusal}" for refusal in request.refused[-_REFUSED_LISTED:]]
     return "\n".join(lines)
 
 

@@ -50,9 +50,9 @@ class Coverage:
     def __init__(self, known: Iterable[str]) -> None:
         self._beginnings = {term[:end] for term in known for end in range(1, len(term) + 1)}
 
-    def share(self, asked: Iterable[str]) -> float:
+    def share(self, wanted: Iterable[str]) -> float:
         """Return the share of the terms that are known; 1 if there are no terms."""
-        found = [_stem(term) in self._beginnings for term in asked]
+        found = [_stem(term) in self._beginnings for term in wanted]
         return sum(found) / len(found) if found else 1.0
 
 

@@ -10,9 +10,9 @@ from dataset.schemas.invisible import INVISIBLE
 from lambdas.validation.formats.conversation import SCHEMA_VERSION
 from lambdas.validation.scan import MAX_ID_CHARACTERS
 
-# A schema has no words for "and so on in turn": the order of roles is written out up to here.
+# A schema cannot say that roles alternate: their order is written out up to here.
 MOST_ORDERED_MESSAGES = 64
-# The codes of what a schema refuses too. `schema-version` is one where it is an error.
+# The codes of findings that a schema makes too; `schema-version` only where it is an error.
 STRUCTURAL = frozenset(
     {
         "content-block",
@@ -52,7 +52,8 @@ def schemas() -> Mapping[str, Schema]:
 def documents() -> dict[str, str]:
     """Return the text of each schema by its file name."""
     return {
-        f"{name}.schema.json": json.dumps(each, indent=2) + "\n" for name, each in schemas().items()
+        f"{name}.schema.json": json.dumps(schema, indent=2) + "\n"
+        for name, schema in schemas().items()
     }
 
 
@@ -206,5 +207,5 @@ def _messages(description: str) -> Schema:
 
 
 def _answered(questions: int) -> Schema:
-    """Say that the last question, if there are so many, has an answer."""
+    """Require an answer to the last question, if there are this many."""
     return {"if": {"minItems": 2 * questions - 1}, "then": {"minItems": 2 * questions}}

@@ -1,9 +1,8 @@
-r"""The characters that show nothing, as a class of a regular expression.
+r"""The invisible characters, as a class of a regular expression.
 
-Patterns of a schema are read by many programs, of which few know Unicode's categories: the ranges
-are written out. Characters beyond U+FFFF stand for themselves, as no escape of theirs is
-understood everywhere. Which characters there are depends on Python's version of Unicode: those that
-came after the oldest one's are listed here.
+Few programs that read a schema know Unicode's categories: the ranges are written out. Characters
+beyond U+FFFF are literal, as no escape for them works everywhere. The characters depend on Python's
+version of Unicode: those added after the oldest one's are listed here.
 """
 
 from __future__ import annotations

@@ -185,8 +185,8 @@ def _key_of(path: str, message: Mapping[str, Any], keys: Sequence[str]) -> str:
 def _role(message: _Message) -> Role:
     if message.role.lower() not in _ROLES:
         raise _NotARecord(
-            f"{message.path}: the role is {message.role!r}: only user, assistant and, at the beginning, "
-            "system can be converted"
+            f"{message.path}: the role is {message.role!r}: only user, assistant and, at the "
+            "beginning, system can be converted"
         )
     return _ROLES[message.role.lower()]
 

@@ -104,7 +104,7 @@ def read_sections(path: Path) -> list[Section]:
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
         formats = ", ".join(sorted(set(FORMATS.values())))
-        raise SourceInvalid(f"{path}: unsupported file type; expected one of {formats}: convert it")
+        raise SourceInvalid(f"{path}: unsupported file type; expected one of {formats}")
     sections = [part for part in _sections(_File.read(path), kind) if _has_text(part.text)]
     if not sections:
         raise SourceInvalid(
