@@ -21,7 +21,7 @@ from local.call_faults import HANG_UP, CallFaults
 from local.clock import SimulatedClock
 from local.controls import controls
 from local.environment import offline_variables, scrubbed
-from local.services import comprehend, quotas
+from local.services import comprehend, service_quotas
 
 if TYPE_CHECKING:
     from local.ministack.invocations import Invocations
@@ -130,21 +130,21 @@ class OfflineAws:
         from local.ministack import (  # noqa: PLC0415  # same
             access,
             apply,
-            bedrock_ports,  # imports MiniStack
+            bedrock_adapter,  # imports MiniStack
         )
 
         self.bedrock = Bedrock(
             clock=self.clock,
-            objects=bedrock_ports.Objects(),
-            events=bedrock_ports.publish,
-            role_assumable=bedrock_ports.role_assumable,
+            objects=bedrock_adapter.Objects(),
+            events=bedrock_adapter.publish,
+            role_assumable=bedrock_adapter.role_assumable,
             scenario=Scenario(),
-            caller=bedrock_ports.caller,
+            caller=bedrock_adapter.caller,
         )
         self.invocations = apply(self.clock, self.bedrock.resource_tags)
         for service in _SERVICES:
             gateway.SERVICE_HANDLERS[service] = self._handler(service)
-        router.SERVICE_PATTERNS["service-quotas"] = {"target_prefixes": [quotas.TARGET]}
+        router.SERVICE_PATTERNS["service-quotas"] = {"target_prefixes": [service_quotas.TARGET]}
         gateway.SERVICE_HANDLERS["service-quotas"] = self._quotas
         router.SERVICE_PATTERNS["comprehend"] = {"target_prefixes": [comprehend.TARGET]}
         gateway.SERVICE_HANDLERS["comprehend"] = self._comprehend
@@ -167,7 +167,7 @@ class OfflineAws:
     ) -> Answer:
         del method, path, query
         action, denied = _targeted(headers, "servicequotas")
-        return denied or quotas.answer(action, body, self.bedrock.scenario)
+        return denied or service_quotas.answer(action, body, self.bedrock.scenario)
 
     async def _comprehend(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: dict[str, Any]
@@ -188,7 +188,7 @@ class OfflineAws:
         from ministack import app as gateway  # noqa: PLC0415  # as above
         from ministack.core.responses import get_account_id, get_region  # noqa: PLC0415  # same
 
-        from local.ministack.bedrock_ports import check_access  # noqa: PLC0415  # imports MiniStack
+        from local.ministack.bedrock_adapter import check_access  # noqa: PLC0415  # imports MiniStack
 
         account, region = get_account_id(), get_region()
         if gateway.AUTH:
@@ -243,7 +243,7 @@ def _targeted(headers: Mapping[str, str], service: str) -> tuple[str, Answer | N
     """Return the action that a JSON request names, and the denial if the caller may not do it."""
     from ministack import app as gateway  # noqa: PLC0415  # only after start()
 
-    from local.ministack.bedrock_ports import check_access  # noqa: PLC0415  # imports MiniStack
+    from local.ministack.bedrock_adapter import check_access  # noqa: PLC0415  # imports MiniStack
 
     action = headers.get("x-amz-target", "").rpartition(".")[2]
     needed = [(f"{service}:{action}", "*", dict[str, Any]())]

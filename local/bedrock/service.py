@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from email.utils import format_datetime
 from typing import Any, Literal
 
-from local.bedrock import access, foundation, trail
+from local.bedrock import cloudtrail, foundation_models, iam_actions
 from local.bedrock.customization import custom_models, jobs
 from local.bedrock.hosting import deployments, throughputs
 from local.bedrock.inference import runtime
@@ -65,11 +65,11 @@ _OPERATIONS: dict[str, Operation] = {
     "DeleteProvisionedModelThroughput": lambda w, _a, _r, q: throughputs.delete(
         w, q["provisionedModelId"]
     ),
-    "GetFoundationModel": lambda w, _a, r, q: foundation.get(w, q["modelIdentifier"], r),
-    "GetFoundationModelAvailability": lambda w, _a, r, q: foundation.availability(
+    "GetFoundationModel": lambda w, _a, r, q: foundation_models.get(w, q["modelIdentifier"], r),
+    "GetFoundationModelAvailability": lambda w, _a, r, q: foundation_models.availability(
         w, q["modelId"], r
     ),
-    "ListFoundationModels": lambda w, _a, r, q: foundation.list_models(w, q, r),
+    "ListFoundationModels": lambda w, _a, r, q: foundation_models.list_models(w, q, r),
     "TagResource": lambda w, _a, _r, q: _tag(w, q),
     "UntagResource": lambda w, _a, _r, q: _untag(w, q),
     "ListTagsForResource": lambda w, _a, _r, q: _tags(w, q),
@@ -219,7 +219,7 @@ class Bedrock:
                 outcome = _OPERATIONS[found.name](self._world, account, region, request)
         except ServiceError as error:
             outcome = error
-        trail.record(
+        cloudtrail.record(
             self._world, account, region, operation=found.name, request=request, outcome=outcome
         )
         if isinstance(outcome, ServiceError):
@@ -239,7 +239,7 @@ class Bedrock:
 
     def authorization(  # noqa: PLR0913, PLR0917  # as above
         self, service: str, method: str, path: str, body: bytes, account: str, region: str
-    ) -> list[access.Check]:
+    ) -> list[iam_actions.Check]:
         """Return the IAM checks that the request needs; none for what will be refused anyway."""
         found = route(service, method, path)
         if found is None:
@@ -249,7 +249,7 @@ class Bedrock:
         except ServiceError:
             return []
         with self._world.lock:
-            return access.needed(self._world, found, request, account, region)
+            return iam_actions.needed(self._world, found, request, account, region)
 
     def resource_tags(self, arn: str) -> dict[str, str] | None:
         return self._world.tags.get(arn)

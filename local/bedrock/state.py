@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from local.bedrock.catalogue import FoundationModel
 from local.bedrock.customization.language_model import Fitted
 from local.bedrock.meter import Meter
-from local.bedrock.models import FoundationModel
 from local.bedrock.scenario import Scenario
 
 Events = Callable[[str, str, str, dict[str, Any], list[str]], None]

@@ -1,4 +1,4 @@
 """`make faults`: everything that may go wrong, one thing at a time, on the deployed machine.
 
-`cases` says what goes wrong, `play` lets it happen and looks at what is left, `table` reports.
+`cases` says what goes wrong, `runner` lets it happen and looks at what is left, `report` renders.
 """

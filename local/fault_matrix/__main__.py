@@ -22,9 +22,9 @@ from typing import IO
 
 from exit_codes import ExitCode
 from local.fault_matrix.cases import Case
-from local.fault_matrix.discover import all_cases
-from local.fault_matrix.play import Played, Target, play
-from local.fault_matrix.table import Row, markdown, totals
+from local.fault_matrix.discovery import all_cases
+from local.fault_matrix.report import Row, markdown, totals
+from local.fault_matrix.runner import Played, Target, play
 from local.rehearsal.deployment import ROOT, bootstrap, deploy, upload_converted
 from local.rehearsal.rehearse import REGION
 from local.server import OfflineAws

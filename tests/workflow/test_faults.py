@@ -6,7 +6,7 @@ import pytest
 
 from local.call_faults import CallFault
 from local.fault_matrix.cases import Case
-from local.fault_matrix.play import Target, play
+from local.fault_matrix.runner import Target, play
 from local.server import OfflineAws
 from operate.deployed import Deployed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from local.bedrock.customization.jobs import base_arn
-from local.bedrock.paging import filtered, page
+from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import Conflict, NotFound
 from local.bedrock.state import CustomModel, World
 

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from local.bedrock.catalogue import USUAL_BATCH, FoundationModel, by_customization_id, status_of
 from local.bedrock.customization import language_model
+from local.bedrock.customization.datasets import DatasetRefused, Pair, read_pairs
 from local.bedrock.customization.language_model import Fitted
-from local.bedrock.customization.records import DatasetRefused, Pair, read_pairs
-from local.bedrock.inference.answers import count_tokens
-from local.bedrock.models import USUAL_BATCH, FoundationModel, by_customization_id, status_of
-from local.bedrock.paging import filtered, page
+from local.bedrock.inference.generation import count_tokens
+from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import Conflict, NotFound, ServiceError, ValidationError
 from local.bedrock.state import CustomModel, Job, World
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.bedrock.paging import filtered, page
+from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import NotFound, ServiceError, ValidationError
 from local.bedrock.state import CustomModel, Deployment, World
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from local.bedrock.catalogue import MODELS, FoundationModel, by_customization_id, status_of
 from local.bedrock.customization.jobs import base_arn
 from local.bedrock.meter import Lease
-from local.bedrock.models import MODELS, FoundationModel, by_customization_id, status_of
-from local.bedrock.paging import filtered, page
+from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import Conflict, NotFound, ServiceError, ValidationError
 from local.bedrock.state import CustomModel, Throughput, World
 

@@ -7,18 +7,24 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from local.bedrock.foundation import shown
+from local.bedrock.catalogue import invocable
+from local.bedrock.foundation_models import shown
 from local.bedrock.hosting import deployments, throughputs
-from local.bedrock.inference.answers import (
+from local.bedrock.inference.document_qa import (
+    answer_from,
+    facts,
+    pairs_wanted,
+    that_fit,
+    tool_input,
+)
+from local.bedrock.inference.documents import Document, read_documents
+from local.bedrock.inference.generation import (
     answer_base,
     answer_tuned,
     count_tokens,
     judge_correctness,
 )
-from local.bedrock.inference.documents import Document, read_documents
-from local.bedrock.inference.reading import answer_from, facts, pairs_wanted, that_fit, tool_input
-from local.bedrock.inference.reviewing import is_review, review
-from local.bedrock.models import invocable
+from local.bedrock.inference.judge import is_review, review
 from local.bedrock.protocol import NotFound, ServiceError, ValidationError
 from local.bedrock.state import CustomModel, World
 

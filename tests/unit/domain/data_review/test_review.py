@@ -25,8 +25,8 @@ from lambdas.domain.models.catalogue import find_model
 from lambdas.domain.run.contracts import ReviewRow
 from lambdas.handlers import plan_review, review_records, summarise_review
 from lambdas.validation import Conversation, Turn, make_record
-from local.bedrock.inference.reviewing import is_review
-from local.bedrock.inference.reviewing import review as offline_review
+from local.bedrock.inference.judge import is_review
+from local.bedrock.inference.judge import review as offline_review
 from tests.factories import NOW, PREFIX, dataset, run
 from tests.fakes import s3 as fakes_s3
 from tests.fakes.bedrock import FakeRuntime, install, question_in, used_tool

@@ -9,7 +9,7 @@ from statistics import fmean
 import pytest
 
 from local.bedrock.customization.language_model import Fitted, Pair, fit
-from local.bedrock.inference.answers import answer_base, answer_tuned, judge_correctness
+from local.bedrock.inference.generation import answer_base, answer_tuned, judge_correctness
 from tests.repository import DATASET
 
 pytestmark = pytest.mark.slow

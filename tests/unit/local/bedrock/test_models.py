@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 
 from lambdas.domain.models import catalogue
 from local.bedrock import Scenario
+from local.bedrock.catalogue import by_customization_id, invocable
 from local.bedrock.customization import language_model
-from local.bedrock.models import by_customization_id, invocable
 from tests.fakes.offline_bedrock import (
     ACCOUNT,
     HAIKU,

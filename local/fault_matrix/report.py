@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from local.call_faults import KINDS
-from local.fault_matrix.play import PROVISIONING_MINUTES
+from local.fault_matrix.runner import PROVISIONING_MINUTES
 
 USD_PER_HOUR = 132.0  # Claude 3 Haiku, one unit: lambdas/domain/cost/prices.toml
 _SHORT = {"SUCCEEDED": "recovered", "FAILED": "failed", "ABORTED": "stopped", "GONE": "gone"}

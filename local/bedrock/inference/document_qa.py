@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local.bedrock.inference.answers import content_stems, count_tokens
 from local.bedrock.inference.documents import Document
+from local.bedrock.inference.generation import content_stems, count_tokens
 
 _LETTERS = range(25, 401)  # of a sentence that stands on its own
 _DENSE_LETTERS = range(12, 201)  # where a character says as much as half a word

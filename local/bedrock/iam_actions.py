@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from local.bedrock.catalogue import by_customization_id, invocable
 from local.bedrock.customization import custom_models, jobs
 from local.bedrock.hosting import deployments, throughputs
-from local.bedrock.models import by_customization_id, invocable
 from local.bedrock.protocol import NotFound, Route
 from local.bedrock.state import CustomModel, Deployment, Job, Throughput, World
 

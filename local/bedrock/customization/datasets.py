@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from local.bedrock.models import FoundationModel
+from local.bedrock.catalogue import FoundationModel
 
 
 @dataclass(frozen=True)

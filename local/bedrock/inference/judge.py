@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from local.bedrock.inference.answers import content_stems
+from local.bedrock.inference.generation import content_stems
 
 CRITERIA = ("correct", "grounded", "clear", "consistent")
 _Opinion = tuple[int, str]  # score and flaw

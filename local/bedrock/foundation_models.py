@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.bedrock.models import MODELS, FoundationModel, by_model_id, status_of
+from local.bedrock.catalogue import MODELS, FoundationModel, by_model_id, status_of
 from local.bedrock.protocol import NotFound
 from local.bedrock.state import World
 

@@ -14,7 +14,7 @@ from local.fault_matrix.cases import (
     stop_cases,
     together_cases,
 )
-from local.fault_matrix.play import Target, play
+from local.fault_matrix.runner import Target, play
 from local.ministack import state_machines
 
 # Between them these make every call that the run, the rule and the reaper make.
