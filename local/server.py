@@ -127,21 +127,17 @@ class OfflineAws:
         from ministack import app as gateway  # noqa: PLC0415  # reads the environment on import
         from ministack.core import router  # noqa: PLC0415  # same
 
-        from local.ministack import (  # noqa: PLC0415  # same
-            access,
-            apply,
-            bedrock_adapter,  # imports MiniStack
-        )
+        from local.ministack import access, bedrock_adapter, patches  # noqa: PLC0415  # same
 
         self.bedrock = Bedrock(
             clock=self.clock,
-            objects=bedrock_adapter.Objects(),
+            objects=bedrock_adapter.S3Objects(),
             events=bedrock_adapter.publish,
             role_assumable=bedrock_adapter.role_assumable,
             scenario=Scenario(),
             caller=bedrock_adapter.caller,
         )
-        self.invocations = apply(self.clock, self.bedrock.resource_tags)
+        self.invocations = patches.apply(self.clock, self.bedrock.resource_tags)
         for service in _SERVICES:
             gateway.SERVICE_HANDLERS[service] = self._handler(service)
         router.SERVICE_PATTERNS["service-quotas"] = {"target_prefixes": [service_quotas.TARGET]}
@@ -188,12 +184,12 @@ class OfflineAws:
         from ministack import app as gateway  # noqa: PLC0415  # as above
         from ministack.core.responses import get_account_id, get_region  # noqa: PLC0415  # same
 
-        from local.ministack.bedrock_adapter import check_access  # noqa: PLC0415  # imports MiniStack
+        from local.ministack.access import denial  # noqa: PLC0415  # same
 
         account, region = get_account_id(), get_region()
         if gateway.AUTH:
             checks = self.bedrock.authorization(service, method, path, body, account, region)
-            denied = check_access(headers, checks or [], service)
+            denied = denial(headers, checks, service)
             if denied:
                 return denied
         answer: Answer = self.bedrock.handle(
@@ -243,11 +239,11 @@ def _targeted(headers: Mapping[str, str], service: str) -> tuple[str, Answer | N
     """Return the action that a JSON request names, and the denial if the caller may not do it."""
     from ministack import app as gateway  # noqa: PLC0415  # only after start()
 
-    from local.ministack.bedrock_adapter import check_access  # noqa: PLC0415  # imports MiniStack
+    from local.ministack.access import denial  # noqa: PLC0415  # same
 
     action = headers.get("x-amz-target", "").rpartition(".")[2]
     needed = [(f"{service}:{action}", "*", dict[str, Any]())]
-    return action, check_access(headers, needed, service) if gateway.AUTH else None
+    return action, denial(headers, needed, service) if gateway.AUTH else None
 
 
 def _free_port() -> int:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
 from ministack import app as gateway
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
+from ministack.core.router import extract_access_key_id
 from ministack.services import lambda_svc, tagging
 from ministack.services import stepfunctions as sfn
 
-from local.ministack import original
+from local.ministack.upstream import original
 
 Scope = dict[str, Any]
 Asgi = Callable[[Scope, Any, Any], Awaitable[None]]
@@ -88,22 +89,23 @@ def _role_allows(role: str, action: str, arn: str) -> bool:
 
 
 def denial(
-    access_key: str, checks: list[tuple[str, str, dict[str, Any]]], service: str
+    headers: Mapping[str, str], checks: list[tuple[str, str, dict[str, Any]]], service: str
 ) -> tuple[int, dict[str, str], bytes] | None:
-    """Check each (action, resource, context keys) of one Bedrock request; None if allowed."""
+    """Return AccessDenied unless the caller may do all of `checks`.
+
+    A check is an action, a resource and its condition keys.
+    """
+    access_key = extract_access_key_id(headers, {}) or ""
     for action, resource, keys in checks:
         denied = iam_evaluator.enforce(
             access_key, action, service, get_region(), resource_arn=resource, service_context=keys
         )
         if denied:
+            code = "AccessDeniedException"
             message = (
                 f"{iam_evaluator.caller_arn()} is not authorized to perform: {action} on "
                 f"resource: {resource} because no identity-based policy allows the {action} action"
             )
-            headers = {
-                "Content-Type": "application/json",
-                "x-amzn-errortype": "AccessDeniedException",
-            }
-            body = {"__type": "AccessDeniedException", "message": message}
-            return 403, headers, json.dumps(body).encode()
+            answered = {"Content-Type": "application/json", "x-amzn-errortype": code}
+            return 403, answered, json.dumps({"__type": code, "message": message}).encode()
     return None

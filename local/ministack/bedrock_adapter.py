@@ -1,21 +1,18 @@
-"""Where our Bedrock meets MiniStack: its objects, its events, its roles, its access checks."""
+"""What our Bedrock needs of MiniStack: objects in S3, events, roles, and who calls."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from ministack.core import iam_evaluator
 from ministack.core.responses import request_scope
-from ministack.core.router import extract_access_key_id
 from ministack.services import eventbridge, iam, s3
 
 from local.environment import ACCOUNT
-from local.ministack import access
 
 
-class Objects:
+class S3Objects:
     """S3 as Bedrock's service role sees it."""
 
     def get(self, bucket: str, key: str) -> bytes | None:
@@ -32,7 +29,7 @@ class Objects:
             return bucket in s3._buckets  # same
 
 
-def publish(  # the shape of an EventBridge entry
+def publish(
     account: str, region: str, detail_type: str, detail: dict[str, Any], resources: list[str]
 ) -> None:
     """Put an event of source aws.bedrock on the default bus, as only AWS can."""
@@ -62,10 +59,3 @@ def caller() -> str:
     """Return the ARN of who made the request; the account's root where IAM is not enforced."""
     arn: str = iam_evaluator.caller_arn()
     return arn
-
-
-def check_access(
-    headers: Mapping[str, str], checks: list[tuple[str, str, dict[str, Any]]], service: str
-) -> tuple[int, dict[str, str], bytes] | None:
-    """Return AccessDenied where the caller may not do all of `checks`."""
-    return access.denial(extract_access_key_id(headers, {}) or "", checks, service)

@@ -13,7 +13,7 @@ from typing import Any
 from ministack.services import budgets
 from ministack.services.cloudformation import provisioners
 
-from local.ministack import original
+from local.ministack.upstream import original
 
 _TYPE = "AWS::Budgets::Budget"
 _MOST_NOTIFICATIONS = 5

@@ -8,7 +8,7 @@ from typing import Any
 from ministack.services import cloudwatch, eventbridge, s3
 from ministack.services.cloudformation import provisioners
 
-from local.ministack import original
+from local.ministack.upstream import original
 
 Made = tuple[str, dict[str, Any]]
 

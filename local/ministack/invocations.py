@@ -15,8 +15,8 @@ from typing import Any
 from ministack.core import lambda_runtime
 
 from local.clock import Process, SimulatedClock
-from local.ministack import original
 from local.ministack.lambda_runtime import replace_in_worker
+from local.ministack.upstream import original
 
 _AFTER_ENVIRONMENT = """    os.environ.update(env)
 """

@@ -14,7 +14,7 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
-from local.ministack import PatchOutdated, original
+from local.ministack.upstream import PatchOutdated, original
 
 _unpacking = threading.Lock()
 _WORKER_ERROR = (

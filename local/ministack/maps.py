@@ -6,13 +6,10 @@ input-output-itemreader.html, -itembatcher.html and -resultwriter.html.
 
 from __future__ import annotations
 
-import contextvars
 import copy
 import json
-import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,11 +18,10 @@ from ministack.services import s3
 from ministack.services import stepfunctions as sfn
 
 from local.clock import SimulatedClock
-from local.ministack import original
-from local.ministack.state_machines import stop_if_ended
+from local.ministack.state_machines import stop_if_ended, together
+from local.ministack.upstream import original
 
 Json = Any  # a state's input, output or definition
-_MOST_AT_ONCE = 40
 
 
 def run_maps_on_the_clock(clock: SimulatedClock) -> None:
@@ -138,37 +134,6 @@ class _Map:
     def _run(self, given: Json, execution: dict[str, Any], ctx: dict[str, Any]) -> Json:
         states, start = self.processor["States"], self.processor["StartAt"]
         return sfn._run_sub_machine(states, start, given, execution, ctx)
-
-
-def together(
-    clock: SimulatedClock,
-    jobs: Sequence[Callable[[], None]],
-    at_once: int,
-    until: Callable[[], bool],
-) -> None:
-    """Run all jobs, so many at once, as threads that hold the clock; begin none once `until`."""
-    left: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-    for job in jobs:
-        left.put(job)
-
-    def work() -> None:
-        try:
-            with clock.handed_over(), suppress(queue.Empty):
-                while not until():
-                    left.get_nowait()()
-        finally:
-            clock.end_computing()
-
-    threads = []
-    for _ in range(min(at_once or _MOST_AT_ONCE, len(jobs))):
-        clock.begin_computing()  # before the thread runs, so that no time is skipped meanwhile
-        run = contextvars.copy_context().run
-        threads.append(threading.Thread(target=run, args=(work,), daemon=True))
-    for thread in threads:
-        thread.start()
-    with clock.paused():
-        for thread in threads:
-            thread.join()
 
 
 def _run_inline(clock: SimulatedClock, map_state: _Map, execution: dict[str, Any]) -> Json:

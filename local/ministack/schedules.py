@@ -11,7 +11,7 @@ from typing import Any
 from ministack.services import eventbridge, scheduler, sns, sqs
 
 from local.clock import SimulatedClock
-from local.ministack import original
+from local.ministack.upstream import original
 
 _NEVER_SECONDS = 10.0**9
 

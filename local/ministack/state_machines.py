@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import contextvars
 import json
+import queue
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from ministack.services import stepfunctions as sfn
 
 from local.clock import SimulatedClock
-from local.ministack import original
+from local.ministack.upstream import original
 
 Json = Any  # a state's input, output or definition
 _current: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar(
     "execution", default=None
 )
 _ENDED_FROM_OUTSIDE = ("ABORTED", "TIMED_OUT")
-
-
+_DELETING = "DELETING"
+_JSONATA_PATIENCE = 30
+_MOST_AT_ONCE = 40  # of a Map without MaxConcurrency
 _watchers: list[Callable[[str, str], None]] = []
 
 
@@ -64,8 +67,7 @@ def any_running() -> bool:
 
 def keep_simulated_time(clock: SimulatedClock) -> None:
     """Take times from the clock, sleep on it, and hold it while an execution is between waits."""
-    original(sfn, "_scaled_sleep")
-    original(sfn, "_sleep_until")
+    _sleep_on(clock)
     start, run = original(sfn, "_start_execution"), original(sfn, "_run_execution")
     add_event = original(sfn, "_add_event")
 
@@ -84,6 +86,22 @@ def keep_simulated_time(clock: SimulatedClock) -> None:
         finally:
             clock.end_computing()
 
+    def add_event_touching(execution: dict[str, Any], kind: str, details: Json = None) -> Any:
+        clock.touch()
+        event = add_event(execution, kind, details)
+        _tell_watchers(execution, details or {})
+        return event
+
+    sfn.now_iso = clock.iso
+    sfn._start_execution = start_holding
+    sfn._run_execution = run_holding
+    sfn._add_event = add_event_touching
+
+
+def _sleep_on(clock: SimulatedClock) -> None:
+    original(sfn, "_scaled_sleep")
+    original(sfn, "_sleep_until")
+
     def sleep(seconds: float) -> None:
         execution = current_execution()
         wake = clock.time() + seconds
@@ -93,18 +111,8 @@ def keep_simulated_time(clock: SimulatedClock) -> None:
     def sleep_until(timestamp: str) -> None:
         sleep(datetime.fromisoformat(timestamp).timestamp() - clock.time())
 
-    def add_event_touching(execution: dict[str, Any], kind: str, details: Json = None) -> Any:
-        clock.touch()
-        event = add_event(execution, kind, details)
-        _tell_watchers(execution, details or {})
-        return event
-
-    sfn.now_iso = clock.iso
     sfn._scaled_sleep = sleep
     sfn._sleep_until = sleep_until
-    sfn._start_execution = start_holding
-    sfn._run_execution = run_holding
-    sfn._add_event = add_event_touching
 
 
 def run_branches_in_their_own_scope(clock: SimulatedClock) -> None:
@@ -120,7 +128,7 @@ def run_branches_in_their_own_scope(clock: SimulatedClock) -> None:
         state: dict[str, Any], raw_input: Json, execution: dict[str, Any], ctx: dict[str, Any]
     ) -> tuple[Json, str | None]:
         effective = sfn._apply_jsonata_arguments(state, raw_input, ctx)
-        results = _join(clock, state["Branches"], effective, execution, ctx)
+        results = _run_branches(clock, state["Branches"], effective, execution, ctx)
         output = sfn._apply_jsonata_output(state, raw_input, ctx, result=results, default=results)
         sfn._apply_state_assign(state, raw_input, ctx, result=results)
         return output, sfn._next_or_end(state)
@@ -129,7 +137,7 @@ def run_branches_in_their_own_scope(clock: SimulatedClock) -> None:
     sfn._run_sub_machine = _run_branch
 
 
-def _join(
+def _run_branches(
     clock: SimulatedClock,
     branches: list[dict[str, Any]],
     effective: Json,
@@ -140,29 +148,48 @@ def _join(
     errors: list[Exception] = []
 
     def run(index: int, branch: dict[str, Any]) -> None:
+        states, start = branch["States"], branch["StartAt"]
         try:
-            with clock.handed_over():
-                results[index] = _run_branch(
-                    branch["States"], branch["StartAt"], effective, execution, ctx
-                )
+            results[index] = _run_branch(states, start, effective, execution, ctx)
         except Exception as error:  # noqa: BLE001  # raised again by the parent
             errors.append(error)
+
+    jobs = [partial(run, *each) for each in enumerate(branches)]
+    together(clock, jobs, len(jobs), lambda: False)
+    if errors:
+        raise errors[0]
+    return results
+
+
+def together(
+    clock: SimulatedClock,
+    jobs: Sequence[Callable[[], None]],
+    at_once: int,
+    until: Callable[[], bool],
+) -> None:
+    """Run the jobs in `at_once` threads that hold the clock; start none once `until` is true."""
+    left: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+    for job in jobs:
+        left.put(job)
+
+    def work() -> None:
+        try:
+            with clock.handed_over(), suppress(queue.Empty):
+                while not until():
+                    left.get_nowait()()
         finally:
             clock.end_computing()
 
     threads = []
-    for index, branch in enumerate(branches):
+    for _ in range(min(at_once or _MOST_AT_ONCE, len(jobs))):
         clock.begin_computing()  # before the thread runs, so that no time is skipped meanwhile
-        context = contextvars.copy_context()
-        threads.append(threading.Thread(target=context.run, args=(run, index, branch), daemon=True))
+        run = contextvars.copy_context().run
+        threads.append(threading.Thread(target=run, args=(work,), daemon=True))
     for thread in threads:
         thread.start()
     with clock.paused():
         for thread in threads:
             thread.join()
-    if errors:
-        raise errors[0]
-    return results
 
 
 def _run_branch(
@@ -226,12 +253,9 @@ def give_expressions_time() -> None:
     compile_ = original(sfn.jsonata.Jsonata, "jsonata")
 
     def patient(expression: str, timeout: int | None = None) -> Any:
-        return compile_(expression, timeout=timeout and timeout * _PATIENCE)
+        return compile_(expression, timeout=timeout and timeout * _JSONATA_PATIENCE)
 
     sfn.jsonata.Jsonata.jsonata = staticmethod(patient)
-
-
-_PATIENCE = 30
 
 
 def evaluate_the_output_of_succeed() -> None:
@@ -336,9 +360,6 @@ def delete_a_machine_once_nothing_runs() -> None:
     sfn._list_executions = _if_it_exists(original(sfn, "_list_executions"))
     for name in ("_start_execution", "_update_state_machine"):
         setattr(sfn, name, _unless_deleting(original(sfn, name)))
-
-
-_DELETING = "DELETING"
 
 
 def _is_deleted(machine: str | None) -> bool:

@@ -15,8 +15,8 @@ from ministack.core import iam_actions
 from ministack.services import stepfunctions as sfn
 
 from local.clock import SimulatedClock
-from local.ministack import original
 from local.ministack.state_machines import current_execution, stop_if_ended
+from local.ministack.upstream import original
 
 Json = Any  # a state's input, output or definition
 Answer = tuple[int, dict[str, str], bytes]

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from local.call_faults import Call, CallFault, CallFaults
 from local.environment import ACCOUNT
-from local.ministack import PatchOutdated, original
+from local.ministack.upstream import PatchOutdated, original
 from local.rehearsal.rehearse import REGION
 from local.server import OfflineAws
 
