@@ -12,19 +12,31 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from local.bedrock import Scenario
+from local.bedrock import Bedrock, Scenario
+from local.clock import SimulatedClock
 
 if TYPE_CHECKING:
-    from local.server import OfflineAws
+    from local.ministack.invocations import Invocations
 
 Scope = dict[str, Any]
 Asgi = Callable[[Scope, Any, Any], Awaitable[None]]
 _PREFIX = "/_offline/"
 
 
-def controls(app: Asgi, offline: OfflineAws) -> Asgi:
+class Controlled(Protocol):
+    """The offline AWS, as far as these routes act on it."""
+
+    clock: SimulatedClock
+    bedrock: Bedrock
+    invocations: Invocations
+    redeploy: Callable[[], None]
+
+    def reset(self) -> None: ...
+
+
+def controls(app: Asgi, offline: Controlled) -> Asgi:
     """Answer the routes of this module, and pass every other request to `app`."""
 
     async def route(scope: Scope, receive: Any, send: Any) -> None:  # noqa: ANN401  # ASGI's own
@@ -43,10 +55,9 @@ def controls(app: Asgi, offline: OfflineAws) -> Asgi:
     return route
 
 
-def _act(offline: OfflineAws, method: str, route: str, body: bytes) -> dict[str, Any] | None:
+def _act(offline: Controlled, method: str, route: str, body: bytes) -> dict[str, Any] | None:
     if (method, route) == ("GET", "bedrock"):
-        snapshot: dict[str, Any] = offline.bedrock.snapshot()
-        return snapshot
+        return offline.bedrock.snapshot()
     if (method, route) == ("PUT", "scenario"):
         offline.bedrock.scenario = Scenario.from_json(body.decode())
         return {}

@@ -33,7 +33,6 @@ from local.bedrock.state import (
     World,
 )
 
-_ROOT = "arn:aws:iam::000000000000:root"
 _log = logging.getLogger(__name__)
 Request = dict[str, Any]
 Operation = Callable[[World, str, str, Request], Request]
@@ -130,22 +129,20 @@ def _known(service: str, method: str, path: str) -> Route:
 class Bedrock:
     """The offline Bedrock; see the package's docstring."""
 
-    def __init__(  # noqa: PLR0913  # the ports to the rest of the offline AWS
+    def __init__(
         self,
         *,
         clock: Clock,
         objects: Objects,
         events: Events,
         role_assumable: Callable[[str], bool],
-        scenario: Scenario | None = None,
-        caller: Callable[[], str] = lambda: _ROOT,
+        caller: Callable[[], str],
     ) -> None:
         self._world = World(
             clock=clock,
             objects=objects,
             events=events,
             role_assumable=role_assumable,
-            scenario=scenario or Scenario(),
             caller=caller,
         )
 
@@ -166,7 +163,6 @@ class Bedrock:
         region: str,
         method: str,
         path: str,
-        headers: Mapping[str, str],
         query: Mapping[str, list[str]],
         body: bytes,
     ) -> Answer:
@@ -174,7 +170,6 @@ class Bedrock:
 
         The answer's Date is the simulated time at which the request was done.
         """
-        del headers
         status, answered, content = self._answer(
             service, account, region, method, path, query, body
         )

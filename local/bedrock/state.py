@@ -129,18 +129,18 @@ class Deployment:
 class World:
     """All state of one offline Bedrock; `lock` guards it."""
 
-    def __init__(  # noqa: PLR0913  # the ports to the rest of the offline AWS
+    def __init__(
         self,
         *,
         clock: Clock,
         objects: Objects,
         events: Events,
         role_assumable: Callable[[str], bool],
-        scenario: Scenario,
         caller: Callable[[], str],
     ) -> None:
         self.clock, self.objects, self.events = clock, objects, events
-        self.role_assumable, self.scenario, self.caller = role_assumable, scenario, caller
+        self.role_assumable, self.caller = role_assumable, caller
+        self.scenario = Scenario()
         self.lock = threading.RLock()
         self.clear()
 

@@ -60,6 +60,13 @@ def entered(arn: str) -> list[str]:
     return [details["name"] for details in found if details]
 
 
+def abort_all() -> None:
+    """Let the threads of every running execution end at their next step."""
+    for execution in list(sfn._executions._data.values()):
+        if execution["status"] == "RUNNING":
+            execution["status"] = "ABORTED"
+
+
 def any_running() -> bool:
     """Tell whether any execution, of any machine, has not ended."""
     return any(each["status"] == "RUNNING" for each in list(sfn._executions._data.values()))

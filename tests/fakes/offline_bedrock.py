@@ -84,8 +84,9 @@ class Account:
             objects=self.objects,
             events=lambda *event: self.events.append(event),
             role_assumable=lambda arn: arn == ROLE,
-            scenario=scenario,
+            caller=lambda: f"arn:aws:iam::{ACCOUNT}:root",
         )
+        self.bedrock.scenario = scenario or Scenario()
         self.control: Any = self._client("bedrock")
         self.runtime: Any = self._client("bedrock-runtime")
 
@@ -107,7 +108,6 @@ class Account:
                 self.region,
                 request.method,
                 url.path,
-                {},
                 parse_qs(url.query),
                 body.encode() if isinstance(body, str) else bytes(body),
             )

@@ -1,0 +1,129 @@
+"""Our own services in MiniStack's gateway, and what they need of the services beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ministack import app
+from ministack.core import iam_evaluator, lambda_runtime, router
+from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.services import eventbridge, iam, s3
+
+from local.bedrock import Bedrock
+from local.environment import ACCOUNT
+from local.ministack.access import denial
+from local.services import comprehend, service_quotas
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+def register(bedrock: Bedrock) -> None:
+    """Serve Bedrock, Service Quotas and Comprehend, each with its IAM checks."""
+    for api in ("bedrock", "bedrock-runtime"):
+        app.SERVICE_HANDLERS[api] = _bedrock_handler(bedrock, api)
+
+    def quotas(action: str, body: bytes) -> Answer:
+        return service_quotas.answer(action, body, bedrock.scenario)
+
+    _register_json("service-quotas", service_quotas.TARGET, quotas)
+    _register_json("comprehend", comprehend.TARGET, comprehend.answer)
+
+
+def enforce_iam(*, on: bool) -> None:
+    """Check signatures and the roles of functions and machines from now on, or do not."""
+    app.AUTH = on
+    lambda_runtime.reset()  # running functions hold the credentials of before
+
+
+def after_reset(act: Callable[[], None]) -> None:
+    """Call `act` whenever MiniStack forgets everything."""
+    reset = app._reset_all_state
+
+    def reset_all() -> None:
+        reset()
+        act()
+
+    app._reset_all_state = reset_all  # its endpoint calls it by this name
+
+
+def _bedrock_handler(bedrock: Bedrock, api: str) -> Any:
+    def answer(method: str, path: str, headers: Any, body: bytes, query: Any) -> Answer:
+        account, region = get_account_id(), get_region()
+        if app.AUTH:
+            checks = bedrock.authorization(api, method, path, body, account, region)
+            if denied := denial(headers, checks, api):
+                return denied
+        return bedrock.handle(api, account, region, method, path, _lists(query), body)
+
+    async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Answer:
+        return await asyncio.to_thread(answer, method, path, headers, body or b"", query)
+
+    return handle
+
+
+def _lists(query: dict[str, Any]) -> dict[str, list[str]]:
+    return {k: v if isinstance(v, list) else [str(v)] for k, v in query.items()}
+
+
+def _register_json(service: str, target: str, answer: Callable[[str, bytes], Answer]) -> None:
+    prefix = service.replace("-", "")  # of its IAM actions
+
+    async def handle(_method: str, _path: str, headers: Any, body: bytes, _query: Any) -> Answer:
+        action = headers.get("x-amz-target", "").rpartition(".")[2]
+        checks = [(f"{prefix}:{action}", "*", dict[str, Any]())] if app.AUTH else []
+        return denial(headers, checks, prefix) or answer(action, body)
+
+    router.SERVICE_PATTERNS[service] = {"target_prefixes": [target]}
+    app.SERVICE_HANDLERS[service] = handle
+
+
+class S3Objects:
+    """S3 as Bedrock's service role sees it."""
+
+    def get(self, bucket: str, key: str) -> bytes | None:
+        with request_scope(ACCOUNT, "us-east-1"):
+            body: bytes | None = s3._get_object_data(bucket, key)  # no public way
+            return bytes(body) if body is not None else None
+
+    def put(self, bucket: str, key: str, body: bytes) -> None:
+        with request_scope(ACCOUNT, "us-east-1"):
+            s3._put_object(bucket, key, body, {})  # same
+
+    def bucket_exists(self, bucket: str) -> bool:
+        with request_scope(ACCOUNT, "us-east-1"):
+            return bucket in s3._buckets  # same
+
+
+def publish(
+    account: str, region: str, detail_type: str, detail: dict[str, Any], resources: list[str]
+) -> None:
+    """Put an event of source aws.bedrock on the default bus, as only AWS can."""
+    entry = {
+        "Source": "aws.bedrock",
+        "DetailType": detail_type,
+        "Detail": json.dumps(detail),
+        "Resources": resources,
+    }
+    with request_scope(account, region):
+        eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)  # same
+
+
+def role_assumable(role_arn: str) -> bool:
+    """Tell whether the role exists and trusts Bedrock."""
+    with request_scope(ACCOUNT, "us-east-1"):
+        role = iam._roles.get(role_arn.rsplit("/", 1)[-1])  # same
+    if role is None or role.get("Arn") != role_arn:
+        return False
+    document = role.get("AssumeRolePolicyDocument", {})
+    return "bedrock.amazonaws.com" in (
+        document if isinstance(document, str) else json.dumps(document)
+    )
+
+
+def caller() -> str:
+    """Return the ARN of who made the request; the account's root where IAM is not enforced."""
+    arn: str = iam_evaluator.caller_arn()
+    return arn
