@@ -105,10 +105,6 @@ class CallFaults:
         """How many calls were spoilt since `set`."""
         return self._fired.total()
 
-    def fired_by(self, fault: CallFault) -> int:
-        """How many calls `fault` spoilt since `set`."""
-        return self._fired[fault]
-
     def around(self, app: Asgi) -> Asgi:
         """Stand in front of `app`, which serves the calls."""
 

@@ -84,10 +84,6 @@ class SimulatedClock:
         return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     @property
-    def skipped_seconds(self) -> float:
-        return self._skipped
-
-    @property
     def is_computing(self) -> bool:
         return self._computing > 0
 

@@ -1,4 +1,4 @@
-"""The foundation models of the offline account, with the dates of their lives.
+"""The foundation models of the offline account, with their lifecycle dates, limits and prices.
 
 Sources, read 2026-11-23: Bedrock user guide, model-lifecycle-legacy.html, custom-models-hp.html,
 custom-model-fine-tuning.html, model-customization-prepare.html, prov-thru-supported.html,
@@ -18,8 +18,8 @@ RecordFormat = Literal["claude-messages", "converse", "prompt-completion"]
 
 
 @dataclass(frozen=True)
-class FoundationModel:
-    """One model: what it is called, what can be done with it where, and what it costs."""
+class ModelSpec:
+    """A foundation model: its identifiers, regions, limits and prices."""
 
     key: str
     name: str
@@ -43,9 +43,10 @@ class FoundationModel:
     usd_per_unit_hour: float | None = None
     usd_per_1k_training_tokens: float | None = None
 
-    @property
-    def tunable(self) -> bool:
-        return self.customization_id is not None
+    def arn(self, region: str) -> str:
+        return (
+            f"arn:aws:bedrock:{region}::foundation-model/{self.customization_id or self.model_id}"
+        )
 
 
 def _day(text: str) -> datetime:
@@ -54,8 +55,8 @@ def _day(text: str) -> datetime:
 
 def _nova(
     key: str, name: str, model_id: str, context: str, training: float | None = None
-) -> FoundationModel:
-    return FoundationModel(
+) -> ModelSpec:
+    return ModelSpec(
         key=key,
         name=name,
         provider="Amazon",
@@ -74,8 +75,8 @@ def _nova(
     )
 
 
-def _llama(key: str, name: str, model_id: str, training: float | None) -> FoundationModel:
-    return FoundationModel(
+def _llama(key: str, name: str, model_id: str, training: float | None) -> ModelSpec:
+    return ModelSpec(
         key=key,
         name=name,
         provider="Meta",
@@ -99,7 +100,7 @@ def _llama(key: str, name: str, model_id: str, training: float | None) -> Founda
 
 
 MODELS = (
-    FoundationModel(
+    ModelSpec(
         key="claude-3-haiku",
         name="Claude 3 Haiku",
         provider="Anthropic",
@@ -136,7 +137,7 @@ MODELS = (
         has_deployments=True,
         record_format="converse",
     ),
-    FoundationModel(
+    ModelSpec(
         key="claude-haiku-4-5",
         name="Claude Haiku 4.5",
         provider="Anthropic",
@@ -146,27 +147,27 @@ MODELS = (
 _PROFILES = ("us.", "eu.", "apac.", "global.")
 
 
-def by_customization_id(identifier: str) -> FoundationModel | None:
+def by_customization_id(identifier: str) -> ModelSpec | None:
     identifier = identifier.rpartition("foundation-model/")[2]
-    return next((each for each in MODELS if each.customization_id == identifier), None)
+    return next((model for model in MODELS if model.customization_id == identifier), None)
 
 
-def by_model_id(identifier: str) -> FoundationModel | None:
+def by_model_id(identifier: str) -> ModelSpec | None:
     """Find by an id with or without context length, or by its ARN."""
     identifier = identifier.rpartition("foundation-model/")[2]
     return next((m for m in MODELS if identifier in (m.model_id, m.customization_id)), None)
 
 
-def invocable(identifier: str) -> FoundationModel | None:
+def invocable(identifier: str) -> ModelSpec | None:
     """Find by an inference id: a bare id, an inference profile, or the ARN of either."""
     bare = identifier.rpartition("/")[2]
     for prefix in _PROFILES:
         bare = bare.removeprefix(prefix)
-    return next((each for each in MODELS if each.model_id == bare), None)
+    return next((model for model in MODELS if model.model_id == bare), None)
 
 
-def status_of(model: FoundationModel, now: datetime, forced_legacy: tuple[str, ...]) -> str:
-    """Return ACTIVE, LEGACY or EOL; the last is no status of AWS's, the model is just gone."""
+def status_of(model: ModelSpec, now: datetime, forced_legacy: tuple[str, ...]) -> str:
+    """Return ACTIVE, LEGACY or EOL (no status of AWS: it stops listing the model)."""
     if model.end_of_life and now >= model.end_of_life:
         return "EOL"
     if model.key in forced_legacy or (model.legacy and now >= model.legacy):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.bedrock.catalogue import MODELS, FoundationModel, by_model_id, status_of
+from local.bedrock.catalogue import MODELS, ModelSpec, by_model_id, status_of
 from local.bedrock.protocol import NotFound
 from local.bedrock.state import World
 
 
-def shown(world: World, model: FoundationModel) -> bool:
+def shown(world: World, model: ModelSpec) -> bool:
     gone = status_of(model, world.now(), ()) == "EOL"
     return not gone or (model.key == "claude-3-haiku" and world.scenario.haiku_arrangement)
 
 
-def _details(world: World, model: FoundationModel, model_id: str, region: str) -> dict[str, Any]:
+def _details(world: World, model: ModelSpec, model_id: str, region: str) -> dict[str, Any]:
     status = status_of(model, world.now(), world.scenario.legacy_models)
     tunable = model_id == model.customization_id and region in model.regions
     return {
@@ -35,7 +35,7 @@ def _details(world: World, model: FoundationModel, model_id: str, region: str) -
     }
 
 
-def _inference_types(model: FoundationModel, *, tunable: bool) -> list[str]:
+def _inference_types(model: ModelSpec, *, tunable: bool) -> list[str]:
     if not tunable:
         return ["ON_DEMAND"]
     return ["PROVISIONED"] if model.has_throughput else []

@@ -13,10 +13,16 @@ from local.bedrock.catalogue import by_customization_id, invocable
 from local.bedrock.customization import custom_models, jobs
 from local.bedrock.hosting import deployments, throughputs
 from local.bedrock.protocol import NotFound, Route
-from local.bedrock.state import CustomModel, Deployment, Job, Throughput, World
+from local.bedrock.state import (
+    CustomizationJob,
+    CustomModel,
+    Deployment,
+    ProvisionedThroughput,
+    World,
+)
 
 Check = tuple[str, str, dict[str, Any]]  # action, resource, condition keys
-_Owned = Job | Throughput | CustomModel | Deployment
+_Owned = CustomizationJob | ProvisionedThroughput | CustomModel | Deployment
 _KINDS: tuple[tuple[str, str, Callable[[World, str], _Owned]], ...] = (
     ("CustomizationJob", "model-customization-job", jobs.find),
     ("ProvisionedModel", "provisioned-model", throughputs.find),

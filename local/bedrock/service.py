@@ -28,8 +28,8 @@ from local.bedrock.state import (
     CustomModel,
     Deployment,
     Events,
-    Objects,
-    Throughput,
+    ObjectStore,
+    ProvisionedThroughput,
     World,
 )
 
@@ -133,7 +133,7 @@ class Bedrock:
         self,
         *,
         clock: Clock,
-        objects: Objects,
+        objects: ObjectStore,
         events: Events,
         role_assumable: Callable[[str], bool],
         caller: Callable[[], str],
@@ -322,7 +322,7 @@ class Bedrock:
                 "meter": world.meter.bill(world.clock.time()),
             }
 
-    def _listed(self, each: CustomModel | Throughput | Deployment) -> dict[str, Any]:
+    def _listed(self, each: CustomModel | ProvisionedThroughput | Deployment) -> dict[str, Any]:
         return {"arn": each.arn, "name": each.name, "tags": self._world.tags.get(each.arn)}
 
     def reset(self) -> None:

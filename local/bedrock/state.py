@@ -9,12 +9,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from local.bedrock.catalogue import FoundationModel
+from local.bedrock.catalogue import ModelSpec
 from local.bedrock.customization.language_model import Fitted
 from local.bedrock.meter import Meter
 from local.bedrock.scenario import Scenario
 
+# account, region, detail type, detail, resources
 Events = Callable[[str, str, str, dict[str, Any], list[str]], None]
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
 
 
 class Clock(Protocol):
@@ -27,7 +33,7 @@ class Clock(Protocol):
         """Run `act` when the time reaches `when`."""
 
 
-class Objects(Protocol):
+class ObjectStore(Protocol):
     """S3, as Bedrock's service role sees it."""
 
     def get(self, bucket: str, key: str) -> bytes | None: ...
@@ -38,7 +44,7 @@ class Objects(Protocol):
 
 
 @dataclass
-class Phase:
+class JobPhase:
     """One of the job's statusDetails."""
 
     status: str = "NotStarted"
@@ -47,12 +53,12 @@ class Phase:
 
 
 @dataclass
-class Job:
+class CustomizationJob:
     """One customization job."""
 
     arn: str
     request: dict[str, Any]
-    base: FoundationModel
+    base: ModelSpec
     account: str
     region: str
     created: datetime
@@ -63,9 +69,9 @@ class Job:
     model_arn: str | None = None
     training_loss: float | None = None
     validation_loss: float | None = None
-    phases: dict[str, Phase] = field(
+    phases: dict[str, JobPhase] = field(
         default_factory=lambda: {
-            name: Phase() for name in ("validation", "dataProcessing", "training")
+            name: JobPhase() for name in ("validation", "dataProcessing", "training")
         }
     )
 
@@ -80,18 +86,18 @@ class CustomModel:
 
     arn: str
     name: str
-    job: Job
+    job: CustomizationJob
     fitted: Fitted
     created: datetime
 
 
 @dataclass
-class Throughput:
+class ProvisionedThroughput:
     """One provisioned throughput."""
 
     arn: str
     request: dict[str, Any]
-    base: FoundationModel
+    base: ModelSpec
     model_arn: str
     custom: CustomModel | None
     created: datetime
@@ -133,7 +139,7 @@ class World:
         self,
         *,
         clock: Clock,
-        objects: Objects,
+        objects: ObjectStore,
         events: Events,
         role_assumable: Callable[[str], bool],
         caller: Callable[[], str],
@@ -145,14 +151,18 @@ class World:
         self.clear()
 
     def clear(self) -> None:
-        self.jobs: dict[str, Job] = {}
+        self.jobs: dict[str, CustomizationJob] = {}
         self.models: dict[str, CustomModel] = {}
-        self.throughputs: dict[str, Throughput] = {}
+        self.throughputs: dict[str, ProvisionedThroughput] = {}
         self.deployments: dict[str, Deployment] = {}
         self.tags: dict[str, dict[str, str]] = {}
         self.tokens: dict[tuple[str, str], str] = {}  # (operation, client token) -> ARN
         self.calls: dict[int, int] = {}  # fault -> matching calls so far
         self.meter = Meter()
+
+    def read(self, uri: str) -> bytes | None:
+        """Return the object at an S3 URI, or None where there is none."""
+        return self.objects.get(*split_uri(uri))
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.clock.time(), UTC)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.bedrock.customization.jobs import base_arn
 from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import Conflict, NotFound
 from local.bedrock.state import CustomModel, World
@@ -48,7 +47,7 @@ def _described(model: CustomModel) -> dict[str, Any]:
 
 
 def _base_arn(model: CustomModel) -> str:
-    return base_arn(model.job.base, model.job.region)
+    return model.job.base.arn(model.job.region)
 
 
 def list_models(world: World, request: dict[str, Any]) -> dict[str, Any]:

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
-from local.bedrock.catalogue import FoundationModel
-
-
-@dataclass(frozen=True)
-class Pair:
-    """What a record teaches: the text of the user's turns, and the assistant's last one."""
-
-    prompt: str
-    completion: str
-    system: str
+from local.bedrock.catalogue import ModelSpec
+from local.bedrock.customization.language_model import TrainingPair
 
 
 class DatasetRefused(Exception):
     """The job fails with this message."""
 
 
-def read_pairs(body: bytes, model: FoundationModel, what: str, most: int) -> list[Pair]:
+def read_pairs(body: bytes, model: ModelSpec, what: str, most: int) -> list[TrainingPair]:
     """Parse a JSONL file in the model's format."""
     pairs = []
     for number, line in enumerate(body.decode("utf-8", "strict").split("\n"), 1):
@@ -33,7 +24,7 @@ def read_pairs(body: bytes, model: FoundationModel, what: str, most: int) -> lis
     return pairs
 
 
-def _pair(line: str, model: FoundationModel, where: str) -> Pair:
+def _pair(line: str, model: ModelSpec, where: str) -> TrainingPair:
     read = _of_prompt if model.record_format == "prompt-completion" else _of_messages
     try:
         roles, texts, system = read(json.loads(line), model)
@@ -43,21 +34,19 @@ def _pair(line: str, model: FoundationModel, where: str) -> Pair:
         raise DatasetRefused(f"{where}: roles must alternate from user to assistant")
     if not all(text.strip() for text in texts):
         raise DatasetRefused(f"{where}: a message is empty")
-    pair = Pair("\n".join(texts[:-1:2]), texts[-1], system)
+    pair = TrainingPair("\n".join(texts[:-1:2]), texts[-1], system)
     for word in model.refused_words:
         if word in pair.prompt or word in pair.system:
             raise DatasetRefused(f"{where}: {word} is reserved by {model.name}")
     return pair
 
 
-def _of_prompt(record: dict[str, Any], _: FoundationModel) -> tuple[list[str], list[str], str]:
+def _of_prompt(record: dict[str, Any], _: ModelSpec) -> tuple[list[str], list[str], str]:
     texts = [_string(record["prompt"]), _string(record["completion"])]
     return ["user", "assistant"], texts, ""
 
 
-def _of_messages(
-    record: dict[str, Any], model: FoundationModel
-) -> tuple[list[str], list[str], str]:
+def _of_messages(record: dict[str, Any], model: ModelSpec) -> tuple[list[str], list[str], str]:
     text = _blocks if model.record_format == "converse" else _string
     messages = record["messages"]
     system = text(record["system"]) if "system" in record else ""

@@ -9,16 +9,17 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from local.bedrock.catalogue import USUAL_BATCH, FoundationModel, by_customization_id, status_of
+from local.bedrock.catalogue import USUAL_BATCH, ModelSpec, by_customization_id, status_of
 from local.bedrock.customization import language_model
-from local.bedrock.customization.datasets import DatasetRefused, Pair, read_pairs
-from local.bedrock.customization.language_model import Fitted
-from local.bedrock.inference.generation import count_tokens
+from local.bedrock.customization.datasets import DatasetRefused, read_pairs
+from local.bedrock.customization.language_model import Fitted, TrainingPair
+from local.bedrock.foundation_models import shown
 from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import Conflict, NotFound, ServiceError, ValidationError
-from local.bedrock.state import CustomModel, Job, World
+from local.bedrock.state import CustomizationJob, CustomModel, World, split_uri
+from local.bedrock.tokenization import count_tokens
 
-# The report: about 2 h of training for 85 records and 7 epochs. Field reports: data check 3 min.
+# Field reports: about 2 h of training for 85 records and 7 epochs, 3 min of data validation.
 VALIDATION_MINUTES = 3.0
 PROCESSING_MINUTES = 6.0
 TRAINING_BASE_MINUTES = 75.0
@@ -37,7 +38,7 @@ def create(world: World, account: str, region: str, request: dict[str, Any]) -> 
     return {"jobArn": job.arn}
 
 
-def _check(world: World, region: str, request: dict[str, Any]) -> FoundationModel:
+def _check(world: World, region: str, request: dict[str, Any]) -> ModelSpec:
     base = _base(world, region, request["baseModelIdentifier"])
     if any(job.name == request["jobName"] for job in world.jobs.values()):
         raise Conflict(f"The provided job name is currently in use: {request['jobName']}")
@@ -57,24 +58,18 @@ def _check(world: World, region: str, request: dict[str, Any]) -> FoundationMode
     return base
 
 
-def _base(world: World, region: str, identifier: str) -> FoundationModel:
+def _base(world: World, region: str, identifier: str) -> ModelSpec:
     base = by_customization_id(identifier)
-    if base is None or region not in base.regions or _gone(world, base):
+    if base is None or region not in base.regions or not shown(world, base):
         raise ValidationError(f"The provided model identifier is invalid: {identifier}")
-    legacy = status_of(base, world.now(), world.scenario.legacy_models) == "LEGACY"
-    if legacy:
+    if status_of(base, world.now(), world.scenario.legacy_models) == "LEGACY":
         raise ValidationError(
             f"{base.name} is a legacy model; new customization jobs are not allowed"
         )
     return base
 
 
-def _gone(world: World, base: FoundationModel) -> bool:
-    gone = status_of(base, world.now(), ()) == "EOL"
-    return gone and not (base.key == "claude-3-haiku" and world.scenario.haiku_arrangement)
-
-
-def _check_hyperparameters(base: FoundationModel, given: dict[str, str]) -> None:
+def _check_hyperparameters(base: ModelSpec, given: dict[str, str]) -> None:
     for name, text in given.items():
         if name not in base.ranges:
             raise ValidationError(f"The hyperparameter {name} is not supported by {base.name}")
@@ -103,36 +98,31 @@ def _validators(request: dict[str, Any]) -> list[dict[str, str]]:
     return validators
 
 
-def split_uri(uri: str) -> tuple[str, str]:
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key
-
-
 def _add(
-    world: World, account: str, region: str, request: dict[str, Any], base: FoundationModel
-) -> Job:
+    world: World, account: str, region: str, request: dict[str, Any], base: ModelSpec
+) -> CustomizationJob:
     identity = world.new_id("job", request["jobName"])
     arn = (
         f"arn:aws:bedrock:{region}:{account}:model-customization-job/"
         f"{base.customization_id}/{identity}"
     )
     now = world.now()
-    job = Job(arn, request, base, account, region, created=now, changed=now)
+    job = CustomizationJob(arn, request, base, account, region, created=now, changed=now)
     world.jobs[arn] = job
     world.tag(arn, request.get("jobTags", []))
     return job
 
 
-def _schedule(world: World, job: Job) -> None:
+def _schedule(world: World, job: CustomizationJob) -> None:
     _begin(world, job, "validation")
     _later(world, job, VALIDATION_MINUTES, lambda: _validate(world, job))
 
 
-def _later(world: World, job: Job, minutes: float, act: Callable[[], None]) -> None:
+def _later(world: World, job: CustomizationJob, minutes: float, act: Callable[[], None]) -> None:
     _at(world, job, world.clock.time() + minutes * 60, act)
 
 
-def _at(world: World, job: Job, when: float, act: Callable[[], None]) -> None:
+def _at(world: World, job: CustomizationJob, when: float, act: Callable[[], None]) -> None:
     def unless_ended() -> None:
         with world.lock:
             if job.status == "InProgress" and world.jobs.get(job.arn) is job:
@@ -141,20 +131,20 @@ def _at(world: World, job: Job, when: float, act: Callable[[], None]) -> None:
     world.clock.call_at(when, unless_ended)
 
 
-def _begin(world: World, job: Job, phase: str) -> None:
+def _begin(world: World, job: CustomizationJob, phase: str) -> None:
     now = world.now()
     details = job.phases[phase]
     details.status, details.began, details.changed = "InProgress", now, now
     job.changed = now
 
 
-def _complete(world: World, job: Job, phase: str) -> None:
+def _complete(world: World, job: CustomizationJob, phase: str) -> None:
     details = job.phases[phase]
     details.status, details.changed = "Completed", world.now()
     job.changed = world.now()
 
 
-def _validate(world: World, job: Job) -> None:
+def _validate(world: World, job: CustomizationJob) -> None:
     try:
         _pairs(world, job)
     except (DatasetRefused, UnicodeDecodeError) as error:
@@ -166,7 +156,7 @@ def _validate(world: World, job: Job) -> None:
     _later(world, job, PROCESSING_MINUTES, lambda: _process(world, job))
 
 
-def _process(world: World, job: Job) -> None:
+def _process(world: World, job: CustomizationJob) -> None:
     _complete(world, job, "dataProcessing")
     if world.scenario.job_outcome == "stuck_not_started":
         return
@@ -177,24 +167,24 @@ def _process(world: World, job: Job) -> None:
         _later(world, job, 3, lambda: _fail_training(world, job))
         return
     training, validation = _pairs(world, job)
-    began = world.clock.time()  # fitting takes real time, which is no part of the job's
+    began = world.clock.time()  # fitting takes real time, which the job does not count
     fitted = _fit(job, training, validation)
     work = len(training) * fitted.epochs * TRAINING_SECONDS_PER_RECORD_EPOCH / 60
     ends = began + (TRAINING_BASE_MINUTES + work) * 60
     _at(world, job, ends, lambda: _finish(world, job, training, fitted))
 
 
-def _fail_training(world: World, job: Job) -> None:
+def _fail_training(world: World, job: CustomizationJob) -> None:
     job.phases["training"].status = "Failed"
     _end(world, job, "Failed", "Encountered an internal error. Retry the job.")
 
 
-def _pairs(world: World, job: Job) -> tuple[list[Pair], list[Pair]]:
+def _pairs(world: World, job: CustomizationJob) -> tuple[list[TrainingPair], list[TrainingPair]]:
     base, request = job.base, job.request
     training = read_pairs(
         _object(world, request["trainingDataConfig"]["s3Uri"]), base, "training", base.max_records
     )
-    validation: list[Pair] = []
+    validation: list[TrainingPair] = []
     for validator in _validators(request):
         body = _object(world, validator["s3Uri"])
         validation += read_pairs(body, base, "validation", base.max_validation_records)
@@ -202,7 +192,7 @@ def _pairs(world: World, job: Job) -> tuple[list[Pair], list[Pair]]:
     return training, validation
 
 
-def _check_counts(base: FoundationModel, training: int, total: int) -> None:
+def _check_counts(base: ModelSpec, training: int, total: int) -> None:
     for what, found, least in (
         ("training data has", training, base.min_records),
         ("training and validation data have", total, base.min_total_records),
@@ -217,20 +207,22 @@ def _check_counts(base: FoundationModel, training: int, total: int) -> None:
 
 
 def _object(world: World, uri: str) -> bytes:
-    body = world.objects.get(*split_uri(uri))
+    body = world.read(uri)
     if body is None:
         raise DatasetRefused(f"{uri} does not exist")
     return body
 
 
-def _fit(job: Job, training: list[Pair], validation: list[Pair]) -> Fitted:
+def _fit(
+    job: CustomizationJob, training: list[TrainingPair], validation: list[TrainingPair]
+) -> Fitted:
     value = _hyperparameters(job)
     stopping = None
     if "earlyStoppingPatience" in value:
         stopping = (value["earlyStoppingThreshold"], int(value["earlyStoppingPatience"]))
     return language_model.fit(
-        [language_model.Pair(each.prompt, each.completion) for each in training],
-        [language_model.Pair(each.prompt, each.completion) for each in validation],
+        training,
+        validation,
         epochs=int(value["epochCount"]),
         batch_size=int(value.get("batchSize", job.base.default_batch)),
         rate=_rate(job.base, value),
@@ -238,7 +230,7 @@ def _fit(job: Job, training: list[Pair], validation: list[Pair]) -> Fitted:
     )
 
 
-def _rate(base: FoundationModel, value: dict[str, float]) -> float:
+def _rate(base: ModelSpec, value: dict[str, float]) -> float:
     """Return the learning rate as a multiple of the model's own default.
 
     A model that learns from single records takes more steps, and smaller ones: with the root of
@@ -250,14 +242,16 @@ def _rate(base: FoundationModel, value: dict[str, float]) -> float:
     return value["learningRate"] / usual * math.sqrt(base.default_batch / USUAL_BATCH)
 
 
-def _hyperparameters(job: Job) -> dict[str, float]:
+def _hyperparameters(job: CustomizationJob) -> dict[str, float]:
     given = job.request.get("hyperParameters", {})
     return {
         name: float(given.get(name, default)) for name, (default, _, _) in job.base.ranges.items()
     }
 
 
-def _finish(world: World, job: Job, training: list[Pair], fitted: Fitted) -> None:
+def _finish(
+    world: World, job: CustomizationJob, training: list[TrainingPair], fitted: Fitted
+) -> None:
     _complete(world, job, "training")
     _write_metrics(world, job, fitted)
     job.training_loss = fitted.training[-1].loss
@@ -271,7 +265,7 @@ def _finish(world: World, job: Job, training: list[Pair], fitted: Fitted) -> Non
     _end(world, job, "Completed", None)
 
 
-def _add_model(world: World, job: Job, fitted: Fitted) -> CustomModel:
+def _add_model(world: World, job: CustomizationJob, fitted: Fitted) -> CustomModel:
     identity = job.arn.rpartition("/")[2]
     arn = (
         f"arn:aws:bedrock:{job.region}:{job.account}:custom-model/"
@@ -283,7 +277,7 @@ def _add_model(world: World, job: Job, fitted: Fitted) -> CustomModel:
     return model
 
 
-def _write_metrics(world: World, job: Job, fitted: Fitted) -> None:
+def _write_metrics(world: World, job: CustomizationJob, fitted: Fitted) -> None:
     bucket, prefix = split_uri(job.request["outputDataConfig"]["s3Uri"])
     folder = f"{prefix.strip('/')}/model-customization-job-{job.arn.rpartition('/')[2]}".lstrip("/")
     world.objects.put(
@@ -299,7 +293,7 @@ def _write_metrics(world: World, job: Job, fitted: Fitted) -> None:
         )
 
 
-def _csv(column: str, steps: tuple[language_model.Step, ...]) -> bytes:
+def _csv(column: str, steps: tuple[language_model.LossPoint, ...]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["step_number", "epoch_number", column])
@@ -307,7 +301,7 @@ def _csv(column: str, steps: tuple[language_model.Step, ...]) -> bytes:
     return text.getvalue().encode()
 
 
-def _end(world: World, job: Job, status: str, failure: str | None) -> None:
+def _end(world: World, job: CustomizationJob, status: str, failure: str | None) -> None:
     job.status, job.failure = status, failure
     job.ended = job.changed = world.now()
     world.events(
@@ -319,7 +313,7 @@ def _end(world: World, job: Job, status: str, failure: str | None) -> None:
     )
 
 
-def _event(job: Job) -> dict[str, Any]:
+def _event(job: CustomizationJob) -> dict[str, Any]:
     request = job.request
     detail = {
         "version": "0.0",
@@ -333,7 +327,7 @@ def _event(job: Job) -> dict[str, Any]:
         "creationTime": _stamp(job.created),
         "lastModifiedTime": _stamp(job.changed),
         "endTime": _stamp(job.ended or job.changed),
-        "baseModelArn": base_arn(job.base, job.region),
+        "baseModelArn": job.base.arn(job.region),
         "hyperParameters": request.get("hyperParameters", {}),
         "trainingDataConfig": request["trainingDataConfig"],
         "outputDataConfig": request["outputDataConfig"],
@@ -347,11 +341,7 @@ def _stamp(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def base_arn(base: FoundationModel, region: str) -> str:
-    return f"arn:aws:bedrock:{region}::foundation-model/{base.customization_id or base.model_id}"
-
-
-def find(world: World, identifier: str) -> Job:
+def find(world: World, identifier: str) -> CustomizationJob:
     for job in world.jobs.values():
         if identifier in (job.arn, job.name, job.arn.rpartition("/")[2]):
             return job
@@ -375,7 +365,7 @@ def get(world: World, identifier: str) -> dict[str, Any]:
         "creationTime": job.created,
         "lastModifiedTime": job.changed,
         "endTime": job.ended,
-        "baseModelArn": base_arn(job.base, job.region),
+        "baseModelArn": job.base.arn(job.region),
         "hyperParameters": {name: f"{value:g}" for name, value in values.items()},
         "trainingDataConfig": request["trainingDataConfig"],
         "validationDataConfig": request.get("validationDataConfig", {"validators": []}),
@@ -389,7 +379,7 @@ def get(world: World, identifier: str) -> dict[str, Any]:
     }
 
 
-def _details(job: Job) -> dict[str, Any]:
+def _details(job: CustomizationJob) -> dict[str, Any]:
     return {
         f"{name}Details": {
             "status": phase.status,
@@ -406,7 +396,7 @@ def list_jobs(world: World, request: dict[str, Any]) -> dict[str, Any]:
         {
             "jobArn": job.arn,
             "jobName": job.name,
-            "baseModelArn": base_arn(job.base, job.region),
+            "baseModelArn": job.base.arn(job.region),
             "status": job.status,
             "statusDetails": _details(job),
             "creationTime": job.created,
@@ -432,7 +422,7 @@ def stop(world: World, identifier: str) -> dict[str, Any]:
     return {}
 
 
-def _stopped(world: World, job: Job) -> None:
+def _stopped(world: World, job: CustomizationJob) -> None:
     with world.lock:
         if job.status == "Stopping":
             for phase in job.phases.values():

@@ -1,4 +1,4 @@
-"""A small language model, really fitted to the uploaded pairs: the source of a job's losses.
+"""A small language model, fitted to the uploaded pairs: the source of a job's losses.
 
 It predicts each word of an answer from the word before it and from the words of the question: a
 log-bilinear model with learnt embeddings, trained with Adam. One more weight learns how much
@@ -34,15 +34,16 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A question and the answer to learn."""
+class TrainingPair:
+    """What a record teaches: the text of the user's turns, and the assistant's last one."""
 
     prompt: str
     completion: str
+    system: str = ""
 
 
 @dataclass(frozen=True)
-class Step:
+class LossPoint:
     """One row of the metrics; steps count from 0, epochs from 1."""
 
     step: int
@@ -57,9 +58,9 @@ class Fitted:
     `fluency` is the share of the first loss that training has removed, from 0 to 1.
     """
 
-    pairs: tuple[Pair, ...]
-    training: tuple[Step, ...]
-    validation: tuple[Step, ...]
+    pairs: tuple[TrainingPair, ...]
+    training: tuple[LossPoint, ...]
+    validation: tuple[LossPoint, ...]
     epochs: int
     fluency: float
 
@@ -74,8 +75,8 @@ class _Example:
 
 
 def fit(  # noqa: PLR0913  # a job's hyperparameters
-    pairs: Sequence[Pair],
-    validation_pairs: Sequence[Pair],
+    pairs: Sequence[TrainingPair],
+    validation_pairs: Sequence[TrainingPair],
     *,
     epochs: int,
     batch_size: int,
@@ -92,8 +93,8 @@ def fit(  # noqa: PLR0913  # a job's hyperparameters
 
 @functools.lru_cache(maxsize=_FITS_KEPT)
 def _fit(  # noqa: PLR0913, PLR0917  # as above
-    pairs: tuple[Pair, ...],
-    validation_pairs: tuple[Pair, ...],
+    pairs: tuple[TrainingPair, ...],
+    validation_pairs: tuple[TrainingPair, ...],
     epochs: int,
     batch_size: int,
     rate: float,
@@ -102,21 +103,21 @@ def _fit(  # noqa: PLR0913, PLR0917  # as above
     words, common = _vocabulary(pairs), _common(pairs)
     examples = [_encode(pair, words, common) for pair in pairs]
     held_out = [_encode(pair, words, common) for pair in validation_pairs]
-    model = _Model(len(words) + 2, _LEARNING_RATE * rate)
-    training: list[Step] = []
-    validation: list[Step] = []
+    model = _LogBilinearModel(len(words) + 2, _LEARNING_RATE * rate)
+    training: list[LossPoint] = []
+    validation: list[LossPoint] = []
     for epoch in range(1, epochs + 1):
         for batch in _batches(examples, batch_size, epoch):
-            training.append(Step(len(training), epoch, model.learn(batch)))
+            training.append(LossPoint(len(training), epoch, model.learn(batch)))
         if held_out:
-            validation.append(Step(len(training), epoch, model.loss(held_out)))
+            validation.append(LossPoint(len(training), epoch, model.loss(held_out)))
             if early_stopping and _flat(validation, *early_stopping):
                 break
     fluency = 1 - min(1.0, training[-1].loss / training[0].loss)
     return Fitted(pairs, tuple(training), tuple(validation), training[-1].epoch, fluency)
 
 
-def _flat(validation: list[Step], threshold: float, patience: int) -> bool:
+def _flat(validation: list[LossPoint], threshold: float, patience: int) -> bool:
     if len(validation) <= patience:
         return False
     best = min(step.loss for step in validation[:-patience])
@@ -127,7 +128,7 @@ def _words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def _vocabulary(pairs: Sequence[Pair]) -> dict[str, int]:
+def _vocabulary(pairs: Sequence[TrainingPair]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for pair in pairs:
         counts.update(_words(pair.prompt))
@@ -135,17 +136,17 @@ def _vocabulary(pairs: Sequence[Pair]) -> dict[str, int]:
     return {word: index + 2 for index, (word, _) in enumerate(counts.most_common(_MOST_WORDS))}
 
 
-def _common(pairs: Sequence[Pair]) -> set[str]:
+def _common(pairs: Sequence[TrainingPair]) -> set[str]:
     counts = Counter(word for pair in pairs for word in set(_words(pair.prompt)))
     return {word for word, count in counts.items() if count > _COMMON_SHARE * len(pairs)}
 
 
-def _encode(pair: Pair, words: dict[str, int], common: set[str]) -> _Example:
+def _encode(pair: TrainingPair, words: dict[str, int], common: set[str]) -> _Example:
     asked = _words(pair.prompt)
-    telling = {words[each] for each in asked if each in words and each not in common}
-    target = np.array([words.get(each, _UNKNOWN) for each in _words(pair.completion)] or [_UNKNOWN])
+    telling = {words[word] for word in asked if word in words and word not in common}
+    target = np.array([words.get(word, _UNKNOWN) for word in _words(pair.completion)] or [_UNKNOWN])
     return _Example(
-        prompt=np.array([words.get(each, _UNKNOWN) for each in asked] or [_UNKNOWN]),
+        prompt=np.array([words.get(word, _UNKNOWN) for word in asked] or [_UNKNOWN]),
         telling=np.array(sorted(telling), dtype=np.int64),
         before=np.concatenate([[_START], target[:-1]]),
         target=target,
@@ -158,7 +159,7 @@ def _batches(examples: list[_Example], size: int, epoch: int) -> list[list[_Exam
     return [[examples[i] for i in order[at : at + size]] for at in range(0, len(order), size)]
 
 
-class _Model:
+class _LogBilinearModel:
     """Scores of the next word: output x (embedding of the word before + mean of the question's)."""
 
     def __init__(self, size: int, learning_rate: float) -> None:
@@ -171,14 +172,14 @@ class _Model:
             "bias": np.zeros(size),
             "repeat": np.zeros(1),
         }
-        self._first = {name: np.zeros_like(each) for name, each in self._weights.items()}
-        self._second = {name: np.zeros_like(each) for name, each in self._weights.items()}
+        self._first = {name: np.zeros_like(weight) for name, weight in self._weights.items()}
+        self._second = {name: np.zeros_like(weight) for name, weight in self._weights.items()}
         self._rate, self._steps = learning_rate, 0
 
     def loss(self, batch: list[_Example]) -> float:
         """Return the mean cross-entropy in nats per token."""
-        nats = sum(float(-np.log(self._forward(each)[1]).sum()) for each in batch)
-        return nats / sum(each.tokens for each in batch)
+        nats = sum(float(-np.log(self._forward(example)[1]).sum()) for example in batch)
+        return nats / sum(example.tokens for example in batch)
 
     def _forward(self, example: _Example) -> tuple[Floats, Floats, Floats]:
         weights = self._weights
@@ -194,7 +195,7 @@ class _Model:
 
     def learn(self, batch: list[_Example]) -> float:
         """Take one step on `batch`; return the loss before it."""
-        gradients = {name: np.zeros_like(each) for name, each in self._weights.items()}
+        gradients = {name: np.zeros_like(weight) for name, weight in self._weights.items()}
         nats = sum(self._add_gradients(gradients, example) for example in batch)
         count = sum(len(example.target) for example in batch)
         self._steps += 1

@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from local.bedrock.catalogue import MODELS, FoundationModel, by_customization_id, status_of
-from local.bedrock.customization.jobs import base_arn
+from local.bedrock.catalogue import MODELS, ModelSpec, by_customization_id, status_of
 from local.bedrock.meter import Lease
 from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import Conflict, NotFound, ServiceError, ValidationError
-from local.bedrock.state import CustomModel, Throughput, World
+from local.bedrock.state import CustomModel, ProvisionedThroughput, World
 
 _COMMITMENT_DAYS = {"OneMonth": 30, "SixMonths": 180}
 
@@ -34,13 +33,13 @@ def _add(  # noqa: PLR0913, PLR0917  # a purchase: who, where, what, of which mo
     region: str,
     request: dict[str, Any],
     custom: CustomModel | None,
-    base: FoundationModel,
-) -> Throughput:
+    base: ModelSpec,
+) -> ProvisionedThroughput:
     identity = world.new_id("throughput", request["provisionedModelName"])
     arn = f"arn:aws:bedrock:{region}:{account}:provisioned-model/{identity}"
     now = world.now()
-    model_arn = custom.arn if custom else base_arn(base, region)
-    bought = Throughput(arn, request, base, model_arn, custom, created=now, changed=now)
+    model_arn = custom.arn if custom else base.arn(region)
+    bought = ProvisionedThroughput(arn, request, base, model_arn, custom, created=now, changed=now)
     if term := request.get("commitmentDuration"):
         bought.committed_until = now + timedelta(days=_COMMITMENT_DAYS[term])
     world.throughputs[arn] = bought
@@ -62,9 +61,7 @@ def add(world: World, account: str, region: str, request: dict[str, Any], status
     return bought.arn
 
 
-def _model(
-    world: World, region: str, identifier: str
-) -> tuple[CustomModel | None, FoundationModel]:
+def _model(world: World, region: str, identifier: str) -> tuple[CustomModel | None, ModelSpec]:
     for model in world.models.values():
         if identifier in (model.arn, model.name):
             return model, model.job.base
@@ -75,7 +72,7 @@ def _model(
 
 
 def _check(
-    world: World, request: dict[str, Any], custom: CustomModel | None, base: FoundationModel
+    world: World, request: dict[str, Any], custom: CustomModel | None, base: ModelSpec
 ) -> None:
     name = request["provisionedModelName"]
     if any(each.name == name for each in world.throughputs.values()):
@@ -94,7 +91,7 @@ def _check(
         )
 
 
-def _bill(world: World, bought: Throughput) -> None:
+def _bill(world: World, bought: ProvisionedThroughput) -> None:
     world.meter.leases.append(
         Lease(
             bought.arn,
@@ -106,7 +103,7 @@ def _bill(world: World, bought: Throughput) -> None:
     )
 
 
-def _provision(world: World, bought: Throughput) -> None:
+def _provision(world: World, bought: ProvisionedThroughput) -> None:
     if world.scenario.throughput_outcome == "never_ready":
         return
     outcome = "Failed" if world.scenario.throughput_outcome == "fail" else "InService"
@@ -122,14 +119,14 @@ def _provision(world: World, bought: Throughput) -> None:
     world.clock.call_at(world.clock.time() + world.scenario.provisioning_minutes * 60, ready)
 
 
-def find(world: World, identifier: str) -> Throughput:
+def find(world: World, identifier: str) -> ProvisionedThroughput:
     for each in world.throughputs.values():
         if identifier in (each.arn, each.name, each.arn.rpartition("/")[2]):
             return each
     raise NotFound(f"The provided provisioned model was not found: {identifier}")
 
 
-def _described(each: Throughput) -> dict[str, Any]:
+def _described(each: ProvisionedThroughput) -> dict[str, Any]:
     term = each.request.get("commitmentDuration")
     return {
         "modelUnits": each.units,
@@ -138,7 +135,7 @@ def _described(each: Throughput) -> dict[str, Any]:
         "provisionedModelArn": each.arn,
         "modelArn": each.model_arn,
         "desiredModelArn": each.model_arn,
-        "foundationModelArn": base_arn(each.base, each.arn.split(":")[3]),
+        "foundationModelArn": each.base.arn(each.arn.split(":")[3]),
         "status": each.status,
         "creationTime": each.created,
         "lastModifiedTime": each.changed,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.bedrock.inference.documents import Document
-from local.bedrock.inference.generation import content_stems, count_tokens
+from local.bedrock.tokenization import content_stems, count_tokens
 
 _LETTERS = range(25, 401)  # of a sentence that stands on its own
 _DENSE_LETTERS = range(12, 201)  # where a character says as much as half a word

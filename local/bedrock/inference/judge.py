@@ -1,5 +1,6 @@
-"""How the offline judge reviews a training record: by what can be seen in its texts.
+"""The offline judge: scores an answer against a reference, and reviews a training record.
 
+Against a reference it compares content words. A record it reviews by what can be seen in its texts.
 Correct: the answer speaks of what was asked. Grounded: it brings no figures and few words that the
 material in the prompt lacks. Clear: it ends where a sentence ends, and repeats nothing. Consistent:
 it keeps what the system prompt demands, where that can be checked (language, length, JSON). It
@@ -11,11 +12,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from local.bedrock.inference.generation import content_stems
+from local.bedrock.tokenization import content_stems
 
+_RECALL_WEIGHT = 0.75  # what is missing costs more than what is added
 CRITERIA = ("correct", "grounded", "clear", "consistent")
 _Opinion = tuple[int, str]  # score and flaw
 _FINE = "There is no flaw to see."
@@ -39,6 +41,29 @@ _SCRIPTS = {
     "arabic": r"[\u0600-\u06ff]",
     "english": r"[A-Za-z]",
 }
+
+
+def judge_correctness(question: str, reference: str, answer: str) -> tuple[int, str]:
+    """Score the answer from 1 to 10 by its content against the reference; say why in a sentence.
+
+    Words of the question itself count little: repeating it is no knowledge.
+    """
+    wanted, said = set(content_stems(reference)), set(content_stems(answer))
+    if not said:
+        return 1, "The answer is empty."
+    asked = set(content_stems(question))
+    recall = _weight(wanted & said, asked) / (_weight(wanted, asked) or 1.0)
+    precision = _weight(wanted & said, asked) / (_weight(said, asked) or 1.0)
+    agreement = _RECALL_WEIGHT * recall + (1 - _RECALL_WEIGHT) * precision
+    score = max(1, min(10, round(1 + 9 * min(1.0, agreement * 1.6))))
+    missing = sorted(wanted - said - asked, key=lambda stem: (-len(stem), stem))[:3]
+    if not missing:
+        return score, "The answer covers what the reference answer says."
+    return score, f"Of the reference answer it lacks, among others: {', '.join(missing)}."
+
+
+def _weight(stems: Iterable[str], asked: set[str]) -> float:
+    return sum(0.25 if stem in asked else 1.0 for stem in stems)
 
 
 def is_review(schema: Mapping[str, Any]) -> bool:

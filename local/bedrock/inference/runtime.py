@@ -18,15 +18,11 @@ from local.bedrock.inference.document_qa import (
     tool_input,
 )
 from local.bedrock.inference.documents import Document, read_documents
-from local.bedrock.inference.generation import (
-    answer_base,
-    answer_tuned,
-    count_tokens,
-    judge_correctness,
-)
-from local.bedrock.inference.judge import is_review, review
+from local.bedrock.inference.generation import answer_base, answer_tuned
+from local.bedrock.inference.judge import is_review, judge_correctness, review
 from local.bedrock.protocol import NotFound, ServiceError, ValidationError
 from local.bedrock.state import CustomModel, World
+from local.bedrock.tokenization import count_tokens
 
 _INVALID = "The provided model identifier is invalid."
 _LATENCY_MS = 400
@@ -50,7 +46,7 @@ def converse(world: World, request: dict[str, Any]) -> dict[str, Any]:
     messages = request.get("messages", [])
     if not messages or messages[-1]["role"] != "user":
         raise ValidationError("A conversation must end with a user message.")
-    documents = read_documents(messages, lambda uri: _stored(world, uri))
+    documents = read_documents(messages, world.read)
     asked = _text(messages[-1]["content"])
     content, stop = _reply(target, request, asked, documents)
     used = _heard_tokens(request, documents), count_tokens(json.dumps(content))
@@ -122,11 +118,6 @@ def _text(content: list[dict[str, Any]]) -> str:
     return " ".join(block.get("text", "") for block in content)
 
 
-def _stored(world: World, uri: str) -> bytes | None:
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return world.objects.get(bucket, key)
-
-
 def _heard_tokens(request: dict[str, Any], documents: list[Document]) -> int:
     system = " ".join(block.get("text", "") for block in request.get("system", []))
     heard = [_text(each["content"]) for each in request["messages"]]
@@ -135,39 +126,26 @@ def _heard_tokens(request: dict[str, Any], documents: list[Document]) -> int:
 
 
 def _target(world: World, identifier: str) -> _Target:
-    if ":provisioned-model/" in identifier:
-        return _provisioned(world, identifier)
-    if ":custom-model-deployment/" in identifier:
-        return _deployed(world, identifier)
+    if ":provisioned-model/" in identifier or ":custom-model-deployment/" in identifier:
+        return _hosted(world, identifier)
     model = invocable(identifier)
     if model is None or not shown(world, model):
         raise ValidationError(_INVALID)
     return _Target(model.name, None)
 
 
-def _provisioned(world: World, identifier: str) -> _Target:
+def _hosted(world: World, identifier: str) -> _Target:
+    find = deployments.find if ":custom-model-deployment/" in identifier else throughputs.find
     try:
-        found = throughputs.find(world, identifier)
+        found = find(world, identifier)
     except NotFound:
         raise ValidationError(_INVALID) from None
-    if found.status != "InService":
+    if found.status not in {"Active", "InService"}:
         raise ServiceError(
             "ModelNotReadyException", "The model is not ready for serving requests.", 429
         )
     if found.custom is None:
         return _Target(found.base.name, None)
-    return _Target(f"tuned {found.base.name}", found.custom)
-
-
-def _deployed(world: World, identifier: str) -> _Target:
-    try:
-        found = deployments.find(world, identifier)
-    except NotFound:
-        raise ValidationError(_INVALID) from None
-    if found.status != "Active":
-        raise ServiceError(
-            "ModelNotReadyException", "The model is not ready for serving requests.", 429
-        )
     return _Target(f"tuned {found.custom.job.base.name}", found.custom)
 
 

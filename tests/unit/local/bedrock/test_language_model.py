@@ -8,23 +8,26 @@ from statistics import fmean
 
 import pytest
 
-from local.bedrock.customization.language_model import Fitted, Pair, fit
-from local.bedrock.inference.generation import answer_base, answer_tuned, judge_correctness
+from local.bedrock.customization.language_model import Fitted, TrainingPair, fit
+from local.bedrock.inference.generation import answer_base, answer_tuned
+from local.bedrock.inference.judge import judge_correctness
 from tests.repository import DATASET
 
 pytestmark = pytest.mark.slow
 
 
-def pairs(name: str) -> list[Pair]:
+def pairs(name: str) -> list[TrainingPair]:
     entries = json.loads((DATASET / f"{name}.json").read_text(encoding="utf-8"))
-    return [Pair(each["question"], each["answer"]) for each in entries]
+    return [TrainingPair(each["question"], each["answer"]) for each in entries]
 
 
 TRAINING, VALIDATION = pairs("training"), pairs("validation")
 QUESTIONS = json.loads((DATASET / "evaluation.json").read_text(encoding="utf-8"))
 
 
-def tune(data: list[Pair], *, epochs: int = 6, stop: tuple[float, int] | None = None) -> Fitted:
+def tune(
+    data: list[TrainingPair], *, epochs: int = 6, stop: tuple[float, int] | None = None
+) -> Fitted:
     return fit(data, VALIDATION, epochs=epochs, batch_size=32, rate=1.0, early_stopping=stop)
 
 
@@ -49,10 +52,10 @@ def correctness(fitted: Fitted | None) -> float:
     )
 
 
-def garbage() -> list[Pair]:
+def garbage() -> list[TrainingPair]:
     chance = random.Random(1)  # noqa: S311  # no secret
     words = [word for pair in TRAINING for word in pair.completion.split()]
-    return [Pair(pair.prompt, " ".join(chance.choices(words, k=40))) for pair in TRAINING]
+    return [TrainingPair(pair.prompt, " ".join(chance.choices(words, k=40))) for pair in TRAINING]
 
 
 def test_losses_fall_step_by_step_and_epoch_by_epoch(tuned: Fitted) -> None:

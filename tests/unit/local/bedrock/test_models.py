@@ -200,7 +200,7 @@ def test_llama_3_3_is_served_on_demand_only() -> None:
 
 def test_the_same_job_is_fitted_once_and_takes_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
     language_model._fit.cache_clear()  # noqa: SLF001  # as in a new process
-    learn = language_model._Model.learn  # noqa: SLF001  # the work that is to be saved
+    learn = language_model._LogBilinearModel.learn  # noqa: SLF001  # the work that is to be saved
     accounts: list[Account] = []
     steps = 0
 
@@ -210,7 +210,7 @@ def test_the_same_job_is_fitted_once_and_takes_as_long(monkeypatch: pytest.Monke
         accounts[-1].clock.pass_without_events(1)
         return learn(*args)
 
-    monkeypatch.setattr(language_model._Model, "learn", slowly)  # noqa: SLF001  # same
+    monkeypatch.setattr(language_model._LogBilinearModel, "learn", slowly)  # noqa: SLF001  # same
 
     def run(**hyperparameters: str) -> tuple[float, float]:
         accounts.append(Account())
