@@ -23,8 +23,8 @@ from typing import IO
 from exit_codes import ExitCode
 from local.fault_matrix.cases import Case
 from local.fault_matrix.discovery import all_cases
-from local.fault_matrix.report import Row, markdown, totals
-from local.fault_matrix.runner import Played, Target, play
+from local.fault_matrix.report import Row, markdown, terminal
+from local.fault_matrix.runner import CaseResult, FaultTarget, play
 from local.rehearsal.deployment import ROOT, bootstrap, deploy, upload_converted
 from local.rehearsal.rehearse import REGION
 from local.server import OfflineAws
@@ -55,7 +55,7 @@ def _play_share(only: str, index: int, count: int) -> ExitCode:
         deployed = deploy()
         upload_small_dataset(deployed.bucket)
         offline.enforce_iam(on=True)  # what a guard may not do must not help it here
-        target = Target(offline, deployed.state_machine_arn)
+        target = FaultTarget(offline, deployed.state_machine_arn)
         play(_NORMAL, target)  # the first one pays for every function's cold start
         _print(play(_NORMAL, target))
         cases = [case for case in all_cases(target) if only in case.name]
@@ -75,14 +75,14 @@ def upload_small_dataset(bucket: str) -> None:
         upload_converted(Path(scratch), bucket, "claude-3-haiku")
 
 
-def _played(case: Case, target: Target) -> Played:
+def _played(case: Case, target: FaultTarget) -> CaseResult:
     try:
         return play(case, target)
     except Exception as error:  # noqa: BLE001  # a case that cannot be played is a breach, not an end
-        return Played(case, breaches=[f"could not be played: {error!r}"])
+        return CaseResult(case, breaches=[f"could not be played: {error!r}"])
 
 
-def _print(played: Played) -> None:
+def _print(played: CaseResult) -> None:
     case = played.case
     row = Row(
         group=case.group,
@@ -110,9 +110,9 @@ def _report(only: str, workers: int, *, write: bool) -> ExitCode:
     if not cases:
         print(f"No case's name holds {only!r}.", file=sys.stderr)
         return ExitCode.ERROR
-    print("\n".join(["", *totals(cases, normal.metered_minutes)]))
+    print("\n".join(["", *terminal(cases, normal.metered_minutes)]))
     if write:
-        _DOCUMENT.write_text(markdown(cases, normal.metered_minutes), encoding="utf-8")
+        _DOCUMENT.write_text(markdown(cases), encoding="utf-8")
         print(f"Table: {_DOCUMENT.relative_to(ROOT)}")
     print(f"Wall clock {(time.monotonic() - began) / 60:.1f} min.")
     return ExitCode.FAILED if any(row.breaches for row in cases) else ExitCode.OK

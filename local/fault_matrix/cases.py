@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from local.call_faults import KINDS, Call, CallFault, Kind
@@ -12,6 +12,7 @@ AFTER_EFFECT: tuple[Kind, ...] = ("lost_answer", "function_killed", "function_ti
 # For these an answer that is lost every time matters too: each try might buy, or start, once more.
 SPENDING = ("CreateModelCustomizationJob", "CreateProvisionedModelThroughput")
 GUARDS = {"stop-run": "guard", "reap-leftovers": "reaper"}
+PROVISIONING_MINUTES = 2.0  # in every case
 _PREFIX = "bedrock-tuning-local-"
 Group = Literal["run", "guard", "reaper", "decision", "stop", "change", "deleted", "two runs"]
 # What the execution does, left alone: runs; runs once it is approved; reviews its data and runs;
@@ -22,10 +23,10 @@ Course = Literal["run", "approved", "reviewed", "held", "untrainable", "deployed
 
 @dataclass(frozen=True)
 class Case:
-    """One thing that goes wrong in one execution (of two, where `executions` says so)."""
+    """One thing that goes wrong in one execution, or in one of two."""
 
     group: Group
-    what: str  # as the table shows it
+    what: str  # as the report names it
     faults: tuple[CallFault, ...] = ()
     course: Course = "run"
     stop_at: str | None = None  # Stop execution as this state is entered
@@ -34,8 +35,7 @@ class Case:
     broken_definition_at: str | None = None  # the machine gets another definition meanwhile
     guard_lost: bool = False  # the event of the abnormal end never comes
     executions: int = 1
-    expected: tuple[str, ...] = field(default=())  # any of these stands in the cause
-    may_succeed: bool = True
+    expected: tuple[str, ...] = ()  # the cause of a failure has one of these
 
     @property
     def name(self) -> str:
@@ -71,7 +71,7 @@ def _call_case(call: Call, kind: Kind, *, always: bool) -> Case:
         group=group,
         what=f"{function} {call.operation}, {kind.replace('_', ' ')} {often}",
         faults=(fault,),
-        course="deployed" if call.operation in _OF_DEPLOYMENTS else _course(function),
+        course="deployed" if call.operation in _OF_DEPLOYMENTS else _COURSE_OF.get(function, "run"),
         stop_at=_stop_for(call) if group in {"guard", "reaper"} else None,
         guard_lost=group == "reaper",
         expected=_EXPECTED[kind] + _INSTEAD.get(function, ()),
@@ -101,10 +101,6 @@ _EXPECTED: dict[Kind, tuple[str, ...]] = {
     "function_killed": ("Worker process died", "exited"),
     "function_timed_out": ("Task timed out after",),
 }
-
-
-def _course(function: str) -> Course:
-    return _COURSE_OF.get(function, "run")
 
 
 _COURSE_OF: dict[str, Course] = {
@@ -152,7 +148,7 @@ def change_cases(functions: Iterable[str]) -> Iterator[Case]:
             "change",
             f"{function} cannot be loaded",
             broken_function=function,
-            course=_course(function),
+            course=_COURSE_OF.get(function, "run"),
             # Of two that begin at once, MiniStack kills the one that has not said why yet.
             expected=("no_such_module", "No module", "exited immediately", *_SILENCE),
         )

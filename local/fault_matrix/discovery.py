@@ -14,7 +14,7 @@ from local.fault_matrix.cases import (
     stop_cases,
     together_cases,
 )
-from local.fault_matrix.runner import Target, play
+from local.fault_matrix.runner import FaultTarget, play
 from local.ministack import state_machines
 
 # Between them these make every call that the run, the rule and the reaper make.
@@ -39,7 +39,7 @@ class NotSound(RuntimeError):
     """A course without any fault already breaks a rule: the matrix would prove nothing."""
 
 
-def all_cases(target: Target) -> list[Case]:
+def all_cases(target: FaultTarget) -> list[Case]:
     """Play what works, note what it calls and enters, and make a case of each."""
     calls: list[Call] = []
     states: list[str] = []
@@ -64,6 +64,6 @@ def _made(calls: list[Call], functions: list[str], states: dict[str, None]) -> I
     yield from together_cases()
 
 
-def _note(target: Target, arn: str, state: str, states: list[str]) -> None:
+def _note(target: FaultTarget, arn: str, state: str, states: list[str]) -> None:
     if arn.startswith(target.machine_arn.replace(":stateMachine:", ":execution:") + ":"):
         states.append(state)

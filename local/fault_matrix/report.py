@@ -1,20 +1,26 @@
-"""The matrix for a terminal and for docs/faults.md."""
+"""The results of all cases, for the terminal and for docs/faults.md.
+
+The document holds outcomes only: minutes differ a little from run to run, so it has none but the
+longest, rounded up.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from local.call_faults import KINDS
-from local.fault_matrix.runner import PROVISIONING_MINUTES
+from local.fault_matrix.cases import PROVISIONING_MINUTES
 
 USD_PER_HOUR = 132.0  # Claude 3 Haiku, one unit: lambdas/domain/cost/prices.toml
+_STEP_MINUTES = 10
 _SHORT = {"SUCCEEDED": "recovered", "FAILED": "failed", "ABORTED": "stopped", "GONE": "gone"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One played case, as plain values."""
+    """One case and its result, as plain values."""
 
     group: str
     what: str
@@ -29,18 +35,45 @@ class Row:
 
     @property
     def outcome(self) -> str:
-        return ", ".join(_SHORT.get(each, each) for each in self.statuses)
+        return ", ".join(_SHORT.get(status, status) for status in self.statuses)
+
+    @property
+    def minutes_per_execution(self) -> float:
+        return self.metered_minutes / self.executions
+
+    @property
+    def cell(self) -> str:
+        bought = ", bought" if self.purchases and "SUCCEEDED" not in self.statuses else ""
+        return f"{'**BREACH** ' if self.breaches else ''}{self.outcome}{bought}"
 
 
-def totals(rows: Sequence[Row], normal_minutes: float) -> list[str]:
-    """Return the figures that matter, a line each."""
-    longest = max(rows, key=lambda row: row.metered_minutes / row.executions)
-    minutes = longest.metered_minutes / longest.executions
+def terminal(rows: Sequence[Row], normal_minutes: float) -> list[str]:
+    """Return the totals with exact figures, a line each."""
+    longest = max(rows, key=lambda row: row.minutes_per_execution)
+    minutes = longest.minutes_per_execution
     usd = minutes / 60 * USD_PER_HOUR
-    longest_said = (
+    figure = (
         f"Longest on the meter: {minutes:.1f} simulated minutes (${usd:.2f} at "
         f"${USD_PER_HOUR:g} an hour; without a fault {normal_minutes:.1f}): {longest.what}"
     )
+    return [*_counts(rows), figure]
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Return docs/faults.md; durations that differ by little give the same text."""
+    others = [row for row in rows if row.group not in _TITLES]
+    parts = [
+        _HEAD.format(provisioning=PROVISIONING_MINUTES),
+        "\n".join(f"- {line}" for line in [*_counts(rows), _longest(rows)]),
+        _CALLS,
+        *(_calls(group, rows) for group in _TITLES),
+        "## Stops, changes, two at once",
+        "\n".join([*_header(["case", "ended"]), *(_line([row.what, row.cell]) for row in others)]),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _counts(rows: Sequence[Row]) -> list[str]:
     return [
         f"Cases: {len(rows)}",
         f"Recovered and succeeded: {sum(set(row.statuses) == {'SUCCEEDED'} for row in rows)}",
@@ -49,75 +82,61 @@ def totals(rows: Sequence[Row], normal_minutes: float) -> list[str]:
         f"Bought more than once: {sum(row.purchases > row.executions for row in rows)}",
         f"Trained more than once: {sum(row.jobs > row.executions for row in rows)}",
         f"Cases with a breach: {sum(bool(row.breaches) for row in rows)}",
-        longest_said,
     ]
 
 
-def markdown(rows: Sequence[Row], normal_minutes: float) -> str:
-    """Return docs/faults.md."""
-    calls = [row for row in rows if row.what.rpartition(", ")[2].split()[-1] in _ENDINGS]
-    others = [row for row in rows if row not in calls]
-    parts = [
-        _HEAD.format(provisioning=PROVISIONING_MINUTES),
-        "\n".join(f"- {line}" for line in totals(rows, normal_minutes)),
-        _CALLS,
-        *(_calls(title, group, calls) for title, group in _GROUPS),
-        "## Stops, changes, two at once",
-        _list(others),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+def _longest(rows: Sequence[Row]) -> str:
+    longest = max(rows, key=_rounded_minutes)
+    minutes = _rounded_minutes(longest)
+    usd = minutes / 60 * USD_PER_HOUR
+    return (
+        f"Longest on the meter: at most {minutes} simulated minutes, in steps of {_STEP_MINUTES} "
+        f"(${usd:.2f} at ${USD_PER_HOUR:g} an hour): {longest.what}"
+    )
 
 
-_ENDINGS = {"time", "once", "pass"}
-_GROUPS = (
-    ("### Of the run", "run"),
-    ("### Of asking and deciding", "decision"),
-    ("### Of the guard, after Stop execution", "guard"),
-    ("### Of the reaper, after Stop execution and with the guard's event lost", "reaper"),
-)
+def _rounded_minutes(row: Row) -> int:
+    return math.ceil(row.minutes_per_execution / _STEP_MINUTES) * _STEP_MINUTES
+
+
+_TITLES = {  # of the groups whose cases are calls
+    "run": "Of the run",
+    "decision": "Of asking and deciding",
+    "guard": "Of the guard, after Stop execution",
+    "reaper": "Of the reaper, after Stop execution and with the guard's event lost",
+}
 _HEAD = """# Faults
 Written by `make faults`, which deploys the `local` environment into the offline AWS and plays each
 case on it: one thing goes wrong, the guards get their time on the simulated clock, and then nothing
 may be left that bills, no job may run, nothing may have been bought or started twice, and the cause
-of a failed execution must name what happened. Provisioning takes {provisioning:g} simulated minutes
-here."""
+of a failed execution must name what happened. Provisioning takes {provisioning:g} simulated
+minutes. The file changes only when an outcome does."""
 
 
 _CALLS = """## Calls
-What became of the execution when this call of this function went wrong, and the minutes on the
-meter. The first three kinds last until the retries are used up; the others happen once, after the
-call has taken effect, and for purchase and start also every time."""
+How the execution ended when this call of this function went wrong; *bought*: a throughput had been
+bought by then, and was deleted. The first three kinds last until the retries are used up; the
+others happen once, after the call has taken effect, and for purchase and start also every time."""
 
 
-def _calls(title: str, group: str, rows: Iterable[Row]) -> str:
+def _calls(group: str, rows: Iterable[Row]) -> str:
     cells: dict[str, dict[str, list[str]]] = {}
     for row in rows:
         if row.group != group:
             continue
         call, _, rest = row.what.partition(", ")
-        kind = next(each for each in KINDS if rest.startswith(each.replace("_", " ")))
-        cells.setdefault(call, {}).setdefault(kind, []).append(_cell(row))
+        kind = next(kind for kind in KINDS if rest.startswith(kind.replace("_", " ")))
+        cells.setdefault(call, {}).setdefault(kind, []).append(row.cell)
     if not cells:
         return ""
-    head = ["call", *(kind.replace("_", " ") for kind in KINDS)]
-    lines = [_line(head), _line(["---"] * len(head))]
+    lines = _header(["call", *(kind.replace("_", " ") for kind in KINDS)])
     for call, by_kind in cells.items():
         lines.append(_line([call, *("; ".join(by_kind.get(kind, ["-"])) for kind in KINDS)]))
-    return f"{title}\n" + "\n".join(lines)
+    return "\n".join([f"### {_TITLES[group]}", *lines])
 
 
-def _cell(row: Row) -> str:
-    mark = "**BREACH** " if row.breaches else ""
-    minutes = f" {row.metered_minutes:.1f}" if row.metered_minutes else ""
-    return f"{mark}{row.outcome}{minutes}"
-
-
-def _list(rows: Iterable[Row]) -> str:
-    lines = [_line(["case", "ended", "minutes on the meter"]), _line(["---"] * 3)]
-    for row in rows:
-        mark = "**BREACH** " if row.breaches else ""
-        lines.append(_line([row.what, f"{mark}{row.outcome}", f"{row.metered_minutes:.1f}"]))
-    return "\n".join(lines)
+def _header(columns: Sequence[str]) -> list[str]:
+    return [_line(columns), _line(["---"] * len(columns))]
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -16,12 +16,11 @@ from lambdas.domain.run.tags import ENVIRONMENT as ENVIRONMENT_TAG
 from lambdas.domain.run.tags import EXECUTION, RUN
 from local.bedrock import Scenario
 from local.call_faults import Call
-from local.fault_matrix.cases import Case
+from local.fault_matrix.cases import PROVISIONING_MINUTES, Case
 from local.ministack import state_machines
 from local.server import OfflineAws
 
 ENVIRONMENT = "local"
-PROVISIONING_MINUTES = 2.0
 _REAL_SECONDS = 120.0
 _STEP_MINUTES = 15.0  # the reaper's own
 _GUARD_HOURS = 7.0  # release-by, three hours of the guard, and a few passes of the reaper
@@ -31,7 +30,7 @@ _RULE = f"bedrock-tuning-{ENVIRONMENT}-abnormal-end"
 
 
 @dataclass(frozen=True)
-class Target:
+class FaultTarget:
     """The deployed environment."""
 
     offline: OfflineAws
@@ -43,7 +42,7 @@ class Target:
 
 
 @dataclass
-class Played:
+class CaseResult:
     """What became of a case."""
 
     case: Case
@@ -85,7 +84,7 @@ class Played:
 _ENDS = {"SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT", "GONE"}
 
 
-def play(case: Case, target: Target) -> Played:
+def play(case: Case, target: FaultTarget) -> CaseResult:
     """Play a case to its end, and leave the offline AWS as it was found."""
     offline = target.offline
     offline.bedrock.reset()
@@ -98,7 +97,7 @@ def play(case: Case, target: Target) -> Played:
             undo.enter_context(_cannot_be_loaded(case.broken_function))
         if case.delete_at or case.broken_definition_at:
             undo.enter_context(_machine_restored(target))
-        played = Played(case)
+        played = CaseResult(case)
         undo.enter_context(_interference(played, target))
         offline.faults.set(*case.faults)
         arns = [_start(case, target) for _ in range(case.executions)]
@@ -125,7 +124,7 @@ _INPUTS: dict[str, dict[str, object]] = {
 }
 
 
-def _start(case: Case, target: Target) -> str:
+def _start(case: Case, target: FaultTarget) -> str:
     given = _INPUTS.get(case.course, {})
     states: Any = boto3.client("stepfunctions")
     started = states.start_execution(stateMachineArn=target.machine_arn, input=json.dumps(given))
@@ -133,7 +132,7 @@ def _start(case: Case, target: Target) -> str:
     return arn
 
 
-def _wait_until_ended(case: Case, target: Target, arns: list[str]) -> None:
+def _wait_until_ended(case: Case, target: FaultTarget, arns: list[str]) -> None:
     deadline = time.monotonic() + _REAL_SECONDS
     decided: set[str] = set()
     while any(_status(arn) == "RUNNING" for arn in arns):
@@ -149,7 +148,7 @@ def _status(arn: str) -> str:
     return str(execution["status"]) if execution else "GONE"
 
 
-def _decide(target: Target, arns: list[str], decided: set[str]) -> None:
+def _decide(target: FaultTarget, arns: list[str], decided: set[str]) -> None:
     """Approve each run that asks; where the decision fails, let its time run out."""
     states: Any = boto3.client("stepfunctions")
     for arn in arns:
@@ -183,7 +182,7 @@ def _asked(run: str) -> bool:
 
 
 @contextmanager
-def _interference(played: Played, target: Target) -> Iterator[None]:
+def _interference(played: CaseResult, target: FaultTarget) -> Iterator[None]:
     """Stop, delete or change the machine just as the first execution enters a state."""
     case = played.case
 
@@ -211,7 +210,7 @@ def _interference(played: Played, target: Target) -> Iterator[None]:
         yield
 
 
-def _deploy_the_model(target: Target, arn: str) -> None:
+def _deploy_the_model(target: FaultTarget, arn: str) -> None:
     """Serve the run's model on demand too, tagged as the run tags what it buys."""
     names = names_of(ENVIRONMENT, arn.rpartition(":")[2], arn)
     _, _, _, region, account, *_ = arn.split(":")
@@ -224,7 +223,7 @@ _OTHER_DEFINITION = json.dumps(
 )
 
 
-def _executions_of(target: Target) -> str:
+def _executions_of(target: FaultTarget) -> str:
     return target.machine_arn.replace(":stateMachine:", ":execution:") + ":"
 
 
@@ -247,7 +246,7 @@ def _cannot_be_loaded(function: str) -> Iterator[None]:
 
 
 @contextmanager
-def _machine_restored(target: Target) -> Iterator[None]:
+def _machine_restored(target: FaultTarget) -> Iterator[None]:
     states: Any = boto3.client("stepfunctions")
     stock = states.describe_state_machine(stateMachineArn=target.machine_arn)
     yield
@@ -295,7 +294,7 @@ def _settle(offline: OfflineAws) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _look(played: Played, target: Target, arns: list[str]) -> None:
+def _look(played: CaseResult, target: FaultTarget, arns: list[str]) -> None:
     seen = target.offline.bedrock.snapshot()
     for arn in arns:
         execution = state_machines.execution_of(arn) or {}

@@ -6,7 +6,7 @@ import pytest
 
 from local.call_faults import CallFault
 from local.fault_matrix.cases import Case
-from local.fault_matrix.runner import Target, play
+from local.fault_matrix.runner import FaultTarget, play
 from local.server import OfflineAws
 from operate.deployed import Deployed
 
@@ -83,16 +83,16 @@ CASES = [
 
 
 @pytest.fixture
-def target(offline: OfflineAws, deployed: Deployed) -> Target:
-    return Target(offline, deployed.state_machine_arn)
+def target(offline: OfflineAws, deployed: Deployed) -> FaultTarget:
+    return FaultTarget(offline, deployed.state_machine_arn)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
-def test_nothing_is_left_and_nothing_paid_twice(case: Case, target: Target) -> None:
+def test_nothing_is_left_and_nothing_paid_twice(case: Case, target: FaultTarget) -> None:
     assert play(case, target).breaches == []
 
 
-def test_a_case_that_leaves_something_is_a_breach(target: Target) -> None:
+def test_a_case_that_leaves_something_is_a_breach(target: FaultTarget) -> None:
     """Nobody can delete: run, guard and reaper. The matrix has to notice."""
     nobody = CallFault("access_denied", DELETE)
     played = play(Case("run", "nobody may delete", (nobody,)), target)
