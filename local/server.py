@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from local.bedrock import Bedrock
+from local.bedrock import Bedrock, World
 from local.call_faults import HANG_UP, CallFaults
 from local.clock import SimulatedClock
 from local.controls import controls
@@ -112,13 +112,14 @@ class OfflineAws:
 
         from local.ministack import access, gateway, patches  # noqa: PLC0415  # same
 
-        self.bedrock = Bedrock(
+        world = World(
             clock=self.clock,
             objects=gateway.S3Objects(),
             events=gateway.publish,
             role_assumable=gateway.role_assumable,
             caller=gateway.caller,
         )
+        self.bedrock = Bedrock(world)
         self.invocations = patches.apply(self.clock, self.bedrock.resource_tags)
         gateway.register(self.bedrock)
         gateway.after_reset(self._forget)

@@ -1,13 +1,6 @@
-"""An offline Amazon Bedrock with a life of its own.
+"""An offline Amazon Bedrock; see docs/decisions/0005-offline-aws.md.
 
-It validates each request against botocore's service model and the documented rules, moves jobs,
-throughputs and deployments through their statuses on the clock it is given, checks datasets as the
-service does, writes the real artefact files, publishes the real event, meters what would have been
-billed, keeps quotas and lifecycle, and fails on demand (`Scenario`). Losses come from really
-fitting a small language model to the uploaded data, and the tuned model answers from what it was
-trained on.
-
-It knows nothing of MiniStack; `local/server.py` plugs it in.
+`local` and tests import what is named below; in here nothing knows of MiniStack.
 """
 
 import os
@@ -18,5 +11,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from local.bedrock.scenario import Fault, Scenario
 from local.bedrock.service import Bedrock
+from local.bedrock.state import Location, World
 
-__all__ = ["Bedrock", "Fault", "Scenario"]
+__all__ = ["Bedrock", "Fault", "Location", "Scenario", "World"]

@@ -1,4 +1,4 @@
-"""What CloudTrail would tell EventBridge of purchases, in an account that has a trail.
+"""Purchases as CloudTrail reports them to EventBridge, in an account that has a trail.
 
 The shape is that of a CloudTrail record inside an event (read 2026-11-23):
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html and
@@ -12,41 +12,40 @@ import uuid
 from typing import Any
 
 from local.bedrock.protocol import ServiceError
-from local.bedrock.state import World
+from local.bedrock.state import Location, World
 
-RECORDED = frozenset({"CreateProvisionedModelThroughput", "CreateCustomModelDeployment"})
+_RECORDED = frozenset({"CreateProvisionedModelThroughput", "CreateCustomModelDeployment"})
 _KINDS = {"assumed-role": "AssumedRole", "user": "IAMUser", "root": "Root"}
 
 
-def record(  # noqa: PLR0913  # a call: where it was made, what was asked, what came of it
+def record(
     world: World,
-    account: str,
-    region: str,
+    location: Location,
     *,
     operation: str,
     request: dict[str, Any],
     outcome: dict[str, Any] | ServiceError,
 ) -> None:
     """Publish the call as an event, if the scenario has a trail and the call creates capacity."""
-    if not world.scenario.cloudtrail or operation not in RECORDED:
+    if not world.scenario.cloudtrail or operation not in _RECORDED:
         return
     detail = {
         "eventVersion": "1.11",
-        "userIdentity": _identity(world.caller(), account),
+        "userIdentity": _identity(world.caller(), location.account),
         "eventTime": world.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
         "eventSource": "bedrock.amazonaws.com",
         "eventName": operation,
-        "awsRegion": region,
+        "awsRegion": location.region,
         "requestParameters": request,
         **_outcome(outcome),
         "eventID": str(uuid.uuid4()),
         "readOnly": False,
         "eventType": "AwsApiCall",
         "managementEvent": True,
-        "recipientAccountId": account,
+        "recipientAccountId": location.account,
         "eventCategory": "Management",
     }
-    world.events(account, region, "AWS API Call via CloudTrail", detail, [])
+    world.events(location, "AWS API Call via CloudTrail", detail, [])
 
 
 def _identity(caller: str, account: str) -> dict[str, str]:

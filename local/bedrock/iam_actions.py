@@ -17,6 +17,7 @@ from local.bedrock.state import (
     CustomizationJob,
     CustomModel,
     Deployment,
+    Location,
     ProvisionedThroughput,
     World,
 )
@@ -33,37 +34,37 @@ _INVOKES = {"Converse", "InvokeModel"}
 _STREAMS = {"ConverseStream", "InvokeModelWithResponseStream"}
 
 
-def needed(
-    world: World, found: Route, request: dict[str, Any], account: str, region: str
-) -> list[Check]:
+def needed(world: World, found: Route, request: dict[str, Any], location: Location) -> list[Check]:
     """Return every permission that the request needs; AWS checks all of them."""
-    here = f"arn:aws:bedrock:{region}:{account}"
     name = found.name
     if name in _INVOKES | _STREAMS:
         action = "InvokeModel" if name in _INVOKES else "InvokeModelWithResponseStream"
         return [
-            (f"bedrock:{action}", arn, keys)
-            for arn, keys in _invoked(request["modelId"], here, region)
+            (f"bedrock:{action}", arn, keys) for arn, keys in _invoked(request["modelId"], location)
         ]
     if name == "CreateModelCustomizationJob":
-        return _create_job(request, here, region)
+        return _create_job(request, location)
     if name == "CreateProvisionedModelThroughput":
         return _create_throughput(world, request)
     if name == "CreateCustomModelDeployment":
         model = request["modelArn"]
         return _create_from_model(name, model, "custom-model-deployment", request)
-    return [(f"bedrock:{name}", _resource(world, name, request, here, region), {})]
+    return [(f"bedrock:{name}", _resource(world, name, request, location), {})]
 
 
-def _invoked(identifier: str, here: str, region: str) -> list[tuple[str, dict[str, Any]]]:
+def _invoked(identifier: str, location: Location) -> list[tuple[str, dict[str, Any]]]:
     if identifier.startswith("arn:"):
         return [(identifier, {})]
     model = invocable(identifier)
     if model is None or model.model_id == identifier:
-        return [(f"arn:aws:bedrock:{region}::foundation-model/{identifier}", {})]
-    profile = f"{here}:inference-profile/{identifier}"
-    base = f"arn:aws:bedrock:{region}::foundation-model/{model.model_id}"
+        return [(_foundation_model(identifier, location), {})]
+    profile = location.arn(f"inference-profile/{identifier}")
+    base = _foundation_model(model.model_id, location)
     return [(profile, {}), (base, {"bedrock:InferenceProfileArn": profile})]
+
+
+def _foundation_model(identifier: str, location: Location) -> str:
+    return f"arn:aws:bedrock:{location.region}::foundation-model/{identifier}"
 
 
 def _tag_keys(tags: list[dict[str, str]]) -> dict[str, Any]:
@@ -73,15 +74,16 @@ def _tag_keys(tags: list[dict[str, str]]) -> dict[str, Any]:
     return {**keys, "aws:TagKeys": [each["key"] for each in tags]}
 
 
-def _create_job(request: dict[str, Any], here: str, region: str) -> list[Check]:
+def _create_job(request: dict[str, Any], location: Location) -> list[Check]:
     action = "bedrock:CreateModelCustomizationJob"
     tags = [*request.get("jobTags", []), *request.get("customModelTags", [])]
     keys = _tag_keys(tags)
     base = by_customization_id(request["baseModelIdentifier"])
-    base_id = base.customization_id if base else request["baseModelIdentifier"]
-    job, model = f"{here}:model-customization-job/new", f"{here}:custom-model/new"
+    base_id = (base and base.customization_id) or request["baseModelIdentifier"]
+    job = location.arn("model-customization-job/new")
+    model = location.arn("custom-model/new")
     checks: list[Check] = [
-        (action, f"arn:aws:bedrock:{region}::foundation-model/{base_id}", keys),
+        (action, _foundation_model(base_id, location), keys),
         (action, model, keys),
         (action, job, keys),
         ("iam:PassRole", request["roleArn"], {"iam:PassedToService": "bedrock.amazonaws.com"}),
@@ -111,7 +113,7 @@ def _create_from_model(
     return checks
 
 
-def _resource(world: World, name: str, request: dict[str, Any], here: str, region: str) -> str:
+def _resource(world: World, name: str, request: dict[str, Any], location: Location) -> str:
     """Names are resolved to ARNs; what does not exist is checked on a resource of its kind."""
     if "resourceARN" in request:
         return str(request["resourceARN"])
@@ -119,16 +121,15 @@ def _resource(world: World, name: str, request: dict[str, Any], here: str, regio
         return "*"
     identifier = str(next(iter(request.values()), ""))
     if name in {"GetFoundationModel", "CountTokens"}:
-        model_id = identifier.rpartition("foundation-model/")[2]
-        return f"arn:aws:bedrock:{region}::foundation-model/{model_id}"
-    return _owned(world, name, identifier, here)
+        return _foundation_model(identifier.rpartition("foundation-model/")[2], location)
+    return _owned(world, name, identifier, location)
 
 
-def _owned(world: World, name: str, identifier: str, here: str) -> str:
+def _owned(world: World, name: str, identifier: str, location: Location) -> str:
     for part, kind, find in _KINDS:
         if part in name:
             try:
                 return find(world, identifier).arn
             except NotFound:
-                return identifier if identifier.startswith("arn:") else f"{here}:{kind}/none"
+                return identifier if identifier.startswith("arn:") else location.arn(f"{kind}/none")
     return "*"

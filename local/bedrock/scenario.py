@@ -1,4 +1,4 @@
-"""What an offline account is like and what goes wrong in it."""
+"""Scenario of an offline account: its quotas, how things end, and which calls fail."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-Kind = Literal["throttle", "server_error", "access_denied", "quota", "timeout_after_effect", "slow"]
+FaultKind = Literal[
+    "throttle", "server_error", "access_denied", "quota", "refused", "timeout_after_effect", "slow"
+]
 
 
 @dataclass(frozen=True)
@@ -14,16 +16,16 @@ class Fault:
     """One call that goes wrong: the `after`-th and following ones, `times` times (None: always)."""
 
     operation: str  # of the service's model, e.g. "CreateProvisionedModelThroughput"
-    kind: Kind
+    kind: FaultKind
     times: int | None = None
     after: int = 0
     seconds: float = 30.0  # of real time, for "slow"
-    model: str = ""  # only calls whose model id or name holds this text
+    model: str = ""  # only calls whose request contains this text
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """Defaults play an account in which everything works."""
+    """By default everything works."""
 
     no_commitment_units: int = 1
     running_jobs: int = 2

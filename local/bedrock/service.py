@@ -1,20 +1,18 @@
-"""One request in, one answer out: routing, validation, faults, and the operation itself."""
+"""The emulator's front: one request in, one answer out, with routing, validation and faults."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from email.utils import format_datetime
 from typing import Any, Literal
 
-from local.bedrock import cloudtrail, foundation_models, iam_actions
-from local.bedrock.customization import custom_models, jobs
+from local.bedrock import cloudtrail, iam_actions
 from local.bedrock.hosting import deployments, throughputs
-from local.bedrock.inference import runtime
+from local.bedrock.operations import OPERATIONS
 from local.bedrock.protocol import (
     Answer,
-    NotFound,
     Route,
     ServiceError,
     answer,
@@ -23,59 +21,10 @@ from local.bedrock.protocol import (
     route,
 )
 from local.bedrock.scenario import Fault, Scenario
-from local.bedrock.state import (
-    Clock,
-    CustomModel,
-    Deployment,
-    Events,
-    ObjectStore,
-    ProvisionedThroughput,
-    World,
-)
+from local.bedrock.state import CustomModel, Deployment, Location, ProvisionedThroughput, World
 
 _log = logging.getLogger(__name__)
 Request = dict[str, Any]
-Operation = Callable[[World, str, str, Request], Request]
-
-_OPERATIONS: dict[str, Operation] = {
-    "CreateModelCustomizationJob": jobs.create,
-    "GetModelCustomizationJob": lambda w, _a, _r, q: jobs.get(w, q["jobIdentifier"]),
-    "ListModelCustomizationJobs": lambda w, _a, _r, q: jobs.list_jobs(w, q),
-    "StopModelCustomizationJob": lambda w, _a, _r, q: jobs.stop(w, q["jobIdentifier"]),
-    "GetCustomModel": lambda w, _a, _r, q: custom_models.get(w, q["modelIdentifier"]),
-    "ListCustomModels": lambda w, _a, _r, q: custom_models.list_models(w, q),
-    "DeleteCustomModel": lambda w, _a, _r, q: custom_models.delete(w, q["modelIdentifier"]),
-    "CreateCustomModelDeployment": deployments.create,
-    "GetCustomModelDeployment": lambda w, _a, _r, q: deployments.get(
-        w, q["customModelDeploymentIdentifier"]
-    ),
-    "ListCustomModelDeployments": lambda w, _a, _r, q: deployments.list_deployments(w, q),
-    "DeleteCustomModelDeployment": lambda w, _a, _r, q: deployments.delete(
-        w, q["customModelDeploymentIdentifier"]
-    ),
-    "CreateProvisionedModelThroughput": throughputs.create,
-    "GetProvisionedModelThroughput": lambda w, _a, _r, q: throughputs.get(
-        w, q["provisionedModelId"]
-    ),
-    "ListProvisionedModelThroughputs": lambda w, _a, _r, q: throughputs.list_throughputs(w, q),
-    "UpdateProvisionedModelThroughput": lambda w, _a, _r, q: throughputs.update(
-        w, q["provisionedModelId"], q
-    ),
-    "DeleteProvisionedModelThroughput": lambda w, _a, _r, q: throughputs.delete(
-        w, q["provisionedModelId"]
-    ),
-    "GetFoundationModel": lambda w, _a, r, q: foundation_models.get(w, q["modelIdentifier"], r),
-    "GetFoundationModelAvailability": lambda w, _a, r, q: foundation_models.availability(
-        w, q["modelId"], r
-    ),
-    "ListFoundationModels": lambda w, _a, r, q: foundation_models.list_models(w, q, r),
-    "TagResource": lambda w, _a, _r, q: _tag(w, q),
-    "UntagResource": lambda w, _a, _r, q: _untag(w, q),
-    "ListTagsForResource": lambda w, _a, _r, q: _tags(w, q),
-    "Converse": lambda w, _a, _r, q: runtime.converse(w, q),
-    "InvokeModel": lambda w, _a, _r, q: runtime.invoke(w, q),
-    "CountTokens": lambda w, _a, _r, q: runtime.count(w, q),
-}
 _FAULTS = {
     "throttle": ("ThrottlingException", "Too many requests, please wait before trying again.", 429),
     "server_error": ("InternalServerException", "An internal server error occurred.", 500),
@@ -94,33 +43,9 @@ _FAULTS = {
 }
 
 
-def _tagged(world: World, request: Request) -> str:
-    arn = str(request["resourceARN"])
-    known = {*world.jobs, *world.models, *world.throughputs, *world.deployments}
-    if arn not in known:
-        raise NotFound(f"The resource {arn} was not found")
-    return arn
-
-
-def _tag(world: World, request: Request) -> Request:
-    world.tag(_tagged(world, request), request["tags"])
-    return {}
-
-
-def _untag(world: World, request: Request) -> Request:
-    for key in request["tagKeys"]:
-        world.tags.get(_tagged(world, request), {}).pop(key, None)
-    return {}
-
-
-def _tags(world: World, request: Request) -> Request:
-    tags = world.tags.get(_tagged(world, request), {})
-    return {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
-
-
 def _known(service: str, method: str, path: str) -> Route:
     found = route(service, method, path)
-    if found is None or found.name not in _OPERATIONS:
+    if found is None or found.name not in OPERATIONS:
         what = found.name if found else f"{method} {path}"
         raise ServiceError("UnknownOperationException", f"not in the offline Bedrock: {what}", 404)
     return found
@@ -129,22 +54,8 @@ def _known(service: str, method: str, path: str) -> Route:
 class Bedrock:
     """The offline Bedrock; see the package's docstring."""
 
-    def __init__(
-        self,
-        *,
-        clock: Clock,
-        objects: ObjectStore,
-        events: Events,
-        role_assumable: Callable[[str], bool],
-        caller: Callable[[], str],
-    ) -> None:
-        self._world = World(
-            clock=clock,
-            objects=objects,
-            events=events,
-            role_assumable=role_assumable,
-            caller=caller,
-        )
+    def __init__(self, world: World) -> None:
+        self._world = world
 
     @property
     def scenario(self) -> Scenario:
@@ -159,8 +70,7 @@ class Bedrock:
     def handle(  # noqa: PLR0913, PLR0917  # the parts of an HTTP request, in their usual order
         self,
         service: str,
-        account: str,
-        region: str,
+        location: Location,
         method: str,
         path: str,
         query: Mapping[str, list[str]],
@@ -170,52 +80,38 @@ class Bedrock:
 
         The answer's Date is the simulated time at which the request was done.
         """
-        status, answered, content = self._answer(
-            service, account, region, method, path, query, body
-        )
-        date = format_datetime(self._world.now(), usegmt=True)
-        return status, {**answered, "Date": date}, content
-
-    def _answer(  # noqa: PLR0913, PLR0917  # as above
-        self,
-        service: str,
-        account: str,
-        region: str,
-        method: str,
-        path: str,
-        query: Mapping[str, list[str]],
-        body: bytes,
-    ) -> Answer:
         try:
             found = _known(service, method, path)
-            request = parse(found, query, body)
-            return answer(found, self._act(found, request, account, region))
+            output = self._act(found, parse(found, query, body), location)
+            status, headers, content = answer(found, output)
         except ServiceError as error:
-            return failure(error)
+            status, headers, content = failure(error)
         except Exception:  # noqa: BLE001  # AWS would answer too, with a 500
             _log.exception("the offline Bedrock failed on %s %s", method, path)
-            return failure(ServiceError("InternalServerException", "a bug in local/bedrock", 500))
+            bug = ServiceError("InternalServerException", "a bug in local/bedrock", 500)
+            status, headers, content = failure(bug)
+        return status, {**headers, "Date": format_datetime(self._world.now(), usegmt=True)}, content
 
-    def _act(self, found: Route, request: Request, account: str, region: str) -> Request:
+    def _act(self, found: Route, request: Request, location: Location) -> Request:
         fault = self._fault(found, request)
         if fault and fault.kind == "slow":
             time.sleep(fault.seconds)
         elif fault and fault.kind != "timeout_after_effect":
             raise ServiceError(*_FAULTS[fault.kind])
-        output = self._operate(found, request, account, region)
+        output = self._operate(found, request, location)
         if fault and fault.kind == "timeout_after_effect":
             raise ServiceError(*_FAULTS[fault.kind])
         return output
 
-    def _operate(self, found: Route, request: Request, account: str, region: str) -> Request:
+    def _operate(self, found: Route, request: Request, location: Location) -> Request:
         outcome: Request | ServiceError
         try:
             with self._world.lock:
-                outcome = _OPERATIONS[found.name](self._world, account, region, request)
+                outcome = OPERATIONS[found.name](self._world, location, request)
         except ServiceError as error:
             outcome = error
         cloudtrail.record(
-            self._world, account, region, operation=found.name, request=request, outcome=outcome
+            self._world, location, operation=found.name, request=request, outcome=outcome
         )
         if isinstance(outcome, ServiceError):
             raise outcome
@@ -232,8 +128,8 @@ class Bedrock:
                     return fault
         return None
 
-    def authorization(  # noqa: PLR0913, PLR0917  # as above
-        self, service: str, method: str, path: str, body: bytes, account: str, region: str
+    def authorization(
+        self, service: str, location: Location, method: str, path: str, body: bytes
     ) -> list[iam_actions.Check]:
         """Return the IAM checks that the request needs; none for what will be refused anyway."""
         found = route(service, method, path)
@@ -244,7 +140,7 @@ class Bedrock:
         except ServiceError:
             return []
         with self._world.lock:
-            return iam_actions.needed(self._world, found, request, account, region)
+            return iam_actions.needed(self._world, found, request, location)
 
     def resource_tags(self, arn: str) -> dict[str, str] | None:
         return self._world.tags.get(arn)
@@ -274,7 +170,7 @@ class Bedrock:
             "tags": [{"key": key, "value": value} for key, value in (tags or {}).items()],
         }
         with self._world.lock:
-            return throughputs.add(self._world, account, region, request, status)
+            return throughputs.add(self._world, Location(account, region), request, status)
 
     def add_deployment(
         self, name: str, *, account: str, region: str, tags: Mapping[str, str]
@@ -289,7 +185,7 @@ class Bedrock:
         }
         with self._world.lock:
             custom = list(self._world.models.values())[-1]
-            return deployments.add(self._world, account, region, request, custom)
+            return deployments.add(self._world, Location(account, region), request, custom)
 
     def alive(self) -> list[str]:
         """Return the ARNs of what runs, serves or bills by the hour now."""

@@ -14,13 +14,21 @@ from local.bedrock.customization.language_model import Fitted
 from local.bedrock.meter import Meter
 from local.bedrock.scenario import Scenario
 
-# account, region, detail type, detail, resources
-Events = Callable[[str, str, str, dict[str, Any], list[str]], None]
-
 
 def split_uri(uri: str) -> tuple[str, str]:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return bucket, key
+
+
+@dataclass(frozen=True)
+class Location:
+    """The account and the region of a request."""
+
+    account: str
+    region: str
+
+    def arn(self, resource: str) -> str:
+        return f"arn:aws:bedrock:{self.region}:{self.account}:{resource}"
 
 
 class Clock(Protocol):
@@ -31,6 +39,14 @@ class Clock(Protocol):
 
     def call_at(self, when: float, act: Callable[[], None]) -> None:
         """Run `act` when the time reaches `when`."""
+
+
+class Events(Protocol):
+    """EventBridge, as only AWS's own services can use it."""
+
+    def __call__(
+        self, location: Location, detail_type: str, detail: dict[str, Any], resources: list[str]
+    ) -> None: ...
 
 
 class ObjectStore(Protocol):
@@ -59,8 +75,7 @@ class CustomizationJob:
     arn: str
     request: dict[str, Any]
     base: ModelSpec
-    account: str
-    region: str
+    location: Location
     created: datetime
     changed: datetime
     status: str = "InProgress"

@@ -14,7 +14,7 @@ from local.fault_matrix.cases import (
     stop_cases,
     together_cases,
 )
-from local.fault_matrix.runner import FaultTarget, play
+from local.fault_matrix.runner import FaultTarget, run_case
 from local.ministack import state_machines
 
 # Between them these make every call that the run, the rule and the reaper make.
@@ -45,10 +45,10 @@ def all_cases(target: FaultTarget) -> list[Case]:
     states: list[str] = []
     for course in _COURSES:
         with state_machines.watching(lambda arn, state: _note(target, arn, state, states)):
-            played = play(course, target)
-        if played.breaches:
-            raise NotSound(f"{course.name}: {'; '.join(played.breaches)}")
-        calls += played.calls
+            result = run_case(course, target)
+        if result.breaches:
+            raise NotSound(f"{course.name}: {'; '.join(result.breaches)}")
+        calls += result.calls
     found = sorted({call for call in calls if call.function}, key=str)
     functions = sorted({function_of(call) for call in found})
     cases = [*_made(found, functions, dict.fromkeys(states))]

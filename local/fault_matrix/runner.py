@@ -1,4 +1,4 @@
-"""Lets one thing go wrong in a real execution, gives the guards their time, and looks around."""
+"""Injects the fault of a case into an execution, gives the guards their time, and looks around."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -15,8 +15,8 @@ from lambdas.domain.run.names import names_of
 from lambdas.domain.run.tags import ENVIRONMENT as ENVIRONMENT_TAG
 from lambdas.domain.run.tags import EXECUTION, RUN
 from local.bedrock import Scenario
-from local.call_faults import Call
 from local.fault_matrix.cases import PROVISIONING_MINUTES, Case
+from local.fault_matrix.results import CaseResult
 from local.ministack import state_machines
 from local.server import OfflineAws
 
@@ -41,51 +41,8 @@ class FaultTarget:
         return f"{self.machine_arn}-decide-spend"
 
 
-@dataclass
-class CaseResult:
-    """What became of a case."""
-
-    case: Case
-    statuses: list[str] = field(default_factory=list)
-    causes: list[str] = field(default_factory=list)
-    throughputs_alive: int = 0
-    jobs_running: int = 0
-    purchases: int = 0
-    jobs: int = 0
-    fired: int = 0
-    interfered: bool = False
-    metered_minutes: float = 0.0
-    calls: list[Call] = field(default_factory=list)
-    breaches: list[str] = field(default_factory=list)
-
-    def judge(self) -> None:
-        """Set down every rule that the case broke."""
-        case = self.case
-        rules = {
-            f"{self.throughputs_alive} throughputs alive": self.throughputs_alive == 0,
-            f"{self.jobs_running} jobs running": self.jobs_running == 0,
-            f"bought {self.purchases} times": self.purchases <= case.executions,
-            f"started {self.jobs} jobs": self.jobs <= case.executions,
-            "never happened": self._happened(),
-            f"ended as {self.statuses}": all(each in _ENDS for each in self.statuses),
-        }
-        self.breaches = [what for what, kept in rules.items() if not kept]
-        for status, cause in zip(self.statuses, self.causes, strict=True):
-            named = not case.expected or any(each in cause for each in case.expected)
-            if status == "FAILED" and not named:
-                self.breaches.append(f"cause does not say it: {cause[:300]}")
-
-    def _happened(self) -> bool:
-        case = self.case
-        interferes = case.stop_at or case.delete_at or case.broken_definition_at
-        return bool((not case.faults or self.fired) and (not interferes or self.interfered))
-
-
-_ENDS = {"SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT", "GONE"}
-
-
-def play(case: Case, target: FaultTarget) -> CaseResult:
-    """Play a case to its end, and leave the offline AWS as it was found."""
+def run_case(case: Case, target: FaultTarget) -> CaseResult:
+    """Run a case to its end, and leave the offline AWS as it was found."""
     offline = target.offline
     offline.bedrock.reset()
     offline.bedrock.scenario = _scenario(case)
@@ -97,16 +54,16 @@ def play(case: Case, target: FaultTarget) -> CaseResult:
             undo.enter_context(_cannot_be_loaded(case.broken_function))
         if case.delete_at or case.broken_definition_at:
             undo.enter_context(_machine_restored(target))
-        played = CaseResult(case)
-        undo.enter_context(_interference(played, target))
+        result = CaseResult(case)
+        undo.enter_context(_interference(result, target))
         offline.faults.set(*case.faults)
         arns = [_start(case, target) for _ in range(case.executions)]
         _wait_until_ended(case, target, arns)
         _let_the_guards_run(offline)
-        played.fired, played.calls = offline.faults.fired, list(offline.faults.calls)
-    _look(played, target, arns)
-    played.judge()
-    return played
+        result.fired, result.calls = offline.faults.fired, list(offline.faults.calls)
+    _look(result, target, arns)
+    result.judge()
+    return result
 
 
 def _scenario(case: Case) -> Scenario:
@@ -182,16 +139,16 @@ def _asked(run: str) -> bool:
 
 
 @contextmanager
-def _interference(played: CaseResult, target: FaultTarget) -> Iterator[None]:
+def _interference(result: CaseResult, target: FaultTarget) -> Iterator[None]:
     """Stop, delete or change the machine just as the first execution enters a state."""
-    case = played.case
+    case = result.case
 
     def interfere(arn: str, state: str) -> None:
         if not arn.startswith(_executions_of(target)):
             return
         if case.course == "deployed" and state == "Answer with base model":
             _deploy_the_model(target, arn)
-        if played.interfered:
+        if result.interfered:
             return
         states: Any = boto3.client("stepfunctions")
         acts: dict[str | None, Callable[[], Any]] = {
@@ -203,7 +160,7 @@ def _interference(played: CaseResult, target: FaultTarget) -> Iterator[None]:
         }
         acts.pop(None, None)
         if act := acts.get(state):
-            played.interfered = True
+            result.interfered = True
             act()
 
     with state_machines.watching(interfere):
@@ -294,15 +251,15 @@ def _settle(offline: OfflineAws) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _look(played: CaseResult, target: FaultTarget, arns: list[str]) -> None:
+def _look(result: CaseResult, target: FaultTarget, arns: list[str]) -> None:
     seen = target.offline.bedrock.snapshot()
     for arn in arns:
         execution = state_machines.execution_of(arn) or {}
-        played.statuses.append(str(execution.get("status", "GONE")))
+        result.statuses.append(str(execution.get("status", "GONE")))
         error, cause = execution.get("error") or "", execution.get("cause") or ""
-        played.causes.append(f"{error}: {cause}" if error else cause)
-    played.throughputs_alive = len(seen["throughputs"]) + len(seen["deployments"])
-    played.jobs_running = sum(each["status"] in {"InProgress", "Stopping"} for each in seen["jobs"])
-    played.jobs = len(seen["jobs"])
-    played.purchases = seen["purchases"]
-    played.metered_minutes = seen["meter"]["throughput_minutes"]
+        result.causes.append(f"{error}: {cause}" if error else cause)
+    result.throughputs_alive = len(seen["throughputs"]) + len(seen["deployments"])
+    result.jobs_running = sum(each["status"] in {"InProgress", "Stopping"} for each in seen["jobs"])
+    result.jobs = len(seen["jobs"])
+    result.purchases = seen["purchases"]
+    result.metered_minutes = seen["meter"]["throughput_minutes"]

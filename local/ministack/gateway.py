@@ -12,7 +12,7 @@ from ministack.core import iam_evaluator, lambda_runtime, router
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import eventbridge, iam, s3
 
-from local.bedrock import Bedrock
+from local.bedrock import Bedrock, Location
 from local.environment import ACCOUNT
 from local.ministack.access import denial
 from local.services import comprehend, service_quotas
@@ -51,12 +51,12 @@ def after_reset(act: Callable[[], None]) -> None:
 
 def _bedrock_handler(bedrock: Bedrock, api: str) -> Any:
     def answer(method: str, path: str, headers: Any, body: bytes, query: Any) -> Answer:
-        account, region = get_account_id(), get_region()
+        location = Location(get_account_id(), get_region())
         if app.AUTH:
-            checks = bedrock.authorization(api, method, path, body, account, region)
+            checks = bedrock.authorization(api, location, method, path, body)
             if denied := denial(headers, checks, api):
                 return denied
-        return bedrock.handle(api, account, region, method, path, _lists(query), body)
+        return bedrock.handle(api, location, method, path, _lists(query), body)
 
     async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Answer:
         return await asyncio.to_thread(answer, method, path, headers, body or b"", query)
@@ -98,7 +98,7 @@ class S3Objects:
 
 
 def publish(
-    account: str, region: str, detail_type: str, detail: dict[str, Any], resources: list[str]
+    location: Location, detail_type: str, detail: dict[str, Any], resources: list[str]
 ) -> None:
     """Put an event of source aws.bedrock on the default bus, as only AWS can."""
     entry = {
@@ -107,7 +107,7 @@ def publish(
         "Detail": json.dumps(detail),
         "Resources": resources,
     }
-    with request_scope(account, region):
+    with request_scope(location.account, location.region):
         eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)  # same
 
 

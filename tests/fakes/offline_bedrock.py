@@ -14,7 +14,7 @@ import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 
-from local.bedrock import Bedrock, Scenario
+from local.bedrock import Bedrock, Location, Scenario, World
 
 ACCOUNT, REGION, BUCKET = "000000000000", "us-west-2", "artefacts"
 ROLE = "arn:aws:iam::000000000000:role/bedrock"
@@ -79,13 +79,14 @@ class Account:
     def __init__(self, scenario: Scenario | None = None, region: str = REGION) -> None:
         self.clock, self.objects, self.events = HandClock(), Objects(), list[Any]()
         self.region = region
-        self.bedrock = Bedrock(
+        world = World(
             clock=self.clock,
             objects=self.objects,
-            events=lambda *event: self.events.append(event),
+            events=lambda at, *event: self.events.append((at.account, at.region, *event)),
             role_assumable=lambda arn: arn == ROLE,
             caller=lambda: f"arn:aws:iam::{ACCOUNT}:root",
         )
+        self.bedrock = Bedrock(world)
         self.bedrock.scenario = scenario or Scenario()
         self.control: Any = self._client("bedrock")
         self.runtime: Any = self._client("bedrock-runtime")
@@ -104,8 +105,7 @@ class Account:
             body = request.body or b""
             status, headers, answer = self.bedrock.handle(
                 service,
-                ACCOUNT,
-                self.region,
+                Location(ACCOUNT, self.region),
                 request.method,
                 url.path,
                 parse_qs(url.query),

@@ -6,7 +6,7 @@ import pytest
 
 from local.call_faults import CallFault
 from local.fault_matrix.cases import Case
-from local.fault_matrix.runner import FaultTarget, play
+from local.fault_matrix.runner import FaultTarget, run_case
 from local.server import OfflineAws
 from operate.deployed import Deployed
 
@@ -89,11 +89,11 @@ def target(offline: OfflineAws, deployed: Deployed) -> FaultTarget:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
 def test_nothing_is_left_and_nothing_paid_twice(case: Case, target: FaultTarget) -> None:
-    assert play(case, target).breaches == []
+    assert run_case(case, target).breaches == []
 
 
 def test_a_case_that_leaves_something_is_a_breach(target: FaultTarget) -> None:
     """Nobody can delete: run, guard and reaper. The matrix has to notice."""
     nobody = CallFault("access_denied", DELETE)
-    played = play(Case("run", "nobody may delete", (nobody,)), target)
-    assert any("throughputs alive" in each for each in played.breaches)
+    result = run_case(Case("run", "nobody may delete", (nobody,)), target)
+    assert any("throughputs alive" in each for each in result.breaches)

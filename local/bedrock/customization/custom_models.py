@@ -47,7 +47,7 @@ def _described(model: CustomModel) -> dict[str, Any]:
 
 
 def _base_arn(model: CustomModel) -> str:
-    return model.job.base.arn(model.job.region)
+    return model.job.base.arn(model.job.location.region)
 
 
 def list_models(world: World, request: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def list_models(world: World, request: dict[str, Any]) -> dict[str, Any]:
         {
             **_described(model),
             "baseModelName": model.job.base.name,
-            "ownerAccountId": model.job.account,
+            "ownerAccountId": model.job.location.account,
         }
         for model in found
     ]

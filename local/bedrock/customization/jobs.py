@@ -16,7 +16,7 @@ from local.bedrock.customization.language_model import Fitted, TrainingPair
 from local.bedrock.foundation_models import shown
 from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import Conflict, NotFound, ServiceError, ValidationError
-from local.bedrock.state import CustomizationJob, CustomModel, World, split_uri
+from local.bedrock.state import CustomizationJob, CustomModel, Location, World, split_uri
 from local.bedrock.tokenization import count_tokens
 
 # Field reports: about 2 h of training for 85 records and 7 epochs, 3 min of data validation.
@@ -26,12 +26,12 @@ TRAINING_BASE_MINUTES = 75.0
 TRAINING_SECONDS_PER_RECORD_EPOCH = 4.5
 
 
-def create(world: World, account: str, region: str, request: dict[str, Any]) -> dict[str, Any]:
+def create(world: World, location: Location, request: dict[str, Any]) -> dict[str, Any]:
     token = request.get("clientRequestToken")
     if token and (arn := world.tokens.get(("job", token))):
         return {"jobArn": arn}
-    base = _check(world, region, request)
-    job = _add(world, account, region, request, base)
+    base = _check(world, location.region, request)
+    job = _add(world, location, request, base)
     if token:
         world.tokens["job", token] = job.arn
     _schedule(world, job)
@@ -99,15 +99,12 @@ def _validators(request: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _add(
-    world: World, account: str, region: str, request: dict[str, Any], base: ModelSpec
+    world: World, location: Location, request: dict[str, Any], base: ModelSpec
 ) -> CustomizationJob:
     identity = world.new_id("job", request["jobName"])
-    arn = (
-        f"arn:aws:bedrock:{region}:{account}:model-customization-job/"
-        f"{base.customization_id}/{identity}"
-    )
+    arn = location.arn(f"model-customization-job/{base.customization_id}/{identity}")
     now = world.now()
-    job = CustomizationJob(arn, request, base, account, region, created=now, changed=now)
+    job = CustomizationJob(arn, request, base, location, created=now, changed=now)
     world.jobs[arn] = job
     world.tag(arn, request.get("jobTags", []))
     return job
@@ -267,10 +264,7 @@ def _finish(
 
 def _add_model(world: World, job: CustomizationJob, fitted: Fitted) -> CustomModel:
     identity = job.arn.rpartition("/")[2]
-    arn = (
-        f"arn:aws:bedrock:{job.region}:{job.account}:custom-model/"
-        f"{job.base.customization_id}/{identity}"
-    )
+    arn = job.location.arn(f"custom-model/{job.base.customization_id}/{identity}")
     model = CustomModel(arn, job.request["customModelName"], job, fitted, world.now())
     world.models[arn] = model
     world.tag(arn, job.request.get("customModelTags", []))
@@ -304,13 +298,8 @@ def _csv(column: str, steps: tuple[language_model.LossPoint, ...]) -> bytes:
 def _end(world: World, job: CustomizationJob, status: str, failure: str | None) -> None:
     job.status, job.failure = status, failure
     job.ended = job.changed = world.now()
-    world.events(
-        job.account,
-        job.region,
-        "Model Customization Job State Change",
-        _event(job),
-        [job.arn],
-    )
+    detail_type = "Model Customization Job State Change"
+    world.events(job.location, detail_type, _event(job), [job.arn])
 
 
 def _event(job: CustomizationJob) -> dict[str, Any]:
@@ -327,7 +316,7 @@ def _event(job: CustomizationJob) -> dict[str, Any]:
         "creationTime": _stamp(job.created),
         "lastModifiedTime": _stamp(job.changed),
         "endTime": _stamp(job.ended or job.changed),
-        "baseModelArn": job.base.arn(job.region),
+        "baseModelArn": job.base.arn(job.location.region),
         "hyperParameters": request.get("hyperParameters", {}),
         "trainingDataConfig": request["trainingDataConfig"],
         "outputDataConfig": request["outputDataConfig"],
@@ -365,7 +354,7 @@ def get(world: World, identifier: str) -> dict[str, Any]:
         "creationTime": job.created,
         "lastModifiedTime": job.changed,
         "endTime": job.ended,
-        "baseModelArn": job.base.arn(job.region),
+        "baseModelArn": job.base.arn(job.location.region),
         "hyperParameters": {name: f"{value:g}" for name, value in values.items()},
         "trainingDataConfig": request["trainingDataConfig"],
         "validationDataConfig": request.get("validationDataConfig", {"validators": []}),
@@ -396,7 +385,7 @@ def list_jobs(world: World, request: dict[str, Any]) -> dict[str, Any]:
         {
             "jobArn": job.arn,
             "jobName": job.name,
-            "baseModelArn": job.base.arn(job.region),
+            "baseModelArn": job.base.arn(job.location.region),
             "status": job.status,
             "statusDetails": _details(job),
             "creationTime": job.created,

@@ -11,27 +11,25 @@ from typing import Any
 
 from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import NotFound, ServiceError, ValidationError
-from local.bedrock.state import CustomModel, Deployment, World
+from local.bedrock.state import CustomModel, Deployment, Location, World
 
 
-def create(world: World, account: str, region: str, request: dict[str, Any]) -> dict[str, Any]:
+def create(world: World, location: Location, request: dict[str, Any]) -> dict[str, Any]:
     token = request.get("clientRequestToken")
     if token and (arn := world.tokens.get(("deployment", token))):
         return {"customModelDeploymentArn": arn}
     custom = _model(world, request["modelArn"])
     _check(world, request)
-    arn = add(world, account, region, request, custom)
+    arn = add(world, location, request, custom)
     if token:
         world.tokens["deployment", token] = arn
     return {"customModelDeploymentArn": arn}
 
 
-def add(
-    world: World, account: str, region: str, request: dict[str, Any], custom: CustomModel
-) -> str:
+def add(world: World, location: Location, request: dict[str, Any], custom: CustomModel) -> str:
     """Make a deployment, of whatever model; return its ARN."""
     identity = world.new_id("deployment", request["modelDeploymentName"])
-    arn = f"arn:aws:bedrock:{region}:{account}:custom-model-deployment/{identity}"
+    arn = location.arn(f"custom-model-deployment/{identity}")
     now = world.now()
     made = world.deployments[arn] = Deployment(arn, request, custom, created=now, changed=now)
     world.tag(arn, request.get("tags", []))

@@ -9,52 +9,54 @@ from local.bedrock.catalogue import MODELS, ModelSpec, by_customization_id, stat
 from local.bedrock.meter import Lease
 from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import Conflict, NotFound, ServiceError, ValidationError
-from local.bedrock.state import CustomModel, ProvisionedThroughput, World
+from local.bedrock.state import CustomModel, Location, ProvisionedThroughput, World
 
 _COMMITMENT_DAYS = {"OneMonth": 30, "SixMonths": 180}
 
 
-def create(world: World, account: str, region: str, request: dict[str, Any]) -> dict[str, Any]:
+def create(world: World, location: Location, request: dict[str, Any]) -> dict[str, Any]:
     token = request.get("clientRequestToken")
     if token and (arn := world.tokens.get(("throughput", token))):
         return {"provisionedModelArn": arn}
-    custom, base = _model(world, region, request["modelId"])
+    custom, base = _model(world, location.region, request["modelId"])
     _check(world, request, custom, base)
-    bought = _add(world, account, region, request, custom, base)
+    bought = _add(world, location, request, custom, base)
     if token:
         world.tokens["throughput", token] = bought.arn
     _provision(world, bought)
     return {"provisionedModelArn": bought.arn}
 
 
-def _add(  # noqa: PLR0913, PLR0917  # a purchase: who, where, what, of which model
+def _add(
     world: World,
-    account: str,
-    region: str,
+    location: Location,
     request: dict[str, Any],
     custom: CustomModel | None,
     base: ModelSpec,
 ) -> ProvisionedThroughput:
     identity = world.new_id("throughput", request["provisionedModelName"])
-    arn = f"arn:aws:bedrock:{region}:{account}:provisioned-model/{identity}"
+    arn = location.arn(f"provisioned-model/{identity}")
     now = world.now()
-    model_arn = custom.arn if custom else base.arn(region)
+    model_arn = custom.arn if custom else base.arn(location.region)
     bought = ProvisionedThroughput(arn, request, base, model_arn, custom, created=now, changed=now)
     if term := request.get("commitmentDuration"):
         bought.committed_until = now + timedelta(days=_COMMITMENT_DAYS[term])
     world.throughputs[arn] = bought
     world.tag(arn, request.get("tags", []))
-    _bill(world, bought)
+    price, began = base.usd_per_unit_hour, world.clock.time()
+    world.meter.leases.append(Lease(arn, base.name, bought.units, price, began))
     return bought
 
 
-def add(world: World, account: str, region: str, request: dict[str, Any], status: str) -> str:
+def add(world: World, location: Location, request: dict[str, Any], status: str) -> str:
     """Put in what somebody else bought earlier: no quota, lifecycle or provisioning applies."""
     model_id = request.get("modelId") or next(
-        each.customization_id for each in MODELS if region in each.regions and each.has_throughput
+        model.customization_id
+        for model in MODELS
+        if location.region in model.regions and model.has_throughput
     )
-    custom, base = _model(world, region, str(model_id))
-    bought = _add(world, account, region, request, custom, base)
+    custom, base = _model(world, location.region, str(model_id))
+    bought = _add(world, location, request, custom, base)
     bought.status = status
     if status == "Failed":
         world.meter.end(bought.arn, world.clock.time())
@@ -89,18 +91,6 @@ def _check(
             f"Your account does not currently have any no commitment model units reserved for "
             f"{what}.",
         )
-
-
-def _bill(world: World, bought: ProvisionedThroughput) -> None:
-    world.meter.leases.append(
-        Lease(
-            bought.arn,
-            bought.base.name,
-            bought.units,
-            bought.base.usd_per_unit_hour,
-            world.clock.time(),
-        )
-    )
 
 
 def _provision(world: World, bought: ProvisionedThroughput) -> None:

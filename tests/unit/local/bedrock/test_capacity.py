@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.bedrock import Fault, Scenario
+from local.bedrock import Fault, Location, Scenario
 from local.bedrock.protocol import route
 from tests.fakes.offline_bedrock import ACCOUNT, HAIKU, REGION, ROLE, Account
 
@@ -205,7 +205,7 @@ def checks(
     account: Account, service: str, method: str, path: str, body: Any = None
 ) -> list[tuple[str, str]]:
     found = account.bedrock.authorization(
-        service, method, path, json.dumps(body or {}).encode(), ACCOUNT, REGION
+        service, Location(ACCOUNT, REGION), method, path, json.dumps(body or {}).encode()
     )
     return [(action, resource) for action, resource, _ in found]
 

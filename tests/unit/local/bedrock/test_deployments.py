@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.bedrock import Scenario
+from local.bedrock import Location, Scenario
 from tests.fakes.offline_bedrock import ACCOUNT, Account, nova_account, tuned_nova
 
 QUESTION = "What does part 3 of the machine do for the people at site 3?"
@@ -209,7 +209,7 @@ def test_authorization_is_as_aws_documents_it() -> None:
 
     def needed(service: str, method: str, path: str, body: Any = None) -> list[Any]:
         return account.bedrock.authorization(
-            service, method, path, json.dumps(body or {}).encode(), ACCOUNT, "us-east-1"
+            service, Location(ACCOUNT, "us-east-1"), method, path, json.dumps(body or {}).encode()
         )
 
     path = "/model-customization/custom-model-deployments"

@@ -7,55 +7,61 @@ from dataclasses import replace
 
 import pytest
 
-from local.fault_matrix.report import Row, markdown, terminal
+from local.fault_matrix.cases import Case
+from local.fault_matrix.report import markdown, terminal
+from local.fault_matrix.results import CaseResult
 from tests.repository import ROOT
 
 DELETE = "release-throughput DeleteProvisionedModelThroughput"
 
 
-def row(group: str, what: str, status: str, minutes: float, **more: object) -> Row:
-    bought = int(minutes > 0)
-    made = Row(group, what, [status], 0, 0, bought, 1, 1, minutes, [])
-    return replace(made, **more)  # type: ignore[arg-type]  # fields of any type
+def result(case: Case, minutes: float, *statuses: str) -> CaseResult:
+    return CaseResult(
+        case,
+        statuses=list(statuses),
+        purchases=case.executions if minutes else 0,
+        jobs=case.executions,
+        metered_minutes=minutes,
+    )
 
 
-ROWS = [
-    row("run", f"{DELETE}, throttle every time", "FAILED", 43.6),
-    row("run", f"{DELETE}, lost answer every time", "SUCCEEDED", 2.3),
-    row("run", f"{DELETE}, lost answer once", "SUCCEEDED", 2.24),
-    row("run", "quote-cost PutObject, server error every time", "FAILED", 0),
-    row("stop", "Stop execution at Hold throughput", "ABORTED", 2.3),
-    row("two runs", "two runs at once", "SUCCEEDED", 4.6, executions=2, purchases=2, jobs=2),
+RESULTS = [
+    result(Case("run", f"{DELETE}, throttle every time"), 43.6, "FAILED"),
+    result(Case("run", f"{DELETE}, lost answer every time"), 2.3, "SUCCEEDED"),
+    result(Case("run", f"{DELETE}, lost answer once"), 2.24, "SUCCEEDED"),
+    result(Case("run", "quote-cost PutObject, server error every time"), 0, "FAILED"),
+    result(Case("stop", "Stop execution at Hold throughput"), 2.3, "ABORTED"),
+    result(Case("two runs", "two runs at once", executions=2), 4.6, "SUCCEEDED", "SUCCEEDED"),
 ]
 
 
 def test_the_document_has_outcomes_and_the_longest_case_only() -> None:
-    text = markdown(ROWS)
+    text = markdown(RESULTS)
     assert f"| {DELETE} | failed, bought | - | - | recovered; recovered | - | - |" in text
     assert "| quote-cost PutObject | - | failed | - | - | - | - |" in text
     assert "| Stop execution at Hold throughput | stopped, bought |" in text
-    assert "| two runs at once | recovered |" in text
+    assert "| two runs at once | recovered, recovered |" in text
     assert "at most 50 simulated minutes, in steps of 10 ($110.00 at $132 an hour)" in text
     assert "- Cases: 6\n- Recovered and succeeded: 3\n" in text
 
 
 @pytest.mark.parametrize("factor", [0.95, 1.05, 1.1])
 def test_other_durations_give_the_same_document(factor: float) -> None:
-    others = [replace(each, metered_minutes=each.metered_minutes * factor) for each in ROWS]
-    assert markdown(others) == markdown(ROWS)
-    assert terminal(others, 2.2) != terminal(ROWS, 2.2)
+    others = [replace(each, metered_minutes=each.metered_minutes * factor) for each in RESULTS]
+    assert markdown(others) == markdown(RESULTS)
+    assert terminal(others, 2.2) != terminal(RESULTS, 2.2)
 
 
 def test_a_breach_and_what_is_left_show() -> None:
-    broken = replace(ROWS[4], throughputs_alive=1, breaches=["1 throughputs alive"])
-    text = markdown([*ROWS[:4], broken])
+    broken = replace(RESULTS[4], throughputs_alive=1, breaches=["1 throughputs alive"])
+    text = markdown([*RESULTS[:4], broken])
     assert "| Stop execution at Hold throughput | **BREACH** stopped, bought |" in text
     assert "- Throughputs or deployments left: 1\n" in text
     assert "- Cases with a breach: 1\n" in text
 
 
 def test_the_terminal_has_the_exact_figures() -> None:
-    assert terminal(ROWS, 2.24)[-1] == (
+    assert terminal(RESULTS, 2.24)[-1] == (
         "Longest on the meter: 43.6 simulated minutes ($95.92 at $132 an hour; without a fault "
         f"2.2): {DELETE}, throttle every time"
     )
