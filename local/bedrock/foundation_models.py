@@ -74,5 +74,5 @@ def list_models(world: World, request: dict[str, Any], region: str) -> dict[str,
         ("byOutputModality", "outputModalities"),
     ):
         if wanted := request.get(field):
-            found = [each for each in found if wanted in each[member]]
+            found = [details for details in found if wanted in details[member]]
     return {"modelSummaries": found}

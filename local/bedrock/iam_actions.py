@@ -70,8 +70,8 @@ def _foundation_model(identifier: str, location: Location) -> str:
 def _tag_keys(tags: list[dict[str, str]]) -> dict[str, Any]:
     if not tags:
         return {}
-    keys: dict[str, Any] = {f"aws:RequestTag/{each['key']}": each["value"] for each in tags}
-    return {**keys, "aws:TagKeys": [each["key"] for each in tags]}
+    keys: dict[str, Any] = {f"aws:RequestTag/{tag['key']}": tag["value"] for tag in tags}
+    return {**keys, "aws:TagKeys": [tag["key"] for tag in tags]}
 
 
 def _create_job(request: dict[str, Any], location: Location) -> list[Check]:
@@ -114,7 +114,7 @@ def _create_from_model(
 
 
 def _resource(world: World, name: str, request: dict[str, Any], location: Location) -> str:
-    """Names are resolved to ARNs; what does not exist is checked on a resource of its kind."""
+    """Resolve names to ARNs; what does not exist is checked as a resource of its kind."""
     if "resourceARN" in request:
         return str(request["resourceARN"])
     if name.startswith("List"):

@@ -40,7 +40,7 @@ class Lease:
 
 
 class Meter:
-    """Counts; `items` is the bill."""
+    """Records usage; `bill` prices it."""
 
     def __init__(self) -> None:
         self.leases: list[Lease] = []

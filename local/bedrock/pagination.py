@@ -1,4 +1,4 @@
-"""Filters, order and pages of Bedrock's list operations."""
+"""Filtering, sorting and pagination of Bedrock's list operations."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def page(member: str, summaries: list[dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
-    """Cut one page out of `summaries` and say how to ask for the next."""
+    """Return one page of `summaries`, with the token of the next."""
     start = _offset(request.get("nextToken"))
     size = int(request.get("maxResults", _DEFAULT_PAGE))
     rest = start + size < len(summaries)

@@ -1,4 +1,4 @@
-"""AWS's REST-JSON protocol, seen from the service: botocore's model read the other way round."""
+"""AWS's REST-JSON protocol from the server's side, by botocore's service model."""
 
 from __future__ import annotations
 
@@ -118,9 +118,9 @@ def _json(body: bytes, shape: StructureShape) -> Any:  # noqa: ANN401  # JSON is
     try:
         value = json.loads(body) if body else {}
     except ValueError:
-        raise ServiceError("SerializationException", "the body is no valid JSON") from None
+        raise ServiceError("SerializationException", "the body is not valid JSON") from None
     if not isinstance(value, dict):
-        raise ServiceError("SerializationException", "the body is no JSON object")
+        raise ServiceError("SerializationException", "the body is not a JSON object")
     return value
 
 
@@ -168,11 +168,11 @@ def _problems(shape: Shape, value: Any, where: str) -> Iterator[str]:  # noqa: A
             yield from _structure_problems(shape, value, where)
     elif isinstance(shape, ListShape):
         yield from _size_problems(shape, value, where, "length")
-        for index, each in enumerate(value):
-            yield from _problems(shape.member, each, f"{where}.{index + 1}.member")
+        for index, item in enumerate(value):
+            yield from _problems(shape.member, item, f"{where}.{index + 1}.member")
     elif isinstance(shape, MapShape):
-        for key, each in value.items():
-            yield from _problems(shape.value, each, f"{where}.{key}")
+        for key, item in value.items():
+            yield from _problems(shape.value, item, f"{where}.{key}")
     else:
         yield from _scalar_problems(shape, value, where)
 
@@ -182,10 +182,10 @@ def _structure_problems(shape: StructureShape, value: dict[str, Any], where: str
         if name not in value:
             at = f"{where}.{name}".lstrip(".")
             yield f"Value null at '{at}' failed to satisfy constraint: Member must not be null"
-    for name, each in value.items():
+    for name, item in value.items():
         member = shape.members.get(name)
-        if member is not None and each is not None:
-            yield from _problems(member, each, f"{where}.{name}".lstrip("."))
+        if member is not None and item is not None:
+            yield from _problems(member, item, f"{where}.{name}".lstrip("."))
 
 
 def _scalar_problems(shape: Shape, value: Any, where: str) -> Iterator[str]:  # noqa: ANN401  # same
@@ -232,9 +232,9 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  # any JSON
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items() if each is not None}
+        return {key: _plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_plain(item) for item in value]
     return value
 
 

@@ -1,4 +1,4 @@
-"""What the offline Bedrock remembers, and the ports through which it touches the rest."""
+"""The emulator's state, and its ports to the rest of the offline AWS."""
 
 from __future__ import annotations
 
@@ -189,4 +189,4 @@ class World:
         return hashlib.sha256(seed.encode()).hexdigest()[:12]
 
     def tag(self, arn: str, tags: list[dict[str, str]]) -> None:
-        self.tags.setdefault(arn, {}).update({each["key"]: each["value"] for each in tags})
+        self.tags.setdefault(arn, {}).update({tag["key"]: tag["value"] for tag in tags})

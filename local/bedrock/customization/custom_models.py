@@ -1,4 +1,4 @@
-"""Custom models: what a customization job leaves, until somebody deletes it."""
+"""Custom models, the output of customization jobs."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ def delete(world: World, identifier: str) -> dict[str, Any]:
     2026-11-23); which error refuses it is not documented, the operation has ConflictException.
     """
     model = find(world, identifier)
-    for what, served in (
+    for what, hosts in (
         ("provisioned throughput", world.throughputs.values()),
         ("custom model deployment", world.deployments.values()),
     ):
-        for each in served:
-            if each.custom is model:
+        for host in hosts:
+            if host.custom is model:
                 raise Conflict(
-                    f"The custom model {model.name} is used by the {what} {each.arn}; delete that "
+                    f"The custom model {model.name} is used by the {what} {host.arn}; delete that "
                     "first"
                 )
     del world.models[model.arn]

@@ -1,4 +1,4 @@
-"""What the service itself checks in a dataset before it trains; independent of `lambdas/`."""
+"""The service's own validation of a dataset before training; independent of `lambdas/`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _of_messages(record: dict[str, Any], model: ModelSpec) -> tuple[list[str], l
     text = _blocks if model.record_format == "converse" else _string
     messages = record["messages"]
     system = text(record["system"]) if "system" in record else ""
-    return [each["role"] for each in messages], [text(each["content"]) for each in messages], system
+    return [turn["role"] for turn in messages], [text(turn["content"]) for turn in messages], system
 
 
 def _blocks(content: Any) -> str:  # noqa: ANN401  # JSON of any shape

@@ -77,7 +77,7 @@ def _check_hyperparameters(base: ModelSpec, given: dict[str, str]) -> None:
         try:
             value = float(text)
         except ValueError:
-            raise ValidationError(f"The hyperparameter {name} is no number: {text}") from None
+            raise ValidationError(f"The hyperparameter {name} is not a number: {text}") from None
         if not low <= value <= high:
             raise ValidationError(
                 f"The hyperparameter {name} must be between {low:g} and {high:g}, got: {text}"
@@ -86,7 +86,7 @@ def _check_hyperparameters(base: ModelSpec, given: dict[str, str]) -> None:
 
 def _check_locations(world: World, request: dict[str, Any]) -> None:
     uris = [request["trainingDataConfig"]["s3Uri"], request["outputDataConfig"]["s3Uri"]]
-    uris += [each["s3Uri"] for each in _validators(request)]
+    uris += [validator["s3Uri"] for validator in _validators(request)]
     for uri in uris:
         bucket, _ = split_uri(uri)
         if not world.objects.bucket_exists(bucket):
@@ -256,7 +256,7 @@ def _finish(
     model = _add_model(world, job, fitted)
     job.model_arn = model.arn
     tokens = sum(
-        count_tokens(f"{each.system} {each.prompt} {each.completion}") for each in training
+        count_tokens(f"{pair.system} {pair.prompt} {pair.completion}") for pair in training
     )
     world.meter.train(job.base.name, tokens * fitted.epochs, job.base.usd_per_1k_training_tokens)
     _end(world, job, "Completed", None)
@@ -287,11 +287,11 @@ def _write_metrics(world: World, job: CustomizationJob, fitted: Fitted) -> None:
         )
 
 
-def _csv(column: str, steps: tuple[language_model.LossPoint, ...]) -> bytes:
+def _csv(column: str, points: tuple[language_model.LossPoint, ...]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["step_number", "epoch_number", column])
-    writer.writerows([each.step, each.epoch, each.loss] for each in steps)
+    writer.writerows([point.step, point.epoch, point.loss] for point in points)
     return text.getvalue().encode()
 
 

@@ -27,7 +27,7 @@ def create(world: World, location: Location, request: dict[str, Any]) -> dict[st
 
 
 def add(world: World, location: Location, request: dict[str, Any], custom: CustomModel) -> str:
-    """Make a deployment, of whatever model; return its ARN."""
+    """Create a deployment of any model; return its ARN."""
     identity = world.new_id("deployment", request["modelDeploymentName"])
     arn = location.arn(f"custom-model-deployment/{identity}")
     now = world.now()
@@ -49,7 +49,7 @@ def _model(world: World, arn: str) -> CustomModel:
 
 def _check(world: World, request: dict[str, Any]) -> None:
     name = request["modelDeploymentName"]
-    if any(each.name == name for each in world.deployments.values()):
+    if any(deployment.name == name for deployment in world.deployments.values()):
         raise ValidationError(f"The provided model deployment name is already in use: {name}")
     if len(world.deployments) >= world.scenario.deployments:
         raise ServiceError(
@@ -74,29 +74,29 @@ def _set_up(world: World, made: Deployment) -> None:
 
 
 def find(world: World, identifier: str) -> Deployment:
-    for each in world.deployments.values():
-        if identifier in (each.arn, each.name):
-            return each
+    for deployment in world.deployments.values():
+        if identifier in (deployment.arn, deployment.name):
+            return deployment
     raise NotFound(f"The provided custom model deployment was not found: {identifier}")
 
 
 def get(world: World, identifier: str) -> dict[str, Any]:
-    each = find(world, identifier)
+    deployment = find(world, identifier)
     return {
-        **_described(each),
-        "modelDeploymentName": each.name,
-        "description": each.request.get("description"),
+        **_described(deployment),
+        "modelDeploymentName": deployment.name,
+        "description": deployment.request.get("description"),
     }
 
 
-def _described(each: Deployment) -> dict[str, Any]:
+def _described(deployment: Deployment) -> dict[str, Any]:
     return {
-        "customModelDeploymentArn": each.arn,
-        "modelArn": each.custom.arn,
-        "createdAt": each.created,
-        "lastUpdatedAt": each.changed,
-        "status": each.status,
-        "failureMessage": each.failure,
+        "customModelDeploymentArn": deployment.arn,
+        "modelArn": deployment.custom.arn,
+        "createdAt": deployment.created,
+        "lastUpdatedAt": deployment.changed,
+        "status": deployment.status,
+        "failureMessage": deployment.failure,
     }
 
 
@@ -105,19 +105,22 @@ def list_deployments(world: World, request: dict[str, Any]) -> dict[str, Any]:
     found = filtered(
         world.deployments.values(),
         request,
-        status=lambda each: each.status,
-        matches=lambda each: not wanted or each.custom.arn == wanted,
+        status=lambda deployment: deployment.status,
+        matches=lambda deployment: not wanted or deployment.custom.arn == wanted,
     )
-    summaries = [{**_described(each), "customModelDeploymentName": each.name} for each in found]
+    summaries = [
+        {**_described(deployment), "customModelDeploymentName": deployment.name}
+        for deployment in found
+    ]
     return page("modelDeploymentSummaries", summaries, request)
 
 
 def delete(world: World, identifier: str) -> dict[str, Any]:
-    each = find(world, identifier)
-    if each.status == "Creating":
+    deployment = find(world, identifier)
+    if deployment.status == "Creating":
         raise ValidationError(
-            f"The custom model deployment {each.name} is in a mutating state ({each.status}); wait "
-            "until it is Active or Failed"
+            f"The custom model deployment {deployment.name} is in a mutating state "
+            f"({deployment.status}); wait until it is Active or Failed"
         )
-    del world.deployments[each.arn]
+    del world.deployments[deployment.arn]
     return {}

@@ -77,13 +77,17 @@ def _check(
     world: World, request: dict[str, Any], custom: CustomModel | None, base: ModelSpec
 ) -> None:
     name = request["provisionedModelName"]
-    if any(each.name == name for each in world.throughputs.values()):
+    if any(throughput.name == name for throughput in world.throughputs.values()):
         raise ValidationError(f"The provided provisioned model name is already in use: {name}")
     if not base.has_throughput:
         raise ValidationError(f"Provisioned throughput is not available for {base.name}")
     if status_of(base, world.now(), world.scenario.legacy_models) == "LEGACY":
         raise ValidationError(f"{base.name} is a legacy model; no new provisioned throughput")
-    used = sum(each.units for each in world.throughputs.values() if not each.committed_until)
+    used = sum(
+        throughput.units
+        for throughput in world.throughputs.values()
+        if not throughput.committed_until
+    )
     if used + request["modelUnits"] > world.scenario.no_commitment_units:
         what = base.customization_id if custom is None else f"custom models of {base.name}"
         raise ServiceError(
@@ -110,33 +114,33 @@ def _provision(world: World, bought: ProvisionedThroughput) -> None:
 
 
 def find(world: World, identifier: str) -> ProvisionedThroughput:
-    for each in world.throughputs.values():
-        if identifier in (each.arn, each.name, each.arn.rpartition("/")[2]):
-            return each
+    for throughput in world.throughputs.values():
+        if identifier in (throughput.arn, throughput.name, throughput.arn.rpartition("/")[2]):
+            return throughput
     raise NotFound(f"The provided provisioned model was not found: {identifier}")
 
 
-def _described(each: ProvisionedThroughput) -> dict[str, Any]:
-    term = each.request.get("commitmentDuration")
+def _described(throughput: ProvisionedThroughput) -> dict[str, Any]:
+    term = throughput.request.get("commitmentDuration")
     return {
-        "modelUnits": each.units,
-        "desiredModelUnits": each.units,
-        "provisionedModelName": each.name,
-        "provisionedModelArn": each.arn,
-        "modelArn": each.model_arn,
-        "desiredModelArn": each.model_arn,
-        "foundationModelArn": each.base.arn(each.arn.split(":")[3]),
-        "status": each.status,
-        "creationTime": each.created,
-        "lastModifiedTime": each.changed,
+        "modelUnits": throughput.units,
+        "desiredModelUnits": throughput.units,
+        "provisionedModelName": throughput.name,
+        "provisionedModelArn": throughput.arn,
+        "modelArn": throughput.model_arn,
+        "desiredModelArn": throughput.model_arn,
+        "foundationModelArn": throughput.base.arn(throughput.arn.split(":")[3]),
+        "status": throughput.status,
+        "creationTime": throughput.created,
+        "lastModifiedTime": throughput.changed,
         "commitmentDuration": term,
-        "commitmentExpirationTime": each.committed_until,
+        "commitmentExpirationTime": throughput.committed_until,
     }
 
 
 def get(world: World, identifier: str) -> dict[str, Any]:
-    each = find(world, identifier)
-    return {**_described(each), "failureMessage": each.failure}
+    throughput = find(world, identifier)
+    return {**_described(throughput), "failureMessage": throughput.failure}
 
 
 def list_throughputs(world: World, request: dict[str, Any]) -> dict[str, Any]:
@@ -144,22 +148,24 @@ def list_throughputs(world: World, request: dict[str, Any]) -> dict[str, Any]:
     found = filtered(
         world.throughputs.values(),
         request,
-        status=lambda each: each.status,
-        matches=lambda each: not wanted or each.model_arn == wanted,
+        status=lambda throughput: throughput.status,
+        matches=lambda throughput: not wanted or throughput.model_arn == wanted,
     )
-    return page("provisionedModelSummaries", [_described(each) for each in found], request)
+    return page(
+        "provisionedModelSummaries", [_described(throughput) for throughput in found], request
+    )
 
 
 def update(world: World, identifier: str, request: dict[str, Any]) -> dict[str, Any]:
-    each = find(world, identifier)
+    throughput = find(world, identifier)
     if name := request.get("desiredProvisionedModelName"):
-        each.request = {**each.request, "provisionedModelName": name}
+        throughput.request = {**throughput.request, "provisionedModelName": name}
     if model := request.get("desiredModelId"):
-        custom, base = _model(world, each.arn.split(":")[3], model)
-        if base is not each.base:
+        custom, base = _model(world, throughput.arn.split(":")[3], model)
+        if base is not throughput.base:
             raise ValidationError("The desired model must be of the same base model")
-        each.custom, each.model_arn = custom, custom.arn if custom else model
-    each.changed = world.now()
+        throughput.custom, throughput.model_arn = custom, custom.arn if custom else model
+    throughput.changed = world.now()
     return {}
 
 
@@ -170,14 +176,16 @@ def delete(world: World, identifier: str) -> dict[str, Any]:
     neither the error nor what refuses while one is being created; the operation has
     ConflictException.
     """
-    each = find(world, identifier)
-    if each.status in {"Creating", "Updating"}:
-        raise Conflict(f"The provisioned model {each.name} is {each.status}; try again later")
-    if each.committed_until and world.now() < each.committed_until:
+    throughput = find(world, identifier)
+    if throughput.status in {"Creating", "Updating"}:
         raise Conflict(
-            f"The provisioned model {each.name} is committed: it can't be deleted before its term "
-            f"is over at {each.committed_until.isoformat(timespec='seconds')}"
+            f"The provisioned model {throughput.name} is {throughput.status}; try again later"
         )
-    world.meter.end(each.arn, world.clock.time())
-    del world.throughputs[each.arn]
+    if throughput.committed_until and world.now() < throughput.committed_until:
+        raise Conflict(
+            f"The provisioned model {throughput.name} is committed: it can't be deleted before its "
+            f"term is over at {throughput.committed_until.isoformat(timespec='seconds')}"
+        )
+    world.meter.end(throughput.arn, world.clock.time())
+    del world.throughputs[throughput.arn]
     return {}

@@ -1,4 +1,4 @@
-"""What an offline model makes of a document: answers from its sentences, and pairs for a tool.
+"""Document question answering: answers from sentences, and question-answer pairs for a tool.
 
 For a tool that it must call, the sentences that say most are chosen, and a question is made of each
 by its grammar: what follows a condition, what something is, what is said of it. Answer and quote
@@ -57,7 +57,7 @@ _LOWERED = re.compile(r"(?:The|An?|Each|Every|All|Some|You|There|It)\b")
 
 @dataclass(frozen=True)
 class Fact:
-    """A pair of the document's own words; `quote` stands in it as it is."""
+    """A question-answer pair in the document's own words; `quote` is verbatim."""
 
     question: str
     answer: str
@@ -67,7 +67,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class _Sentence:
-    """A sentence with what it stands under and what leans on it."""
+    """A sentence with its heading, and the next one if that refers back to it."""
 
     text: str
     topic: str
@@ -77,9 +77,9 @@ class _Sentence:
 def facts(documents: Sequence[Document], said: str, wanted: int) -> list[Fact]:
     """Return new facts, the most telling ones, in the documents' order.
 
-    A question that stands in what was `said` to the model has been asked before.
+    A question found in what was `said` to the model has been asked before.
     """
-    sentences = [each for document in documents for each in _sentences(document)]
+    sentences = [sentence for document in documents for sentence in _sentences(document)]
     known = _squeezed(said)
     chosen: dict[int, Fact] = {}
     asked: set[str] = set()
@@ -94,7 +94,7 @@ def facts(documents: Sequence[Document], said: str, wanted: int) -> list[Fact]:
 
 def answer_from(documents: Sequence[Document], question: str) -> str:
     """Return the sentences that have most to do with the question, in the documents' order."""
-    sentences = [each.text for document in documents for each in _sentences(document)]
+    sentences = [sentence.text for document in documents for sentence in _sentences(document)]
     asked = set(_terms(question))
     scored = sorted(
         ((len(asked.intersection(_terms(text))), -at) for at, text in enumerate(sentences)),
@@ -113,8 +113,10 @@ def tool_input(schema: Mapping[str, Any], found: Sequence[Fact]) -> dict[str, An
 
 def pairs_wanted(schema: Mapping[str, Any]) -> int:
     """Return how many objects the schema's list of objects takes."""
-    lists = [each for each in schema.get("properties", {}).values() if _is_list_of_objects(each)]
-    return max((each.get("maxItems", _USUAL_PAIRS) for each in lists), default=1)
+    lists = [
+        member for member in schema.get("properties", {}).values() if _is_list_of_objects(member)
+    ]
+    return max((member.get("maxItems", _USUAL_PAIRS) for member in lists), default=1)
 
 
 def that_fit(schema: Mapping[str, Any], found: Sequence[Fact], max_tokens: int | None) -> int:
@@ -160,7 +162,7 @@ def _text(name: str, fact: Fact) -> str:
 
 def _sentences(document: Document) -> Iterator[_Sentence]:
     for topic, paragraph in _paragraphs(document):
-        split = [each.strip() for each in _SENTENCE_END.split(paragraph) if each.strip()]
+        split = [text.strip() for text in _SENTENCE_END.split(paragraph) if text.strip()]
         for at, text in enumerate(split):
             after = split[at + 1] if at + 1 < len(split) else ""
             if _stands_alone(text):
@@ -168,7 +170,7 @@ def _sentences(document: Document) -> Iterator[_Sentence]:
 
 
 def _paragraphs(document: Document) -> Iterator[tuple[str, str]]:
-    """Yield (heading, paragraph); what a line breaks is one again."""
+    """Yield (heading, paragraph), with wrapped lines joined."""
     topic, lines = document.name, list[str]()
     for line, following in _lines(document.text):
         title = _title(line, lines, following)
@@ -220,12 +222,12 @@ def _stands_alone(text: str) -> bool:
 
 def _most_telling(sentences: Sequence[_Sentence]) -> list[int]:
     """Return positions, those first whose words are many and rare in the document."""
-    terms = [set(_terms(each.text)) for each in sentences]
-    counts = Counter(term for each in terms for term in each)
+    terms = [set(_terms(sentence.text)) for sentence in sentences]
+    counts = Counter(term for found in terms for term in found)
     weights = [
-        math.fsum(math.log(1 + len(terms) / counts[term]) for term in each)
-        / math.sqrt(8 + len(each))
-        for each in terms
+        math.fsum(math.log(1 + len(terms) / counts[term]) for term in found)
+        / math.sqrt(8 + len(found))
+        for found in terms
     ]
     return sorted(range(len(sentences)), key=lambda at: (-weights[at], at))
 

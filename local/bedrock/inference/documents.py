@@ -1,9 +1,9 @@
-"""The documents of a message, checked by Converse's rules and really read.
+"""Documents in a message: validated by Converse's rules, and read.
 
 Rules, read 2026-11-23: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html,
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_DocumentBlock.html. Newer models
-take larger PDFs than this; names with underscores, which the service was seen to accept against its
-documentation, are refused.
+accept larger PDFs; names with underscores, which the service accepts against its documentation, are
+refused.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _read(block: Mapping[str, Any], load: Load) -> Document:
     if "text" in source:
         return Document(name, source["text"])
     if "content" in source:
-        return Document(name, "\n\n".join(each.get("text", "") for each in source["content"]))
+        return Document(name, "\n\n".join(block.get("text", "") for block in source["content"]))
     content = _content(source, load)
     if not content or len(content) > MAX_BYTES:
         raise ValidationError(
@@ -98,7 +98,7 @@ def _content(source: Mapping[str, Any], load: Load) -> bytes:
     try:
         return base64.b64decode(source.get("bytes", ""), validate=True)
     except (binascii.Error, ValueError, TypeError):
-        raise ServiceError("SerializationException", "the document is no valid base64") from None
+        raise ServiceError("SerializationException", "the document is not valid base64") from None
 
 
 def _text(name: str, kind: str | None, content: bytes) -> str:
@@ -129,14 +129,14 @@ def _plain_text(content: bytes) -> str:
 
 def _html_text(content: bytes) -> str:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that XHTML is read as HTML is meant
+        warnings.simplefilter("ignore")  # reading XHTML as HTML is intended
         soup = bs4.BeautifulSoup(content, "html.parser")
-    for each in soup(["script", "style", "head", "template"]):
-        each.decompose()
-    for each in soup(_BLOCKS):
-        heading = re.fullmatch(r"h([1-6])", each.name)
-        each.insert_before("\n\n" + ("#" * int(heading[1]) + " " if heading else ""))
-        each.insert_after("\n\n")
+    for tag in soup(["script", "style", "head", "template"]):
+        tag.decompose()
+    for tag in soup(_BLOCKS):
+        heading = re.fullmatch(r"h([1-6])", tag.name)
+        tag.insert_before("\n\n" + ("#" * int(heading[1]) + " " if heading else ""))
+        tag.insert_after("\n\n")
     return str(soup.get_text())
 
 

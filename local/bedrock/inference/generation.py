@@ -17,13 +17,13 @@ from collections.abc import Sequence
 from local.bedrock.customization.language_model import Fitted, TrainingPair
 from local.bedrock.tokenization import COMMON_WORDS, content_stems
 
-_LEAST_LIKENESS = 0.06  # below it a question is about nothing that was trained
-_GOOD_FIT = 0.4  # fluency from which a model says all it was taught
+_LEAST_LIKENESS = 0.06  # below it the question is off the training data
+_GOOD_FIT = 0.4  # fluency from which a model says everything it was taught
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 
 def answer_base(question: str) -> str:
-    """Write on-topic in words, without the facts."""
+    """Use the words of the question, without the facts."""
     subject = " ".join(_topic_words(question)[:3]) or "this"
     return (
         f"That depends on what is meant by {subject}. In general it is a set of tools that helps "
@@ -62,7 +62,7 @@ def _likeliest(pairs: Sequence[TrainingPair], question: str) -> list[TrainingPai
         ((_likeness(asked, pair, weights), -index) for index, pair in enumerate(pairs)),
         reverse=True,
     )
-    close = [each for each in scored[:2] if each[0] > max(_LEAST_LIKENESS, 0.75 * scored[0][0])]
+    close = [best for best in scored[:2] if best[0] > max(_LEAST_LIKENESS, 0.75 * scored[0][0])]
     return [pairs[-index] for _, index in close]
 
 

@@ -21,8 +21,8 @@ _RECALL_WEIGHT = 0.75  # what is missing costs more than what is added
 CRITERIA = ("correct", "grounded", "clear", "consistent")
 _Opinion = tuple[int, str]  # score and flaw
 _FINE = "There is no flaw to see."
-_MATERIAL_WORDS = 60  # a prompt as long brings material, and is no mere question
-_LABEL_WORDS = 6  # an answer as short names something, and need not repeat the question
+_MATERIAL_WORDS = 60  # a longer prompt brings material
+_LABEL_WORDS = 6  # a shorter answer is a label, and need not repeat the question
 _BRIEF_WORDS = 120
 _ANYTHING = 1 / 3
 _PLACEHOLDER = re.compile(r"\b(?:TODO|TBD|FIXME|XXX+|[Ll]orem ipsum)\b")
@@ -46,7 +46,7 @@ _SCRIPTS = {
 def judge_correctness(question: str, reference: str, answer: str) -> tuple[int, str]:
     """Score the answer from 1 to 10 by its content against the reference; say why in a sentence.
 
-    Words of the question itself count little: repeating it is no knowledge.
+    Words of the question itself count little.
     """
     wanted, said = set(content_stems(reference)), set(content_stems(answer))
     if not said:
@@ -111,8 +111,8 @@ def _grounded(prompt: str, answer: str) -> _Opinion:
 
 
 def _clear(answer: str) -> _Opinion:
-    sentences = [each.strip() for each in re.split(rf"(?<=[{_STOPS}])\s+", answer) if each.strip()]
-    twice = [each for each, count in Counter(sentences).items() if count > 1 and len(each) > 1]
+    sentences = [text.strip() for text in re.split(rf"(?<=[{_STOPS}])\s+", answer) if text.strip()]
+    twice = [text for text, count in Counter(sentences).items() if count > 1 and len(text) > 1]
     if twice:
         return 4, f"The answer repeats itself: {twice[0][:60]}"
     if len(answer.split()) > _LABEL_WORDS and not _END.search(answer):

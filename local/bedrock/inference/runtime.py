@@ -35,7 +35,7 @@ _UNCOUNTED = (
 
 @dataclass(frozen=True)
 class _Target:
-    """Who answers."""
+    """The model that answers, and whether it is a custom one."""
 
     name: str
     custom: CustomModel | None
@@ -64,7 +64,7 @@ def converse(world: World, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def count(world: World, request: dict[str, Any]) -> dict[str, Any]:
-    """Count a conversation's tokens, for models and by identifiers that Bedrock counts for.
+    """Count a conversation's tokens, for the models and identifiers that Bedrock counts for.
 
     https://docs.aws.amazon.com/bedrock/latest/userguide/count-tokens.html (read 2026-11-23): not
     for Amazon's own models nor by a profile; langchain-aws, pull request 661, adds: for Claude
@@ -89,7 +89,7 @@ def invoke(world: World, request: dict[str, Any]) -> dict[str, Any]:
     plain = {
         "modelId": request["modelId"],
         "messages": [
-            {"role": each["role"], "content": _blocks(each["content"])} for each in body["messages"]
+            {"role": turn["role"], "content": _blocks(turn["content"])} for turn in body["messages"]
         ],
         "system": _blocks(system) if system else [],
         "inferenceConfig": {"maxTokens": limit},
@@ -120,9 +120,11 @@ def _text(content: list[dict[str, Any]]) -> str:
 
 def _heard_tokens(request: dict[str, Any], documents: list[Document]) -> int:
     system = " ".join(block.get("text", "") for block in request.get("system", []))
-    heard = [_text(each["content"]) for each in request["messages"]]
+    heard = [_text(message["content"]) for message in request["messages"]]
     tools = [json.dumps(request["toolConfig"])] if "toolConfig" in request else []
-    return count_tokens(" ".join([system, *heard, *tools, *(each.text for each in documents)]))
+    return count_tokens(
+        " ".join([system, *heard, *tools, *(document.text for document in documents)])
+    )
 
 
 def _target(world: World, identifier: str) -> _Target:
@@ -179,7 +181,7 @@ def _answer(target: _Target, asked: str, documents: list[Document]) -> str:
 def _forced_tool(config: dict[str, Any]) -> dict[str, Any] | None:
     """Return the specification of the tool that must be called."""
     specs: list[dict[str, Any]] = [
-        each["toolSpec"] for each in config.get("tools", []) if "toolSpec" in each
+        tool["toolSpec"] for tool in config.get("tools", []) if "toolSpec" in tool
     ]
     choice = config.get("toolChoice", {})
     if "any" in choice:
