@@ -1,4 +1,4 @@
-"""A file server on this machine whose connections have a speed limit each, as object storage has.
+"""A local file server with a speed limit per connection, as object storage has.
 
 `python -m benchmarks.capped_http FOLDER MB_PER_SECOND` prints its port and serves until it is
 ended.

@@ -1,6 +1,6 @@
-"""What AWS's published dataset checkers say of the files of this project's corpus.
+"""Runs AWS's published dataset checkers on this project's corpus.
 
-`python -m benchmarks.compare_validators PATH ...` wants the paths of one or more of
+`python -m benchmarks.compare_validators PATH ...` takes the paths of one or more of
 `data_validation.py` (Claude 3 Haiku), `nova_ft_dataset_validator.py` (Nova) and
 `dataset_validation.py` (Llama), all in https://github.com/aws-samples/amazon-bedrock-samples under
 custom-models/bedrock-fine-tuning. It prints a table for each and, with `--list`, every case on
@@ -33,7 +33,7 @@ OUTCOMES = ("right", "passes a bad one", "refuses a good one", "crashes")
 
 
 class Said(NamedTuple):
-    """What a checker says of one dataset."""
+    """The verdict of a checker on one dataset."""
 
     answer: Answer
     lines: frozenset[int]  # that it names
@@ -61,7 +61,7 @@ def main() -> int:
     for path in options.paths:
         checker = CHECKERS.get(path.name)
         if checker is None or not path.is_file():
-            sys.stderr.write(f"{path}: no file with one of the names {', '.join(CHECKERS)}\n")
+            sys.stderr.write(f"{path}: not a file named {' or '.join(CHECKERS)}\n")
             return 2
         judged = list(_judge(checker, _module(path)))
         _say("\n".join(_table(path, judged)))
@@ -78,11 +78,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _module(path: Path) -> ModuleType:
-    """Load the checker, with its folder on the path: one of them has modules of its own there."""
+    """Load the checker, with its folder on the path: one of them imports from there."""
     sys.path.insert(0, str(path.parent.resolve()))
     spec = importlib.util.spec_from_file_location(f"checker_{path.stem}", path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
+        raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -1,4 +1,4 @@
-"""Made-up training files of one kind each, for Claude 3 Haiku; the same at every run."""
+"""Synthetic training files for Claude 3 Haiku, one kind each; the same on every run."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ _FAULTS: tuple[Callable[[str], str], ...] = (
 
 @dataclass(frozen=True)
 class SyntheticSource:
-    """A file of any size that is never written anywhere: one block over and over."""
+    """A file of any size that is never written: one block, repeated."""
 
     name: str
     block: bytes

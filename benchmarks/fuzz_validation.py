@@ -1,4 +1,4 @@
-"""Holds the validator to the slow reference of the tests on any number of broken datasets.
+"""Fuzzes the validator against the slow reference of the tests, on broken datasets.
 
 `python -m benchmarks.fuzz_validation --inputs 1000000 --seed 1` prints its progress, each input on
 which the two differ or the validator raises, and totals; it ends with status 1 if there is any.
@@ -26,7 +26,7 @@ from tests.unit.validation.corpus.mutations import broken
 
 _MOST_SEED_BYTES = 1500
 _SECONDS_BETWEEN_REPORTS = 20
-_WARNED = 50  # one in so many inputs is checked with warnings, which take much longer
+_WARNED = 50  # one input in 50 is checked with warnings, which take much longer
 # So small that every limit is met and passed often.
 _SMALL = Limits(
     min_training_records=2,
@@ -107,12 +107,12 @@ def _cuts(rng: Random) -> Cuts:
 
 
 def fuzz(maker: Maker, numbers: Sequence[int]) -> Iterator[tuple[int, Input, str]]:
-    """Yield each number with its input and what is wrong, which mostly is nothing."""
+    """Yield each number with its input and what is wrong with the result, or an empty string."""
     for number in numbers:
         made = maker.make(number)
         try:
             wrong = disagreement(made.model, made.files, made.cuts, warnings=made.warnings)
-        except Exception:  # noqa: BLE001  # that nothing is raised is what is under test
+        except Exception:  # noqa: BLE001  # raising is what is under test
             wrong = traceback.format_exc()
         yield number, made, wrong
 
@@ -143,7 +143,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
-    parser.add_argument("--stop-after", type=int, default=20, help="so many wrong inputs")
+    parser.add_argument(
+        "--stop-after", type=int, default=20, help="stop after this many wrong inputs"
+    )
     return parser
 
 

@@ -1,7 +1,7 @@
-"""What the comparison of a file's records costs, by kind of file: `python -m benchmarks.near`.
+"""Measures the near-duplicate search by kind of file: `python -m benchmarks.near`.
 
-Files of one kind are where comparing everything with everything would show: the milliseconds of CPU
-a record stay about the same when the file grows.
+Files of similar records are where a quadratic comparison would show: the milliseconds of CPU per
+record stay about the same when the file grows.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""How fast the validator is beside another one, and what memory and start-up time it takes.
+"""Compares the validator's speed with another one's, and measures its memory and start-up time.
 
-`python -m benchmarks.validate --other PATH` wants the path of AWS's published checker,
+`python -m benchmarks.validate --other PATH` takes the path of AWS's published checker,
 https://github.com/aws-samples/amazon-bedrock-samples, custom-models/bedrock-fine-tuning/
 claude-haiku/DataValidation/data_validation.py, or of any module with its `validate_file(path)`.
 Each round times both on one file, one after the other, and the figure is the median of the rounds'
@@ -85,7 +85,7 @@ def _checked(source: Source, workers: int = 1) -> object:
 
 
 def _check_kind(source: FileSource, kind: Kind) -> None:
-    """See that the file is what its kind says, or the figures would mean nothing."""
+    """Check that the file is of its kind, or the figures would mean nothing."""
     report = check(CLAUDE_3_HAIKU, source, options=_ERRORS_ONLY)
     lines = sum(
         count for (_, code, _), count in report.findings.counts.items() if "records" not in code
@@ -98,7 +98,7 @@ def _check_kind(source: FileSource, kind: Kind) -> None:
 def _load(path: Path) -> Callable[[Path], object]:
     spec = importlib.util.spec_from_file_location("other_validator", path)
     if spec is None or spec.loader is None:
-        raise SystemExit(f"{path} is no Python file")
+        raise SystemExit(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
 

@@ -1,5 +1,4 @@
-"""The offline AWS: MiniStack on a loopback port, with a Bedrock that has a life of its own.
+"""The offline AWS: MiniStack on a loopback port, with our own Bedrock emulator.
 
-`make rehearse` plays a whole run on it; `python -m local up` leaves it running for any AWS client;
-the tests in `tests/workflow/` deploy into it. It never reaches a real account.
+`make rehearse`, `python -m local up` and the tests use it; it never reaches a real account.
 """

@@ -1,4 +1,4 @@
-"""`python -m local up | down | reset | status`: the offline AWS, left running for any client."""
+"""`python -m local up | down | reset | env`: the offline AWS, left running for any client."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="start it, deploy `local` into it, print its variables")
-    commands.add_parser("down", help="end it and all that runs in it")
-    commands.add_parser("reset", help="forget everything and deploy `local` anew")
+    commands.add_parser("down", help="stop it and everything in it")
+    commands.add_parser("reset", help="delete everything and deploy `local` again")
     commands.add_parser("env", help="print the variables that point a client at it")
     commands.add_parser("serve", help="run it in the foreground (what `up` starts)")
     chosen = parser.parse_args(arguments).command
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def up() -> int:
     if running():
-        print("Already up.", file=sys.stderr)
+        print("Already running.", file=sys.stderr)
         return print_variables()
     STATE.parent.mkdir(exist_ok=True)
     STATE.unlink(missing_ok=True)
@@ -84,25 +84,25 @@ def up() -> int:
 def down() -> int:
     server = running()
     if server is None:
-        print("Not up.", file=sys.stderr)
+        print("Not running.", file=sys.stderr)
         return 0
     os.kill(server.pid, signal.SIGTERM)
     deadline = time.monotonic() + 30
     while server.answers() and time.monotonic() < deadline:
         time.sleep(0.1)
     STATE.unlink(missing_ok=True)
-    print("Down.", file=sys.stderr)
+    print("Stopped.", file=sys.stderr)
     return 0
 
 
 def reset() -> int:
     server = running()
     if server is None:
-        print("Not up; start it with: python -m local up", file=sys.stderr)
+        print("Not running; start it with: python -m local up", file=sys.stderr)
         return 1
     request = urllib.request.Request(f"{server.endpoint}/_offline/redeploy", method="POST")  # noqa: S310  # our own loopback address
     with urllib.request.urlopen(request, timeout=_START_SECONDS):  # noqa: S310  # same
-        print("Reset: everything forgotten, `local` deployed anew.", file=sys.stderr)
+        print("Reset: everything deleted, `local` deployed again.", file=sys.stderr)
     return 0
 
 
@@ -110,7 +110,7 @@ def print_variables() -> int:
     """Print `export` lines, for `eval "$(python -m local up)"`."""
     server = running()
     if server is None:
-        print("Not up; start it with: python -m local up", file=sys.stderr)
+        print("Not running; start it with: python -m local up", file=sys.stderr)
         return 1
     for name, value in offline_variables(server.endpoint, REGION).items():
         print(f"export {name}={value}")

@@ -1,4 +1,4 @@
-"""Which operation of AWS a request asks for, named as boto3 names it."""
+"""Maps a request to the AWS operation it calls, by boto3's names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _APIS = {"bedrock": ("bedrock", "bedrock-runtime")}  # of one signing name
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A request as it came; `path` and `query` as they stand in the URL, headers in lower case."""
+    """A raw request; `path` and `query` as in the URL, header names in lower case."""
 
     method: str
     path: str
@@ -28,7 +28,7 @@ class HttpRequest:
 
     @property
     def signed_for(self) -> str | None:
-        """The service that it is signed for, such as "states"; None where it is not signed."""
+        """The signing name of its service, such as "states"; None if it is not signed."""
         found = _SIGNED_FOR.search(self.headers.get("authorization", ""))
         return found[1] if found else None
 
@@ -43,7 +43,7 @@ class Operation:
 
 
 def operation_of(request: HttpRequest) -> Operation | None:
-    """Return what the request asks for; None where it is signed for nothing we know."""
+    """Return the operation of a request; None if its service is unknown."""
     service = request.signed_for
     if service is None:
         return None
@@ -72,13 +72,13 @@ class _Route:
     operation: str
     method: str
     path: re.Pattern[str]
-    fixed: Mapping[str, str]  # what the URL of the operation always asks
-    query: frozenset[str]  # the names of what it must ask
+    fixed: Mapping[str, str]  # query parameters of the operation's URL
+    query: frozenset[str]  # names of required parameters
     headers: frozenset[str]
 
     @property
-    def demands(self) -> tuple[int, int]:
-        """How particular it is: the most particular route that matches is the one."""
+    def specificity(self) -> tuple[int, int]:
+        """How specific it is: of the routes that match, the most specific one counts."""
         return len(self.fixed) + len(self.query) + len(self.headers), len(self.path.pattern)
 
     def matches(self, request: HttpRequest, path: str, given: Mapping[str, str]) -> bool:
@@ -98,7 +98,7 @@ def _routes(api: str) -> list[_Route]:
         return []
     model = session.get_service_model(api)
     routes = [_route(model.operation_model(name)) for name in model.operation_names]
-    return sorted(routes, key=lambda route: route.demands, reverse=True)
+    return sorted(routes, key=lambda route: route.specificity, reverse=True)
 
 
 def _route(operation: Any) -> _Route:  # noqa: ANN401  # botocore publishes no types
@@ -111,9 +111,9 @@ def _route(operation: Any) -> _Route:  # noqa: ANN401  # botocore publishes no t
 
     def names(location: str) -> frozenset[str]:
         return frozenset(
-            each["name"].lower() if location == "header" else each["name"]
-            for each in required
-            if each.get("location") == location
+            member["name"].lower() if location == "header" else member["name"]
+            for member in required
+            if member.get("location") == location
         )
 
     return _Route(
@@ -127,7 +127,7 @@ def _route(operation: Any) -> _Route:  # noqa: ANN401  # botocore publishes no t
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    """Let a label take one part of the path, a greedy one ("{Key+}") all the rest."""
+    """Let a label match one segment of the path, and a greedy one ("{Key+}") the rest."""
     parts = re.split(r"(\{[^}]+\})", path)
     labels = {True: ".+", False: "[^/]+"}
     return re.compile(

@@ -1,4 +1,4 @@
-"""Calls that go wrong, whatever their service, whoever makes them; and a record of all calls.
+"""Fault injection into AWS API calls of any service, and a record of all calls.
 
 A fault names an operation and, mostly, the function that calls it: the calls of other functions,
 and of a test itself, go through untouched.
@@ -38,7 +38,7 @@ Asgi = Callable[[Scope, Any, Any], Awaitable[None]]
 
 
 class Caller(Protocol):
-    """A function in the middle of an invocation."""
+    """A running invocation of a function."""
 
     @property
     def function(self) -> str: ...
@@ -52,7 +52,7 @@ class Caller(Protocol):
 
 @dataclass(frozen=True)
 class Call:
-    """One call of AWS's API; `function` is None where no Lambda function made it."""
+    """One AWS API call; `function` is None unless a Lambda function made it."""
 
     function: str | None
     service: str
@@ -83,7 +83,7 @@ class CallFault:
 
 
 class CallFaults:
-    """The front of the offline AWS: records every call and spoils those that a fault names.
+    """Middleware of the offline AWS: records every call, and fails those that a fault matches.
 
     `caller` returns who makes a call, from its User-Agent; None for a call that no function makes.
     """
@@ -102,11 +102,11 @@ class CallFaults:
 
     @property
     def fired(self) -> int:
-        """How many calls were spoilt since `set`."""
+        """How many calls a fault was injected into since `set`."""
         return self._fired.total()
 
     def around(self, app: Asgi) -> Asgi:
-        """Stand in front of `app`, which serves the calls."""
+        """Wrap `app`, which serves the calls."""
 
         async def front(scope: Scope, receive: Any, send: Any) -> None:  # noqa: ANN401  # ASGI's own
             if scope["type"] != "http":
@@ -135,7 +135,7 @@ class CallFaults:
         elif fault.kind in _REFUSALS:
             await _refuse(fault.kind, operation, send)
         else:
-            await app(scope, receive, _nowhere)
+            await app(scope, receive, _discard)
             if caller and fault.kind == "function_killed":
                 caller.kill()
             elif caller and fault.kind == "function_timed_out":
@@ -185,8 +185,8 @@ def _replayed(request: HttpRequest, receive: Any) -> Any:  # noqa: ANN401  # ASG
     return again
 
 
-async def _nowhere(message: Mapping[str, Any]) -> None:
-    """Take an answer that nobody will read."""
+async def _discard(message: Mapping[str, Any]) -> None:
+    """Discard an answer."""
 
 
 # Codes and statuses: "Common Errors" and the errors of the operations in each service's API

@@ -1,10 +1,10 @@
-"""Routes of the offline AWS that AWS does not have: look at Bedrock, stage faults, pass time.
+"""Control routes of the offline AWS: inspect Bedrock, inject faults, advance time.
 
 - `GET /_offline/bedrock`: jobs, models, throughputs, deployments and the billing meter, as JSON
 - `PUT /_offline/scenario`: quotas, lifecycle and faults from now on (`local.bedrock.Scenario`)
-- `POST /_offline/redeploy`: forget everything, then deploy the `local` environment anew
+- `POST /_offline/redeploy`: delete everything, then deploy the `local` environment again
 - `POST /_offline/advance` with `{"seconds": 3600}`: let simulated time pass
-- `POST /_offline/sleep` with `{"process": 4711, "seconds": 2}`: answers when that time has passed
+- `POST /_offline/sleep` with `{"process": 4711, "seconds": 2}`: returns when that time has passed
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The environment that offline processes get: nothing of the caller's AWS configuration."""
+"""The environment of offline processes, without any of the caller's AWS configuration."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class OfflineAws:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def reset(self) -> None:
-        """Forget everything: stacks, buckets, executions, Bedrock's jobs and meter."""
+        """Delete everything: stacks, buckets, executions, Bedrock's jobs and meter."""
         from ministack import app as gateway  # noqa: PLC0415  # only after start()
 
         gateway._reset_all_state()  # noqa: SLF001  # the reset that its own endpoint calls
@@ -146,7 +146,7 @@ class OfflineAws:
 
 
 def _hang_up_on_demand() -> None:
-    """Let an application end a connection without a word, for which ASGI has no message."""
+    """Let an application drop a connection without an answer; ASGI has no message for it."""
     from hypercorn.protocol import http_stream  # noqa: PLC0415  # with MiniStack
 
     send = http_stream.HTTPStream.app_send

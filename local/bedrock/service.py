@@ -205,21 +205,21 @@ class Bedrock:
                 "jobs": [
                     {"arn": j.arn, "name": j.name, "status": j.status} for j in world.jobs.values()
                 ],
-                "models": [self._listed(each) for each in world.models.values()],
+                "models": [self._listed(model) for model in world.models.values()],
                 "throughputs": [
-                    {**self._listed(each), "status": each.status}
-                    for each in world.throughputs.values()
+                    {**self._listed(throughput), "status": throughput.status}
+                    for throughput in world.throughputs.values()
                 ],
                 "deployments": [
-                    {**self._listed(each), "status": each.status}
-                    for each in world.deployments.values()
+                    {**self._listed(deployment), "status": deployment.status}
+                    for deployment in world.deployments.values()
                 ],
                 "purchases": len(world.meter.leases),
                 "meter": world.meter.bill(world.clock.time()),
             }
 
-    def _listed(self, each: CustomModel | ProvisionedThroughput | Deployment) -> dict[str, Any]:
-        return {"arn": each.arn, "name": each.name, "tags": self._world.tags.get(each.arn)}
+    def _listed(self, owned: CustomModel | ProvisionedThroughput | Deployment) -> dict[str, Any]:
+        return {"arn": owned.arn, "name": owned.name, "tags": self._world.tags.get(owned.arn)}
 
     def reset(self) -> None:
         with self._world.lock:

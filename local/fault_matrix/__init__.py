@@ -1,4 +1,4 @@
-"""`make faults`: everything that may go wrong, one thing at a time, on the deployed machine.
+"""`make faults`: every fault, one at a time, on the deployed machine; renders docs/faults.md.
 
-`cases` says what goes wrong, `runner` lets it happen and looks at what is left, `report` renders.
+A command of its own; tests import it.
 """

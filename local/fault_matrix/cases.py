@@ -1,4 +1,4 @@
-"""What goes wrong, one thing a case."""
+"""The cases: one fault each."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ def _call_case(call: Call, kind: Kind, *, always: bool) -> Case:
     )
 
 
-# What a run may end for instead: a decision that cannot be brought is none, and a job is only ever
-# stopped for a reason of its own.
+# Other causes a run may end with: a decision that is not delivered counts as none, and a job is
+# stopped only after another failure.
 _SILENCE = ("nobody decided",)
 _INSTEAD = {"decide-spend": _SILENCE, "stop-training": ("TrainingFailed",)}
 _OF_DEPLOYMENTS = ("DeleteCustomModelDeployment", "ListCustomModelDeployments")
@@ -113,7 +113,7 @@ _COURSE_OF: dict[str, Course] = {
 }
 
 
-# Most states are entered by every run; these by some.
+# The course that enters a state which not every run enters.
 _COURSE_TO: dict[str, Course] = {
     "Approve spend": "approved",
     "Plan review": "reviewed",
@@ -142,7 +142,7 @@ def stop_cases(states: Iterable[str]) -> Iterator[Case]:
 
 
 def change_cases(functions: Iterable[str]) -> Iterator[Case]:
-    """Return what a deployment in the middle of a run may do to it."""
+    """Return what a deployment during a run may do to it."""
     for function in functions:
         yield Case(
             "change",

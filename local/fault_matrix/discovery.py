@@ -1,4 +1,4 @@
-"""Finds out what there is to go wrong: every call of every function, every state."""
+"""Discovers what can go wrong: every call of every function, every state."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ LEAST_CASES = 150
 
 
 class NotSound(RuntimeError):
-    """A course without any fault already breaks a rule: the matrix would prove nothing."""
+    """A course without a fault already breaks a rule, so the matrix would prove nothing."""
 
 
 def all_cases(target: FaultTarget) -> list[Case]:
-    """Play what works, note what it calls and enters, and make a case of each."""
+    """Run what works, note the calls it makes and states it enters, and make cases of them."""
     calls: list[Call] = []
     states: list[str] = []
     for course in _COURSES:
@@ -60,7 +60,7 @@ def all_cases(target: FaultTarget) -> list[Case]:
 def _made(calls: list[Call], functions: list[str], states: dict[str, None]) -> Iterator[Case]:
     yield from call_cases(calls)
     yield from stop_cases(states)
-    yield from change_cases(each for each in functions if each != "reap-leftovers")
+    yield from change_cases(name for name in functions if name != "reap-leftovers")
     yield from together_cases()
 
 

@@ -129,10 +129,10 @@ def _decide(target: FaultTarget, arns: list[str], decided: set[str]) -> None:
 def _asked(run: str) -> bool:
     s3: Any = boto3.client("s3")
     bucket = next(
-        each["Name"]
-        for each in s3.list_buckets()["Buckets"]
-        if each["Name"].startswith(f"bedrock-tuning-{ENVIRONMENT}-")
-        and not each["Name"].endswith("-logs")
+        bucket["Name"]
+        for bucket in s3.list_buckets()["Buckets"]
+        if bucket["Name"].startswith(f"bedrock-tuning-{ENVIRONMENT}-")
+        and not bucket["Name"].endswith("-logs")
     )
     found = s3.list_objects_v2(Bucket=bucket, Prefix=f"approvals/{run}/request.json")
     return bool(found.get("KeyCount"))
@@ -259,7 +259,7 @@ def _look(result: CaseResult, target: FaultTarget, arns: list[str]) -> None:
         error, cause = execution.get("error") or "", execution.get("cause") or ""
         result.causes.append(f"{error}: {cause}" if error else cause)
     result.throughputs_alive = len(seen["throughputs"]) + len(seen["deployments"])
-    result.jobs_running = sum(each["status"] in {"InProgress", "Stopping"} for each in seen["jobs"])
+    result.jobs_running = sum(job["status"] in {"InProgress", "Stopping"} for job in seen["jobs"])
     result.jobs = len(seen["jobs"])
     result.purchases = seen["purchases"]
     result.metered_minutes = seen["meter"]["throughput_minutes"]

@@ -1,4 +1,4 @@
-"""Access: TLS for enforced buckets, Bedrock's actions and tags, the roles of state machines."""
+"""Access: aws:SecureTransport, IAM checks of our own services, the roles of state machines."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def present_requests_as_tls(app: Asgi) -> Asgi:
 
 
 def leave_bedrock_to_its_own_authorization() -> None:
-    """Stock maps Bedrock's calls to wrong actions and to `*`; `local/server.py` checks them.
+    """Stock maps Bedrock's calls to wrong actions and to `*`; `gateway` checks them.
 
     Amazon Comprehend and Service Quotas, which stock does not have, are checked there too.
     """

@@ -54,12 +54,12 @@ def _update(
         return created
     _done(budgets._update_budget({"NewBudget": _budget(name, new)}))
     tags = new.get("ResourceTags", [])
-    budgets._tags[budgets._budget_arn(name)] = {each["Key"]: each["Value"] for each in tags}
+    budgets._tags[budgets._budget_arn(name)] = {tag["Key"]: tag["Value"] for tag in tags}
     return name, {}
 
 
 def _delete(physical_id: str, _: Properties) -> None:
-    budgets._delete_budget({"BudgetName": physical_id})  # not found is as good
+    budgets._delete_budget({"BudgetName": physical_id})  # not found is fine
 
 
 def _done(answer: tuple[int, dict[str, str], bytes]) -> None:
@@ -82,15 +82,15 @@ def _problems(properties: Properties) -> Iterator[str]:
     yield from _limit_problems(properties.get("Budget", {}))
     filters = properties.get("Budget", {}).get("CostFilters", {})
     for key, values in filters.items():
-        if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             yield f"CostFilters.{key} must be a list of strings"
-        elif key == "TagKeyValue" and not all("$" in each for each in values):
+        elif key == "TagKeyValue" and not all("$" in value for value in values):
             yield "CostFilters.TagKeyValue must be like user:key$value"
     notifications = properties.get("NotificationsWithSubscribers", [])
     if len(notifications) > _MOST_NOTIFICATIONS:
         yield f"a budget has at most {_MOST_NOTIFICATIONS} notifications"
-    for each in notifications:
-        yield from _subscriber_problems(each.get("Subscribers", []))
+    for notification in notifications:
+        yield from _subscriber_problems(notification.get("Subscribers", []))
 
 
 def _limit_problems(budget: dict[str, Any]) -> Iterator[str]:
@@ -107,11 +107,12 @@ def _limit_problems(budget: dict[str, Any]) -> Iterator[str]:
 
 def _subscriber_problems(subscribers: list[dict[str, Any]]) -> Iterator[str]:
     for kind, most in _MOST_SUBSCRIBERS.items():
-        addresses = [each.get("Address", "") for each in subscribers if _kind(each) == kind]
+        addresses = [one.get("Address", "") for one in subscribers if _kind(one) == kind]
         if len(addresses) > most:
             yield f"a notification has at most {most} {kind} subscriber(s)"
         mark = "arn:" if kind == "SNS" else "@"
-        yield from (f"{each} is no {kind} address" for each in addresses if mark not in each)
+        wrong = [address for address in addresses if mark not in address]
+        yield from (f"{address} is not an {kind} address" for address in wrong)
 
 
 def _kind(subscriber: dict[str, Any]) -> str:

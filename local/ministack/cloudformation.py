@@ -1,4 +1,4 @@
-"""CloudFormation: what the templates of this project use and stock cannot provide."""
+"""CloudFormation: resources that our templates use and stock MiniStack lacks."""
 
 from __future__ import annotations
 
@@ -98,12 +98,12 @@ def _check_metrics(metrics: list[dict[str, Any]], properties: dict[str, Any]) ->
     """
     if {"MetricName", "Namespace", "Statistic", "Period", "Dimensions"} & properties.keys():
         raise ValueError("an alarm has either Metrics or a metric of its own")
-    ids = [each.get("Id") for each in metrics]
+    ids = [metric.get("Id") for metric in metrics]
     if None in ids or len(set(ids)) < len(ids):
         raise ValueError("each of an alarm's Metrics must have an Id of its own")
-    if any(("Expression" in each) == ("MetricStat" in each) for each in metrics):
+    if any(("Expression" in metric) == ("MetricStat" in metric) for metric in metrics):
         raise ValueError("each of an alarm's Metrics has either an Expression or a MetricStat")
-    if sum(each.get("ReturnData", True) in {True, "true"} for each in metrics) != 1:
+    if sum(metric.get("ReturnData", True) in {True, "true"} for metric in metrics) != 1:
         raise ValueError("exactly one of an alarm's Metrics must have ReturnData true")
 
 

@@ -1,4 +1,4 @@
-"""Lambda: what runs, in simulated time, and who makes a call.
+"""Lambda: running invocations, in simulated time, and which of them makes a call.
 
 A function's process computes, so it holds the clock; its sleeps and its limit are simulated.
 """
@@ -49,7 +49,7 @@ def _wait_for_the_end(handle: subprocess.Popen[str]) -> int:
     """Return a process's exit status, negative for a signal; and leave no pipe of it open."""
     status = handle.wait()
     for pipe in (handle.stdin, handle.stdout, handle.stderr):
-        with suppress(OSError, ValueError):  # what could not be written is nobody's any more
+        with suppress(OSError, ValueError):  # what could not be written is of no use now
             if pipe:
                 pipe.close()
     return status
@@ -57,7 +57,7 @@ def _wait_for_the_end(handle: subprocess.Popen[str]) -> int:
 
 @dataclass
 class Invocation:
-    """A function that runs, in a process of its own."""
+    """A running function, in its own process."""
 
     function: str
     process: Process
@@ -80,7 +80,7 @@ class Invocation:
 
 
 class Invocations:
-    """The invocations under way."""
+    """The running invocations."""
 
     def __init__(self, clock: SimulatedClock) -> None:
         self._clock = clock

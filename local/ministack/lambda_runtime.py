@@ -1,4 +1,4 @@
-"""Lambda: errors are those of AWS, by their class name, and layers are unpacked once."""
+"""Lambda: errors reported by class name, as AWS does, and layers unpacked once."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def unpack_a_layer_once() -> None:
     unpacked = Path(tempfile.mkdtemp(prefix="layers-"))
 
     class SharedLayer(zipfile.ZipFile):
-        """Stands in for ZipFile where a worker unpacks; other names behave as ever."""
+        """Stands in for ZipFile where a worker unpacks; other names behave as usual."""
 
         def namelist(self) -> list[str]:
             # Each name is checked against escaping its folder: nothing to check in a link.

@@ -1,4 +1,4 @@
-"""Step Functions: Map states, whose items hold the clock; distributed ones in all their fields.
+"""Step Functions: Map states, inline and distributed, on the simulated clock.
 
 Rules, read 2026-11-23: Step Functions Developer Guide, state-map-distributed.html,
 input-output-itemreader.html, -itembatcher.html and -resultwriter.html.
@@ -81,7 +81,7 @@ class _Map:
         selector = self.state.get("ItemSelector") or self.state.get("Parameters")
         if not selector:
             return items
-        return [self.evaluated(selector, self.ctx_of(*each)) for each in enumerate(items)]
+        return [self.evaluated(selector, self.ctx_of(*numbered)) for numbered in enumerate(items)]
 
     def ctx_of(self, index: int, item: Json) -> dict[str, Any]:
         """Return the context in which an item is processed."""
@@ -158,7 +158,7 @@ def _run_inline(clock: SimulatedClock, map_state: _Map, execution: dict[str, Any
 
 @dataclass(frozen=True)
 class _Batch:
-    """What one child execution processes."""
+    """The input of one child execution."""
 
     child_input: Json
     items: int
@@ -233,7 +233,7 @@ class _MapRun:
         return child
 
     def end(self, child: dict[str, Any], batch: _Batch, **how: Json) -> None:
-        """Set down how a child ended; too many failures end the run."""
+        """Record how a child ended; too many failures end the run."""
         child.update(stopDate=sfn.now_iso(), **how)
         self._move(batch, "running", child["status"].lower())
         if self.record["itemCounts"]["failed"] > self._tolerated:
@@ -286,7 +286,7 @@ def _run_distributed(clock: SimulatedClock, map_state: _Map, execution: dict[str
         child = run.child(batch)
         try:
             output = map_state.process_apart(batch.child_input, child)
-        except Exception as error:  # noqa: BLE001  # set down with the child
+        except Exception as error:  # noqa: BLE001  # recorded with the child
             status = "ABORTED" if stopped() else "FAILED"
             name, cause = getattr(error, "error", "States.Runtime"), getattr(error, "cause", "")
             run.end(child, batch, status=status, error=name, cause=cause or str(error))
@@ -309,7 +309,7 @@ def _run_distributed(clock: SimulatedClock, map_state: _Map, execution: dict[str
 
 
 def _with_metadata(child: dict[str, Any]) -> dict[str, Any]:
-    """Return what a result file holds of a child execution."""
+    """Return the entry of a child execution in a result file."""
     given = {
         "ExecutionArn": child["executionArn"],
         "Input": child["input"],
@@ -340,7 +340,7 @@ def _result(map_state: _Map, run: _MapRun) -> Json:
     manifest["ResultFiles"] = {"FAILED": [], "PENDING": [], "SUCCEEDED": []}
     kind = config.get("OutputType", "JSON")
     for status, files in manifest["ResultFiles"].items():
-        children = [each for each in run.children if each["status"] == status]
+        children = [child for child in run.children if child["status"] == status]
         if children:
             records = _transformed(children, config.get("Transformation", "NONE"))
             key = f"{folder}/{status}_0.{kind.lower()}"
@@ -368,7 +368,7 @@ def _transformed(children: list[dict[str, Any]], transformation: str) -> list[Js
 
 
 def _write(bucket: str, key: str, content: Json, kind: str) -> int:
-    lines = [json.dumps(each) for each in content] if kind == "JSONL" else [json.dumps(content)]
+    lines = [json.dumps(record) for record in content] if kind == "JSONL" else [json.dumps(content)]
     body = "\n".join(lines).encode()
     status = s3._put_object(bucket, key, body, {})[0]
     if status >= 400:  # noqa: PLR2004  # HTTP's first error

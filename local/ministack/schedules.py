@@ -1,4 +1,4 @@
-"""EventBridge, Scheduler, SNS and SQS: what is due comes when the simulated clock gets there."""
+"""EventBridge, Scheduler, SNS and SQS on the simulated clock."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def ring_schedules_on_the_clock(clock: SimulatedClock) -> None:
 
 
 def date_messages_by_the_clock(clock: SimulatedClock) -> None:
-    """Let SNS and SQS live in the time of their senders.
+    """Date SNS and SQS messages by the simulated clock.
 
     SQS hides what is of the future, and drops what is older than its retention period.
     """

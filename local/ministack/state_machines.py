@@ -43,20 +43,20 @@ def _tell_watchers(execution: dict[str, Any], details: dict[str, Any]) -> None:
 
 
 def current_execution() -> dict[str, Any]:
-    """Return the execution that the calling thread works for, as MiniStack keeps it."""
+    """Return MiniStack's record of the execution that the calling thread works for."""
     return _current.get() or {}
 
 
 def execution_of(arn: str) -> dict[str, Any] | None:
-    """Return an execution as MiniStack keeps it, or None where it is gone."""
-    everything = list(sfn._executions._data.values())
-    return next((each for each in everything if each["executionArn"] == arn), None)
+    """Return MiniStack's record of an execution, or None if it is gone."""
+    executions = list(sfn._executions._data.values())
+    return next((found for found in executions if found["executionArn"] == arn), None)
 
 
 def entered(arn: str) -> list[str]:
     """Return the states that an execution has entered so far."""
     execution = execution_of(arn) or {"events": []}
-    found = (each.get("stateEnteredEventDetails") for each in list(execution["events"]))
+    found = (event.get("stateEnteredEventDetails") for event in list(execution["events"]))
     return [details["name"] for details in found if details]
 
 
@@ -69,7 +69,7 @@ def abort_all() -> None:
 
 def any_running() -> bool:
     """Tell whether any execution, of any machine, has not ended."""
-    return any(each["status"] == "RUNNING" for each in list(sfn._executions._data.values()))
+    return any(one["status"] == "RUNNING" for one in list(sfn._executions._data.values()))
 
 
 def keep_simulated_time(clock: SimulatedClock) -> None:
@@ -161,7 +161,7 @@ def _run_branches(
         except Exception as error:  # noqa: BLE001  # raised again by the parent
             errors.append(error)
 
-    jobs = [partial(run, *each) for each in enumerate(branches)]
+    jobs = [partial(run, *numbered) for numbered in enumerate(branches)]
     together(clock, jobs, len(jobs), lambda: False)
     if errors:
         raise errors[0]
@@ -377,7 +377,7 @@ def _is_deleted(machine: str | None) -> bool:
 def _runs(machine: str | None) -> bool:
     executions = list(sfn._executions.values())
     return any(
-        each["stateMachineArn"] == machine and each["status"] == "RUNNING" for each in executions
+        one["stateMachineArn"] == machine and one["status"] == "RUNNING" for one in executions
     )
 
 

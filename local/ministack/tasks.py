@@ -1,4 +1,4 @@
-"""Step Functions: tasks, limited in simulated time, that wait for their tokens."""
+"""Step Functions: task time-outs in simulated time, and task tokens."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _raise(error: Exception) -> None:
 
 @dataclass
 class _Wait:
-    """A task that waits for its token to be brought back."""
+    """A task that waits for its token."""
 
     execution: dict[str, Any]
     beat_at: float
@@ -131,7 +131,7 @@ def wait_for_decisions(clock: SimulatedClock) -> None:
 
 
 def _authorize_by_the_machine(tokens: _Tokens) -> None:
-    """Let policies name the machine whose token is brought back; stock wants them to say `*`."""
+    """Authorize SendTask* on the machine of the token; stock does on `*`."""
     stock = original(iam_actions, "extract_resource_arn")
 
     def extract(
@@ -187,7 +187,7 @@ class _Tokens:
             del self._waits[token]
 
     def machine_of(self, body: bytes) -> str | None:
-        """Return whose token a request brings back: what its caller needs permission for."""
+        """Return the machine of a request's token: what its caller needs permission for."""
         try:
             token = json.loads(body or b"{}").get("taskToken")
         except ValueError:
@@ -213,7 +213,7 @@ class _Tokens:
     def answering(
         self, act: Callable[[_Wait, dict[str, Any]], Answer], stock: Callable[..., Any]
     ) -> Callable[..., Any]:
-        """Return what answers one of the operations; activities' tokens stay with `stock`."""
+        """Return the handler of one operation; tokens of activities stay with `stock`."""
 
         def answer(data: dict[str, Any]) -> Any:
             token = data.get("taskToken", "")

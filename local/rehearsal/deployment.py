@@ -1,4 +1,4 @@
-"""Bootstrap, `cdk deploy` and upload: what a person does with an account, done offline."""
+"""Bootstrap, `cdk deploy` and upload, against the offline AWS."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ DATASET_PREFIX = "datasets/default"
 
 
 class DeploymentFailed(RuntimeError):
-    """`cdk deploy` did not succeed; the message holds the end of what it printed."""
+    """`cdk deploy` did not succeed; the message has the end of its output."""
 
 
 def bootstrap() -> None:
-    """Create the CDKToolkit stack from the template that the pinned CLI brings along."""
+    """Create the CDKToolkit stack from the template of the pinned CLI."""
     cloudformation: Any = boto3.client("cloudformation")
     cloudformation.create_stack(
         StackName="CDKToolkit",
@@ -55,7 +55,7 @@ def deploy(environment: str = "local", *, assembly: Path | None = None) -> Deplo
 
 
 def run_cdk(*arguments: str) -> None:
-    """Run the pinned CLI with this process's environment; its output only shows on failure."""
+    """Run the pinned CLI with this process's environment; its output is shown only on failure."""
     with tempfile.TemporaryDirectory() as scratch:
         environ = os.environ | {
             "CDK_HOME": scratch,  # its cache of account numbers is the caller's otherwise

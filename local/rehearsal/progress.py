@@ -1,4 +1,4 @@
-"""Shows an execution's states as they pass, from its history, as the console does."""
+"""Shows the states of an execution as it enters them, from its history."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from rich.text import Text
 
 Event = dict[str, Any]
 _NAME_WIDTH = 36
-_HOLD = "keeps the throughput in service for hold_minutes"
+_HOLD = "keeping the throughput in service for hold_minutes"
 
 
 @dataclass
-class Progress:
-    """One line per state; a loop that waits stays on its line and says what it waits for.
+class ExecutionProgress:
+    """One line per state; a polling loop stays on its line, with what it waits for.
 
     On a terminal the line of the current state is rewritten as it changes. Elsewhere a line is
     printed when a state is entered for the first time, or when what it waits for has changed.
@@ -45,7 +45,7 @@ class Progress:
             self._live.stop()
 
     def show(self, events: list[Event]) -> None:
-        """Take the events that are new since the last call."""
+        """Show the events since the last call."""
         for event in events:
             self._take(event)
 
@@ -73,7 +73,7 @@ class Progress:
 
     def _print(self, name: str, elapsed: timedelta, note: str) -> None:
         if self._live.is_started:
-            self._live.update("", refresh=True)  # what was waited for is over
+            self._live.update("", refresh=True)  # the wait is over
         self._console.print(_line(name, elapsed, note))
 
     def _redraw(self, name: str, elapsed: timedelta, note: str) -> None:
@@ -90,12 +90,12 @@ def _line(name: str, elapsed: timedelta, note: str) -> Text:
 
 
 def _found(value: object) -> Iterator[str]:
-    """Say what a *Check …* state found still pending, from its output."""
+    """Yield what a *Check …* state found still pending, from its output."""
     if not isinstance(value, dict):
         return
     if value.get("phase") and not value.get("done"):
-        yield f"waits for the customization job: {value['phase']}, {value['phase_status']}"
+        yield f"waiting for the customization job: {value['phase']}, {value['phase_status']}"
     elif value.get("hosting_arn") and value.get("ready") is False:
-        yield f"waits for the provisioned throughput: {value['status']}"
+        yield f"waiting for the provisioned throughput: {value['status']}"
     for inner in value.values():
         yield from _found(inner)

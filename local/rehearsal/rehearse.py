@@ -1,4 +1,4 @@
-"""`make rehearse`: a whole run, offline, from `cdk deploy` to the verdict.
+"""`make rehearse`: a complete run, offline, from `cdk deploy` to the verdict.
 
 Usage: python -m local.rehearsal.rehearse [--dataset DIR] [--input JSON-OR-FILE]
 Exit status: 0 the execution succeeded and nothing is left running; 1 it did not; 2 bad usage.
@@ -27,20 +27,20 @@ from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import find_model
 from local.bedrock import Scenario
 from local.rehearsal.deployment import ROOT, DeploymentFailed, bootstrap, deploy, upload
-from local.rehearsal.progress import Progress
+from local.rehearsal.progress import ExecutionProgress
 from local.server import OfflineAws
 from operate.deployed import Deployed
 
 REGION = "us-west-2"  # environments/local.toml
 BANNER = (
-    "REHEARSAL: offline, in simulated time. No AWS account is touched and nothing is bought;\n"
-    "models, answers and scores come from a small stand-in for Bedrock on this machine."
+    "REHEARSAL: offline, in simulated time. It touches no AWS account and buys nothing;\n"
+    "models, answers and scores come from a small Bedrock emulator on this machine."
 )
 _POLL_SECONDS = 0.1
 
 
-class UsageInvalid(ValueError):
-    """What the caller asked for cannot be rehearsed."""
+class RehearsalInvalid(ValueError):
+    """The execution input is neither a JSON object nor a file with one."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Ended:
     error: str | None
     cause: str | None
     simulated_seconds: float
-    answering_seconds: float  # in the state that asks the tuned model
+    answering_seconds: float  # in *Answer with tuned model*
 
 
 def main(arguments: list[str] | None = None) -> ExitCode:
@@ -64,14 +64,14 @@ def main(arguments: list[str] | None = None) -> ExitCode:
         signal.signal(ending, signal.default_int_handler)
     try:
         return rehearse(options.dataset, read_input(options.input))
-    except (UsageInvalid, SourceInvalid, InputInvalid) as error:
+    except (RehearsalInvalid, SourceInvalid, InputInvalid) as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.ERROR
     except DeploymentFailed as error:
         print(error, file=sys.stderr)
         return ExitCode.FAILED
     except KeyboardInterrupt:
-        print("\nInterrupted; the offline AWS and all it ran are gone.", file=sys.stderr)
+        print("\nInterrupted; the offline AWS and everything in it is gone.", file=sys.stderr)
         return ExitCode.INTERRUPTED
 
 
@@ -80,25 +80,25 @@ def read_input(text: str) -> dict[str, Any]:
 
     Raises
     ------
-    UsageInvalid
-        It is neither, or no JSON object.
+    RehearsalInvalid
+        It is neither, or not a JSON object.
     """
     source = Path(text)
     if not text.lstrip().startswith("{"):
         if not source.is_file():
-            raise UsageInvalid(f"INPUT is neither a JSON object nor a file: {text}")
+            raise RehearsalInvalid(f"INPUT is neither a JSON object nor a file: {text}")
         text = source.read_text(encoding="utf-8")
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise UsageInvalid(f"INPUT is no JSON: {error}") from None
+        raise RehearsalInvalid(f"INPUT is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise UsageInvalid(f"INPUT is no JSON object but {type(value).__name__}")
+        raise RehearsalInvalid(f"INPUT is not a JSON object, but {type(value).__name__}")
     return value
 
 
 def rehearse(dataset: Path, execution_input: dict[str, Any]) -> ExitCode:
-    """Play one run and print it; return the exit status."""
+    """Run one execution and print it; return the exit status."""
     began = time.monotonic()
     print(BANNER, flush=True)
     model = find_model(str(execution_input.get("model", default_model())))
@@ -120,8 +120,10 @@ def rehearse(dataset: Path, execution_input: dict[str, Any]) -> ExitCode:
         print(summary(ended, folder, meter, left))
         if ended.status == "SUCCEEDED" and folder:
             idle = idle_minutes(meter, folder, ended, offline.bedrock.scenario)
-            print(f"Idle on the meter: {idle:.2f} min (billed, less provisioning, answers, hold).")
-        print(f"Wall clock {time.monotonic() - began:.0f} s.")
+            print(
+                f"Idle throughput: {idle:.2f} min billed beyond provisioning, answering and hold."
+            )
+        print(f"Wall clock: {time.monotonic() - began:.0f} s.")
         return ExitCode.OK if ended.status == "SUCCEEDED" and not left else ExitCode.FAILED
     finally:
         offline.stop()
@@ -139,7 +141,7 @@ def _execute(deployed: Deployed, execution_input: dict[str, Any]) -> Ended:
     arn = states.start_execution(
         stateMachineArn=deployed.state_machine_arn, input=json.dumps(execution_input)
     )["executionArn"]
-    with Progress() as progress:
+    with ExecutionProgress() as progress:
         for events in _new_events(states, arn):
             progress.show(events)
     described = states.describe_execution(executionArn=arn)
@@ -166,7 +168,7 @@ def _seconds_in(states: Any, arn: str, name: str) -> float:  # noqa: ANN401  # a
 
 
 def idle_minutes(meter: dict[str, Any], folder: Path, ended: Ended, scenario: Scenario) -> float:
-    """Return how long the throughput billed without being set up, asked or held."""
+    """Return how long the throughput billed beyond provisioning, answering and hold."""
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     used = scenario.provisioning_minutes + ended.answering_seconds / 60
     return float(meter["throughput_minutes"] - used - manifest["run"]["settings"]["hold_minutes"])
@@ -185,7 +187,7 @@ def _new_events(states: Any, arn: str) -> Iterator[list[dict[str, Any]]]:  # noq
 
 
 def download_run(bucket: str, folder: Path) -> Path | None:
-    """Copy all that the run wrote under its prefix to `folder/<run>/`."""
+    """Download what the run wrote under its prefix to `folder/<run>/`."""
     s3: Any = boto3.client("s3")
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="runs/")
     run: Path | None = None
@@ -198,14 +200,14 @@ def download_run(bucket: str, folder: Path) -> Path | None:
 
 
 def summary(ended: Ended, folder: Path | None, meter: dict[str, Any], left: list[str]) -> str:
-    """Say how it ended, with the figures a person looks for first."""
+    """Return how it ended, with the figures a person looks for first."""
     lines = ["", *_outcome(ended, folder), *_bill(meter)]
-    lines += [f"STILL RUNNING: {arn}" for arn in left] or ["Left running: nothing."]
+    lines += [f"STILL RUNNING: {arn}" for arn in left] or ["Still running: nothing."]
     if folder:
         lines += [f"Report:  {_shown(folder / 'report.html')}"] if ended.error is None else []
         lines += [f"Files:   {_shown(folder)}/"]
     hours, minutes = divmod(round(ended.simulated_seconds / 60), 60)
-    lines += [f"Simulated duration {hours} h {minutes:02} min."]
+    lines += [f"Simulated duration: {hours} h {minutes:02} min."]
     return "\n".join(lines)
 
 
@@ -231,16 +233,16 @@ def _cost(folder: Path) -> str:
     quote = json.loads((folder / "quote.json").read_text(encoding="utf-8"))
     spent = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["spent_usd"]
     return (
-        f"quoted ${quote['expected_usd']:,.2f} (at most ${quote['high_usd']:,.2f}), came to "
-        f"${spent:,.2f} by the price book"
+        f"${spent:,.2f} by the price book; quoted ${quote['expected_usd']:,.2f}, "
+        f"at most ${quote['high_usd']:,.2f}"
     )
 
 
 def _bill(meter: dict[str, Any]) -> list[str]:
-    lines = [f"Would have been paid: ${meter['total_usd']:,.2f}"]
+    lines = [f"Billed by the emulator: ${meter['total_usd']:,.2f}"]
     for item in meter["items"]:
         usd = "no published price" if item["usd"] is None else f"${item['usd']:,.2f}"
-        lines.append(f"  {item['what']}: {item['quantity']} {item['unit']}, {usd}")
+        lines.append(f"  {item['what']}: {item['quantity']:,} {item['unit']}, {usd}")
     return [*lines, ""]
 
 
@@ -248,4 +250,4 @@ if __name__ == "__main__":
     status = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)  # the server's threads have nothing left to do, and nobody to tell of it
+    os._exit(status)  # the server's threads have nothing left to do

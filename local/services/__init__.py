@@ -1,0 +1,4 @@
+"""AWS services that MiniStack lacks, besides Bedrock: Comprehend and Service Quotas.
+
+Imported by `local.ministack.gateway`.
+"""

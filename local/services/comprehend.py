@@ -1,4 +1,4 @@
-"""Amazon Comprehend as far as a run asks for it: DetectPiiEntities, which really reads the text.
+"""Amazon Comprehend's DetectPiiEntities, by patterns in the text.
 
 Names are capitalised words after a title or beside a word such as "name is"; addresses are a number
 with a street. It finds less than the service, and nothing that is not there.

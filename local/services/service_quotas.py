@@ -1,4 +1,4 @@
-"""Service Quotas as far as a run asks for it: Bedrock's quotas, as the scenario sets them."""
+"""Service Quotas for Bedrock, with the scenario's values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def answer(action: str, body: bytes, scenario: Scenario) -> tuple[int, dict[str,
     quotas = _quotas(scenario) if request.get("ServiceCode") == "bedrock" else []
     if action == "ListServiceQuotas":
         return 200, _headers(), json.dumps({"Quotas": quotas}).encode()
-    found = [each for each in quotas if each["QuotaCode"] == request.get("QuotaCode")]
+    found = [quota for quota in quotas if quota["QuotaCode"] == request.get("QuotaCode")]
     if action == "GetServiceQuota" and found:
         return 200, _headers(), json.dumps({"Quota": found[0]}).encode()
     missing = {"__type": "NoSuchResourceException", "Message": "no such quota in the offline AWS"}

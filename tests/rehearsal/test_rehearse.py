@@ -65,7 +65,7 @@ def test_a_rehearsal_ends_with_a_verdict_and_its_files(scratch: Path, runs: set[
     assert process.returncode == 0, printed
     assert printed.startswith("REHEARSAL")
     assert "Verdict: BETTER" in printed
-    assert "Left running: nothing." in printed
+    assert "Still running: nothing." in printed
     [run] = set((ROOT / "rehearsals").glob("*")) - runs
     made = {path.name for path in run.iterdir()}
     assert {"report.html", "manifest.json", "losses.svg", "losses.png", "verdict.json"} <= made
@@ -92,7 +92,7 @@ def test_stopping_it_leaves_nothing_behind(scratch: Path, runs: set[Path]) -> No
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--input", "{oops"], "INPUT is no JSON"),
+        (["--input", "{oops"], "INPUT is not JSON"),
         (["--input", "[1]"], "INPUT is neither a JSON object nor a file"),
         (["--input", '{"model": "nova-mcro"}'], "Did you mean 'nova-micro'?"),
         (["--dataset", "nowhere"], "nowhere is no folder"),

@@ -135,7 +135,7 @@ def test_other_notifications_replace_a_budget_without_a_name(deploy: Deploy) -> 
         (budget({**MAIL, "Subscribers": []}), "non-empty list"),
         (
             budget({**MAIL, "Subscribers": [{"SubscriptionType": "SNS", "Address": "topic"}]}),
-            "topic is no SNS address",
+            "topic is not an SNS address",
         ),
         (budget(*[MAIL] * 6), "at most 5 notifications"),
     ],

@@ -1,0 +1,4 @@
+"""Inference: Converse and InvokeModel, what the models answer, and the judge.
+
+Imported by `local.bedrock` only.
+"""
