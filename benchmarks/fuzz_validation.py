@@ -143,9 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
-    parser.add_argument(
-        "--stop-after", type=int, default=20, help="stop after this many wrong inputs"
-    )
+    parser.add_argument("--stop-after", type=int, default=20, help="wrong inputs")
     return parser
 
 

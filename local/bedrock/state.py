@@ -188,5 +188,15 @@ class World:
         seed = f"{kind}/{name}/{owned}/{self.clock.time()}"
         return hashlib.sha256(seed.encode()).hexdigest()[:12]
 
+    def once(self, kind: str, request: dict[str, Any], create: Callable[[], str]) -> str:
+        """Return the ARN that `create` makes, or made for the same client token."""
+        token = request.get("clientRequestToken")
+        arn = self.tokens.get((kind, token)) if token else None
+        if arn is None:
+            arn = create()
+        if token:
+            self.tokens[kind, token] = arn
+        return arn
+
     def tag(self, arn: str, tags: list[dict[str, str]]) -> None:
         self.tags.setdefault(arn, {}).update({tag["key"]: tag["value"] for tag in tags})

@@ -6,14 +6,13 @@ aws-properties-budgets-budget-budgetdata.html; CreateBudget of the Budgets API r
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from ministack.services import budgets
 from ministack.services.cloudformation import provisioners
 
-from local.ministack.upstream import original
+from local.ministack.upstream import check_answer, original
 
 _TYPE = "AWS::Budgets::Budget"
 _MOST_NOTIFICATIONS = 5
@@ -40,7 +39,7 @@ def _create(logical_id: str, properties: Properties, stack: str) -> tuple[str, d
         "NotificationsWithSubscribers": properties.get("NotificationsWithSubscribers", []),
         "ResourceTags": properties.get("ResourceTags", []),
     }
-    _done(budgets._create_budget(request))
+    check_answer(budgets._create_budget(request))
     return name, {}
 
 
@@ -52,7 +51,7 @@ def _update(
         created = _create(physical_id, new, stack)
         provisioners._delete_predecessor(_delete, physical_id, old)
         return created
-    _done(budgets._update_budget({"NewBudget": _budget(name, new)}))
+    check_answer(budgets._update_budget({"NewBudget": _budget(name, new)}))
     tags = new.get("ResourceTags", [])
     budgets._tags[budgets._budget_arn(name)] = {tag["Key"]: tag["Value"] for tag in tags}
     return name, {}
@@ -60,12 +59,6 @@ def _update(
 
 def _delete(physical_id: str, _: Properties) -> None:
     budgets._delete_budget({"BudgetName": physical_id})  # not found is fine
-
-
-def _done(answer: tuple[int, dict[str, str], bytes]) -> None:
-    status, _, body = answer
-    if status >= 400:  # noqa: PLR2004  # HTTP's first error
-        raise ValueError(f"{_TYPE}: {json.loads(body).get('message') or body.decode()}")
 
 
 def _budget(name: str, properties: Properties) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from ministack.services import cloudwatch, eventbridge, s3
 from ministack.services.cloudformation import provisioners
 
-from local.ministack.upstream import original
+from local.ministack.upstream import check_answer, original
 
 Made = tuple[str, dict[str, Any]]
 
@@ -41,7 +40,7 @@ def create_composite_alarms() -> None:
     delete_alarms = original(cloudwatch, "_delete_alarms")
 
     def save(name: str, properties: dict[str, Any]) -> Made:
-        _done(put({}, {**properties, "AlarmName": name}, False, is_json=True))
+        check_answer(put({}, {**properties, "AlarmName": name}, False, is_json=True))
         return name, {"Arn": cloudwatch._composite_alarms[name]["AlarmArn"]}
 
     def create(logical_id: str, properties: dict[str, Any], stack: str) -> Made:
@@ -52,7 +51,7 @@ def create_composite_alarms() -> None:
         return save(physical_id, properties)
 
     def delete(physical_id: str, _: dict[str, Any]) -> None:
-        _done(delete_alarms({}, {"AlarmNames": [physical_id]}, False, is_json=True))
+        check_answer(delete_alarms({}, {"AlarmNames": [physical_id]}, False, is_json=True))
 
     handlers = original(provisioners, "_RESOURCE_HANDLERS")
     handlers["AWS::CloudWatch::CompositeAlarm"] = {
@@ -62,12 +61,6 @@ def create_composite_alarms() -> None:
     }
     creating = original(provisioners, "_REPLACING_PROPERTIES")
     creating["AWS::CloudWatch::CompositeAlarm"] = ("AlarmName",)
-
-
-def _done(answer: tuple[int, dict[str, str], bytes]) -> None:
-    status, _, body = answer
-    if status >= 400:  # noqa: PLR2004  # HTTP's first error
-        raise ValueError(json.loads(body).get("message") or body.decode())
 
 
 def keep_alarms_on_metric_math() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import version
 from typing import Any
 
@@ -19,6 +20,13 @@ def check_version() -> None:
         raise PatchOutdated(
             f"ministack {installed} is installed, the patches fit {MINISTACK_VERSION}"
         )
+
+
+def check_answer(answer: tuple[int, dict[str, str], bytes]) -> None:
+    """Raise `ValueError` with the message of an error that MiniStack answered."""
+    status, _, body = answer
+    if status >= 400:  # noqa: PLR2004  # HTTP's first error
+        raise ValueError(json.loads(body).get("message") or body.decode())
 
 
 def original(module: Any, name: str) -> Any:

@@ -141,9 +141,11 @@ def _execute(deployed: Deployed, execution_input: dict[str, Any]) -> Ended:
     arn = states.start_execution(
         stateMachineArn=deployed.state_machine_arn, input=json.dumps(execution_input)
     )["executionArn"]
+    history: list[dict[str, Any]] = []
     with ExecutionProgress() as progress:
         for events in _new_events(states, arn):
             progress.show(events)
+            history += events
     described = states.describe_execution(executionArn=arn)
     return Ended(
         name=described["name"],
@@ -151,16 +153,14 @@ def _execute(deployed: Deployed, execution_input: dict[str, Any]) -> Ended:
         error=described.get("error"),
         cause=described.get("cause"),
         simulated_seconds=(described["stopDate"] - described["startDate"]).total_seconds(),
-        answering_seconds=_seconds_in(states, arn, "Answer with tuned model"),
+        answering_seconds=_seconds_in("Answer with tuned model", history),
     )
 
 
-def _seconds_in(states: Any, arn: str, name: str) -> float:  # noqa: ANN401  # a boto3 client
-    pages = states.get_paginator("get_execution_history").paginate(executionArn=arn)
+def _seconds_in(name: str, history: list[dict[str, Any]]) -> float:
     times = [
         event["timestamp"]
-        for page in pages
-        for event in page["events"]
+        for event in history
         for details in ("stateEnteredEventDetails", "stateExitedEventDetails")
         if event.get(details, {}).get("name") == name
     ]

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 TARGET = "Comprehend_20171127"
+_HEADERS = {"Content-Type": "application/x-amz-json-1.1"}
 _MOST_BYTES = 100_000  # API_DetectPiiEntities.html, read 2026-11-23
 _SCORE = 0.99
 _WORD = r"[A-Z\u00c0-\u00de][\w'\u2019-]+"
@@ -38,7 +39,7 @@ def answer(action: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
         return _refusal("UnsupportedLanguageException", f"PII detection does not know {language}")
     if len(text.encode(errors="surrogatepass")) > _MOST_BYTES:
         return _refusal("TextSizeLimitExceededException", "Input text size exceeds limit")
-    return 200, _headers(), json.dumps({"Entities": [*_entities(text)]}).encode()
+    return 200, _HEADERS, json.dumps({"Entities": [*_entities(text)]}).encode()
 
 
 def _entities(text: str) -> Iterator[dict[str, Any]]:
@@ -48,9 +49,5 @@ def _entities(text: str) -> Iterator[dict[str, Any]]:
             yield {"Type": kind, "Score": _SCORE, "BeginOffset": begin, "EndOffset": end}
 
 
-def _headers() -> dict[str, str]:
-    return {"Content-Type": "application/x-amz-json-1.1"}
-
-
 def _refusal(code: str, message: str) -> tuple[int, dict[str, str], bytes]:
-    return 400, _headers(), json.dumps({"__type": code, "Message": message}).encode()
+    return 400, _HEADERS, json.dumps({"__type": code, "Message": message}).encode()

@@ -8,6 +8,7 @@ from typing import Any
 from local.bedrock import Scenario
 
 TARGET = "ServiceQuotasV20190624"
+_HEADERS = {"Content-Type": "application/x-amz-json-1.1"}
 _UNITS = "Model units no-commitment Provisioned Throughputs across custom models"
 _JOBS = "(Model customization) Scheduled customization jobs"
 
@@ -17,16 +18,12 @@ def answer(action: str, body: bytes, scenario: Scenario) -> tuple[int, dict[str,
     request: dict[str, Any] = json.loads(body or b"{}")
     quotas = _quotas(scenario) if request.get("ServiceCode") == "bedrock" else []
     if action == "ListServiceQuotas":
-        return 200, _headers(), json.dumps({"Quotas": quotas}).encode()
+        return 200, _HEADERS, json.dumps({"Quotas": quotas}).encode()
     found = [quota for quota in quotas if quota["QuotaCode"] == request.get("QuotaCode")]
     if action == "GetServiceQuota" and found:
-        return 200, _headers(), json.dumps({"Quota": found[0]}).encode()
+        return 200, _HEADERS, json.dumps({"Quota": found[0]}).encode()
     missing = {"__type": "NoSuchResourceException", "Message": "no such quota in the offline AWS"}
-    return 400, _headers(), json.dumps(missing).encode()
-
-
-def _headers() -> dict[str, str]:
-    return {"Content-Type": "application/x-amz-json-1.1"}
+    return 400, _HEADERS, json.dumps(missing).encode()
 
 
 def _quotas(scenario: Scenario) -> list[dict[str, Any]]:

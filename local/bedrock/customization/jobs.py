@@ -27,15 +27,15 @@ TRAINING_SECONDS_PER_RECORD_EPOCH = 4.5
 
 
 def create(world: World, location: Location, request: dict[str, Any]) -> dict[str, Any]:
-    token = request.get("clientRequestToken")
-    if token and (arn := world.tokens.get(("job", token))):
-        return {"jobArn": arn}
+    return {"jobArn": world.once("job", request, lambda: _create(world, location, request))}
+
+
+def _create(world: World, location: Location, request: dict[str, Any]) -> str:
     base = _check(world, location.region, request)
     job = _add(world, location, request, base)
-    if token:
-        world.tokens["job", token] = job.arn
-    _schedule(world, job)
-    return {"jobArn": job.arn}
+    _begin(world, job, "validation")
+    _later(world, job, VALIDATION_MINUTES, lambda: _validate(world, job))
+    return job.arn
 
 
 def _check(world: World, region: str, request: dict[str, Any]) -> ModelSpec:
@@ -108,11 +108,6 @@ def _add(
     world.jobs[arn] = job
     world.tag(arn, request.get("jobTags", []))
     return job
-
-
-def _schedule(world: World, job: CustomizationJob) -> None:
-    _begin(world, job, "validation")
-    _later(world, job, VALIDATION_MINUTES, lambda: _validate(world, job))
 
 
 def _later(world: World, job: CustomizationJob, minutes: float, act: Callable[[], None]) -> None:

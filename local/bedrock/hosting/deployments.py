@@ -15,15 +15,12 @@ from local.bedrock.state import CustomModel, Deployment, Location, World
 
 
 def create(world: World, location: Location, request: dict[str, Any]) -> dict[str, Any]:
-    token = request.get("clientRequestToken")
-    if token and (arn := world.tokens.get(("deployment", token))):
-        return {"customModelDeploymentArn": arn}
-    custom = _model(world, request["modelArn"])
-    _check(world, request)
-    arn = add(world, location, request, custom)
-    if token:
-        world.tokens["deployment", token] = arn
-    return {"customModelDeploymentArn": arn}
+    def deploy() -> str:
+        custom = _model(world, request["modelArn"])
+        _check(world, request)
+        return add(world, location, request, custom)
+
+    return {"customModelDeploymentArn": world.once("deployment", request, deploy)}
 
 
 def add(world: World, location: Location, request: dict[str, Any], custom: CustomModel) -> str:

@@ -15,16 +15,18 @@ _COMMITMENT_DAYS = {"OneMonth": 30, "SixMonths": 180}
 
 
 def create(world: World, location: Location, request: dict[str, Any]) -> dict[str, Any]:
-    token = request.get("clientRequestToken")
-    if token and (arn := world.tokens.get(("throughput", token))):
-        return {"provisionedModelArn": arn}
+    def buy() -> str:
+        return _create(world, location, request)
+
+    return {"provisionedModelArn": world.once("throughput", request, buy)}
+
+
+def _create(world: World, location: Location, request: dict[str, Any]) -> str:
     custom, base = _model(world, location.region, request["modelId"])
     _check(world, request, custom, base)
     bought = _add(world, location, request, custom, base)
-    if token:
-        world.tokens["throughput", token] = bought.arn
     _provision(world, bought)
-    return {"provisionedModelArn": bought.arn}
+    return bought.arn
 
 
 def _add(

@@ -57,4 +57,4 @@ def test_an_unknown_checker_is_refused(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["compare_validators", str(tmp_path / "other.py")])
     assert main() == 2
-    assert "no file with one of the names data_validation.py" in capsys.readouterr().err
+    assert "not a file named data_validation.py" in capsys.readouterr().err
