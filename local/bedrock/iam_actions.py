@@ -16,14 +16,14 @@ from local.bedrock.protocol import NotFound, Route
 from local.bedrock.state import (
     CustomizationJob,
     CustomModel,
-    Deployment,
+    CustomModelDeployment,
     Location,
-    ProvisionedThroughput,
+    ProvisionedModel,
     World,
 )
 
 Check = tuple[str, str, dict[str, Any]]  # action, resource, condition keys
-_Owned = CustomizationJob | ProvisionedThroughput | CustomModel | Deployment
+_Owned = CustomizationJob | ProvisionedModel | CustomModel | CustomModelDeployment
 _KINDS: tuple[tuple[str, str, Callable[[World, str], _Owned]], ...] = (
     ("CustomizationJob", "model-customization-job", jobs.find),
     ("ProvisionedModel", "provisioned-model", throughputs.find),

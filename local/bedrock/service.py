@@ -21,7 +21,13 @@ from local.bedrock.protocol import (
     route,
 )
 from local.bedrock.scenario import Fault, Scenario
-from local.bedrock.state import CustomModel, Deployment, Location, ProvisionedThroughput, World
+from local.bedrock.state import (
+    CustomModel,
+    CustomModelDeployment,
+    Location,
+    ProvisionedModel,
+    World,
+)
 
 _log = logging.getLogger(__name__)
 Request = dict[str, Any]
@@ -218,7 +224,9 @@ class Bedrock:
                 "meter": world.meter.bill(world.clock.time()),
             }
 
-    def _listed(self, owned: CustomModel | ProvisionedThroughput | Deployment) -> dict[str, Any]:
+    def _listed(
+        self, owned: CustomModel | ProvisionedModel | CustomModelDeployment
+    ) -> dict[str, Any]:
         return {"arn": owned.arn, "name": owned.name, "tags": self._world.tags.get(owned.arn)}
 
     def reset(self) -> None:

@@ -107,7 +107,7 @@ class CustomModel:
 
 
 @dataclass
-class ProvisionedThroughput:
+class ProvisionedModel:
     """One provisioned throughput."""
 
     arn: str
@@ -131,7 +131,7 @@ class ProvisionedThroughput:
 
 
 @dataclass
-class Deployment:
+class CustomModelDeployment:
     """One custom model deployment: inference on demand, with no hourly meter."""
 
     arn: str
@@ -168,8 +168,8 @@ class World:
     def clear(self) -> None:
         self.jobs: dict[str, CustomizationJob] = {}
         self.models: dict[str, CustomModel] = {}
-        self.throughputs: dict[str, ProvisionedThroughput] = {}
-        self.deployments: dict[str, Deployment] = {}
+        self.throughputs: dict[str, ProvisionedModel] = {}
+        self.deployments: dict[str, CustomModelDeployment] = {}
         self.tags: dict[str, dict[str, str]] = {}
         self.tokens: dict[tuple[str, str], str] = {}  # (operation, client token) -> ARN
         self.calls: dict[int, int] = {}  # fault -> matching calls so far

@@ -11,7 +11,7 @@ from typing import Any
 
 from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import NotFound, ServiceError, ValidationError
-from local.bedrock.state import CustomModel, Deployment, Location, World
+from local.bedrock.state import CustomModel, CustomModelDeployment, Location, World
 
 
 def create(world: World, location: Location, request: dict[str, Any]) -> dict[str, Any]:
@@ -28,7 +28,9 @@ def add(world: World, location: Location, request: dict[str, Any], custom: Custo
     identity = world.new_id("deployment", request["modelDeploymentName"])
     arn = location.arn(f"custom-model-deployment/{identity}")
     now = world.now()
-    made = world.deployments[arn] = Deployment(arn, request, custom, created=now, changed=now)
+    made = world.deployments[arn] = CustomModelDeployment(
+        arn, request, custom, created=now, changed=now
+    )
     world.tag(arn, request.get("tags", []))
     _set_up(world, made)
     return arn
@@ -56,7 +58,7 @@ def _check(world: World, request: dict[str, Any]) -> None:
         )
 
 
-def _set_up(world: World, made: Deployment) -> None:
+def _set_up(world: World, made: CustomModelDeployment) -> None:
     if world.scenario.deployment_outcome == "never_ready":
         return
     failed = world.scenario.deployment_outcome == "fail"
@@ -70,7 +72,7 @@ def _set_up(world: World, made: Deployment) -> None:
     world.clock.call_at(world.clock.time() + world.scenario.deployment_minutes * 60, ready)
 
 
-def find(world: World, identifier: str) -> Deployment:
+def find(world: World, identifier: str) -> CustomModelDeployment:
     for deployment in world.deployments.values():
         if identifier in (deployment.arn, deployment.name):
             return deployment
@@ -86,7 +88,7 @@ def get(world: World, identifier: str) -> dict[str, Any]:
     }
 
 
-def _described(deployment: Deployment) -> dict[str, Any]:
+def _described(deployment: CustomModelDeployment) -> dict[str, Any]:
     return {
         "customModelDeploymentArn": deployment.arn,
         "modelArn": deployment.custom.arn,

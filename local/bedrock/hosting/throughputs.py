@@ -9,7 +9,7 @@ from local.bedrock.catalogue import MODELS, ModelSpec, by_customization_id, stat
 from local.bedrock.meter import Lease
 from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import Conflict, NotFound, ServiceError, ValidationError
-from local.bedrock.state import CustomModel, Location, ProvisionedThroughput, World
+from local.bedrock.state import CustomModel, Location, ProvisionedModel, World
 
 _COMMITMENT_DAYS = {"OneMonth": 30, "SixMonths": 180}
 
@@ -35,12 +35,12 @@ def _add(
     request: dict[str, Any],
     custom: CustomModel | None,
     base: ModelSpec,
-) -> ProvisionedThroughput:
+) -> ProvisionedModel:
     identity = world.new_id("throughput", request["provisionedModelName"])
     arn = location.arn(f"provisioned-model/{identity}")
     now = world.now()
     model_arn = custom.arn if custom else base.arn(location.region)
-    bought = ProvisionedThroughput(arn, request, base, model_arn, custom, created=now, changed=now)
+    bought = ProvisionedModel(arn, request, base, model_arn, custom, created=now, changed=now)
     if term := request.get("commitmentDuration"):
         bought.committed_until = now + timedelta(days=_COMMITMENT_DAYS[term])
     world.throughputs[arn] = bought
@@ -99,7 +99,7 @@ def _check(
         )
 
 
-def _provision(world: World, bought: ProvisionedThroughput) -> None:
+def _provision(world: World, bought: ProvisionedModel) -> None:
     if world.scenario.throughput_outcome == "never_ready":
         return
     outcome = "Failed" if world.scenario.throughput_outcome == "fail" else "InService"
@@ -115,14 +115,14 @@ def _provision(world: World, bought: ProvisionedThroughput) -> None:
     world.clock.call_at(world.clock.time() + world.scenario.provisioning_minutes * 60, ready)
 
 
-def find(world: World, identifier: str) -> ProvisionedThroughput:
+def find(world: World, identifier: str) -> ProvisionedModel:
     for throughput in world.throughputs.values():
         if identifier in (throughput.arn, throughput.name, throughput.arn.rpartition("/")[2]):
             return throughput
     raise NotFound(f"The provided provisioned model was not found: {identifier}")
 
 
-def _described(throughput: ProvisionedThroughput) -> dict[str, Any]:
+def _described(throughput: ProvisionedModel) -> dict[str, Any]:
     term = throughput.request.get("commitmentDuration")
     return {
         "modelUnits": throughput.units,
