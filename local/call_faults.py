@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from local.api_calls import HttpRequest, Operation, operation_of
 
@@ -23,14 +23,7 @@ Kind = Literal[
     "function_killed",
     "function_timed_out",
 ]
-KINDS: tuple[Kind, ...] = (
-    "throttle",
-    "server_error",
-    "access_denied",
-    "lost_answer",
-    "function_killed",
-    "function_timed_out",
-)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 HANG_UP = "offline.hang_up"  # an ASGI message of ours: end the connection without an answer
 _REFUSALS = ("throttle", "server_error", "access_denied")  # nothing takes effect
 Scope = dict[str, Any]
