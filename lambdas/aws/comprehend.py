@@ -19,9 +19,9 @@ from typing import Any, Literal
 
 from lambdas.aws.clients import client, translated
 from lambdas.domain.errors import ServiceUnavailable, Throttled
-from lambdas.validation.findings.findings import Problem
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.fields import FieldOf, content_of
+from lambdas.validation.jsonl.problems import Problem
 from lambdas.validation.warnings.language import language_of, script_counts
 
 USD_PER_UNIT = 0.0001

@@ -5,11 +5,12 @@ finding means.
 """
 
 from lambdas.validation.check import Options, Progress, check
-from lambdas.validation.findings.codes import CODES, WARNINGS, Code, Severity
-from lambdas.validation.findings.findings import KEPT_PER_CODE, Finding, Findings, Problem, Problems
+from lambdas.validation.findings.codes import CODES, WARNINGS, Code
+from lambdas.validation.findings.findings import Finding
 from lambdas.validation.findings.report import FileSummary, Report, refusal
-from lambdas.validation.formats.conversation import Conversation, Example, Turn, make_record
+from lambdas.validation.formats.conversation import Conversation, Turn, make_record
 from lambdas.validation.jsonl.lines import MAX_LINE_BYTES
+from lambdas.validation.jsonl.problems import KEPT_PER_CODE, Problems, Severity
 from lambdas.validation.jsonl.sources import BytesSource, FileSource, Source
 
 __all__ = [
@@ -20,13 +21,10 @@ __all__ = [
     "BytesSource",
     "Code",
     "Conversation",
-    "Example",
     "FileSource",
     "FileSummary",
     "Finding",
-    "Findings",
     "Options",
-    "Problem",
     "Problems",
     "Progress",
     "Report",

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from lambdas.domain.models.catalogue import Model
-from lambdas.validation.findings.codes import Severity
 from lambdas.validation.findings.findings import Finding, Findings
 from lambdas.validation.findings.report import FileSummary, Report
 from lambdas.validation.formats.fields import Kind
 from lambdas.validation.jsonl.blocks import ranges_of
+from lambdas.validation.jsonl.problems import Severity
 from lambdas.validation.jsonl.sources import Source
 from lambdas.validation.scan import MAX_COMPARED, Compared, Scanned, Task
 from lambdas.validation.warnings.advice import Sketch, dataset_advice

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from lambdas.domain.models.catalogue import Model
-from lambdas.validation.findings.findings import Problems
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.fields import Kind
 from lambdas.validation.formats.records import read_conversation, read_example
 from lambdas.validation.jsonl.blocks import LineReader, LongLine, Range, head_of
 from lambdas.validation.jsonl.lines import parse_line
+from lambdas.validation.jsonl.problems import Problems
 from lambdas.validation.jsonl.sources import Source
 
 Cost = Callable[[Conversation], int]  # 0: the record is passed over

@@ -10,7 +10,6 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from lambdas.domain.models.catalogue import Model
-from lambdas.validation.findings.findings import KEPT_PER_CODE, Key, Problem, Problems
 from lambdas.validation.formats.clean import Shape, is_clean_of, shape_of
 from lambdas.validation.formats.conversation import Conversation, Example
 from lambdas.validation.formats.fields import Kind, field_of
@@ -19,6 +18,7 @@ from lambdas.validation.formats.tokens import estimate, family_of, least_tokens
 from lambdas.validation.jsonl import lines
 from lambdas.validation.jsonl.blocks import Block, LineReader, LongLine, Range
 from lambdas.validation.jsonl.duplicate_keys import is_whole
+from lambdas.validation.jsonl.problems import KEPT_PER_CODE, Problem, ProblemKey, Problems
 from lambdas.validation.jsonl.slow_path import read_odd
 from lambdas.validation.jsonl.sources import Source
 from lambdas.validation.jsonl.values import PARSER, Parsed, parse, parser_of
@@ -43,7 +43,7 @@ class Task:
     size_bytes: int
     warnings: bool
     compare: bool = True  # False: enough records are kept to be compared
-    full: frozenset[Key] = frozenset()  # of what enough problems were kept in ranges before
+    full: frozenset[ProblemKey] = frozenset()  # of what enough problems were kept in ranges before
 
 
 class Compared(NamedTuple):
@@ -67,13 +67,13 @@ class Scanned:
     crlf_lines: int = 0
     first_crlf_line: int = 0
     problems: list[tuple[int, Problem]] = field(default_factory=list)
-    counts: Counter[Key] = field(default_factory=Counter)
+    counts: Counter[ProblemKey] = field(default_factory=Counter)
     systems: SystemPrompts = field(default_factory=SystemPrompts)
     ids: list[tuple[int, str]] = field(default_factory=list)
     compared: list[Compared] = field(default_factory=list)
 
-    full: set[Key] = field(default_factory=set)  # of which enough problems are kept
-    _kept: Counter[Key] = field(default_factory=Counter)
+    full: set[ProblemKey] = field(default_factory=set)  # of which enough problems are kept
+    _kept: Counter[ProblemKey] = field(default_factory=Counter)
 
     def add(self, problems: Problems, *, warnings: bool) -> None:
         """Count the last line's problems and keep the first of each code."""
@@ -85,7 +85,7 @@ class Scanned:
             if key in self.counts and key not in self.full:
                 self._keep(key, each)
 
-    def _keep(self, key: Key, problem: Problem) -> None:
+    def _keep(self, key: ProblemKey, problem: Problem) -> None:
         self.problems.append((self.lines, problem))
         self._kept[key] += 1
         if self._kept[key] == KEPT_PER_CODE:

@@ -16,8 +16,8 @@ from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from typing import NamedTuple
 
-from lambdas.validation.findings.findings import Key
 from lambdas.validation.jsonl.blocks import Range, head_of
+from lambdas.validation.jsonl.problems import ProblemKey
 from lambdas.validation.jsonl.sources import Source
 from lambdas.validation.scan import Scanned, Task, scan
 
@@ -35,7 +35,7 @@ class Work(NamedTuple):
     source: Source
     ranges: Sequence[Range]
     compares: Callable[[], bool]  # whether records of the next range are still to be compared
-    full: Callable[[], frozenset[Key]] = frozenset  # of what enough problems are kept so far
+    full: Callable[[], frozenset[ProblemKey]] = frozenset  # of what enough problems are kept so far
 
 
 class Order(NamedTuple):
@@ -43,7 +43,7 @@ class Order(NamedTuple):
 
     place: int  # among the ranges
     compare: bool
-    full: frozenset[Key]
+    full: frozenset[ProblemKey]
 
 
 def scan_ranges(work: Work, workers: int) -> Iterator[Scanned]:

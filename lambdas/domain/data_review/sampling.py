@@ -10,8 +10,8 @@ from typing import Any
 
 from lambdas.domain.data_review.review import Rates, Task, most_input_tokens
 from lambdas.domain.models.catalogue import Model
-from lambdas.validation.findings.findings import Problems
 from lambdas.validation.formats.records import read_conversation
+from lambdas.validation.jsonl.problems import Problems
 
 # A state's payload holds 256 KiB (https://docs.aws.amazon.com/step-functions/latest/dg/
 # service-quotas.html, read 2026-11-23); a character of three bytes may become an escape of six.

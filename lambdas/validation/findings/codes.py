@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Severity = Literal["error", "warning"]
+from lambdas.validation.jsonl.problems import Severity
+
 Origin = Literal["documented", "AWS's validator", "this project"]
 
 

@@ -1,73 +1,12 @@
-"""What is wrong, where: problems of one line, findings of one dataset, and how they are counted."""
+"""The findings of one dataset: what is wrong in which file and line, and how often."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from lambdas.validation.findings.codes import Severity
-
-KEPT_PER_CODE = 100  # of one code in one file; the rest is counted
-
-
-class Problem(NamedTuple):
-    """Something wrong with one line; `field` is a path such as messages[0].role, or empty."""
-
-    field: str
-    code: str
-    message: str
-    fix: str
-    severity: Severity = "error"
-
-
-Key = tuple[str, Severity]  # a code can be an error here and a warning there
-
-
-@dataclass(slots=True)
-class Problems:
-    """All that is wrong with one line counted; of each code, the first `KEPT_PER_CODE` kept.
-
-    One line can hold a million wrong messages, so that even its problems need a bound. And of a
-    file with a million wrong lines most problems are only counted: what is in `full` is not kept.
-    """
-
-    found: list[Problem] = field(default_factory=list)
-    counts: dict[Key, int] = field(default_factory=dict)
-    full: Container[Key] = frozenset()
-    encodable: bool = False  # whether the line's texts surely hold no half surrogates
-
-    def clear(self) -> None:
-        """Forget the line, to be used for the next: that is faster than to make another."""
-        self.found.clear()
-        self.counts.clear()
-        self.encodable = False
-
-    def error(self, field_path: str, code: str, message: str, fix: str) -> None:
-        self.add(Problem(field_path, code, message, fix))
-
-    def warning(self, field_path: str, code: str, message: str, fix: str) -> None:
-        self.add(Problem(field_path, code, message, fix, "warning"))
-
-    def skip_full(self, code: str) -> bool:
-        """Count one more error without its text, if enough of its code are kept; say whether.
-
-        To word a problem takes longer than to find it: whoever finds many asks this first.
-        """
-        key: Key = (code, "error")
-        count = self.counts.get(key, 0)
-        if count < KEPT_PER_CODE and key not in self.full:
-            return False
-        self.counts[key] = count + 1
-        return True
-
-    def add(self, problem: Problem) -> None:
-        key = (problem.code, problem.severity)
-        count = self.counts.get(key, 0)
-        self.counts[key] = count + 1
-        if count < KEPT_PER_CODE and key not in self.full:
-            self.found.append(problem)
+from lambdas.validation.jsonl.problems import KEPT_PER_CODE, Problem, ProblemKey, Severity
 
 
 @dataclass(frozen=True)
@@ -90,7 +29,7 @@ class Finding:
 
 @dataclass
 class Findings:
-    """All findings counted; of each code in each file, the first `KEPT_PER_CODE` kept."""
+    """All findings are counted; of each code in each file the first `KEPT_PER_CODE` are kept."""
 
     kept: list[Finding] = field(default_factory=list)
     counts: Counter[tuple[str, str, Severity]] = field(default_factory=Counter)
@@ -106,7 +45,7 @@ class Findings:
         file: str,
         before: int,
         problems: Iterable[tuple[int, Problem]],
-        counts: Mapping[tuple[str, Severity], int],
+        counts: Mapping[ProblemKey, int],
     ) -> None:
         """Add what a part of a file holds, `before` lines into it: some problems, all counted."""
         for (code, severity), count in counts.items():
@@ -130,7 +69,7 @@ class Findings:
             self._kept[key] += 1
             self.kept.append(finding)
 
-    def full(self, file: str) -> frozenset[Key]:
+    def full(self, file: str) -> frozenset[ProblemKey]:
         """Return of what in a file enough findings are kept."""
         return frozenset(
             (code, severity)
@@ -145,10 +84,6 @@ class Findings:
 
     def count(self, severity: Severity) -> int:
         return sum(count for (_, _, each), count in self.counts.items() if each == severity)
-
-    def first_errors(self, most: int) -> list[Finding]:
-        """Return errors, the first of each kind before the second of any."""
-        return self.first(most, lambda each: each.severity == "error")
 
     def first(self, most: int, wanted: Callable[[Finding], bool]) -> list[Finding]:
         """Return wanted findings, the first of each kind before the second of any."""

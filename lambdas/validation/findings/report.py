@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lambdas.domain.models.catalogue import Model
-from lambdas.validation.findings.findings import KEPT_PER_CODE, Finding, Findings
+from lambdas.validation.findings.findings import Finding, Findings
+from lambdas.validation.jsonl.problems import KEPT_PER_CODE
 
 _SHOWN_FINDINGS = 5
 _SHOWN_CHARACTERS = 400

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lambdas.domain.models.catalogue import Model, RecordFormat, Reserved, nearest
-from lambdas.validation.findings.findings import Problems
 from lambdas.validation.formats.clean import Shape
 from lambdas.validation.formats.conversation import (
     MIN_MESSAGES,
@@ -29,6 +28,7 @@ from lambdas.validation.formats.pairs import pair_keys
 from lambdas.validation.formats.reserved import NO_WORDS, searches
 from lambdas.validation.formats.visible import shows
 from lambdas.validation.jsonl.display import kind_of, shown, shown_key
+from lambdas.validation.jsonl.problems import Problems
 
 _CLAUDE_KEYS = ("system", "messages")
 _CONVERSE_KEYS = ("schemaVersion", "system", "messages")

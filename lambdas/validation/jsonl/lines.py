@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from lambdas.validation.findings.findings import Problems
 from lambdas.validation.jsonl.display import kind_of, shown_key
+from lambdas.validation.jsonl.problems import Problems
 
 # A record of 32,000 tokens fits many times over, and no line can fill a function's memory.
 MAX_LINE_BYTES = 4 * 1024**2

@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from lambdas.validation.findings.findings import Problems
 from lambdas.validation.jsonl import lines
 from lambdas.validation.jsonl.duplicate_keys import is_whole, strings_in
+from lambdas.validation.jsonl.problems import Problems
 from lambdas.validation.jsonl.values import Parsed, parse, parser_of
 
 # What the parsers say of text that no JSON parser reads.

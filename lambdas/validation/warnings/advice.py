@@ -13,9 +13,10 @@ from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
 
-from lambdas.validation.findings.findings import Finding, Problem
+from lambdas.validation.findings.findings import Finding
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.fields import FieldOf, content_of
+from lambdas.validation.jsonl.problems import Problem
 from lambdas.validation.warnings.endings import Ending, ending_of
 from lambdas.validation.warnings.language import language_of
 from lambdas.validation.warnings.near_duplicates import MOST_COMPARED, NearPairs

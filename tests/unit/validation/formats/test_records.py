@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, MODELS, NOVA_MICRO, Model
-from lambdas.validation.findings.findings import Problems
 from lambdas.validation.formats.conversation import Example, Turn, make_record
 from lambdas.validation.formats.pairs import PairInvalid, read_pair
 from lambdas.validation.formats.records import read_conversation, read_example
 from lambdas.validation.jsonl.lines import MAX_LINE_BYTES, parse_line
+from lambdas.validation.jsonl.problems import Problems
 
 USER = {"role": "user", "content": "Q"}
 ASSISTANT = {"role": "assistant", "content": "A"}
