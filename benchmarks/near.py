@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from lambdas.validation.formats.conversation import Conversation, Turn
-from lambdas.validation.warnings.advice import Sketch, dataset_advice, sketch
+from lambdas.validation.warnings.dataset_warnings import Sketch, dataset_warnings, sketch
 
 _WORDS = 2_000
 Pair = tuple[str, str]
@@ -33,7 +33,7 @@ def main() -> None:
 def _milliseconds(kind: Callable[[int], Iterator[Pair]], count: int) -> float:
     records = [(line, _sketch(*pair)) for line, pair in enumerate(kind(count), start=1)]
     start = time.process_time()
-    for _ in dataset_advice({"training": records}):
+    for _ in dataset_warnings({"training": records}):
         pass
     return (time.process_time() - start) / count * 1e3
 

@@ -29,7 +29,7 @@ from pathlib import Path
 from benchmarks.capped_http import HttpSource
 from benchmarks.datasets import KINDS, Kind, write_file
 from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
-from lambdas.validation import FileSource, Options, Source, check
+from lambdas.validation import DatasetSource, FileSource, Options, check
 
 _ERRORS_ONLY = Options(warnings=False)
 _TARGETS = {False: 2.0, True: 1.3}
@@ -80,7 +80,7 @@ def _local(options: argparse.Namespace) -> None:
             _say(f"  {kind!s:32} {ratio:5.2f}  ({costs}){mark}")
 
 
-def _checked(source: Source, workers: int = 1) -> object:
+def _checked(source: DatasetSource, workers: int = 1) -> object:
     return check(CLAUDE_3_HAIKU, source, options=Options(warnings=False, workers=workers))
 
 

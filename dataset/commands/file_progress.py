@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TransferSpeedColumn
 from rich.progress import Progress as ProgressBars
 
-from lambdas.validation import Progress
+from lambdas.validation import ReadProgress
 
 _SHOWN_FROM_BYTES = 16 * 1024**2  # a smaller file is read before its bar could be seen
 
 
 @contextmanager
-def file_progress() -> Iterator[Callable[[Progress], None]]:
+def file_progress() -> Iterator[Callable[[ReadProgress], None]]:
     """Yield what shows the progress of a file."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
@@ -23,7 +23,7 @@ def file_progress() -> Iterator[Callable[[Progress], None]]:
     bars.disable = not console.is_terminal
     tasks: dict[str, TaskID] = {}
 
-    def show(progress: Progress) -> None:
+    def show(progress: ReadProgress) -> None:
         if progress.bytes_total < _SHOWN_FROM_BYTES:
             return
         if progress.file not in tasks:

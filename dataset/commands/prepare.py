@@ -51,7 +51,7 @@ from lambdas.validation import (
     FileSource,
     FileSummary,
     Problems,
-    Report,
+    ValidationReport,
     check,
 )
 from lambdas.validation.formats.pairs import USUAL, Keys
@@ -79,7 +79,7 @@ class Prepared:
 
     converted: tuple[str, ...]  # source files that were not copied
     notes: tuple[str, ...]  # on the conversion, for people
-    report: Report
+    report: ValidationReport
 
     @property
     def valid(self) -> bool:
@@ -218,7 +218,7 @@ def _write_lines(records: Iterable[dict[str, Any]], path: Path) -> None:
             file.write(line.encode(errors="backslashreplace"))
 
 
-def _write(out: Path, writes: Mapping[str, Write], model: Model) -> Report:
+def _write(out: Path, writes: Mapping[str, Write], model: Model) -> ValidationReport:
     """Write all files and check them; if one cannot be written, nothing has changed."""
     try:
         with _staging(out) as folder:
@@ -250,7 +250,7 @@ def _staging(out: Path) -> Iterator[Path]:
         raise
 
 
-def _checked(folder: Path, names: Iterable[str], model: Model) -> Report:
+def _checked(folder: Path, names: Iterable[str], model: Model) -> ValidationReport:
     files = {name: FileSource(folder / name, name) for name in names}
     return check(model, files[TRAINING], files.get(VALIDATION), files.get(EVALUATION))
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from lambdas.validation import KEPT_PER_CODE, FileSummary, Finding, Report, Severity
+from lambdas.validation import KEPT_PER_CODE, FileSummary, Finding, Severity, ValidationReport
 
 _SHOWN_PER_KIND = 3
 _SHOWN_CHARACTERS = 300
 
 
-def report_text(report: Report) -> str:
+def report_text(report: ValidationReport) -> str:
     """Return the files, the findings in each, and the verdict in the last line."""
     by_file: defaultdict[str, list[Finding]] = defaultdict(list)
     for finding in report.findings.kept:
@@ -28,7 +28,7 @@ def _head(name: str, summary: FileSummary) -> str:
     return f"{name}: {size}, at most {quantity(summary.tokens, 'token')}"
 
 
-def _kinds(report: Report, findings: Sequence[Finding]) -> Iterator[str]:
+def _kinds(report: ValidationReport, findings: Sequence[Finding]) -> Iterator[str]:
     by_kind: defaultdict[tuple[Severity, str], list[Finding]] = defaultdict(list)
     for finding in findings:
         by_kind[finding.severity, finding.code].append(finding)
@@ -48,7 +48,7 @@ def _finding(finding: Finding) -> str:
     return f"    {text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + '…'}"
 
 
-def verdict_text(report: Report) -> str:
+def verdict_text(report: ValidationReport) -> str:
     """Return one line: valid or not, for which model, and how many findings."""
     errors, warnings = report.findings.count("error"), report.findings.count("warning")
     counted = f"{quantity(errors, 'error')}, {quantity(warnings, 'warning')}"

@@ -33,7 +33,7 @@ from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import find_model
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
 from lambdas.domain.run.execution_input import ExecutionInput, resolve
-from lambdas.validation import FileSource, Options, Report, check
+from lambdas.validation import FileSource, Options, ValidationReport, check
 from operate.deployed import Deployed, find_deployed
 from stacks.environment import Environment, load
 
@@ -82,7 +82,7 @@ def _files(folder: Path) -> dict[str, Path]:
 
 def _checked(
     files: Mapping[str, Path], run_input: ExecutionInput, environment: Environment
-) -> Report:
+) -> ValidationReport:
     sources = {name: FileSource(path, name) for name, path in files.items()}
     options = Options(
         system_prompt=run_input.system_prompt,

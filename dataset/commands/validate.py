@@ -25,13 +25,15 @@ from dataset.commands.file_progress import file_progress
 from dataset.commands.report_text import report_text
 from exit_codes import ExitCode
 from lambdas.aws.artefacts import Artefacts
-from lambdas.aws.asked import Asked, check_and_ask
+from lambdas.aws.clients import client
+from lambdas.aws.comprehend import Comprehend
+from lambdas.aws.token_counts import count_tokens
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import MODELS, find_model, unknown
-from lambdas.validation import WARNINGS, FileSource, Options, Report, Source
-from lambdas.validation.formats.fields import Kind
+from lambdas.validation import WARNINGS, DatasetSource, FileSource, Options, ValidationReport
+from lambdas.validation.formats.fields import FILE_KINDS
+from lambdas.validation.optional_checks import OptionalChecks, check_with_services
 
-_KINDS: tuple[Kind, ...] = ("training", "validation", "evaluation")
 _COMPREHEND_USD, _MOST_USD = 1.0, 1_000
 
 
@@ -122,9 +124,9 @@ def run(options: argparse.Namespace) -> ExitCode:
     return ExitCode.OK if report.valid else ExitCode.FAILED
 
 
-def _checked(options: argparse.Namespace) -> Report:
+def _checked(options: argparse.Namespace) -> ValidationReport:
     model = find_model(options.model)
-    files = {kind: getattr(options, kind) for kind in _KINDS}
+    files = {kind: getattr(options, kind) for kind in FILE_KINDS}
     sources = {kind: _source(file) for kind, file in files.items() if file is not None}
     settings = Options(
         system_prompt=options.system_prompt,
@@ -132,16 +134,18 @@ def _checked(options: argparse.Namespace) -> Report:
         fail_on=options.fail_on,
         workers=options.workers,
     )
-    asked = Asked(
-        comprehend_max_usd=options.comprehend_max_usd if options.comprehend else 0,
-        count_tokens=options.count_tokens,
+    counts = options.count_tokens
+    optional = OptionalChecks(
+        detect_pii=Comprehend().detect_pii if options.comprehend else None,
+        max_pii_usd=options.comprehend_max_usd,
+        count_tokens=partial(count_tokens, client("bedrock-runtime")) if counts else None,
         say=partial(print, file=sys.stderr, flush=True),
     )
     with file_progress() as show:
-        return check_and_ask(model, sources, settings, asked, show)
+        return check_with_services(model, sources, settings, optional, show)
 
 
-def _source(file: str) -> Source:
+def _source(file: str) -> DatasetSource:
     """Return what reads a file, on this machine or in S3."""
     if file.startswith("s3://"):
         bucket, _, key = file.removeprefix("s3://").partition("/")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from lambdas.validation.formats.visible import shows
+from lambdas.validation.formats.visible import is_visible
 
 _LAST_WITH_ESCAPE = 0xFFFF
 _SURROGATES = range(0xD800, 0xE000)
@@ -30,7 +30,7 @@ def _ranges() -> Iterator[tuple[int, int]]:
 
 
 def _is_hidden(code: int) -> bool:
-    return code not in _SURROGATES and not shows(chr(code))
+    return code not in _SURROGATES and not is_visible(chr(code))
 
 
 def _written(code: int) -> str:

@@ -1,4 +1,4 @@
-"""Exact token counts from Bedrock, where it counts for a model at all."""
+"""Exact token counts from Bedrock, for the models that it supports."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ from lambdas.validation.formats.conversation import Conversation
 
 
 class CountingUnsupported(RequestRefused):
-    """Bedrock counts no tokens for this model."""
+    """Bedrock does not count tokens for this model."""
 
 
 def count_tokens(bedrock_runtime: Any, model_id: str, conversation: Conversation) -> int:  # noqa: ANN401  # boto3 has no type
-    """Return the input tokens that Bedrock counts for all of the conversation; it is free.
+    """Return the tokens of the whole conversation, as Bedrock counts them; it is free.
 
-    `model_id` is a foundation model's own id, not that of an inference profile. Amazon Nova and
-    models past their end of life are not counted: for these, and for Claude models that are served
-    through profiles only, `lambdas.validation.formats.tokens` estimates.
+    `model_id` is a foundation model's id, not that of an inference profile. Bedrock does not count
+    for Amazon Nova, models past their end of life, and Claude models served only through profiles.
 
     https://docs.aws.amazon.com/bedrock/latest/userguide/count-tokens.html, read 2026-11-23.
 
     Raises
     ------
     CountingUnsupported
-        Bedrock refuses to count for the model.
+        Bedrock does not count tokens for the model.
     """
     try:
         with translated(f"count tokens for {model_id}"):
@@ -39,8 +38,9 @@ def count_tokens(bedrock_runtime: Any, model_id: str, conversation: Conversation
         cause = error.__cause__
         if isinstance(cause, ClientError) and "support" in str(cause):
             raise CountingUnsupported(
-                f"Bedrock counts no tokens for {model_id} ({code_of(cause)}). Use the estimate "
-                "instead: leave out --count-tokens, or set count_tokens = false in environments/"
+                f"Bedrock does not count tokens for {model_id} ({code_of(cause)}). Use the "
+                "estimate instead: leave out --count-tokens, or set count_tokens = false in "
+                "environments/"
             ) from error
         raise
     tokens: int = answer["inputTokens"]
@@ -49,7 +49,7 @@ def count_tokens(bedrock_runtime: Any, model_id: str, conversation: Conversation
 
 def _request(conversation: Conversation) -> Mapping[str, Any]:
     messages = [
-        # A request must not end in white space that the assistant is to continue.
+        # A request must not end in white space after the assistant's text.
         {"role": turn.role, "content": [{"text": turn.text.rstrip() or turn.text}]}
         for turn in conversation.turns
     ]

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 
 from lambdas.aws.artefacts import ArtefactChanged, Artefacts
-from lambdas.aws.asked import Asked, check_and_ask
+from lambdas.aws.clients import client
+from lambdas.aws.comprehend import Comprehend
+from lambdas.aws.token_counts import count_tokens
 from lambdas.domain.errors import DatasetInvalid
 from lambdas.domain.models.catalogue import find_model
 from lambdas.domain.run.contracts import Dataset, Run, StateRequest
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
 from lambdas.runtime.step import logger, step
-from lambdas.validation import FileSummary, Options, Progress, Report, Source, refusal
-from lambdas.validation.formats.fields import Kind
+from lambdas.validation import (
+    DatasetSource,
+    FileSummary,
+    Options,
+    ReadProgress,
+    ValidationReport,
+    refusal,
+)
+from lambdas.validation.formats.fields import FileKind
+from lambdas.validation.optional_checks import OptionalChecks, check_with_services
 
 _LOGGED_BYTES = 512 * 1024**2
 
@@ -32,13 +43,13 @@ def validate_dataset(request: StateRequest) -> Dataset:
     return _result(report, findings_key)
 
 
-def _check(run: Run, artefacts: Artefacts) -> Report:
-    keys: dict[Kind, tuple[str | None, str]] = {
+def _check(run: Run, artefacts: Artefacts) -> ValidationReport:
+    keys: dict[FileKind, tuple[str | None, str]] = {
         "training": (run.training_key, TRAINING),
         "validation": (run.validation_key, VALIDATION),
         "evaluation": (run.evaluation_key, EVALUATION),
     }
-    sources: dict[Kind, Source] = {
+    sources: dict[FileKind, DatasetSource] = {
         kind: artefacts.source(key, name) for kind, (key, name) in keys.items() if key
     }
     options = Options(
@@ -47,23 +58,26 @@ def _check(run: Run, artefacts: Artefacts) -> Report:
         workers=os.cpu_count() or 1,
     )
     model = find_model(run.settings.model)
-    return check_and_ask(model, sources, options, _asked(), _progress_log())
+    return check_with_services(model, sources, options, _optional_checks(), _progress_log())
 
 
-def _asked() -> Asked:
-    """Return what the environment's table [validation] has asked beside the rules."""
-    return Asked(
-        comprehend_max_usd=float(os.environ.get("COMPREHEND_MAX_USD", "0")),
-        count_tokens=os.environ.get("COUNT_TOKENS") == "true",
+def _optional_checks() -> OptionalChecks:
+    """Return the checks of the environment's table [validation]."""
+    max_pii_usd = float(os.environ.get("COMPREHEND_MAX_USD", "0"))
+    counts = os.environ.get("COUNT_TOKENS") == "true"
+    return OptionalChecks(
+        detect_pii=Comprehend().detect_pii if max_pii_usd else None,
+        max_pii_usd=max_pii_usd,
+        count_tokens=partial(count_tokens, client("bedrock-runtime")) if counts else None,
         say=logger.info,
     )
 
 
-def _progress_log() -> Callable[[Progress], None]:
+def _progress_log() -> Callable[[ReadProgress], None]:
     """Return what logs how far a file is read, at its end and every half a gibibyte."""
     next_bytes: dict[str, int] = {}
 
-    def log(progress: Progress) -> None:
+    def log(progress: ReadProgress) -> None:
         due = next_bytes.setdefault(progress.file, _LOGGED_BYTES)
         if progress.bytes_done >= min(due, progress.bytes_total):
             next_bytes[progress.file] = progress.bytes_done + _LOGGED_BYTES
@@ -72,7 +86,7 @@ def _progress_log() -> Callable[[Progress], None]:
     return log
 
 
-def _result(report: Report, findings_key: str) -> Dataset:
+def _result(report: ValidationReport, findings_key: str) -> Dataset:
     files = report.files
     return Dataset(
         training_records=files[TRAINING].records,

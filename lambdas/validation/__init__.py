@@ -1,17 +1,18 @@
 """Checks a dataset for fine-tuning; the state *Validate dataset* and the command line use it.
 
-`check` reads files of any size in byte ranges and returns a `Report`. `CODES` says what each
-finding means.
+`check` reads files of any size in byte ranges and returns a `ValidationReport`; `CODES` has the
+meaning of each finding. Four rooms import in one order: `jsonl`, `formats`, `findings`, `warnings`.
+The modules at the top import all of them.
 """
 
-from lambdas.validation.check import Options, Progress, check
+from lambdas.validation.check import Options, ReadProgress, check
 from lambdas.validation.findings.codes import CODES, WARNINGS, Code
 from lambdas.validation.findings.findings import Finding
-from lambdas.validation.findings.report import FileSummary, Report, refusal
+from lambdas.validation.findings.report import FileSummary, ValidationReport, refusal
 from lambdas.validation.formats.conversation import Conversation, Turn, make_record
 from lambdas.validation.jsonl.lines import MAX_LINE_BYTES
 from lambdas.validation.jsonl.problems import KEPT_PER_CODE, Problems, Severity
-from lambdas.validation.jsonl.sources import BytesSource, FileSource, Source
+from lambdas.validation.jsonl.sources import BytesSource, DatasetSource, FileSource
 
 __all__ = [
     "CODES",
@@ -21,16 +22,16 @@ __all__ = [
     "BytesSource",
     "Code",
     "Conversation",
+    "DatasetSource",
     "FileSource",
     "FileSummary",
     "Finding",
     "Options",
     "Problems",
-    "Progress",
-    "Report",
+    "ReadProgress",
     "Severity",
-    "Source",
     "Turn",
+    "ValidationReport",
     "check",
     "make_record",
     "refusal",

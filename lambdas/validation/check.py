@@ -1,28 +1,36 @@
-"""The rules of a whole dataset: every line of every file, counts, sizes, duplicates and leaks."""
+"""Checks a whole dataset: all lines of all files, counts, sizes, duplicates and leaks."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lambdas.domain.models.catalogue import Model
-from lambdas.validation.findings.findings import Finding, Findings
-from lambdas.validation.findings.report import FileSummary, Report
-from lambdas.validation.formats.fields import Kind
-from lambdas.validation.jsonl.blocks import ranges_of
-from lambdas.validation.jsonl.problems import Severity
-from lambdas.validation.jsonl.sources import Source
-from lambdas.validation.scan import MAX_COMPARED, Compared, Scanned, Task
-from lambdas.validation.warnings.advice import Sketch, dataset_advice
+from lambdas.validation.findings.findings import Findings
+from lambdas.validation.findings.report import FileSummary, ValidationReport
+from lambdas.validation.formats.fields import FileKind
+from lambdas.validation.formats.tokens import CHARACTERS_PER_TOKEN
+from lambdas.validation.jsonl.blocks import split_ranges
+from lambdas.validation.jsonl.problems import Problem
+from lambdas.validation.jsonl.sources import DatasetSource
+from lambdas.validation.scan import MAX_COMPARED, RangeResult, ScanOptions
+from lambdas.validation.warnings.dataset_warnings import Sketch, dataset_warnings
+from lambdas.validation.warnings.exact_duplicates import ExactDuplicates
 from lambdas.validation.warnings.system_prompts import SystemPrompts
-from lambdas.validation.workers import Work, scan_ranges
+from lambdas.validation.workers import FileScan, scan_ranges
 
 MAX_EVALUATION_BYTES = 64 * 1024**2
-_CHARACTERS_PER_TOKEN = 6  # as `tokens.least_tokens` counts
-_HEAD_BYTES = 4
-_WIDE = (b"\xff\xfe", b"\xfe\xff", b"{\x00", b"\x00{", b"\x00\x00\x00{", b"\x00\x00\xfe\xff")
-# What file names may hold: https://docs.aws.amazon.com/nova/latest/userguide/
+_TRAINED_ON: tuple[FileKind, ...] = ("training", "validation")
+_UTF_16_OR_32 = (
+    b"\xff\xfe",
+    b"\xfe\xff",
+    b"{\x00",
+    b"\x00{",
+    b"\x00\x00\x00{",
+    b"\x00\x00\xfe\xff",
+)
+# Characters of file names: https://docs.aws.amazon.com/nova/latest/userguide/
 # fine-tune-prepare-data-understanding.html, read 2026-11-23.
 _KEY = re.compile(r"[A-Za-z0-9_\-/.]+")
 _URI = re.compile(r"s3://[^/]+/(?P<key>.*)", re.DOTALL)
@@ -32,15 +40,15 @@ _URI = re.compile(r"s3://[^/]+/(?P<key>.*)", re.DOTALL)
 class Options:
     """How a dataset is checked."""
 
-    system_prompt: str | None = None  # that answers are to be asked with
+    system_prompt: str | None = None  # that evaluation will use
     warnings: bool = True
     fail_on: frozenset[str] = frozenset()  # codes of warnings that make the dataset invalid
-    workers: int = 1  # processes, for files of more than `workers.LEAST_SHARED_BYTES`
+    workers: int = 1  # processes, for files of at least `workers.LEAST_SHARED_BYTES`
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far one file is read."""
+class ReadProgress:
+    """How far one file has been read."""
 
     file: str
     bytes_done: int
@@ -50,24 +58,23 @@ class Progress:
 
 def check(  # noqa: PLR0913, PLR0917  # three files, and how to check them
     model: Model,
-    training: Source,
-    validation: Source | None = None,
-    evaluation: Source | None = None,
+    training: DatasetSource,
+    validation: DatasetSource | None = None,
+    evaluation: DatasetSource | None = None,
     options: Options = Options(),
-    progress: Callable[[Progress], None] | None = None,
-) -> Report:
-    """Check a dataset against the rules of a model; whatever the bytes, this returns.
+    progress: Callable[[ReadProgress], None] | None = None,
+) -> ValidationReport:
+    """Check a dataset against the rules of a model; invalid bytes never raise.
 
     Raises
     ------
     Exception
-        What a source raises that cannot be read: OSError of a file, an error of
-        `lambdas.domain.errors` of an object in S3.
+        A source cannot be read: OSError for a file, an error of `lambdas.domain.errors` for S3.
     WorkerDied
-        A worker process was ended from outside.
+        A worker process was killed.
     """
     checking = _Check(model, options, progress or (lambda _: None))
-    sources: dict[Kind, Source | None] = {
+    sources: dict[FileKind, DatasetSource | None] = {
         "training": training,
         "validation": validation,
         "evaluation": evaluation,
@@ -80,26 +87,25 @@ def check(  # noqa: PLR0913, PLR0917  # three files, and how to check them
 
 @dataclass
 class _Check:
-    """What is known of the files that have been read."""
+    """What is known of the files read so far."""
 
     model: Model
     options: Options
-    progress: Callable[[Progress], None]
+    progress: Callable[[ReadProgress], None]
     findings: Findings = field(default_factory=Findings)
     files: dict[str, FileSummary] = field(default_factory=dict)
-    names: dict[Kind, str] = field(default_factory=dict)
+    names: dict[FileKind, str] = field(default_factory=dict)
     systems: SystemPrompts = field(default_factory=SystemPrompts)
+    duplicates: ExactDuplicates = field(default_factory=ExactDuplicates)
     sketches: dict[str, list[tuple[int, Sketch]]] = field(default_factory=dict)
-    _digests: dict[tuple[str, bytes], int] = field(default_factory=dict)
-    _prompts: dict[bytes, list[tuple[str, int]]] = field(default_factory=dict)
-    _ids: dict[str, int] = field(default_factory=dict)
+    ids: dict[str, int] = field(default_factory=dict)  # line of each example id
 
     @property
     def warnings(self) -> bool:
         return self.options.warnings or bool(self.options.fail_on)
 
-    def file(self, kind: Kind, source: Source) -> None:
-        """Check one file by itself, and against those before it."""
+    def file(self, kind: FileKind, source: DatasetSource) -> None:
+        """Check one file by itself and against those before it."""
         name, size = source.name, source.size_bytes
         if name in self.files:
             name = f"{name} ({kind})"
@@ -107,20 +113,21 @@ class _Check:
         self.files[name] = FileSummary(size_bytes=size)
         self.sketches[name] = []
         self._check_key(name, source.name)
-        if self._is_readable(kind, name, size) and self._is_utf_8(name, source, size):
+        if self._is_readable(kind, name, size) and self._is_utf_8(name, source):
             self._read(kind, source)
 
-    def finish(self) -> Report:
+    def finish(self) -> ValidationReport:
         """Apply the rules that span files."""
         self._check_total()
-        self._check_system_prompts()
+        given = self.options.system_prompt
         if self.warnings:
-            for finding in dataset_advice(self.sketches, evaluation=self.names.get("evaluation")):
+            for problem in self.systems.warnings(given):
+                self.findings.add_problem(self.names["training"], None, problem)
+            for finding in dataset_warnings(self.sketches, self.names.get("evaluation")):
                 self.findings.add(finding)
         self.findings.sort(list(self.files))
         common = self.systems.most_common()
-        given = self.options.system_prompt
-        return Report(
+        return ValidationReport(
             self.model,
             self.findings,
             self.files,
@@ -134,11 +141,11 @@ class _Check:
             self.findings.add_file(
                 name,
                 "bad-key",
-                "the key is empty or holds a character that Bedrock refuses",
-                "use letters without accents, digits, and _ - / . only",
+                "the key is empty or has a character that Bedrock refuses",
+                "use only letters without accents, digits, and _ - / .",
             )
 
-    def _is_readable(self, kind: Kind, name: str, size: int) -> bool:
+    def _is_readable(self, kind: FileKind, name: str, size: int) -> bool:
         limits = self.model.limits
         limit = {
             "training": limits.max_training_bytes,
@@ -150,202 +157,118 @@ class _Check:
         self.findings.add_file(
             name,
             "file-too-large",
-            f"{size} bytes are more than the {limit} allowed",
-            "leave records out; the lines were not checked",
+            f"{size} bytes; at most {limit} are allowed",
+            "remove records; the lines were not checked",
         )
         return False
 
-    def _is_utf_8(self, name: str, source: Source, size: int) -> bool:
-        with source.open(0, min(_HEAD_BYTES, size)) as stream:
+    def _is_utf_8(self, name: str, source: DatasetSource) -> bool:
+        longest = max(map(len, _UTF_16_OR_32))
+        with source.open(0, min(longest, source.size_bytes)) as stream:
             head = stream.read()
-        if not head.startswith(_WIDE):
+        if not head.startswith(_UTF_16_OR_32):
             return True
-        self.findings.add(
-            Finding(
-                name,
-                1,
-                "",
-                "utf-16",
-                "error",
-                "the file is in UTF-16 or UTF-32",
-                "save it as UTF-8; the lines were not checked",
-            )
-        )
+        message, fix = "the file is in UTF-16 or UTF-32", "save it as UTF-8; no line was checked"
+        self.findings.add_problem(name, 1, Problem("", "utf-16", message, fix))
         return False
 
-    def _read(self, kind: Kind, source: Source) -> None:
+    def _read(self, kind: FileKind, source: DatasetSource) -> None:
         name, size = self.names[kind], source.size_bytes
         sketches = self.sketches[name]
-        work = Work(
-            Task(kind, self.model, size, self.warnings),
+        scan = FileScan(
+            ScanOptions(kind, self.model, size, self.warnings),
             source,
-            ranges_of(size),
+            split_ranges(size),
             compares=lambda: len(sketches) < MAX_COMPARED,
             full=lambda: self.findings.full(name),
         )
-        total = Scanned()
-        results = scan_ranges(work, self.options.workers)
-        for part, found in zip(work.ranges, results, strict=True):
-            self._merge(kind, name, total, found)
-            self.progress(Progress(name, part.stop, size, total.records))
+        total = RangeResult()
+        for part, result in zip(scan.ranges, scan_ranges(scan, self.options.workers), strict=True):
+            self._merge(kind, name, total, result)
+            self.progress(ReadProgress(name, part.stop, size, total.records))
         self.files[name] = _summary(total, size)
-        self._check_count(kind, name, total.records)
+        self._check_file_count(kind)
         if self.warnings:
             self._warn_of_file(name, total)
 
-    def _merge(self, kind: Kind, name: str, total: Scanned, found: Scanned) -> None:
-        """Add what a range holds to what stands before it in the file."""
+    def _merge(self, kind: FileKind, name: str, total: RangeResult, result: RangeResult) -> None:
+        """Add the result of a range to the sum of those before it."""
         before = total.lines
-        self.findings.add_counted(name, before, found.problems, found.counts)
-        for line, example_id in found.ids:
+        self.findings.add_counted(name, before, result.problems, result.counts)
+        for line, example_id in result.ids:
             self._check_id(name, before + line, example_id)
         room = MAX_COMPARED - len(self.sketches[name])
-        for each in found.compared[:room]:
-            self._compare(name, before + each.line, each)
+        for record in result.compared[:room]:
+            line = before + record.line
+            self.sketches[name].append((line, record.sketch))
+            prompt = record.sketch.same_prompt
+            for problem in self.duplicates.find(name, line, record.digest, prompt):
+                self.findings.add_problem(name, line, problem)
         if kind == "training":
-            self.systems.merge(found.systems)
-        if found.first_crlf_line and not total.first_crlf_line:
-            total.first_crlf_line = before + found.first_crlf_line
-        total.add_counts(found)
+            self.systems.merge(result.systems)
+        if result.first_crlf_line and not total.first_crlf_line:
+            total.first_crlf_line = before + result.first_crlf_line
+        total.add_counts(result)
 
-    def _warn_of_file(self, name: str, total: Scanned) -> None:
+    def _warn_of_file(self, name: str, total: RangeResult) -> None:
         if total.crlf_lines:
-            self.findings.add(
-                Finding(
-                    name,
-                    total.first_crlf_line,
-                    "",
-                    "crlf",
-                    "warning",
-                    f"{total.crlf_lines} of {total.lines} lines end in a carriage return",
-                    "end lines in a line feed only",
-                )
-            )
+            message = f"{total.crlf_lines} of {total.lines} lines end in a carriage return"
+            problem = Problem("", "crlf", message, "end lines in a line feed only", "warning")
+            self.findings.add_problem(name, total.first_crlf_line, problem)
         if len(self.sketches[name]) == MAX_COMPARED < total.records:
             self.findings.add_file(
                 name,
                 "not-compared",
                 f"only the first {MAX_COMPARED} records were compared with each other",
-                "leave records out",
+                "remove records",
                 "warning",
             )
 
     def _check_id(self, name: str, line: int, example_id: str) -> None:
-        first = self._ids.setdefault(example_id, line)
+        first = self.ids.setdefault(example_id, line)
         if first != line:
-            self.findings.add(
-                Finding(
-                    name,
-                    line,
-                    "id",
-                    "duplicate-id",
-                    "error",
-                    f"the id of line {first}",
-                    "give each example its own",
-                )
-            )
+            message, fix = f"the id is the same as in line {first}", "give each example its own"
+            self.findings.add_problem(name, line, Problem("id", "duplicate-id", message, fix))
 
-    def _compare(self, name: str, line: int, record: Compared) -> None:
-        self.sketches[name].append((line, record.sketch))
-        for code, message, fix in self._repeats(name, line, record):
-            self.findings.add(Finding(name, line, "", code, "warning", message, fix))
-
-    def _repeats(self, name: str, line: int, record: Compared) -> Iterator[tuple[str, str, str]]:
-        """Yield code, message and fix of what stands earlier, in this file or another."""
-        places = self._prompts.setdefault(record.sketch.same_prompt, [])
-        elsewhere = next(((file, at) for file, at in places if file != name), None)
-        here = next((at for file, at in places if file == name), None)
-        same = self._digests.setdefault((name, record.digest), line)
-        if same != line:
-            yield "duplicate", f"the same record as line {same}", "keep one, unless on purpose"
-        if elsewhere:
-            place = f"{elsewhere[0]}:{elsewhere[1]}"
-            yield (
-                "leak",
-                f"the same prompt as {place}, so it measures memory",
-                "word it otherwise, or remove one of the two",
-            )
-        if here is None:
-            places.append((name, line))
-        elif same == line:
-            yield "repeated-prompt", f"the same prompt as line {here}", "keep the better answer"
-
-    def _check_count(self, kind: Kind, name: str, records: int) -> None:
-        limits = self.model.limits
+    def _check_file_count(self, kind: FileKind) -> None:
+        limits, name = self.model.limits, self.names[kind]
         least = limits.min_training_records if kind == "training" else 1
         most = {
             "training": limits.max_training_records,
             "validation": limits.max_validation_records,
             "evaluation": None,
         }[kind]
-        if records < least:
-            self.findings.add_file(
-                name,
-                "too-few-records",
-                f"{records} records, of at least {least} needed",
-                "add records" if kind != "validation" else "add records, or remove the file",
-            )
-        if most is not None and records > most:
-            self.findings.add_file(
-                name,
-                "too-many-records",
-                f"{records} records, of at most {most} allowed",
-                "leave records out",
-            )
+        self._check_count(name, self.files[name].records, least, most)
 
     def _check_total(self) -> None:
-        kinds: tuple[Kind, ...] = ("training", "validation")
-        names = [self.names[kind] for kind in kinds if kind in self.names]
+        limits = self.model.limits
+        names = [self.names[kind] for kind in _TRAINED_ON if kind in self.names]
         total = sum(self.files[name].records for name in names)
-        least, limit = self.model.limits.min_total_records, self.model.limits.max_total_records
-        if least is not None and total < least and not self._gave_up(names):
-            self.findings.add_file(
-                names[0],
-                "too-few-records",
-                f"{total} records of training and validation together, of at least {least} needed",
-                "add records",
-            )
-        if limit is not None and total > limit:
-            self.findings.add_file(
-                names[0],
-                "too-many-records",
-                f"{total} records of training and validation together are more than {limit}",
-                "leave records out, or have the account's quota raised",
-            )
+        least = None if self._has_unread(names) else limits.min_total_records
+        both = " in training and validation together"
+        self._check_count(names[0], total, least, limits.max_total_records, both)
 
-    def _gave_up(self, names: list[str]) -> bool:
-        """Say whether one of the files has records that were not counted."""
+    def _check_count(
+        self, name: str, records: int, least: int | None, most: int | None, where: str = ""
+    ) -> None:
+        if least is not None and records < least:
+            message = f"{records} records{where}; at least {least} are needed"
+            self.findings.add_file(name, "too-few-records", message, "add records")
+        if most is not None and records > most:
+            message = f"{records} records{where}; at most {most} are allowed"
+            fix = "remove records, or request a higher quota" if where else "remove records"
+            self.findings.add_file(name, "too-many-records", message, fix)
+
+    def _has_unread(self, names: list[str]) -> bool:
+        """Return whether the records of one of the files were not counted."""
         return any(
             f.file in names and f.code in ("utf-16", "file-too-large") for f in self.findings.kept
         )
 
-    def _check_system_prompts(self) -> None:
-        common = self.systems.most_common()
-        if not self.warnings or common is None:
-            return
-        if len(self.systems.counts) > 1:
-            self._warn_of_training(
-                "several-system-prompts",
-                f"{self.systems.distinct} different system prompts (none counts as one); the most "
-                f"common stands in {common[1]} of {self.systems.records} records",
-                "train with one, and ask with the same",
-            )
-        given = self.options.system_prompt
-        if given is not None and given not in self.systems.counts and not self.systems.others:
-            self._warn_of_training(
-                "other-system-prompt",
-                "no training record has the system prompt that answers are asked with",
-                "ask with the prompt that the model was trained with",
-            )
 
-    def _warn_of_training(self, code: str, message: str, fix: str) -> None:
-        severity: Severity = "warning"
-        self.findings.add_file(self.names["training"], code, message, fix, severity)
-
-
-def _summary(total: Scanned, size_bytes: int) -> FileSummary:
+def _summary(total: RangeResult, size_bytes: int) -> FileSummary:
     share = total.characters / total.sampled_characters if total.sampled_characters else 0.0
-    least = total.characters // _CHARACTERS_PER_TOKEN
+    least = total.characters // CHARACTERS_PER_TOKEN
     most = max(least, round(total.sampled_tokens * share))
     expected = round(total.sampled_expected_tokens * share)
     return FileSummary(

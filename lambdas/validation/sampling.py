@@ -1,68 +1,83 @@
-"""Evenly spaced records of a file, as many as a budget reaches for: for what is asked by record."""
+"""Evenly spaced records within a budget, for services that charge per record."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Generic, NamedTuple, TypeVar
 
 from lambdas.domain.models.catalogue import Model
 from lambdas.validation.formats.conversation import Conversation
-from lambdas.validation.formats.fields import Kind
+from lambdas.validation.formats.fields import FileKind
 from lambdas.validation.formats.records import read_conversation, read_example
-from lambdas.validation.jsonl.blocks import LineReader, LongLine, Range, head_of
+from lambdas.validation.jsonl.blocks import ByteRange, LineReader, open_range
 from lambdas.validation.jsonl.lines import parse_line
 from lambdas.validation.jsonl.problems import Problems
-from lambdas.validation.jsonl.sources import Source
+from lambdas.validation.jsonl.sources import DatasetSource
 
-Cost = Callable[[Conversation], int]  # 0: the record is passed over
-
-
-class Picked(NamedTuple):
-    """Records by line, and how far apart they are."""
-
-    records: list[tuple[int, Conversation]]
-    step: int  # 1: every record, 2: every second …
+Record = TypeVar("Record")
 
 
-def pick(source: Source, kind: Kind, model: Model, cost: Cost, budget: int) -> Picked:
-    """Return the records of a file that `budget` reaches for: all, or every 2nd, 4th, 8th.
+class Sample(NamedTuple, Generic[Record]):
+    """Records by line, how far apart they are, and what they cost together."""
 
-    They are the same each time. Only as much of the file is kept as the budget pays for; a record
-    that alone costs more is passed over.
+    records: list[tuple[int, Record]]
+    step: int  # 1: every line, 2: every second …
+    cost: float
+
+
+def sample_lines(
+    lines: Iterable[tuple[int, bytes]],
+    read: Callable[[bytes], Record | None],
+    cost_of: Callable[[Record], float],
+    budget: float,
+) -> Sample[Record]:
+    """Return the records that `budget` pays for: all, or those of every 2nd, 4th, 8th … line.
+
+    The sample is the same each time, and no more is held than the budget pays for. A line without a
+    record is skipped, and so is a record that costs nothing or alone exceeds the budget.
     """
-    kept: list[tuple[int, Conversation, int]] = []
-    spent, step = 0, 1
-    for line, content in _lines(source):
-        if line % step:
+    kept: list[tuple[int, Record, float]] = []
+    step, spent = 1, 0.0
+    for number, line in lines:
+        record = None if number % step else read(line)
+        cost = 0 if record is None else cost_of(record)
+        if record is None or not 0 < cost <= budget:
             continue
-        said = _conversation(content, kind, model)
-        price = cost(said) if said else 0
-        if not said or not 0 < price <= budget:
-            continue
-        kept.append((line, said, price))
-        spent += price
+        kept.append((number, record, cost))
+        spent += cost
         while spent > budget:
             step *= 2
             kept = [each for each in kept if not each[0] % step]
             spent = sum(each[2] for each in kept)
-    return Picked([(line, said) for line, said, _ in kept], step)
+    return Sample([(number, record) for number, record, _ in kept], step, spent)
 
 
-def _lines(source: Source) -> Iterator[tuple[int, bytes]]:
-    """Yield each line but the overlong ones, with its number."""
-    whole = Range(0, source.size_bytes)
+def sample_records(
+    source: DatasetSource,
+    kind: FileKind,
+    model: Model,
+    cost_of: Callable[[Conversation], float],
+    budget: float,
+) -> Sample[Conversation]:
+    """Sample the records of a file by `sample_lines`."""
+    return sample_lines(_lines(source), partial(_conversation, kind, model), cost_of, budget)
+
+
+def _lines(source: DatasetSource) -> Iterator[tuple[int, bytes]]:
+    """Yield each line with its number, except overlong ones."""
+    whole = ByteRange(0, source.size_bytes)
     number = 0
-    for block in LineReader(source, whole, head_of(source, whole)).blocks():
-        if isinstance(block, LongLine):
+    for block in LineReader(source, whole, open_range(source, whole)).blocks():
+        if block is None:
             number += 1
             continue
-        content = bytes(block.buffer[block.first : block.last]).removesuffix(b"\n")
-        for line in content.split(b"\n"):
+        for line in bytes(block.buffer[: block.end]).removesuffix(b"\n").split(b"\n"):
             number += 1
             yield number, line.removesuffix(b"\r")
 
 
-def _conversation(line: bytes, kind: Kind, model: Model) -> Conversation | None:
+def _conversation(kind: FileKind, model: Model, line: bytes) -> Conversation | None:
     problems = Problems()
     record = parse_line(line, 0, problems)
     if record is None:

@@ -1,7 +1,7 @@
-"""Ranges of a file scanned by this process or by several, always in order.
+"""Scans the ranges of a file in this process or in several; results are always in order.
 
-AWS Lambda has no shared memory, which `multiprocessing.Pool` needs: workers are forked and spoken
-to through pipes. Each reads its ranges itself, over as many connections as the source asks for.
+AWS Lambda has no shared memory, which `multiprocessing.Pool` needs: workers are forked and
+controlled through pipes. Each reads its own ranges, over as many connections as the source has.
 """
 
 from __future__ import annotations
@@ -16,40 +16,40 @@ from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from typing import NamedTuple
 
-from lambdas.validation.jsonl.blocks import Range, head_of
+from lambdas.validation.jsonl.blocks import ByteRange, open_range
 from lambdas.validation.jsonl.problems import ProblemKey
-from lambdas.validation.jsonl.sources import Source
-from lambdas.validation.scan import Scanned, Task, scan
+from lambdas.validation.jsonl.sources import DatasetSource
+from lambdas.validation.scan import RangeResult, ScanOptions, scan
 
-LEAST_SHARED_BYTES = 16 * 1024**2  # a smaller file is read before a second process has started
+LEAST_SHARED_BYTES = 16 * 1024**2  # a smaller file is read before a second process would start
 
 
 class WorkerDied(Exception):
-    """A worker process ended before its work did: most likely it was killed for its memory."""
+    """A worker process ended early, most likely killed for its memory use."""
 
 
-class Work(NamedTuple):
-    """All that a worker needs; it inherits it."""
+class FileScan(NamedTuple):
+    """A file to scan; workers inherit it."""
 
-    task: Task
-    source: Source
-    ranges: Sequence[Range]
-    compares: Callable[[], bool]  # whether records of the next range are still to be compared
-    full: Callable[[], frozenset[ProblemKey]] = frozenset  # of what enough problems are kept so far
+    options: ScanOptions
+    source: DatasetSource
+    ranges: Sequence[ByteRange]
+    compares: Callable[[], bool]  # whether the next range should keep records to compare
+    full: Callable[[], frozenset[ProblemKey]]  # keys of which enough problems are kept
 
 
-class Order(NamedTuple):
-    """One range to be scanned."""
+class RangeTask(NamedTuple):
+    """One range to scan."""
 
-    place: int  # among the ranges
+    position: int  # among the ranges
     compare: bool
     full: frozenset[ProblemKey]
 
 
-def scan_ranges(work: Work, workers: int) -> Iterator[Scanned]:
-    """Yield what each range holds, in order; errors of the source are raised here."""
+def scan_ranges(work: FileScan, workers: int) -> Iterator[RangeResult]:
+    """Yield the result of each range, in order; errors of the source are raised here."""
     if workers <= 1 or work.source.size_bytes < LEAST_SHARED_BYTES:
-        yield from _scan_in_turn(work, _orders(work))
+        yield from _scan_in_turn(work, _tasks(work))
         return
     pool = _Workers(work, min(workers, len(work.ranges)))
     try:
@@ -58,23 +58,23 @@ def scan_ranges(work: Work, workers: int) -> Iterator[Scanned]:
         pool.stop()
 
 
-def _orders(work: Work) -> Iterator[Order]:
-    return (Order(index, work.compares(), work.full()) for index in range(len(work.ranges)))
+def _tasks(work: FileScan) -> Iterator[RangeTask]:
+    return (RangeTask(index, work.compares(), work.full()) for index in range(len(work.ranges)))
 
 
-def _scan_in_turn(work: Work, orders: Iterator[Order]) -> Iterator[Scanned]:
-    """Scan ranges in this process while the next are read in its threads."""
+def _scan_in_turn(work: FileScan, tasks: Iterator[RangeTask]) -> Iterator[RangeResult]:
+    """Scan ranges in this process while threads read the next ones."""
     connections = getattr(work.source, "connections", 1)
     if connections == 1:
-        for order in orders:
-            part = work.ranges[order.place]
-            yield _scan(work, order, head_of(work.source, part))
+        for task in tasks:
+            part = work.ranges[task.position]
+            yield _scan(work, task, open_range(work.source, part))
         return
     with ThreadPoolExecutor(connections) as readers:
-        ahead: deque[tuple[Order, Future[bytes]]] = deque()
+        ahead: deque[tuple[RangeTask, Future[bytes]]] = deque()
         try:
-            for order in orders:
-                ahead.append((order, readers.submit(_read, work.source, work.ranges[order.place])))
+            for task in tasks:
+                ahead.append((task, readers.submit(_read, work.source, work.ranges[task.position])))
                 if len(ahead) > connections:
                     yield _scan_read(work, *ahead.popleft())
             while ahead:
@@ -83,26 +83,26 @@ def _scan_in_turn(work: Work, orders: Iterator[Order]) -> Iterator[Scanned]:
             readers.shutdown(cancel_futures=True)
 
 
-def _read(source: Source, part: Range) -> bytes:
-    with head_of(source, part) as stream:
+def _read(source: DatasetSource, part: ByteRange) -> bytes:
+    with open_range(source, part) as stream:
         return stream.read()
 
 
-def _scan_read(work: Work, order: Order, content: Future[bytes]) -> Scanned:
-    return _scan(work, order, io.BytesIO(content.result()))
+def _scan_read(work: FileScan, task: RangeTask, content: Future[bytes]) -> RangeResult:
+    return _scan(work, task, io.BytesIO(content.result()))
 
 
-def _scan(work: Work, order: Order, head: io.BufferedIOBase) -> Scanned:
-    task = replace(work.task, compare=order.compare, full=order.full)
-    return scan(task, work.source, work.ranges[order.place], head)
+def _scan(work: FileScan, task: RangeTask, head: io.BufferedIOBase) -> RangeResult:
+    options = replace(work.options, compare=task.compare, full=task.full)
+    return scan(options, work.source, work.ranges[task.position], head)
 
 
 class _Workers:
     """Forked processes, each given a range whenever it can take one more."""
 
-    def __init__(self, work: Work, count: int) -> None:
+    def __init__(self, work: FileScan, count: int) -> None:
         fork = multiprocessing.get_context("fork")
-        self._left = _orders(work)
+        self._left = _tasks(work)
         self._total = len(work.ranges)
         self._pipes: list[Connection] = []
         self._processes = []
@@ -117,9 +117,9 @@ class _Workers:
         for pipe in self._pipes * ahead:
             self._give(pipe)
 
-    def results(self) -> Iterator[Scanned]:
-        """Yield results in order; those that come too early wait."""
-        early: dict[int, Scanned] = {}
+    def results(self) -> Iterator[RangeResult]:
+        """Yield results in order; early ones wait."""
+        early: dict[int, RangeResult] = {}
         for index in range(self._total):
             while index not in early:
                 self._receive(early)
@@ -135,7 +135,7 @@ class _Workers:
     def _give(self, pipe: Connection) -> None:
         pipe.send(next(self._left, None))
 
-    def _receive(self, early: dict[int, Scanned]) -> None:
+    def _receive(self, early: dict[int, RangeResult]) -> None:
         for pipe in wait(self._pipes):
             assert isinstance(pipe, Connection)  # noqa: S101  # wait() returns what it was given
             try:
@@ -150,22 +150,22 @@ class _Workers:
             self._give(pipe)
 
 
-def _serve(work: Work, pipe: Connection, parents_end: Connection) -> None:
-    """Scan the ranges that are ordered through the pipe, to a None."""
+def _serve(work: FileScan, pipe: Connection, parents_end: Connection) -> None:
+    """Scan the ranges that come through the pipe, until a None."""
     parents_end.close()
     taken: deque[int] = deque()
 
-    def orders() -> Iterator[Order]:
-        while (order := pipe.recv()) is not None:
-            taken.append(order.place)
-            yield order
+    def tasks() -> Iterator[RangeTask]:
+        while (task := pipe.recv()) is not None:
+            taken.append(task.position)
+            yield task
 
     try:
-        for result in _scan_in_turn(work, orders()):
+        for result in _scan_in_turn(work, tasks()):
             pipe.send((taken.popleft(), result))
     except Exception as error:  # noqa: BLE001  # whatever it is, the parent raises it
         pipe.send((-1, error))
-    # The parent ends this process, or it would take the pipe's end for a death.
+    # The parent ends this process: if it ended itself, the parent would raise WorkerDied.
     with suppress(EOFError):
         while True:
             pipe.recv()

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Self
 
 from lambdas.validation.jsonl.problems import KEPT_PER_CODE, Problem, ProblemKey, Severity
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One breach of one rule; `line` counts from 1, or is None where the whole file is meant."""
+    """One violation of one rule; `line` counts from 1 and is None for the whole file."""
 
     file: str
     line: int | None
@@ -21,6 +23,11 @@ class Finding:
     message: str
     fix: str
 
+    @classmethod
+    def of(cls, file: str, line: int | None, problem: Problem) -> Self:
+        field_path, code, message, fix, severity = problem
+        return cls(file, line, field_path, code, severity, message, fix)
+
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         head = f"{place} {self.field}".rstrip()
@@ -29,7 +36,7 @@ class Finding:
 
 @dataclass
 class Findings:
-    """All findings are counted; of each code in each file the first `KEPT_PER_CODE` are kept."""
+    """All findings are counted; the first `KEPT_PER_CODE` of each code in each file are kept."""
 
     kept: list[Finding] = field(default_factory=list)
     counts: Counter[tuple[str, str, Severity]] = field(default_factory=Counter)
@@ -40,6 +47,9 @@ class Findings:
         self.counts[finding.file, finding.code, finding.severity] += 1
         self._keep(finding)
 
+    def add_problem(self, file: str, line: int | None, problem: Problem) -> None:
+        self.add(Finding.of(file, line, problem))
+
     def add_counted(
         self,
         file: str,
@@ -47,21 +57,11 @@ class Findings:
         problems: Iterable[tuple[int, Problem]],
         counts: Mapping[ProblemKey, int],
     ) -> None:
-        """Add what a part of a file holds, `before` lines into it: some problems, all counted."""
+        """Add the counts and the kept problems of a range that starts after `before` lines."""
         for (code, severity), count in counts.items():
             self.counts[file, code, severity] += count
-        for line, each in problems:
-            self._keep(
-                Finding(
-                    file,
-                    before + line,
-                    each.field,
-                    each.code,
-                    each.severity,
-                    each.message,
-                    each.fix,
-                )
-            )
+        for line, problem in problems:
+            self._keep(Finding.of(file, before + line, problem))
 
     def _keep(self, finding: Finding) -> None:
         key = (finding.file, finding.code, finding.severity)
@@ -70,7 +70,7 @@ class Findings:
             self.kept.append(finding)
 
     def full(self, file: str) -> frozenset[ProblemKey]:
-        """Return of what in a file enough findings are kept."""
+        """Return the keys of a file of which enough findings are kept."""
         return frozenset(
             (code, severity)
             for (name, code, severity), count in self._kept.items()
@@ -80,22 +80,22 @@ class Findings:
     def add_file(
         self, file: str, code: str, message: str, fix: str, severity: Severity = "error"
     ) -> None:
-        self.add(Finding(file, None, "", code, severity, message, fix))
+        self.add_problem(file, None, Problem("", code, message, fix, severity))
 
     def count(self, severity: Severity) -> int:
-        return sum(count for (_, _, each), count in self.counts.items() if each == severity)
+        return sum(count for key, count in self.counts.items() if key[2] == severity)
 
     def first(self, most: int, wanted: Callable[[Finding], bool]) -> list[Finding]:
-        """Return wanted findings, the first of each kind before the second of any."""
-        ranks: Counter[tuple[str, str]] = Counter()
+        """Return wanted findings, the first of each file and code before the second of any."""
+        seen: Counter[tuple[str, str]] = Counter()
         ranked = []
-        for each in filter(wanted, self.kept):
-            ranked.append((ranks[each.file, each.code], each))
-            ranks[each.file, each.code] += 1
-        return [each for _, each in sorted(ranked, key=lambda pair: pair[0])][:most]
+        for finding in filter(wanted, self.kept):
+            ranked.append((seen[finding.file, finding.code], finding))
+            seen[finding.file, finding.code] += 1
+        return [finding for _, finding in sorted(ranked, key=itemgetter(0))][:most]
 
     def sort(self, files: Sequence[str]) -> None:
-        """Put what is kept in the order of files and lines, whole files last."""
+        """Sort by file and line, whole files last."""
         places = {file: at for at, file in enumerate(files)}
         self.kept.sort(
             key=lambda each: (places.get(each.file, -1), each.line is None, each.line or 0)

@@ -1,4 +1,4 @@
-"""What the validator found, for the state, for the command line and for people."""
+"""The result of a check, as JSON and as the message of a refusal."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ _SHOWN_CHARACTERS = 400
 
 @dataclass(frozen=True)
 class FileSummary:
-    """What one file holds."""
+    """Counts of one file."""
 
     lines: int = 0
-    records: int = 0  # lines that are not blank, right or wrong
+    records: int = 0  # lines that are not blank, valid or not
     size_bytes: int = 0
-    tokens: int = 0  # estimate from above; of more than 2 MiB, from a sample of the records
+    tokens: int = 0  # upper estimate; above 1 MiB, from a sample of the records
     least_tokens: int = 0  # at six characters a token
     expected_tokens: int = 0  # between the two, as `tokens.estimate` expects
 
 
 @dataclass(frozen=True)
-class Report:
-    """The verdict on a dataset, and why."""
+class ValidationReport:
+    """Whether a dataset is valid, and why not."""
 
     model: Model
     findings: Findings
     files: Mapping[str, FileSummary]
-    system_prompt: str | None  # what answers are asked with: the one given, else the commonest
+    system_prompt: str | None  # for evaluation: the one given, else the most common
     fail_on: frozenset[str] = frozenset()
-    services: Mapping[str, Any] = field(default_factory=dict)  # what those asked have looked at
+    services: Mapping[str, Any] = field(default_factory=dict)  # coverage of the optional checks
 
     @property
     def valid(self) -> bool:
         return not any(map(self.refuses, self.findings.counts))
 
     def refuses(self, counted: tuple[str, str, str]) -> bool:
-        """Say whether findings of this file, code and severity make the dataset invalid."""
+        """Return whether findings of this file, code and severity make the dataset invalid."""
         _, code, severity = counted
         return severity == "error" or code in self.fail_on
 
@@ -68,8 +68,8 @@ class Report:
         }
 
 
-def refusal(report: Report, report_uri: str) -> str:
-    """Return the message for a refused dataset: counts, the first reasons, where all are."""
+def refusal(report: ValidationReport, report_uri: str) -> str:
+    """Return the message for an invalid dataset: counts, first reasons, location of the rest."""
     findings = report.findings
     errors, warnings = findings.count("error"), findings.count("warning")
     reasons = sum(count for key, count in findings.counts.items() if report.refuses(key))

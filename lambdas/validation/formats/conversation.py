@@ -1,4 +1,4 @@
-"""What a record says, whatever its format, and how it is written in each."""
+"""Conversations, independent of the record format, and how each format writes them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lambdas.domain.models.catalogue import RecordFormat
 Role = Literal["user", "assistant"]
 ROLES: tuple[Role, Role] = ("user", "assistant")
 SCHEMA_VERSION = "bedrock-conversation-2024"
-PAIR_KEYS = ("prompt", "completion")  # of the roles, in turn
+PAIR_KEYS = ("prompt", "completion")  # in the order of `ROLES`
 MIN_MESSAGES = 2
 
 
@@ -22,19 +22,19 @@ class Turn:
 
 @dataclass(frozen=True)
 class Conversation:
-    """A training record, whatever its format."""
+    """A training or validation record of any format."""
 
     system: str | None
     turns: tuple[Turn, ...]
 
     @property
     def prompt(self) -> str:
-        """All that was said before the last answer."""
+        """The texts of all turns but the last."""
         return "\n".join(turn.text for turn in self.turns[:-1])
 
     @property
     def answer(self) -> str:
-        """What the assistant said last; empty where it never spoke."""
+        """The assistant's last text; empty if there is none."""
         spoken = (turn.text for turn in reversed(self.turns) if turn.role == "assistant")
         return next(spoken, "")
 
@@ -44,7 +44,7 @@ class Conversation:
 
 
 @dataclass(frozen=True)
-class Example:
+class EvaluationExample:
     """An evaluation record."""
 
     id: str
@@ -67,21 +67,22 @@ def make_record(
     return make_conversation(record_format, Conversation(system, turns))
 
 
-def make_conversation(record_format: RecordFormat, said: Conversation) -> dict[str, Any]:
+def make_conversation(record_format: RecordFormat, conversation: Conversation) -> dict[str, Any]:
     """Write a conversation as a training record.
 
-    `prompt-completion` has no place for a system prompt: there, it opens the prompt. And it knows
-    one prompt only: the last turn is the completion, and all before it the prompt.
+    `prompt-completion` has one prompt and no system prompt: the prompt is the system prompt and all
+    turns but the last, which is the completion.
     """
+    system, turns = conversation.system, conversation.turns
     if record_format == "prompt-completion":
-        prompt = f"{said.system}\n\n{said.prompt}" if said.system else said.prompt
-        return {"prompt": prompt, "completion": said.turns[-1].text}
+        prompt = "\n\n".join(filter(None, (system, conversation.prompt)))
+        return {"prompt": prompt, "completion": turns[-1].text}
     if record_format == "claude-messages":
-        head = {"system": said.system} if said.system else {}
-        messages = [{"role": each.role, "content": each.text} for each in said.turns]
+        head = {"system": system} if system else {}
+        messages = [{"role": turn.role, "content": turn.text} for turn in turns]
         return {**head, "messages": messages}
     return {
         "schemaVersion": SCHEMA_VERSION,
-        **({"system": [{"text": said.system}]} if said.system else {}),
-        "messages": [{"role": each.role, "content": [{"text": each.text}]} for each in said.turns],
+        **({"system": [{"text": system}]} if system else {}),
+        "messages": [{"role": turn.role, "content": [{"text": turn.text}]} for turn in turns],
     }

@@ -1,15 +1,16 @@
-"""What the texts of a record are called in its file, for findings to name."""
+"""Field paths of a record's texts, by kind of file and record format."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 from lambdas.domain.models.catalogue import RecordFormat
 from lambdas.validation.formats.conversation import PAIR_KEYS
 
-Kind = Literal["training", "validation", "evaluation"]
-FieldOf = Callable[[int], str]  # of a turn by its position
+FileKind = Literal["training", "validation", "evaluation"]
+FILE_KINDS: tuple[FileKind, ...] = get_args(FileKind)
+FieldOf = Callable[[int], str]  # field path of a turn, by its position
 
 _EXAMPLE = ("question", "reference_answer")
 
@@ -19,8 +20,8 @@ def content_of(at: int) -> str:
     return f"messages[{at}].content"
 
 
-def field_of(kind: Kind, record_format: RecordFormat) -> FieldOf:
-    """Return what names the field of each turn in files of a kind and format."""
+def field_of(kind: FileKind, record_format: RecordFormat) -> FieldOf:
+    """Return the function that names the field of each turn."""
     if kind == "evaluation":
         return _EXAMPLE.__getitem__
     return PAIR_KEYS.__getitem__ if record_format == "prompt-completion" else content_of

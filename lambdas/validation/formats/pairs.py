@@ -1,4 +1,4 @@
-"""Raw question-and-answer pairs, recognised by the names that people give to their two halves."""
+"""Raw question-and-answer pairs, recognised by the usual names of their two keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# In order of preference, where an object holds several.
+# In order of preference, if an object has several.
 _KEYS = (
     ("question", "answer"),
     ("question", "reference_answer"),
@@ -34,12 +34,12 @@ RECOGNISED = ", ".join(f"{question}/{answer}" for question, answer in _KEYS)
 
 
 class PairInvalid(ValueError):
-    """A raw pair cannot be read; says why."""
+    """A raw pair cannot be read; the message says why."""
 
 
 @dataclass(frozen=True)
 class Keys:
-    """What an object calls its parts; None: by the names that people usually give."""
+    """The keys of an object's parts; None: the usual names."""
 
     prompt: str | None = None
     completion: str | None = None
@@ -53,28 +53,28 @@ USUAL = Keys()
 
 @dataclass(frozen=True)
 class Labels:
-    """What stands beside a question and its answer, or beside a conversation."""
+    """What an object says beside its question and answer, or its conversation."""
 
     system: str | None
     id: str | None
     topic: str | None
-    keys: tuple[str, ...]  # where they were found
+    keys: tuple[str, ...]  # that these were read from
 
 
 @dataclass(frozen=True)
-class Pair:
-    """One question and its answer, both as they stand in the object."""
+class RawPair:
+    """One question and its answer, unchanged."""
 
     question: str
     answer: str
     system: str | None = None
     id: str | None = None
     topic: str | None = None
-    ignored: tuple[str, ...] = ()  # keys that nothing was read from
+    ignored: tuple[str, ...] = ()  # keys that were not read
 
 
 def pair_keys(value: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the object's own names of its question and its answer, whatever their case."""
+    """Return the object's keys of its question and answer, in the object's own case."""
     own = {str(key).lower(): key for key in value}
     for question, answer in _KEYS:
         if question in own and answer.lower() in own:
@@ -82,22 +82,22 @@ def pair_keys(value: Mapping[str, Any]) -> tuple[str, str] | None:
     return None
 
 
-def read_pair(value: object, keys: Keys = USUAL) -> Pair:
-    """Read one raw pair; its texts come unchanged.
+def read_pair(value: object, keys: Keys = USUAL) -> RawPair:
+    """Read one raw pair; texts are unchanged.
 
     Raises
     ------
     PairInvalid
-        It is no object, lacks a key, names no known pair of keys, or one half is no text.
+        It is not an object, has no known pair of keys, or a text is missing or blank.
     """
     if not isinstance(value, dict):
-        raise PairInvalid(f"it is no object but {type(value).__name__}")
+        raise PairInvalid(f"it is not an object but {type(value).__name__}")
     own = _keys_of(value, keys)
     labels = read_labels(value, keys)
     question, answer = (_half(value, key) for key in own)
     context = _context(value, own[0])
     used = {*own, *labels.keys, *([_CONTEXT] if context else [])}
-    return Pair(
+    return RawPair(
         f"{question}\n\n{context}" if context else question,
         answer,
         labels.system,
@@ -108,11 +108,11 @@ def read_pair(value: object, keys: Keys = USUAL) -> Pair:
 
 
 def read_labels(value: Mapping[str, Any], keys: Keys = USUAL) -> Labels:
-    """Read what stands beside the texts; what is absent or blank is None."""
+    """Read system prompt, id and topic; None for what is absent or blank."""
     system = next(_texts(value, (keys.system,) if keys.system else _SYSTEM), None)
     label = next(_texts(value, (keys.id,) if keys.id else _ID), None)
     topic = next(_texts(value, (keys.topic,) if keys.topic else _TOPIC), None)
-    found = [each for each in (system, label, topic) if each]
+    found = filter(None, (system, label, topic))
     return Labels(
         system and system[1],
         label and label[1].strip(),
@@ -142,12 +142,12 @@ def _own_key(value: Mapping[str, Any], key: str) -> str:
 def _half(value: Mapping[str, Any], key: str) -> str:
     text = value[key]
     if not isinstance(text, str) or not text.strip():
-        raise PairInvalid(f"{key} is no text, or blank")
+        raise PairInvalid(f"{key} is not a text, or is blank")
     return text
 
 
 def _context(value: Mapping[str, Any], question_key: str) -> str | None:
-    """Return what an instruction works on: instruction/input/output data keeps it in `input`."""
+    """Return the context of an instruction: instruction/input/output data has it in `input`."""
     context = value.get(_CONTEXT) if question_key.lower() == _CONTEXT_OF else None
     return context if isinstance(context, str) and context.strip() else None
 

@@ -1,4 +1,4 @@
-"""One parsed object: is it a record of the model's format, and what is wrong with it.
+"""Reads a parsed object as a record of the model's format and reports its problems.
 
 Three formats train models. `claude-messages`: {"system": text, "messages": [{"role", "content":
 text}]}. `converse`: {"schemaVersion", "system": [{"text"}], "messages": [{"role", "content":
@@ -12,47 +12,48 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lambdas.domain.models.catalogue import Model, RecordFormat, Reserved, nearest
-from lambdas.validation.formats.clean import Shape
 from lambdas.validation.formats.conversation import (
     MIN_MESSAGES,
     PAIR_KEYS,
     ROLES,
     SCHEMA_VERSION,
     Conversation,
-    Example,
+    EvaluationExample,
     Role,
     Turn,
 )
 from lambdas.validation.formats.fields import field_of
 from lambdas.validation.formats.pairs import pair_keys
 from lambdas.validation.formats.reserved import NO_WORDS, searches
-from lambdas.validation.formats.visible import shows
-from lambdas.validation.jsonl.display import kind_of, shown, shown_key
+from lambdas.validation.formats.visible import is_visible
+from lambdas.validation.jsonl.display import quoted, quoted_key, type_name
 from lambdas.validation.jsonl.problems import Problems
 
 _CLAUDE_KEYS = ("system", "messages")
 _CONVERSE_KEYS = ("schemaVersion", "system", "messages")
 _MESSAGE_KEYS = ("role", "content")
 _BLOCK_KEYS = ("text",)
-EXAMPLE_KEYS = ("id", "question", "reference_answer", "topic")
-_GUESSED_CHARACTERS = 60  # of a key; the nearest known name of a longer one would be no help
+_EXAMPLE_KEYS = ("id", "question", "reference_answer", "topic")
+_GUESSED_CHARACTERS = 60  # of a key that are compared with known keys
 
+_ROLES: Mapping[str, Role] = {role: role for role in ROLES}
 
-# One readable text of a record: whose turn it is, by position, whose role (system, user or
-# assistant), and the text.
-Said = tuple[int, str, str]
+# One readable text of a record: position of its turn, role (system, user or assistant), text.
+RoleText = tuple[int, str, str]
 ReadText = Callable[[object, str, Problems], str | None]
 
 
 def read_conversation(
     record: Mapping[str, Any], model: Model, problems: Problems
 ) -> Conversation | None:
-    """Read a training or validation record in the model's format; None if it is no conversation."""
-    return _conversation_of(RecordReader(model).read(record, problems))
+    """Read a training or validation record in the model's format; None without a readable turn."""
+    texts = RecordReader(model).read(record, problems)
+    turns = turns_of(texts)
+    return Conversation(texts[0][2] if len(turns) < len(texts) else None, turns) if turns else None
 
 
 class RecordReader:
-    """Reads records of one model's format, and says what is wrong with them."""
+    """Reads records in one model's format and reports their problems."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -60,33 +61,40 @@ class RecordReader:
         self._search = searches(model.reserved, warnings=True)
         self._field_of = field_of("training", model.record_format)
 
-    def read(self, record: Mapping[str, Any], problems: Problems) -> list[Said]:
-        """Return the readable texts, a system prompt first."""
+    def read(self, record: Mapping[str, Any], problems: Problems) -> list[RoleText]:
+        """Return the readable texts of a record, the system prompt first."""
         other = _other_format(record, self._model.record_format)
         if other:
             _add_other_format(other, self._model, problems)
             return []
-        said = self._read(record, problems)
-        self._check_reserved(said, problems)
-        return said
+        texts = self._read(record, problems)
+        self._check_reserved(texts, problems)
+        return texts
 
-    def judge(self, shape: Shape, problems: Problems) -> list[Said]:
+    def read_parts(
+        self, system: str | None, roles: Sequence[str], texts: Sequence[str], problems: Problems
+    ) -> list[RoleText]:
         """Do the same for a record in which only roles and reserved words can be wrong."""
-        _, roles, _, _ = shape
         _check_order(roles, problems)
+        readable: list[RoleText] = [] if system is None else [(0, "system", system)]
         for at, role in enumerate(roles):
-            if role not in ROLES and not problems.skip_full("role"):
+            if role in ROLES:
+                readable.append((at, role, texts[at]))
+            elif not problems.skip_full("role"):
                 _add_role({"role": role}, f"messages[{at}]", problems)
-        said = _said_in(shape)
-        self._check_reserved(said, problems)
-        return said
+        self._check_reserved(readable, problems)
+        return readable
 
-    def _check_reserved(self, said: Sequence[Said], problems: Problems) -> None:
-        for at, role, text in said:
+    def _check_reserved(self, texts: Sequence[RoleText], problems: Problems) -> None:
+        for at, role, text in texts:
             part, find = self._search.get(role, NO_WORDS)
             if part in text and find(text):
                 path = role if role == "system" else self._field_of(at)
                 _check_words(text, role, path, self._model.reserved, problems)
+
+
+def turns_of(texts: Sequence[RoleText]) -> tuple[Turn, ...]:
+    return tuple(Turn(_ROLES[role], text) for _, role, text in texts if role in _ROLES)
 
 
 def _add_other_format(other: str, model: Model, problems: Problems) -> None:
@@ -99,30 +107,8 @@ def _add_other_format(other: str, model: Model, problems: Problems) -> None:
         )
 
 
-def _said_in(shape: Shape) -> list[Said]:
-    """Return what those speak whose role is right."""
-    system, roles, texts, _ = shape
-    said: list[Said] = [] if system is None else [(0, "system", system)]
-    for at, role in enumerate(roles):
-        if role in ROLES:
-            said.append((at, role, texts[at]))
-    return said
-
-
-def turns_of(said: Sequence[Said]) -> tuple[Turn, ...]:
-    roles: Mapping[str, Role] = {each: each for each in ROLES}
-    return tuple(Turn(roles[role], text) for _, role, text in said if role in roles)
-
-
-def _conversation_of(said: Sequence[Said]) -> Conversation | None:
-    """Return what a record's texts make up; None where nobody speaks."""
-    system = next((text for _, role, text in said if role == "system"), None)
-    turns = turns_of(said)
-    return Conversation(system, turns) if turns else None
-
-
 def _other_format(record: Mapping[str, Any], wanted: RecordFormat) -> str | None:
-    """Name the format that the record is evidently in, if it is another."""
+    """Name the format that the record is evidently in, if it is not the wanted one."""
     if "messages" not in record:
         return _pair_of(record, wanted)
     if wanted == "prompt-completion":
@@ -140,7 +126,7 @@ def _pair_of(record: Mapping[str, Any], wanted: RecordFormat) -> str | None:
     if wanted == "prompt-completion" and set(PAIR_KEYS) & set(record):
         return None
     keys = pair_keys(record)
-    return f"a raw pair of {shown_key(keys[0])} and {shown_key(keys[1])}" if keys else None
+    return f"a raw pair of {quoted_key(keys[0])} and {quoted_key(keys[1])}" if keys else None
 
 
 def _has_text_content(messages: object) -> bool:
@@ -149,29 +135,25 @@ def _has_text_content(messages: object) -> bool:
     )
 
 
-def _read_claude(record: Mapping[str, Any], problems: Problems) -> list[Said]:
+def _read_claude(record: Mapping[str, Any], problems: Problems) -> list[RoleText]:
     _check_keys(record, "", _CLAUDE_KEYS, problems)
     return _read_system(record, _text, problems) + _read_messages(record, _text, problems)
 
 
-def _read_converse(record: Mapping[str, Any], problems: Problems) -> list[Said]:
+def _read_converse(record: Mapping[str, Any], problems: Problems) -> list[RoleText]:
     _check_keys(record, "", _CONVERSE_KEYS, problems)
     _check_version(record, problems)
-    said = _read_system(record, _text_blocks, problems)
-    return said + _read_messages(record, _text_blocks, problems)
+    system = _read_system(record, _text_blocks, problems)
+    return system + _read_messages(record, _text_blocks, problems)
 
 
-def _read_pair(record: Mapping[str, Any], problems: Problems) -> list[Said]:
+def _read_pair(record: Mapping[str, Any], problems: Problems) -> list[RoleText]:
     _check_keys(record, "", PAIR_KEYS, problems)
-    said: list[Said] = []
-    for at, (role, key) in enumerate(zip(ROLES, PAIR_KEYS, strict=True)):
-        text = _text(record.get(key), key, problems)
-        if text is not None:
-            said.append((at, role, text))
-    return said
+    texts = [_text(record.get(key), key, problems) for key in PAIR_KEYS]
+    return [(at, ROLES[at], text) for at, text in enumerate(texts) if text is not None]
 
 
-_READERS: Mapping[RecordFormat, Callable[[Mapping[str, Any], Problems], list[Said]]] = {
+_READERS: Mapping[RecordFormat, Callable[[Mapping[str, Any], Problems], list[RoleText]]] = {
     "claude-messages": _read_claude,
     "converse": _read_converse,
     "prompt-completion": _read_pair,
@@ -180,7 +162,7 @@ _READERS: Mapping[RecordFormat, Callable[[Mapping[str, Any], Problems], list[Sai
 
 def _read_system(
     record: Mapping[str, Any], read_content: ReadText, problems: Problems
-) -> list[Said]:
+) -> list[RoleText]:
     if "system" not in record:
         return []
     text = read_content(record["system"], "system", problems)
@@ -193,24 +175,24 @@ def _check_version(record: Mapping[str, Any], problems: Problems) -> None:
         problems.error(
             "schemaVersion",
             "schema-version",
-            "the schema version is missing" if version is None else f"it is {kind_of(version)}",
+            "the schema version is missing" if version is None else f"it is {type_name(version)}",
             f'write "schemaVersion": "{SCHEMA_VERSION}"',
         )
     elif version != SCHEMA_VERSION:
         problems.warning(
             "schemaVersion",
             "schema-version",
-            f"the schema version is {shown(version)}",
+            f"the schema version is {quoted(version)}",
             f"AWS documents {SCHEMA_VERSION} only: write that",
         )
 
 
 def _read_messages(
     record: Mapping[str, Any], read_content: ReadText, problems: Problems
-) -> list[Said]:
+) -> list[RoleText]:
     messages = record.get("messages")
     if not isinstance(messages, list):
-        problem = "it is missing" if "messages" not in record else f"it is {kind_of(messages)}"
+        problem = "it is missing" if "messages" not in record else f"it is {type_name(messages)}"
         problems.error("messages", "messages", problem, "give a list of messages")
         return []
     if len(messages) < MIN_MESSAGES:
@@ -221,8 +203,8 @@ def _read_messages(
             "give one of the user and one of the assistant",
         )
     _check_order([_role_of(each) for each in messages], problems)
-    said = [_read_message(each, at, read_content, problems) for at, each in enumerate(messages)]
-    return [each for each in said if each]
+    texts = [_read_message(each, at, read_content, problems) for at, each in enumerate(messages)]
+    return [text for text in texts if text]
 
 
 def _role_of(message: object) -> object:
@@ -252,18 +234,18 @@ def _add_repeat(roles: Sequence[object], at: int, problems: Problems) -> None:
             f"messages[{at}].role",
             "role-repeats",
             f"two messages of the {roles[at]} follow each other",
-            "let user and assistant alternate: merge the two, or add what is missing",
+            "make user and assistant alternate: merge the two, or add the missing one",
         )
 
 
 def _read_message(
     message: object, at: int, read_content: ReadText, problems: Problems
-) -> Said | None:
+) -> RoleText | None:
     path = f"messages[{at}]"
     if not isinstance(message, dict):
         if not problems.skip_full("message"):
             problems.error(
-                path, "message", f"it is {kind_of(message)}", 'give {"role": …, "content": …}'
+                path, "message", f"it is {type_name(message)}", 'give {"role": …, "content": …}'
             )
         return None
     _check_keys(message, path, _MESSAGE_KEYS, problems)
@@ -276,7 +258,7 @@ def _read_message(
 
 def _add_role(message: Mapping[str, Any], path: str, problems: Problems) -> None:
     problem = (
-        f"the role is {shown(message['role'])}" if "role" in message else "the role is missing"
+        f"the role is {quoted(message['role'])}" if "role" in message else "the role is missing"
     )
     problems.error(f"{path}.role", "role", problem, "write user or assistant")
 
@@ -284,10 +266,10 @@ def _add_role(message: Mapping[str, Any], path: str, problems: Problems) -> None
 def _text(value: object, path: str, problems: Problems) -> str | None:
     if not isinstance(value, str):
         if not problems.skip_full("not-text"):
-            problem = "it is missing or null" if value is None else f"it is {kind_of(value)}"
+            problem = "it is missing or null" if value is None else f"it is {type_name(value)}"
             problems.error(path, "not-text", problem, "give text")
         return None
-    if not shows(value):
+    if not is_visible(value):
         if not problems.skip_full("empty"):
             problems.error(
                 path, "empty", "the text is empty or blank", "fill it, or drop the record"
@@ -297,7 +279,7 @@ def _text(value: object, path: str, problems: Problems) -> str | None:
         problems.error(
             path,
             "lone-surrogate",
-            "the text holds half a surrogate pair, which is no character",
+            "the text contains a lone surrogate, which is not a character",
             "repair or remove the escape \\ud8xx…\\udfxx",
         )
         return None
@@ -306,7 +288,7 @@ def _text(value: object, path: str, problems: Problems) -> str | None:
 
 def _text_blocks(value: object, path: str, problems: Problems) -> str | None:
     if not isinstance(value, list):
-        problem = "it is missing or null" if value is None else f"it is {kind_of(value)}"
+        problem = "it is missing or null" if value is None else f"it is {type_name(value)}"
         problems.error(path, "not-a-list", problem, 'give [{"text": …}]')
         return None
     if not value:
@@ -319,7 +301,7 @@ def _text_blocks(value: object, path: str, problems: Problems) -> str | None:
 
 def _text_block(block: object, path: str, problems: Problems) -> str | None:
     if not isinstance(block, dict):
-        problems.error(path, "content-block", f"it is {kind_of(block)}", 'give {"text": …}')
+        problems.error(path, "content-block", f"it is {type_name(block)}", 'give {"text": …}')
         return None
     _check_keys(block, path, _BLOCK_KEYS, problems)
     return _text(block.get("text"), f"{path}.text", problems)
@@ -332,9 +314,9 @@ def _check_keys(
         if key not in known and not problems.skip_full("unknown-key"):
             guess = nearest(key[:_GUESSED_CHARACTERS], known)
             problems.error(
-                f"{path}.{shown_key(key)}".removeprefix("."),
+                f"{path}.{quoted_key(key)}".removeprefix("."),
                 "unknown-key",
-                f"the format knows no such key, only {', '.join(known)}",
+                f"the format does not have this key, only {', '.join(known)}",
                 f"rename it to {guess}, or remove it" if guess else "remove it",
             )
 
@@ -356,11 +338,11 @@ def _add_reserved(word: str, path: str, group: Reserved, problems: Problems) -> 
         return
     add = problems.error if group.documented else problems.warning
     reason = "a word of the model's own prompts" if group.documented else "refused by AWS's checker"
-    add(path, "reserved-word", f"the text holds {shown(word)}, {reason}", "word it otherwise")
+    add(path, "reserved-word", f"the text contains {quoted(word)}, {reason}", "rephrase it")
 
 
-def read_example(record: Mapping[str, Any], problems: Problems) -> Example | None:
-    """Read an evaluation record; None where a needed part is missing."""
+def read_example(record: Mapping[str, Any], problems: Problems) -> EvaluationExample | None:
+    """Read an evaluation record; None if a required part is missing."""
     if "messages" in record:
         problems.error(
             "",
@@ -369,21 +351,21 @@ def read_example(record: Mapping[str, Any], problems: Problems) -> Example | Non
             'give {"id": …, "question": …, "reference_answer": …}',
         )
         return None
-    _check_keys(record, "", EXAMPLE_KEYS, problems)
-    needed = [_text(record.get(key), key, problems) for key in EXAMPLE_KEYS[:3]]
-    topic = None
-    if record.get("topic") is not None:
-        topic = _text(record["topic"], "topic", problems)
-    identity, question, reference = needed
+    _check_keys(record, "", _EXAMPLE_KEYS, problems)
+    required = (_text(record.get(key), key, problems) for key in _EXAMPLE_KEYS[:3])
+    identity, question, reference = required
+    topic = record.get("topic")
+    if topic is not None:
+        topic = _text(topic, "topic", problems)
     if identity is None or question is None or reference is None:
         return None
-    return Example(identity, question, reference, topic)
+    return EvaluationExample(identity, question, reference, topic)
 
 
 def _has_lone_surrogate(text: str) -> bool:
     if text.isascii():
         return False
-    # Only these cannot be encoded, and trying is the fastest test.
+    # Encoding fails on nothing else, and is the fastest test.
     try:
         text.encode()
     except UnicodeEncodeError:

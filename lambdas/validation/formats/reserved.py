@@ -1,4 +1,4 @@
-"""Finds a model's reserved words in a text fast, or rather that there are none."""
+"""Fast searches for a model's reserved words, which nearly all texts are free of."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lambdas.domain.models.catalogue import Reserved
 
 
 class Search(NamedTuple):
-    """How to look for words: every text that holds one holds `part`, and `find` is true of it."""
+    """A search for words: `find` is truthy for a text with one, and each such text has `part`."""
 
     part: str
     find: Callable[[str], object]
@@ -23,7 +23,7 @@ NO_WORDS = Search("", lambda _: None)
 
 @lru_cache
 def searches(reserved: tuple[Reserved, ...], *, warnings: bool) -> Mapping[str, Search]:
-    """Return by role how to look for the role's words; for what only warns on request."""
+    """Return the search of each role; `warnings`: also for words that only cause a warning."""
     words: defaultdict[str, set[str]] = defaultdict(set)
     for group in reserved:
         for role in group.roles if group.documented or warnings else ():
@@ -36,7 +36,7 @@ def _search(words: Iterable[str]) -> Search:
     first = {word[0] for word in words}
     if len(first) > 1:
         return Search("", _by_last_character(words))
-    # One pass, at the speed at which the character is found that all begin with.
+    # One pass, as fast as the first character of all words is found.
     start = first.pop()
     rest = "|".join(re.escape(word[1:]) for word in words)
     whole = re.compile(f"{re.escape(start)}(?:{rest})")
@@ -44,7 +44,7 @@ def _search(words: Iterable[str]) -> Search:
 
 
 def _by_last_character(words: Iterable[str]) -> Callable[[str], bool]:
-    """Look at what stands before the few characters that words end in."""
+    """Search for the few last characters of all words, and compare what precedes them."""
     stems: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
     for word in words:
         stems[word[-1]] += (word[:-1],)

@@ -1,16 +1,16 @@
-"""How many tokens a text has, estimated: the tokenizers of the tuned models are not public.
+"""Token estimates, as the tokenizers of the tuned models are not public.
 
-Three figures for each model family. `least` is AWS's planning figure, six characters a token, by
-which AWS's own checkers refuse a record. `most` is meant never to be below the truth, in any
-language. `expected` is what the quote multiplies. What they were calibrated on, their errors per
-language and their worst cases stand in `docs/token-counts.md`.
+Three figures per model family. `least` is AWS's planning figure, six characters a token, by which
+AWS's own checkers refuse a record. `most` is meant never to be below the true count, in any
+language. `expected` is what the cost estimate uses. `docs/token-counts.md` has the calibration, the
+errors per language and the worst cases.
 """
 
 from __future__ import annotations
 
 import string
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -20,17 +20,17 @@ Family = Literal["claude", "llama", "nova"]
 
 # https://docs.aws.amazon.com/bedrock/latest/userguide/model-customization-prepare.html,
 # read 2026-11-23
-_CHARACTERS_PER_TOKEN = 6
-_MOST_PER_MESSAGE = 8  # for the words of the model's own prompt format
+CHARACTERS_PER_TOKEN = 6
+_MOST_PER_MESSAGE = 8  # for the prompt format's own tokens
 _CHEAP = (string.ascii_lowercase + " ").encode()
 _NON_ASCII = bytes(range(128, 256))
 _DIGITS = string.digits.encode()
-# Most lower-case letters of the languages that write in them make a token for 2 to 3; of English,
-# which every tokenizer knows best, for 4 to 5. So English is told by its commonest words.
+# A token is 2 to 3 lower-case letters in most languages, and 4 to 5 in English, which tokenizers
+# know best. English is recognised by its commonest words.
 _MOST_PER_LETTER, _MOST_PER_ENGLISH_LETTER = 0.66, 0.3
 _COMMONEST = "the of and to in is for with that are on as by it be or you can this from an not has"
 _ENGLISH_WORDS = tuple(f" {word} ".encode() for word in _COMMONEST.split())
-_LETTERS_PER_ENGLISH_WORD = 25  # and spaces: as many as one such word vouches for
+_LETTERS_PER_ENGLISH_WORD = 25  # and spaces, that one such word counts as English
 _EXPECTED_LETTERS_PER_ENGLISH_WORD = 40
 
 
@@ -44,24 +44,24 @@ class TokenEstimate:
 
 
 def family_of(model: Model) -> Family:
-    """Return the family whose tokenizer the model has; Nova's, the dearest, for one unknown."""
+    """Return the model's tokenizer family; Nova, with the highest counts, for an unknown one."""
     families: Mapping[str, Family] = {"Anthropic": "claude", "Meta": "llama", "Amazon": "nova"}
     return families.get(model.provider, "nova")
 
 
 def estimate(texts: Iterable[str], family: Family) -> TokenEstimate:
-    """Estimate one record's tokens, its format's own words included; empty texts count nothing.
+    """Estimate one record's tokens, its prompt format's included; empty texts add none.
 
-    A record of fewer bytes of UTF-8 than some limit has fewer tokens, too, so that a check against
-    a limit needs this for long records only. It takes about 40 ms for a million bytes.
+    A record never has more tokens than bytes of UTF-8, so only long records need checking against a
+    limit. It takes about 40 ms for a million bytes.
     """
-    said = [text for text in texts if text]
-    data = "\n".join(said).encode(errors="surrogatepass")
-    least = least_tokens(said)
+    filled = [text for text in texts if text]
+    data = "\n".join(filled).encode(errors="surrogatepass")
+    least = least_tokens(filled)
     english = sum(map(data.count, _ENGLISH_WORDS))
-    most = max(least, _most(data, english) + len(said) * _MOST_PER_MESSAGE)
+    most = max(least, _most(data, english) + len(filled) * _MOST_PER_MESSAGE)
     weights = _PER_FAMILY[family]
-    expected = weights.count(data, english) + len(said) * weights.per_message
+    expected = weights.count(data, english) + len(filled) * weights.per_message
     return TokenEstimate(least, min(max(least, expected), most), most)
 
 
@@ -72,50 +72,14 @@ def estimated_tokens(texts: Iterable[str]) -> int:
 
 def least_tokens(texts: Iterable[str]) -> int:
     """Estimate a record's tokens from below: six characters a token, AWS's planning figure."""
-    return sum(map(len, texts)) // _CHARACTERS_PER_TOKEN
-
-
-@dataclass
-class TokenTally:
-    """The tokens of a file's records: exact sums of estimates at first, a sample's later on.
-
-    Estimating every record of a large file would cost more than checking it. From the
-    `_ALL_RECORDS`th on, one in `_SAMPLED` is estimated and stands for its neighbours by its length.
-    """
-
-    family: Family
-    records: int = 0
-    _characters: int = 0  # of all records
-    _seen: int = 0  # of those estimated
-    _sums: list[int] = field(default_factory=lambda: [0, 0])
-
-    def add(self, texts: Iterable[str]) -> None:
-        """Count one record in."""
-        texts = tuple(texts)
-        characters = sum(map(len, texts))
-        self.records += 1
-        self._characters += characters
-        if self.records <= _ALL_RECORDS or self.records % _SAMPLED == 0:
-            found = estimate(texts, self.family)
-            self._seen += characters
-            self._sums[0] += found.expected
-            self._sums[1] += found.most
-
-    def total(self) -> TokenEstimate:
-        """Return the estimate for all records together."""
-        share = self._characters / self._seen if self._seen else 1
-        expected, most = (round(each * share) for each in self._sums)
-        return TokenEstimate(min(self._characters // _CHARACTERS_PER_TOKEN, most), expected, most)
-
-
-_ALL_RECORDS, _SAMPLED = 2_000, 16
+    return sum(map(len, texts)) // CHARACTERS_PER_TOKEN
 
 
 def _most(data: bytes, english_words: int) -> int:
-    """Count from above: a byte is a token, but for lower-case letters and spaces.
+    """Return an upper bound: one token per byte, fewer for lower-case letters and spaces.
 
-    No byte-level tokenizer makes more tokens than bytes. A space after a digit is a token of its
-    own in some, and so are letters that a combining mark follows.
+    No byte-level tokenizer makes more tokens than bytes. In some, a space after a digit is a token
+    of its own, and so is a letter before a combining mark.
     """
     rest = data.translate(None, _CHEAP)
     cheap = len(data) - len(rest)
@@ -127,7 +91,7 @@ def _most(data: bytes, english_words: int) -> int:
     return len(rest) + dear + round(letters)
 
 
-# The first bytes of UTF-8 that tell scripts apart, in the order of `_Weights.scripts`.
+# The first bytes of UTF-8 that distinguish scripts, in the order of `_Weights.scripts`.
 _SCRIPTS = {
     "Latin": range(0xC2, 0xCE),
     "Greek": range(0xCE, 0xD0),
@@ -143,16 +107,16 @@ _SCRIPTS = {
     "forms": range(0xEE, 0xF0),
     "emoji": range(0xF0, 0xF5),
 }
-# Where the first byte is not enough: the first two, and the script that the first one stands for.
+# Scripts with first two bytes of their own, and the script that the first byte alone stands for.
 _DEVANAGARI = (b"\xe0\xa4", b"\xe0\xa5"), "Indic"
 _THAI = (b"\xe0\xb8", b"\xe0\xb9"), "Indic"
 _VIETNAMESE = (b"\xe1\xba", b"\xe1\xbb"), "other"
-_UNITS = 64  # of a byte of a table a token
+_UNITS = 64  # per token, in the bytes of `_Weights.table`
 
 
 @dataclass(frozen=True)
 class _Weights:
-    """Expected tokens a character, by what the character is."""
+    """Expected tokens per character, by kind of character."""
 
     english: float  # lower-case letters and spaces
     letters: float  # the same in other languages
@@ -173,7 +137,7 @@ class _Weights:
         return round(tokens if data.isascii() else tokens + self._refinement(data))
 
     def _refinement(self, data: bytes) -> float:
-        """Return what the second bytes of characters change in what the first ones told."""
+        """Return the correction for scripts that only the second byte distinguishes."""
         refined = (
             (_DEVANAGARI, self.devanagari),
             (_THAI, self.thai),
@@ -186,7 +150,7 @@ class _Weights:
 
     @cached_property
     def table(self) -> bytes:
-        """The weight of each byte in `_UNITS` of a token."""
+        """The weight of each byte, in `_UNITS` per token."""
         weights = [self.signs] * 128 + [0.0] * 128
         for letters, weight in (
             (_CHEAP, self.letters),

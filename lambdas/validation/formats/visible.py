@@ -1,21 +1,20 @@
-"""Whether a text shows anything: blanks, controls and invisible characters alone say nothing."""
+"""Whether a text has a visible character: not only blanks, controls and invisible ones."""
 
 from __future__ import annotations
 
 import unicodedata
 
-# Of these categories nothing is seen: controls, formats, surrogates, private use and unassigned
-# characters are left out of the list, for a font may well draw the last two.
+# Invisible categories. Private use and unassigned characters are not: a font may draw them.
 _UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
-# Letters and marks by category, yet blank by the Unicode Standard's name or use: grapheme joiner,
+# Letters and marks by category, but blank by the Unicode Standard's name or use: grapheme joiner,
 # Hangul fillers, Khmer inherent vowels, Mongolian variation selectors, the empty braille cell.
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 _VARIATION_SELECTORS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
 
 
-def shows(text: str) -> bool:
-    """Say whether at least one character of the text can be seen."""
-    # Texts are in the order of their first characters: here !, … ~ and the common Chinese ones.
+def is_visible(text: str) -> bool:
+    """Return whether at least one character of the text is visible."""
+    # Comparing texts compares first characters: "!" to "~", and the common Chinese characters.
     return "!" <= text < "\x7f" or "一" <= text < "鿍" or any(map(_seen, text))
 
 

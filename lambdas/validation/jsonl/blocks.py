@@ -1,55 +1,48 @@
-"""Lines by byte ranges: each belongs to the range in which it begins, whoever reads that range.
+"""Reads lines by byte ranges: a line belongs to the range in which it begins.
 
-A range is read from the byte before it to the end of its last line, so that ranges can be read in
-any order, by any number of processes, and together give each line once.
+A range is read from the byte before it to the end of its last line, so any number of processes can
+read ranges in any order, and together they read each line once.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from lambdas.validation.jsonl.lines import MAX_LINE_BYTES
-from lambdas.validation.jsonl.sources import Source
+from lambdas.validation.jsonl.sources import DatasetSource
 
 RANGE_BYTES = 8 * 1024**2
-BUFFER_BYTES = 512 * 1024  # fits a processor's second cache
-_TAIL_BYTES = 64 * 1024  # read with a range, as its last line mostly ends there
+BUFFER_BYTES = 512 * 1024  # fits the L2 cache
+_TAIL_BYTES = 64 * 1024  # read beyond a range: its last line usually ends there
 _NEWLINE = b"\n"
 
 
-class Range(NamedTuple):
+class ByteRange(NamedTuple):
     start: int
     stop: int
 
 
 class Block(NamedTuple):
-    """Whole lines in a buffer, from `first` to `last`; `offset` is the file's, of the buffer.
+    """Whole lines in a buffer, up to `end`; `offset` is the buffer's place in the file.
 
-    Each ends in a line feed, also the file's last.
+    Every line ends in a line feed, including the last of the file.
     """
 
     buffer: bytearray
-    first: int
-    last: int
+    end: int
     offset: int
 
 
-@dataclass(frozen=True)
-class LongLine:
-    """A line that no record can be as long as; it was passed over."""
-
-
-def ranges_of(size_bytes: int) -> list[Range]:
-    """Cut a file into ranges; the cuts depend on its size alone, and so does every result."""
+def split_ranges(size_bytes: int) -> list[ByteRange]:
+    """Split a file into ranges; the cuts, and so the results, depend only on its size."""
     starts = range(0, size_bytes, RANGE_BYTES)
-    return [Range(start, min(start + RANGE_BYTES, size_bytes)) for start in starts]
+    return [ByteRange(start, min(start + RANGE_BYTES, size_bytes)) for start in starts]
 
 
-def head_of(source: Source, part: Range) -> io.BufferedIOBase:
-    """Open a range with the byte before it, and with what its last line mostly needs beyond it."""
+def open_range(source: DatasetSource, part: ByteRange) -> io.BufferedIOBase:
+    """Open a range with the byte before it and `_TAIL_BYTES` after it."""
     stop = part.stop if part.stop >= source.size_bytes else part.stop + _TAIL_BYTES
     return source.open(max(part.start - 1, 0), min(stop, source.size_bytes))
 
@@ -57,7 +50,7 @@ def head_of(source: Source, part: Range) -> io.BufferedIOBase:
 class LineReader:
     """Reads the lines that begin in one range."""
 
-    def __init__(self, source: Source, part: Range, head: io.BufferedIOBase) -> None:
+    def __init__(self, source: DatasetSource, part: ByteRange, head: io.BufferedIOBase) -> None:
         self._source, self._part = source, part
         self._stream = head
         self._buffer = bytearray(BUFFER_BYTES)
@@ -65,8 +58,8 @@ class LineReader:
         self._offset = max(part.start - 1, 0)  # in the file, of the buffer's first byte
         self._next_bytes = _TAIL_BYTES
 
-    def blocks(self) -> Iterator[Block | LongLine]:
-        """Yield the lines in order; a block is valid until the next is asked for."""
+    def blocks(self) -> Iterator[Block | None]:
+        """Yield blocks in order, each valid until the next; None is a line that is too long."""
         try:
             if self._part.start and not self._skip_line():
                 return
@@ -74,25 +67,25 @@ class LineReader:
         finally:
             self._stream.close()
 
-    def _own_lines(self) -> Iterator[Block | LongLine]:
+    def _own_lines(self) -> Iterator[Block | None]:
         while self._offset < self._part.stop:
             more = self._fill()
-            last = self._last_line_end(at_end=not more)
-            if last:
-                yield Block(self._buffer, 0, last, self._offset)
-                self._drop(last)
+            end = self._last_line_end(at_end=not more)
+            if end:
+                yield Block(self._buffer, end, self._offset)
+                self._drop(end)
             elif not more:
                 return
             elif self._filled > MAX_LINE_BYTES + 1:
-                yield LongLine()
+                yield None
                 if not self._skip_line():
                     return
 
     def _last_line_end(self, *, at_end: bool) -> int:
-        """Return where the range's last line in the buffer ends; 0: not one is whole yet."""
+        """Return where the range's last whole line in the buffer ends; 0 if there is none yet."""
         left = self._part.stop - self._offset
         if self._filled >= left:
-            # The line that the range's last byte is part of is the range's last.
+            # The line with the range's last byte is the last one of the range.
             end = self._buffer.find(_NEWLINE, left - 1, self._filled) + 1
             if end:
                 return end
@@ -103,7 +96,7 @@ class LineReader:
         return end
 
     def _skip_line(self) -> bool:
-        """Drop everything up to the next line; say whether one begins in this range."""
+        """Drop everything up to the next line; return whether it begins in this range."""
         while True:
             end = self._buffer.find(_NEWLINE, 0, self._filled) + 1
             self._drop(end or self._filled)
@@ -113,7 +106,7 @@ class LineReader:
                 return False
 
     def _fill(self) -> bool:
-        """Read on; say whether there was anything."""
+        """Read more; return whether there was any."""
         if self._filled == len(self._buffer):
             self._buffer.extend(bytes(len(self._buffer)))
         with memoryview(self._buffer) as view:
@@ -124,7 +117,7 @@ class LineReader:
         return bool(count)
 
     def _open_next(self) -> bool:
-        """Open what follows, in growing steps; say whether there is more of the file."""
+        """Open the next part, in growing steps; return whether there is more of the file."""
         at = self._offset + self._filled
         if at >= self._source.size_bytes:
             return False

@@ -1,4 +1,4 @@
-"""How values of a dataset are shown in messages: short, on one line, and always encodable."""
+"""Values of a dataset as messages show them: short, on one line, and always encodable."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from json.encoder import encode_basestring
 _SHOWN_CHARACTERS = 60
 
 
-def kind_of(value: object) -> str:
-    """Name a JSON value's type as a person would."""
+def type_name(value: object) -> str:
+    """Return the JSON type of a value, in words."""
     names = {
         type(None): "null",
         bool: "true or false",
@@ -22,10 +22,10 @@ def kind_of(value: object) -> str:
     return names.get(type(value), type(value).__name__)
 
 
-def shown(value: object) -> str:
-    """Quote a value for a message: short, on one line, and free of what cannot be encoded."""
+def quoted(value: object) -> str:
+    """Quote a value for a message: shortened, on one line, lone surrogates escaped."""
     if isinstance(value, dict | list):
-        return kind_of(value)
+        return type_name(value)
     if isinstance(value, str):
         text = encode_basestring(value[: _SHOWN_CHARACTERS + 1])
     else:
@@ -35,5 +35,5 @@ def shown(value: object) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def shown_key(key: str) -> str:
-    return key if len(key) <= _SHOWN_CHARACTERS and key.isidentifier() else shown(key)
+def quoted_key(key: str) -> str:
+    return key if len(key) <= _SHOWN_CHARACTERS and key.isidentifier() else quoted(key)

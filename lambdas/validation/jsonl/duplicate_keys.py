@@ -1,11 +1,11 @@
-r"""Proof, from a line's quotes alone, that no object in it holds a key twice.
+r"""Proves by counting quotes that no object in a line has a duplicate key.
 
-Parsers keep one of two equal keys and say nothing. But a key, and what it hides, are strings of
-the line that the parsed value lacks, and strings are counted by their quotes. Finding a quote is
-the fastest thing there is to do with bytes; a second parse would cost more than all other rules.
+Parsers silently keep one of two equal keys. But a dropped key and its value are strings of the line
+that the parsed value lacks, and every string has two quotes. Counting quotes is cheap; a second
+parse would cost more than all other rules.
 
-A quote that a backslash stands before is taken for a part of a text. It may be the end of one that
-itself ends in a backslash: then nothing is proven, but nothing wrong either.
+A quote after a backslash is taken as part of a text. It may instead end a text whose last character
+is a backslash: then uniqueness is not proven, but nothing is wrongly proven either.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import orjson
 from lambdas.validation.jsonl.lines import MAX_DEPTH
 
 _QUOTE = b'"'
-_LONG_BYTES, _FEW_QUOTES = 4096, 64  # where finding each quote beats a scan
+_LONG_BYTES, _FEW_QUOTES = 4096, 64  # where searching for each quote is faster
 _UNESCAPED = re.compile(rb'"(?<!\\")')
 
 
 def _has_quotes(line: bytes, count: int) -> bool:
-    """Say whether the line has exactly so many quotes.
+    """Return whether the line has exactly `count` quotes.
 
-    If they are two for each string of its value, no string has one in it, and none is hidden.
+    If these are two for each string of its value, no string contains a quote and none was dropped.
     """
     if len(line) < _LONG_BYTES or count > _FEW_QUOTES:
         return line.count(_QUOTE) == count
@@ -36,10 +36,10 @@ def _has_quotes(line: bytes, count: int) -> bool:
     return line.find(_QUOTE, at + 1) < 0
 
 
-def is_whole(line: bytes, value: object, strings: int | None) -> bool:
-    """Say whether `value`, parsed from the line, surely holds all of it.
+def has_unique_keys(line: bytes, value: object, strings: int | None) -> bool:
+    """Return whether `value`, parsed from the line, is proven to hold all of the line.
 
-    It has so many `strings`; None is what `strings_in` says of values that are not to be trusted.
+    `strings` is the result of `count_strings(value)`.
     """
     if strings is None:
         return False
@@ -52,10 +52,10 @@ def is_whole(line: bytes, value: object, strings: int | None) -> bool:
     return len(_UNESCAPED.findall(line)) == len(_UNESCAPED.findall(written))
 
 
-def strings_in(value: object) -> int | None:
-    """Count keys and texts; None where the value may be less exact than its line, or is too deep.
+def count_strings(value: object) -> int | None:
+    """Count keys and texts; None if the value may differ from its line or is nested too deeply.
 
-    orjson makes floats of whole numbers beyond 64 bits, and writes `MAX_DEPTH` levels.
+    orjson reads integers beyond 64 bits as floats, and writes at most `MAX_DEPTH` levels.
     """
     count, level = 0, [value]
     for _ in range(MAX_DEPTH):
@@ -69,7 +69,7 @@ def strings_in(value: object) -> int | None:
             elif isinstance(each, list):
                 below += each
             elif isinstance(each, float):
-                return None  # maybe a whole number that was too long for the parser
+                return None  # may have been an integer beyond 64 bits
         if not below:
             return count
         level = below

@@ -1,4 +1,4 @@
-"""One line of a dataset: from bytes to an object, with all that is wrong. Nothing here raises."""
+"""Parses one line into an object and reports all its problems; never raises."""
 
 from __future__ import annotations
 
@@ -8,22 +8,19 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from lambdas.validation.jsonl.display import kind_of, shown_key
+from lambdas.validation.jsonl.display import quoted_key, type_name
 from lambdas.validation.jsonl.problems import Problems
 
-# A record of 32,000 tokens fits many times over, and no line can fill a function's memory.
+# Many times a record of 32,000 tokens, and far below a function's memory.
 MAX_LINE_BYTES = 4 * 1024**2
 MAX_DEPTH = 254  # levels of nesting; a record needs five
-_MAX_DIGITS = 4300  # Python's own limit, made independent of its settings
+_MAX_DIGITS = 4300  # Python's default limit, whatever its settings
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|[\[{]|[\]}]')
-_ONE_OBJECT = "write one JSON object a line"
+_ONE_OBJECT = "write one JSON object per line"
 
 
 def parse_line(line: bytes, number: int, problems: Problems) -> dict[str, Any] | None:
-    """Parse the line numbered `number`, from 1; None where it holds no JSON object.
-
-    The line comes without its end, be it a line feed or a carriage return and a line feed.
-    """
+    """Parse a line, numbered from 1 and without its line end; None if it is not a JSON object."""
     if len(line) > MAX_LINE_BYTES:
         add_too_long(problems)
         return None
@@ -45,7 +42,7 @@ def add_too_long(problems: Problems) -> None:
         "",
         "line-too-long",
         f"the line is longer than {MAX_LINE_BYTES} bytes",
-        "check that records stand one a line",
+        "check that each record is on a line of its own",
     )
 
 
@@ -53,7 +50,7 @@ def add_carriage_return(problems: Problems) -> None:
     problems.error(
         "",
         "carriage-return",
-        "a carriage return stands within the line, where some readers end it",
+        "the line contains a carriage return, which some readers take as its end",
         "end lines in a line feed only, and write a line break in a text as \\n",
     )
 
@@ -63,10 +60,10 @@ def add_not_json(problems: Problems, why: str) -> None:
 
 
 def as_object(value: object, problems: Problems) -> dict[str, Any] | None:
-    """Return the line's value if it is an object."""
+    """Return the value if it is an object, else add a problem."""
     if isinstance(value, dict):
         return value
-    problems.error("", "not-an-object", f"the line holds {kind_of(value)}", _ONE_OBJECT)
+    problems.error("", "not-an-object", f"the line is {type_name(value)}", _ONE_OBJECT)
     return None
 
 
@@ -81,7 +78,7 @@ def _decoded(line: bytes, problems: Problems) -> str | None:
         problems.error(
             "",
             "not-utf-8",
-            f"byte {error.start + 1} of the line, 0x{line[error.start]:02x}, is no UTF-8",
+            f"byte {error.start + 1} of the line, 0x{line[error.start]:02x}, is not UTF-8",
             "save the file as UTF-8",
         )
         return None
@@ -93,7 +90,7 @@ def _decoded(line: bytes, problems: Problems) -> str | None:
 
 def _json_object(text: str, problems: Problems) -> dict[str, Any] | None:
     if _too_deep(text):
-        add_not_json(problems, f"the JSON is nested in more than {MAX_DEPTH} levels")
+        add_not_json(problems, f"the JSON is nested more than {MAX_DEPTH} levels deep")
         return None
     repeated: list[str] = []
 
@@ -105,18 +102,18 @@ def _json_object(text: str, problems: Problems) -> dict[str, Any] | None:
 
     try:
         value = json.loads(
-            text, object_pairs_hook=unique, parse_int=_whole, parse_constant=_refuse_constant
+            text, object_pairs_hook=unique, parse_int=_parse_int, parse_constant=_refuse_constant
         )
     except ValueError as error:
         add_not_json(problems, _why_not_json(error))
         return None
     for key in dict.fromkeys(repeated):
-        problems.error(shown_key(key), "duplicate-key", "the key occurs twice", "keep one of them")
+        problems.error(quoted_key(key), "duplicate-key", "the key occurs twice", "keep one of them")
     return as_object(value, problems)
 
 
 def _too_deep(text: str) -> bool:
-    """Tell nesting that a recursive parser could fail at, without recursion."""
+    """Return whether a recursive parser could fail at the nesting, without recursion."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
     depth = 0
@@ -136,17 +133,17 @@ def _repeated(pairs: Sequence[tuple[str, Any]]) -> Iterator[str]:
         seen.add(key)
 
 
-def _whole(digits: str) -> int:
+def _parse_int(digits: str) -> int:
     if len(digits) > _MAX_DIGITS:
         raise ValueError(f"a number has {len(digits)} digits")
     return int(digits)
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _why_not_json(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"the line is no JSON: {error.msg} at character {error.colno}"
-    return f"the line is no JSON: {error}"
+        return f"the line is not JSON: {error.msg} at character {error.colno}"
+    return f"the line is not JSON: {error}"

@@ -1,7 +1,7 @@
-"""Lines that the short way did not pass: the parsed value is used again where it can be trusted.
+"""Reads the lines that the fast path did not pass, with the value already parsed if it is complete.
 
-A second parse, which sees keys that stand twice and half surrogates, costs more than everything
-else. It is made only where the first could have hidden something, or to say where JSON breaks off.
+A second parse, which finds duplicate keys and lone surrogates, costs more than everything else. It
+is made only where the first may have dropped something, or to find where the JSON is invalid.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any
 import orjson
 
 from lambdas.validation.jsonl import lines
-from lambdas.validation.jsonl.duplicate_keys import is_whole, strings_in
+from lambdas.validation.jsonl.duplicate_keys import count_strings, has_unique_keys
+from lambdas.validation.jsonl.parsers import Parser, fastest_parser
 from lambdas.validation.jsonl.problems import Problems
-from lambdas.validation.jsonl.values import Parsed, parse, parser_of
 
-# What the parsers say of text that no JSON parser reads.
+# How the parsers' messages for invalid JSON begin.
 _SYNTAX = (
-    # orjson, which looks at the line's encoding first
+    # orjson, which checks the encoding first
     "unexpected character",
     "unexpected content",
     "unexpected control character",
@@ -36,9 +36,10 @@ _SYNTAX = (
 )
 
 
-def read_odd(line: bytes, parsed: Parsed, number: int, problems: Problems) -> dict[str, Any] | None:
-    """Return the object of the line, which is given parsed, as `parse_line` does."""
-    value, is_all = parsed
+def read_object(
+    line: bytes, value: object, parser: Parser, number: int, problems: Problems
+) -> dict[str, Any] | None:
+    """Do what `parse_line` does, given what `parser` has returned or raised for the line."""
     if isinstance(value, ValueError):
         if not _is_syntax(line, value):
             return lines.parse_line(line, number, problems)
@@ -46,29 +47,33 @@ def read_odd(line: bytes, parsed: Parsed, number: int, problems: Problems) -> di
         if not problems.skip_full("not-json"):
             lines.add_not_json(problems, _why(line, value))
         return None
-    if not isinstance(value, dict) or not (is_all or is_whole(line, value, strings_in(value))):
+    if not isinstance(value, dict) or not (
+        parser.finds_duplicate_keys or has_unique_keys(line, value, count_strings(value))
+    ):
         return lines.parse_line(line, number, problems)
     _add_return(line, problems)
-    problems.encodable = True  # both parsers refuse what is not; `parse_line` takes it
+    problems.encodable = True  # both parsers refuse lone surrogates; `parse_line` does not
     return value
 
 
 def _is_syntax(line: bytes, error: ValueError) -> bool:
-    """Say whether the error surely means that the line, of right encoding, is no JSON."""
+    """Return whether the error proves that the line is UTF-8 but not JSON."""
     if line[:1] != b"{" or not str(error).startswith(_SYNTAX):
-        return False  # it may begin with a byte order mark, or be blank
+        return False  # it may have a byte order mark, or be blank
     return isinstance(error, orjson.JSONDecodeError) or _is_utf_8(line)
 
 
 def _why(line: bytes, error: ValueError) -> str:
-    """Say where JSON breaks off, in the same words whatever lines stood around this one."""
-    own = parser_of(line, 0, len(line))
-    if own.sees_all == isinstance(error, orjson.JSONDecodeError):
-        other, _ = parse(own, line)
-        error = other if isinstance(other, ValueError) else error
+    """Say where the JSON is invalid, in the same words whichever parser the block was read by."""
+    own = fastest_parser(line, len(line))
+    if own.finds_duplicate_keys == isinstance(error, orjson.JSONDecodeError):
+        try:
+            own.load(line)
+        except ValueError as other:
+            error = other
     what, _, place = str(error).partition(" line 1 column ")
     what = what.removesuffix(" at").removesuffix(":")
-    return f"the line is no JSON: {what} at character {place.partition(' ')[0]}"
+    return f"the line is not JSON: {what} at character {place.partition(' ')[0]}"
 
 
 def _is_utf_8(line: bytes) -> bool:

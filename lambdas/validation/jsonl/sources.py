@@ -1,4 +1,4 @@
-"""Where the bytes of a file come from: memory, a disk, or, in `lambdas.aws.artefacts`, S3."""
+"""Where the bytes of a dataset come from: memory, disk, or S3 (`lambdas.aws.artefacts`)."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import Protocol
 
 
-class Source(Protocol):
+class DatasetSource(Protocol):
     """A file that can be read in parts.
 
-    A source of which several parts are better read at once, as each comes over a connection with
-    a speed limit of its own, says how many in an attribute `connections`.
+    A source that is faster over several connections, because each has a speed limit, gives their
+    number in an attribute `connections`.
     """
 
     @property
     def name(self) -> str:
-        """What findings call the file."""
+        """The name of the file in findings."""
 
     @property
     def size_bytes(self) -> int: ...
 
     def open(self, start: int, stop: int) -> io.BufferedIOBase:
-        """Open the bytes from `start` to before `stop`, over a connection of its own."""
+        """Open the bytes from `start` up to `stop`, over a connection of its own."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class BytesSource:
 
 @dataclass(frozen=True)
 class FileSource:
-    """A file on a disk; reading raises OSError."""
+    """A file on disk; reading raises OSError."""
 
     path: Path
     name: str
@@ -59,7 +59,7 @@ class FileSource:
 
 
 class _Part(io.RawIOBase):
-    """The next `left` bytes of a file, without a buffer between."""
+    """The next `left` bytes of a file, unbuffered."""
 
     def __init__(self, file: io.FileIO, left: int) -> None:
         self._file, self._left = file, left

@@ -1,4 +1,4 @@
-"""How an answer ends: as a sentence does, in the open, or evidently in its middle."""
+"""How an answer ends: with punctuation, without it, or cut off."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Ending = Literal["closed", "open", "cut"]
 _LEAST_CHARACTERS, _LEAST_DENSE_CHARACTERS = 40, 16  # shorter answers need not be sentences
 _TAIL_CHARACTERS = 400
 _DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
-# Thai, Lao, Burmese, Khmer and Tibetan end no sentence with a sign.
+# Thai, Lao, Burmese, Khmer and Tibetan sentences end without punctuation.
 _UNPUNCTUATED = re.compile(r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]$")
-_WRAPPING = "*_~`\"'”’»)]}」』）】〉》"  # noqa: RUF001  # what may follow a sentence's last sign
+_WRAPPING = "*_~`\"'”’»)]}」』）】〉》"  # noqa: RUF001  # may follow the last punctuation
 _COMMAS = tuple(",、،，([（［「『{<&")  # noqa: RUF001  # full-width, too
 _MIDDLE_WORDS = re.compile(
     r"(?:^|\W)(?:the|a|an|of|and|or|to|in|with|for|from|that|which|is|are|was|by|because|if|as"
@@ -21,17 +21,17 @@ _MIDDLE_WORDS = re.compile(
 )
 _BRACKETS = (("(", ")"), ("（", "）"), ("「", "」"), ("『", "』"), ("[", "]"))  # noqa: RUF001  # same
 _FENCE = "```"
-_NO_SENTENCE = re.compile(  # a last line that needs no full stop
+_NOT_A_SENTENCE = re.compile(  # a last line that needs no full stop
     r"^\s*(?:[-*+•・◦#>|]|\d+[.)]|[a-z][.)]\s|https?://|[!-~]+$)|^[^.!?。！？]{1,40}:\s.{0,40}$|\t|\|\s*$"  # noqa: RUF001  # same
 )
 
 
 def ending_of(answer: str) -> Ending | None:
-    """Say how the answer ends; None where it is no sentence.
+    """Return how the answer ends; None if it is not a sentence.
 
-    "cut" needs evidence: an open code fence or bracket, JSON without its end, a comma, or a word
-    after which no sentence ends. "open" is a letter without a sign after it, which is a style of
-    its own if most answers have it.
+    "cut" needs evidence: an open code fence or bracket, incomplete JSON, a comma, or a word that no
+    sentence ends with. "open" is a letter without punctuation after it, which is a matter of style
+    if most answers end so.
     """
     text = answer.rstrip()
     if text.count(_FENCE) % 2 or (text.startswith('{"') and not text.endswith("}")):
@@ -41,7 +41,7 @@ def ending_of(answer: str) -> Ending | None:
     ):
         return None
     last_line = text[-_TAIL_CHARACTERS:].splitlines()[-1]
-    if _NO_SENTENCE.search(last_line) or _UNPUNCTUATED.search(text) or text.endswith(_FENCE):
+    if _NOT_A_SENTENCE.search(last_line) or _UNPUNCTUATED.search(text) or text.endswith(_FENCE):
         return None
     return _ending_of_sentence(text[-_TAIL_CHARACTERS:])
 
@@ -53,7 +53,7 @@ def _ending_of_sentence(tail: str) -> Ending:
     if not bare or not bare[-1].isalpha():
         return "closed"
     if bare != tail and tail[-1] not in "*_~":
-        return "closed"  # a quotation or a remark in brackets ends it
+        return "closed"  # ends in a quotation or brackets
     return "cut" if _MIDDLE_WORDS.search(bare.casefold()) or _left_open(bare) else "open"
 
 

@@ -1,4 +1,4 @@
-"""Which language a text is in: by its script, and for Latin letters by the commonest words."""
+"""Detects the language of a text: by script, and in Latin script by stop words."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 _LOOKED_AT = 600  # characters
 _LEAST_LETTERS = 20
-_LEAST_WORDS, _LEAST_SHARE = 2, 0.08  # stop words that a text of a language has at least
-_LEAST_SCORE, _LEAD = 1, 1.3  # what they are worth at least, and compared with the next language's
+_LEAST_WORDS, _LEAST_SHARE = 2, 0.08  # stop words needed to recognise a language
+_LEAST_SCORE, _LEAD = 1, 1.3  # of these words, and relative to the next language
 
 _SCRIPTS = {
     "Kana": re.compile(r"[\u3041-\u30ff\uff66-\uff9f]"),
@@ -28,7 +28,7 @@ _SCRIPTS = {
     "Georgian": re.compile(r"[\u10a0-\u10ff]"),
     "Armenian": re.compile(r"[\u0530-\u058f]"),
 }
-_DENSE = {"Kana", "Han", "Korean"}  # one character says what two or three Latin letters do
+_DENSE = {"Kana", "Han", "Korean"}  # one character is worth two or three Latin letters
 _DENSE_WEIGHT = 2.5
 _WORD = re.compile(r"[a-z\u00df-\u024f\u1e00-\u1eff']+")
 
@@ -76,7 +76,7 @@ _LANGUAGES_BY_WORD = _languages_by_word()
 
 
 def language_of(text: str) -> str | None:
-    """Name the text's language, else its script, or None where too little tells."""
+    """Return the text's language, else its script; None if there is too little text."""
     counts = script_counts(text[:_LOOKED_AT])
     total = sum(counts.values())
     if total < _LEAST_LETTERS:
@@ -91,7 +91,7 @@ def language_of(text: str) -> str | None:
 
 
 def script_counts(text: str) -> dict[str, float]:
-    """Count the letters of each script; those that stand for a syllable or word weigh more."""
+    """Count the letters of each script; those for a syllable or word weigh more."""
     if text.isascii():
         return dict.fromkeys(_SCRIPTS, 0.0) | {"Latin": len(_SCRIPTS["Latin"].findall(text))}
     return {
@@ -101,7 +101,7 @@ def script_counts(text: str) -> dict[str, float]:
 
 
 def _latin_language(text: str) -> str | None:
-    """Name the language with clearly the most stop words; shared ones count in shares."""
+    """Return the language with clearly the most stop words; shared ones count in parts."""
     words = _WORD.findall(text.casefold())
     scores: defaultdict[str, float] = defaultdict(float)
     hits = 0

@@ -1,12 +1,12 @@
-"""Which of many texts say nearly the same: pairs and groups, at a cost a text that is bounded.
+"""Finds near-duplicates among many texts, as pairs and groups, at a bounded cost per text.
 
 Candidates are found by prefix filtering (Chaudhuri et al. 2006:
 https://doi.org/10.1109/ICDE.2006.9): two sets that share most of their members must share some of
-the few rarest ones. What a tenth of all texts have in common is a template and not enough, so that
-records which differ in the one part that matters are not taken for copies.
+their few rarest ones. What more than a tenth of all texts share is a template and does not count:
+records that differ in the one part that matters are not duplicates.
 
-However much the texts resemble each other, each distinct sketch is looked up and compared a bounded
-number of times, and what the bound leaves out is known by name.
+Each distinct sketch is looked up and compared a bounded number of times, however similar the texts
+are. `incomplete` has the texts for which the bound left something out.
 """
 
 from __future__ import annotations
@@ -20,61 +20,60 @@ from typing import NamedTuple
 from lambdas.validation.warnings.sketches import (
     NEAR,
     SKETCH_HASHES,
-    compared,
     hashes_of,
     normalised,
+    shared_and_all,
     sketch_text,
-    telling,
+    without_short_texts,
 )
 
-MOST_COMPARED = 32  # others that a text is compared with, those that share the most first
-_MOST_NEAR = 8  # of these, that a text is paired with
-_MOST_LOOKED_UP = 2_000  # entries of the index, a text
-_EFFORT_OF_GROUPS = 8  # a pair that is not found can become a leak: what is split is split once
-_TEMPLATE_SHARE, _TEMPLATE_TEXTS = 0.1, 30  # a shingle in more texts than both is a template's
-_NEAR_BESIDE_TEMPLATE = 0.5  # how alike near-duplicates are in what is not the template's
-_LEAST_COMPARED = 8  # fewer hashes of a long text, left beside a template, tell nothing
-_SHARED_RAREST = 4  # of their rarest hashes, that two texts must share to be compared
+MOST_COMPARED = 32  # other texts that a text is compared with, the most similar first
+_MOST_NEAR = 8  # of these that a text is paired with
+_MOST_LOOKED_UP = 2_000  # index entries per text
+_EFFORT_OF_GROUPS = 8  # groups are split into files once, and a missed pair becomes a leak
+_TEMPLATE_SHARE, _TEMPLATE_TEXTS = 0.1, 30  # in more texts than both: a template's shingle
+_NEAR_BESIDE_TEMPLATE = 0.5  # similarity of near-duplicates outside the template
+_LEAST_COMPARED = 8  # hashes outside the template; fewer of a long text say nothing
+_SHARED_RAREST = 4  # of their rarest hashes that two texts must share to be compared
 _FREQUENCY_SLOTS = 1 << 20
 
-Pair = tuple[int, int, float]
+NearPair = tuple[int, int, float]  # earlier position, later position, similarity
 
 
 class NearPairs:
-    """The pairs of texts that are at least `NEAR` alike.
+    """The pairs of texts with a similarity of at least `NEAR`.
 
-    Iterating yields (earlier, later, similarity) by position, later ascending. A copy has the pairs
-    of its original, and one with it. `cut` then has the texts that resemble so many others that
-    they were not compared with all; `comparisons` counts.
+    Iterating yields them by ascending later position. A copy has the pairs of its original, and one
+    with it. `incomplete` then has the texts that were not compared with all that they resemble.
     """
 
     def __init__(
         self,
         sketches: Sequence[bytes],
-        known: Callable[[int, int], bool] = lambda *_: False,
+        is_known: Callable[[int, int], bool] = lambda *_: False,
         effort: int = 1,
     ) -> None:
-        """Take one sketch a text; pairs that are `known` are neither compared nor yielded.
+        """Take one sketch per text; known pairs are neither compared nor yielded.
 
-        `effort` times as much is looked up and compared, and as many pairs are found, a text.
+        `effort` multiplies the bounds on look-ups, comparisons and pairs per text.
         """
-        self.cut: set[int] = set()
+        self.incomplete: set[int] = set()
         self.comparisons = 0
         self._effort = effort
-        self._sketches, self._known = sketches, known
+        self._sketches, self._is_known = sketches, is_known
         self._copies = Counter(sketches)
         self._frequencies = _Frequencies(self._copies.keys())
         self._seen: defaultdict[int, array[int]] = defaultdict(lambda: array("I"))
         self._needed = bytearray(len(sketches))
 
-    def __iter__(self) -> Iterator[Pair]:
+    def __iter__(self) -> Iterator[NearPair]:
         found: dict[bytes, list[tuple[int, float]]] = {}  # of texts that have copies
         for later, sketch in enumerate(self._sketches):
             near: Iterable[tuple[int, float]]
             if sketch in found:
                 near = found[sketch]
                 original, _ = near[-1]
-                self.cut.update({later} if original in self.cut else ())
+                self.incomplete.update({later} if original in self.incomplete else ())
             else:
                 near = self._near(later)
                 if self._copies[sketch] > 1 and self._is_like_itself(sketch):
@@ -90,10 +89,10 @@ class NearPairs:
         own = set(hashes)
         left, wanted = MOST_COMPARED * self._effort, _MOST_NEAR * self._effort
         for earlier in self._candidates(at, keys, needed):
-            if self._known(earlier, at):
+            if self._is_known(earlier, at):
                 continue
             if not (left and wanted):
-                self.cut.add(at)
+                self.incomplete.add(at)
                 break
             left -= 1
             self.comparisons += 1
@@ -109,12 +108,12 @@ class NearPairs:
             self._seen[key].append(at)
 
     def _is_like_itself(self, sketch: bytes) -> bool:
-        """Say whether copies are near: not if they may differ in what their sketches leave out."""
+        """Return whether copies are near: not if they may differ in what their sketches omit."""
         hashes = hashes_of(sketch)
         return self._frequencies.similarity(hashes, hashes) >= NEAR
 
     def _candidates(self, at: int, keys: Sequence[int], needed: int) -> list[int]:
-        """Return the earlier texts that share enough rare hashes, the most first."""
+        """Return the earlier texts that share enough rare hashes, the most similar first."""
         met: Counter[int] = Counter()
         left, skipped = _MOST_LOOKED_UP * self._effort, 0
         for key in keys:
@@ -124,8 +123,8 @@ class NearPairs:
                 continue
             left -= len(entries)
             met.update(entries)
-        if skipped >= needed:  # a near text may share none but hashes that were passed over
-            self.cut.add(at)
+        if skipped >= needed:  # a near text may share only hashes that were skipped
+            self.incomplete.add(at)
         least = self._needed
         enough = [
             (skipped - shared, earlier)
@@ -136,10 +135,10 @@ class NearPairs:
 
 
 class _Frequencies:
-    """How many texts hold a shingle; hashes may share a slot, which only changes their order."""
+    """How many texts have a shingle; hashes may share a slot, which only changes their order."""
 
     def __init__(self, sketches: Collection[bytes]) -> None:
-        """Take distinct sketches: many copies of one text make no template of it."""
+        """Take distinct sketches: copies of one text do not make a template."""
         counts = array("I", bytes(_FREQUENCY_SLOTS * array("I").itemsize))
         for sketch in sketches:
             for each in hashes_of(sketch):
@@ -159,7 +158,7 @@ class _Frequencies:
     def rarest(self, hashes: Sequence[int]) -> tuple[list[int], int]:
         """Return the rarest hashes, and how many of them a near text must share.
 
-        The template's are left out, and so are those that no other text has.
+        Those of the template are left out, and those that no other text has.
         """
         own = [each for each in hashes if each not in self._template]
         least_shared = _least_shared(len(hashes), len(own))
@@ -169,8 +168,8 @@ class _Frequencies:
         return [each for each in prefix if self._of(each) > 1], max(1, needed)
 
     def similarity(self, one: Sequence[int], other: Sequence[int]) -> float:
-        """Return the similarity, or 0 where the texts share little but their template."""
-        shared, every = compared(one, other)
+        """Return the similarity, or 0 if the texts share little but their template."""
+        shared, every = shared_and_all(one, other)
         whole = len(shared) / len(every) if every else 0.0
         if whole < NEAR:
             return 0.0
@@ -184,40 +183,40 @@ class _Frequencies:
 
 
 def _least_shared(hashes: int, beside_template: int) -> int:
-    """Return how many hashes beside the template's a near text shares at least."""
+    """Return the least number of hashes outside the template that a near text shares."""
     of_all = math.ceil(NEAR * hashes) - (hashes - beside_template)
     return max(of_all, math.ceil(_NEAR_BESIDE_TEMPLATE * beside_template))
 
 
 class Groups(NamedTuple):
-    """Positions of texts, each in one group; `cut`: not compared with all that they resemble."""
+    """Groups of positions, each in one group; `incomplete`: not compared with all similar texts."""
 
     groups: list[list[int]]
-    cut: frozenset[int]
+    incomplete: frozenset[int]
 
 
 def near_duplicate_groups(texts: Sequence[str], answers: Sequence[str] = ()) -> Groups:
-    """Return the texts' positions in groups: each once, alone where nothing is nearly the same.
+    """Return the positions of the texts in groups of near-duplicates; most groups have one.
 
-    Give each text's answer too, in the same order, and those whose longer answers are nearly the
-    same are put together as well: what `near-leak` warns of then never straddles two groups.
-    Groups are transitive (a ~ b and b ~ c put all three together), ascending within and by their
-    first member. Texts that differ in case, spaces and signs only are always together.
+    With the texts' answers, in the same order, texts with nearly the same longer answers are
+    grouped too, so no `near-leak` crosses groups. Groups are transitive (a ~ b and b ~ c group all
+    three), ascending within and by their first member. Texts that differ only in case, spaces and
+    punctuation are always in one group.
     """
-    sets = _Sets(len(texts))
+    sets = _DisjointSets(len(texts))
     first: dict[str, int] = {}
     for at, text in enumerate(texts):
         sets.join(first.setdefault(normalised(text), at), at)
-    cut: set[int] = set()
-    for sketches in ([*map(sketch_text, texts)], telling(map(sketch_text, answers))):
+    incomplete: set[int] = set()
+    for sketches in ([*map(sketch_text, texts)], without_short_texts(map(sketch_text, answers))):
         pairs = NearPairs(sketches, sets.are_joined, _EFFORT_OF_GROUPS)
         for earlier, later, _ in pairs:
             sets.join(earlier, later)
-        cut |= pairs.cut
-    return Groups(sets.all(), frozenset(cut))
+        incomplete |= pairs.incomplete
+    return Groups(sets.all(), frozenset(incomplete))
 
 
-class _Sets:
+class _DisjointSets:
     """Disjoint sets of positions, as in https://doi.org/10.1145/364099.364331."""
 
     def __init__(self, size: int) -> None:

@@ -1,9 +1,8 @@
-"""Personal data in a text: e-mail addresses, phones, cards and identity numbers.
+"""Finds personal data in a text: e-mail addresses, phone, card and identity numbers.
 
-Numbers are common in training data, so a number counts only with the separators that people write,
-a checksum, or a word beside it. Addresses and numbers that stand for nobody (documentation's own,
-an office's) are passed over. Names and postal addresses need a model to be told: see
-`lambdas.aws.comprehend`.
+Numbers are common in training data, so a number counts only with the usual separators, a checksum,
+or a word beside it. Addresses and numbers of nobody in particular (documentation examples, an
+office) are ignored. Names and postal addresses need a model: see `warnings.pii_screening`.
 """
 
 from __future__ import annotations
@@ -12,60 +11,29 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from lambdas.validation.warnings.secrets import Hit, Rule, always, apply
+from lambdas.validation.warnings.secrets import Hit, Rule, always, first_hits
 
 _PHONE_DIGITS = range(9, 16)  # E.164 allows 15
 _DIFFERENT_DIGITS = 4
 _IBAN_MODULUS = 97
 _DIGITS = re.compile(r"\d(?:[ ().-]{0,2}\d){7}", re.ASCII)
-_FULL_WIDTH = re.compile(r"[\uff10-\uff19\uff20]")  # digits and @ as Japanese keyboards type them
+_FULL_WIDTH = re.compile(r"[\uff10-\uff19\uff20]")  # digits and @ from Japanese keyboards
 _UNPUBLISHED_DOMAINS = re.compile(
     r"@(?:[\w-]+\.)*(?:example(?:\.\w+)?|test|invalid|localhost|domain\.com|email\.com"
     r"|company\.com|yourdomain\.\w+)$",
     re.IGNORECASE,
 )
-_ROLES = frozenset(
-    {
-        "abuse",
-        "admin",
-        "billing",
-        "contact",
-        "example",
-        "feedback",
-        "git",
-        "help",
-        "hello",
-        "hr",
-        "info",
-        "jobs",
-        "mail",
-        "me",
-        "name",
-        "noreply",
-        "reply",
-        "office",
-        "postmaster",
-        "press",
-        "privacy",
-        "root",
-        "sales",
-        "security",
-        "service",
-        "support",
-        "team",
-        "user",
-        "username",
-        "webmaster",
-        "you",
-    }
-)
+_ROLE_NAMES = """abuse admin billing contact example feedback git help hello hr info jobs mail me
+name noreply reply office postmaster press privacy root sales security service support team user
+username webmaster you"""
+_ROLES = frozenset(_ROLE_NAMES.split())
 
 
-def find_personal(text: str) -> Iterator[Hit]:
+def find_personal_data(text: str) -> Iterator[Hit]:
     """Yield the first e-mail address, phone, card and identity number of a person in the text."""
     if _FULL_WIDTH.search(text):
         text = unicodedata.normalize("NFKC", text)
-    return apply(_RULES if _DIGITS.search(text) else _RULES[:1], text)
+    return first_hits(_RULES if _DIGITS.search(text) else _RULES[:1], text)
 
 
 def _personal_address(address: str) -> bool:
@@ -78,7 +46,7 @@ def _digits_of(number: str) -> str:
 
 
 def _personal_phone(number: str) -> bool:
-    """Refuse what is no number of a person: too short, repeated, free of charge, fictional."""
+    """Return whether a number can be a person's: long enough, not toll-free, not fictional."""
     digits = _digits_of(number)
     free = digits.removeprefix("1")[:3] in {"800", "833", "844", "855", "866", "877", "888"}
     free = free or digits.startswith(("0120", "0800", "810120", "81800"))
@@ -88,7 +56,7 @@ def _personal_phone(number: str) -> bool:
 
 
 _TEST_CARDS = frozenset(
-    {
+    [
         "4111111111111111",
         "4242424242424242",
         "4012888888881881",
@@ -99,7 +67,7 @@ _TEST_CARDS = frozenset(
         "6011111111111117",
         "3530111333300000",
         "4000056655665556",
-    }
+    ]
 )
 _CARD_LENGTHS = {"3": {15, 16}, "4": {16}, "5": {16}, "6": {16}, "2": {16}}
 
@@ -112,7 +80,7 @@ def _card(number: str) -> bool:
 
 
 def luhn(digits: str) -> bool:
-    """Say whether the last digit is the checksum of ISO/IEC 7812-1."""
+    """Return whether the last digit is the checksum of ISO/IEC 7812-1."""
     total = 0
     for at, each in enumerate(reversed(digits)):
         value = int(each) * (1 + at % 2)
@@ -121,14 +89,14 @@ def luhn(digits: str) -> bool:
 
 
 def iban(text: str) -> bool:
-    """Say whether the remainder is that of ISO 13616: 1 of 97."""
+    """Return whether the remainder is that of ISO 13616: 1 of 97."""
     compact = text.replace(" ", "")
     turned = compact[4:] + compact[:4]
     return int("".join(str(int(each, 36)) for each in turned)) % _IBAN_MODULUS == 1
 
 
 def my_number(text: str) -> bool:
-    """Say whether the last of 12 digits checks a Japanese individual number.
+    """Return whether the last of 12 digits is the checksum of a Japanese individual number.
 
     Ordinance of the Ministry of Internal Affairs and Communications No. 85 of 2014, article 5.
     """
@@ -139,13 +107,13 @@ def my_number(text: str) -> bool:
 
 
 def resident_number(text: str) -> bool:
-    """Say whether the 18th character checks a Chinese resident number (GB 11643-1999)."""
+    """Return whether the 18th character is that of a Chinese resident number (GB 11643-1999)."""
     total = sum(int(each) * 2 ** (17 - at) for at, each in enumerate(text[:17]))
     return "10X98765432"[total % 11] == text[17].upper()
 
 
 def cpf(text: str) -> bool:
-    """Say whether the last two of 11 digits check a Brazilian taxpayer number."""
+    """Return whether the last two of 11 digits are those of a Brazilian taxpayer number."""
     digits = [int(each) for each in _digits_of(text)]
     for length in (9, 10):
         total = sum(each * (length + 1 - at) for at, each in enumerate(digits[:length]))
@@ -155,7 +123,7 @@ def cpf(text: str) -> bool:
 
 
 def _pattern(pattern: str) -> re.Pattern[str]:
-    # ASCII: a letter of another script ends a number, as Japanese puts no space before it.
+    # ASCII: a letter of another script ends a number, as Japanese has no spaces.
     return re.compile(pattern, re.ASCII)
 
 

@@ -1,8 +1,8 @@
-"""Keys, tokens and passwords in a text.
+"""Finds keys, tokens and passwords in a text.
 
-A model repeats what it was trained on, so what must not be published must not be trained on.
-Each rule needs more than a shape where shapes are common: a known prefix, a word beside it, a
-checksum. What documentation uses as an example is passed over. Nothing found is ever shown whole.
+A model repeats what it was trained on, so what must not be published must not be trained on. A
+common pattern is not enough: rules need a known prefix, a word beside it or a checksum. Examples
+from documentation are ignored. Nothing found is ever shown whole.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 _SHOWN_CHARACTERS = 4
-_LEAST_ENTROPY_BITS = 3.5  # a character; English words have about 3, random base64 close to 5
+_LEAST_ENTROPY_BITS = 3.5  # per character; English words have about 3, random base64 almost 5
 _PLACEHOLDERS = re.compile(
     r"example|placeholder|sample|dummy|changeme|redacted|your|xxxx|0000|1234567|abcdef|\*\*|\.\.\."
     r"|[<>{}$%]|password|secret",
@@ -24,7 +24,7 @@ _PLACEHOLDERS = re.compile(
 
 @dataclass(frozen=True)
 class Hit:
-    """Something found; `shown` is as much of it as a message may say."""
+    """Something found; `shown` is the part that a message may show."""
 
     code: str
     what: str
@@ -33,35 +33,34 @@ class Hit:
 
 @dataclass(frozen=True)
 class Rule:
-    """A pattern whose first group, else the whole match, is the secret."""
+    """A pattern; its last group, else the whole match, is the secret if `is_real` says so."""
 
     code: str
     what: str
-    needs: tuple[str, ...]  # unless empty, the text must hold one of these: a fast way out
+    needs: tuple[str, ...]  # unless empty, one of these must be in the text: a fast way out
     pattern: re.Pattern[str]
-    holds: Callable[[str], bool]
+    is_real: Callable[[str], bool]
 
 
 def find_secrets(text: str) -> Iterator[Hit]:
-    """Yield the first hit of each rule in the text; what two rules find, once."""
+    """Yield the first hit of each rule in the text, without repeats."""
     shown: set[str] = set()
-    for hit in apply(_RULES, text):
+    for hit in first_hits(_RULES, text):
         if hit.shown not in shown:
             shown.add(hit.shown)
             yield hit
 
 
-def apply(rules: Iterable[Rule], text: str) -> Iterator[Hit]:
-    """Yield the first hit of each of the rules in the text."""
+def first_hits(rules: Iterable[Rule], text: str) -> Iterator[Hit]:
+    """Yield the first hit of each rule in the text."""
     for rule in rules:
-        if not rule.needs or any(each in text for each in rule.needs):
-            hit = _first(rule, text)
-            if hit:
-                yield hit
+        may_match = not rule.needs or any(needed in text for needed in rule.needs)
+        if may_match and (hit := _first(rule, text)):
+            yield hit
 
 
 def masked(secret: str) -> str:
-    """Show a quarter of a secret at most, and of a long one its first characters only."""
+    """Show at most a quarter of a secret, and only the first characters of a long one."""
     kept = min(_SHOWN_CHARACTERS, len(secret) // 4)
     return f"{secret[:kept]}… ({len(secret)} characters)"
 
@@ -69,13 +68,13 @@ def masked(secret: str) -> str:
 def _first(rule: Rule, text: str) -> Hit | None:
     for match in rule.pattern.finditer(text):
         secret = match.group(match.lastindex or 0)
-        if rule.holds(secret):
+        if rule.is_real(secret):
             return Hit(rule.code, rule.what, masked(secret))
     return None
 
 
 def entropy_bits(text: str) -> float:
-    """Return the entropy of the text's characters, in bits a character."""
+    """Return the entropy of the text in bits per character."""
     total = len(text)
     return -sum(n / total * math.log2(n / total) for n in Counter(text).values())
 
@@ -93,17 +92,12 @@ def always(_: str) -> bool:
     return True
 
 
-def _rule(what: str, needs: str, pattern: str, holds: Callable[[str], bool] = _random) -> Rule:
-    return Rule("secret", what, tuple(needs.split()), re.compile(pattern, re.ASCII), holds)
+def _rule(what: str, needs: str, pattern: str, is_real: Callable[[str], bool] = _random) -> Rule:
+    return Rule("secret", what, tuple(needs.split()), re.compile(pattern, re.ASCII), is_real)
 
 
 _RULES = (
-    _rule(
-        "an AWS access key id",
-        "AKIA ASIA",
-        r"\b((?:AKIA|ASIA)[A-Z2-7]{16})\b",
-        _real,
-    ),
+    _rule("an AWS access key id", "AKIA ASIA", r"\b((?:AKIA|ASIA)[A-Z2-7]{16})\b", _real),
     _rule(
         "an AWS secret access key",
         "ecret ECRET",
@@ -127,27 +121,13 @@ _RULES = (
         "xox hooks.slack.com",
         r"\b(xox[abeoprs]-[A-Za-z0-9-]{20,}|hooks\.slack\.com/services/T\w+/B\w+/\w{20,})",
     ),
-    _rule(
-        "a live Stripe key",
-        "sk_live_ rk_live_",
-        r"\b([sr]k_live_[A-Za-z0-9]{20,})",
-    ),
+    _rule("a live Stripe key", "sk_live_ rk_live_", r"\b([sr]k_live_[A-Za-z0-9]{20,})"),
     _rule("an Anthropic API key", "sk-ant-", r"\b(sk-ant-[A-Za-z0-9_-]{32,})"),
     _rule(
-        "an OpenAI API key",
-        "sk-",
-        r"\b(sk-(?!ant-)(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{32,})",
+        "an OpenAI API key", "sk-", r"\b(sk-(?!ant-)(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{32,})"
     ),
-    _rule(
-        "a Google API key",
-        "AIza GOCSPX-",
-        r"\b(AIza[\w-]{35}|GOCSPX-[\w-]{28})(?![\w-])",
-    ),
-    _rule(
-        "a JSON web token",
-        "eyJ",
-        r"\b(eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,})",
-    ),
+    _rule("a Google API key", "AIza GOCSPX-", r"\b(AIza[\w-]{35}|GOCSPX-[\w-]{28})(?![\w-])"),
+    _rule("a JSON web token", "eyJ", r"\b(eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,})"),
     _rule(
         "a password in a URL",
         "://",

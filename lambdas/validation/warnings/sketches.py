@@ -1,10 +1,11 @@
-"""Texts that say nearly the same, told from small sketches of them.
+"""MinHash sketches of texts, and the similarity of two texts estimated from their sketches.
 
-A text is reduced to the set of its character n-grams ("shingles": 5 characters, 3 where the script
-has no spaces), after case, spaces, signs and full-width forms are made equal. How alike two texts
-are is the Jaccard index of their sets, shared / all. A sketch keeps the `SKETCH_HASHES` smallest
-hashes of the set (bottom-k MinHash, Broder 1997: https://doi.org/10.1109/SEQUEN.1997.666900), so
-that texts with fewer shingles are compared exactly and longer ones with a standard error of 0.07.
+A text is reduced to the set of its character n-grams ("shingles": 5 characters, or 3 in scripts
+without spaces), after normalising case, spaces, punctuation and full-width forms. The similarity of
+two texts is the Jaccard index of their sets, shared / all. A sketch keeps the `SKETCH_HASHES`
+smallest hashes of the set (bottom-k MinHash, Broder 1997:
+https://doi.org/10.1109/SEQUEN.1997.666900), so that texts with fewer shingles are compared exactly
+and longer ones with a standard error of 0.07.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from zlib import crc32
 NEAR = 0.7  # the Jaccard index from which two texts count as near-duplicates
 SKETCH_HASHES = 48
 _SHINGLE, _DENSE_SHINGLE = 5, 3  # characters
-_DENSE_SHARE = 0.3  # of the characters, from which a text counts as written without spaces
-_WHOLE_CHARACTERS = 8192  # longer texts are sampled, so that one record costs milliseconds at most
-_SURPLUS = 2  # times as many hashes are sorted as are likely to be kept
+_DENSE_SHARE = 0.3  # of the characters, above which a text counts as written without spaces
+_WHOLE_CHARACTERS = 8192  # longer texts are sampled: a record costs milliseconds at most
+_SURPLUS = 2  # times as many hashes are sorted as are expected to be kept
 
 _WORDS = re.compile(r"\w+")
 _SENTENCES = re.compile(r"[^.!?\n。!?]{1,400}")
@@ -41,7 +42,7 @@ _SLICES = {length: _slices(length) for length in (_SHINGLE, _DENSE_SHINGLE)}
 
 
 def normalised(text: str) -> str:
-    """Reduce a text to its words, so that case, spaces, signs and full-width forms hide nothing."""
+    """Reduce a text to its words: case, spaces, punctuation and full-width forms do not matter."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     return " ".join(_WORDS.findall(text.casefold())) or text.strip()
@@ -55,17 +56,17 @@ def sketch_text(text: str) -> bytes:
 
 def similarity(one: bytes, other: bytes) -> float:
     """Estimate the Jaccard index of two texts from their sketches."""
-    shared, every = compared(hashes_of(one), hashes_of(other))
+    shared, every = shared_and_all(hashes_of(one), hashes_of(other))
     return len(shared) / len(every) if every else 0.0
 
 
-def telling(sketches: Iterable[bytes]) -> list[bytes]:
-    """Empty the sketches of short texts: that two answers are "yes" or a label tells nothing."""
+def without_short_texts(sketches: Iterable[bytes]) -> list[bytes]:
+    """Empty the sketches of short texts: two answers "yes" are not duplicates."""
     return [each if len(each) == SKETCH_HASHES * 4 else b"" for each in sketches]
 
 
-def compared(one: Sequence[int], other: Sequence[int]) -> tuple[set[int], set[int]]:
-    """Return the shared and all hashes up to where both sketches are complete."""
+def shared_and_all(one: Sequence[int], other: Sequence[int]) -> tuple[set[int], set[int]]:
+    """Return the shared and all hashes, up to where both sketches are complete."""
     full = [each[-1] for each in (one, other) if len(each) == SKETCH_HASHES]
     if full:
         bound = min(full)
@@ -75,7 +76,7 @@ def compared(one: Sequence[int], other: Sequence[int]) -> tuple[set[int], set[in
 
 
 def _smallest(hashes: set[int]) -> list[int]:
-    """Return the `SKETCH_HASHES` smallest in order, without sorting the many that are not."""
+    """Return the `SKETCH_HASHES` smallest in order, without sorting all."""
     bound = (_SURPLUS * SKETCH_HASHES << 32) // max(1, len(hashes))
     few = [each for each in hashes if each < bound]
     return sorted(few if len(few) >= SKETCH_HASHES else hashes)[:SKETCH_HASHES]
@@ -94,7 +95,7 @@ def _shingle_hashes(text: str) -> set[int]:
 
 
 def _sample(text: str) -> str:
-    """Return a long text's share of sentences, chosen by their content so that edits shift none."""
+    """Return some sentences of a long text, chosen by content so that edits do not shift them."""
     share = len(text) // _WHOLE_CHARACTERS
     if not share:
         return text

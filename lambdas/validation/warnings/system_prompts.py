@@ -1,22 +1,25 @@
-"""The system prompts of the training records, counted within bounds."""
+"""The system prompts of the training records, and warnings where they differ."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from lambdas.validation.jsonl.problems import Problem
 
 _MOST_DISTINCT, _MOST_CHARACTERS = 200, 4_000_000
 
 
 @dataclass
 class SystemPrompts:
-    """How many records have which system prompt; None is that of records without one.
+    """Records per system prompt; None is the prompt of records without one.
 
-    Of a file whose every record has its own, only the first few are kept: that there are several
-    is what matters then.
+    If every record has its own, only the first few are kept: it is enough to know that there are
+    several.
     """
 
     counts: dict[str | None, int] = field(default_factory=dict)
-    others: int = 0  # records with a prompt beyond those kept
+    others: int = 0  # records with a prompt that is not kept
     _characters: int = 0
 
     def add(self, system: str | None, count: int = 1) -> None:
@@ -29,19 +32,36 @@ class SystemPrompts:
             self.others += count
 
     def merge(self, later: SystemPrompts) -> None:
-        """Add those of records that come later."""
+        """Add the system prompts of later records."""
         for system, count in later.counts.items():
             self.add(system, count)
         self.others += later.others
 
-    @property
-    def records(self) -> int:
-        return sum(self.counts.values()) + self.others
-
     def most_common(self) -> tuple[str | None, int] | None:
-        """Return the prompt of most records, the first of several, and their number."""
+        """Return the prompt of most records, the first in a tie, and their number."""
         return max(self.counts.items(), key=lambda each: each[1], default=None)
 
-    @property
-    def distinct(self) -> str:
-        return f"more than {len(self.counts)}" if self.others else str(len(self.counts))
+    def warnings(self, given: str | None) -> Iterator[Problem]:
+        """Yield warnings of the training file; `given` is the prompt to evaluate with, if set."""
+        common = self.most_common()
+        if common is None:
+            return
+        if len(self.counts) > 1:
+            distinct = f"more than {len(self.counts)}" if self.others else str(len(self.counts))
+            records = sum(self.counts.values()) + self.others
+            yield Problem(
+                "",
+                "several-system-prompts",
+                f"{distinct} different system prompts (none counts as one); the most common is in "
+                f"{common[1]} of {records} records",
+                "use one in training, and the same for evaluation",
+                "warning",
+            )
+        if given is not None and given not in self.counts and not self.others:
+            yield Problem(
+                "",
+                "other-system-prompt",
+                "no training record has the system prompt that evaluation will use",
+                "use the prompt that the model was trained with",
+                "warning",
+            )

@@ -1,20 +1,19 @@
-"""What records are about, and what a dataset says too little about.
+"""Topics of the training records, and questions whose topic has too few of them.
 
-A tuned model answers from what it saw several times. A published fine-tuning got its worst mark for
-a question on agents: one of its 85 training records was about agents, several about each of the
-other subjects asked for.
+A tuned model learns what it saw several times. A published fine-tuning scored worst on a question
+about agents: one of its 85 training records was about agents, several about each other subject.
 
 A record is a vector of its words: prompt and answer without stop words, the prompt's words counted
 twice, weighted by how rare they are among the training records (tf-idf). Words in more than a fifth
-of the records name the whole dataset and are left out. Two records are on one topic from a cosine
-of `ALIKE`. A question is thin where no training record is on its topic, or where the nearest one is
-alone: no other training record is like it. On the published data that names the question on agents
-and no other of its four; on this project's own evaluation questions, none.
+of the records describe the whole dataset and are left out. Two records are on one topic from a
+cosine of `SAME_TOPIC`. A question is thin if no training record is on its topic, or if the nearest
+one is isolated: no other is on its topic. In the published data that is the question about agents
+and none of the other three; in this project's own evaluation questions, none.
 
 Words are compared without a plural s, and not by meaning. Chinese and Japanese give runs of kanji,
-of katakana and of Latin letters; scripts that otherwise write without spaces give no words and no
-warning. Where more than `_MOST_ALONE` of the training records are alone (labels for many kinds of
-text, say), words tell no topics, and nothing is reported.
+of katakana and of Latin letters; other scripts without spaces give no words and no warning. If more
+than `_MOST_ISOLATED` of the training records are isolated (labels for many kinds of text, say),
+words do not identify topics and nothing is reported.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ from zlib import crc32
 
 from lambdas.validation.warnings.language import STOP_WORDS
 
-ALIKE = 0.12
-LEAST_TRAINING = 20  # records, below which topics tell nothing
-MOST_WORDS = 40  # kept of a record, the most frequent first
-LOOKED_AT = 2_000  # records at most, in even steps, whose loneliness is looked at
+SAME_TOPIC = 0.12
+_LEAST_TRAINING = 20  # records; with fewer, nothing is reported
+MOST_WORDS = 40  # kept per record, the most frequent
+_MOST_CHECKED = 2_000  # evenly spaced records that are checked for being isolated
 _COMMON = 0.2
-_MOST_ALONE = 0.3
-_PROMPT_CHARACTERS, _ANSWER_CHARACTERS = 4000, 4000  # looked at: a prompt's end, an answer's start
+_MOST_ISOLATED = 0.3
+_PROMPT_CHARACTERS, _ANSWER_CHARACTERS = 4000, 4000  # read: a prompt's end, an answer's start
 _LEAST_LETTERS = 3
 _WORD = re.compile(
     r"[^\W\d_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff][\w-]*"
@@ -83,19 +82,18 @@ def _singular(word: str) -> str:
 
 
 class Topics:
-    """The training records by their words."""
+    """An index of the training records by their words."""
 
     def __init__(self, training: Sequence[bytes]) -> None:
         self._training = training
         self._postings: Mapping[int, array[int]] = _postings(training)
         self._norms = [self._norm(packed) for packed in training]
-        looked_at = range(0, len(training), 1 + len(training) // LOOKED_AT)
-        self.alone = [at for at in looked_at if self._is_alone(at)]
-        self.tell = len(training) >= LEAST_TRAINING and len(self.alone) <= _MOST_ALONE * len(
-            looked_at
-        )
+        checked = range(0, len(training), 1 + len(training) // _MOST_CHECKED)
+        self.isolated = [at for at in checked if self._is_isolated(at)]
+        most = _MOST_ISOLATED * len(checked)
+        self.are_reliable = len(training) >= _LEAST_TRAINING and len(self.isolated) <= most
 
-    def nearest(self, packed: bytes) -> tuple[int, float] | None:
+    def _nearest(self, packed: bytes) -> tuple[int, float] | None:
         """Return the position and cosine of the nearest training record; None without words."""
         norm = self._norm(packed)
         if not norm:
@@ -108,17 +106,17 @@ class Topics:
 
     def thin(self, packed: bytes) -> tuple[int, float] | None:
         """Return the nearest training record and its cosine if the topic is thin, else None."""
-        nearest = self.nearest(packed) if self.tell else None
-        if nearest and (nearest[1] < ALIKE or self._is_alone(nearest[0])):
+        nearest = self._nearest(packed) if self.are_reliable else None
+        if nearest and (nearest[1] < SAME_TOPIC or self._is_isolated(nearest[0])):
             return nearest
         return None
 
-    def _is_alone(self, at: int) -> bool:
-        """Say whether the record has words, and no other is on its topic."""
+    def _is_isolated(self, at: int) -> bool:
+        """Return whether the record has words and no other is on its topic."""
         packed, norm = self._training[at], self._norms[at]
         scores: defaultdict[int, float] = defaultdict(float)
         for other in self._scored(packed, scores):
-            if other != at and scores[other] >= ALIKE * norm * self._norms[other]:
+            if other != at and scores[other] >= SAME_TOPIC * norm * self._norms[other]:
                 return False
         return norm > 0
 
@@ -139,7 +137,7 @@ class Topics:
                 yield word, _LEVEL_WEIGHTS[each & _LEVEL_MASK] * idf
 
     def _idf(self, word: int) -> float:
-        """Return the word's weight by its rarity; 0 for a word that is everywhere."""
+        """Return the inverse document frequency of a word; 0 for common words."""
         count, total = len(self._postings.get(word, ())), len(self._training)
         return math.log((total + 1) / (count + 0.5)) if count <= _COMMON * total else 0.0
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lambdas.aws.artefacts import ArtefactChanged, ArtefactMissing
-from lambdas.aws.asked import Asked
+from lambdas.aws.comprehend import Comprehend
 from lambdas.domain.errors import AccessDenied, DatasetInvalid
 from lambdas.handlers.validate_dataset import handler
 from lambdas.validation import make_record
@@ -68,7 +68,7 @@ def test_a_bad_dataset_is_refused_and_still_reported(s3: FakeS3) -> None:
     message = str(refused.value)
     assert "2 errors, 0 warnings" in message
     assert "training.jsonl:41 messages: 0 of at least 2 messages" in message
-    assert "training.jsonl:42: byte 1 of the line, 0xff, is no UTF-8" in message
+    assert "training.jsonl:42: byte 1 of the line, 0xff, is not UTF-8" in message
     assert f"s3://{BUCKET}/{FINDINGS_KEY}" in message
     assert json.loads(s3.objects[FINDINGS_KEY])["summary"]["errors"] == 2
 
@@ -131,9 +131,7 @@ def test_what_the_environment_has_asked_is_asked(
     fake = FakeComprehend(Okonkwo=("NAME", 0.99))
     example = {"id": "e", "question": "Who is Ms Okonkwo?", "reference_answer": "A customer."}
     s3.objects["datasets/default/evaluation.jsonl"] = jsonl([example])
-    monkeypatch.setattr(
-        "lambdas.handlers.validate_dataset.Asked", partial(Asked, clients=lambda _: fake)
-    )
+    monkeypatch.setattr("lambdas.handlers.validate_dataset.Comprehend", partial(Comprehend, fake))
     validate()
     assert fake.calls == []
     monkeypatch.setenv("COMPREHEND_MAX_USD", "0.5")

@@ -1,4 +1,4 @@
-"""Services asked beside the rules: when, about how many records, for how much, and what follows."""
+"""Optional checks: when services are asked, about how many records, at what cost, the result."""
 
 from __future__ import annotations
 
@@ -7,28 +7,24 @@ from typing import Any
 
 import pytest
 
-from lambdas.aws.asked import Asked, check_and_ask
-from lambdas.aws.comprehend import units_of
-from lambdas.aws.token_counts import CountingUnsupported
-from lambdas.domain.errors import AccessDenied
+from lambdas.aws.comprehend import Comprehend
+from lambdas.domain.errors import AccessDenied, RequestRefused
 from lambdas.domain.models.catalogue import Model, find_model
-from lambdas.validation import BytesSource, Options, Source
-from lambdas.validation.formats.conversation import make_record
-from lambdas.validation.formats.fields import Kind
-from lambdas.validation.sampling import pick
-from tests.fakes.bedrock import Failing
+from lambdas.validation import BytesSource, DatasetSource, Options, ValidationReport
+from lambdas.validation.formats.conversation import Conversation, make_record
+from lambdas.validation.formats.fields import FileKind
+from lambdas.validation.optional_checks import OptionalChecks, check_with_services
+from lambdas.validation.sampling import sample_records
+from lambdas.validation.warnings.pii_screening import billed_units
 from tests.unit.aws.test_comprehend import FakeComprehend
 
+DEFAULTS = Options()
 HAIKU, LLAMA = find_model("claude-3-haiku"), find_model("llama-3-1-8b")
 
 
-class FakeRuntime(Failing):
-    """Counts a token a word."""
-
-    def count_tokens(self, **request: Any) -> dict[str, Any]:
-        self._enter("CountTokens", request)
-        said = request["input"]["converse"]["messages"]
-        return {"inputTokens": sum(len(each["content"][0]["text"].split()) for each in said)}
+def count_words(model_id: str, conversation: Conversation) -> int:
+    assert model_id == HAIKU.base_inference.foundation_model_id
+    return sum(len(text.split()) for text in conversation.texts)
 
 
 def training(model: Model = HAIKU, records: int = 40, odd: str = "") -> BytesSource:
@@ -50,26 +46,35 @@ def evaluation() -> BytesSource:
     return BytesSource("evaluation.jsonl", (json.dumps(example) + "\n").encode())
 
 
-def asked(comprehend: Failing, runtime: Failing | None = None, **options: Any) -> Asked:
-    clients = {"comprehend": comprehend, "bedrock-runtime": runtime}
-    return Asked(clients=lambda name: clients[name], **options)
+def screen(
+    fake: FakeComprehend,
+    max_usd: float = 1,
+    options: Options = DEFAULTS,
+    **training_options: Any,
+) -> ValidationReport:
+    optional = OptionalChecks(detect_pii=Comprehend(fake).detect_pii, max_pii_usd=max_usd)
+    return check_with_services(HAIKU, {"training": training(**training_options)}, options, optional)
 
 
-def test_by_default_nothing_is_asked() -> None:
-    fake = FakeComprehend()
-    report = check_and_ask(HAIKU, {"training": training()}, asked=asked(fake))
-    assert fake.calls == []
+def count() -> ValidationReport:
+    optional = OptionalChecks(count_tokens=count_words)
+    return check_with_services(HAIKU, {"training": training()}, optional=optional)
+
+
+def test_no_service_is_asked_by_default() -> None:
+    report = check_with_services(HAIKU, {"training": training()})
     assert "services" not in report.as_json()["summary"]
 
 
-def test_what_comprehend_finds_stands_at_its_line_and_its_field() -> None:
+def test_what_comprehend_finds_has_its_line_and_field() -> None:
     said: list[str] = []
     fake = FakeComprehend(Okonkwo=("NAME", 0.99))
-    sources: dict[Kind, Source] = {
+    sources: dict[FileKind, DatasetSource] = {
         "training": training(LLAMA, 120, "Ask Ms Okonkwo."),
         "evaluation": evaluation(),
     }
-    report = check_and_ask(LLAMA, sources, asked=asked(fake, comprehend_max_usd=1, say=said.append))
+    optional = OptionalChecks(Comprehend(fake).detect_pii, max_pii_usd=1, say=said.append)
+    report = check_with_services(LLAMA, sources, optional=optional)
     found = [each for each in report.findings.kept if each.code == "personal-data"]
     assert [(each.file, each.line, each.field) for each in found] == [
         ("training.jsonl", 3, "prompt"),
@@ -80,33 +85,28 @@ def test_what_comprehend_finds_stands_at_its_line_and_its_field() -> None:
         "Comprehend": {"records": 121, "of_records": 121, "cost_usd": round(121 * 6 * 0.0001, 4)}
     }
     assert said[0].startswith("Amazon Comprehend will cost $1.00 at most")
-    assert said[1].startswith("Amazon Comprehend looked at 121 of 121 records for $0.0726")
+    assert said[1].startswith("Amazon Comprehend checked 121 of 121 records for $0.0726")
 
 
 def test_an_environment_can_refuse_what_comprehend_finds() -> None:
     fake = FakeComprehend(Okonkwo=("NAME", 0.99))
     options = Options(fail_on=frozenset({"personal-data"}))
-    sources: dict[Kind, Source] = {"training": training(odd="Ask Ms Okonkwo.")}
-    assert not check_and_ask(HAIKU, sources, options, asked(fake, comprehend_max_usd=1)).valid
+    assert not screen(fake, options=options, odd="Ask Ms Okonkwo.").valid
 
 
-def test_the_ceiling_is_kept_and_the_report_says_what_was_left_out() -> None:
+def test_the_budget_is_kept_and_the_report_says_what_was_left_out() -> None:
     fake = FakeComprehend()
-    ceiling = 15 * 6 * 0.0001  # of 40 records with two texts of three units each
-    wanted = asked(fake, comprehend_max_usd=ceiling)
-    report = check_and_ask(HAIKU, {"training": training()}, asked=wanted)
-    assert report.services["Comprehend"]["cost_usd"] <= ceiling
+    budget = 15 * 6 * 0.0001  # of 40 records with two texts of three units each
+    report = screen(fake, budget)
+    assert report.services["Comprehend"]["cost_usd"] <= budget
     assert len(fake.called("DetectPiiEntities")) == 2 * 10  # every fourth
     [finding] = [each for each in report.findings.kept if each.code == "not-screened"]
     assert "10 of 40 records" in finding.message
 
 
-def test_a_dataset_that_is_refused_costs_nothing() -> None:
+def test_an_invalid_dataset_costs_nothing() -> None:
     fake = FakeComprehend()
-    report = check_and_ask(
-        HAIKU, {"training": training(records=3)}, asked=asked(fake, comprehend_max_usd=1)
-    )
-    assert not report.valid
+    assert not screen(fake, records=3).valid
     assert fake.calls == []
 
 
@@ -114,15 +114,12 @@ def test_a_missing_permission_is_raised() -> None:
     fake = FakeComprehend()
     fake.fail("DetectPiiEntities", *["AccessDeniedException"] * 9)
     with pytest.raises(AccessDenied):
-        check_and_ask(HAIKU, {"training": training()}, asked=asked(fake, comprehend_max_usd=1))
+        screen(fake)
 
 
 def test_counted_tokens_replace_the_estimate() -> None:
-    runtime = FakeRuntime()
-    estimated = check_and_ask(HAIKU, {"training": training()})
-    report = check_and_ask(
-        HAIKU, {"training": training()}, asked=asked(runtime, runtime, count_tokens=True)
-    )
+    estimated = check_with_services(HAIKU, {"training": training()})
+    report = count()
     assert report.files["training.jsonl"].tokens == 40 * (4 + 3)
     assert report.files["training.jsonl"].expected_tokens == 40 * 7
     assert estimated.files["training.jsonl"].tokens > 40 * 7
@@ -132,42 +129,40 @@ def test_counted_tokens_replace_the_estimate() -> None:
 def test_records_that_are_not_counted_keep_the_upper_estimate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("lambdas.aws.asked.MOST_COUNTED", 20)
-    runtime = FakeRuntime()
-    estimated = check_and_ask(HAIKU, {"training": training()}).files["training.jsonl"].tokens
-    wanted = asked(runtime, runtime, count_tokens=True)
-    report = check_and_ask(HAIKU, {"training": training()}, asked=wanted)
+    monkeypatch.setattr("lambdas.validation.optional_checks.MOST_COUNTED", 20)
+    estimated = check_with_services(HAIKU, {"training": training()}).files["training.jsonl"].tokens
+    report = count()
     tokens = report.files["training.jsonl"].tokens
     assert 20 * 7 + 0.4 * estimated < tokens < estimated
     assert report.services["CountTokens"] == {"records": 20, "of_records": 40}
 
 
-def test_a_model_that_is_not_counted_is_refused_before_the_work() -> None:
-    class Refusing(FakeRuntime):
-        def count_tokens(self, **request: Any) -> dict[str, Any]:
-            self.fail("CountTokens", "ValidationException")
-            self.failures["CountTokens"][0].args = ("The model doesn't support counting tokens.",)
-            return super().count_tokens(**request)
+def test_a_model_that_is_not_counted_is_refused_before_the_check() -> None:
+    asked: list[Conversation] = []
 
-    runtime = Refusing()
-    with pytest.raises(CountingUnsupported, match="leave out --count-tokens"):
-        check_and_ask(
-            HAIKU, {"training": training()}, asked=asked(runtime, runtime, count_tokens=True)
+    def refuse(_: str, conversation: Conversation) -> int:
+        asked.append(conversation)
+        raise RequestRefused("not supported")
+
+    with pytest.raises(RequestRefused, match="not supported"):
+        check_with_services(
+            HAIKU, {"training": training()}, optional=OptionalChecks(count_tokens=refuse)
         )
-    assert len(runtime.calls) == 1
+    assert len(asked) == 1
 
 
-def test_picked_records_are_evenly_spaced_and_within_the_budget() -> None:
-    records, step = pick(training(records=100), "training", HAIKU, units_of, 30 * 6)
-    assert step == 4
+def test_sampled_records_are_evenly_spaced_and_within_the_budget() -> None:
+    hundred = training(records=100)
+    records, step, cost = sample_records(hundred, "training", HAIKU, billed_units, 30 * 6)
+    assert (step, cost) == (4, 25 * 6)
     assert [line for line, _ in records] == [*range(4, 101, 4)]
-    records, step = pick(training(records=100), "training", HAIKU, units_of, 100 * 6)
-    assert (len(records), step) == (100, 1)
-    assert pick(training(), "training", HAIKU, units_of, 0).records == []
+    records, step, cost = sample_records(hundred, "training", HAIKU, billed_units, 100 * 6)
+    assert (len(records), step, cost) == (100, 1, 600)
+    assert sample_records(training(), "training", HAIKU, billed_units, 0).records == []
 
 
-def test_what_is_no_record_is_passed_over_and_lines_stay_right() -> None:
+def test_lines_without_a_record_are_skipped_and_numbers_stay_right() -> None:
     good = training(records=2).content
     source = BytesSource("x", b"\n{}\n" + good.replace(b"\n", b"\r\n") + b"\xff\n" + good.strip())
-    picked = pick(source, "training", HAIKU, lambda _: 1, 10)
-    assert [line for line, _ in picked.records] == [3, 4, 6, 7]
+    sample = sample_records(source, "training", HAIKU, lambda _: 1, 10)
+    assert [line for line, _ in sample.records] == [3, 4, 6, 7]

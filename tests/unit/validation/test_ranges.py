@@ -16,13 +16,13 @@ from lambdas.validation import (
     MAX_LINE_BYTES,
     BytesSource,
     Options,
-    Report,
+    ValidationReport,
     check,
     make_record,
     workers,
 )
 from lambdas.validation.jsonl import blocks
-from lambdas.validation.jsonl.blocks import Block, LineReader, LongLine, head_of, ranges_of
+from lambdas.validation.jsonl.blocks import Block, LineReader, open_range, split_ranges
 
 
 def line(number: int) -> bytes:
@@ -30,7 +30,7 @@ def line(number: int) -> bytes:
     return json.dumps(record).encode()
 
 
-def as_seen(report: Report) -> str:
+def as_seen(report: ValidationReport) -> str:
     return json.dumps(report.as_json(), sort_keys=True)
 
 
@@ -38,17 +38,14 @@ def lines_in(content: bytes) -> list[bytes | None]:
     """Read all ranges; None is a line too long to be kept."""
     source = BytesSource("f", content)
     found: list[bytes | None] = []
-    for part in ranges_of(len(content)):
-        for block in LineReader(source, part, head_of(source, part)).blocks():
-            if isinstance(block, LongLine):
-                found.append(None)
-            else:
-                found += _split(block)
+    for part in split_ranges(len(content)):
+        for block in LineReader(source, part, open_range(source, part)).blocks():
+            found += _split(block) if block else [None]
     return found
 
 
 def _split(block: Block) -> list[bytes]:
-    return bytes(block.buffer[block.first : block.last]).removesuffix(b"\n").split(b"\n")
+    return bytes(block.buffer[: block.end]).removesuffix(b"\n").split(b"\n")
 
 
 @settings(deadline=None)

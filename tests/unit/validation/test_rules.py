@@ -15,14 +15,14 @@ from lambdas.validation import (
     KEPT_PER_CODE,
     BytesSource,
     Options,
-    Report,
+    ValidationReport,
     make_record,
     refusal,
 )
 from lambdas.validation import check as check_dataset
 
-# Tiny records deserve advice on single answers and topics, which other tests are for.
-ADVICE = {
+# Tiny records deserve warnings about single answers and topics, which other tests are for.
+ANSWER_WARNINGS = {
     "short-answer",
     "long-answer",
     "truncated-answer",
@@ -68,7 +68,7 @@ def check(
     evaluation: Iterable[object] | None = None,
     model: Model = SMALL,
     system_prompt: str | None = None,
-) -> Report:
+) -> ValidationReport:
     files = {
         TRAINING: training,
         VALIDATION: validation,
@@ -88,10 +88,12 @@ def check(
     )
 
 
-def found(checked: Report) -> list[tuple[str, int | None, str, str]]:
-    """Return all findings but advice on single answers, which these tiny records all deserve."""
+def found(checked: ValidationReport) -> list[tuple[str, int | None, str, str]]:
+    """Return all findings but warnings about single answers, which these tiny records all deserve."""
     return [
-        (f.file, f.line, f.code, f.severity) for f in checked.findings.kept if f.code not in ADVICE
+        (f.file, f.line, f.code, f.severity)
+        for f in checked.findings.kept
+        if f.code not in ANSWER_WARNINGS
     ]
 
 
@@ -188,7 +190,7 @@ def test_a_record_surely_too_long_is_an_error_and_one_perhaps_too_long_a_warning
 
 def test_the_real_limits_are_the_models() -> None:
     checked = check(pairs(31), model=CLAUDE_3_HAIKU)
-    assert "31 records, of at least 32 needed" in refusal(checked, "s3://b/k")
+    assert "31 records; at least 32 are needed" in refusal(checked, "s3://b/k")
     assert check(pairs(32), model=CLAUDE_3_HAIKU).valid
     converse = [make_record("converse", "S", f"Q {n}", "A") for n in range(8)]
     assert check(converse, model=NOVA_MICRO).valid
@@ -230,7 +232,7 @@ def test_the_refusal_says_where_what_and_how_to_go_on() -> None:
 
 def test_the_refusal_shows_each_kind_before_a_second_of_one() -> None:
     text = refusal(check([*pairs(1), b"{", b"{"], [*[b"{"] * 7]), "s3://b/k")
-    assert "validation.jsonl: 7 records, of at most 2 allowed" in text
+    assert "validation.jsonl: 7 records; at most 2 are allowed" in text
 
 
 @pytest.mark.slow

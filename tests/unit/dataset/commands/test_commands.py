@@ -15,7 +15,7 @@ from botocore.stub import Stubber
 
 from dataset.__main__ import main
 from dataset.commands import upload
-from lambdas.aws.asked import Asked
+from lambdas.aws.comprehend import Comprehend
 from operate.deployed import Deployed
 from stacks.environment import load
 from tests.fakes import s3 as fakes_s3
@@ -142,7 +142,7 @@ def test_services_are_asked_where_it_is_said_to_and_the_cost_is_told(
     prepared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake = FakeComprehend(Bedrock=("NAME", 0.99))
-    monkeypatch.setattr("dataset.commands.validate.Asked", partial(Asked, clients=lambda _: fake))
+    monkeypatch.setattr("dataset.commands.validate.Comprehend", partial(Comprehend, fake))
     assert validate(prepared / "training.jsonl") == 0
     assert fake.calls == []
     assert validate(prepared / "training.jsonl", "--comprehend", "--comprehend-max-usd", "0.2") == 0
@@ -159,13 +159,11 @@ def test_a_model_whose_tokens_bedrock_does_not_count_exits_with_2(
     stub = Stubber(runtime)
     refusal = "The provided model doesn't support counting tokens."
     stub.add_client_error("count_tokens", "ValidationException", refusal)
-    monkeypatch.setattr(
-        "dataset.commands.validate.Asked", partial(Asked, clients=lambda _: runtime)
-    )
+    monkeypatch.setattr("dataset.commands.validate.client", lambda _: runtime)
     with stub:
         assert validate(prepared / "training.jsonl", "--count-tokens") == 2
     said = capsys.readouterr().err
-    assert "error: Bedrock counts no tokens for amazon.nova-micro-v1:0" in said
+    assert "error: Bedrock does not count tokens for amazon.nova-micro-v1:0" in said
     assert "leave out --count-tokens" in said
 
 

@@ -141,7 +141,7 @@ def test_a_leak_is_a_warning(source: Path, out: Path) -> None:
         ("training.json", b"[{]", r"training\.json:1: not JSON from column 3 on"),
         ("training.json", b"[\n\xff]", r"training\.json:2: byte 0xff is not UTF-8: save the file"),
         ("training.json", b"[]", r"training\.json has no records"),
-        ("training.json", b"[1]", r"training\.json:1: it is no object but int"),
+        ("training.json", b"[1]", r"training\.json:1: it is not an object but int"),
         (
             "evaluation.json",
             b'[{"question": "Q", "answer": "A"},\n {"ask": 1, "tell": 2}]',
@@ -168,7 +168,9 @@ def test_what_is_wrong_is_said_once_with_the_first_place_up_to_ten_times(
     with pytest.raises(SourceInvalid) as refused:
         prepare(source, out, CLAUDE_3_HAIKU)
     first, second, *others, last = str(refused.value).splitlines()
-    assert first.endswith("training.json:1, record 3 and 11 more: answer is no text, or blank")
+    assert first.endswith(
+        "training.json:1, record 3 and 11 more: answer is not a text, or is blank"
+    )
     assert "its keys are key 0; recognised" in second
     assert second.endswith("; or give --prompt-key and --completion-key")
     assert (len(others), last) == (8, "… and 2 more")
@@ -315,7 +317,7 @@ def test_the_command_says_what_it_wrote(
     ("arguments", "status", "says"),
     [
         (["--model", "nova-mico"], 2, "Did you mean 'nova-micro'"),
-        (["--model", "claude-3-haiku"], 1, "3 records, of at least 32 needed"),
+        (["--model", "claude-3-haiku"], 1, "3 records; at least 32 are needed"),
         (["--model", "nova-micro", "--prompt-key", "q"], 2, "--completion-key go together"),
         (["--model", "nova-micro", "--split", "80/10/10"], 2, "a SOURCE that is one file"),
     ],

@@ -14,7 +14,7 @@ from lambdas.validation import (
     MAX_LINE_BYTES,
     BytesSource,
     Options,
-    Report,
+    ValidationReport,
     check,
     workers,
 )
@@ -76,7 +76,7 @@ def disagreement(
     return "\n".join(_differences(report, told, warnings=warnings))
 
 
-def _differences(report: Report, told: Told, *, warnings: bool) -> Iterator[str]:
+def _differences(report: ValidationReport, told: Told, *, warnings: bool) -> Iterator[str]:
     expected = [each for each in told.found if warnings or each.severity == "error"]
     yield from _counts(report, expected)
     yield from _findings(report, expected)
@@ -93,14 +93,14 @@ def _is_rule(code: str, severity: str) -> bool:
     return severity == "error" or code in _RULES
 
 
-def _counts(report: Report, expected: list[Found]) -> Iterator[str]:
+def _counts(report: ValidationReport, expected: list[Found]) -> Iterator[str]:
     ours = {key: n for key, n in report.findings.counts.items() if _is_rule(*key[1:])}
     theirs = Counter((each.file, each.code, each.severity) for each in expected)
     if ours != dict(theirs):
         yield f"counts are {ours}, by the reference {dict(theirs)}"
 
 
-def _findings(report: Report, expected: list[Found]) -> Iterator[str]:
+def _findings(report: ValidationReport, expected: list[Found]) -> Iterator[str]:
     """Compare findings one by one, but for codes of which not all are kept."""
     counts = Counter((str(each.file), each.code) for each in expected)
     kept = [each for each in report.findings.kept if _is_rule(each.code, each.severity)]

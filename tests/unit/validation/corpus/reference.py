@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from lambdas.domain.models.catalogue import Model
 from lambdas.validation.formats.pairs import pair_keys
-from lambdas.validation.jsonl.display import shown_key
+from lambdas.validation.jsonl.display import quoted_key
 from lambdas.validation.jsonl.lines import MAX_DEPTH, MAX_LINE_BYTES
 
 Kind = Literal["training", "validation", "evaluation"]
@@ -176,7 +176,7 @@ def _json(
         yield "", "not-json", "error"
         return
     for key in dict.fromkeys(_repeated_keys(tree)):
-        yield shown_key(key), "duplicate-key", "error"
+        yield quoted_key(key), "duplicate-key", "error"
     value = _plain(tree)
     if not isinstance(value, dict):
         yield "", "not-an-object", "error"
@@ -399,7 +399,7 @@ def is_invisible(character: str) -> bool:
 def _unknown_keys(value: dict[str, Any], path: str, known: set[str]) -> Iterator[Problem]:
     for key in value:
         if key not in known:
-            yield f"{path}.{shown_key(key)}".removeprefix("."), "unknown-key", "error"
+            yield f"{path}.{quoted_key(key)}".removeprefix("."), "unknown-key", "error"
 
 
 def _reserved(model: Model, role: str, path: str, text: str) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
-from lambdas.validation import BytesSource, Options, Report, Source, check
+from lambdas.validation import BytesSource, DatasetSource, Options, ValidationReport, check
 from tests.unit.validation.corpus.corpus import Case, Expected, Kind, good_lines
 from tests.unit.validation.corpus.corpus_all import CASES
 
@@ -15,7 +15,7 @@ from tests.unit.validation.corpus.corpus_all import CASES
 OF_RULES = {"crlf", "schema-version", "reserved-word", "maybe-too-many-tokens"}
 
 
-def checked(case: Case, *, warnings: bool) -> Report:
+def checked(case: Case, *, warnings: bool) -> ValidationReport:
     sources = {
         kind: BytesSource(case.key if case.key and kind == case.kind else kind, content)
         for kind, content in case.files.items()
@@ -29,7 +29,7 @@ def checked(case: Case, *, warnings: bool) -> Report:
     )
 
 
-def found(report: Report, file: str) -> list[Expected]:
+def found(report: ValidationReport, file: str) -> list[Expected]:
     return sorted(
         Expected(each.line or 0, each.code, each.field, each.severity)
         for each in report.findings.kept
@@ -64,8 +64,8 @@ class TooLarge:
 def test_a_file_that_is_too_large_is_not_read(kind: Kind, limit: int) -> None:
     good = BytesSource("good", good_lines(CLAUDE_3_HAIKU, "training"))
 
-    def checked_with(file: Source) -> Report:
-        sources: dict[Kind, Source] = {"training": good, kind: file}
+    def checked_with(file: DatasetSource) -> ValidationReport:
+        sources: dict[Kind, DatasetSource] = {"training": good, kind: file}
         return check(
             CLAUDE_3_HAIKU,
             sources["training"],

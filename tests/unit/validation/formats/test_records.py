@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, MODELS, NOVA_MICRO, Model
-from lambdas.validation.formats.conversation import Example, Turn, make_record
+from lambdas.validation.formats.conversation import EvaluationExample, Turn, make_record
 from lambdas.validation.formats.pairs import PairInvalid, read_pair
 from lambdas.validation.formats.records import read_conversation, read_example
 from lambdas.validation.jsonl.lines import MAX_LINE_BYTES, parse_line
@@ -219,8 +219,8 @@ def test_an_unknown_key_is_given_its_likely_name() -> None:
 def test_an_example() -> None:
     problems = Problems()
     record = {"id": "a", "question": "Q", "reference_answer": "A", "topic": "t"}
-    assert read_example(record, problems) == Example("a", "Q", "A", "t")
-    assert read_example({**record, "topic": None}, problems) == Example("a", "Q", "A")
+    assert read_example(record, problems) == EvaluationExample("a", "Q", "A", "t")
+    assert read_example({**record, "topic": None}, problems) == EvaluationExample("a", "Q", "A")
     assert problems.found == []
 
 
@@ -304,11 +304,11 @@ def test_a_pair_keeps_its_id_and_topic() -> None:
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ([], "no object but list"),
+        ([], "not an object but list"),
         ({"ask": "Q", "reply": "A"}, "its keys are ask, reply; recognised"),
         ({}, "its keys are none"),
-        ({"question": "Q", "answer": None}, "answer is no text, or blank"),
-        ({"question": "", "answer": "A"}, "question is no text, or blank"),
+        ({"question": "Q", "answer": None}, "answer is not a text, or is blank"),
+        ({"question": "", "answer": "A"}, "question is not a text, or is blank"),
     ],
     ids=str,
 )

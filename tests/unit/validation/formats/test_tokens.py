@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.validation.formats.tokens import (
     Family,
-    TokenTally,
     estimate,
     estimated_tokens,
     family_of,
@@ -83,7 +82,7 @@ def test_least_expected_and_most_are_in_order(text: str, family: Family) -> None
 
 
 @given(st.lists(st.text(max_size=60), max_size=5))
-def test_the_old_names_still_bound_each_other(texts: list[str]) -> None:
+def test_the_lower_estimate_is_below_the_upper(texts: list[str]) -> None:
     assert least_tokens(texts) <= estimated_tokens(texts)
 
 
@@ -100,28 +99,3 @@ def test_every_model_has_a_family() -> None:
     families = {model.key: family_of(model) for model in MODELS.values()}
     assert families["claude-3-haiku"] == "claude"
     assert families["nova-micro"] == "nova"
-
-
-def test_a_tally_of_few_records_is_their_sum() -> None:
-    tally = TokenTally("claude")
-    texts = [[COUNTED[name][0], COUNTED["English"][0]] for name in COUNTED]
-    for each in texts:
-        tally.add(each)
-    assert tally.total().expected == sum(estimate(each, "claude").expected for each in texts)
-    assert tally.total().most == sum(estimate(each, "claude").most for each in texts)
-    assert tally.total().least == sum(len("".join(each)) for each in texts) // 6
-
-
-def test_a_tally_of_many_records_is_near_their_sum() -> None:
-    tally = TokenTally("nova")
-    chance = random.Random(11)  # noqa: S311  # same
-    texts = [[COUNTED[chance.choice(PROSE)][0] * chance.randint(1, 9)] for _ in range(6000)]
-    for each in texts:
-        tally.add(each)
-    true = sum(estimate(each, "nova").expected for each in texts)
-    assert tally.records == 6000
-    assert abs(tally.total().expected - true) < 0.03 * true
-
-
-def test_an_empty_tally_is_zero() -> None:
-    assert TokenTally("llama").total().most == 0

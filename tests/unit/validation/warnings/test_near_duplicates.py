@@ -208,16 +208,16 @@ def test_copies_cost_no_comparison_and_have_the_pairs_of_their_original() -> Non
     assert found.comparisons == 1
     assert {(0, at) for at in range(1, 1000)} <= pairs
     assert {(500, at) for at in range(501, 1000)} <= pairs
-    assert not found.cut
+    assert not found.incomplete
 
 
 def test_texts_that_resemble_too_many_are_known_by_name() -> None:
     alike = [edited(answers()[0], 0.02, random.Random(at)) for at in range(28)]  # noqa: S311  # same
     found = NearPairs([*map(sketch_text, answers()[1:40]), *map(sketch_text, alike)])
     near = {later for _, later, _ in found}
-    assert found.cut
-    assert found.cut <= near
-    assert min(found.cut) >= 39
+    assert found.incomplete
+    assert found.incomplete <= near
+    assert min(found.incomplete) >= 39
 
 
 def test_groups_compare_nothing_that_is_joined_already() -> None:

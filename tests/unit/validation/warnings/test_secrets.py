@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lambdas.validation.warnings.personal_data import (
     cpf,
-    find_personal,
+    find_personal_data,
     iban,
     luhn,
     my_number,
@@ -75,7 +75,7 @@ HARMLESS = [
 
 
 def hits(text: str) -> list[tuple[str, str]]:
-    return [(hit.code, hit.what) for hit in (*find_secrets(text), *find_personal(text))]
+    return [(hit.code, hit.what) for hit in (*find_secrets(text), *find_personal_data(text))]
 
 
 @pytest.mark.parametrize(("what", "secret"), SECRETS.items(), ids=SECRETS)
@@ -88,7 +88,7 @@ def test_a_secret_is_found_and_not_shown(what: str, secret: str) -> None:
 
 @pytest.mark.parametrize(("text", "code"), PERSONAL.items())
 def test_personal_data_is_found(text: str, code: str) -> None:
-    assert [hit.code for hit in find_personal(text)] == [code]
+    assert [hit.code for hit in find_personal_data(text)] == [code]
 
 
 @pytest.mark.parametrize("text", HARMLESS)

@@ -41,7 +41,7 @@ def test_a_question_on_a_lonely_record_is_thin() -> None:
     found = topics.thin(pack_words("Why can submarines dive?", "Their ballast tanks are flooded."))
     assert found is not None
     assert found[0] == len(SUBJECTS) * 6
-    assert topics.alone == [len(SUBJECTS) * 6]
+    assert topics.isolated == [len(SUBJECTS) * 6]
 
 
 def test_a_question_on_nothing_in_training_is_thin() -> None:
@@ -68,7 +68,7 @@ def test_records_that_are_all_on_other_things_tell_nothing() -> None:
     words = "abcdefghijklmnopqrstuvwxyz"
     texts = [f"{a * 3}{b * 2} {b * 4}{a}" for a in words for b in words[:2]]
     topics = Topics([pack_words(text, "positive") for text in texts])
-    assert not topics.tell
+    assert not topics.are_reliable
     assert topics.thin(pack_words("zebra unicorn", "negative")) is None
 
 
@@ -86,7 +86,7 @@ def test_japanese_gives_words() -> None:
 def test_the_projects_own_evaluation_is_covered() -> None:
     topics = Topics(records(DATASET / "training.json"))
     questions = records(DATASET / "evaluation.json", answer="reference_answer")
-    assert topics.tell
+    assert topics.are_reliable
     assert [at for at, each in enumerate(questions) if topics.thin(each)] == []
 
 

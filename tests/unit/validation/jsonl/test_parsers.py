@@ -1,4 +1,4 @@
-"""Lines read the short way: whichever parser reads them, they say the same, and hide nothing."""
+"""The fast path: both parsers give the same findings, and no duplicate key is missed."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
 from lambdas.validation import KEPT_PER_CODE, BytesSource, Options, check, scan
-from lambdas.validation.formats.clean import is_clean_of, shape_of
 from lambdas.validation.formats.conversation import make_record
+from lambdas.validation.formats.fast_path import is_clean_of, shape_of
 from lambdas.validation.jsonl import blocks
-from lambdas.validation.jsonl.duplicate_keys import is_whole, strings_in
-from lambdas.validation.jsonl.values import PARSER, PARSER_OF_ESCAPES, Parser, parse, parser_of
+from lambdas.validation.jsonl.duplicate_keys import count_strings, has_unique_keys
+from lambdas.validation.jsonl.parsers import JITER, ORJSON, Parser, fastest_parser
 from tests.unit.validation.corpus.agreement import disagreement
 from tests.unit.validation.corpus.corpus import ONE_OF_EACH, Case
 from tests.unit.validation.corpus.corpus_all import by_group
 
 MOST_BYTES = 30_000  # of a file that is given to the slow reference
-PARSERS = {"jiter": PARSER, "orjson": PARSER_OF_ESCAPES}
+PARSERS = {"jiter": JITER, "orjson": ORJSON}
 JAPANESE = json.dumps({"prompt": "学習データの各行は記録です。" * 30}).encode()
 TEXT = st.text(st.characters(codec=None) | st.sampled_from('"\\:,{}[]ué\u3042\n\r'), max_size=6)
 VALUES = st.recursive(
@@ -31,18 +31,26 @@ VALUES = st.recursive(
 )
 
 
+def parse(parser: Parser, line: bytes) -> tuple[object, bool]:
+    """Return the value or the error, and whether the parser proves that nothing was dropped."""
+    try:
+        return parser.load(line), parser.finds_duplicate_keys
+    except ValueError as error:
+        return error, False
+
+
 @pytest.mark.parametrize(
     ("line", "parser"),
     [
-        (JAPANESE, PARSER_OF_ESCAPES),
-        ("学習データの各行は記録です。".encode() * 100, PARSER),
-        (b'{"prompt": "a \\"quoted\\" word\\n"}' * 100, PARSER),
-        (b"", PARSER),
+        (JAPANESE, ORJSON),
+        ("学習データの各行は記録です。".encode() * 100, JITER),
+        (b'{"prompt": "a \\"quoted\\" word\\n"}' * 100, JITER),
+        (b"", JITER),
     ],
     ids=["escaped", "UTF-8", "ASCII", "nothing"],
 )
 def test_lines_go_to_the_parser_that_is_fast_on_them(line: bytes, parser: Parser) -> None:
-    assert parser_of(line, 0, len(line)) is parser
+    assert fastest_parser(line, len(line)) is parser
 
 
 @pytest.mark.slow
@@ -51,7 +59,7 @@ def test_lines_go_to_the_parser_that_is_fast_on_them(line: bytes, parser: Parser
 def test_either_parser_gives_the_same_findings(
     group: Sequence[Case], parser: Parser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scan, "parser_of", lambda *_: parser)
+    monkeypatch.setattr(scan, "fastest_parser", lambda *_: parser)
     for case in group:
         if len(case.content) < MOST_BYTES:
             assert not disagreement(case.model, case.files), case.name
@@ -61,8 +69,8 @@ def test_either_parser_gives_the_same_findings(
 def test_either_parser_gives_the_value_or_says_that_it_cannot(value: object) -> None:
     line = json.dumps(value).encode()
     for parser in PARSERS.values():
-        found, is_all = parse(parser, line)
-        if is_all or (not isinstance(found, ValueError) and strings_in(found) is not None):
+        found, is_complete = parse(parser, line)
+        if is_complete or (not isinstance(found, ValueError) and count_strings(found) is not None):
             assert json.dumps(found) == json.dumps(value)
 
 
@@ -94,18 +102,18 @@ def test_no_parser_takes_what_is_no_json(value: object, at: int, change: bytes) 
     ],
 )
 def test_quotes_prove_that_nothing_is_hidden(line: str, *, hides_nothing: bool) -> None:
-    value, _ = parse(PARSER_OF_ESCAPES, line.encode())
-    assert is_whole(line.encode(), value, strings_in(value)) is hides_nothing
-    _, is_all = parse(PARSER, line.encode())
-    assert is_all is hides_nothing
+    value, _ = parse(ORJSON, line.encode())
+    assert has_unique_keys(line.encode(), value, count_strings(value)) is hides_nothing
+    _, is_complete = parse(JITER, line.encode())
+    assert is_complete is hides_nothing
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b\\", '"', "é"]), TEXT), max_size=4))
 def test_what_stands_twice_is_never_taken_for_all(pairs: list[tuple[str, str]]) -> None:
     line = "{" + ",".join(f"{json.dumps(key)}:{json.dumps(text)}" for key, text in pairs) + "}"
-    value, _ = parse(PARSER_OF_ESCAPES, line.encode())
+    value, _ = parse(ORJSON, line.encode())
     if isinstance(value, dict) and len(value) < len(pairs):
-        assert not is_whole(line.encode(), value, strings_in(value))
+        assert not has_unique_keys(line.encode(), value, count_strings(value))
 
 
 def test_the_shape_counts_a_lines_strings() -> None:
@@ -114,7 +122,7 @@ def test_the_shape_counts_a_lines_strings() -> None:
             record = make_record(model.record_format, system, "Q", "A")
             shape = shape_of(model.record_format)(record)
             assert shape is not None
-            assert shape[3] == strings_in(record)
+            assert shape[3] == count_strings(record)
             assert is_clean_of(model, warnings=True)(shape)
 
 

@@ -15,9 +15,14 @@ from lambdas.validation.findings.codes import CODES
 from lambdas.validation.findings.findings import Finding
 from lambdas.validation.formats.conversation import Conversation, Turn
 from lambdas.validation.formats.fields import field_of
-from lambdas.validation.warnings.advice import Sketch, dataset_advice, record_advice, sketch
+from lambdas.validation.warnings.dataset_warnings import (
+    Sketch,
+    dataset_warnings,
+    sketch,
+)
 from lambdas.validation.warnings.endings import ending_of
 from lambdas.validation.warnings.language import language_of
+from lambdas.validation.warnings.record_warnings import record_warnings
 from tests.article import ARTICLE, needs_article
 from tests.repository import DATASET
 
@@ -39,10 +44,10 @@ def usual(count: int = 40) -> list[tuple[str, str]]:
     return list(zip(QUESTIONS[:count], ANSWERS[:count], strict=True))
 
 
-def advise(training: Pairs, validation: Pairs = (), evaluation: Pairs = ()) -> list[Finding]:
+def warned(training: Pairs, validation: Pairs = (), evaluation: Pairs = ()) -> list[Finding]:
     files = {"training": training, "validation": validation, "evaluation": evaluation}
     made = {name: sketches(pairs) for name, pairs in files.items() if pairs}
-    return list(dataset_advice(made, evaluation="evaluation"))
+    return list(dataset_warnings(made, "evaluation"))
 
 
 def found(findings: Sequence[Finding], code: str) -> list[tuple[str, int | None]]:
@@ -51,12 +56,12 @@ def found(findings: Sequence[Finding], code: str) -> list[tuple[str, int | None]
 
 def codes(*texts: str) -> list[tuple[str, str]]:
     turns = tuple(Turn("user" if at % 2 == 0 else "assistant", t) for at, t in enumerate(texts))
-    return [(each.field, each.code) for each in record_advice(Conversation(None, turns))]
+    return [(each.field, each.code) for each in record_warnings(Conversation(None, turns))]
 
 
 def test_a_secret_is_named_with_its_field_and_hidden() -> None:
     key = "AKIA" + "Q3EGR7ZLTN5WXB2P"
-    problems = list(record_advice(conversation(f"My key is {key}.", "Thank you.", f"Use {key}")))
+    problems = list(record_warnings(conversation(f"My key is {key}.", "Thank you.", f"Use {key}")))
     assert [(each.field, each.code) for each in problems] == [
         ("system", "secret"),
         ("messages[0].content", "secret"),
@@ -113,29 +118,29 @@ def test_endings(answer: str, ending: str | None) -> None:
 
 def test_an_open_ending_is_told_only_where_others_are_closed() -> None:
     cut = ("What does it cost?", "It costs nothing while nobody asks and a lot when somebody does")
-    assert found(advise([*usual(), cut]), "truncated-answer") == [("training", 41)]
+    assert found(warned([*usual(), cut]), "truncated-answer") == [("training", 41)]
     style = [(question, answer.rstrip(".")) for question, answer in usual()]
-    assert found(advise([*style, cut]), "truncated-answer") == []
+    assert found(warned([*style, cut]), "truncated-answer") == []
 
 
 def test_very_short_and_very_long_answers_are_told() -> None:
-    findings = advise([*usual(), ("And?", "Yes."), ("All of it?", " ".join(ANSWERS[:30]))])
+    findings = warned([*usual(), ("And?", "Yes."), ("All of it?", " ".join(ANSWERS[:30]))])
     assert found(findings, "short-answer") == [("training", 41)]
     assert found(findings, "long-answer") == [("training", 42)]
     labels = [(f"Is review {at} good? {text}", "yes") for at, text in enumerate(ANSWERS)]
-    assert found(advise(labels), "short-answer") == []
+    assert found(warned(labels), "short-answer") == []
 
 
 def test_an_answer_in_another_language_is_told() -> None:
     german = "Das ist ein Dienst, mit dem man Modelle nutzen und auch selbst anpassen kann."
     japanese = "これは基盤モデルをAPIで使えるようにするサービスです。"
     mixed = [("Was ist das?", german), ("これは何ですか。", japanese)]
-    assert found(advise([*usual(), *mixed]), "language-mix") == [
+    assert found(warned([*usual(), *mixed]), "language-mix") == [
         ("training", 41),
         ("training", 42),
     ]
     half = [(f"Frage {at}: {q}", f"{german} {at}") for at, (q, _) in enumerate(usual())]
-    assert found(advise([*usual(), *half]), "language-mix") == []
+    assert found(warned([*usual(), *half]), "language-mix") == []
 
 
 @pytest.mark.parametrize(
@@ -160,14 +165,14 @@ def test_languages(text: str, language: str | None) -> None:
 def test_near_duplicates_need_near_answers() -> None:
     question, answer = usual()[7]
     again = (question.replace("?", " today?"), answer.replace("the ", "the very ", 1))
-    assert found(advise([*usual(), again]), "near-duplicate") == [("training", 41)]
+    assert found(warned([*usual(), again]), "near-duplicate") == [("training", 41)]
     other = (again[0], "It depends on the weather, on the season and on the mood of the cook.")
-    assert found(advise([*usual(), other]), "near-duplicate") == []
+    assert found(warned([*usual(), other]), "near-duplicate") == []
 
 
 def test_exact_copies_are_left_to_the_exact_rules() -> None:
-    assert found(advise([*usual(), usual()[3]]), "near-duplicate") == []
-    assert found(advise(usual(), [usual()[3]]), "near-leak") == []
+    assert found(warned([*usual(), usual()[3]]), "near-duplicate") == []
+    assert found(warned(usual(), [usual()[3]]), "near-leak") == []
 
 
 def test_near_leaks_name_where_the_prompt_or_the_answer_stands() -> None:
@@ -175,7 +180,7 @@ def test_near_leaks_name_where_the_prompt_or_the_answer_stands() -> None:
     by_prompt = (question.replace("?", " today?"), "It depends on the weather and the season.")
     by_answer = ("Please tell me more about it.", answer.replace("the ", "the very ", 1))
     findings = [
-        each for each in advise(usual(), [by_prompt], [by_answer]) if each.code == "near-leak"
+        each for each in warned(usual(), [by_prompt], [by_answer]) if each.code == "near-leak"
     ]
     assert [(each.file, each.line) for each in findings] == [("validation", 1), ("evaluation", 1)]
     assert "prompt of training:8" in findings[0].message
@@ -184,16 +189,16 @@ def test_near_leaks_name_where_the_prompt_or_the_answer_stands() -> None:
 
 def test_one_word_answers_leak_nothing() -> None:
     labels = [(question, "positive") for question, _ in usual()]
-    assert found(advise(labels, [("Another review entirely.", "positive")]), "near-leak") == []
+    assert found(warned(labels, [("Another review entirely.", "positive")]), "near-leak") == []
 
 
 def test_the_projects_own_dataset_has_only_lonely_records() -> None:
-    assert {each.code for each in advise(*_files(DATASET, "question", "answer"))} == {"thin-topic"}
+    assert {each.code for each in warned(*_files(DATASET, "question", "answer"))} == {"thin-topic"}
 
 
 @needs_article
 def test_the_reports_thin_topic_and_leaked_answer_are_told() -> None:
-    findings = advise(*_files(ARTICLE, "sentence1", "sentence2"))
+    findings = warned(*_files(ARTICLE, "sentence1", "sentence2"))
     assert found(findings, "thin-topic") == [("training", None), ("evaluation", 3)]
     assert found(findings, "near-leak") == [("validation", 1)]
     assert {each.code for each in findings} == {"thin-topic", "near-leak"}
@@ -214,7 +219,7 @@ def _files(folder: Path, prompt: str, answer: str) -> list[Pairs]:
 
 def test_every_code_is_a_known_warning() -> None:
     question, answer = usual()[7]
-    findings = advise(
+    findings = warned(
         [*usual(), ("And?", "Yes."), (question + " Now?", answer)], [(question + " Please?", "A")]
     )
     assert findings
@@ -227,18 +232,18 @@ def test_a_sketch_is_small_and_can_be_sent_to_another_process() -> None:
     assert len(pickle.dumps(made)) < 700
 
 
-def test_no_records_have_no_advice() -> None:
-    assert list(dataset_advice({})) == []
-    assert list(dataset_advice({"training": []})) == []
+def test_no_records_have_no_warnings() -> None:
+    assert list(dataset_warnings({})) == []
+    assert list(dataset_warnings({"training": []})) == []
 
 
 @pytest.mark.slow
 @settings(deadline=None)  # a machine may be busy
 @given(st.lists(st.tuples(st.text(max_size=80), st.text(max_size=80)), max_size=25))
-def test_any_records_can_be_advised_on(pairs: list[tuple[str, str]]) -> None:
+def test_any_records_can_be_compared(pairs: list[tuple[str, str]]) -> None:
     for pair in pairs:
-        list(record_advice(conversation(*pair)))
-    for each in advise(pairs, pairs[:3], pairs[3:6]):
+        list(record_warnings(conversation(*pair)))
+    for each in warned(pairs, pairs[:3], pairs[3:6]):
         each.message.encode()
 
 
@@ -248,10 +253,10 @@ def test_records_that_resemble_too_many_are_said_to_be_not_compared() -> None:
     towns = ["Oslo", "Bern", "Rome", "Riga"]
     asked = [question.format(at, towns[at % 4]) for at in range(1500)]
     pairs = [(each, f"{ANSWERS[at % 100]} {at}") for at, each in enumerate(asked)]
-    findings = [each for each in advise(pairs) if each.code == "not-compared"]
+    findings = [each for each in warned(pairs) if each.code == "not-compared"]
     assert [(each.file, each.line) for each in findings] == [("training", None)]
     assert "resemble more others than each is compared with" in findings[0].message
-    assert found(advise(usual()), "not-compared") == []
+    assert found(warned(usual()), "not-compared") == []
 
 
 def test_findings_name_the_field_of_the_file() -> None:
@@ -262,5 +267,5 @@ def test_findings_name_the_field_of_the_file() -> None:
         ("validation", "prompt-completion", ["prompt", "completion"]),
         ("evaluation", "converse", ["question", "reference_answer"]),
     ):
-        problems = record_advice(said, field_of(kind, record_format))  # type: ignore[arg-type]  # literals of a loop
+        problems = record_warnings(said, field_of(kind, record_format))  # type: ignore[arg-type]  # literals of a loop
         assert [each.field for each in problems] == fields

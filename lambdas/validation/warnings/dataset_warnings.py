@@ -1,0 +1,266 @@
+"""Warnings that only comparing the records of a dataset shows.
+
+Records are compared by sketches: small summaries, made in worker processes, compared in one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import groupby
+from operator import itemgetter
+
+from lambdas.validation.findings.findings import Finding
+from lambdas.validation.formats.conversation import Conversation
+from lambdas.validation.jsonl.problems import Problem
+from lambdas.validation.warnings.endings import Ending, ending_of
+from lambdas.validation.warnings.language import language_of
+from lambdas.validation.warnings.near_duplicates import MOST_COMPARED, NearPairs
+from lambdas.validation.warnings.sketches import (
+    normalised,
+    similarity,
+    sketch_text,
+    without_short_texts,
+)
+from lambdas.validation.warnings.topics import SAME_TOPIC, Topics, pack_words
+
+_NEAR_ANSWERS = 0.6  # similarity of the answers of near-duplicates
+_LEAST_ANSWERS = 20  # with fewer, nothing is typical
+_TYPICAL = 0.9  # share of training answers from which a style is typical
+_RARE_LANGUAGE = 0.05
+_TIMES_MEDIAN = 5  # an outlier is at least so many times shorter or longer than the median
+_FENCE_QUARTILES = 3  # Tukey's "far out", on a logarithmic scale
+_MOST_QUESTIONS = 500  # evaluation examples whose topics are looked up
+_SHOWN_LINES = 8
+_DIGEST_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """What comparing records needs to know of one: at most 550 bytes."""
+
+    same_prompt: bytes
+    prompt: bytes
+    answer: bytes
+    words: bytes
+    answer_characters: int
+    answer_language: str | None
+    ending: Ending | None
+
+
+def sketch(conversation: Conversation) -> Sketch:
+    """Reduce a record to what `dataset_warnings` compares."""
+    prompt = conversation.prompt
+    answer = conversation.turns[-1].text if conversation.turns else ""
+    return Sketch(
+        same_prompt=_digest(normalised(prompt)),
+        prompt=sketch_text(prompt),
+        answer=sketch_text(answer),
+        words=pack_words(prompt, answer),
+        answer_characters=len(answer),
+        answer_language=language_of(answer),
+        ending=ending_of(answer),
+    )
+
+
+def _digest(text: str) -> bytes:
+    return sha256(text.encode(errors="surrogatepass")).digest()[:_DIGEST_BYTES]
+
+
+Sketches = Mapping[str, Sequence[tuple[int, Sketch]]]  # (line, sketch) by file
+
+
+def dataset_warnings(sketches: Sketches, evaluation: str | None = None) -> Iterator[Finding]:
+    """Yield the warnings about records compared with each other.
+
+    Files come in the order training, validation, evaluation; `evaluation` names the last, whose
+    questions are compared with the topics of training.
+    """
+    training = next(iter(sketches), None)
+    if training is None:
+        return
+    yield from _near_duplicates(sketches)
+    typical = _TypicalAnswers([record for _, record in sketches[training]])
+    for file, records in sketches.items():
+        for line, record in records:
+            yield from typical.outliers(file, line, record)
+    yield from _topics(training, sketches[training], evaluation, sketches.get(evaluation or "", ()))
+
+
+def _near_duplicates(sketches: Sketches) -> Iterator[Finding]:
+    """Yield near-duplicates within files and near leaks between them, one per record."""
+    places = [(file, *record) for file, records in sketches.items() for record in records]
+    found: dict[int, Finding] = {}  # by position of the record
+    by_prompt = NearPairs([record.prompt for _, _, record in places])
+    by_answer = NearPairs(
+        without_short_texts(record.answer for _, _, record in places),
+        is_known=lambda _, later: later in found,
+    )
+    for what, pairs in (("prompt", by_prompt), ("answer", by_answer)):
+        for later, near in groupby(pairs, key=itemgetter(1)):
+            for earlier, _, alike in sorted(near):
+                finding = _near_duplicate(what, places[earlier], places[later], alike)
+                if finding and later not in found:
+                    found[later] = finding
+                    yield finding
+    first = places[0][0] if places else ""
+    # A near-duplicate can be an undetected leak as well, but not in the first file.
+    settled = {at for at, each in found.items() if each.code == "near-leak" or each.file == first}
+    unsettled = (by_prompt.incomplete | by_answer.incomplete) - settled
+    yield from _not_compared([places[at][:2] for at in sorted(unsettled)])
+
+
+def _not_compared(records: Iterable[tuple[str, int]]) -> Iterator[Finding]:
+    """Yield a finding per file for the records not compared with all that they resemble."""
+    for file, places in groupby(records, key=itemgetter(0)):
+        lines = [line for _, line in places]
+        yield _finding(
+            file,
+            None,
+            "not-compared",
+            f"{len(lines)} of the records resemble more others than each is compared with "
+            f"({MOST_COMPARED} at most): {_line_list(lines)}",
+            "check these yourself: near-duplicates and leaks among them may be missing here",
+        )
+
+
+def _near_duplicate(
+    what: str, earlier: tuple[str, int, Sketch], later: tuple[str, int, Sketch], alike: float
+) -> Finding | None:
+    (first_file, first_line, first), (file, line, record) = earlier, later
+    if first.same_prompt == record.same_prompt:
+        return None  # reported as an exact duplicate, repeated prompt or leak
+    if first_file != file:
+        return _finding(
+            file,
+            line,
+            "near-leak",
+            f"nearly the {what} of {first_file}:{first_line} ({alike:.0%} similar), so it measures "
+            "memorization",
+            "rephrase or remove one of the two",
+        )
+    if what == "answer" or similarity(first.answer, record.answer) < _NEAR_ANSWERS:
+        return None
+    return _finding(
+        file,
+        line,
+        "near-duplicate",
+        f"nearly the record of line {first_line} (prompts {alike:.0%} similar)",
+        "keep one, unless intended: repeated records weigh more in training",
+    )
+
+
+class _TypicalAnswers:
+    """Typical length, language and ending of the training answers."""
+
+    def __init__(self, training: Sequence[Sketch]) -> None:
+        self._shortest, self._longest, self._median = _fences(training)
+        self._language = _typical_language(training)
+        self._languages = Counter(each.answer_language for each in training)
+        endings = Counter(each.ending for each in training)
+        sentences = endings["closed"] + endings["open"]
+        self._closed = sentences >= _LEAST_ANSWERS and endings["closed"] >= _TYPICAL * sentences
+
+    def outliers(self, file: str, line: int, record: Sketch) -> Iterator[Finding]:
+        """Yield a warning for each way in which the record's answer is not typical."""
+        length = record.answer_characters
+        if length < self._shortest:
+            yield self._length(file, line, "short-answer", length, "check that it is complete")
+        if length > self._longest:
+            yield self._length(file, line, "long-answer", length, "check that it is one answer")
+        if self._closed and record.ending == "open":
+            yield _finding(
+                file,
+                line,
+                "truncated-answer",
+                "the answer ends without punctuation, unlike almost all training answers",
+                "check that it is complete",
+            )
+        if self._language and self._is_foreign(record):
+            yield _finding(
+                file,
+                line,
+                "language-mix",
+                f"the answer is in {record.answer_language}, almost all training answers are in "
+                f"{self._language}",
+                "translate or remove it, unless the model is to answer in both",
+            )
+
+    def _is_foreign(self, record: Sketch) -> bool:
+        """Return whether the answer's language is known and rare in training."""
+        language = record.answer_language
+        total = self._languages.total()
+        return (
+            language not in {None, self._language}
+            and self._languages[language] <= _RARE_LANGUAGE * total
+        )
+
+    def _length(self, file: str, line: int, code: str, length: int, fix: str) -> Finding:
+        message = f"the answer has {length} characters; the training median is {self._median}"
+        return _finding(file, line, code, message, fix)
+
+
+def _fences(training: Sequence[Sketch]) -> tuple[float, float, int]:
+    """Return the lengths below and above which answers are outliers, and the median."""
+    lengths = sorted(each.answer_characters for each in training if each.answer_characters)
+    if len(lengths) < _LEAST_ANSWERS:
+        return 0, math.inf, 0
+    first, median, third = (lengths[len(lengths) * quarter // 4] for quarter in (1, 2, 3))
+    spread = (third / first) ** _FENCE_QUARTILES
+    return (
+        min(first / spread, median / _TIMES_MEDIAN),
+        max(third * spread, median * _TIMES_MEDIAN),
+        median,
+    )
+
+
+def _typical_language(training: Sequence[Sketch]) -> str | None:
+    known = Counter(each.answer_language for each in training if each.answer_language)
+    if known.total() < _LEAST_ANSWERS:
+        return None
+    language, count = known.most_common(1)[0]
+    return language if count >= _TYPICAL * known.total() else None
+
+
+def _topics(
+    training: str,
+    records: Sequence[tuple[int, Sketch]],
+    evaluation: str | None,
+    questions: Iterable[tuple[int, Sketch]],
+) -> Iterator[Finding]:
+    topics = Topics([record.words for _, record in records])
+    lines = [line for line, _ in records]
+    if topics.are_reliable and topics.isolated:
+        yield _finding(
+            training,
+            None,
+            "thin-topic",
+            f"{len(topics.isolated)} of {len(lines)} records are the only one on their topic: "
+            f"{_line_list([lines[at] for at in topics.isolated])}",
+            "add records on these topics: a model learns little from one example",
+        )
+    for line, question in list(questions)[:_MOST_QUESTIONS]:
+        if found := topics.thin(question.words):
+            yield _thin_topic(evaluation or "", line, training, lines[found[0]], found[1])
+
+
+def _thin_topic(file: str, line: int, training: str, nearest: int, alike: float) -> Finding:
+    if alike < SAME_TOPIC:
+        message = f"no record of {training} is on the topic of this question"
+    else:
+        message = f"only {training}:{nearest} is on the topic of this question"
+    fix = "add training records on it, or expect a weak answer"
+    return _finding(file, line, "thin-topic", message, fix)
+
+
+def _line_list(lines: Sequence[int]) -> str:
+    shown = ", ".join(map(str, lines[:_SHOWN_LINES]))
+    more = len(lines) - _SHOWN_LINES
+    return f"lines {shown}" + (f" and {more} more" if more > 0 else "")
+
+
+def _finding(file: str, line: int | None, code: str, message: str, fix: str) -> Finding:
+    return Finding.of(file, line, Problem("", code, message, fix, "warning"))

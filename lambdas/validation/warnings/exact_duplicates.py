@@ -1,0 +1,42 @@
+"""Records and prompts that occur again, in the same file or in another: compared exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lambdas.validation.jsonl.problems import Problem
+
+
+class ExactDuplicates:
+    """The records and prompts seen so far, in all files."""
+
+    def __init__(self) -> None:
+        self._records: dict[tuple[str, bytes], int] = {}
+        self._prompts: dict[bytes, list[tuple[str, int]]] = {}
+
+    def find(self, file: str, line: int, record: bytes, prompt: bytes) -> Iterator[Problem]:
+        """Add a record by the digests of all of it and of its prompt; yield what it repeats."""
+        places = self._prompts.setdefault(prompt, [])
+        elsewhere = next(((other, at) for other, at in places if other != file), None)
+        here = next((at for other, at in places if other == file), None)
+        same = self._records.setdefault((file, record), line)
+        if same != line:
+            yield _warning(
+                "duplicate", f"the same record as line {same}", "keep one, unless intended"
+            )
+        if elsewhere:
+            yield _warning(
+                "leak",
+                f"the same prompt as {elsewhere[0]}:{elsewhere[1]}, so it measures memorization",
+                "rephrase or remove one of the two",
+            )
+        if here is None:
+            places.append((file, line))
+        elif same == line:
+            yield _warning(
+                "repeated-prompt", f"the same prompt as line {here}", "keep the better answer"
+            )
+
+
+def _warning(code: str, message: str, fix: str) -> Problem:
+    return Problem("", code, message, fix, "warning")

@@ -1,0 +1,144 @@
+"""Personal data that only a model finds, such as names: what Amazon Comprehend is sent and finds.
+
+DetectPiiEntities takes English and Spanish, and 100 KB of UTF-8 a request:
+https://docs.aws.amazon.com/comprehend/latest/APIReference/API_DetectPiiEntities.html.
+It is billed in units of 100 characters, at least 3 a request:
+https://aws.amazon.com/comprehend/pricing/. Both read 2026-11-23.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Literal, NamedTuple
+
+from lambdas.domain.errors import ServiceUnavailable, Throttled
+from lambdas.validation.formats.conversation import Conversation
+from lambdas.validation.formats.fields import FieldOf
+from lambdas.validation.jsonl.problems import Problem
+from lambdas.validation.warnings.language import language_of, script_counts
+
+LanguageCode = Literal["en", "es"]
+_UNIT_CHARACTERS, _LEAST_UNITS = 100, 3
+_MOST_BYTES = 100_000
+_CONCURRENT_REQUESTS = 8
+_LEAST_SCORE = 0.95  # below, products and companies are often taken for persons
+_NAMES: Mapping[str, str] = {
+    "NAME": "a name",
+    "ADDRESS": "an address",
+    "EMAIL": "an e-mail address",
+    "PHONE": "a phone number",
+    "PASSPORT_NUMBER": "a passport number",
+    "DRIVER_ID": "a driver's licence number",
+    "LICENSE_PLATE": "a licence plate",
+    "SSN": "a social security number",
+    "BANK_ACCOUNT_NUMBER": "a bank account number",
+    "CREDIT_DEBIT_NUMBER": "a payment card number",
+}
+
+
+class PiiEntity(NamedTuple):
+    type: str  # as DetectPiiEntities names it
+    score: float
+
+
+DetectPii = Callable[[str, LanguageCode], Iterable[PiiEntity]]
+
+
+class Screening(NamedTuple):
+    """What was found on which lines, in how many records, for how many billed units."""
+
+    problems: tuple[tuple[int, Problem], ...]
+    records: int
+    units: int
+
+
+def screen(
+    records: Sequence[tuple[int, Conversation]], detect: DetectPii, field_of_turn: FieldOf
+) -> Screening:
+    """Screen all given records, by line; whatever `billed_units` is 0 for should not be given.
+
+    If the service is too busy, return what it has screened so far: repeating all requests would
+    cost twice.
+    """
+    busy = Event()
+
+    def screen_one(record: tuple[int, Conversation]) -> list[Problem] | None:
+        if busy.is_set():
+            return None
+        try:
+            return [*_problems(record[1], detect, field_of_turn)]
+        except (Throttled, ServiceUnavailable):
+            busy.set()
+            return None
+
+    with ThreadPoolExecutor(_CONCURRENT_REQUESTS) as threads:
+        results = [*threads.map(screen_one, records)]
+    done = [
+        (line, conversation, problems)
+        for (line, conversation), problems in zip(records, results, strict=True)
+        if problems is not None
+    ]
+    return Screening(
+        problems=tuple((line, problem) for line, _, problems in done for problem in problems),
+        records=len(done),
+        units=sum(billed_units(conversation) for _, conversation, _ in done),
+    )
+
+
+def billed_units(conversation: Conversation) -> int:
+    """Return the units that screening a conversation costs; 0 if its language is not supported."""
+    if _language_code(conversation) is None:
+        return 0
+    return sum(
+        max(_LEAST_UNITS, math.ceil(len(part) / _UNIT_CHARACTERS))
+        for turn in conversation.turns
+        for part in _parts(turn.text)
+    )
+
+
+def _problems(
+    conversation: Conversation, detect: DetectPii, field_of_turn: FieldOf
+) -> Iterator[Problem]:
+    language = _language_code(conversation) or "en"
+    for at, turn in enumerate(conversation.turns):
+        found = {
+            entity.type
+            for part in _parts(turn.text)
+            for entity in detect(part, language)
+            if entity.type in _NAMES and entity.score >= _LEAST_SCORE
+        }
+        if found:
+            yield Problem(
+                field_of_turn(at),
+                "personal-data",
+                f"Amazon Comprehend finds {', '.join(_NAMES[name] for name in sorted(found))}",
+                "replace it with made-up data, unless it is public",
+                "warning",
+            )
+
+
+def _language_code(conversation: Conversation) -> LanguageCode | None:
+    """Return the language code, English for what is too short to tell; None for any other."""
+    known = {language_of(turn.text) for turn in conversation.turns} - {None}
+    if not known and _is_in_another_script(conversation):
+        return None
+    if known <= {"English"}:
+        return "en"
+    return "es" if known <= {"English", "Spanish"} else None
+
+
+def _is_in_another_script(conversation: Conversation) -> bool:
+    letters = script_counts(" ".join(turn.text for turn in conversation.turns))
+    return letters["Latin"] < sum(letters.values()) / 2
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Split a text into parts that fit a request; a character has at most four bytes."""
+    size = len(text) if len(text.encode(errors="replace")) <= _MOST_BYTES else _MOST_BYTES // 4
+    for start in range(0, len(text), size or 1):
+        part = text[start : start + size].encode(errors="replace").decode()
+        if part.strip():
+            yield part

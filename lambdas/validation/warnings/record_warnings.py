@@ -1,0 +1,52 @@
+"""Warnings about one record by itself: secrets, personal data, and answers that are cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lambdas.validation.formats.conversation import Conversation
+from lambdas.validation.formats.fields import FieldOf, content_of
+from lambdas.validation.jsonl.problems import Problem
+from lambdas.validation.warnings.endings import ending_of
+from lambdas.validation.warnings.personal_data import find_personal_data
+from lambdas.validation.warnings.secrets import find_secrets
+
+_TAIL_CHARACTERS = 30
+
+
+def record_warnings(
+    conversation: Conversation, field_of_turn: FieldOf = content_of
+) -> Iterator[Problem]:
+    """Yield the warnings of one record; no message shows a whole secret."""
+    for path, text in _texts(conversation, field_of_turn):
+        for hits, fix in (
+            (find_secrets(text), "remove it, and revoke it"),
+            (find_personal_data(text), "replace it with made-up data"),
+        ):
+            for hit in hits:
+                message = f"the text contains {hit.what}: {hit.shown}"
+                yield Problem(path, hit.code, message, fix, "warning")
+    last = len(conversation.turns) - 1
+    for at, turn in enumerate(conversation.turns):
+        if turn.role == "assistant" and ending_of(turn.text) == "cut":
+            which = "the answer" if at == last else "an earlier answer"
+            yield Problem(
+                field_of_turn(at),
+                "truncated-answer",
+                f"{which} is cut off: …{_tail(turn.text)}",
+                "complete it: a model learns to stop there",
+                "warning",
+            )
+
+
+def _texts(conversation: Conversation, field_of_turn: FieldOf) -> Iterator[tuple[str, str]]:
+    if conversation.system:
+        yield "system", conversation.system
+    for at, turn in enumerate(conversation.turns):
+        yield field_of_turn(at), turn.text
+
+
+def _tail(text: str) -> str:
+    """Return the end of a text, on one line, for a message."""
+    end = " ".join(text[-_TAIL_CHARACTERS:].split())
+    return end.encode(errors="backslashreplace").decode()

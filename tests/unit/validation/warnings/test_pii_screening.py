@@ -1,0 +1,97 @@
+"""Screening for personal data: what Comprehend is sent, what is reported, and what is billed."""
+
+from __future__ import annotations
+
+import pytest
+
+from lambdas.aws.comprehend import Comprehend
+from lambdas.domain.errors import AccessDenied
+from lambdas.validation.formats.conversation import Conversation, Turn
+from lambdas.validation.formats.fields import FieldOf, content_of
+from lambdas.validation.warnings.pii_screening import Screening, billed_units, screen
+from tests.unit.aws.test_comprehend import FakeComprehend
+
+
+def records(*texts: str) -> list[tuple[int, Conversation]]:
+    return [
+        (line, Conversation(None, (Turn("user", text), Turn("assistant", "Fine."))))
+        for line, text in enumerate(texts, start=1)
+    ]
+
+
+def screening_of(
+    fake: FakeComprehend,
+    given: list[tuple[int, Conversation]],
+    field_of_turn: FieldOf = content_of,
+) -> Screening:
+    return screen(given, Comprehend(fake).detect_pii, field_of_turn)
+
+
+def test_names_and_addresses_are_found_by_line_and_field_and_not_shown() -> None:
+    fake = FakeComprehend(Okonkwo=("NAME", 0.99), Elm=("ADDRESS", 0.98), Monday=("DATE_TIME", 1.0))
+    given = records("Nothing here.", "Ms Okonkwo of 4 Elm Street, on Monday.")
+    screening = screening_of(fake, given)
+    [(line, problem)] = screening.problems
+    assert (line, problem.field, problem.code) == (2, "messages[0].content", "personal-data")
+    assert problem.message == "Amazon Comprehend finds an address, a name"
+    assert problem.severity == "warning"
+    assert screening.records == 2
+
+
+def test_a_low_score_is_ignored() -> None:
+    fake = FakeComprehend(Nova=("NAME", 0.8))
+    assert screening_of(fake, records("Ask Nova.")).problems == ()
+
+
+def test_a_long_text_is_sent_in_parts_that_the_service_takes() -> None:
+    fake = FakeComprehend()
+    screening_of(fake, records("é" * 120_000))
+    sent = [each["Text"] for each in fake.called("DetectPiiEntities")]
+    assert "".join(sent[:-1]) == "é" * 120_000
+    assert sent[-1] == "Fine."
+
+
+def test_blank_texts_and_lone_surrogates_are_no_trouble() -> None:
+    fake = FakeComprehend()
+    screening_of(fake, records(" ", "half \ud800 a pair"))
+    assert [each["Text"] for each in fake.called("DetectPiiEntities")] == [
+        "Fine.",
+        "half ? a pair",
+        "Fine.",
+    ]
+
+
+def test_what_a_busy_service_leaves_is_not_asked_for_again() -> None:
+    fake = FakeComprehend(Okonkwo=("NAME", 0.99))
+    fake.fail("DetectPiiEntities", *["InternalServerException"] * 9)
+    screening = screening_of(fake, records("Ms Okonkwo.", "Hello."))
+    assert (screening.records, screening.units) == (0, 0)
+    assert not screening.problems
+
+
+def test_a_denial_is_raised() -> None:
+    fake = FakeComprehend()
+    fake.fail("DetectPiiEntities", "AccessDeniedException")
+    with pytest.raises(AccessDenied, match="detect personal data"):
+        screening_of(fake, records("Hello."))
+
+
+def test_fields_have_the_names_of_the_file_and_spanish_is_recognised() -> None:
+    fake = FakeComprehend(Okonkwo=("NAME", 0.99))
+    said = "La señora Okonkwo vive en una casa de la calle que no es como las otras."
+    given = [(1, Conversation(None, (Turn("user", said), Turn("assistant", "Bien."))))]
+    screening = screening_of(fake, given, ("prompt", "completion").__getitem__)
+    [(_, problem)] = screening.problems
+    assert problem.field == "prompt"
+    assert {each["LanguageCode"] for each in fake.called("DetectPiiEntities")} == {"es"}
+
+
+def test_units_are_those_of_the_price_list() -> None:
+    [(_, short)] = records("Hello.")
+    [(_, long)] = records("x" * 1050)
+    japanese = Conversation(
+        None, (Turn("user", "これは何ですか。基盤モデルについて教えてください。"),)
+    )
+    assert billed_units(short) == 3 + 3
+    assert billed_units(long) == 11 + 3
+    assert billed_units(japanese) == 0
