@@ -15,29 +15,29 @@ from lambdas.validation.jsonl.lines import parse_line
 from lambdas.validation.jsonl.problems import Problems
 from lambdas.validation.jsonl.sources import DatasetSource
 
-Record = TypeVar("Record")
+Sampled = TypeVar("Sampled")
 
 
-class Sample(NamedTuple, Generic[Record]):
+class Sample(NamedTuple, Generic[Sampled]):
     """Records by line, how far apart they are, and what they cost together."""
 
-    records: list[tuple[int, Record]]
+    records: list[tuple[int, Sampled]]
     step: int  # 1: every line, 2: every second …
     cost: float
 
 
 def sample_lines(
     lines: Iterable[tuple[int, bytes]],
-    read: Callable[[bytes], Record | None],
-    cost_of: Callable[[Record], float],
+    read: Callable[[bytes], Sampled | None],
+    cost_of: Callable[[Sampled], float],
     budget: float,
-) -> Sample[Record]:
+) -> Sample[Sampled]:
     """Return the records that `budget` pays for: all, or those of every 2nd, 4th, 8th … line.
 
     The sample is the same each time, and no more is held than the budget pays for. A line without a
     record is skipped, and so is a record that costs nothing or alone exceeds the budget.
     """
-    kept: list[tuple[int, Record, float]] = []
+    kept: list[tuple[int, Sampled, float]] = []
     step, spent = 1, 0.0
     for number, line in lines:
         record = None if number % step else read(line)

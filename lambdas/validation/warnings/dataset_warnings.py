@@ -16,7 +16,7 @@ from operator import itemgetter
 from lambdas.validation.findings.findings import Finding
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.jsonl.problems import Problem
-from lambdas.validation.warnings.endings import Ending, ending_of
+from lambdas.validation.warnings.endings import AnswerEnding, ending_of
 from lambdas.validation.warnings.language import language_of
 from lambdas.validation.warnings.near_duplicates import MOST_COMPARED, NearPairs
 from lambdas.validation.warnings.sketches import (
@@ -48,7 +48,7 @@ class Sketch:
     words: bytes
     answer_characters: int
     answer_language: str | None
-    ending: Ending | None
+    ending: AnswerEnding | None
 
 
 def sketch(conversation: Conversation) -> Sketch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-Ending = Literal["closed", "open", "cut"]
+AnswerEnding = Literal["closed", "open", "cut"]
 
 _LEAST_CHARACTERS, _LEAST_DENSE_CHARACTERS = 40, 16  # shorter answers need not be sentences
 _TAIL_CHARACTERS = 400
@@ -26,7 +26,7 @@ _NOT_A_SENTENCE = re.compile(  # a last line that needs no full stop
 )
 
 
-def ending_of(answer: str) -> Ending | None:
+def ending_of(answer: str) -> AnswerEnding | None:
     """Return how the answer ends; None if it is not a sentence.
 
     "cut" needs evidence: an open code fence or bracket, incomplete JSON, a comma, or a word that no
@@ -46,7 +46,7 @@ def ending_of(answer: str) -> Ending | None:
     return _ending_of_sentence(text[-_TAIL_CHARACTERS:])
 
 
-def _ending_of_sentence(tail: str) -> Ending:
+def _ending_of_sentence(tail: str) -> AnswerEnding:
     if tail.endswith(_COMMAS):
         return "cut"
     bare = tail.rstrip(_WRAPPING)

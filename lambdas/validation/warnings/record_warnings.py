@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lambdas.validation.formats.conversation import Conversation
-from lambdas.validation.formats.fields import FieldOf, content_of
+from lambdas.validation.formats.fields import FieldOf
 from lambdas.validation.jsonl.problems import Problem
 from lambdas.validation.warnings.endings import ending_of
 from lambdas.validation.warnings.personal_data import find_personal_data
@@ -14,9 +14,7 @@ from lambdas.validation.warnings.secrets import find_secrets
 _TAIL_CHARACTERS = 30
 
 
-def record_warnings(
-    conversation: Conversation, field_of_turn: FieldOf = content_of
-) -> Iterator[Problem]:
+def record_warnings(conversation: Conversation, field_of_turn: FieldOf) -> Iterator[Problem]:
     """Yield the warnings of one record; no message shows a whole secret."""
     for path, text in _texts(conversation, field_of_turn):
         for hits, fix in (

@@ -89,7 +89,7 @@ def check(
 
 
 def found(checked: ValidationReport) -> list[tuple[str, int | None, str, str]]:
-    """Return all findings but warnings about single answers, which these tiny records all deserve."""
+    """Return all findings but warnings about single answers, which these tiny records all cause."""
     return [
         (f.file, f.line, f.code, f.severity)
         for f in checked.findings.kept

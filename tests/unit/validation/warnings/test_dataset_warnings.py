@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lambdas.validation.findings.codes import CODES
 from lambdas.validation.findings.findings import Finding
 from lambdas.validation.formats.conversation import Conversation, Turn
-from lambdas.validation.formats.fields import field_of
+from lambdas.validation.formats.fields import content_of, field_of
 from lambdas.validation.warnings.dataset_warnings import (
     Sketch,
     dataset_warnings,
@@ -56,12 +56,15 @@ def found(findings: Sequence[Finding], code: str) -> list[tuple[str, int | None]
 
 def codes(*texts: str) -> list[tuple[str, str]]:
     turns = tuple(Turn("user" if at % 2 == 0 else "assistant", t) for at, t in enumerate(texts))
-    return [(each.field, each.code) for each in record_warnings(Conversation(None, turns))]
+    return [
+        (each.field, each.code) for each in record_warnings(Conversation(None, turns), content_of)
+    ]
 
 
 def test_a_secret_is_named_with_its_field_and_hidden() -> None:
     key = "AKIA" + "Q3EGR7ZLTN5WXB2P"
-    problems = list(record_warnings(conversation(f"My key is {key}.", "Thank you.", f"Use {key}")))
+    said = conversation(f"My key is {key}.", "Thank you.", f"Use {key}")
+    problems = list(record_warnings(said, content_of))
     assert [(each.field, each.code) for each in problems] == [
         ("system", "secret"),
         ("messages[0].content", "secret"),
@@ -242,7 +245,7 @@ def test_no_records_have_no_warnings() -> None:
 @given(st.lists(st.tuples(st.text(max_size=80), st.text(max_size=80)), max_size=25))
 def test_any_records_can_be_compared(pairs: list[tuple[str, str]]) -> None:
     for pair in pairs:
-        list(record_warnings(conversation(*pair)))
+        list(record_warnings(conversation(*pair), content_of))
     for each in warned(pairs, pairs[:3], pairs[3:6]):
         each.message.encode()
 
