@@ -23,7 +23,8 @@ from types import ModuleType
 from typing import Literal, NamedTuple
 from unittest import mock
 
-from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, Model
+from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
+from lambdas.domain.models.model import Model
 from lambdas.validation import CODES
 from tests.unit.validation.corpus.corpus import LLAMA, NOVA, Case
 from tests.unit.validation.corpus.corpus_all import CASES

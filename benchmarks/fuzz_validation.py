@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
-from lambdas.domain.models.catalogue import Limits, Model
+from lambdas.domain.models.model import Limits, Model
 from lambdas.validation import MAX_LINE_BYTES
 from tests.unit.validation.corpus.agreement import Cuts, disagreement
 from tests.unit.validation.corpus.corpus import ONE_OF_EACH, Kind, good_lines

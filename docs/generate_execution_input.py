@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lambdas.domain.models.catalogue import MODELS, Model
+from lambdas.domain.models.catalogue import MODELS
+from lambdas.domain.models.model import Model
 from lambdas.domain.run.execution_input import allowed_values, json_schema
 
 _DOCS = Path(__file__).parent

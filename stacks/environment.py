@@ -15,7 +15,8 @@ from pydantic_core import ErrorDetails
 
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.errors import InputInvalid
-from lambdas.domain.models.catalogue import JUDGES, find_judge, find_model, nearest
+from lambdas.domain.models.catalogue import JUDGES
+from lambdas.domain.models.lookup import find_judge, find_model, nearest
 from lambdas.domain.run.execution_input import ExecutionDefaults
 
 FOLDER = Path(__file__).parent.parent / "environments"

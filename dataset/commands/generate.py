@@ -44,7 +44,8 @@ from lambdas.domain.errors import (
     Throttled,
     TuningError,
 )
-from lambdas.domain.models.catalogue import JUDGES, MODELS, find_judge
+from lambdas.domain.models.catalogue import JUDGES, MODELS
+from lambdas.domain.models.lookup import find_judge
 
 DEFAULT_WRITER = "nova-pro"
 DEFAULT_MAX_TOKENS_TOTAL = 500_000

@@ -44,7 +44,9 @@ from dataset.sources.raw import READERS, SourceInvalid
 from dataset.sources.split import DEFAULT, shares_of, split
 from exit_codes import ExitCode
 from lambdas.domain.errors import InputInvalid
-from lambdas.domain.models.catalogue import MODELS, Model, find_model
+from lambdas.domain.models.catalogue import MODELS
+from lambdas.domain.models.lookup import find_model
+from lambdas.domain.models.model import Model
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
 from lambdas.validation import (
     MAX_LINE_BYTES,

@@ -38,7 +38,9 @@ from lambdas.domain.data_review.results import (
 from lambdas.domain.data_review.review import Rates, Task, affordable_records, most_input_tokens
 from lambdas.domain.data_review.sampling import task_of
 from lambdas.domain.errors import InputInvalid
-from lambdas.domain.models.catalogue import JUDGES, MODELS, Judge, Model, find_judge, find_model
+from lambdas.domain.models.catalogue import JUDGES, MODELS
+from lambdas.domain.models.lookup import find_judge, find_model
+from lambdas.domain.models.model import Judge, Model
 from lambdas.domain.run.contracts import ReviewRow
 from lambdas.runtime.reviewing import review_record
 

@@ -30,7 +30,7 @@ from dataset.commands.file_progress import file_progress
 from dataset.commands.report_text import quantity, report_text, verdict_text
 from exit_codes import ExitCode
 from lambdas.domain.errors import InputInvalid
-from lambdas.domain.models.catalogue import find_model
+from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
 from lambdas.domain.run.execution_input import ExecutionInput, resolve
 from lambdas.validation import FileSource, Options, ValidationReport, check

@@ -29,7 +29,8 @@ from lambdas.aws.clients import client
 from lambdas.aws.comprehend import Comprehend
 from lambdas.aws.token_counts import count_tokens
 from lambdas.domain.errors import InputInvalid
-from lambdas.domain.models.catalogue import MODELS, find_model, unknown
+from lambdas.domain.models.catalogue import MODELS
+from lambdas.domain.models.lookup import find_model, unknown
 from lambdas.validation import WARNINGS, DatasetSource, FileSource, Options, ValidationReport
 from lambdas.validation.formats.fields import FILE_KINDS
 from lambdas.validation.optional_checks import OptionalChecks, check_with_services

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dataset.sources.conversations import Entry, refuse
-from lambdas.domain.models.catalogue import Model
+from lambdas.domain.models.model import Model
 from lambdas.validation import Conversation, Turn
 from lambdas.validation.formats.conversation import make_conversation
 

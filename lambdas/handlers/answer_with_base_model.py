@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lambdas.domain.models.catalogue import find_model
+from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import Answers, AnswerWithBaseModelRequest
 from lambdas.runtime.answering import answer_questions
 from lambdas.runtime.step import step

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from lambdas.aws.throughputs import Throughputs
 from lambdas.domain.hosting.throughput import ProvisionedThroughput, hosting_of, release_by
-from lambdas.domain.models.catalogue import find_model
+from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import BuyThroughputRequest, Hosting
 from lambdas.domain.run.tags import tags_of
 from lambdas.runtime.step import step

@@ -5,7 +5,8 @@ from __future__ import annotations
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.foundation_models import get_foundation_model
 from lambdas.aws.quotas import bedrock_quota
-from lambdas.domain.models.catalogue import MODELS, Model
+from lambdas.domain.models.catalogue import MODELS
+from lambdas.domain.models.model import Model
 from lambdas.domain.run import preflight
 from lambdas.domain.run.contracts import CheckPreflightRequest, Run
 from lambdas.domain.run.execution_input import ExecutionDefaults, resolve

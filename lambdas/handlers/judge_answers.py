@@ -14,7 +14,7 @@ from lambdas.domain.errors import (
 )
 from lambdas.domain.evaluation import judge
 from lambdas.domain.evaluation.answers import Record, failure_summary, too_many
-from lambdas.domain.models.catalogue import find_judge
+from lambdas.domain.models.lookup import find_judge
 from lambdas.domain.run.contracts import JudgeAnswersRequest, Judgements, Run
 from lambdas.runtime.answering import earlier_records
 from lambdas.runtime.step import step

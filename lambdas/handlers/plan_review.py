@@ -9,7 +9,7 @@ from lambdas.aws.artefacts import Artefacts
 from lambdas.domain.data_review.review import Rates
 from lambdas.domain.data_review.sampling import MAX_RECORD_BYTES, choose, step_through
 from lambdas.domain.errors import CostCeilingExceeded
-from lambdas.domain.models.catalogue import find_model
+from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import PlanReviewRequest, ReviewPlan
 from lambdas.runtime.pricing import price_book
 from lambdas.runtime.step import step

@@ -10,7 +10,8 @@ from lambdas.aws.converse import Runtime, in_parallel
 from lambdas.domain.data_review.results import begun, cut, first_row
 from lambdas.domain.data_review.review import Task
 from lambdas.domain.data_review.sampling import task_of
-from lambdas.domain.models.catalogue import Model, find_judge, find_model
+from lambdas.domain.models.lookup import find_judge, find_model
+from lambdas.domain.models.model import Model
 from lambdas.domain.run.contracts import (
     ReviewedRecords,
     ReviewRecordsRequest,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from lambdas.aws.customization_jobs import CustomizationJobs
-from lambdas.domain.models.catalogue import find_model
+from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import StateRequest, Training
 from lambdas.domain.training.jobs import Job, just_started, training_of
 from lambdas.runtime.step import setting, step

@@ -11,7 +11,7 @@ from lambdas.aws.clients import client
 from lambdas.aws.comprehend import Comprehend
 from lambdas.aws.token_counts import count_tokens
 from lambdas.domain.errors import DatasetInvalid
-from lambdas.domain.models.catalogue import find_model
+from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import Dataset, Run, StateRequest
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
 from lambdas.runtime.step import logger, step

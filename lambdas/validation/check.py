@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from lambdas.domain.models.catalogue import Model
+from lambdas.domain.models.model import Model
 from lambdas.validation.findings.findings import Findings
 from lambdas.validation.findings.report import FileSummary, ValidationReport
 from lambdas.validation.formats.fields import FileKind

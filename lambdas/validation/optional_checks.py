@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from lambdas.domain.models.catalogue import Model
+from lambdas.domain.models.model import Model
 from lambdas.validation.check import Options, ReadProgress, check
 from lambdas.validation.findings.report import ValidationReport
 from lambdas.validation.formats.conversation import Conversation, Turn

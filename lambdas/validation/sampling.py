@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
-from lambdas.domain.models.catalogue import Model
+from lambdas.domain.models.model import Model
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.fields import FileKind
 from lambdas.validation.formats.records import read_conversation, read_example

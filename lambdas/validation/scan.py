@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NamedTuple
 
-from lambdas.domain.models.catalogue import Model
+from lambdas.domain.models.model import Model
 from lambdas.validation.formats.conversation import Conversation, EvaluationExample
 from lambdas.validation.formats.fast_path import Shape, is_clean_of, no_shape, shape_of
 from lambdas.validation.formats.fields import FileKind, field_of

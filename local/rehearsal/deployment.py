@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 
 from dataset.commands.prepare import prepare
-from lambdas.domain.models.catalogue import find_model
+from lambdas.domain.models.lookup import find_model
 from operate.deployed import Deployed, find_deployed
 
 ROOT = Path(__file__).parents[2]

@@ -24,7 +24,7 @@ from dataset.commands.prepare import prepare
 from dataset.sources.raw import SourceInvalid
 from exit_codes import ExitCode
 from lambdas.domain.errors import InputInvalid
-from lambdas.domain.models.catalogue import find_model
+from lambdas.domain.models.lookup import find_model
 from local.bedrock import Scenario
 from local.rehearsal.deployment import ROOT, DeploymentFailed, bootstrap, deploy, upload
 from local.rehearsal.progress import ExecutionProgress

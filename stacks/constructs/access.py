@@ -9,7 +9,8 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
-from lambdas.domain.models.catalogue import JUDGES, MODELS, Inference, Model
+from lambdas.domain.models.catalogue import JUDGES, MODELS
+from lambdas.domain.models.model import Inference, Model
 from stacks.names import ENVIRONMENT_TAG, Names
 
 
@@ -82,7 +83,7 @@ class Access:
             arn
             for model in self._models_here()
             for arn in (
-                model.customization_model_arn(partition="aws", region=self.region),
+                model.customization_model_arn(region=self.region),
                 self._foundation_model(model.base_inference.foundation_model_id),
             )
         ]
@@ -139,16 +140,12 @@ class Access:
         ]
 
     def _foundation_models(self, models: list[Inference]) -> list[str]:
-        arns = (
-            arn
-            for each in models
-            for arn in each.foundation_model_arns(partition="aws", region=self.region)
-        )
+        arns = (arn for each in models for arn in each.foundation_model_arns(region=self.region))
         return [*dict.fromkeys(arns)]
 
     def _invoke_profile(self, profile: Inference) -> list[iam.PolicyStatement]:
         # Through a profile a call may run in any of its regions, but only through the profile.
-        arn = profile.profile_arn(partition="aws", region=self.region, account=self.account)
+        arn = profile.profile_arn(region=self.region, account=self.account)
         through = {"StringEquals": {"bedrock:InferenceProfileArn": arn}}
         return [
             allow(["bedrock:InvokeModel"], [str(arn)]),

@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lambdas.domain.errors import DecisionRefused, InputInvalid
-from lambdas.domain.models.catalogue import nearest
+from lambdas.domain.models.lookup import nearest
 from lambdas.domain.run.contracts import Approval, Contract, Run
 from lambdas.domain.run.execution_input import explain
 from lambdas.domain.run.rehearsal import is_rehearsal

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from lambdas.domain.errors import InputInvalid, PriceMissing
-from lambdas.domain.models.catalogue import JUDGES, MODELS, unknown
+from lambdas.domain.models.catalogue import JUDGES, MODELS
+from lambdas.domain.models.lookup import unknown
 
 PriceField = Literal[
     "training_usd_per_1k_tokens",

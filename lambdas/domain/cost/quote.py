@@ -15,7 +15,7 @@ from lambdas.domain.data_review.sampling import quoted_usd, step_through
 from lambdas.domain.errors import CostCeilingExceeded
 from lambdas.domain.evaluation.judge import ATTEMPTS, MAX_TOKENS, SYSTEM_PROMPT
 from lambdas.domain.hosting.throughput import EXPECTED_PROVISIONING_MINUTES, RELEASE_MARGIN_MINUTES
-from lambdas.domain.models.catalogue import find_model
+from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import Contract, Dataset, Run
 
 # Answers and judgements of today's models take seconds, and are asked for several at once.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lambdas.domain.data_review.review import Rates, Task, most_input_tokens
-from lambdas.domain.models.catalogue import Model
+from lambdas.domain.models.model import Model
 from lambdas.validation.formats.records import read_conversation
 from lambdas.validation.jsonl.problems import Problems
 

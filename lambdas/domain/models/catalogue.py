@@ -1,165 +1,31 @@
 """The models that can be tuned and the models that judge, as data with sources and dates.
 
-Nothing else in the project names a model. Figures are those of AWS's documentation on the date
-beside their source; availability is never read from here but asked of Bedrock at run time.
+No other module names a model. Figures are those of AWS's documentation on the date beside their
+source; availability is asked of Bedrock at run time, never read from here.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from types import MappingProxyType
-from typing import Literal
 
-from lambdas.domain.errors import InputInvalid
-
-RecordFormat = Literal["claude-messages", "converse", "prompt-completion"]
-Serving = Literal["provisioned-throughput", "on-demand-deployment"]
+from lambdas.domain.models.model import (
+    Inference,
+    Judge,
+    Lifecycle,
+    Limits,
+    Model,
+    Range,
+    RecordFormat,
+    Reserved,
+    Source,
+)
 
 _USER_GUIDE = "https://docs.aws.amazon.com/bedrock/latest/userguide"
 _READ_ON = date(2026, 11, 23)
 _US_PROFILE_REGIONS = ("us-east-1", "us-east-2", "us-west-2")
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where figures come from, and the day they were read there."""
-
-    url: str
-    read_on: date
-    says: str
-
-
-@dataclass(frozen=True)
-class Range:
-    """What a hyperparameter may be; bounds are inclusive."""
-
-    default: float
-    minimum: float
-    maximum: float
-    integer: bool
-
-    def __str__(self) -> str:
-        kind = "a whole number" if self.integer else "a number"
-        return f"{kind} from {self.minimum:g} to {self.maximum:g}"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The service's limits on a dataset; None where AWS documents no figure."""
-
-    min_training_records: int
-    max_training_records: int
-    max_validation_records: int | None
-    max_total_records: int | None
-    max_tokens_per_record: int
-    max_training_bytes: int | None
-    max_validation_bytes: int | None
-    min_total_records: int | None = None  # of training and validation together
-
-
-@dataclass(frozen=True)
-class Reserved:
-    """Words that the model's own prompt format uses, and which speakers must not use them."""
-
-    words: tuple[str, ...]
-    roles: tuple[Literal["system", "user", "assistant"], ...]
-    documented: bool = True  # False: only AWS's published validator refuses them
-
-
-@dataclass(frozen=True)
-class Lifecycle:
-    """Published dates; None while AWS has announced none."""
-
-    legacy: date | None
-    end_of_life: date | None
-
-
-@dataclass(frozen=True)
-class Inference:
-    """How a foundation model is asked: by its own id, or through an inference profile."""
-
-    model_id: str  # what Converse takes
-    foundation_model_id: str
-    regions: tuple[str, ...] = ()  # where a profile may send the request; empty: no profile
-
-    @property
-    def is_profile(self) -> bool:
-        return bool(self.regions)
-
-    def available_in(self, region: str) -> bool:
-        """Say whether a call from `region` is possible as far as the catalogue knows."""
-        return not self.is_profile or region in self.regions
-
-    def profile_arn(self, *, partition: str, region: str, account: str) -> str | None:
-        if not self.is_profile:
-            return None
-        return f"arn:{partition}:bedrock:{region}:{account}:inference-profile/{self.model_id}"
-
-    def foundation_model_arns(self, *, partition: str, region: str) -> tuple[str, ...]:
-        """Return what a caller in `region` must be allowed to invoke, in every destination."""
-        return tuple(
-            f"arn:{partition}:bedrock:{each}::foundation-model/{self.foundation_model_id}"
-            for each in self.regions or (region,)
-        )
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model that can be fine-tuned."""
-
-    key: str
-    name: str
-    provider: str
-    customization_model_id: str  # with its context suffix: jobs and throughput only
-    base_inference: Inference
-    record_format: RecordFormat
-    customization_regions: tuple[str, ...]
-    lifecycle: Lifecycle
-    hyperparameters: Mapping[str, Range]
-    limits: Limits
-    reserved: tuple[Reserved, ...]
-    served_by: tuple[Serving, ...]  # what Bedrock offers its custom models; runs buy throughput
-    sources: tuple[Source, ...]
-    invoke_with: Literal["converse"] = "converse"
-
-    @property
-    def has_throughput(self) -> bool:
-        """Whether provisioned throughput is sold for its custom models."""
-        return "provisioned-throughput" in self.served_by
-
-    @property
-    def base_inference_model_id(self) -> str:
-        return self.base_inference.model_id
-
-    def customization_model_arn(self, *, partition: str, region: str) -> str:
-        """Return the ARN that CreateModelCustomizationJob and GetFoundationModel act on."""
-        return f"arn:{partition}:bedrock:{region}::foundation-model/{self.customization_model_id}"
-
-
-@dataclass(frozen=True)
-class Judge:
-    """A model that scores answers."""
-
-    key: str
-    name: str
-    provider: str
-    inference: Inference
-    sources: tuple[Source, ...]
-
-    @property
-    def inference_profile(self) -> str:
-        return self.inference.model_id
-
-    @property
-    def foundation_model_id(self) -> str:
-        return self.inference.foundation_model_id
-
-    @property
-    def regions(self) -> tuple[str, ...]:
-        return self.inference.regions
 
 
 def _source(page: str, says: str) -> Source:
@@ -212,6 +78,32 @@ CLAUDE_3_HAIKU = Model(
 _NOVA_WORDS = ("User:", "Bot:", "Assistant:", "System:", "<image>", "<video>", "[EOS]")
 
 
+_NOVA_HYPERPARAMETERS = MappingProxyType(
+    {
+        "epochCount": Range(2, 1, 5, integer=True),
+        "learningRate": Range(1e-5, 1e-6, 1e-4, integer=False),
+        "learningRateWarmupSteps": Range(10, 0, 100, integer=True),
+    }
+)
+_NOVA_LIMITS = Limits(
+    min_training_records=8,
+    max_training_records=20_000,
+    max_validation_records=None,
+    max_total_records=None,
+    max_tokens_per_record=32_000,
+    max_training_bytes=None,
+    max_validation_bytes=None,
+)
+_NOVA_RESERVED = (
+    Reserved(_NOVA_WORDS, ("system", "user")),
+    Reserved(
+        (*_NOVA_WORDS, "USER:", "BOT:", "ASSISTANT:", "SYSTEM:", "Thought:"),
+        ("system", "user", "assistant"),
+        documented=False,
+    ),
+)
+
+
 def _nova(key: str, name: str, model_id: str, context: str, *sources: Source) -> Model:
     return Model(
         key=key,
@@ -222,30 +114,9 @@ def _nova(key: str, name: str, model_id: str, context: str, *sources: Source) ->
         record_format="converse",
         customization_regions=("us-east-1",),
         lifecycle=Lifecycle(legacy=None, end_of_life=None),
-        hyperparameters=MappingProxyType(
-            {
-                "epochCount": Range(2, 1, 5, integer=True),
-                "learningRate": Range(1e-5, 1e-6, 1e-4, integer=False),
-                "learningRateWarmupSteps": Range(10, 0, 100, integer=True),
-            }
-        ),
-        limits=Limits(
-            min_training_records=8,
-            max_training_records=20_000,
-            max_validation_records=None,
-            max_total_records=None,
-            max_tokens_per_record=32_000,
-            max_training_bytes=None,
-            max_validation_bytes=None,
-        ),
-        reserved=(
-            Reserved(_NOVA_WORDS, ("system", "user")),
-            Reserved(
-                (*_NOVA_WORDS, "USER:", "BOT:", "ASSISTANT:", "SYSTEM:", "Thought:"),
-                ("system", "user", "assistant"),
-                documented=False,
-            ),
-        ),
+        hyperparameters=_NOVA_HYPERPARAMETERS,
+        limits=_NOVA_LIMITS,
+        reserved=_NOVA_RESERVED,
         served_by=("provisioned-throughput", "on-demand-deployment"),
         sources=(
             _source("custom-model-fine-tuning.html", "identifier, region"),
@@ -281,6 +152,25 @@ NOVA_2_LITE = _nova(
 )
 
 
+_LLAMA_HYPERPARAMETERS = MappingProxyType(
+    {
+        "epochCount": Range(5, 1, 10, integer=True),
+        "batchSize": Range(1, 1, 1, integer=True),
+        "learningRate": Range(1e-4, 5e-6, 0.1, integer=False),
+    }
+)
+_LLAMA_LIMITS = Limits(
+    min_training_records=1,
+    max_training_records=10_000,
+    max_validation_records=None,
+    max_total_records=10_000,
+    max_tokens_per_record=16_000,
+    max_training_bytes=None,
+    max_validation_bytes=None,
+    min_total_records=100,
+)
+
+
 def _llama(
     key: str, name: str, inference: Inference, record_format: RecordFormat, *sources: Source
 ) -> Model:
@@ -293,23 +183,8 @@ def _llama(
         record_format=record_format,
         customization_regions=("us-west-2",),
         lifecycle=Lifecycle(legacy=None, end_of_life=None),
-        hyperparameters=MappingProxyType(
-            {
-                "epochCount": Range(5, 1, 10, integer=True),
-                "batchSize": Range(1, 1, 1, integer=True),
-                "learningRate": Range(1e-4, 5e-6, 0.1, integer=False),
-            }
-        ),
-        limits=Limits(
-            min_training_records=1,
-            max_training_records=10_000,
-            max_validation_records=None,
-            max_total_records=10_000,
-            max_tokens_per_record=16_000,
-            max_training_bytes=None,
-            max_validation_bytes=None,
-            min_total_records=100,
-        ),
+        hyperparameters=_LLAMA_HYPERPARAMETERS,
+        limits=_LLAMA_LIMITS,
         reserved=(),
         served_by=("provisioned-throughput",),
         sources=(
@@ -398,34 +273,3 @@ JUDGES: Mapping[str, Judge] = MappingProxyType(
         )
     }
 )
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that `name` most likely stands for, or None."""
-    by_lower = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
-    return by_lower[close[0]] if close else None
-
-
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """Say that `name` is no known `what`, with the nearest name and all known ones."""
-    names = sorted(known)
-    guess = nearest(name, names)
-    hint = f" Did you mean {guess!r}?" if guess else ""
-    return f"{name!r} is no known {what}.{hint} Known: {', '.join(names)}."
-
-
-def find_model(key: str) -> Model:
-    """Return the catalogue's model, or raise InputInvalid with the nearest name."""
-    try:
-        return MODELS[key]
-    except KeyError:
-        raise InputInvalid(unknown("model", key, MODELS)) from None
-
-
-def find_judge(key: str) -> Judge:
-    """Return the catalogue's judge, or raise InputInvalid with the nearest name."""
-    try:
-        return JUDGES[key]
-    except KeyError:
-        raise InputInvalid(unknown("judge", key, JUDGES)) from None

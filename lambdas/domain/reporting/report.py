@@ -17,7 +17,7 @@ from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.data_review.review import CRITERIA
 from lambdas.domain.evaluation.answers import Record
 from lambdas.domain.evaluation.verdict import SIGNIFICANT_P
-from lambdas.domain.models.catalogue import find_judge, find_model
+from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.run.contracts import Answers, Judgements, WriteReportRequest
 from lambdas.domain.run.rehearsal import is_rehearsal
 

@@ -24,15 +24,9 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from lambdas.domain.errors import InputInvalid
-from lambdas.domain.models.catalogue import (
-    JUDGES,
-    MODELS,
-    Model,
-    Range,
-    find_model,
-    nearest,
-    unknown,
-)
+from lambdas.domain.models.catalogue import JUDGES, MODELS
+from lambdas.domain.models.lookup import find_model, nearest, unknown
+from lambdas.domain.models.model import Model, Range
 
 COMMENT = "Comment"
 _SHOWN_CHARACTERS = 80
@@ -389,7 +383,7 @@ def _unknown_field(field: str, known: Iterable[str]) -> str:
     names = list(known)
     guess = nearest(field, names)
     hint = f"did you mean {guess!r}? " if guess else ""
-    return f"{field} is no known field: {hint}Known fields: {', '.join(names)}"
+    return f"{field} is not a known field: {hint}Known fields: {', '.join(names)}"
 
 
 def _shown(value: object) -> str:

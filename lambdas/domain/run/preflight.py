@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lambdas.domain.errors import PreflightFailed
-from lambdas.domain.models.catalogue import MODELS, Judge, Model, find_judge, find_model
+from lambdas.domain.models.catalogue import MODELS
+from lambdas.domain.models.lookup import find_judge, find_model
+from lambdas.domain.models.model import Judge, Model
 from lambdas.domain.run.contracts import CheckPreflightRequest, Run
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
 from lambdas.domain.run.execution_input import ExecutionDefaults, ExecutionInput

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lambdas.domain.models.catalogue import Model
+from lambdas.domain.models.model import Model
 from lambdas.validation.findings.findings import Finding, Findings
 from lambdas.validation.jsonl.problems import KEPT_PER_CODE
 

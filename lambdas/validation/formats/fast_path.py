@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lambdas.domain.models.catalogue import Model, RecordFormat
+from lambdas.domain.models.model import Model, RecordFormat
 from lambdas.validation.formats.conversation import MIN_MESSAGES, PAIR_KEYS, ROLES, SCHEMA_VERSION
 from lambdas.validation.formats.reserved import NO_WORDS, searches
 from lambdas.validation.formats.visible import is_visible

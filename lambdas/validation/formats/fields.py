@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, get_args
 
-from lambdas.domain.models.catalogue import RecordFormat
+from lambdas.domain.models.model import RecordFormat
 from lambdas.validation.formats.conversation import PAIR_KEYS
 
 FileKind = Literal["training", "validation", "evaluation"]

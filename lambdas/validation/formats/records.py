@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lambdas.domain.models.catalogue import Model, RecordFormat, Reserved, nearest
+from lambdas.domain.models.lookup import nearest
+from lambdas.domain.models.model import Model, RecordFormat, Reserved
 from lambdas.validation.formats.conversation import (
     MIN_MESSAGES,
     PAIR_KEYS,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from lambdas.domain.models.catalogue import Reserved
+from lambdas.domain.models.model import Reserved
 
 
 class Search(NamedTuple):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from lambdas.domain.models.catalogue import Model
+from lambdas.domain.models.model import Model
 
 Family = Literal["claude", "llama", "nova"]
 

@@ -9,7 +9,8 @@ import pytest
 
 from lambdas.aws.comprehend import Comprehend
 from lambdas.domain.errors import AccessDenied, RequestRefused
-from lambdas.domain.models.catalogue import Model, find_model
+from lambdas.domain.models.lookup import find_model
+from lambdas.domain.models.model import Model
 from lambdas.validation import BytesSource, DatasetSource, Options, ValidationReport
 from lambdas.validation.formats.conversation import Conversation, make_record
 from lambdas.validation.formats.fields import FileKind

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, NOVA_MICRO, Limits, Model
+from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, NOVA_MICRO
+from lambdas.domain.models.model import Limits, Model
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
 from lambdas.validation import (
     KEPT_PER_CODE,

@@ -14,7 +14,7 @@ from rich.console import Console
 from dataset.__main__ import main
 from dataset.commands import review as command
 from lambdas.domain.data_review.review import CRITERIA, Rates, most_input_tokens
-from lambdas.domain.models.catalogue import find_model
+from lambdas.domain.models.lookup import find_model
 from lambdas.validation import make_record
 from tests.fakes.bedrock import FakeRuntime, question_in, used_tool
 from tests.fakes.offline_bedrock import Account

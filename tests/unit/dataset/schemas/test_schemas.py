@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from dataset.schemas.formats import MOST_ORDERED_MESSAGES, STRUCTURAL, documents, schemas
-from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, Model
+from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
+from lambdas.domain.models.model import Model
 from lambdas.validation import CODES, BytesSource, Options, check, make_record
 from tests.repository import ROOT
 from tests.unit.validation.corpus.corpus import ONE_OF_EACH, Case, Kind

@@ -11,7 +11,8 @@ import pytest
 
 from lambdas.domain.cost.price_book import FIELDS, Confidence, PriceBook
 from lambdas.domain.errors import InputInvalid, PriceMissing
-from lambdas.domain.models.catalogue import JUDGES, MODELS, Model
+from lambdas.domain.models.catalogue import JUDGES, MODELS
+from lambdas.domain.models.model import Model
 from stacks.environment import known_environments, load
 
 BOOK = PriceBook.load()

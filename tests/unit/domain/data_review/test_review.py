@@ -21,7 +21,7 @@ from lambdas.domain.errors import (
     ReviewFailed,
 )
 from lambdas.domain.evaluation.judge import OutOfSchema
-from lambdas.domain.models.catalogue import find_model
+from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import ReviewRow
 from lambdas.handlers import plan_review, review_records, summarise_review
 from lambdas.validation import Conversation, Turn, make_record

@@ -5,14 +5,9 @@ import re
 import pytest
 
 from lambdas.domain.errors import InputInvalid
-from lambdas.domain.models.catalogue import (
-    JUDGES,
-    MODELS,
-    Model,
-    find_judge,
-    find_model,
-    nearest,
-)
+from lambdas.domain.models.catalogue import JUDGES, MODELS
+from lambdas.domain.models.lookup import find_judge, find_model, nearest
+from lambdas.domain.models.model import Model
 
 # Of each: region, record format, epochs, whether throughput is sold for its custom models.
 HAIKU = ("us-west-2", "claude-messages", "1 to 10", True)
@@ -80,10 +75,10 @@ def test_haiku_is_the_reports_model() -> None:
 
 def test_a_profile_needs_the_model_in_every_destination() -> None:
     inference = find_model("nova-micro").base_inference
-    assert inference.profile_arn(partition="aws", region="us-east-1", account="1") == (
+    assert inference.profile_arn(region="us-east-1", account="1") == (
         "arn:aws:bedrock:us-east-1:1:inference-profile/us.amazon.nova-micro-v1:0"
     )
-    assert inference.foundation_model_arns(partition="aws", region="us-east-1") == tuple(
+    assert inference.foundation_model_arns(region="us-east-1") == tuple(
         f"arn:aws:bedrock:{region}::foundation-model/amazon.nova-micro-v1:0"
         for region in ("us-east-1", "us-east-2", "us-west-2")
     )
@@ -92,11 +87,11 @@ def test_a_profile_needs_the_model_in_every_destination() -> None:
 def test_a_plain_model_needs_itself_in_its_region() -> None:
     haiku = find_model("claude-3-haiku")
     inference = haiku.base_inference
-    assert inference.profile_arn(partition="aws", region="us-west-2", account="1") is None
-    assert inference.foundation_model_arns(partition="aws", region="us-west-2") == (
+    assert inference.profile_arn(region="us-west-2", account="1") is None
+    assert inference.foundation_model_arns(region="us-west-2") == (
         "arn:aws:bedrock:us-west-2::foundation-model/anthropic.claude-3-haiku-20240307-v1:0",
     )
-    assert haiku.customization_model_arn(partition="aws", region="us-west-2").endswith(":200k")
+    assert haiku.customization_model_arn(region="us-west-2").endswith(":200k")
 
 
 def test_judges_are_profiles_with_their_regions() -> None:

@@ -62,7 +62,7 @@ GOOD: list[dict[str, Any]] = [
 ]
 
 BAD: list[tuple[dict[str, Any], str]] = [
-    ({"hold_minuts": 3}, "hold_minuts is no known field: did you mean 'hold_minutes'"),
+    ({"hold_minuts": 3}, "hold_minuts is not a known field: did you mean 'hold_minutes'"),
     ({"zzz": 3}, "Known fields: dataset, model"),
     ({"model": "haiku"}, "Did you mean 'claude-3-haiku'"),
     ({"model": 3}, "model is 3: give one of claude-3-haiku, llama-3-1-70b"),
@@ -108,14 +108,14 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"model": "claude-3-haiku", "hyperparameters": {"epochCount": True}}, "epochCount is true"),
     (
         {"model": "nova-micro", "hyperparameters": {"batchSize": 8}},
-        "'batchSize' is no known hyperparameter of Amazon Nova Micro",
+        "'batchSize' is not a known hyperparameter of Amazon Nova Micro",
     ),
     (
         {"model": "nova-micro", "hyperparameters": {"epochCount": 6}},
         "a whole number from 1 to 5",
     ),
-    ({"models_past_end": ["claude-3-haiku"]}, "models_past_end is no known field"),
-    ({"comment": "lower case"}, "comment is no known field: did you mean 'Comment'"),
+    ({"models_past_end": ["claude-3-haiku"]}, "models_past_end is not a known field"),
+    ({"comment": "lower case"}, "comment is not a known field: did you mean 'Comment'"),
 ]
 
 
@@ -233,7 +233,7 @@ def test_defaults_must_be_complete_and_known() -> None:
     del table["dataset"]
     with pytest.raises(InputInvalid, match="dataset is missing"):
         ExecutionDefaults.parse(table)
-    with pytest.raises(InputInvalid, match="models_past_end: 'haiku' is no known model"):
+    with pytest.raises(InputInvalid, match="models_past_end: 'haiku' is not a known model"):
         ExecutionDefaults.parse(DEFAULTS.model_dump() | {"models_past_end": ["haiku"]})
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 
-from lambdas.domain.models.catalogue import Model
+from lambdas.domain.models.model import Model
 from lambdas.validation import (
     KEPT_PER_CODE,
     MAX_LINE_BYTES,

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal, NamedTuple
 
-from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, MODELS, Model, RecordFormat
+from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, MODELS
+from lambdas.domain.models.model import Model, RecordFormat
 from lambdas.validation import make_record
 
 Kind = Literal["training", "validation", "evaluation"]

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from lambdas.domain.models.catalogue import Model
+from lambdas.domain.models.model import Model
 from lambdas.validation.formats.pairs import pair_keys
 from lambdas.validation.jsonl.display import quoted_key
 from lambdas.validation.jsonl.lines import MAX_DEPTH, MAX_LINE_BYTES

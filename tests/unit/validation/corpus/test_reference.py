@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.fuzz_validation import Maker, fuzz
-from lambdas.domain.models.catalogue import MODELS, Model
+from lambdas.domain.models.catalogue import MODELS
+from lambdas.domain.models.model import Model
 from lambdas.validation import CODES, BytesSource, Options, check
 from tests.unit.validation.corpus.agreement import Cuts, cut, disagreement
 from tests.unit.validation.corpus.corpus import ONE_OF_EACH, Case, Expected

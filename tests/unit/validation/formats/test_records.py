@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, MODELS, NOVA_MICRO, Model
+from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, MODELS, NOVA_MICRO
+from lambdas.domain.models.model import Model
 from lambdas.validation.formats.conversation import EvaluationExample, Turn, make_record
 from lambdas.validation.formats.pairs import PairInvalid, read_pair
 from lambdas.validation.formats.records import read_conversation, read_example
