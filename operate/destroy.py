@@ -15,8 +15,10 @@ import boto3
 
 from exit_codes import ExitCode
 from lambdas.aws.inventory import Inventory
+from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.price_book import PriceBook
-from lambdas.domain.housekeeping.tagged_resources import Owned, Tariff, bills
+from lambdas.domain.housekeeping.running_costs import bills, usd_per_hour, usd_per_month
+from lambdas.domain.housekeeping.tagged_resources import TaggedResource
 from operate.deployed import Deployed, find_deployed
 from stacks.environment import load
 
@@ -53,16 +55,16 @@ def obstacles(deployed: Deployed) -> Iterator[str]:
         )["executions"]
         yield from (f"execution {execution['name']} is running" for execution in running)
     bedrock: Any = boto3.client("bedrock", region_name=deployed.region)
-    tariff = Tariff(PriceBook.load(load(deployed.name).prices), deployed.region)
-    for owned in Inventory(deployed.name, bedrock).everything():
-        if bills(owned) and not owned.kept:
-            yield f"{owned.kind} {owned.name} is still billed: {_cost(owned, tariff)}"
+    prices = Calculator(PriceBook.load(load(deployed.name).prices), deployed.region)
+    for resource in Inventory(deployed.name, bedrock).everything():
+        if bills(resource) and not resource.kept:
+            yield f"{resource.kind} {resource.name} is still billed: {_cost(resource, prices)}"
 
 
-def _cost(owned: Owned, tariff: Tariff) -> str:
-    if owned.kind == "job":
+def _cost(resource: TaggedResource, prices: Calculator) -> str:
+    if resource.kind == "job":
         return "it is training"
-    hourly, monthly = tariff.usd_per_hour(owned), tariff.usd_per_month(owned)
+    hourly, monthly = usd_per_hour(resource, prices), usd_per_month(resource, prices)
     if hourly:
         return f"${hourly:,.2f} an hour"
     return "at no known price" if monthly is None else f"${monthly:,.2f} a month"

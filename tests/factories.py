@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from lambdas.domain.cost.calculator import Calculator
+from lambdas.domain.cost.estimate import make_quote
 from lambdas.domain.cost.price_book import PriceBook
-from lambdas.domain.cost.quote import Quote, make_quote
+from lambdas.domain.cost.quote import Quote
 from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.run.contracts import (
     Answers,
@@ -141,7 +143,9 @@ def answers(side: str, **changes: object) -> Answers:
 
 def quote(**changes: object) -> Quote:
     """Return the quote of the made-up run, at prices that include a training of Claude 3 Haiku."""
-    return make_quote(run(**changes), dataset(), PriceBook.load(PRICES))
+    changed = run(**changes)
+    calculator = Calculator(PriceBook.load(PRICES), changed.region)
+    return make_quote(changed, dataset(), calculator)
 
 
 PRICES = {"claude-3-haiku": {"training_usd_per_1k_tokens": 0.004}}

@@ -1,4 +1,4 @@
-"""What carries the environment's tag on Bedrock, and how each of it is ended."""
+"""Bedrock's resources that carry an environment's tag: listed, deleted, stopped."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client, code_of, translated
-from lambdas.domain.errors import HostingBusy, HostingCommitted, RequestRefused
-from lambdas.domain.housekeeping.tagged_resources import Kind, Owned
+from lambdas.domain.errors import HostingBusy, RequestRefused
+from lambdas.domain.housekeeping.tagged_resources import Kind, TaggedResource, check_deletable
 from lambdas.domain.run.tags import ENVIRONMENT
 
 _GONE = "ResourceNotFoundException"
@@ -24,7 +24,12 @@ class Inventory:
     environment: str
     bedrock: Any = field(default_factory=lambda: client("bedrock"))
 
-    def everything(self) -> list[Owned]:
+    @property
+    def region(self) -> str:
+        region: str = self.bedrock.meta.region_name
+        return region
+
+    def everything(self) -> list[TaggedResource]:
         """Return all that carries the environment's tag."""
         return [
             *self.throughputs(),
@@ -33,10 +38,10 @@ class Inventory:
             *self.custom_models(),
         ]
 
-    def throughputs(self) -> Iterator[Owned]:
+    def throughputs(self) -> Iterator[TaggedResource]:
         pages = self._pages("list_provisioned_model_throughputs", "provisionedModelSummaries")
         for each in pages:
-            yield from self._owned(
+            yield from self._tagged(
                 "throughput",
                 each["provisionedModelArn"],
                 each["provisionedModelName"],
@@ -48,14 +53,14 @@ class Inventory:
                 commitment_ends=each.get("commitmentExpirationTime"),
             )
 
-    def deployments(self) -> Iterator[Owned]:
+    def deployments(self) -> Iterator[TaggedResource]:
         pages = self._pages("list_custom_model_deployments", "modelDeploymentSummaries")
         for each in pages:
             summary = {**each, "creationTime": each["createdAt"]}
             arn, name = each["customModelDeploymentArn"], each["customModelDeploymentName"]
-            yield from self._owned("deployment", arn, name, summary, model_arn=each["modelArn"])
+            yield from self._tagged("deployment", arn, name, summary, model_arn=each["modelArn"])
 
-    def running_jobs(self) -> Iterator[Owned]:
+    def running_jobs(self) -> Iterator[TaggedResource]:
         pages = self._pages(
             "list_model_customization_jobs",
             "modelCustomizationJobSummaries",
@@ -63,9 +68,9 @@ class Inventory:
             nameContains=f"{self.environment}-",
         )
         for each in pages:
-            yield from self._owned("job", each["jobArn"], each["jobName"], each)
+            yield from self._tagged("job", each["jobArn"], each["jobName"], each)
 
-    def custom_models(self) -> Iterator[Owned]:
+    def custom_models(self) -> Iterator[TaggedResource]:
         pages = self._pages(
             "list_custom_models",
             "modelSummaries",
@@ -74,7 +79,7 @@ class Inventory:
         )
         for each in pages:
             summary = {"status": each.get("modelStatus", "Active"), **each}
-            yield from self._owned(
+            yield from self._tagged(
                 "custom-model",
                 each["modelArn"],
                 each["modelName"],
@@ -82,28 +87,23 @@ class Inventory:
                 foundation_model_arn=each["baseModelArn"],
             )
 
-    def end(self, owned: Owned) -> None:
-        """Delete it, or stop it where it is a job; that it is gone already is success.
+    def end(self, resource: TaggedResource) -> None:
+        """Delete a resource (stop a job); one that is gone already counts as success.
 
         Raises
         ------
         HostingBusy
-            AWS refuses for now: it is being created or changed, or something still uses it.
+            AWS refuses for now: it is being created or changed, or is still in use.
         HostingCommitted
-            It was bought with a commitment, so that AWS deletes it only when that has ended.
+            It was bought with a commitment, which has to end first.
         """
-        if owned.commitment:
-            raise HostingCommitted(
-                f"{owned.name} was bought with a commitment ({owned.commitment}) that ends "
-                f"{owned.commitment_ends or 'at a time AWS does not tell'}: until then AWS does "
-                "not delete it and it bills. This project buys none: CloudTrail names who did"
-            )
+        check_deletable(resource)
         try:
-            with translated(f"{'stop' if owned.kind == 'job' else 'delete'} {owned.arn}"):
-                self._end(owned)
+            with translated(f"{'stop' if resource.kind == 'job' else 'delete'} {resource.arn}"):
+                self._end(resource)
         except RequestRefused as error:
-            # Which error a resource in Creating gives is documented for none of them.
-            if owned.is_changing:
+            # AWS documents for none of them which error a resource in Creating gives.
+            if resource.is_changing:
                 raise HostingBusy(str(error)) from error
             raise
         except ClientError as error:
@@ -111,12 +111,12 @@ class Inventory:
                 return
             if code_of(error) != "ConflictException":
                 raise
-            if owned.kind != "job":  # a job that conflicts was over before the request came
-                raise HostingBusy(f"{owned.name} cannot be deleted yet: {error}") from error
+            if resource.kind != "job":  # a job that conflicts was over before the request came
+                raise HostingBusy(f"{resource.name} cannot be deleted yet: {error}") from error
 
-    def _end(self, owned: Owned) -> None:
-        bedrock, arn = self.bedrock, owned.arn
-        match owned.kind:
+    def _end(self, resource: TaggedResource) -> None:
+        bedrock, arn = self.bedrock, resource.arn
+        match resource.kind:
             case "throughput":
                 bedrock.delete_provisioned_model_throughput(provisionedModelId=arn)
             case "deployment":
@@ -126,18 +126,18 @@ class Inventory:
             case "job":
                 bedrock.stop_model_customization_job(jobIdentifier=arn)
 
-    def _owned(
+    def _tagged(
         self,
         kind: Kind,
         arn: str,
         name: str,
         summary: Summary,
-        **details: Any,  # noqa: ANN401  # members of Owned
-    ) -> Iterator[Owned]:
+        **details: Any,  # noqa: ANN401  # members of TaggedResource
+    ) -> Iterator[TaggedResource]:
         tags = self._tags(arn)
         if tags.get(ENVIRONMENT) == self.environment:
             status, created = summary["status"], summary["creationTime"]
-            yield Owned(kind, arn, name, status, created, tags, **details)
+            yield TaggedResource(kind, arn, name, status, created, tags, **details)
 
     def _tags(self, arn: str) -> dict[str, str]:
         try:

@@ -9,7 +9,7 @@ from lambdas.runtime.step import logger, setting, step
 
 
 def delete_resources(request: DeleteResourcesRequest) -> Deletions:
-    """Try each, whatever became of the others.
+    """Try to delete each, even if others fail.
 
     Raises
     ------
@@ -17,16 +17,16 @@ def delete_resources(request: DeleteResourcesRequest) -> Deletions:
         Only what AWS refuses for now is left; the machine asks again.
     """
     inventory = Inventory(setting("ENVIRONMENT"))
-    # Looked at anew: the plan is some time old, and what is gone is no failure.
+    # Listed again: the plan is some time old, and what is gone is not a failure.
     there = {each.arn: each for each in inventory.everything()}
     wanted = [item for item in request.plan.items if item.delete]
     errors: list[Exception] = []
     for item in wanted:
-        owned = there.get(item.arn)
-        if owned is None or owned.kept:
+        resource = there.get(item.arn)
+        if resource is None or resource.kept:
             continue
         try:
-            inventory.end(owned)
+            inventory.end(resource)
         except Exception as error:  # noqa: BLE001  # raised again once all were tried
             logger.exception("not deleted", extra={"resource": item.name})
             errors.append(error)

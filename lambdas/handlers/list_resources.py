@@ -7,19 +7,21 @@ from collections.abc import Iterable, Mapping
 from lambdas.aws.executions import Executions
 from lambdas.aws.inventory import Inventory
 from lambdas.domain.housekeeping import cleanup
-from lambdas.domain.housekeeping.tagged_resources import Owned
+from lambdas.domain.housekeeping.tagged_resources import TaggedResource
 from lambdas.domain.run.contracts import CleanupPlan, ListResourcesRequest
-from lambdas.runtime.pricing import tariff
+from lambdas.runtime.pricing import calculator
 from lambdas.runtime.step import setting, step
 
 
 def list_resources(request: ListResourcesRequest) -> CleanupPlan:
     asked = cleanup.parse(request.input)
-    found = Inventory(setting("ENVIRONMENT")).everything()
-    return cleanup.plan(asked, found, _statuses(found), request.now, tariff())
+    inventory = Inventory(setting("ENVIRONMENT"))
+    found = inventory.everything()
+    prices = calculator(inventory.region)
+    return cleanup.plan(asked, found, _statuses(found), request.now, prices)
 
 
-def _statuses(found: Iterable[Owned]) -> Mapping[str, str]:
+def _statuses(found: Iterable[TaggedResource]) -> Mapping[str, str]:
     executions = Executions()
     arns = {each.execution_arn for each in found if each.execution_arn}
     return {arn: executions.status(arn) for arn in sorted(arns)}

@@ -7,7 +7,7 @@ from lambdas.aws.topic import Topic
 from lambdas.domain.cost.actuals import hosting_usd
 from lambdas.domain.reporting.notification import body, subject
 from lambdas.domain.run.contracts import Notification, NotifyRequest
-from lambdas.runtime.pricing import price_book
+from lambdas.runtime.pricing import calculator
 from lambdas.runtime.step import setting, step
 
 
@@ -24,7 +24,7 @@ def _metered_usd(request: NotifyRequest) -> float:
         return request.report.metered_usd
     if request.run is None or request.release is None or not request.release.billed_minutes:
         return 0.0
-    return hosting_usd(request.run, request.release, price_book())
+    return hosting_usd(request.run, request.release, calculator(request.run.region))
 
 
 handler = step("Notify", NotifyRequest)(notify)

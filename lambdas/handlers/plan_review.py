@@ -11,14 +11,14 @@ from lambdas.domain.data_review.sampling import MAX_RECORD_BYTES, choose, step_t
 from lambdas.domain.errors import CostCeilingExceeded
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import PlanReviewRequest, ReviewPlan
-from lambdas.runtime.pricing import price_book
+from lambdas.runtime.pricing import calculator
 from lambdas.runtime.step import step
 
 
 def plan_review(request: PlanReviewRequest) -> ReviewPlan:
     run, settings, dataset = request.run, request.run.settings, request.dataset
     max_usd = settings.max_review_usd
-    rates = Rates.of(price_book(), settings.judge_model, run.region)
+    rates = Rates.of(calculator(run.region).book, settings.judge_model, run.region)
     every = step_through(dataset.training_records, dataset.training_tokens, max_usd, rates)
     artefacts = Artefacts(run.bucket)
     lines = artefacts.iter_lines(run.training_key, max_line_bytes=MAX_RECORD_BYTES)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.metrics import record
-from lambdas.domain.cost.quote import check_ceiling, make_quote, text
+from lambdas.domain.cost.estimate import make_quote
+from lambdas.domain.cost.quote import check_ceiling, text
 from lambdas.domain.run.contracts import QuoteCostRequest, QuotedCost
-from lambdas.runtime.pricing import price_book
+from lambdas.runtime.pricing import calculator
 from lambdas.runtime.step import step
 
 
 def quote_cost(request: QuoteCostRequest) -> QuotedCost:
     run, settings = request.run, request.run.settings
-    prices = price_book()
+    prices = calculator(run.region)
     quote = make_quote(run, request.dataset, prices)
-    per_unit = prices.price(settings.model, run.region, "throughput_usd_per_unit_hour").usd
+    hourly = prices.hosting_usd(settings.model, settings.model_units, minutes=60)
     key = Artefacts(run.bucket).put_json(f"{run.prefix}/quote.json", quote.model_dump(mode="json"))
     check_ceiling(quote, settings.model)
     record(run.environment, {"QuotedUsd": quote.expected_usd})
@@ -22,7 +23,7 @@ def quote_cost(request: QuoteCostRequest) -> QuotedCost:
         low_usd=quote.low_usd,
         expected_usd=quote.expected_usd,
         high_usd=quote.high_usd,
-        hosting_usd_per_hour=per_unit * settings.model_units,
+        hosting_usd_per_hour=hourly,
         summary=text(quote),
         quote_key=key,
     )

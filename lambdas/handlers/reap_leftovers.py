@@ -1,8 +1,7 @@
 """*Reap leftovers*: on a schedule, ends what bills and should be gone; needs no state machine.
 
-It goes by the tags that each resource got in the call that created it: this environment's, and a
-release-by that has passed or an execution that is over. Nothing it does depends on the machine,
-its definition or its role as they are now.
+It relies only on the tags that each resource got in the call that created it: the environment, the
+release-by, the execution. Changes to the machine, its definition or its role cannot break it.
 """
 
 from __future__ import annotations
@@ -11,17 +10,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from lambdas.aws.clients import client
 from lambdas.aws.executions import Executions
 from lambdas.aws.inventory import Inventory
 from lambdas.aws.metrics import record
 from lambdas.aws.topic import Topic
 from lambdas.domain.errors import LeftBehind
-from lambdas.domain.housekeeping import reaper as leftovers
-from lambdas.domain.housekeeping.reaper import Failure, Leftover
-from lambdas.domain.housekeeping.tagged_resources import Owned, is_overdue
+from lambdas.domain.housekeeping import reaper
+from lambdas.domain.housekeeping.reaper import Expired, Undeleted
+from lambdas.domain.housekeeping.tagged_resources import TaggedResource
 from lambdas.domain.run.contracts import Reaped, ReapLeftoversRequest
-from lambdas.runtime.pricing import tariff
+from lambdas.runtime.pricing import calculator
 from lambdas.runtime.step import logger, setting, step
 
 
@@ -32,9 +30,9 @@ class Pass:
     now: datetime
     inventory: Inventory
     executions: Executions
-    alive: list[Owned] = field(default_factory=list)
-    deleted: list[Leftover] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
+    alive: list[TaggedResource] = field(default_factory=list)
+    deleted: list[Expired] = field(default_factory=list)
+    undeleted: list[Undeleted] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
     def run(self) -> None:
@@ -46,35 +44,35 @@ class Pass:
         ):
             self._reap(listing)
 
-    def _reap(self, listing: Callable[[], Iterable[Owned]]) -> None:
+    def _reap(self, listing: Callable[[], Iterable[TaggedResource]]) -> None:
         try:
-            for owned in listing():
-                self.alive.append(owned)
-                self._judge(owned)
+            for resource in listing():
+                self.alive.append(resource)
+                self._reap_one(resource)
         except Exception as error:  # noqa: BLE001  # the next kind must still be looked at
             logger.exception("could not list")
             self.errors.append(str(error))
 
-    def _judge(self, owned: Owned) -> None:
-        found = leftovers.leftover(owned, self._execution(owned), self.now)
+    def _reap_one(self, resource: TaggedResource) -> None:
+        found = reaper.expired(resource, self._execution(resource), self.now)
         if found is None:
             return
         try:
-            self.inventory.end(owned)
+            self.inventory.end(resource)
         except Exception as error:  # noqa: BLE001  # the next one must still be tried
-            logger.exception("left behind", extra={"resource": owned.name})
-            self.failures.append(Failure(found, str(error)))
+            logger.exception("left behind", extra={"resource": resource.name})
+            self.undeleted.append(Undeleted(found, str(error)))
         else:
             self.deleted.append(found)
 
-    def _execution(self, owned: Owned) -> str | None:
-        """Return the execution's status; that it cannot be told leaves the release-by to decide."""
-        if owned.execution_arn is None:
+    def _execution(self, resource: TaggedResource) -> str | None:
+        """Return the execution's status; None leaves the release-by to decide."""
+        if resource.execution_arn is None:
             return None
         try:
-            return self.executions.status(owned.execution_arn)
+            return self.executions.status(resource.execution_arn)
         except Exception as error:  # noqa: BLE001  # the tags may say enough
-            logger.exception("could not look at the execution", extra={"resource": owned.name})
+            logger.exception("could not look at the execution", extra={"resource": resource.name})
             self.errors.append(str(error))
             return None
 
@@ -91,7 +89,7 @@ def reap_leftovers(request: ReapLeftoversRequest) -> Reaped:
     this.run()
     _measure(this)
     _tell(this)
-    if this.failures or this.errors:
+    if this.undeleted or this.errors:
         raise LeftBehind(_problems(this))
     return _reaped(this)
 
@@ -103,17 +101,18 @@ def _measure(this: Pass) -> None:
         {
             "ThroughputsAlive": len(ages),
             "OldestThroughputMinutes": max(ages, default=0),
-            "HostingOverdue": sum(is_overdue(each, this.now) for each in this.alive),
-            "LeftBehind": len(this.failures),
+            "HostingOverdue": sum(each.is_overdue(this.now) for each in this.alive),
+            "LeftBehind": len(this.undeleted),
         },
     )
 
 
 def _tell(this: Pass) -> None:
-    if not (this.deleted or this.failures):
+    if not (this.deleted or this.undeleted):
         return
-    text = leftovers.body(this.deleted, this.failures, this.now, tariff())
-    subject = leftovers.subject(setting("ENVIRONMENT"), this.deleted, this.failures)
+    prices = calculator(this.inventory.region)
+    text = reaper.body(this.deleted, this.undeleted, this.now, prices)
+    subject = reaper.subject(setting("ENVIRONMENT"), this.deleted, this.undeleted)
     try:
         Topic(setting("TOPIC_ARN")).publish(subject, text)
     except Exception as error:  # noqa: BLE001  # what was deleted stays deleted; the alarm tells
@@ -122,11 +121,10 @@ def _tell(this: Pass) -> None:
 
 
 def _problems(this: Pass) -> str:
-    region: str = client("bedrock").meta.region_name
+    resources = ((each.expired.resource, each.error) for each in this.undeleted)
     left = (
-        f"{each.leftover.owned.name} ({each.error}); by hand: "
-        f"{leftovers.command(each.leftover.owned, region)}"
-        for each in this.failures
+        f"{resource.name} ({error}); by hand: {reaper.command(resource, this.inventory.region)}"
+        for resource, error in resources
     )
     return "; ".join([*left, *this.errors])
 
@@ -136,7 +134,7 @@ def _reaped(this: Pass) -> Reaped:
     return Reaped(
         throughputs_alive=len(ages),
         oldest_throughput_minutes=max(ages, default=0),
-        deleted=[each.owned.name for each in this.deleted],
+        deleted=[each.resource.name for each in this.deleted],
     )
 
 

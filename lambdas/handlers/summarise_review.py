@@ -13,7 +13,7 @@ from lambdas.domain.data_review.results import (
 )
 from lambdas.domain.data_review.review import Rates
 from lambdas.domain.run.contracts import ReviewOutcome, ReviewRow, SummariseReviewRequest
-from lambdas.runtime.pricing import price_book
+from lambdas.runtime.pricing import calculator
 from lambdas.runtime.step import step
 
 
@@ -21,7 +21,7 @@ def summarise_review(request: SummariseReviewRequest) -> ReviewOutcome:
     run = request.run
     artefacts = Artefacts(run.bucket)
     rows = sorted(_rows(artefacts, request.results_key), key=lambda row: row.line)
-    rates = Rates.of(price_book(), run.settings.judge_model, run.region)
+    rates = Rates.of(calculator(run.region).book, run.settings.judge_model, run.region)
     summary = summarise(rows, records=request.plan.records, rates=rates)
     rows_key = artefacts.put_records(
         f"{run.prefix}/review/rows.jsonl", (row.model_dump(exclude_defaults=True) for row in rows)

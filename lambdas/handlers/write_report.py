@@ -11,7 +11,7 @@ from lambdas.domain.cost.quote import Quote
 from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.reporting.report import html, manifest, summary
 from lambdas.domain.run.contracts import Report, WriteReportRequest
-from lambdas.runtime.pricing import price_book
+from lambdas.runtime.pricing import calculator
 from lambdas.runtime.step import step
 
 
@@ -21,7 +21,7 @@ def write_report(request: WriteReportRequest) -> Report:
     keys = (run.training_key, run.validation_key, run.evaluation_key)
     files = [fingerprint(artefacts, key) for key in keys if key]
     quote = Quote.model_validate(artefacts.read_json(request.quote.quote_key))
-    bill = spent(request, quote, price_book())
+    bill = spent(request, quote, calculator(run.region))
     page = html(
         request,
         judgements=list(artefacts.iter_records(request.judgements.judgements_key)),

@@ -100,9 +100,8 @@ class FakeAccount(Failing):
 
 
 def install(monkeypatch: pytest.MonkeyPatch, fake: FakeAccount) -> FakeAccount:
-    """Make every `Inventory`, and whoever asks for the region, use `fake`."""
-    for module in ("lambdas.aws.inventory", "lambdas.runtime.pricing"):
-        monkeypatch.setattr(f"{module}.client", {"bedrock": fake}.__getitem__)
+    """Make every `Inventory` use `fake`."""
+    monkeypatch.setattr("lambdas.aws.inventory.client", {"bedrock": fake}.__getitem__)
     return fake
 
 

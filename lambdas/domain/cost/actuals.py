@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lambdas.domain.cost.price_book import PriceBook, PriceField
+from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.quote import REVIEW, Quote
 from lambdas.domain.run.contracts import Answers, Judgements, Release, Run, WriteReportRequest
 
@@ -20,42 +20,31 @@ class Spent:
     how: str  # what was counted
 
 
-@dataclass(frozen=True)
-class Rates:
-    """The prices of one run: its environment's book, in its region."""
-
-    run: Run
-    prices: PriceBook
-
-    def usd(self, name: PriceField, model: str | None = None) -> float:
-        return self.prices.price(model or self.run.settings.model, self.run.region, name).usd
-
-
-def spent(request: WriteReportRequest, quote: Quote, prices: PriceBook) -> list[Spent]:
-    """Return each item of the quote with what it came to.
+def spent(request: WriteReportRequest, quote: Quote, calculator: Calculator) -> list[Spent]:
+    """Return each item of the quote with its actual cost.
 
     Minutes are from the throughput's creation to its deletion, tokens as the API counted them.
-    Bedrock tells no token count of a training: the estimate stands, times the epochs that ran.
+    Bedrock reports no token count of a training: the estimate stands, times the epochs that ran.
     """
-    run, rates = request.run, Rates(request.run, prices)
-    came_to = {
+    settings = request.run.settings
+    actual = {
         REVIEW: _review(request),
-        "Training": _training(request, rates),
-        "Provisioned throughput": _hosting(request, rates),
-        **_tokens("Answers of the base model", request.base_answers, run.settings.model, rates),
-        **_tokens("Judgements", request.judgements, run.settings.judge_model, rates),
+        "Training": _training(request, calculator),
+        "Provisioned throughput": _hosting(request, calculator),
+        **_tokens("Answers of the base model", request.base_answers, settings.model, calculator),
+        **_tokens("Judgements", request.judgements, settings.judge_model, calculator),
     }
-    return [Spent(item.what, item.expected_usd, *came_to[item.what]) for item in quote.items]
+    return [Spent(item.what, item.expected_usd, *actual[item.what]) for item in quote.items]
 
 
 def total(items: Iterable[Spent]) -> float:
-    return round(sum(each.usd for each in items), 2)
+    return round(sum(item.usd for item in items), 2)
 
 
-def hosting_usd(run: Run, release: Release, prices: PriceBook) -> float:
-    """Return what the throughput came to; 0 where none was bought."""
-    per_hour = Rates(run, prices).usd("throughput_usd_per_unit_hour")
-    return (release.billed_minutes or 0) / 60 * run.settings.model_units * per_hour
+def hosting_usd(run: Run, release: Release, calculator: Calculator) -> float:
+    """Return the throughput's cost; 0 where none was bought."""
+    settings, minutes = run.settings, release.billed_minutes or 0
+    return calculator.hosting_usd(settings.model, settings.model_units, minutes)
 
 
 def _review(request: WriteReportRequest) -> tuple[float, str]:
@@ -65,29 +54,24 @@ def _review(request: WriteReportRequest) -> tuple[float, str]:
     return review.usd, f"{review.reviewed:,} records reviewed, {review.failed:,} failed"
 
 
-def _training(request: WriteReportRequest, rates: Rates) -> tuple[float, str]:
+def _training(request: WriteReportRequest, calculator: Calculator) -> tuple[float, str]:
     epochs, tokens = request.loss_curves.epochs, request.dataset.training_tokens
-    usd = tokens * epochs / 1000 * rates.usd("training_usd_per_1k_tokens")
+    usd = calculator.training_usd(request.run.settings.model, tokens, epochs)
     return usd, f"{tokens:,} tokens, counted from above, in {epochs} epochs"
 
 
-def _hosting(request: WriteReportRequest, rates: Rates) -> tuple[float, str]:
+def _hosting(request: WriteReportRequest, calculator: Calculator) -> tuple[float, str]:
     minutes = request.release.billed_minutes
-    usd = hosting_usd(request.run, request.release, rates.prices)
+    usd = hosting_usd(request.run, request.release, calculator)
     return usd, "not measured" if minutes is None else f"{minutes:.1f} minutes"
 
 
 def _tokens(
-    what: str, counted: Answers | Judgements, model: str, rates: Rates
+    what: str, counted: Answers | Judgements, model: str, calculator: Calculator
 ) -> dict[str, tuple[float, str]]:
+    prices = calculator.tokens(model)
     asked, said = counted.input_tokens, counted.output_tokens
     return {
-        f"{what}, asking": (
-            asked / 1000 * rates.usd("input_usd_per_1k_tokens", model),
-            f"{asked:,} tokens",
-        ),
-        f"{what}, answering": (
-            said / 1000 * rates.usd("output_usd_per_1k_tokens", model),
-            f"{said:,} tokens",
-        ),
+        f"{what}, asking": (prices.usd(asked, 0), f"{asked:,} tokens"),
+        f"{what}, answering": (prices.usd(0, said), f"{said:,} tokens"),
     }

@@ -8,8 +8,10 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.errors import InputInvalid
-from lambdas.domain.housekeeping.tagged_resources import Kind, Owned, Tariff
+from lambdas.domain.housekeeping.running_costs import usd_per_month
+from lambdas.domain.housekeeping.tagged_resources import Kind, TaggedResource
 from lambdas.domain.run.contracts import CleanupItem, CleanupPlan
 from lambdas.domain.run.execution_input import explain
 from lambdas.domain.run.execution_status import is_under_way
@@ -32,33 +34,33 @@ class CleanupInput(BaseModel):
     )
     kinds: list[Kind] = Field(
         default_factory=list,
-        description="Kinds to delete; none given: all.",
+        description="Kinds to delete; all if none is given.",
         examples=[["throughput"]],
     )
     runs: list[str] = Field(
         default_factory=list,
-        description="Names of runs; none given: all.",
+        description="Names of runs; all if none is given.",
         examples=[["first-1a2b3c"]],
     )
     older_than_days: float | None = Field(
-        default=None, ge=0, description="Only what is at least so old.", examples=[30]
+        default=None, ge=0, description="Only what is at least this old.", examples=[30]
     )
 
     @model_validator(mode="after")
-    def _says_what(self) -> Self:
+    def _has_a_filter(self) -> Self:
         if self.mode == "delete" and not (
             self.kinds or self.runs or self.older_than_days is not None
         ):
             every = ", ".join(f'"{kind}"' for kind in _ORDER)
             raise ValueError(
-                "mode is delete: say what, by kinds, runs or older_than_days; everything is "
+                "mode is delete: choose what by kinds, runs or older_than_days; everything is "
                 f'"kinds": [{every}]'
             )
         return self
 
 
 def parse(raw: Mapping[str, object]) -> CleanupInput:
-    """Parse the input, or raise InputInvalid with one line a problem; `Comment` is passed over."""
+    """Parse the input, or raise InputInvalid with one line a problem; `Comment` is ignored."""
     given = {key: value for key, value in raw.items() if key != "Comment"}
     try:
         return CleanupInput.model_validate(given)
@@ -69,19 +71,19 @@ def parse(raw: Mapping[str, object]) -> CleanupInput:
 
 def plan(
     asked: CleanupInput,
-    found: Iterable[Owned],
+    found: Iterable[TaggedResource],
     executions: Mapping[str, str],
     now: datetime,
-    tariff: Tariff,
+    calculator: Calculator,
 ) -> CleanupPlan:
     """Decide on each resource; `executions` has the status of those that are known, by ARN."""
-    ranked = sorted(found, key=lambda each: (_ORDER.index(each.kind), each.created_at))
+    ranked = sorted(found, key=lambda it: (_ORDER.index(it.kind), it.created_at))
     items: list[CleanupItem] = []
-    for owned in ranked:
-        stays = next(_reasons_to_stay(asked, owned, executions, now), None)
+    for resource in ranked:
+        stays = next(_reasons_to_stay(asked, resource, executions, now), None)
         if stays is None and sum(item.delete for item in items) >= MAX_DELETIONS:
-            stays = f"{MAX_DELETIONS} at a time: start the clean-up again"
-        items.append(_item(owned, stays, now, tariff.usd_per_month(owned)))
+            stays = f"at most {MAX_DELETIONS} at a time: start the clean-up again"
+        items.append(_item(resource, stays, now, usd_per_month(resource, calculator)))
     return CleanupPlan(
         mode=asked.mode,
         items=items,
@@ -92,31 +94,36 @@ def plan(
 
 
 def _reasons_to_stay(
-    asked: CleanupInput, owned: Owned, executions: Mapping[str, str], now: datetime
+    asked: CleanupInput,
+    resource: TaggedResource,
+    executions: Mapping[str, str],
+    now: datetime,
 ) -> Iterator[str]:
-    if owned.kept:
+    if resource.kept:
         yield f"tagged {KEEP}"
-    if asked.kinds and owned.kind not in asked.kinds:
+    if asked.kinds and resource.kind not in asked.kinds:
         yield f"not of kinds {', '.join(asked.kinds)}"
-    if asked.runs and owned.run not in asked.runs:
+    if asked.runs and resource.run not in asked.runs:
         yield "of another run"
-    days = owned.age_minutes(now) / _MINUTES_PER_DAY
+    days = resource.age_minutes(now) / _MINUTES_PER_DAY
     if asked.older_than_days is not None and days < asked.older_than_days:
         yield f"younger than {asked.older_than_days:g} days"
-    if is_under_way(executions.get(owned.execution_arn or "", "")):
+    if is_under_way(executions.get(resource.execution_arn or "", "")):
         yield "its run is under way: stop the execution first"
-    if owned.commitment:
-        yield f"bought with a commitment ({owned.commitment}): AWS deletes it only after its end"
+    if resource.commitment:
+        yield f"bought with a commitment ({resource.commitment}): AWS deletes it only after its end"
 
 
-def _item(owned: Owned, stays: str | None, now: datetime, usd: float | None) -> CleanupItem:
+def _item(
+    resource: TaggedResource, stays: str | None, now: datetime, usd: float | None
+) -> CleanupItem:
     return CleanupItem(
-        kind=owned.kind,
-        name=owned.name,
-        arn=owned.arn,
-        status=owned.status,
-        run=owned.run,
-        age_days=round(owned.age_minutes(now) / _MINUTES_PER_DAY, 2),
+        kind=resource.kind,
+        name=resource.name,
+        arn=resource.arn,
+        status=resource.status,
+        run=resource.run,
+        age_days=round(resource.age_minutes(now) / _MINUTES_PER_DAY, 2),
         usd_per_month=None if usd is None else round(usd, 2),
         delete=stays is None,
         reason=stays or "named by the filters",

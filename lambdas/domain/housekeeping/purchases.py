@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lambdas.domain.run import mail
 from lambdas.domain.run.tags import ENVIRONMENT
-
-_MAX_SUBJECT_LENGTH = 100
 
 
 def concern(detail: Mapping[str, Any]) -> str | None:
@@ -24,8 +23,8 @@ def concern(detail: Mapping[str, Any]) -> str | None:
     commitment = request.get("commitmentDuration")
     if commitment:
         return (
-            f"a commitment ({commitment}) was bought: it bills until its end, and AWS deletes it "
-            "no sooner"
+            f"a commitment ({commitment}) was bought: it bills until its end, and AWS does not "
+            "delete it sooner"
         )
     tags = {each.get("key") for each in request.get("tags") or []}
     if ENVIRONMENT not in tags:
@@ -35,8 +34,7 @@ def concern(detail: Mapping[str, Any]) -> str | None:
 
 def subject(detail: Mapping[str, Any]) -> str:
     name = (detail.get("requestParameters") or {}).get("provisionedModelName", "throughput")
-    text = f"[bedrock-tuning] a purchase to look at: {name}"
-    return "".join(char if " " <= char <= "~" else "?" for char in text)[:_MAX_SUBJECT_LENGTH]
+    return mail.subject(f"check this purchase: {name}")
 
 
 def body(detail: Mapping[str, Any], what: str, account: str, region: str) -> str:
@@ -49,6 +47,6 @@ def body(detail: Mapping[str, Any], what: str, account: str, region: str) -> str
         f"ARN: {arn}\nModel: {request.get('modelId', 'unknown')}\n"
         f"Model units: {request.get('modelUnits', 'unknown')}\n"
         f"By: {who}\nAt: {detail.get('eventTime', 'unknown')}\n\n"
-        "If nobody meant it: aws bedrock delete-provisioned-model-throughput "
+        "If nobody intended it: aws bedrock delete-provisioned-model-throughput "
         f"--provisioned-model-id {arn} --region {region}\n"
     )

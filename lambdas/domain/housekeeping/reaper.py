@@ -1,4 +1,4 @@
-"""What the reaper deletes: capacity past its time, and what an ended execution left behind."""
+"""What the reaper ends: hosting past its release-by, and what an ended execution left behind."""
 
 from __future__ import annotations
 
@@ -6,89 +6,92 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from lambdas.domain.housekeeping.tagged_resources import Owned, Tariff, is_overdue
+from lambdas.domain.cost.calculator import Calculator
+from lambdas.domain.housekeeping.running_costs import hourly_price
+from lambdas.domain.housekeeping.tagged_resources import TaggedResource
+from lambdas.domain.run import mail
 from lambdas.domain.run.execution_status import is_under_way
-
-_MAX_SUBJECT_LENGTH = 100
+from lambdas.domain.run.times import duration, utc
 
 
 @dataclass(frozen=True)
-class Leftover:
-    """Something to delete (a job: to stop), and why."""
+class Expired:
+    """A resource to delete (a job: to stop), and why."""
 
-    owned: Owned
+    resource: TaggedResource
     reason: str
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A leftover that is still there, and what AWS said."""
+class Undeleted:
+    """An expired resource that is still there, and AWS's error."""
 
-    leftover: Leftover
+    expired: Expired
     error: str
 
 
-def leftover(owned: Owned, execution: str | None, now: datetime) -> Leftover | None:
+def expired(resource: TaggedResource, execution: str | None, now: datetime) -> Expired | None:
     """Decide on one resource.
 
     Parameters
     ----------
     execution
-        Status of the execution that made it, or None where it could not be told: then only the
-        time counts.
+        Status of the execution that made it; None if it is not known: then only the time counts.
     """
-    if owned.kind == "custom-model" or (owned.kind == "job" and owned.status != "InProgress"):
+    kind = resource.kind
+    if kind == "custom-model" or (kind == "job" and resource.status != "InProgress"):
         return None
-    if is_overdue(owned, now):
-        return Leftover(owned, f"its release-by, {owned.release_by:%Y-%m-%d %H:%M} UTC, has passed")
+    if resource.release_by is not None and resource.is_overdue(now):
+        return Expired(resource, f"its release-by, {utc(resource.release_by)}, has passed")
     if execution is not None and not is_under_way(execution):
-        return Leftover(owned, f"its execution is over ({execution})")
+        return Expired(resource, f"its execution is over ({execution})")
     return None
 
 
-def subject(environment: str, deleted: Sequence[Leftover], failures: Sequence[Failure]) -> str:
-    """Return the mail's subject: at most 100 ASCII characters, which is what SNS takes."""
-    if failures:
-        text = f"STILL BILLING: {failures[0].leftover.owned.name} could not be deleted"
+def subject(environment: str, deleted: Sequence[Expired], undeleted: Sequence[Undeleted]) -> str:
+    if undeleted:
+        text = f"STILL BILLING: {undeleted[0].expired.resource.name} could not be deleted"
     else:
-        text = f"deleted what was left behind: {deleted[0].owned.name}"
-    return f"[bedrock-tuning] {environment}: {text}"[:_MAX_SUBJECT_LENGTH]
+        text = f"deleted what was left behind: {deleted[0].resource.name}"
+    return mail.subject(f"{environment}: {text}")
 
 
 def body(
-    deleted: Sequence[Leftover],
-    failures: Sequence[Failure],
+    deleted: Sequence[Expired],
+    undeleted: Sequence[Undeleted],
     now: datetime,
-    tariff: Tariff,
+    calculator: Calculator,
 ) -> str:
     """Return the reaper's mail: what still bills first, then what was deleted."""
     parts = [
-        *(_failed(each, now, tariff) for each in failures),
-        *(_deleted(each, now, tariff) for each in deleted),
+        *(_undeleted(each, now, calculator) for each in undeleted),
+        *(_deleted(each, now, calculator) for each in deleted),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _failed(failure: Failure, now: datetime, tariff: Tariff) -> str:
-    owned = failure.leftover.owned
+def _undeleted(failure: Undeleted, now: datetime, calculator: Calculator) -> str:
+    resource = failure.expired.resource
     return (
-        f"{_what(owned)} could not be {_done(owned)} and goes on billing "
-        f"{tariff.text(owned)}, {_age(owned, now)} old.\n"
-        f"Why it should go: {failure.leftover.reason}.\nWhat AWS said: {failure.error}\n"
-        f"The reaper tries again on its next pass. By hand: {command(owned, tariff.region)}"
+        f"{_title(resource)} could not be {_ended(resource)} and goes on billing "
+        f"{hourly_price(resource, calculator)}, {duration(resource.age_minutes(now))} old.\n"
+        f"Why it should go: {failure.expired.reason}.\nAWS's error: {failure.error}\n"
+        "The reaper tries again on its next pass. By hand: "
+        f"{command(resource, calculator.region)}"
     )
 
 
-def _deleted(leftover: Leftover, now: datetime, tariff: Tariff) -> str:
-    owned = leftover.owned
-    billed = "" if owned.kind == "job" else f", which billed {tariff.text(owned)}"
+def _deleted(deleted: Expired, now: datetime, calculator: Calculator) -> str:
+    resource = deleted.resource
+    billed = "" if resource.kind == "job" else f", billing {hourly_price(resource, calculator)}"
     return (
-        f"{_what(owned)} was {_done(owned)} when it was {_age(owned, now)} old{billed}.\n"
-        f"Why: {leftover.reason}. Run: {owned.run or 'not tagged'}."
+        f"{_title(resource)} was {_ended(resource)} when it was "
+        f"{duration(resource.age_minutes(now))} old{billed}.\n"
+        f"Why: {deleted.reason}. Run: {resource.run or 'not tagged'}."
     )
 
 
-def command(owned: Owned, region: str) -> str:
+def command(resource: TaggedResource, region: str) -> str:
     """Return the AWS CLI command that ends it by hand."""
     commands = {
         "throughput": "delete-provisioned-model-throughput --provisioned-model-id",
@@ -96,23 +99,18 @@ def command(owned: Owned, region: str) -> str:
         "custom-model": "delete-custom-model --model-identifier",
         "job": "stop-model-customization-job --job-identifier",
     }
-    return f"aws bedrock {commands[owned.kind]} {owned.arn} --region {region}"
+    return f"aws bedrock {commands[resource.kind]} {resource.arn} --region {region}"
 
 
-def _done(owned: Owned) -> str:
-    return "stopped" if owned.kind == "job" else "deleted"
+def _ended(resource: TaggedResource) -> str:
+    return "stopped" if resource.kind == "job" else "deleted"
 
 
-def _what(owned: Owned) -> str:
+def _title(resource: TaggedResource) -> str:
     kinds = {
         "throughput": "Provisioned throughput",
         "deployment": "Custom model deployment",
         "custom-model": "Custom model",
         "job": "Customization job",
     }
-    return f"{kinds[owned.kind]} {owned.name}"
-
-
-def _age(owned: Owned, now: datetime) -> str:
-    minutes = owned.age_minutes(now)
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"  # noqa: PLR2004  # two hours
+    return f"{kinds[resource.kind]} {resource.name}"

@@ -1,16 +1,18 @@
-"""What a run came to, beside what was quoted: only what was counted, at the run's own prices."""
+"""What a run has cost, beside what was quoted: only what was counted, at the run's own prices."""
 
 from __future__ import annotations
 
 import pytest
 
 from lambdas.domain.cost.actuals import Spent, hosting_usd, spent, total
+from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.cost.quote import REVIEW
 from lambdas.domain.run.contracts import Release
 from tests.factories import PRICES, REVIEWED, hosting, quote, report_request, run
+from tests.fakes.bedrock import REGION
 
-BOOK = PriceBook.load(PRICES)
+CALCULATOR = Calculator(PriceBook.load(PRICES), REGION)
 NOTHING = Release(found=False, hosting_arn=None, billed_minutes=None)
 
 
@@ -20,10 +22,10 @@ def released(minutes: float) -> Release:
 
 
 def rows(**changes: object) -> dict[str, Spent]:
-    return {each.what: each for each in spent(report_request(**changes), quote(), BOOK)}
+    return {each.what: each for each in spent(report_request(**changes), quote(), CALCULATOR)}
 
 
-def test_every_item_of_the_quote_has_what_it_came_to() -> None:
+def test_every_item_of_the_quote_has_its_actual_cost() -> None:
     quoted = {each.what: each.expected_usd for each in quote().items}
     assert {what: each.quoted_usd for what, each in rows().items()} == quoted
 
@@ -43,19 +45,21 @@ def test_tokens_are_those_that_the_api_counted() -> None:
 
 
 def test_hosting_is_minutes_times_units_times_price() -> None:
-    assert hosting_usd(run(model_units=2), released(25), BOOK) == pytest.approx(25 / 60 * 2 * 132)
+    assert hosting_usd(run(model_units=2), released(25), CALCULATOR) == pytest.approx(
+        25 / 60 * 2 * 132
+    )
     assert rows()["Provisioned throughput"].how == "25.0 minutes"
 
 
 def test_a_run_that_bought_nothing_paid_for_no_throughput() -> None:
-    assert hosting_usd(run(), NOTHING, BOOK) == 0
+    assert hosting_usd(run(), NOTHING, CALCULATOR) == 0
     assert rows(release=NOTHING)["Provisioned throughput"].how == "not measured"
 
 
-def test_a_review_bills_what_its_tokens_came_to() -> None:
+def test_a_review_bills_its_tokens() -> None:
     reviewing = quote(review_data=True)
     request = report_request(run=run(review_data=True), review=REVIEWED)
-    bill = {each.what: each for each in spent(request, reviewing, BOOK)}
+    bill = {each.what: each for each in spent(request, reviewing, CALCULATOR)}
     assert bill[REVIEW].usd == REVIEWED.usd
     assert bill[REVIEW].how == "31 records reviewed, 1 failed"
     assert bill[REVIEW].quoted_usd == reviewing.items[0].expected_usd
@@ -70,4 +74,6 @@ def test_the_total_is_the_sum_in_cents() -> None:
 
 def test_an_environments_price_is_the_one_that_counts() -> None:
     dear = {"claude-3-haiku": PRICES["claude-3-haiku"] | {"throughput_usd_per_unit_hour": 264.0}}
-    assert hosting_usd(run(), released(30), PriceBook.load(dear)) == pytest.approx(132)
+    assert hosting_usd(
+        run(), released(30), Calculator(PriceBook.load(dear), REGION)
+    ) == pytest.approx(132)

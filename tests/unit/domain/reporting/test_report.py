@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdas.domain.cost.actuals import Spent, spent
+from lambdas.domain.cost.calculator import Calculator
+from lambdas.domain.cost.estimate import make_quote
 from lambdas.domain.cost.price_book import PriceBook
-from lambdas.domain.cost.quote import make_quote
 from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.errors import AccessDenied, Throttled
 from lambdas.domain.reporting.notification import body, subject
@@ -32,7 +33,6 @@ from lambdas.domain.run.contracts import (
     Report,
     WriteReportRequest,
 )
-from lambdas.domain.run.rehearsal import is_rehearsal
 from lambdas.domain.training.loss_plot import draw
 from lambdas.domain.training.losses import history
 from lambdas.handlers.notify import notify
@@ -106,10 +106,10 @@ def page(request: WriteReportRequest | None = None, svg: str = SVG) -> str:
 
 def bill(request: WriteReportRequest) -> list[Spent]:
     # A made-up price for every model that a test names, so that each can be quoted.
-    prices = PriceBook.load(PRICES)
     region = {"nova-micro": "us-east-1"}.get(request.run.settings.model, REGION)
     run = request.run.model_copy(update={"region": region})
     moved = request.model_copy(update={"run": run})
+    prices = Calculator(PriceBook.load(PRICES), region)
     return spent(moved, make_quote(run, moved.dataset, prices), prices)
 
 
@@ -250,7 +250,6 @@ def test_an_approval_is_in_the_report_with_its_reason() -> None:
 
 @pytest.mark.parametrize(("arn", "expected"), [(EXECUTION.arn, False), (OFFLINE, True)])
 def test_a_rehearsal_says_so(arn: str, *, expected: bool) -> None:
-    assert is_rehearsal(arn) is expected
     request = report_request(run=run(execution_arn=arn))
     assert ("Rehearsal." in Page(page(request)).text) is expected
     made = manifest(request, files=FILES, spent=[], code_version=None)
@@ -372,7 +371,7 @@ def test_the_mail_of_a_failure() -> None:
 
 def test_the_mail_of_a_run_that_never_began() -> None:
     text = body(FAILURE.model_copy(update={"run": None}))
-    assert "No capacity was bought." in text
+    assert "Nothing was bought." in text
     assert "Files:" not in text
 
 

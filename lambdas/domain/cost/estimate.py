@@ -1,0 +1,269 @@
+"""What a run will cost, estimated before it spends anything.
+
+Each item has a low, an expected and a high figure with its arithmetic. The sum of the high figures
+is the most that the run may cost, and is held against `max_cost_usd`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lambdas.domain.cost.calculator import Calculator
+from lambdas.domain.cost.price_book import Price
+from lambdas.domain.cost.quote import REVIEW, Quote, QuoteItem, dollars
+from lambdas.domain.data_review.review import Rates
+from lambdas.domain.data_review.sampling import quoted_usd, step_through
+from lambdas.domain.evaluation.judge import ATTEMPTS, MAX_TOKENS, SYSTEM_PROMPT
+from lambdas.domain.hosting.throughput import EXPECTED_PROVISIONING_MINUTES, RELEASE_MARGIN_MINUTES
+from lambdas.domain.models.lookup import find_model
+from lambdas.domain.run.contracts import Dataset, Run
+
+# Answers and judgements of today's models take seconds, and are asked for several at once.
+_ANSWER_SECONDS = (1.0, 3.0)
+_SLOWER_PROVISIONING_MINUTES = 5  # AWS's Haiku notebook says 20 to 30
+_SECONDS_PER_MINUTE = 60
+# Token counts are upper estimates: prose has about two thirds of them.
+_TOKEN_SHARES = (0.6, 0.7, 1.0)
+_SHORT_ANSWER_TOKENS = 40
+_JUDGE_OUTPUT_TOKENS = (60, 150, MAX_TOKENS)
+_JUDGE_INSTRUCTION_TOKENS = len(SYSTEM_PROMPT) // 3 + 250  # and the tool's schema
+_SIDES = 2  # base and tuned
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """Low, expected and high amounts of one unit, never falling."""
+
+    low: float
+    expected: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low <= self.expected <= self.high:
+            raise ValueError(f"amounts must rise: {self}")
+
+    def __mul__(self, factor: float) -> Amounts:
+        return Amounts(self.low * factor, self.expected * factor, self.high * factor)
+
+    def at_most(self, factor: float) -> Amounts:
+        """Return the same with a high figure so many times as high."""
+        return Amounts(self.low, self.expected, self.high * factor)
+
+    def __add__(self, other: Amounts) -> Amounts:
+        return Amounts(self.low + other.low, self.expected + other.expected, self.high + other.high)
+
+
+def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
+    """Quote a run.
+
+    Raises
+    ------
+    PriceMissing
+        The run needs a price that neither the book nor the environment has.
+    """
+    items = [
+        *_review(run, dataset, calculator),
+        _training(run, dataset, calculator),
+        _hosting(run, dataset, calculator),
+        *_base_answers(run, dataset, calculator),
+        *_judgements(run, dataset, calculator),
+    ]
+    return Quote(
+        items=items,
+        monthly=_storage(run, calculator),
+        low_usd=_sum(item.low_usd for item in items),
+        expected_usd=_sum(item.expected_usd for item in items),
+        high_usd=_sum(item.high_usd for item in items),
+        max_cost_usd=run.settings.max_cost_usd,
+        assumptions=[*_assumptions(run), *_stand_ins(items)],
+    )
+
+
+def _item(what: str, units: Amounts, price: Price, usd_per_unit: float, unit: str) -> QuoteItem:
+    usd = units * usd_per_unit
+    how = [_line(units.expected, usd.expected, price, unit)]
+    if units.high > units.expected:
+        how.append(f"at most {_line(units.high, usd.high, price, unit)}")
+    return QuoteItem(
+        what=what,
+        low_usd=round(usd.low, 6),
+        expected_usd=round(usd.expected, 6),
+        high_usd=round(usd.high, 6),
+        how="; ".join(how),
+        price=str(price),
+        stand_in=price.is_stand_in,
+    )
+
+
+def _line(units: float, usd: float, price: Price, unit: str) -> str:
+    return f"{units:,.0f} {unit} = {dollars(usd)}".replace("{price}", price.amount)
+
+
+def _review(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
+    if not run.settings.review_data:
+        return []
+    prices = calculator.tokens(run.settings.judge_model)
+    records, most = dataset.training_records, run.settings.max_review_usd
+    rates = Rates(prices.input.usd, prices.output.usd)
+    reviewed = records // step_through(records, dataset.training_tokens, most, rates)
+    low, expected, high = quoted_usd(records, dataset.training_tokens, most, rates)
+    return [
+        QuoteItem(
+            what=REVIEW,
+            low_usd=round(low, 6),
+            expected_usd=round(expected, 6),
+            high_usd=round(high, 6),
+            how=f"about {reviewed:,} of {records:,} records asked about once = "
+            f"{dollars(expected)}; each at most twice, within max_review_usd = {most:g}: "
+            f"{dollars(high)}",
+            price=f"asking {prices.input}; answering {prices.output}",
+            stand_in=prices.input.is_stand_in or prices.output.is_stand_in,
+        )
+    ]
+
+
+def _training(run: Run, dataset: Dataset, calculator: Calculator) -> QuoteItem:
+    model, epochs = run.settings.model, _epochs(run)
+    price = calculator.price(model, "training_usd_per_1k_tokens")
+    tokens = _training_tokens(dataset)
+    earliest = _earliest_stop(run, epochs) / epochs
+    units = Amounts(tokens.low * earliest, tokens.expected, tokens.high)
+    unit = f"tokens x {epochs} epochs x {{price}} per 1,000"
+    return _item("Training", units, price, calculator.training_usd(model, 1, epochs), unit)
+
+
+def _training_tokens(dataset: Dataset) -> Amounts:
+    """Return the tokens of the training file: nothing published says that validation data bills."""
+    most = dataset.training_tokens
+    low, usual, _ = _TOKEN_SHARES
+    expected = dataset.expected_training_tokens
+    if expected is None:
+        expected = round(most * usual)
+    return Amounts(min(most * low, expected), expected, most)
+
+
+def _epochs(run: Run) -> int:
+    default = find_model(run.settings.model).hyperparameters["epochCount"].default
+    return int(run.hyperparameters.get("epochCount", default))
+
+
+def _earliest_stop(run: Run, epochs: int) -> int:
+    """Return the epoch after which training may stop: only a validation loss can stop it early."""
+    patience = run.hyperparameters.get("earlyStoppingPatience")
+    if patience is None or run.validation_key is None:
+        return epochs
+    return min(epochs, 1 + int(patience))
+
+
+def hosting_minutes(run: Run, dataset: Dataset) -> Amounts:
+    """Return how long the throughput will live: provisioning, answering and hold.
+
+    The high figure is the time at which the reaper deletes it, whatever happened.
+    """
+    fast, slow = (
+        dataset.evaluation_examples * seconds / _SECONDS_PER_MINUTE for seconds in _ANSWER_SECONDS
+    )
+    most = run.settings.max_provisioning_minutes + RELEASE_MARGIN_MINUTES
+    quick = min(EXPECTED_PROVISIONING_MINUTES + fast, most)
+    usual = min(EXPECTED_PROVISIONING_MINUTES + _SLOWER_PROVISIONING_MINUTES + slow, most)
+    return Amounts(*(each + run.settings.hold_minutes for each in (quick, usual, most)))
+
+
+def _hosting(run: Run, dataset: Dataset, calculator: Calculator) -> QuoteItem:
+    model, units = run.settings.model, run.settings.model_units
+    return _item(
+        "Provisioned throughput",
+        hosting_minutes(run, dataset),
+        calculator.price(model, "throughput_usd_per_unit_hour"),
+        calculator.hosting_usd(model, units, minutes=1),
+        f"minutes x {units} {'unit' if units == 1 else 'units'} x {{price}} an hour",
+    )
+
+
+def _base_answers(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
+    asked = dataset.evaluation_tokens + dataset.evaluation_examples * _system_tokens(dataset)
+    return _tokens(
+        "Answers of the base model",
+        Amounts(*(asked * share for share in _TOKEN_SHARES)),
+        _answer_tokens(run, dataset) * dataset.evaluation_examples,
+        calculator,
+        run.settings.model,
+    )
+
+
+def _judgements(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
+    count = dataset.evaluation_examples * _SIDES
+    texts = Amounts(*(dataset.evaluation_tokens * _SIDES * share for share in _TOKEN_SHARES))
+    instructions = _JUDGE_INSTRUCTION_TOKENS * count
+    asked = texts + _answer_tokens(run, dataset) * count
+    asked += Amounts(instructions * 0.5, instructions, instructions)
+    said = Amounts(*(tokens * count for tokens in _JUDGE_OUTPUT_TOKENS))
+    asked, said = asked.at_most(ATTEMPTS), said.at_most(ATTEMPTS)
+    return _tokens("Judgements", asked, said, calculator, run.settings.judge_model)
+
+
+def _answer_tokens(run: Run, dataset: Dataset) -> Amounts:
+    """Return the tokens of one answer: about those of question and reference together."""
+    most = run.settings.max_answer_tokens
+    usual = dataset.evaluation_tokens / max(dataset.evaluation_examples, 1)
+    expected = min(max(usual, _SHORT_ANSWER_TOKENS), most)
+    return Amounts(min(_SHORT_ANSWER_TOKENS, expected), expected, most)
+
+
+def _system_tokens(dataset: Dataset) -> int:
+    return len((dataset.system_prompt or "").encode(errors="surrogatepass"))
+
+
+def _tokens(
+    what: str, asked: Amounts, said: Amounts, calculator: Calculator, model: str
+) -> list[QuoteItem]:
+    prices = calculator.tokens(model)
+    unit = "tokens x {price} per 1,000"
+    return [
+        _item(f"{what}, asking", asked, prices.input, prices.usd(1, 0), unit),
+        _item(f"{what}, answering", said, prices.output, prices.usd(0, 1), unit),
+    ]
+
+
+def _storage(run: Run, calculator: Calculator) -> QuoteItem:
+    price = calculator.price(run.settings.model, "storage_usd_per_model_month")
+    return _item(
+        "Custom model, a month", Amounts(1, 1, 1), price, price.usd, "model x {price} a month"
+    )
+
+
+def _assumptions(run: Run) -> list[str]:
+    low, expected, _ = _TOKEN_SHARES
+    slow = EXPECTED_PROVISIONING_MINUTES + _SLOWER_PROVISIONING_MINUTES
+    return [
+        f"Tokens are counted from above: expected {expected:.0%} of them, low {low:.0%} (prose).",
+        "Expected training tokens are estimated by script and model family.",
+        "Low training stops as early as early stopping allows; expected trains every epoch.",
+        f"At most, the judge is asked {ATTEMPTS} times about every answer.",
+        f"Provisioning takes {EXPECTED_PROVISIONING_MINUTES} minutes (low), {slow} (expected).",
+        _high_hosting(run),
+        "Tokens of the tuned model are free while its throughput is paid for.",
+        "Without tax, S3, Lambda and Step Functions, which come to cents.",
+    ]
+
+
+def _stand_ins(items: Iterable[QuoteItem]) -> list[str]:
+    return [
+        f"{item.what} has another model's price in place of its own, {item.price}: look yours up "
+        "and put it into the environment's [prices.<model>] table."
+        for item in items
+        if item.stand_in
+    ]
+
+
+def _high_hosting(run: Run) -> str:
+    return (
+        f"High hosting ends at the release-by: {RELEASE_MARGIN_MINUTES} minutes after "
+        f"max_provisioning_minutes = {run.settings.max_provisioning_minutes:g} and hold_minutes = "
+        f"{run.settings.hold_minutes}."
+    )
+
+
+def _sum(values: Iterable[float]) -> float:
+    return round(sum(values), 2)
