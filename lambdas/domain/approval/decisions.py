@@ -15,12 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lambdas.domain.errors import DecisionRefused, InputInvalid
 from lambdas.domain.models.lookup import nearest
+from lambdas.domain.run import mail
+from lambdas.domain.run.arns import Arn
+from lambdas.domain.run.console import state_machine_url
 from lambdas.domain.run.contracts import Approval, Contract, Run
 from lambdas.domain.run.execution_input import explain
-from lambdas.domain.run.rehearsal import is_rehearsal
+from lambdas.domain.run.times import utc
 
 PREFIX = "approvals/"
-MAX_SUBJECT_LENGTH = 100
 _SHOWN_RUNS = 5
 
 
@@ -114,7 +116,7 @@ def unknown_run(name: str, asked: Sequence[str]) -> DecisionRefused:
 def decided_already(decision: Decision) -> DecisionRefused:
     what = "approved" if decision.approved else "rejected"
     return DecisionRefused(
-        f"run {decision.run} was {what} already, on {_time(decision.decided_at)}"
+        f"run {decision.run} was {what} already, on {utc(decision.decided_at)}"
         f"{_because(decision.reason)} ({decision.decided_in}). The first decision counts; to end "
         "an approved run, stop its execution"
     )
@@ -123,7 +125,7 @@ def decided_already(decision: Decision) -> DecisionRefused:
 def too_late(request: ApprovalRequest, now: datetime) -> DecisionRefused:
     """Say that the run waits no more: its time was up, or its execution was stopped."""
     why = (
-        f"no decision by {_time(request.decide_by)} counts as a rejection"
+        f"no decision by {utc(request.decide_by)} counts as a rejection"
         if now >= request.decide_by
         else "its execution was stopped or has ended"
     )
@@ -137,7 +139,7 @@ def rejection(decision: Decision) -> str:
     """Return the cause of the run that was rejected."""
     reason = decision.reason or "no reason was given"
     return (
-        f"the quote was rejected on {_time(decision.decided_at)}: {reason}. Nothing was bought. "
+        f"the quote was rejected on {utc(decision.decided_at)}: {reason}. Nothing was bought. "
         f"Decided in {decision.decided_in}"
     )
 
@@ -150,25 +152,20 @@ def confirmation(decision: Decision, *, delivered: bool) -> str:
 
 
 def subject(run: Run, expected_usd: float) -> str:
-    rehearsal = "[rehearsal] " if is_rehearsal(run.execution_arn) else ""
-    text = f"{rehearsal}[bedrock-tuning] approve about ${expected_usd:,.0f}? {run.name}"
-    return text[:MAX_SUBJECT_LENGTH]
+    text = f"approve about ${expected_usd:,.0f}? {run.name}"
+    return mail.subject(text, rehearsal=Arn.parse(run.execution_arn).is_rehearsal)
 
 
 def body(run: Run, quote: str, decide_by: datetime, decide_machine_arn: str) -> str:
     """Return the mail: the quote, until when to decide, and exactly what to do."""
-    region = decide_machine_arn.split(":")[3]
-    console = (
-        f"https://{region}.console.aws.amazon.com/states/home?region={region}"
-        f"#/v2/statemachines/view/{decide_machine_arn}"
-    )
     return (
         f"Run {run.name} in environment {run.environment} waits for a decision. Nothing has been "
         f"bought yet.\n\n{quote}\n\n"
-        f"Decide by {_time(decide_by)}; no decision by then is a rejection.\n\n"
-        f"Open {console}\nStart execution with one of these inputs:\n\n"
+        f"Decide by {utc(decide_by)}; no decision by then is a rejection.\n\n"
+        f"Open {state_machine_url(decide_machine_arn)}\n"
+        "Start execution with one of these inputs:\n\n"
         f"{_input(run.name, 'approve')}\n{_input(run.name, 'reject')}\n\n"
-        f"Or: aws stepfunctions start-execution --region {region} --state-machine-arn "
+        f"Or: aws stepfunctions start-execution --region {run.region} --state-machine-arn "
         f"{decide_machine_arn} --input '{_input(run.name, 'approve')}'\n"
         f"The run: {run.execution_arn}\n"
     )
@@ -180,7 +177,3 @@ def _input(run: str, decision: str) -> str:
 
 def _because(reason: str) -> str:
     return f", because: {reason}" if reason else ""
-
-
-def _time(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lambdas.domain.errors import HostingFailed
+from lambdas.domain.run.console import bedrock_quotas_url
 from lambdas.domain.run.contracts import Hosting, Release, Run
+from lambdas.domain.run.times import minutes_between
 
 EXPECTED_PROVISIONING_MINUTES = 20  # AWS's Haiku notebook says 20 to 30
 RELEASE_MARGIN_MINUTES = 60  # for answering, and for release attempts that AWS refuses at first
-# Capacity that is ready and not noticed bills for nothing: at $60 an hour, 15 s are $0.25, and a
-# look costs less than $0.0001. So it is due most of the time, and never unwatched for a minute.
+# Throughput that is ready before anyone notices bills for nothing: at $60 an hour, 15 s are $0.25,
+# and a check costs less than $0.0001. So check often when it is due, and every 45 s otherwise.
 _RELAXED_WAIT_SECONDS = 45
 _TIGHT_WAIT_SECONDS = 15
 _TIGHT_FROM_MINUTES = EXPECTED_PROVISIONING_MINUTES - 12
@@ -35,7 +37,7 @@ class ProvisionedThroughput:
 
 @dataclass(frozen=True)
 class Deletion:
-    """What a deletion came to; `at` is AWS's own time of it, None where it told none."""
+    """The outcome of a deletion; `at` is AWS's time of it, None if the answer had none."""
 
     found: bool
     at: datetime | None = None
@@ -43,20 +45,20 @@ class Deletion:
 
 
 def wait_seconds(age_minutes: float) -> int:
-    """Return how long to wait before the next look at capacity of this age."""
+    """Return how long to wait before the next check of hosting of this age."""
     due = _TIGHT_FROM_MINUTES <= age_minutes < _TIGHT_UNTIL_MINUTES
     return _TIGHT_WAIT_SECONDS if due else _RELAXED_WAIT_SECONDS
 
 
 def release_by(run: Run, created_at: datetime) -> datetime:
-    """Return the time at which the run's capacity must be gone, whatever happened."""
+    """Return the time at which the run's hosting must be gone, whatever happened."""
     settings = run.settings
     minutes = settings.max_provisioning_minutes + settings.hold_minutes + RELEASE_MARGIN_MINUTES
     return created_at + timedelta(minutes=minutes)
 
 
 def hosting_of(throughput: ProvisionedThroughput, run: Run, now: datetime) -> Hosting:
-    """Describe capacity that is in service or on its way there.
+    """Describe hosting that is in service or being created.
 
     Raises
     ------
@@ -110,16 +112,10 @@ def quota_advice(model_name: str, region: str) -> str:
         "Two quotas of Amazon Bedrock, both 0 in a new account, must allow it: L-BE77399C (Model "
         "units no-commitment Provisioned Throughputs across custom models) and Model units per "
         f"provisioned model for {model_name}. Ask for both in the Service Quotas console of "
-        f"{region} (https://{region}.console.aws.amazon.com/servicequotas/home/services/bedrock/"
-        "quotas) or with `aws service-quotas request-service-quota-increase --service-code "
-        "bedrock --quota-code L-BE77399C --desired-value N`; approval can take days. The trained "
-        "model is kept"
+        f"{region} ({bedrock_quotas_url(region)}) or with `aws service-quotas "
+        "request-service-quota-increase --service-code bedrock --quota-code L-BE77399C "
+        "--desired-value N`; approval can take days. The trained model is kept"
     )
-
-
-def minutes_between(start: datetime, end: datetime) -> float:
-    # Bedrock's clock and Step Functions' differ by a little; an age is never negative.
-    return round(max((end - start).total_seconds(), 0) / 60, 2)
 
 
 def _failed(throughput: ProvisionedThroughput) -> str:

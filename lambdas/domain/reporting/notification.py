@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
+from lambdas.domain.run import mail
+from lambdas.domain.run.arns import Arn
+from lambdas.domain.run.console import execution_url, object_url
 from lambdas.domain.run.contracts import NotifyRequest, Report, Run
-from lambdas.domain.run.rehearsal import is_rehearsal
-
-MAX_SUBJECT_LENGTH = 100  # SNS's limit, which also asks for ASCII without line breaks
 
 
 def subject(request: NotifyRequest) -> str:
-    """Return the subject: at most 100 printable ASCII characters."""
     name = request.run.name if request.run else request.execution.name
-    text = f"[bedrock-tuning] {_outcome(request)}: {name}"
-    if is_rehearsal(request.execution.arn):
-        text = f"[rehearsal] {text}"
-    printable = "".join(char if " " <= char <= "~" else "?" for char in text)
-    return printable[:MAX_SUBJECT_LENGTH].rstrip()
+    return mail.subject(f"{_outcome(request)}: {name}", rehearsal=_is_rehearsal(request))
 
 
 def body(request: NotifyRequest) -> str:
@@ -28,7 +21,7 @@ def body(request: NotifyRequest) -> str:
         _where(request),
         _next_step(request),
     ]
-    if is_rehearsal(request.execution.arn):
+    if _is_rehearsal(request):
         parts.insert(0, "This was a rehearsal: nothing was trained or billed on AWS.")
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -56,7 +49,7 @@ def _failure(request: NotifyRequest) -> str:
 
 def _released(request: NotifyRequest) -> str:
     if request.run is None:
-        return "No capacity was bought."
+        return "Nothing was bought."
     name, release = request.run.hosting_name, request.release
     if release is None:
         return ""
@@ -68,24 +61,19 @@ def _released(request: NotifyRequest) -> str:
 
 
 def _where(request: NotifyRequest) -> str:
-    region = _region(request)
-    execution = (
-        f"Execution: https://{region}.console.aws.amazon.com/states/home?region={region}"
-        f"#/v2/executions/details/{request.execution.arn}"
-    )
+    execution = f"Execution: {execution_url(request.execution.arn)}"
     if request.run is None:
         return execution
     lines = [f"Files: s3://{request.run.bucket}/{request.run.prefix}/", execution]
     if request.report:
-        lines = _report_lines(request.run, request.report, region) + lines
+        lines = _report_lines(request.run, request.report) + lines
     return "\n".join(lines)
 
 
-def _report_lines(run: Run, report: Report, region: str) -> list[str]:
-    console = f"https://{region}.console.aws.amazon.com/s3/object/{run.bucket}"
+def _report_lines(run: Run, report: Report) -> list[str]:
     return [
         f"Report: s3://{run.bucket}/{report.report_key}",
-        f"Report in the console: {console}?region={region}&prefix={quote(report.report_key)}",
+        f"Report in the console: {object_url(run.region, run.bucket, report.report_key)}",
     ]
 
 
@@ -101,7 +89,7 @@ def _next_step(request: NotifyRequest) -> str:
 
 
 _NEXT = {
-    "better": "read the answers in the report, then serve the custom model. Capacity for it bills "
+    "better": "read the answers in the report, then serve the custom model. Its throughput bills "
     "by the hour from the moment it is bought.",
     "not better": "read where the answers got worse in the report; more or better training data "
     "helps more than more epochs. Delete the custom model if it is not needed.",
@@ -109,5 +97,5 @@ _NEXT = {
 }
 
 
-def _region(request: NotifyRequest) -> str:
-    return request.execution.arn.split(":")[3]
+def _is_rehearsal(request: NotifyRequest) -> bool:
+    return Arn.parse(request.execution.arn).is_rehearsal

@@ -18,8 +18,9 @@ from lambdas.domain.data_review.review import CRITERIA
 from lambdas.domain.evaluation.answers import Record
 from lambdas.domain.evaluation.verdict import SIGNIFICANT_P
 from lambdas.domain.models.lookup import find_judge, find_model
+from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import Answers, Judgements, WriteReportRequest
-from lambdas.domain.run.rehearsal import is_rehearsal
+from lambdas.domain.run.times import duration, utc
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 _HEADLINES = {
@@ -131,8 +132,8 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
     )
     return template.render(
         run=request.run,
-        rehearsal=is_rehearsal(request.run.execution_arn),
-        now=f"{request.now:%Y-%m-%d %H:%M} UTC",
+        rehearsal=Arn.parse(request.run.execution_arn).is_rehearsal,
+        now=utc(request.now),
         model=find_model(request.run.settings.model),
         judge=find_judge(request.run.settings.judge_model),
         headline=_HEADLINES[request.verdict.verdict],
@@ -177,7 +178,7 @@ def manifest(
         "manifest_version": 1,
         "code_version": code_version,
         "written_at": request.now.isoformat(),
-        "rehearsal": is_rehearsal(run.execution_arn),
+        "rehearsal": Arn.parse(run.execution_arn).is_rehearsal,
         "run": run.model_dump(mode="json"),
         "model": {
             "key": model.key,
@@ -278,7 +279,7 @@ def _training_facts(request: WriteReportRequest) -> list[Fact]:
     return [
         ("Custom model", request.training.custom_model_arn or request.run.custom_model_name),
         ("Training job", request.training.job_arn),
-        ("Training took", _minutes(request.training.age_minutes)),
+        ("Training took", duration(request.training.age_minutes)),
         ("Hyperparameters", hyperparameters or "the service's defaults"),
     ]
 
@@ -295,7 +296,7 @@ def _approval(request: WriteReportRequest) -> str:
     if approval is None:
         return "Nobody had to approve the quote."
     reason = f": {approval.reason}" if approval.reason else ""
-    return f"The quote was approved on {approval.decided_at:%Y-%m-%d %H:%M} UTC{reason}."
+    return f"The quote was approved on {utc(approval.decided_at)}{reason}."
 
 
 def _tokens(request: WriteReportRequest) -> Mapping[str, Mapping[str, int]]:
@@ -311,6 +312,4 @@ def _tokens(request: WriteReportRequest) -> Mapping[str, Mapping[str, int]]:
 
 
 def _minutes(minutes: float | None) -> str:
-    if minutes is None:
-        return "a time that was not measured"
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"  # noqa: PLR2004  # two hours
+    return "a time that was not measured" if minutes is None else duration(minutes)

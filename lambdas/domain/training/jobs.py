@@ -13,12 +13,13 @@ from lambdas.domain.errors import (
     TrainingTimedOut,
 )
 from lambdas.domain.run.contracts import Run, Training
+from lambdas.domain.run.times import duration, minutes_between
 
 PHASES = ("Validation", "Data processing", "Training")
 SHORTEST_WAIT_SECONDS = 30  # a job with bad data or a bad role fails within its first minutes
-_WAIT_PER_AGE = 0.1  # of hours of training, ten per cent is the most that waiting may add
+_WAIT_PER_AGE = 0.1  # polling delays the end of a job by at most ten per cent
 _LONG_WAIT_SECONDS = 300
-# An execution may have 25,000 events, a look is nine of them, and a job may take a week.
+# An execution may have 25,000 events, a check is nine of them, and a job may take a week.
 _WAIT_PER_LONG_AGE = 0.02
 LONGEST_WAIT_SECONDS = 1800
 
@@ -51,7 +52,7 @@ class Job:
 
 
 def wait_seconds(age_minutes: float) -> int:
-    """Return how long to wait before the next look at a job of this age."""
+    """Return how long to wait before the next check of a job of this age."""
     age_seconds = age_minutes * 60
     growing = min(age_seconds * _WAIT_PER_AGE, _LONG_WAIT_SECONDS)
     growing = max(growing, age_seconds * _WAIT_PER_LONG_AGE, SHORTEST_WAIT_SECONDS)
@@ -87,13 +88,13 @@ def training_of(job: Job, now: datetime) -> Training:
     if job.status in {"Stopping", "Stopped"}:
         raise TrainingStopped(_stopped(job, phase))
     done = job.status == "Completed"
-    age_minutes = _minutes(job.created_at, job.ended_at or now)
+    age_minutes = minutes_between(job.created_at, job.ended_at or now)
     return Training(
         job_arn=job.arn,
         status="Completed" if done else "InProgress",
         phase="Completed" if done else phase,
         phase_status="Completed" if done else phase_status,
-        phase_age_minutes=0 if done else _minutes(since, now),
+        phase_age_minutes=0 if done else minutes_between(since, now),
         age_minutes=age_minutes,
         done=done,
         wait_seconds=wait_seconds(age_minutes),
@@ -102,23 +103,24 @@ def training_of(job: Job, now: datetime) -> Training:
 
 
 def overdue(training: Training, run: Run) -> TrainingStuck | TrainingTimedOut | None:
-    """Return the error that a running job has earned by its age, or None."""
+    """Return the error for a job that is running for too long, or None."""
     if training.done:
         return None
     settings = run.settings
     if training.age_minutes > settings.max_training_hours * 60:
         return TrainingTimedOut(
-            f"customization job {run.job_name} ran for {_hours(training.age_minutes)}, longer than "
-            f"max_training_hours = {settings.max_training_hours:g}, and has been stopped in phase "
-            f"{training.phase}. Raise max_training_hours, or train for fewer epochs or on less data"
+            f"customization job {run.job_name} ran for {duration(training.age_minutes)}, longer "
+            f"than max_training_hours = {settings.max_training_hours:g}, and has been stopped in "
+            f"phase {training.phase}. Raise max_training_hours, or train for fewer epochs or on "
+            "less data"
         )
     if training.phase_age_minutes > settings.max_phase_hours * 60:
         return TrainingStuck(
             f"customization job {run.job_name} stayed in phase {training.phase} "
-            f"({training.phase_status}) for {_hours(training.phase_age_minutes)}, longer than "
+            f"({training.phase_status}) for {duration(training.phase_age_minutes)}, longer than "
             f"max_phase_hours = {settings.max_phase_hours:g}, and has been stopped. A job that "
             "waits for capacity is not billed: start again later, raise max_phase_hours, "
-            "or take a model of another region"
+            "or choose a model of another region"
         )
     return None
 
@@ -141,9 +143,11 @@ def _current_phase(job: Job) -> tuple[str, str, datetime]:
 
 def _failed(job: Job, phase: str) -> str:
     reason = (job.failure_message or "Bedrock gave no reason").rstrip(". ")
-    lasted = f" after {_hours(_minutes(job.created_at, job.ended_at))}" if job.ended_at else ""
+    lasted = (
+        f" after {duration(minutes_between(job.created_at, job.ended_at))}" if job.ended_at else ""
+    )
     return (
-        f"customization job {job.name} failed in phase {phase}{lasted}: {reason}. Mend what the "
+        f"customization job {job.name} failed in phase {phase}{lasted}: {reason}. Fix what the "
         "message names (data, role or hyperparameters) and start a new execution; an internal "
         "error of Bedrock may pass by itself"
     )
@@ -152,15 +156,6 @@ def _failed(job: Job, phase: str) -> str:
 def _stopped(job: Job, phase: str) -> str:
     return (
         f"customization job {job.name} is {job.status.lower()} in phase {phase}: somebody called "
-        "StopModelCustomizationJob (CloudTrail names the caller). A stopped job cannot go on: "
+        "StopModelCustomizationJob (CloudTrail names the caller). A stopped job cannot be resumed: "
         "start a new execution"
     )
-
-
-def _minutes(start: datetime, end: datetime) -> float:
-    # Bedrock's clock and Step Functions' differ by a little; an age is never negative.
-    return round(max((end - start).total_seconds(), 0) / 60, 2)
-
-
-def _hours(minutes: float) -> str:
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"  # noqa: PLR2004  # two hours

@@ -212,7 +212,7 @@ def test_check_raises_bedrocks_own_message(bedrock: FakeBedrock) -> None:
         failureMessage="Encountered an internal error.",
         endTime=NOW + timedelta(minutes=4),
     )
-    with pytest.raises(TrainingFailed, match=r"after 4 min: Encountered an internal error\. Mend"):
+    with pytest.raises(TrainingFailed, match=r"after 4 min: Encountered an internal error\. Fix"):
         check_training(check())
 
 
