@@ -1,4 +1,4 @@
-"""Check preflight: resolve the execution input and make sure that the run can succeed."""
+"""*Check preflight*: resolves the execution input and makes sure that the run can succeed."""
 
 from __future__ import annotations
 
@@ -8,30 +8,33 @@ from lambdas.aws.quotas import bedrock_quota
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
 from lambdas.domain.run import preflight
+from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Run
 from lambdas.domain.run.execution_input import ExecutionDefaults, resolve
-from lambdas.domain.run.preflight import FoundationModel
+from lambdas.domain.run.preflight import DeployedEnvironment, FoundationModel, RequestedRun
 from lambdas.runtime.step import setting, step
 
 
 def check_preflight(request: CheckPreflightRequest) -> Run:
     defaults = ExecutionDefaults.model_validate_json(setting("EXECUTION_DEFAULTS"))
     settings = resolve(request.input, defaults)
-    choice = preflight.choose(settings, defaults.models_past_end, request.now)
-    place = _place(request.execution.arn)
-    facts = _facts(choice, place)
-    preflight.check(choice, facts, place)
-    return preflight.plan(request, settings, defaults, place, facts.dataset_keys)
+    requested = preflight.requested_run(settings, defaults.models_past_end, request.now)
+    environment = _environment(request.execution.arn)
+    found = _prerequisites(requested, environment)
+    preflight.check(requested, found, environment)
+    return preflight.plan(request, settings, defaults, environment, found.dataset_keys)
 
 
-def _facts(choice: preflight.Choice, place: preflight.Place) -> preflight.Facts:
-    prefix = preflight.dataset_prefix(choice.settings)
-    return preflight.Facts(
-        tuned_model=_tunable_model(choice.model, place.region),
-        alternatives=_alternatives(choice, place.region),
-        base_model=_base_model(choice.model, place.region),
-        judge_model=get_foundation_model(choice.judge.foundation_model_id),
-        dataset_keys=frozenset(Artefacts(place.bucket).list_keys(prefix)),
+def _prerequisites(
+    requested: RequestedRun, environment: DeployedEnvironment
+) -> preflight.Prerequisites:
+    prefix = preflight.dataset_prefix(requested.settings)
+    return preflight.Prerequisites(
+        tuned_model=_tunable_model(requested.model, environment.region),
+        alternatives=_alternatives(requested, environment.region),
+        base_model=_base_model(requested.model, environment.region),
+        judge_model=get_foundation_model(requested.judge.foundation_model_id),
+        dataset_keys=frozenset(Artefacts(environment.bucket).list_keys(prefix)),
         throughput_quota=bedrock_quota(preflight.THROUGHPUT_QUOTA),
     )
 
@@ -48,22 +51,22 @@ def _base_model(model: Model, region: str) -> FoundationModel | None:
     return get_foundation_model(model.base_inference.foundation_model_id)
 
 
-def _alternatives(choice: preflight.Choice, region: str) -> list[str]:
-    others = (model for model in MODELS.values() if model != choice.model)
+def _alternatives(requested: RequestedRun, region: str) -> list[str]:
+    others = (model for model in MODELS.values() if model != requested.model)
     return [
         model.key
         for model in others
-        if preflight.can_be_tuned(model, _tunable_model(model, region), region, choice.until)
+        if preflight.can_be_tuned(model, _tunable_model(model, region), region, requested.until)
     ]
 
 
-def _place(execution_arn: str) -> preflight.Place:
-    _, _, _, region, account, *_ = execution_arn.split(":")
-    return preflight.Place(
-        environment=setting("ENVIRONMENT"),
+def _environment(execution_arn: str) -> DeployedEnvironment:
+    execution = Arn.parse(execution_arn)
+    return DeployedEnvironment(
+        name=setting("ENVIRONMENT"),
         bucket=setting("ARTEFACT_BUCKET"),
-        region=region,
-        account=account,
+        region=execution.region,
+        account=execution.account,
         service_role_arn=setting("SERVICE_ROLE_ARN"),
     )
 

@@ -12,15 +12,15 @@ from datetime import date
 from types import MappingProxyType
 
 from lambdas.domain.models.model import (
+    Citation,
+    HyperparameterRange,
     Inference,
     Judge,
     Lifecycle,
     Limits,
     Model,
-    Range,
     RecordFormat,
     Reserved,
-    Source,
 )
 
 _USER_GUIDE = "https://docs.aws.amazon.com/bedrock/latest/userguide"
@@ -28,8 +28,8 @@ _READ_ON = date(2026, 11, 23)
 _US_PROFILE_REGIONS = ("us-east-1", "us-east-2", "us-west-2")
 
 
-def _source(page: str, says: str) -> Source:
-    return Source(page if page.startswith("http") else f"{_USER_GUIDE}/{page}", _READ_ON, says)
+def _source(page: str, says: str) -> Citation:
+    return Citation(page if page.startswith("http") else f"{_USER_GUIDE}/{page}", _READ_ON, says)
 
 
 CLAUDE_3_HAIKU = Model(
@@ -45,11 +45,11 @@ CLAUDE_3_HAIKU = Model(
     lifecycle=Lifecycle(legacy=date(2026, 3, 10), end_of_life=date(2026, 9, 10)),
     hyperparameters=MappingProxyType(
         {
-            "epochCount": Range(2, 1, 10, integer=True),
-            "batchSize": Range(32, 4, 256, integer=True),
-            "learningRateMultiplier": Range(1, 0.1, 2, integer=False),
-            "earlyStoppingThreshold": Range(0.001, 0, 0.1, integer=False),
-            "earlyStoppingPatience": Range(2, 1, 10, integer=True),
+            "epochCount": HyperparameterRange(2, 1, 10, integer=True),
+            "batchSize": HyperparameterRange(32, 4, 256, integer=True),
+            "learningRateMultiplier": HyperparameterRange(1, 0.1, 2, integer=False),
+            "earlyStoppingThreshold": HyperparameterRange(0.001, 0, 0.1, integer=False),
+            "earlyStoppingPatience": HyperparameterRange(2, 1, 10, integer=True),
         }
     ),
     limits=Limits(
@@ -80,9 +80,9 @@ _NOVA_WORDS = ("User:", "Bot:", "Assistant:", "System:", "<image>", "<video>", "
 
 _NOVA_HYPERPARAMETERS = MappingProxyType(
     {
-        "epochCount": Range(2, 1, 5, integer=True),
-        "learningRate": Range(1e-5, 1e-6, 1e-4, integer=False),
-        "learningRateWarmupSteps": Range(10, 0, 100, integer=True),
+        "epochCount": HyperparameterRange(2, 1, 5, integer=True),
+        "learningRate": HyperparameterRange(1e-5, 1e-6, 1e-4, integer=False),
+        "learningRateWarmupSteps": HyperparameterRange(10, 0, 100, integer=True),
     }
 )
 _NOVA_LIMITS = Limits(
@@ -104,7 +104,7 @@ _NOVA_RESERVED = (
 )
 
 
-def _nova(key: str, name: str, model_id: str, context: str, *sources: Source) -> Model:
+def _nova(key: str, name: str, model_id: str, context: str, *sources: Citation) -> Model:
     return Model(
         key=key,
         name=f"Amazon {name}",
@@ -154,9 +154,9 @@ NOVA_2_LITE = _nova(
 
 _LLAMA_HYPERPARAMETERS = MappingProxyType(
     {
-        "epochCount": Range(5, 1, 10, integer=True),
-        "batchSize": Range(1, 1, 1, integer=True),
-        "learningRate": Range(1e-4, 5e-6, 0.1, integer=False),
+        "epochCount": HyperparameterRange(5, 1, 10, integer=True),
+        "batchSize": HyperparameterRange(1, 1, 1, integer=True),
+        "learningRate": HyperparameterRange(1e-4, 5e-6, 0.1, integer=False),
     }
 )
 _LLAMA_LIMITS = Limits(
@@ -172,7 +172,7 @@ _LLAMA_LIMITS = Limits(
 
 
 def _llama(
-    key: str, name: str, inference: Inference, record_format: RecordFormat, *sources: Source
+    key: str, name: str, inference: Inference, record_format: RecordFormat, *sources: Citation
 ) -> Model:
     return Model(
         key=key,

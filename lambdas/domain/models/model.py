@@ -12,7 +12,7 @@ Serving = Literal["provisioned-throughput", "on-demand-deployment"]
 
 
 @dataclass(frozen=True)
-class Source:
+class Citation:
     """Where figures come from, and the day they were read there."""
 
     url: str
@@ -21,7 +21,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Range:
+class HyperparameterRange:
     """What a hyperparameter may be; bounds are inclusive."""
 
     default: float
@@ -106,11 +106,11 @@ class Model:
     record_format: RecordFormat
     customization_regions: tuple[str, ...]
     lifecycle: Lifecycle
-    hyperparameters: Mapping[str, Range]
+    hyperparameters: Mapping[str, HyperparameterRange]
     limits: Limits
     reserved: tuple[Reserved, ...]
     served_by: tuple[Serving, ...]  # what Bedrock offers its custom models; runs buy throughput
-    sources: tuple[Source, ...]
+    sources: tuple[Citation, ...]
 
     @property
     def has_throughput(self) -> bool:
@@ -134,7 +134,7 @@ class Judge:
     name: str
     provider: str
     inference: Inference
-    sources: tuple[Source, ...]
+    sources: tuple[Citation, ...]
 
     @property
     def inference_profile(self) -> str:

@@ -43,7 +43,7 @@ class DataFile:
 
 
 @dataclass(frozen=True)
-class Answer:
+class AnswerRow:
     """One side of a question."""
 
     side: Literal["Base", "Tuned"]
@@ -62,7 +62,7 @@ class Question:
     topic: str | None
     question: str
     reference_answer: str
-    answers: tuple[Answer, Answer]
+    answers: tuple[AnswerRow, AnswerRow]
 
     @property
     def difference(self) -> int | None:
@@ -75,7 +75,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Topic:
+class TopicScores:
     """Mean scores of a topic's questions that have both."""
 
     name: str
@@ -98,7 +98,7 @@ def questions_of(judgements: Iterable[Record]) -> list[Question]:
     ]
 
 
-def topics_of(questions: Sequence[Question]) -> list[Topic]:
+def topics_of(questions: Sequence[Question]) -> list[TopicScores]:
     """Return the topics by name; none where no question has one."""
     names = sorted({each.topic for each in questions if each.topic})
     pairs = {
@@ -110,7 +110,7 @@ def topics_of(questions: Sequence[Question]) -> list[Topic]:
         for name in names
     }
     return [
-        Topic(name, len(scores), fmean(b for b, _ in scores), fmean(t for _, t in scores))
+        TopicScores(name, len(scores), fmean(b for b, _ in scores), fmean(t for _, t in scores))
         for name, scores in pairs.items()
         if scores
     ]
@@ -230,7 +230,7 @@ def _review_line(request: WriteReportRequest) -> str:
     )
 
 
-def _answer(side: Literal["Base", "Tuned"], record: Record) -> Answer:
+def _answer(side: Literal["Base", "Tuned"], record: Record) -> AnswerRow:
     error = record.get("error")
     judge_error = record.get("judge_error")
     remark = record.get("reason", "")
@@ -238,7 +238,7 @@ def _answer(side: Literal["Base", "Tuned"], record: Record) -> Answer:
         remark = f"no answer: {error}"
     elif judge_error:
         remark = f"not judged: {judge_error}"
-    return Answer(
+    return AnswerRow(
         side=side,
         text=record.get("answer"),
         score=record.get("score"),

@@ -26,7 +26,7 @@ from pydantic_core import ErrorDetails
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import JUDGES, MODELS
 from lambdas.domain.models.lookup import find_model, nearest, unknown
-from lambdas.domain.models.model import Model, Range
+from lambdas.domain.models.model import HyperparameterRange, Model
 
 COMMENT = "Comment"
 _SHOWN_CHARACTERS = 80
@@ -314,7 +314,7 @@ def _when_model(model: Model) -> dict[str, Any]:
     return {"if": named, "then": {"properties": {"hyperparameters": allowed}}}
 
 
-def _schema_of(allowed: Range) -> dict[str, Any]:
+def _schema_of(allowed: HyperparameterRange) -> dict[str, Any]:
     number = {
         "type": "integer" if allowed.integer else "number",
         "minimum": allowed.minimum,
@@ -342,7 +342,7 @@ def _hyperparameter_problems(model: Model, given: Mapping[object, object]) -> li
     return problems
 
 
-def _within(value: object, allowed: Range) -> bool:
+def _within(value: object, allowed: HyperparameterRange) -> bool:
     if isinstance(value, str) and not re.search(_pattern(allowed), value):
         return False
     if isinstance(value, bool) or not isinstance(value, int | float | str):
@@ -353,14 +353,14 @@ def _within(value: object, allowed: Range) -> bool:
     )
 
 
-def _pattern(allowed: Range) -> str:
+def _pattern(allowed: HyperparameterRange) -> str:
     """Return what a hyperparameter given as text must match; at most 20 digits, so it is finite."""
     return (
         r"^[0-9]{1,20}$" if allowed.integer else r"^[0-9]{0,20}\.?[0-9]{1,20}([eE]-?[0-9]{1,2})?$"
     )
 
 
-def _as_text(value: float | str, allowed: Range) -> str:
+def _as_text(value: float | str, allowed: HyperparameterRange) -> str:
     number = float(value)
     # Bedrock takes text: plain digits, because it documents no exponents.
     return str(int(number)) if allowed.integer else format(Decimal(repr(number)).normalize(), "f")

@@ -18,8 +18,8 @@ MAX_ENVIRONMENT_LENGTH = 22  # leaves 63 characters, Bedrock's limit, with "-" a
 
 
 @dataclass(frozen=True)
-class RunNames:
-    """Names of one run; see `names_of`."""
+class ResourceNames:
+    """Names of what one run owns; see `names_of`."""
 
     run: str
     job: str
@@ -28,7 +28,7 @@ class RunNames:
     client_token: str
 
 
-def names_of(environment: str, execution_name: str, execution_arn: str) -> RunNames:
+def names_of(environment: str, execution_name: str, execution_arn: str) -> ResourceNames:
     """Derive the names of an execution.
 
     Raises
@@ -40,7 +40,7 @@ def names_of(environment: str, execution_name: str, execution_arn: str) -> RunNa
     digest = hashlib.sha256(execution_arn.encode()).hexdigest()
     run = f"{_slug(execution_name)}-{digest[:_HASH_LENGTH]}"
     name = f"{environment}-{run}"
-    return RunNames(
+    return ResourceNames(
         run=run,
         job=name,
         custom_model=name,

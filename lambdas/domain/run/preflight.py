@@ -10,6 +10,7 @@ from lambdas.domain.errors import PreflightFailed
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Judge, Model
+from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Run
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
 from lambdas.domain.run.execution_input import ExecutionDefaults, ExecutionInput
@@ -21,7 +22,7 @@ THROUGHPUT_QUOTA_NAME = "Model units no-commitment Provisioned Throughputs acros
 
 @dataclass(frozen=True)
 class FoundationModel:
-    """What GetFoundationModel tells; the end of life is None while none is announced."""
+    """From GetFoundationModel; the end of life is None while none is announced."""
 
     model_id: str
     status: str  # ACTIVE | LEGACY
@@ -31,23 +32,25 @@ class FoundationModel:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What this run is to do, by the execution's input."""
+class RequestedRun:
+    """What the execution's input asks for."""
 
     settings: ExecutionInput
     model: Model
     judge: Judge
     past_end_allowed: bool  # by a private arrangement between AWS and the account
-    until: datetime  # when it will have stopped using the model, at the latest
+    until: datetime  # the latest time at which the run uses the model
 
 
-def choose(settings: ExecutionInput, models_past_end: Sequence[str], now: datetime) -> Choice:
-    """Look up what the settings name."""
+def requested_run(
+    settings: ExecutionInput, models_past_end: Sequence[str], now: datetime
+) -> RequestedRun:
+    """Look up the models that the settings name."""
     longest = timedelta(
         hours=settings.max_training_hours,
         minutes=settings.max_provisioning_minutes + settings.hold_minutes,
     )
-    return Choice(
+    return RequestedRun(
         settings=settings,
         model=find_model(settings.model),
         judge=find_judge(settings.judge_model),
@@ -57,10 +60,10 @@ def choose(settings: ExecutionInput, models_past_end: Sequence[str], now: dateti
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the functions run."""
+class DeployedEnvironment:
+    """The environment that the functions belong to, and its place on AWS."""
 
-    environment: str
+    name: str
     bucket: str
     region: str
     account: str
@@ -68,15 +71,15 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """All that AWS was asked for a preflight; a model is None where Bedrock does not know it."""
+class Prerequisites:
+    """What AWS answered before the run; a model is None if Bedrock does not know it."""
 
     tuned_model: FoundationModel | None
     alternatives: Sequence[str]  # keys of other models that can be tuned here now
     base_model: FoundationModel | None
     judge_model: FoundationModel | None
     dataset_keys: frozenset[str]
-    throughput_quota: float | None  # model units without commitment; None: not known
+    throughput_quota: float | None  # model units without commitment; None: unknown
 
 
 def dataset_prefix(settings: ExecutionInput) -> str:
@@ -84,30 +87,30 @@ def dataset_prefix(settings: ExecutionInput) -> str:
 
 
 def can_be_tuned(model: Model, found: FoundationModel | None, region: str, until: datetime) -> bool:
-    """Say whether anyone can tune and serve the model here, without a private arrangement."""
+    """Say whether the model can be tuned and served here without a private arrangement."""
     return not [*_model_problems(model, found, region), *_lifecycle_problems(model, found, until)]
 
 
-def check(choice: Choice, facts: Facts, place: Place) -> None:
+def check(requested: RequestedRun, found: Prerequisites, environment: DeployedEnvironment) -> None:
     """Raise PreflightFailed with every reason why the run cannot succeed, one a line."""
     problems = [
-        *_tuning_problems(choice, facts, place.region),
-        *_base_problems(choice.model, facts.base_model, place.region),
-        *_judge_problems(choice.judge, facts.judge_model, place.region),
-        *_dataset_problems(dataset_prefix(choice.settings), facts.dataset_keys, place.bucket),
-        *_quota_problems(choice.settings.model_units, facts.throughput_quota, place.region),
-        *_role_problems(place),
+        *_tuning_problems(requested, found, environment.region),
+        *_base_problems(requested.model, found.base_model, environment.region),
+        *_judge_problems(requested.judge, found.judge_model, environment.region),
+        *_dataset_problems(requested.settings, found.dataset_keys, environment.bucket),
+        *_quota_problems(requested.settings, found.throughput_quota, environment.region),
+        *_role_problems(environment),
     ]
     if problems:
         raise PreflightFailed("the run could not succeed:\n" + "\n".join(problems))
 
 
-def _tuning_problems(choice: Choice, facts: Facts, region: str) -> list[str]:
-    problems = list(_model_problems(choice.model, facts.tuned_model, region))
-    if not choice.past_end_allowed:
-        problems += _lifecycle_problems(choice.model, facts.tuned_model, choice.until)
+def _tuning_problems(requested: RequestedRun, found: Prerequisites, region: str) -> list[str]:
+    problems = list(_model_problems(requested.model, found.tuned_model, region))
+    if not requested.past_end_allowed:
+        problems += _lifecycle_problems(requested.model, found.tuned_model, requested.until)
     if problems:
-        problems.append(_advice(choice.model, facts.alternatives, region))
+        problems.append(_advice(requested.model, found.alternatives, region))
     return problems
 
 
@@ -121,7 +124,7 @@ def _model_problems(model: Model, found: FoundationModel | None, region: str) ->
         return
     if "FINE_TUNING" not in found.customizations:
         yield f"{found.model_id} does not support FINE_TUNING in {region}"
-    # Bedrock may call a base PROVISIONED that it sells no throughput for: the guide knows better.
+    # Bedrock lists some bases as PROVISIONED without selling throughput: the guide is right.
     if not model.has_throughput or "PROVISIONED" not in found.inference_types:
         yield f"{found.model_id} cannot be served with provisioned throughput in {region}"
 
@@ -176,7 +179,7 @@ def _base_problems(model: Model, found: FoundationModel | None, region: str) -> 
         yield f"{model.name} itself can be asked from {regions} only, not from {region}"
     elif found is None:
         yield (
-            f"Bedrock has no {inference.foundation_model_id} in {region}, so that the tuned model "
+            f"Bedrock has no {inference.foundation_model_id} in {region}, so the tuned model "
             "would have no base to compare with"
         )
 
@@ -192,16 +195,18 @@ def _judge_problems(judge: Judge, found: FoundationModel | None, region: str) ->
         )
 
 
-def _dataset_problems(prefix: str, keys: frozenset[str], bucket: str) -> Iterable[str]:
+def _dataset_problems(settings: ExecutionInput, keys: frozenset[str], bucket: str) -> Iterable[str]:
+    prefix = dataset_prefix(settings)
     for name in (TRAINING, EVALUATION):
         if prefix + name not in keys:
             yield (
                 f"s3://{bucket}/{prefix}{name} does not exist: upload it (python -m dataset "
-                "prepare makes it), or name another dataset"
+                "prepare writes it), or name another dataset"
             )
 
 
-def _quota_problems(units: int, quota: float | None, region: str) -> Iterable[str]:
+def _quota_problems(settings: ExecutionInput, quota: float | None, region: str) -> Iterable[str]:
+    units = settings.model_units
     if quota is not None and quota < units:
         yield (
             f"the quota {THROUGHPUT_QUOTA_NAME!r} ({THROUGHPUT_QUOTA}) is {quota:g} in {region}, "
@@ -209,15 +214,18 @@ def _quota_problems(units: int, quota: float | None, region: str) -> Iterable[st
         )
 
 
-def _role_problems(place: Place) -> Iterable[str]:
-    parts = place.service_role_arn.split(":")
-    well_formed = len(parts) >= 6 and parts[2] == "iam"  # noqa: PLR2004  # an ARN's parts
-    if not well_formed:
-        yield f"SERVICE_ROLE_ARN is {place.service_role_arn!r}, no role's ARN: deploy again"
-    elif parts[4] != place.account:
+def _role_problems(environment: DeployedEnvironment) -> Iterable[str]:
+    arn = environment.service_role_arn
+    try:
+        role = Arn.parse(arn)
+    except ValueError:
+        role = None
+    if role is None or role.service != "iam":
+        yield f"SERVICE_ROLE_ARN is {arn!r}, which is not the ARN of a role: deploy again"
+    elif role.account != environment.account:
         yield (
-            f"Bedrock's service role is in account {parts[4]} and the run in {place.account}: "
-            "deploy this environment to its own account"
+            f"Bedrock's service role is in account {role.account} and the run in "
+            f"{environment.account}: deploy this environment to its own account"
         )
 
 
@@ -225,20 +233,20 @@ def plan(
     request: CheckPreflightRequest,
     settings: ExecutionInput,
     defaults: ExecutionDefaults,
-    place: Place,
+    environment: DeployedEnvironment,
     dataset_keys: frozenset[str],
 ) -> Run:
-    """Return all that the execution has decided."""
-    names = names_of(place.environment, request.execution.name, request.execution.arn)
+    """Return the run with everything that follows from its input."""
+    names = names_of(environment.name, request.execution.name, request.execution.arn)
     prefix = dataset_prefix(settings)
     validation_key = prefix + VALIDATION
     return Run(
         name=names.run,
         execution_arn=request.execution.arn,
-        environment=place.environment,
-        region=place.region,
+        environment=environment.name,
+        region=environment.region,
         started_at=request.execution.started_at,
-        bucket=place.bucket,
+        bucket=environment.bucket,
         prefix=f"runs/{names.run}",
         settings=settings,
         training_key=prefix + TRAINING,

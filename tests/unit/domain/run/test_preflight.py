@@ -262,7 +262,7 @@ def test_the_dataset_must_be_there() -> None:
 @pytest.mark.parametrize(
     ("arn", "says"),
     [
-        ("", "no role's ARN"),
+        ("", "not the ARN of a role"),
         ("arn:aws:iam::999999999999:role/bedrock", "in account 999999999999"),
     ],
 )
