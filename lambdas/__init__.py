@@ -1,0 +1,4 @@
+"""What runs in AWS Lambda: the states, the domain, the dataset checker, AWS.
+
+May import nothing else of this repository.
+"""

@@ -1,9 +1,10 @@
-"""Who may import whom, as `docs/architecture.md` says, and that no handler reads a clock."""
+"""Who may import whom, as `docs/architecture.md` says, and that no function reads a clock."""
 
 from __future__ import annotations
 
 import ast
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,17 @@ RULES = {
     "operate/*.py": {"aws_cdk", "stacks.application", "stacks.review.snapshot", "local"},
     "local/bedrock/**/*.py": {"ministack", "lambdas", "stacks", "dataset"},
 }  # fmt: skip
-# Rooms of a folder in the order of their imports: each imports only those before it.
-ROOMS = {"lambdas/validation": ("jsonl", "formats", "findings", "warnings")}
+# A room may import the rooms before it, and none of those beside or after it.
+ROOMS: dict[str, tuple[set[str], ...]] = {
+    "lambdas/domain": (
+        {"errors"}, {"models"}, {"run"}, {"hosting", "training", "evaluation"}, {"data_review"},
+        {"cost"}, {"approval"}, {"housekeeping"}, {"reporting"},
+    ),
+    "lambdas/validation": ({"jsonl"}, {"formats"}, {"findings"}, {"warnings"}),
+}  # fmt: skip
 # What a folder imports of the rest of `lambdas`.
 OUTSIDE = {"lambdas/validation": {"lambdas.domain.models", "lambdas.domain.errors"}}
+PACKAGES = ("lambdas", "stacks", "local", "dataset", "operate")
 CASES = [
     (str(path.relative_to(ROOT)), forbidden)
     for pattern, forbidden in RULES.items()
@@ -47,6 +55,16 @@ def imported(source: str) -> set[str]:
     return names
 
 
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def room_of(module: str, package: str) -> str:
+    """Return the room of `package` that a module or a name in it belongs to, "" if none."""
+    prefix = package.replace("/", ".") + "."
+    return module.removeprefix(prefix).partition(".")[0] if module.startswith(prefix) else ""
+
+
 def offends(name: str, forbidden: set[str]) -> bool:
     return any(name == each or name.startswith(f"{each}.") for each in forbidden)
 
@@ -57,26 +75,32 @@ def test_imports_only_what_its_layer_may(path: str, forbidden: set[str]) -> None
     assert not found, f"{path} imports {sorted(found)}"
 
 
-@pytest.mark.parametrize(
-    ("folder", "room"), [(folder, room) for folder, rooms in ROOMS.items() for room in rooms]
-)
-def test_rooms_import_in_one_order(folder: str, room: str) -> None:
-    package, rooms = folder.replace("/", "."), ROOMS[folder]
-    earlier = {f"{package}.{each}" for each in rooms[: rooms.index(room) + 1]}
-    for path in (ROOT / folder / room).glob("**/*.py"):
-        own = {name for name in imported(path.read_text()) if offends(name, {package})}
-        assert all(offends(name, earlier) for name in own), f"{path} imports {sorted(own)}"
+@pytest.mark.parametrize("package", ROOMS)
+def test_rooms_import_only_rooms_before_them(package: str) -> None:
+    rank = {room: index for index, rooms in enumerate(ROOMS[package]) for room in rooms}
+    folders = {path.parent.name for path in ROOT.glob(f"{package}/*/__init__.py")}
+    assert folders <= {*rank}, "every room has its place in the order"
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sorted(ROOT.glob(f"{package}/**/*.py"))
+        if (room := room_of(module_of(path), package)) in rank
+        for name in imported(path.read_text(encoding="utf-8"))
+        if (target := room_of(name, package)) and target != room
+        if rank.get(target, len(rank)) >= rank[room]
+    ]
+    assert not wrong
 
 
-@pytest.mark.parametrize("folder", ROOMS)
-def test_modules_import_without_circles(folder: str) -> None:
-    paths = {
-        path: str(path.relative_to(ROOT).with_suffix("")).replace("/", ".")
-        for path in (ROOT / folder).glob("**/*.py")
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    paths = {module_of(path): path for each in PACKAGES for path in ROOT.glob(f"{each}/**/*.py")}
+    graph = {
+        module: (imported(path.read_text(encoding="utf-8")) & {*paths}) - {module}
+        for module, path in paths.items()
     }
-    TopologicalSorter(
-        {name: imported(path.read_text()) & set(paths.values()) for path, name in paths.items()}
-    ).prepare()  # raises CycleError
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail("; ".join(f"{b} imports {a}" for a, b in pairwise(error.args[1])))
 
 
 @pytest.mark.parametrize("folder", OUTSIDE)
@@ -85,6 +109,16 @@ def test_a_folder_imports_only_this_of_the_rest(folder: str) -> None:
     for path in (ROOT / folder).glob("**/*.py"):
         own = {name for name in imported(path.read_text()) if offends(name, {"lambdas"})}
         assert all(offends(name, allowed) for name in own), f"{path} imports {sorted(own)}"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_package_says_what_is_in_it(package: str) -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in ROOT.glob(f"{package}/**/__init__.py")
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert not silent
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("lambdas/**/*.py")), ids=lambda path: path.stem)
@@ -102,3 +136,10 @@ def test_the_rule_can_fail() -> None:
     assert offends("boto3.session", {"boto3"})
     assert not offends("boto3stubs", {"boto3"})
     assert "lambdas.aws.clients" in imported("from lambdas.aws import clients")
+
+
+def test_the_rooms_can_be_told_apart() -> None:
+    assert room_of("lambdas.domain.cost.quote.Quote", "lambdas/domain") == "cost"
+    assert room_of("lambdas.domain.errors", "lambdas/domain") == "errors"
+    assert not room_of("lambdas.domain", "lambdas/domain")
+    assert not room_of("lambdas.aws.clients", "lambdas/domain")

@@ -1,0 +1,4 @@
+"""Approving a quote: the request, the decision, the mail.
+
+May import `cost` and what comes before it.
+"""
