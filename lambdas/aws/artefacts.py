@@ -1,4 +1,4 @@
-"""The artefact bucket: everything that runs read and write passes here."""
+"""The artefact bucket, which runs read and write."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lambdas.domain.errors import ServiceUnavailable, TuningError
 _BUFFER_BYTES = 1 << 20  # measured: a large buffered reader is the fastest way through an object
 _READ_ATTEMPTS = 4  # of one part, each from where the one before broke off
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
-# The second: two conditional writes at once, one of which has won.
+# The second: two conditional writes at once, of which the other succeeded.
 _THERE_ALREADY = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 _CHANGED = frozenset({"PreconditionFailed", "412", "InvalidRange"})
 _CONTENT_TYPES = {
@@ -31,7 +31,7 @@ _CONTENT_TYPES = {
 }
 
 
-# A process that was forked off shares its parent's connections unless it makes clients of its own.
+# A forked process must not share its parent's connections: it makes its own clients.
 os.register_at_fork(after_in_child=client.cache_clear)
 
 
@@ -47,8 +47,8 @@ class ArtefactChanged(TuningError):
 class Artefacts:
     """Objects of one bucket by key.
 
-    Every method raises `ArtefactMissing` where it needs an object that is absent, and AWS's other
-    errors by their names in `lambdas.domain.errors`.
+    Methods raise `ArtefactMissing` for an object that they need and that is absent, and the named
+    errors of `translated`.
     """
 
     bucket: str
@@ -63,7 +63,7 @@ class Artefacts:
             return body
 
     def read_text(self, key: str) -> str:
-        """Return the object as text; bytes that are no UTF-8 raise UnicodeDecodeError."""
+        """Return the object as text; bytes that are not UTF-8 raise UnicodeDecodeError."""
         return self.read_bytes(key).decode()
 
     def read_json(self, key: str) -> Any:  # noqa: ANN401  # JSON is of any type
@@ -72,8 +72,8 @@ class Artefacts:
     def iter_lines(self, key: str, *, max_line_bytes: int | None = None) -> Iterator[bytes]:
         r"""Stream the object's lines, split at "\n" only and without it.
 
-        A line longer than `max_line_bytes` comes cut to `max_line_bytes` + 1 bytes: whoever sees
-        one byte too many knows, and no line can fill the memory.
+        A line longer than `max_line_bytes` is cut to `max_line_bytes` + 1 bytes, so that it can be
+        recognised as too long and cannot fill the memory.
         """
         with self._reading(key):
             body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"]
@@ -81,13 +81,13 @@ class Artefacts:
                 yield from split_lines(reader, max_line_bytes)
 
     def iter_records(self, key: str) -> Iterator[dict[str, Any]]:
-        """Stream a JSONL object's records; blank lines are passed over."""
+        """Stream a JSONL object's records; blank lines are skipped."""
         for line in self.iter_lines(key):
             if line.strip():
                 yield json.loads(line)
 
     def source(self, key: str, name: str) -> ObjectSource:
-        """Return what reads the object in parts; `name` is what findings call it."""
+        """Return a reader of the object in parts; findings use `name` for it."""
         with self._reading(key):
             head = self.s3.head_object(Bucket=self.bucket, Key=key)
         return ObjectSource(self, key, name, head["ContentLength"], head["ETag"])
@@ -110,7 +110,7 @@ class Artefacts:
             if code_of(error) not in _CHANGED:
                 raise
             raise ArtefactChanged(
-                f"{self.uri(key)} was replaced while it was read: once the upload is over, "
+                f"{self.uri(key)} was replaced while it was read: when the upload is complete, "
                 "start again"
             ) from error
 
@@ -118,7 +118,7 @@ class Artefacts:
         return self.size_of(key) is not None
 
     def size_of(self, key: str) -> int | None:
-        """Return the object's size in bytes, or None where there is none."""
+        """Return the object's size in bytes, or None if there is none."""
         try:
             with translated(f"look for {self.uri(key)}"):
                 size: int = self.s3.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
@@ -144,14 +144,14 @@ class Artefacts:
         return key
 
     def put_text(self, key: str, text: str) -> str:
-        """Write text as UTF-8; a lone surrogate, which has none, becomes its JSON escape."""
+        """Write text as UTF-8; a lone surrogate becomes its JSON escape."""
         return self.put_bytes(key, text.encode(errors="backslashreplace"))
 
     def put_json(self, key: str, value: object) -> str:
         return self.put_text(key, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
     def put_json_once(self, key: str, value: object) -> bool:
-        """Write an object unless there is one; say whether it was written."""
+        """Write an object unless it exists; return whether it was written."""
         body = (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()
         try:
             with translated(f"write {self.uri(key)}"):
@@ -193,9 +193,9 @@ def split_lines(reader: io.BufferedIOBase, max_line_bytes: int | None) -> Iterat
 
 @dataclass(frozen=True)
 class ObjectSource:
-    """An object that is read in parts, over several connections: S3 limits the speed of each.
+    """An object that is read in parts over several connections: S3 limits the speed of each.
 
-    Processes may be forked between two reads; each has connections of its own.
+    Processes may be forked between two reads; each has its own connections.
     """
 
     artefacts: Artefacts
@@ -214,7 +214,7 @@ class ObjectSource:
 
 
 class _Download(io.RawIOBase):
-    """A part of an object; a connection that breaks is followed by another from where it broke."""
+    """A part of an object; after a broken connection it resumes from the last byte."""
 
     def __init__(self, source: ObjectSource, artefacts: Artefacts, start: int, stop: int) -> None:
         self._source, self._artefacts = source, artefacts

@@ -1,4 +1,4 @@
-"""boto3 clients, made once per process, and AWS's errors as the errors of this project."""
+"""boto3 clients, one per process and service, and AWS's errors as errors of this project."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def _config(attempts: int) -> Config:
 
 
 _CONFIG = _config(attempts=4)
-# Whoever asks a model waits and repeats by a plan of their own, within their function's limit.
+# Calls to models are repeated by their callers, within their function's time limit.
 _RUNTIME = _config(attempts=2)
 
 _BY_CODE: dict[str, type[Exception]] = {
     "AccessDeniedException": AccessDenied,
     "AccessDenied": AccessDenied,
     "AuthorizationError": AccessDenied,  # SNS's word
-    "403": AccessDenied,  # a HEAD request's answer has no body, so no code
+    "403": AccessDenied,  # the answer to a HEAD request has no body and no code
     "ServiceQuotaExceededException": QuotaExceeded,
     "TooManyTagsException": RequestRefused,
     "ValidationException": RequestRefused,
@@ -72,7 +72,7 @@ def code_of(error: ClientError) -> str:
 def translated(doing: str) -> Iterator[None]:
     """Raise AWS's errors as the named errors that Retry and Catch tables list.
 
-    `doing` opens the message: "create the customization job x". Codes that carry meaning for one
+    `doing` opens the message: "create the customization job x". Codes that have a meaning for one
     call only (ResourceNotFoundException, ConflictException, NoSuchKey) pass through untouched.
     """
     try:

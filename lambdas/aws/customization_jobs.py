@@ -22,7 +22,7 @@ _DETAILS = {
 
 
 class JobExists(Exception):
-    """A job or model of this name, or an earlier request with this token, is there already."""
+    """A job or model of this name, or an earlier request with this token, exists."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class CustomizationJobs:
     bedrock: Any = field(default_factory=lambda: client("bedrock"))
 
     def find(self, name_or_arn: str) -> Job | None:
-        """Return the job, or None where there is none."""
+        """Return the job, or None if there is none."""
         try:
             with translated(f"look for customization job {name_or_arn}"):
                 found = self.bedrock.get_model_customization_job(jobIdentifier=name_or_arn)
@@ -43,7 +43,7 @@ class CustomizationJobs:
         return _job(found)
 
     def create(self, run: Run, *, base_model_id: str, role_arn: str, kms_key_arn: str) -> str:
-        """Start the run's job and return its ARN; "" as `kms_key_arn` means AWS's own key.
+        """Start the run's job and return its ARN; an empty `kms_key_arn` means AWS's own key.
 
         Raises
         ------
@@ -63,7 +63,7 @@ class CustomizationJobs:
         return arn
 
     def stop(self, job: Job) -> bool:
-        """Ask Bedrock to stop the job; False where it was over before the request came."""
+        """Stop the job; False if it was already over."""
         try:
             with translated(f"stop customization job {job.name}"):
                 self.bedrock.stop_model_customization_job(jobIdentifier=job.arn)
@@ -81,7 +81,7 @@ class CustomizationJobs:
         return TrainingStop(stopped=job.is_running and self.stop(job), status=job.status)
 
     def start(self, run: Run, *, base_model_id: str, role_arn: str, kms_key_arn: str) -> Job | str:
-        """Return the run's own job if it is there already, else the ARN of a new one."""
+        """Return the run's own job if it exists, otherwise the ARN of a new one."""
         if found := self.find(run.job_name):
             return found
         try:

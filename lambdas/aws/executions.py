@@ -1,4 +1,4 @@
-"""Executions of the state machine, and the decisions that some of them wait for."""
+"""Executions of the state machine: their status, and the decision that one waits for."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Executions:
     states: Any = field(default_factory=lambda: client("stepfunctions"))
 
     def status(self, arn: str) -> str:
-        """Return the execution's status, `GONE` where there is no such execution."""
+        """Return the execution's status, `GONE` if there is none."""
         try:
             with translated(f"look at execution {arn}"):
                 status: str = self.states.describe_execution(executionArn=arn)["status"]
@@ -33,7 +33,7 @@ class Executions:
         return status
 
     def deliver(self, decision: Decision, token: str) -> bool:
-        """Hand a decision to the state that waits with `token`; False where none waits any more."""
+        """Hand a decision to the state that waits with `token`; False if none waits any more."""
         try:
             if decision.approved:
                 output = json.dumps(decision.approval().model_dump(mode="json"))

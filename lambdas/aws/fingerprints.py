@@ -1,4 +1,4 @@
-"""What exactly lay in the bucket when a run read it."""
+"""Size, version and hash of the objects that a run read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lambdas.aws.clients import translated
 from lambdas.domain.reporting.report import DataFile
 
 _CHUNK_BYTES = 1 << 20
-_MAX_HASHED_BYTES = 1 << 30  # the version id names larger files well enough
+_MAX_HASHED_BYTES = 1 << 30  # larger files are identified by their version
 
 
 def fingerprint(artefacts: Artefacts, key: str) -> DataFile:

@@ -1,4 +1,4 @@
-"""What Bedrock says of a foundation model in this region, today."""
+"""The availability of foundation models in this region."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from lambdas.domain.run.preflight import FoundationModel
 
 
 def get_foundation_model(model_id: str, bedrock: Any = None) -> FoundationModel | None:  # noqa: ANN401  # boto3's client
-    """Return the model's state in the client's region, or None where Bedrock has no such model."""
+    """Return the model's state in the client's region, or None if Bedrock has no such model."""
     try:
         with translated(f"look up the foundation model {model_id}"):
             answer = (bedrock or client("bedrock")).get_foundation_model(modelIdentifier=model_id)
     except RequestRefused:
-        return None  # past its end of life, a model's identifier may no longer count as valid
+        return None  # after its end of life, a model's identifier may be invalid
     except ClientError as error:
         if code_of(error) == "ResourceNotFoundException":
             return None

@@ -1,6 +1,6 @@
 """Figures for the dashboard and its alarms, written to the log in CloudWatch's embedded format.
 
-The log takes them: no call to AWS is made, so none can fail or cost anything.
+No call to AWS is made, so none can fail or cost anything.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ NAMESPACE = "bedrock-tuning"
 
 
 def record(environment: str, values: Mapping[str, float]) -> None:
-    """Write one figure a name; its dimensions are `service` (the namespace) and `environment`."""
+    """Write one metric for each name, with the dimensions `service` and `environment`."""
     metrics = EphemeralMetrics(namespace=NAMESPACE, service=NAMESPACE)
     metrics.add_dimension("environment", environment)
     for name, value in values.items():

@@ -1,4 +1,4 @@
-"""The account's quotas for Bedrock, as far as Service Quotas tells."""
+"""The account's quotas for Bedrock, from Service Quotas."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _NO_ANSWER = (AccessDenied, ClientError, RequestRefused, ServiceUnavailable, Thr
 
 
 def bedrock_quota(code: str, quotas: Any = None) -> float | None:  # noqa: ANN401  # boto3's client
-    """Return the quota's value in the client's region, or None where nobody can tell.
+    """Return the quota's value in the client's region, or None if it cannot be read.
 
-    Not knowing a quota must not stop a run: the purchase itself would say.
+    An unknown quota does not stop a run: the purchase itself would fail.
     """
     try:
         with translated(f"read the quota {code}"):

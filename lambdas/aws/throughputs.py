@@ -1,4 +1,4 @@
-"""Bedrock's provisioned throughputs. None is ever bought with a commitment: no code can ask."""
+"""Bedrock's provisioned throughputs, bought without commitment only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Throughputs:
     bedrock: Any = field(default_factory=lambda: client("bedrock"))
 
     def find(self, name_or_arn: str) -> ProvisionedThroughput | None:
-        """Return the throughput, or None where there is none."""
+        """Return the throughput, or None if there is none."""
         try:
             with translated(f"look for provisioned throughput {name_or_arn}"):
                 found = self.bedrock.get_provisioned_model_throughput(
@@ -62,12 +62,12 @@ class Throughputs:
         return arn
 
     def release(self, name: str) -> Deletion:
-        """Delete the throughput called `name`, whatever looking at it says.
+        """Delete the throughput called `name`, even if it cannot be described.
 
         Raises
         ------
         HostingBusy
-            AWS refuses for now; again later will do.
+            AWS refuses for now; try again later.
         """
         throughput = self._look(name)
         deletion = self._delete(
@@ -79,8 +79,8 @@ class Throughputs:
     def _look(self, name: str) -> ProvisionedThroughput | None:
         try:
             return self.find(name)
-        except Exception:  # that it cannot be read must not keep it alive: the delete must come
-            _logger.exception("could not look at the throughput; deleting it by its name")
+        except Exception:  # a failed describe must not prevent the deletion
+            _logger.exception("could not describe the throughput; deleting it by its name")
             return None
 
     def _delete(self, name_or_arn: str, *, changing: bool) -> Deletion:
@@ -89,8 +89,7 @@ class Throughputs:
         Raises
         ------
         HostingBusy
-            AWS refuses while it is being created or updated (`changing`: it was seen so); again
-            later will do.
+            AWS refuses while it is being created or updated (`changing`); try again later.
         """
         try:
             with translated(f"delete provisioned throughput {name_or_arn}"):
@@ -98,7 +97,7 @@ class Throughputs:
                     provisionedModelId=name_or_arn
                 )
         except RequestRefused as error:
-            # Which error a throughput in Creating gives is not documented; both must be retried.
+            # AWS does not document which error a throughput in Creating gives: both are retried.
             if changing:
                 raise HostingBusy(str(error)) from error
             raise

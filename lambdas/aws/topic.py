@@ -1,4 +1,4 @@
-"""The topic that tells people how a run ended."""
+"""The SNS topic that mails people."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The errors that the state machine knows by name.
 
-A class name here is what Retry and Catch tables in `stacks/` list, what the execution's
-`error` shows, and its message is the `cause`: what is wrong, where, and what to do next.
+Retry and Catch tables in `stacks/` list these class names, and an execution shows them as its
+`error`. The message is the `cause`: what is wrong, where, and what to do next.
 """
 
 
@@ -14,7 +14,7 @@ class InputInvalid(TuningError):
 
 
 class PreflightFailed(TuningError):
-    """The run could not succeed from the start: model, quota, bucket or names."""
+    """The run cannot succeed: model, quota, dataset, region or role."""
 
 
 class DatasetInvalid(TuningError):
@@ -30,7 +30,7 @@ class TrainingStopped(TuningError):
 
 
 class TrainingStuck(TuningError):
-    """The customization job stayed too long in one phase and has been stopped."""
+    """The customization job was too long in one phase and has been stopped."""
 
 
 class TrainingTimedOut(TuningError):
@@ -38,11 +38,11 @@ class TrainingTimedOut(TuningError):
 
 
 class LossCurvesMissing(TuningError):
-    """The job completed but its metric files are absent or unreadable."""
+    """The job completed, but its metric files are missing or unreadable."""
 
 
 class QuotaExceeded(TuningError):
-    """The account may not have what the run needs; names the quota."""
+    """A service quota is too low for the run; names it."""
 
 
 class AccessDenied(TuningError):
@@ -50,15 +50,15 @@ class AccessDenied(TuningError):
 
 
 class RequestRefused(TuningError):
-    """Bedrock refused the request as invalid (ValidationException and its like)."""
+    """AWS refused the request as invalid (ValidationException and similar)."""
 
 
 class PriceMissing(TuningError):
-    """The price book holds no figure for something that the run needs; says what to add."""
+    """The price book lacks a price that the run needs; says what to add."""
 
 
 class CostCeilingExceeded(TuningError):
-    """The run could cost more than `max_cost_usd`; has the arithmetic."""
+    """The run could cost more than `max_cost_usd`; shows the arithmetic."""
 
 
 class SpendRejected(TuningError):
@@ -66,19 +66,19 @@ class SpendRejected(TuningError):
 
 
 class DecisionRefused(TuningError):
-    """A decision on a quote that cannot count: unknown run, decided already, or too late."""
+    """A decision that does not count: unknown run, decided already, or too late."""
 
 
 class HostingFailed(TuningError):
-    """The provisioned throughput ended as Failed or never came into service."""
+    """The provisioned throughput failed or did not come into service in time."""
 
 
 class HostingCommitted(TuningError):
-    """Somebody bought the capacity with a commitment: AWS deletes it only when that has ended."""
+    """The throughput was bought with a commitment: AWS deletes it only after that has ended."""
 
 
 class LeftBehind(TuningError):
-    """Something that bills could not be deleted; names it, its price per hour and the command."""
+    """Something that bills could not be deleted; names it and the command that deletes it."""
 
 
 class AnswersFailed(TuningError):
@@ -98,11 +98,11 @@ class ReviewFailed(TuningError):
 
 
 class Throttled(Exception):
-    """AWS asked to slow down and the SDK's own retries are used up; retried."""
+    """AWS throttled the call and the SDK's own retries are used up; retried."""
 
 
 class ServiceUnavailable(Exception):
-    """AWS answered with a 5xx or not at all; retried."""
+    """AWS answered with a 5xx or did not answer; retried."""
 
 
 class HostingBusy(Exception):

@@ -13,9 +13,9 @@ from lambdas.runtime.step import setting, step
 
 
 def approve_spend(request: ApproveSpendRequest) -> Asked:
-    """Keep the token where a decision finds it, and mail the quote.
+    """Store the token for the decision, and mail the quote.
 
-    Asked again after a failure it mails again, with a new token: the old one waits no more.
+    A retry mails again, with a new token: the old one is no longer valid.
     """
     run, quote = request.run, request.quote
     decide_by = request.now + timedelta(hours=run.approval_hours or 0)

@@ -1,4 +1,4 @@
-"""*Buy throughput*: from here on the meter runs; one purchase per run, never a commitment."""
+"""*Buy throughput*: billing by the hour starts; one purchase per run, never a commitment."""
 
 from __future__ import annotations
 

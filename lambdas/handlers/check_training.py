@@ -1,4 +1,4 @@
-"""*Check training*: where the job stands; stops it when it is stuck or takes too long."""
+"""*Check training*: the job's status; stops it when it is stuck or takes too long."""
 
 from __future__ import annotations
 

@@ -43,15 +43,15 @@ def _asked(artefacts: Artefacts, run: str) -> approval.ApprovalRequest:
 def _decide(
     artefacts: Artefacts, decision: approval.Decision, asked: approval.ApprovalRequest
 ) -> bool:
-    """Write the decision, unless there is one, and hand on the one that counts.
+    """Write the decision unless there is one, and deliver the one that counts.
 
-    One that was written but never arrived, for this function died in between, arrives now. Where
-    the run is just asking again, after a failure, it finds the decision by itself: then False.
+    This also delivers a decision that an earlier call wrote but did not deliver. Returns False if
+    nothing waited: a run that is asking again after a failure will find the decision itself.
 
     Raises
     ------
     DecisionRefused
-        Another decision came first, or the run waits no more.
+        Another decision came first, or the run no longer waits.
     """
     key = approval.decision_key(decision.run)
     first = artefacts.put_json_once(key, decision.model_dump(mode="json"))

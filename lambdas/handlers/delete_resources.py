@@ -1,4 +1,4 @@
-"""*Delete resources*: what the plan names, in its order; asked again until all of it is gone."""
+"""*Delete resources*: deletes what the plan names, in its order; retried until all is gone."""
 
 from __future__ import annotations
 

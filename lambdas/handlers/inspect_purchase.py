@@ -1,4 +1,4 @@
-"""*Inspect purchase*: mails when anyone buys a commitment, or throughput that no guard knows."""
+"""*Inspect purchase*: mails when someone buys a commitment, or throughput without our tag."""
 
 from __future__ import annotations
 

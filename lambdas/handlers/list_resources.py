@@ -1,4 +1,4 @@
-"""*List resources*: all that the environment has on Bedrock, and what is to become of it."""
+"""*List resources*: everything that the environment has on Bedrock, and what to delete."""
 
 from __future__ import annotations
 

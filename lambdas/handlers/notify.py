@@ -1,4 +1,4 @@
-"""*Notify*: one mail at the end of every run, whatever its end."""
+"""*Notify*: one mail at the end of every run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def notify(request: NotifyRequest) -> Notification:
 
 
 def _metered_usd(request: NotifyRequest) -> float:
-    """Return what the run cost; of one that failed, what its throughput did."""
+    """Return what the run cost; for a failed run, what its throughput cost."""
     if request.report:
         return request.report.metered_usd
     if request.run is None or request.release is None or not request.release.billed_minutes:

@@ -1,4 +1,4 @@
-"""*Release throughput*: the meter stops here; nothing to release is success."""
+"""*Release throughput*: billing by the hour stops; nothing to release is success."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ ResultT = TypeVar("ResultT")
 def stop_run(request: StopRunRequest) -> Stopped:
     """Stop the execution's job and release its throughput, each even if the other fails.
 
-    At the end an error is raised, so that the guard repeats: one that passes by itself, if there
-    is one among them, for that is repeated longest.
+    If either fails, its error is raised so that the guard retries; a transient one if there is
+    one, because those are retried longest.
     """
     execution = request.execution
     names = names_of(setting("ENVIRONMENT"), execution.name, execution.arn)

@@ -453,7 +453,7 @@ def test_a_run_waits_until_a_person_approves(machine: Machine, inbox: str) -> No
 
     second = decide(machine, {"run": run, "decision": "reject"})
     assert (second.status, second.error) == ("FAILED", "DecisionRefused")
-    assert "approved already" in second.cause
+    assert "already approved" in second.cause
 
 
 def test_a_rejected_run_buys_nothing(machine: Machine, inbox: str) -> None:

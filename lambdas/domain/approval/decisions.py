@@ -1,7 +1,7 @@
-"""Approving the quote of a run: what is asked, what counts as a decision, what it answers.
+"""Approving the quote of a run: the request, the decision, and what people are told.
 
-Two objects a run lie in the bucket: the request, which holds the token that the waiting state
-gave, and the decision, which is written once and never again: whoever writes it first decides.
+The bucket holds two objects for each run: the request, with the token of the waiting state, and the
+decision, which is written only once: whoever writes it first decides.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class DecisionInput(BaseModel):
     reason: str = Field(
         default="",
         max_length=1000,
-        description="Why; stands in the run's report, or in its cause if it is rejected.",
+        description="Why; shown in the run's report, or in its cause if it is rejected.",
         examples=["Within this month's budget"],
     )
 
 
 class ApprovalRequest(Contract):
-    """What lies in the bucket while a run waits."""
+    """Kept in the bucket while a run waits."""
 
     run: str
     execution_arn: str
@@ -58,7 +58,7 @@ class ApprovalRequest(Contract):
 
 
 class Decision(Contract):
-    """What lies in the bucket once somebody has decided."""
+    """Kept in the bucket once somebody has decided."""
 
     run: str
     approved: bool
@@ -92,7 +92,7 @@ def runs_of(keys: Sequence[str]) -> list[str]:
 def parse(raw: dict[str, object]) -> DecisionInput:
     """Parse the input of the deciding machine, or raise InputInvalid with one line a problem.
 
-    The console's own `Comment` is passed over.
+    The console's own `Comment` is ignored.
     """
     given = {key: value for key, value in raw.items() if key != "Comment"}
     try:
@@ -103,7 +103,7 @@ def parse(raw: dict[str, object]) -> DecisionInput:
 
 
 def unknown_run(name: str, asked: Sequence[str]) -> DecisionRefused:
-    """Say that no run of this name has asked, and which have."""
+    """Return the error for a run that has not asked, naming those that have."""
     guess = nearest(name, asked)
     hint = f" Did you mean {guess!r}?" if guess else ""
     listed = ", ".join(sorted(asked)[:_SHOWN_RUNS]) or "none"
@@ -116,21 +116,21 @@ def unknown_run(name: str, asked: Sequence[str]) -> DecisionRefused:
 def decided_already(decision: Decision) -> DecisionRefused:
     what = "approved" if decision.approved else "rejected"
     return DecisionRefused(
-        f"run {decision.run} was {what} already, on {utc(decision.decided_at)}"
+        f"run {decision.run} was already {what} on {utc(decision.decided_at)}"
         f"{_because(decision.reason)} ({decision.decided_in}). The first decision counts; to end "
         "an approved run, stop its execution"
     )
 
 
 def too_late(request: ApprovalRequest, now: datetime) -> DecisionRefused:
-    """Say that the run waits no more: its time was up, or its execution was stopped."""
+    """Return the error for a run that no longer waits: too late, or stopped."""
     why = (
         f"no decision by {utc(request.decide_by)} counts as a rejection"
         if now >= request.decide_by
         else "its execution was stopped or has ended"
     )
     return DecisionRefused(
-        f"run {request.run} waits for no decision any more: {why}. Nothing was bought; start a "
+        f"run {request.run} no longer waits for a decision: {why}. Nothing was bought; start a "
         f"new execution. This one: {request.execution_arn}"
     )
 
@@ -145,8 +145,10 @@ def rejection(decision: Decision) -> str:
 
 
 def confirmation(decision: Decision, *, delivered: bool) -> str:
-    """Return what the person who decided is told."""
-    word = "approved: it goes on" if decision.approved else "rejected: it ends, nothing was bought"
+    """Return the message to the person who decided."""
+    word = (
+        "approved: it continues" if decision.approved else "rejected: it ends, nothing was bought"
+    )
     when = "" if delivered else ", as soon as it asks again: its last attempt to ask had failed"
     return f"Run {decision.run} is {word}{when}"
 

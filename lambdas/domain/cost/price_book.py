@@ -1,7 +1,7 @@
 """The price book: what AWS charges, by model and region, with the source of each figure.
 
-`prices.toml` beside this file is the book; an environment's own figures stand over it. A price that
-neither has is an error, never 0: a quote that leaves something out is no quote.
+`prices.toml` beside this file is the book; an environment's own figures override it. A missing
+price raises PriceMissing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _HEADING = {"models", "regions", "source", "confidence", "read_on"}
 
 @dataclass(frozen=True)
 class Price:
-    """US dollars for one unit of what the field names; `read_on` is None for an environment's."""
+    """US dollars per unit of the field; `read_on` is None for an environment's own figure."""
 
     usd: float
     source: str
@@ -47,7 +47,7 @@ class Price:
 
     @property
     def is_stand_in(self) -> bool:
-        """Whether it is another model's price, for want of its own."""
+        """Whether it is another model's price, in place of its own."""
         return self.confidence == "stand-in"
 
     @property
@@ -66,7 +66,7 @@ _Book = Mapping[tuple[str, str, str], Price]  # by model, region and field
 
 @dataclass(frozen=True)
 class PriceBook:
-    """The book with an environment's figures over it."""
+    """The book, overridden by an environment's figures."""
 
     book: _Book
     own: Mapping[tuple[str, str], float]  # by model and field: an environment has one region
@@ -78,7 +78,7 @@ class PriceBook:
         Raises
         ------
         InputInvalid
-            An override names no known model or field, or is no price.
+            An override is for an unknown model or field, or is not a price.
         """
         own = {}
         for model, figures in (overrides or {}).items():
@@ -92,7 +92,7 @@ class PriceBook:
         Raises
         ------
         PriceMissing
-            Neither the book nor the environment has it; says what to add where.
+            Neither the book nor the environment has it; says what to add and where.
         """
         if (model, name) in self.own:
             own = self.own[model, name]
@@ -101,8 +101,8 @@ class PriceBook:
             if found := self.book.get((model, place, name)):
                 return found
         raise PriceMissing(
-            f"no price is known for {name} of {model} in {region}, and none is taken for 0. Look "
-            "it up at https://aws.amazon.com/bedrock/pricing/ and add to environments/NAME.toml:\n"
+            f"the price {name} of {model} in {region} is missing. Look it up at "
+            "https://aws.amazon.com/bedrock/pricing/ and add to environments/NAME.toml:\n"
             f"[prices.{model}]\n{name} = …"
         )
 
@@ -112,7 +112,7 @@ def _checked(model: str, name: str, usd: float) -> float:
         raise InputInvalid(unknown("model", model, [*MODELS, *JUDGES]))
     if name not in FIELDS:
         raise InputInvalid(unknown(f"price of {model}", name, FIELDS))
-    if not 0 <= usd < math.inf:  # and so refuses nan, which TOML has
+    if not 0 <= usd < math.inf:  # refuses nan too, which TOML allows
         raise InputInvalid(f"{model} {name} is {usd:g}: give a price in US dollars, 0 or more")
     return float(usd)
 

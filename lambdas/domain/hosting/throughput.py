@@ -1,4 +1,4 @@
-"""Provisioned throughput: the one thing that bills by the hour, from purchase to release."""
+"""Provisioned throughput, which bills by the hour, from purchase to release."""
 
 from __future__ import annotations
 
@@ -107,11 +107,11 @@ def release_of(deletion: Deletion, now: datetime) -> Release:
 
 
 def quota_advice(model_name: str, region: str) -> str:
-    """Say which quotas a purchase needs and how to ask for them."""
+    """Return which quotas a purchase needs and how to request them."""
     return (
         "Two quotas of Amazon Bedrock, both 0 in a new account, must allow it: L-BE77399C (Model "
         "units no-commitment Provisioned Throughputs across custom models) and Model units per "
-        f"provisioned model for {model_name}. Ask for both in the Service Quotas console of "
+        f"provisioned model for {model_name}. Request both in the Service Quotas console of "
         f"{region} ({bedrock_quotas_url(region)}) or with `aws service-quotas "
         "request-service-quota-increase --service-code bedrock --quota-code L-BE77399C "
         "--desired-value N`; approval can take days. The trained model is kept"

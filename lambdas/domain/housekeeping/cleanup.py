@@ -1,4 +1,4 @@
-"""What the clean-up machine deletes: what its filters name, in the order that AWS accepts."""
+"""What the clean-up machine deletes: what its filters match, in the order that AWS accepts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TITLES = ("kind", "name", "status", "age", "a month", "")
 
 
 class CleanupInput(BaseModel):
-    """Input of the clean-up machine; `{}` lists everything and changes nothing."""
+    """Input of the clean-up machine; `{}` lists everything and deletes nothing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -126,7 +126,7 @@ def _item(
         age_days=round(resource.age_minutes(now) / _MINUTES_PER_DAY, 2),
         usd_per_month=None if usd is None else round(usd, 2),
         delete=stays is None,
-        reason=stays or "named by the filters",
+        reason=stays or "matched by the filters",
     )
 
 
@@ -142,7 +142,7 @@ def table(mode: str, items: Sequence[CleanupItem]) -> str:
     ]
     total = sum(each.usd_per_month or 0 for each in items)
     unknown = sum(each.usd_per_month is None for each in items)
-    more = f", and {unknown} at no known price" if unknown else ""
+    more = f", and {unknown} at an unknown price" if unknown else ""
     return "\n".join(
         [*(line.rstrip() for line in lines), f"All of it costs ${total:,.2f} a month{more}."]
     )

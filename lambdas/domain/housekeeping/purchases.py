@@ -1,4 +1,4 @@
-"""What to say about a purchase of throughput that CloudTrail has recorded."""
+"""Purchases of throughput that CloudTrail recorded: which of them to warn about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mail at the end of a run: what came out, where it is, and what to do next."""
+"""The mail at the end of a run: the result, where it is, what to do next."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def subject(request: NotifyRequest) -> str:
 
 
 def body(request: NotifyRequest) -> str:
-    """Return the message as plain text; the cause of a failure stands in it verbatim."""
+    """Return the message as plain text, with the cause of a failure verbatim."""
     parts = [
         _failure(request) if request.failure else _success(request),
         _released(request),
@@ -54,7 +54,7 @@ def _released(request: NotifyRequest) -> str:
     if release is None:
         return ""
     if not release.found:
-        return f"Provisioned throughput {name}: nothing was there to release."
+        return f"Provisioned throughput {name}: there was nothing to release."
     minutes = release.billed_minutes
     lived = "" if minutes is None else f" after {minutes:.0f} minutes"
     return f"Provisioned throughput {name} was released{lived}: nothing bills by the hour any more."
@@ -80,8 +80,8 @@ def _report_lines(run: Run, report: Report) -> list[str]:
 def _next_step(request: NotifyRequest) -> str:
     if request.failure:
         return (
-            "Next: do what the cause says, then start a new execution. The run's files stay, and "
-            "so does the custom model if training was completed."
+            "Next: do what the cause says, then start a new execution. The run's files are kept, "
+            "and so is the custom model if training was completed."
         )
     if request.verdict is None:
         return ""

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file that needs nothing else, a manifest, a short summary."""
+"""The report of a run: a self-contained HTML file, a manifest, a short summary."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Question:
         return None if base is None or tuned is None else tuned - base
 
     @property
-    def needs_a_look(self) -> bool:
+    def needs_attention(self) -> bool:
         return self.difference is None or self.difference < 0
 
 
@@ -125,7 +125,7 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
     spent: Sequence[Spent],
     review: DataReview | None = None,
 ) -> str:
-    """Return the report. All text from data and models is escaped; `losses_svg` is our own."""
+    """Return the report. Text from data and models is escaped; `losses_svg` is not."""
     questions = questions_of(judgements)
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(
         _TEMPLATE.read_text(encoding="utf-8")
@@ -162,7 +162,7 @@ def manifest(
     spent: Sequence[Spent],
     code_version: str | None,
 ) -> dict[str, Any]:
-    """Return what the run read, decided and made, for programs and for a later comparison."""
+    """Return what the run read, decided and made, for programs."""
     run, model = request.run, find_model(request.run.settings.model)
     sections = (
         "dataset",
@@ -254,7 +254,7 @@ def _figures(request: WriteReportRequest) -> list[Fact]:
         ("Correctness, tuned", f"{verdict.tuned_correctness:.2f}"),
         ("Correctness, base", f"{verdict.base_correctness:.2f}"),
         ("Better / equal / worse", f"{verdict.wins} / {verdict.ties} / {verdict.losses}"),
-        ("Capacity lived", _minutes(request.release.billed_minutes)),
+        ("Throughput lived", _minutes(request.release.billed_minutes)),
     ]
     if curves.best_validation_loss is not None:
         best = f"{curves.best_validation_loss:.3f} (epoch {curves.best_epoch})"

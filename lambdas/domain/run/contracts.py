@@ -1,8 +1,8 @@
-"""What each state takes and returns. The state machine and the handlers agree on these names.
+"""What each state takes and returns: the contracts of the state machine and the handlers.
 
 Every handler is called with `run` (the `Run` that *Check preflight* returned), `now` (the time at
-which its state was entered, ISO 8601) and what its own request class adds. Big things go to S3
-under `Run.prefix`; a result holds their keys, so that no state carries more than a few kilobytes.
+which its state was entered, ISO 8601) and what its own request class adds. Large data goes to S3
+under `Run.prefix`; a result holds the keys, so no state carries more than a few kilobytes.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from lambdas.domain.run.execution_input import Settings
 
 
 class Contract(BaseModel):
-    """Base of all payloads: immutable, and strict about what it does not know."""
+    """Base of all payloads: immutable; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Run(Contract):
-    """All that one execution has decided before it does anything. About 2 KB as JSON."""
+    """What one execution has decided before it does anything. About 2 KB as JSON."""
 
     name: str  # key of everything the run owns: [a-z0-9-], at most 40 characters
     execution_arn: str
@@ -50,7 +50,7 @@ class StateRequest(Contract):
 
 
 class RunNames(BaseModel):
-    """The part of a `Run` by which what it owns is stopped and released; the rest is ignored."""
+    """The names in a `Run` that stopping and releasing need; other fields are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,7 +60,7 @@ class RunNames(BaseModel):
 
 
 class GiveBackRequest(BaseModel):
-    """Of the states that give back what a run owns: no other field's contract can stop them."""
+    """For stopping and releasing, which no change to any other field may break."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -86,9 +86,9 @@ class Dataset(Contract):
     training_records: int
     validation_records: int
     evaluation_examples: int
-    training_tokens: int  # estimated from above; of large files, from a sample of their records
+    training_tokens: int  # an upper estimate; for large files, from a sample of their records
     evaluation_tokens: int  # the same, of all questions and reference answers
-    expected_training_tokens: int | None = None  # as many as are likely; None: by the usual share
+    expected_training_tokens: int | None = None  # None: by the usual share
     warnings: int
     system_prompt: str | None  # what the answers are asked with
     findings_key: str
@@ -99,7 +99,7 @@ class QuoteCostRequest(StateRequest):
 
 
 class QuotedCost(Contract):
-    """Result of *Quote cost*; the items and their arithmetic lie under `quote_key`."""
+    """Result of *Quote cost*; items and arithmetic are under `quote_key`."""
 
     low_usd: float
     expected_usd: float
@@ -111,7 +111,7 @@ class QuotedCost(Contract):
 
 class ApproveSpendRequest(StateRequest):
     quote: QuotedCost
-    token: str  # what the decision has to name for the state to go on
+    token: str  # sent back with the decision to resume the state
 
 
 class Asked(Contract):
@@ -130,7 +130,7 @@ class Approval(Contract):
 
 
 class DecideSpendRequest(Contract):
-    """Of the second machine, by which a person decides."""
+    """For the second machine, which takes a person's decision."""
 
     input: dict[str, object]
     execution: Execution
@@ -148,13 +148,13 @@ class PlanReviewRequest(StateRequest):
 
 
 class ReviewPlan(Contract):
-    """Result of *Plan review*: the records that are worth asking about for the money."""
+    """Result of *Plan review*: the records that the budget allows."""
 
     records: int  # in the training file
     planned: int
-    every: int  # 1: all of them; 3: every third, so that the whole file is looked at
-    too_long: int  # passed over: no state could carry them
-    worst_usd: float  # what the review costs at most
+    every: int  # 1: all of them; 3: every third, across the whole file
+    too_long: int  # skipped: they exceed a state's payload
+    worst_usd: float  # the most that the review can cost
     items_key: str  # JSONL of {"line", "record"}
 
 
@@ -166,21 +166,21 @@ class ReviewItem(Contract):
 
 
 class ReviewRecordsRequest(StateRequest):
-    items: list[ReviewItem]  # a batch, as a Distributed Map's ItemBatcher makes it
+    items: list[ReviewItem]  # a batch from the Distributed Map's ItemBatcher
 
 
 class ReviewRow(Contract):
-    """One reviewed record: either its scores with the reason, or the error for having none."""
+    """One reviewed record: its scores with the reason, or the error."""
 
     line: int
-    prompt: str | None = None  # its beginning; None where there is none to be read
+    prompt: str | None = None  # its beginning; None if it could not be read
     score: int | None = None  # the lowest of the scores
     scores: dict[str, int] | None = None
     reason: str | None = None
     error: str | None = None
     input_tokens: int = 0  # of all attempts
     output_tokens: int = 0
-    attempts_left: int = 0  # how often the judge may still be asked
+    attempts_left: int = 0  # attempts that the judge still has
 
 
 class ReviewedRecords(Contract):
@@ -191,7 +191,7 @@ class ReviewedRecords(Contract):
 
 class SummariseReviewRequest(StateRequest):
     plan: ReviewPlan
-    results_key: str  # the manifest that the Distributed Map's ResultWriter has left
+    results_key: str  # the manifest of the Distributed Map's ResultWriter
 
 
 class ReviewOutcome(Contract):
@@ -225,10 +225,10 @@ class CheckTrainingRequest(StateRequest):
 
 
 class TrainingStop(Contract):
-    """Result of *Stop training*. `stopped` is False where the job was already over or never was."""
+    """Result of *Stop training*. `stopped` is False if there was no running job."""
 
     stopped: bool
-    status: str | None  # of the job as it was found; None where there is no such job
+    status: str | None  # of the job as it was found; None if there is none
 
 
 class ReadLossCurvesRequest(StateRequest):
@@ -291,7 +291,7 @@ class AnswerWithTunedModelRequest(StateRequest):
 
 
 class Release(Contract):
-    """Result of *Release throughput*. `found` is False where there was nothing to release."""
+    """Result of *Release throughput*. `found` is False if there was nothing to release."""
 
     found: bool
     hosting_arn: str | None
@@ -332,8 +332,8 @@ class Verdict(Contract):
 class WriteReportRequest(StateRequest):
     dataset: Dataset
     quote: QuotedCost
-    approval: Approval | None  # None where nobody was asked
-    review: ReviewOutcome | None  # None where the data was not reviewed
+    approval: Approval | None  # None if nobody was asked
+    review: ReviewOutcome | None  # None if the data was not reviewed
     training: Training
     loss_curves: LossCurves
     hosting: Hosting
@@ -347,8 +347,8 @@ class WriteReportRequest(StateRequest):
 class Report(Contract):
     report_key: str  # runs/<run>/report.html
     manifest_key: str  # runs/<run>/manifest.json
-    summary: str  # a few lines a person can read in a mail
-    metered_usd: float  # what the run cost, by what AWS counted and the price book
+    summary: str  # a few lines for a mail
+    metered_usd: float  # from AWS's counts and the price book
 
 
 class Failure(Contract):
@@ -358,7 +358,7 @@ class Failure(Contract):
 
 
 class NotifyRequest(Contract):
-    """Sent at the end of every run; `run` is None where *Check preflight* itself failed."""
+    """Sent at the end of every run; `run` is None if *Check preflight* itself failed."""
 
     execution: Execution
     now: datetime
@@ -367,7 +367,7 @@ class NotifyRequest(Contract):
     report: Report | None = None
     verdict: Verdict | None = None
     failure: Failure | None = None
-    release: Release | None = None  # None where the run never came to buying capacity
+    release: Release | None = None  # None if the run ended before *Buy throughput*
 
 
 class Notification(Contract):
@@ -383,10 +383,10 @@ class StopRunRequest(Contract):
 
 
 class Stopped(Contract):
-    """Result of *Stop run*. A job that is over was not stopped: its status says what came first."""
+    """Result of *Stop run*. A job that was already over is not stopped: see its status."""
 
     job_stopped: bool
-    job_status: str | None  # as it was found; None where there is no such job
+    job_status: str | None  # as it was found; None if there is none
     release: Release
 
 
@@ -413,18 +413,18 @@ class InspectPurchaseRequest(Contract):
 
 
 class Inspection(Contract):
-    concern: str | None  # what was mailed; None where there was nothing to say
+    concern: str | None  # what was mailed; None if nothing was wrong
 
 
 class ListResourcesRequest(Contract):
-    """Of the clean-up machine; `input` is what the person gave."""
+    """For the clean-up machine; `input` is what the person gave."""
 
     input: dict[str, object]
     now: datetime
 
 
 class CleanupItem(Contract):
-    """One resource and what is to become of it."""
+    """One resource and whether it is deleted."""
 
     kind: Literal["throughput", "deployment", "custom-model", "job"]
     name: str
@@ -432,9 +432,9 @@ class CleanupItem(Contract):
     status: str
     run: str | None
     age_days: float
-    usd_per_month: float | None  # None: no price is known
+    usd_per_month: float | None  # None: price unknown
     delete: bool
-    reason: str  # why it goes or stays
+    reason: str  # why it is deleted or stays
 
 
 class CleanupPlan(Contract):
@@ -443,7 +443,7 @@ class CleanupPlan(Contract):
     mode: Literal["plan", "delete"]
     items: list[CleanupItem]
     deletions: int
-    usd_per_month: float  # of all that is there, as far as prices are known
+    usd_per_month: float  # of everything listed, as far as prices are known
     summary: str  # a plain-text table
 
 

@@ -1,4 +1,4 @@
-"""What the files of a dataset are called, in S3 and in every finding."""
+"""Names of a dataset's files, in S3 and in findings."""
 
 from __future__ import annotations
 

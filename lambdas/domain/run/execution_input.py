@@ -1,7 +1,7 @@
-"""What the person who starts an execution may say, and what is true when they say nothing.
+"""Execution input: schema and defaults.
 
-`ExecutionInput` is the one definition: it parses the input, and the published JSON Schema and
-`docs/execution-input.md` are generated from it.
+`ExecutionInput` parses the input; the published JSON Schema and `docs/execution-input.md` are
+generated from it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _REFUSED = "the execution input is refused:\n"
 
 
 def _number(value: object) -> object:
-    # pydantic would take true for 1 and "8" for 8; JSON Schema, and the reader, would not.
+    # pydantic would accept true as 1 and "8" as 8; JSON Schema does not.
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("not a number")  # noqa: TRY004  # pydantic reports ValueErrors only
     return value
@@ -63,7 +63,7 @@ class Settings(BaseModel):
 
     dataset: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
-        description="Folder under datasets/ in the artefact bucket, holding training.jsonl, "
+        description="Folder under datasets/ in the artefact bucket with training.jsonl, "
         "evaluation.jsonl and, optionally, validation.jsonl.",
         examples=["default"],
     )
@@ -74,14 +74,13 @@ class Settings(BaseModel):
     )
     hyperparameters: dict[str, int | float | str] = Field(
         default_factory=dict,
-        description="Hyperparameters of the model, each a number or the same as text; those not "
-        "given take the environment's value if it names the same model, else the model's own "
+        description="Hyperparameters of the model, each a number or the number as text; those not "
+        "given take the environment's value if it is for the same model, otherwise the model's "
         "default.",
         examples=[{"epochCount": 3}],
     )
     system_prompt: Annotated[str, Field(min_length=1, pattern=r"\S")] | None = Field(
-        description="System prompt the questions are asked with; null takes the one in the "
-        "training data.",
+        description="System prompt for the questions; null takes the one in the training data.",
         examples=["Answer in one sentence."],
     )
     model_units: WholeNumber = Field(
@@ -94,7 +93,7 @@ class Settings(BaseModel):
         ge=0,
         le=1440,
         description="Minutes to keep the tuned model in service after its answers, to try it by "
-        "hand. The throughput bills all the while.",
+        "hand. The throughput bills during that time.",
         examples=[0],
     )
     judge_model: str = Field(
@@ -105,7 +104,7 @@ class Settings(BaseModel):
     max_answer_tokens: WholeNumber = Field(
         ge=1,
         le=4096,
-        description="Most tokens of one answer; Claude 3 Haiku gives no more than 4096.",
+        description="Most tokens of one answer; 4096 is the most that Claude 3 Haiku gives.",
         examples=[512],
     )
     max_failed_answers_percent: Number = Field(
@@ -117,13 +116,13 @@ class Settings(BaseModel):
     max_training_hours: Number = Field(
         ge=0.1,
         le=168,
-        description="The job is stopped and the run fails after so many hours of training.",
+        description="The job is stopped and the run fails after this many hours of training.",
         examples=[24],
     )
     max_phase_hours: Number = Field(
         ge=0.1,
         le=168,
-        description="The job counts as stuck, and is stopped, after so many hours in one phase.",
+        description="The job counts as stuck and is stopped after this many hours in one phase.",
         examples=[12],
     )
     max_provisioning_minutes: Number = Field(
@@ -154,8 +153,8 @@ class Settings(BaseModel):
     max_review_usd: Number = Field(
         gt=0,
         le=100,
-        description="Most US dollars that the review may cost; a dataset that would cost more is "
-        "reviewed at evenly spread records. It counts towards max_cost_usd.",
+        description="Most US dollars that the review may cost; of a dataset that would cost "
+        "more, evenly spread records are reviewed. It counts towards max_cost_usd.",
         examples=[2],
     )
     require_approval: bool = Field(
@@ -200,10 +199,10 @@ class ExecutionInput(Settings):
 
 
 class ExecutionDefaults(Settings):
-    """An environment's value for every field: its table [defaults]."""
+    """An environment's value for every field: the table [defaults]."""
 
     models_past_end: list[str] = Field(default_factory=list)  # private arrangement with AWS
-    approval_hours: Number = Field(ge=0.1, le=168)  # no decision by then is a rejection
+    approval_hours: Number = Field(ge=0.1, le=168)  # without a decision by then: rejected
     fail_on_warnings: list[str] = Field(default_factory=list)  # codes that refuse a dataset
 
     @field_validator("models_past_end")
@@ -229,7 +228,7 @@ def resolve(raw: Mapping[str, object], defaults: ExecutionDefaults) -> Execution
     Raises
     ------
     InputInvalid
-        Lists every field that is unknown or out of range, with what it may hold.
+        Lists every unknown or out-of-range field with its allowed values.
     """
     inherited = {name: getattr(defaults, name) for name in Settings.model_fields}
     if raw.get("model", defaults.model) != defaults.model:
@@ -247,18 +246,18 @@ def resolve(raw: Mapping[str, object], defaults: ExecutionDefaults) -> Execution
 
 
 def _loosened(settings: Settings, defaults: ExecutionDefaults) -> Iterable[str]:
-    """Say which of the environment's limits on spending the input would loosen."""
+    """Yield each limit on spending that the input would loosen."""
     if settings.max_cost_usd > defaults.max_cost_usd:
         yield (
             f"max_cost_usd is {settings.max_cost_usd:g}: give at most {defaults.max_cost_usd:g}, "
             "the environment's ceiling, or have it raised in environments/"
         )
     if defaults.require_approval and not settings.require_approval:
-        yield "require_approval is false: this environment asks for an approval of every run"
+        yield "require_approval is false: this environment requires approval of every run"
 
 
 def _unheeded(settings: Settings, raw: Mapping[str, object]) -> Iterable[str]:
-    """Say which limit of the input would be of no effect, while its author counts on it."""
+    """Yield each limit in the input that would have no effect."""
     if raw.get("min_review_score") is not None and not settings.review_data:
         yield (
             f"min_review_score is {settings.min_review_score:g}, and review_data is false: nothing "
@@ -267,14 +266,14 @@ def _unheeded(settings: Settings, raw: Mapping[str, object]) -> Iterable[str]:
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """Say each problem as one line: field, what was given, what it may hold, what to do."""
+    """Return each problem as one line: field, given value, allowed values, what to do."""
     properties = model.model_json_schema()["properties"]
     lines = (_explained(each, properties) for each in error.errors(include_url=False))
     return list(dict.fromkeys(lines))
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of an execution's input; every field is optional there."""
+    """Return the JSON Schema of an execution's input; every field is optional."""
     schema = ExecutionInput.model_json_schema()
     properties = {name: _published(each) for name, each in schema["properties"].items()}
     properties["hyperparameters"] |= {
@@ -285,7 +284,7 @@ def json_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Execution input",
         "description": "Input of one execution of the state machine. Every field is optional; "
-        "what is absent takes the environment's default.",
+        "absent fields take the environment's default.",
         "type": "object",
         "additionalProperties": False,
         "properties": properties,
@@ -294,7 +293,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _published(field: dict[str, Any]) -> dict[str, Any]:
-    # A default here would be the code's, while the reader's is the environment's.
+    # The code's default would mislead: an absent field takes the environment's.
     return {key: value for key, value in field.items() if key not in {"title", "default"}}
 
 
@@ -305,7 +304,7 @@ _WHEN_NOT_REVIEWED = {
 
 
 def _when_model(model: Model) -> dict[str, Any]:
-    """Bind the hyperparameters' names and ranges to the model that the input names."""
+    """Bind the hyperparameters' names and ranges to the input's model."""
     named = {"properties": {"model": {"const": model.key}}, "required": ["model"]}
     allowed = {
         "additionalProperties": False,
@@ -362,7 +361,7 @@ def _pattern(allowed: HyperparameterRange) -> str:
 
 def _as_text(value: float | str, allowed: HyperparameterRange) -> str:
     number = float(value)
-    # Bedrock takes text: plain digits, because it documents no exponents.
+    # Bedrock takes text; plain digits, since it does not document exponents.
     return str(int(number)) if allowed.integer else format(Decimal(repr(number)).normalize(), "f")
 
 
@@ -403,7 +402,7 @@ _KINDS = {
 
 
 def allowed_values(field: Mapping[str, Any]) -> str:
-    """Say what a field may hold, from its JSON Schema."""
+    """Describe a field's allowed values from its JSON Schema."""
     if "anyOf" in field:
         return " or ".join(allowed_values(each) for each in field["anyOf"])
     if "enum" in field:

@@ -1,4 +1,4 @@
-"""What the status of an execution says about the things that it made."""
+"""The status of an execution, as it bears on what the execution made."""
 
 from __future__ import annotations
 

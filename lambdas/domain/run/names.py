@@ -1,8 +1,8 @@
-"""Names of all that one execution owns in AWS.
+"""Names of everything that one execution owns in AWS.
 
-They follow from the environment and the execution alone, so that a retry can never start a
-second job or buy a second throughput, and the guard finds what an aborted run left behind.
-Each satisfies the pattern of the API that takes it: lower-case letters, digits and single dashes.
+They follow from the environment and the execution alone: a retry cannot start a second job or buy a
+second throughput, and the guard finds what an aborted run left behind. Each satisfies the pattern
+of the API that takes it: lower-case letters, digits and single dashes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def names_of(environment: str, execution_name: str, execution_arn: str) -> Resou
     Raises
     ------
     ValueError
-        The environment's name is longer than 22 characters or holds others than [a-z0-9-].
+        The environment's name is longer than 22 characters or has others than [a-z0-9-].
     """
     _check_environment(environment)
     digest = hashlib.sha256(execution_arn.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Whether a run can succeed at all, decided before it costs anything."""
+"""Whether a run can succeed, checked before it costs anything."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def check(requested: RequestedRun, found: Prerequisites, environment: DeployedEn
         *_role_problems(environment),
     ]
     if problems:
-        raise PreflightFailed("the run could not succeed:\n" + "\n".join(problems))
+        raise PreflightFailed("the run cannot succeed:\n" + "\n".join(problems))
 
 
 def _tuning_problems(requested: RequestedRun, found: Prerequisites, region: str) -> list[str]:
@@ -176,18 +176,18 @@ def _base_problems(model: Model, found: FoundationModel | None, region: str) -> 
         return  # already a problem of its own
     if not inference.available_in(region):
         regions = ", ".join(inference.regions)
-        yield f"{model.name} itself can be asked from {regions} only, not from {region}"
+        yield f"{model.name} itself can be invoked from {regions} only, not from {region}"
     elif found is None:
         yield (
             f"Bedrock has no {inference.foundation_model_id} in {region}, so the tuned model "
-            "would have no base to compare with"
+            "would have no base model to be compared with"
         )
 
 
 def _judge_problems(judge: Judge, found: FoundationModel | None, region: str) -> Iterable[str]:
     if not judge.inference.available_in(region):
         regions = ", ".join(judge.regions)
-        yield f"the judge {judge.name} can be asked from {regions} only, not from {region}"
+        yield f"the judge {judge.name} can be invoked from {regions} only, not from {region}"
     elif found is None:
         yield (
             f"Bedrock has no {judge.name} ({judge.foundation_model_id}) in {region}: choose "

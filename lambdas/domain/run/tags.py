@@ -1,4 +1,4 @@
-"""Tags that every paid resource carries from its creation on, and how they are read again."""
+"""Tags that every paid resource carries from its creation, and how they are read."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ ENVIRONMENT = "bedrock-tuning:environment"
 RUN = "bedrock-tuning:run"
 EXECUTION = "bedrock-tuning:execution"
 RELEASE_BY = "bedrock-tuning:release-by"
-KEEP = "bedrock-tuning:keep"  # put on by a person; clean-up passes over what carries it
-# What Bedrock accepts as a tag's value; an execution may be called by other characters.
+KEEP = "bedrock-tuning:keep"  # set by a person; clean-up skips what carries it
+# What Bedrock accepts as a tag's value; an execution's name may have other characters.
 _VALUE = re.compile(r"[a-zA-Z0-9\s._:/=+@-]{0,256}")
 
 

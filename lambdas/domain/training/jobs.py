@@ -1,4 +1,4 @@
-"""A customization job as Bedrock shows it, and what its state means for the run."""
+"""A customization job as Bedrock shows it, and what its status means for the run."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def wait_seconds(age_minutes: float) -> int:
 
 
 def just_started(job_arn: str) -> Training:
-    """Describe the job whose creation Bedrock has just accepted."""
+    """Describe a job that Bedrock has just accepted."""
     return Training(
         job_arn=job_arn,
         status="InProgress",
@@ -116,7 +116,7 @@ def overdue(training: Training, run: Run) -> TrainingStuck | TrainingTimedOut | 
         )
     if training.phase_age_minutes > settings.max_phase_hours * 60:
         return TrainingStuck(
-            f"customization job {run.job_name} stayed in phase {training.phase} "
+            f"customization job {run.job_name} was in phase {training.phase} "
             f"({training.phase_status}) for {duration(training.phase_age_minutes)}, longer than "
             f"max_phase_hours = {settings.max_phase_hours:g}, and has been stopped. A job that "
             "waits for capacity is not billed: start again later, raise max_phase_hours, "

@@ -1,6 +1,6 @@
 """The loss curves as a picture: SVG for the report, PNG for everything else.
 
-The only module that imports matplotlib, which lives in a layer of its own.
+The only module that imports matplotlib, which is in a layer of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from lambdas.domain.training.losses import LossHistory
 
-TRAINING_COLOUR = "#0072b2"  # Okabe and Ito's blue and vermilion: told apart by everyone
+TRAINING_COLOUR = "#0072b2"  # Okabe and Ito's blue and vermilion, safe for colour blindness
 VALIDATION_COLOUR = "#d55e00"
 _GREY = "#6b6b6b"  # legible on white and on a dark page
 _STYLE: Any = {  # matplotlib types the keys one by one

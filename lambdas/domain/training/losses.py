@@ -1,4 +1,4 @@
-"""Training and validation loss: parsed from Bedrock's files, averaged, and judged."""
+"""Training and validation loss: parsed from Bedrock's files, averaged, and assessed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class LossHistory:
-    """All that the job measured, and what it says."""
+    """What the job measured."""
 
     steps: tuple[Loss, ...]
     validations: tuple[Loss, ...]
@@ -83,7 +83,7 @@ def history(training_csv: str, validation_csv: str | None) -> LossHistory:
     Raises
     ------
     LossCurvesMissing
-        A file lacks a column or a row, or holds something that is no finite number.
+        A file lacks a column or a row, or a value is not a finite number.
     """
     steps = parse(training_csv, "training_loss", TRAINING_FILE)
     validations = (
@@ -97,7 +97,7 @@ def history(training_csv: str, validation_csv: str | None) -> LossHistory:
 
 
 def parse(text: str, column: str, file: str) -> tuple[Loss, ...]:
-    """Parse a metrics file by its header; columns that are not needed (perplexity) may be there."""
+    """Parse a metrics file by its header; other columns (perplexity) are ignored."""
     reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff")), skipinitialspace=True)
     missing = {"step_number", "epoch_number", column} - set(reader.fieldnames or ())
     if missing:
@@ -108,7 +108,7 @@ def parse(text: str, column: str, file: str) -> tuple[Loss, ...]:
         )
     rows = tuple(_row(row, column, f"{file}, line {reader.line_num}") for row in reader)
     if not rows:
-        raise LossCurvesMissing(f"{file} has a header but no row: the job wrote no loss")
+        raise LossCurvesMissing(f"{file} has a header but no rows: the job wrote no losses")
     return tuple(sorted(rows, key=attrgetter("epoch", "step")))
 
 
@@ -123,7 +123,7 @@ def verdict(losses: LossHistory, *, planned_epochs: int | None) -> str:
 def _validation_verdict(losses: LossHistory) -> str:
     best, last = losses.best, losses.last_validated
     if best is None or last is None:
-        return "without validation losses nothing can be said about over-fitting"
+        return "without validation losses, over-fitting cannot be assessed"
     lowest = f"validation loss was lowest in epoch {best.epoch} ({_validation_loss(best):.3f})"
     if losses.over_fit:
         return (
@@ -147,7 +147,7 @@ def _row(row: dict[str, str | None], column: str, where: str) -> Loss:
         return Loss(int(step), int(epoch), _number(row[column]))
     except ValueError as error:
         raise LossCurvesMissing(
-            f"{where} cannot be read ({error}): a loss that is no finite number means that "
+            f"{where} cannot be read ({error}): a loss that is not a finite number means that "
             "training diverged; lower the learning rate or look for broken records"
         ) from error
 
@@ -155,7 +155,7 @@ def _row(row: dict[str, str | None], column: str, where: str) -> Loss:
 def _number(text: str | None) -> float:
     number = float(text or "")
     if not math.isfinite(number):
-        raise ValueError(f"{text} is no finite number")
+        raise ValueError(f"{text} is not a finite number")
     return number
 
 

@@ -115,7 +115,7 @@ def test_a_file_that_keeps_changing_is_named(s3: FakeS3, monkeypatch: pytest.Mon
     changing = ReplacedS3(s3.objects)
     changing.times = 9
     install(monkeypatch, changing)
-    with pytest.raises(ArtefactChanged, match="was replaced while it was read: once the upload"):
+    with pytest.raises(ArtefactChanged, match="was replaced while it was read: when the upload"):
         validate()
 
 

@@ -118,7 +118,7 @@ def test_an_unknown_run_is_told_which_have_asked(world: World) -> None:
 def test_a_second_decision_is_told_of_the_first(world: World) -> None:
     world.ask()
     world.decide()
-    with pytest.raises(DecisionRefused, match="approved already, on 2026-11-23 10:30 UTC"):
+    with pytest.raises(DecisionRefused, match="already approved on 2026-11-23 10:30 UTC"):
         world.decide({"run": NAMES.run, "decision": "reject"}, by="second")
     assert [what for what, _ in world.states.sent] == ["approve"]
 
@@ -152,7 +152,7 @@ def test_a_second_person_brings_the_first_decision_home(world: World) -> None:
     world.states.failures["approve"] = [client_error("ThrottlingException")]
     with pytest.raises(Throttled):
         world.decide()
-    with pytest.raises(DecisionRefused, match="approved already"):
+    with pytest.raises(DecisionRefused, match="already approved"):
         world.decide({"run": NAMES.run, "decision": "reject"}, by="second")
     assert [what for what, _ in world.states.sent] == ["approve"]
 

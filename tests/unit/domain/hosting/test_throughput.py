@@ -59,7 +59,7 @@ def check(*, minutes: float = 10) -> CheckThroughputRequest:
 @pytest.mark.parametrize(
     ("age_minutes", "seconds"), [(0, 45), (7.9, 45), (8, 15), (39.9, 15), (40, 45), (240, 45)]
 )
-def test_waits_are_tight_when_capacity_is_due(age_minutes: float, seconds: int) -> None:
+def test_waits_are_tight_when_throughput_is_due(age_minutes: float, seconds: int) -> None:
     assert wait_seconds(age_minutes) == seconds
 
 
@@ -150,7 +150,7 @@ def test_check_gives_up_after_max_provisioning_minutes(bedrock: FakeBedrock) -> 
         check_throughput(check(minutes=60.1))
 
 
-def test_capacity_that_came_late_is_used_all_the_same(bought: FakeBedrock) -> None:
+def test_throughput_that_came_late_is_used_all_the_same(bought: FakeBedrock) -> None:
     assert check_throughput(check(minutes=90)).ready
     assert bought.throughputs
 

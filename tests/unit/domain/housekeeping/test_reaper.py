@@ -56,7 +56,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 @pytest.mark.parametrize("kind", [THROUGHPUT, DEPLOYMENT])
-def test_capacity_past_its_release_by_goes_though_its_run_goes_on(world: World, kind: str) -> None:
+def test_hosting_past_its_release_by_goes_though_its_run_goes_on(world: World, kind: str) -> None:
     world.account.add(kind, "dev-a", tags=PAST)
     assert world.reap().deleted == ["dev-a"]
     assert world.account.things == {}
@@ -64,7 +64,7 @@ def test_capacity_past_its_release_by_goes_though_its_run_goes_on(world: World, 
     assert "release-by, 2026-11-23 09:29 UTC, has passed" in mail
 
 
-def test_capacity_of_a_run_under_way_stays_until_its_time(world: World) -> None:
+def test_hosting_of_a_run_under_way_stays_until_its_time(world: World) -> None:
     world.account.add(THROUGHPUT, "dev-a", tags=AHEAD, minutes_old=90)
     world.account.add(JOB, "dev-a")
     reaped = world.reap()

@@ -377,7 +377,7 @@ def test_the_mail_of_a_run_that_never_began() -> None:
 
 def test_the_mail_when_nothing_was_there_to_release() -> None:
     nothing = Release(found=False, hosting_arn=None, billed_minutes=None)
-    assert "nothing was there to release" in body(FAILURE.model_copy(update={"release": nothing}))
+    assert "there was nothing to release" in body(FAILURE.model_copy(update={"release": nothing}))
 
 
 @given(st.text(), st.text())

@@ -184,7 +184,7 @@ def test_an_execution_may_ask_for_approval_and_not_waive_it() -> None:
     assert resolve({"require_approval": True}, DEFAULTS).require_approval
     strict = DEFAULTS.model_copy(update={"require_approval": True})
     assert resolve({}, strict).require_approval
-    with pytest.raises(InputInvalid, match="asks for an approval of every run"):
+    with pytest.raises(InputInvalid, match="requires approval of every run"):
         resolve({"require_approval": False}, strict)
 
 

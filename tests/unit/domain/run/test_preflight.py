@@ -242,7 +242,7 @@ def test_a_model_served_on_demand_only_is_no_alternative(
 
 def test_the_base_must_answer_too(bedrock: FakeBedrock) -> None:
     del bedrock.models[HAIKU]
-    with pytest.raises(PreflightFailed, match="no base to compare with"):
+    with pytest.raises(PreflightFailed, match="no base model to be compared with"):
         preflight()
 
 

@@ -82,7 +82,7 @@ def test_both_losses_rising_is_no_over_fit() -> None:
             "over 4 epochs; validation loss was lowest in epoch 4 (1.600), the last",
         ),
         (csv("validation", 2.5, 1.4, 1.4, 1.4), None, "has not clearly risen since"),
-        (None, None, "nothing can be said about over-fitting."),
+        (None, None, "over-fitting cannot be assessed."),
     ],
 )
 def test_the_verdict_is_one_sentence_with_figures(
