@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client, code_of, translated
 from lambdas.domain.errors import RequestRefused
-from lambdas.domain.run.preflight import FoundationModel
+from lambdas.domain.run.preflight import ModelAvailability
 
 
-def get_foundation_model(model_id: str, bedrock: Any = None) -> FoundationModel | None:  # noqa: ANN401  # boto3's client
+def get_foundation_model(model_id: str) -> ModelAvailability | None:
     """Return the model's state in the client's region, or None if Bedrock has no such model."""
     try:
         with translated(f"look up the foundation model {model_id}"):
-            answer = (bedrock or client("bedrock")).get_foundation_model(modelIdentifier=model_id)
+            answer = client("bedrock").get_foundation_model(modelIdentifier=model_id)
     except RequestRefused:
         return None  # after its end of life, a model's identifier may be invalid
     except ClientError as error:
@@ -24,7 +22,7 @@ def get_foundation_model(model_id: str, bedrock: Any = None) -> FoundationModel 
         raise
     details = answer["modelDetails"]
     lifecycle = details.get("modelLifecycle", {})
-    return FoundationModel(
+    return ModelAvailability(
         model_id=details["modelId"],
         status=lifecycle.get("status", "ACTIVE"),
         end_of_life=lifecycle.get("endOfLifeTime"),

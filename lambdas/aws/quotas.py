@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client, translated
@@ -12,14 +10,14 @@ from lambdas.domain.errors import AccessDenied, RequestRefused, ServiceUnavailab
 _NO_ANSWER = (AccessDenied, ClientError, RequestRefused, ServiceUnavailable, Throttled)
 
 
-def bedrock_quota(code: str, quotas: Any = None) -> float | None:  # noqa: ANN401  # boto3's client
+def bedrock_quota(code: str) -> float | None:
     """Return the quota's value in the client's region, or None if it cannot be read.
 
     An unknown quota does not stop a run: the purchase itself would fail.
     """
     try:
         with translated(f"read the quota {code}"):
-            pages = (quotas or client("service-quotas")).get_paginator("list_service_quotas")
+            pages = client("service-quotas").get_paginator("list_service_quotas")
             for page in pages.paginate(ServiceCode="bedrock"):
                 for quota in page["Quotas"]:
                     if quota["QuotaCode"] == code:

@@ -11,7 +11,7 @@ from lambdas.domain.run import preflight
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Run
 from lambdas.domain.run.execution_input import ExecutionDefaults, resolve
-from lambdas.domain.run.preflight import DeployedEnvironment, FoundationModel, RequestedRun
+from lambdas.domain.run.preflight import DeployedEnvironment, ModelAvailability, RequestedRun
 from lambdas.runtime.step import setting, step
 
 
@@ -28,27 +28,25 @@ def check_preflight(request: CheckPreflightRequest) -> Run:
 def _prerequisites(
     requested: RequestedRun, environment: DeployedEnvironment
 ) -> preflight.Prerequisites:
+    model, region = requested.model, environment.region
     prefix = preflight.dataset_prefix(requested.settings)
     return preflight.Prerequisites(
-        tuned_model=_tunable_model(requested.model, environment.region),
-        alternatives=_alternatives(requested, environment.region),
-        base_model=_base_model(requested.model, environment.region),
+        tuned_model=_tunable_model(model, region),
+        alternatives=_alternatives(requested, region),
+        base_model=_model(model.base_inference.foundation_model_id, model, region),
         judge_model=get_foundation_model(requested.judge.foundation_model_id),
         dataset_keys=frozenset(Artefacts(environment.bucket).list_keys(prefix)),
         throughput_quota=bedrock_quota(preflight.THROUGHPUT_QUOTA),
     )
 
 
-def _tunable_model(model: Model, region: str) -> FoundationModel | None:
-    if region not in model.customization_regions:
-        return None  # the function may ask for models of its own region only
-    return get_foundation_model(model.customization_model_id)
+def _tunable_model(model: Model, region: str) -> ModelAvailability | None:
+    return _model(model.customization_model_id, model, region)
 
 
-def _base_model(model: Model, region: str) -> FoundationModel | None:
-    if region not in model.customization_regions:
-        return None
-    return get_foundation_model(model.base_inference.foundation_model_id)
+def _model(model_id: str, model: Model, region: str) -> ModelAvailability | None:
+    # The role allows calls for models of its own region only.
+    return get_foundation_model(model_id) if region in model.customization_regions else None
 
 
 def _alternatives(requested: RequestedRun, region: str) -> list[str]:

@@ -28,6 +28,10 @@ _HEADLINES = {
     "not better": "The tuned model is not better",
     "not decisive": "The comparison is not decisive",
 }
+# Of the request, each as it is.
+_SECTIONS = (
+    "dataset", "quote", "loss_curves", "base_answers", "tuned_answers", "judgements", "verdict",
+)  # fmt: skip
 
 Fact = tuple[str, str]
 
@@ -163,31 +167,14 @@ def manifest(
     code_version: str | None,
 ) -> dict[str, Any]:
     """Return what the run read, decided and made, for programs."""
-    run, model = request.run, find_model(request.run.settings.model)
-    sections = (
-        "dataset",
-        "quote",
-        "loss_curves",
-        "base_answers",
-        "tuned_answers",
-        "judgements",
-        "verdict",
-    )
-    approval = request.approval
+    run, approval = request.run, request.approval
     return {
         "manifest_version": 1,
         "code_version": code_version,
         "written_at": request.now.isoformat(),
         "rehearsal": Arn.parse(run.execution_arn).is_rehearsal,
         "run": run.model_dump(mode="json"),
-        "model": {
-            "key": model.key,
-            "customization_model_id": model.customization_model_id,
-            "base_inference_model_id": model.base_inference_model_id,
-            "custom_model_arn": request.training.custom_model_arn,
-            "training_job_arn": request.training.job_arn,
-            "training_minutes": request.training.age_minutes,
-        },
+        "model": _model(request),
         "judge": find_judge(run.settings.judge_model).inference_profile,
         "dataset_files": [asdict(each) for each in files],
         "throughput": {
@@ -201,7 +188,19 @@ def manifest(
         "review": request.review.model_dump(mode="json") if request.review else None,
         "spent": [asdict(each) for each in spent],
         "spent_usd": total(spent),
-        **{name: getattr(request, name).model_dump(mode="json") for name in sections},
+        **{name: getattr(request, name).model_dump(mode="json") for name in _SECTIONS},
+    }
+
+
+def _model(request: WriteReportRequest) -> dict[str, Any]:
+    model, training = find_model(request.run.settings.model), request.training
+    return {
+        "key": model.key,
+        "customization_model_id": model.customization_model_id,
+        "base_inference_model_id": model.base_inference_model_id,
+        "custom_model_arn": training.custom_model_arn,
+        "training_job_arn": training.job_arn,
+        "training_minutes": training.age_minutes,
     }
 
 

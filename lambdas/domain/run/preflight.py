@@ -21,7 +21,7 @@ THROUGHPUT_QUOTA_NAME = "Model units no-commitment Provisioned Throughputs acros
 
 
 @dataclass(frozen=True)
-class FoundationModel:
+class ModelAvailability:
     """From GetFoundationModel; the end of life is None while none is announced."""
 
     model_id: str
@@ -74,10 +74,10 @@ class DeployedEnvironment:
 class Prerequisites:
     """What AWS answered before the run; a model is None if Bedrock does not know it."""
 
-    tuned_model: FoundationModel | None
+    tuned_model: ModelAvailability | None
     alternatives: Sequence[str]  # keys of other models that can be tuned here now
-    base_model: FoundationModel | None
-    judge_model: FoundationModel | None
+    base_model: ModelAvailability | None
+    judge_model: ModelAvailability | None
     dataset_keys: frozenset[str]
     throughput_quota: float | None  # model units without commitment; None: unknown
 
@@ -86,7 +86,9 @@ def dataset_prefix(settings: ExecutionInput) -> str:
     return f"datasets/{settings.dataset}/"
 
 
-def can_be_tuned(model: Model, found: FoundationModel | None, region: str, until: datetime) -> bool:
+def can_be_tuned(
+    model: Model, found: ModelAvailability | None, region: str, until: datetime
+) -> bool:
     """Say whether the model can be tuned and served here without a private arrangement."""
     return not [*_model_problems(model, found, region), *_lifecycle_problems(model, found, until)]
 
@@ -114,7 +116,7 @@ def _tuning_problems(requested: RequestedRun, found: Prerequisites, region: str)
     return problems
 
 
-def _model_problems(model: Model, found: FoundationModel | None, region: str) -> Iterable[str]:
+def _model_problems(model: Model, found: ModelAvailability | None, region: str) -> Iterable[str]:
     if region not in model.customization_regions:
         regions = ", ".join(model.customization_regions)
         yield f"{model.name} can be tuned in {regions} only, and this environment is in {region}"
@@ -136,7 +138,7 @@ def _gone(model: Model, region: str) -> str:
 
 
 def _lifecycle_problems(
-    model: Model, found: FoundationModel | None, until: datetime
+    model: Model, found: ModelAvailability | None, until: datetime
 ) -> Iterable[str]:
     if found is None:
         return
@@ -170,7 +172,7 @@ def _quoted(names: Iterable[str]) -> str:
     return " or ".join(f'"{name}"' for name in names)
 
 
-def _base_problems(model: Model, found: FoundationModel | None, region: str) -> Iterable[str]:
+def _base_problems(model: Model, found: ModelAvailability | None, region: str) -> Iterable[str]:
     inference = model.base_inference
     if region not in model.customization_regions:
         return  # already a problem of its own
@@ -184,7 +186,7 @@ def _base_problems(model: Model, found: FoundationModel | None, region: str) -> 
         )
 
 
-def _judge_problems(judge: Judge, found: FoundationModel | None, region: str) -> Iterable[str]:
+def _judge_problems(judge: Judge, found: ModelAvailability | None, region: str) -> Iterable[str]:
     if not judge.inference.available_in(region):
         regions = ", ".join(judge.regions)
         yield f"the judge {judge.name} can be invoked from {regions} only, not from {region}"
