@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  #
 
 from lambdas.domain.errors import (
     AccessDenied,
+    HostingBusy,
     QuotaExceeded,
     RequestRefused,
     ServiceUnavailable,
@@ -55,6 +56,7 @@ _BY_CODE: dict[str, type[Exception]] = {
     "ServiceUnavailable": ServiceUnavailable,
 }
 _SERVER_ERROR = 500
+_GONE = "ResourceNotFoundException"
 
 
 @functools.cache
@@ -87,3 +89,41 @@ def translated(doing: str) -> Iterator[None]:
         raise named(f"could not {doing}: {error}") from error
     except (ConnectionError, HTTPClientError) as error:
         raise ServiceUnavailable(f"could not {doing}: {error}") from error
+
+
+def get(doing: str, call: Callable[..., Mapping[str, Any]], **arguments: Any) -> Any:  # noqa: ANN401  # boto3's own
+    """Call AWS; None if the resource does not exist. `doing` is that of `translated`."""
+    try:
+        with translated(doing):
+            return call(**arguments)
+    except ClientError as error:
+        if code_of(error) != _GONE:
+            raise
+        return None
+
+
+def delete(
+    doing: str,
+    call: Callable[..., Mapping[str, Any]],
+    *,
+    changing: bool,
+    **arguments: str,
+) -> Any:  # noqa: ANN401  # boto3's own
+    """Delete what is being hosted; None if it does not exist.
+
+    Raises
+    ------
+    HostingBusy
+        AWS refuses for now: it is being created or updated (`changing`), or is still in use.
+    """
+    try:
+        return get(doing, call, **arguments)
+    except RequestRefused as error:
+        # AWS does not document which error a resource in Creating gives: both are retried.
+        if changing:
+            raise HostingBusy(str(error)) from error
+        raise
+    except ClientError as error:
+        if code_of(error) == "ConflictException":
+            raise HostingBusy(f"could not {doing} yet: {error}") from error
+        raise

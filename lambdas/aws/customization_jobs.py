@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.aws.clients import client, code_of, translated
+from lambdas.aws.clients import client, code_of, get, translated
 from lambdas.domain.errors import RequestRefused
 from lambdas.domain.run.contracts import Run, TrainingStop
 from lambdas.domain.run.tags import tags_of
@@ -33,14 +33,12 @@ class CustomizationJobs:
 
     def find(self, name_or_arn: str) -> Job | None:
         """Return the job, or None if there is none."""
-        try:
-            with translated(f"look for customization job {name_or_arn}"):
-                found = self.bedrock.get_model_customization_job(jobIdentifier=name_or_arn)
-        except ClientError as error:
-            if code_of(error) == "ResourceNotFoundException":
-                return None
-            raise
-        return _job(found)
+        found = get(
+            f"look for customization job {name_or_arn}",
+            self.bedrock.get_model_customization_job,
+            jobIdentifier=name_or_arn,
+        )
+        return found and _job(found)
 
     def create(self, run: Run, *, base_model_id: str, role_arn: str, kms_key_arn: str) -> str:
         """Start the run's job and return its ARN; an empty `kms_key_arn` means AWS's own key.
@@ -62,11 +60,11 @@ class CustomizationJobs:
             raise JobExists(str(error)) from error
         return arn
 
-    def stop(self, job: Job) -> bool:
+    def stop(self, arn: str) -> bool:
         """Stop the job; False if it was already over."""
         try:
-            with translated(f"stop customization job {job.name}"):
-                self.bedrock.stop_model_customization_job(jobIdentifier=job.arn)
+            with translated(f"stop customization job {arn}"):
+                self.bedrock.stop_model_customization_job(jobIdentifier=arn)
         except ClientError as error:
             if code_of(error) in {"ResourceNotFoundException", "ConflictException"}:
                 return False
@@ -78,7 +76,7 @@ class CustomizationJobs:
         job = self.find(name)
         if job is None:
             return TrainingStop(stopped=False, status=None)
-        return TrainingStop(stopped=job.is_running and self.stop(job), status=job.status)
+        return TrainingStop(stopped=job.is_running and self.stop(job.arn), status=job.status)
 
     def start(self, run: Run, *, base_model_id: str, role_arn: str, kms_key_arn: str) -> Job | str:
         """Return the run's own job if it exists, otherwise the ARN of a new one."""

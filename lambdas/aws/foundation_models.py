@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from botocore.exceptions import ClientError
-
-from lambdas.aws.clients import client, code_of, translated
+from lambdas.aws.clients import client, get
 from lambdas.domain.errors import RequestRefused
 from lambdas.domain.run.preflight import ModelAvailability
 
@@ -12,14 +10,15 @@ from lambdas.domain.run.preflight import ModelAvailability
 def get_foundation_model(model_id: str) -> ModelAvailability | None:
     """Return the model's state in the client's region, or None if Bedrock has no such model."""
     try:
-        with translated(f"look up the foundation model {model_id}"):
-            answer = client("bedrock").get_foundation_model(modelIdentifier=model_id)
+        answer = get(
+            f"look up the foundation model {model_id}",
+            client("bedrock").get_foundation_model,
+            modelIdentifier=model_id,
+        )
     except RequestRefused:
         return None  # after its end of life, a model's identifier may be invalid
-    except ClientError as error:
-        if code_of(error) == "ResourceNotFoundException":
-            return None
-        raise
+    if answer is None:
+        return None
     details = answer["modelDetails"]
     lifecycle = details.get("modelLifecycle", {})
     return ModelAvailability(

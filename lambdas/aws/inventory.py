@@ -6,14 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from lambdas.aws.clients import client, code_of, translated
-from lambdas.domain.errors import HostingBusy, RequestRefused
+from lambdas.aws.clients import client, delete, get, translated
+from lambdas.aws.customization_jobs import CustomizationJobs
 from lambdas.domain.housekeeping.tagged_resources import Kind, TaggedResource, check_deletable
 from lambdas.domain.run.tags import ENVIRONMENT
 
-_GONE = "ResourceNotFoundException"
 Summary = Mapping[str, Any]
 
 
@@ -98,33 +95,22 @@ class Inventory:
             It was bought with a commitment, which has to end first.
         """
         check_deletable(resource)
-        try:
-            with translated(f"{'stop' if resource.kind == 'job' else 'delete'} {resource.arn}"):
-                self._end(resource)
-        except RequestRefused as error:
-            # AWS documents for none of them which error a resource in Creating gives.
-            if resource.is_changing:
-                raise HostingBusy(str(error)) from error
-            raise
-        except ClientError as error:
-            if code_of(error) == _GONE:
-                return
-            if code_of(error) != "ConflictException":
-                raise
-            if resource.kind != "job":  # a job that conflicts was over before the request came
-                raise HostingBusy(f"{resource.name} cannot be deleted yet: {error}") from error
-
-    def _end(self, resource: TaggedResource) -> None:
-        bedrock, arn = self.bedrock, resource.arn
+        bedrock = self.bedrock
         match resource.kind:
             case "throughput":
-                bedrock.delete_provisioned_model_throughput(provisionedModelId=arn)
+                call, key = bedrock.delete_provisioned_model_throughput, "provisionedModelId"
             case "deployment":
-                bedrock.delete_custom_model_deployment(customModelDeploymentIdentifier=arn)
+                call, key = (
+                    bedrock.delete_custom_model_deployment,
+                    "customModelDeploymentIdentifier",
+                )
             case "custom-model":
-                bedrock.delete_custom_model(modelIdentifier=arn)
+                call, key = bedrock.delete_custom_model, "modelIdentifier"
             case "job":
-                bedrock.stop_model_customization_job(jobIdentifier=arn)
+                CustomizationJobs(bedrock).stop(resource.arn)
+                return
+        doing = f"delete {resource.name} ({resource.arn})"
+        delete(doing, call, changing=resource.is_changing, **{key: resource.arn})
 
     def _tagged(
         self,
@@ -140,14 +126,10 @@ class Inventory:
             yield TaggedResource(kind, arn, name, status, created, tags, **details)
 
     def _tags(self, arn: str) -> dict[str, str]:
-        try:
-            with translated(f"read the tags of {arn}"):
-                found = self.bedrock.list_tags_for_resource(resourceARN=arn)
-        except ClientError as error:
-            if code_of(error) == _GONE:
-                return {}  # deleted since it was listed
-            raise
-        return {each["key"]: each["value"] for each in found["tags"]}
+        doing = f"read the tags of {arn}"
+        found = get(doing, self.bedrock.list_tags_for_resource, resourceARN=arn)
+        # None: deleted since it was listed.
+        return {tag["key"]: tag["value"] for tag in found["tags"]} if found else {}
 
     def _pages(self, operation: str, member: str, **filters: object) -> Iterator[Summary]:
         with translated(operation.replace("_", " ")):

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from lambdas.aws.clients import client, code_of, translated
-from lambdas.domain.errors import HostingBusy, QuotaExceeded, RequestRefused
+from lambdas.aws.clients import client, delete, get, translated
+from lambdas.domain.errors import QuotaExceeded
 from lambdas.domain.hosting.throughput import Deletion, ProvisionedThroughput, quota_advice
 from lambdas.domain.run.contracts import Run
 
@@ -27,16 +25,12 @@ class Throughputs:
 
     def find(self, name_or_arn: str) -> ProvisionedThroughput | None:
         """Return the throughput, or None if there is none."""
-        try:
-            with translated(f"look for provisioned throughput {name_or_arn}"):
-                found = self.bedrock.get_provisioned_model_throughput(
-                    provisionedModelId=name_or_arn
-                )
-        except ClientError as error:
-            if code_of(error) == "ResourceNotFoundException":
-                return None
-            raise
-        return ProvisionedThroughput(
+        found = get(
+            f"look for provisioned throughput {name_or_arn}",
+            self.bedrock.get_provisioned_model_throughput,
+            provisionedModelId=name_or_arn,
+        )
+        return found and ProvisionedThroughput(
             arn=found["provisionedModelArn"],
             name=found["provisionedModelName"],
             status=found["status"],
@@ -70,11 +64,15 @@ class Throughputs:
             AWS refuses for now; try again later.
         """
         throughput = self._look(name)
-        deletion = self._delete(
-            throughput.arn if throughput else name,
+        answer = delete(
+            f"delete provisioned throughput {name}",
+            self.bedrock.delete_provisioned_model_throughput,
             changing=throughput is not None and throughput.is_changing,
+            provisionedModelId=throughput.arn if throughput else name,
         )
-        return replace(deletion, throughput=throughput)
+        if answer is None:
+            return Deletion(found=False, throughput=throughput)
+        return Deletion(found=True, at=_answered_at(answer), throughput=throughput)
 
     def _look(self, name: str) -> ProvisionedThroughput | None:
         try:
@@ -83,32 +81,6 @@ class Throughputs:
             _logger.exception("could not describe the throughput; deleting it by its name")
             return None
 
-    def _delete(self, name_or_arn: str, *, changing: bool) -> Deletion:
-        """Delete the throughput.
-
-        Raises
-        ------
-        HostingBusy
-            AWS refuses while it is being created or updated (`changing`); try again later.
-        """
-        try:
-            with translated(f"delete provisioned throughput {name_or_arn}"):
-                answer = self.bedrock.delete_provisioned_model_throughput(
-                    provisionedModelId=name_or_arn
-                )
-        except RequestRefused as error:
-            # AWS does not document which error a throughput in Creating gives: both are retried.
-            if changing:
-                raise HostingBusy(str(error)) from error
-            raise
-        except ClientError as error:
-            if code_of(error) == "ResourceNotFoundException":
-                return Deletion(found=False)
-            if code_of(error) == "ConflictException":
-                raise HostingBusy(_busy(name_or_arn, error)) from error
-            raise
-        return Deletion(found=True, at=_answered_at(answer))
-
 
 def _answered_at(answer: Mapping[str, Any]) -> datetime | None:
     date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
@@ -116,7 +88,3 @@ def _answered_at(answer: Mapping[str, Any]) -> datetime | None:
         return parsedate_to_datetime(date) if date else None
     except ValueError:
         return None
-
-
-def _busy(name_or_arn: str, error: ClientError) -> str:
-    return f"provisioned throughput {name_or_arn} cannot be deleted yet: {error}"

@@ -19,7 +19,7 @@ def check_training(request: CheckTrainingRequest) -> Training:
         )
     training = training_of(job, request.now)
     if error := overdue(training, request.run):
-        jobs.stop(job)
+        jobs.stop(job.arn)
         raise error
     return training
 
