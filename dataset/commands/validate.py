@@ -28,12 +28,13 @@ from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.clients import client
 from lambdas.aws.comprehend import Comprehend
 from lambdas.aws.token_counts import count_tokens
+from lambdas.domain.cost.price_book import service_price
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.lookup import find_model, unknown
 from lambdas.validation import WARNINGS, DatasetSource, FileSource, Options, ValidationReport
 from lambdas.validation.formats.fields import FILE_KINDS
-from lambdas.validation.optional_checks import OptionalChecks, check_with_services
+from lambdas.validation.optional_checks import OptionalChecks, PiiCheck, check_with_services
 
 _COMPREHEND_USD, _MOST_USD = 1.0, 1_000
 
@@ -136,9 +137,11 @@ def _checked(options: argparse.Namespace) -> ValidationReport:
         workers=options.workers,
     )
     counts = options.count_tokens
+    price = service_price("comprehend_usd_per_unit")
     optional = OptionalChecks(
-        detect_pii=Comprehend().detect_pii if options.comprehend else None,
-        max_pii_usd=options.comprehend_max_usd,
+        pii=PiiCheck(Comprehend().detect_pii, options.comprehend_max_usd, price.usd)
+        if options.comprehend
+        else None,
         count_tokens=partial(count_tokens, client("bedrock-runtime")) if counts else None,
         say=partial(print, file=sys.stderr, flush=True),
     )

@@ -10,6 +10,7 @@ from lambdas.aws.artefacts import ArtefactChanged, Artefacts
 from lambdas.aws.clients import client
 from lambdas.aws.comprehend import Comprehend
 from lambdas.aws.token_counts import count_tokens
+from lambdas.domain.cost.price_book import service_price
 from lambdas.domain.errors import DatasetInvalid
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import Dataset, Run, StateRequest
@@ -24,7 +25,7 @@ from lambdas.validation import (
     refusal,
 )
 from lambdas.validation.formats.fields import FileKind
-from lambdas.validation.optional_checks import OptionalChecks, check_with_services
+from lambdas.validation.optional_checks import OptionalChecks, PiiCheck, check_with_services
 
 _LOGGED_BYTES = 512 * 1024**2
 
@@ -65,9 +66,9 @@ def _optional_checks() -> OptionalChecks:
     """Return the checks of the environment's table [validation]."""
     max_pii_usd = float(os.environ.get("COMPREHEND_MAX_USD", "0"))
     counts = os.environ.get("COUNT_TOKENS") == "true"
+    price = service_price("comprehend_usd_per_unit")
     return OptionalChecks(
-        detect_pii=Comprehend().detect_pii if max_pii_usd else None,
-        max_pii_usd=max_pii_usd,
+        pii=PiiCheck(Comprehend().detect_pii, max_pii_usd, price.usd) if max_pii_usd else None,
         count_tokens=partial(count_tokens, client("bedrock-runtime")) if counts else None,
         say=logger.info,
     )

@@ -19,9 +19,6 @@ from lambdas.validation.jsonl.sources import DatasetSource
 from lambdas.validation.sampling import sample_records
 from lambdas.validation.warnings.pii_screening import DetectPii, Screening, billed_units, screen
 
-# The price of the other text operations, as a third party quotes it; check it before a large run:
-# https://www.cloudzero.com/blog/amazon-comprehend-pricing/, read 2026-11-23.
-COMPREHEND_USD_PER_UNIT = 0.0001
 MOST_COUNTED = 1_000  # records whose tokens are counted, one request each
 _PROBE = Conversation(None, (Turn("user", "Hello?"), Turn("assistant", "Hello.")))
 
@@ -29,11 +26,19 @@ CountTokens = Callable[[str, Conversation], int]  # by foundation model id
 
 
 @dataclass(frozen=True)
+class PiiCheck:
+    """Amazon Comprehend, and what asking it may cost."""
+
+    detect: DetectPii
+    max_usd: float  # for all files together
+    usd_per_unit: float  # the list price
+
+
+@dataclass(frozen=True)
 class OptionalChecks:
     """Which services are asked; none by default."""
 
-    detect_pii: DetectPii | None = None
-    max_pii_usd: float = 0  # for all files together, at the list price
+    pii: PiiCheck | None = None
     count_tokens: CountTokens | None = None
     say: Callable[[str], object] = lambda _: None  # told what a service will cost and has cost
 
@@ -55,7 +60,7 @@ def check_with_services(
     Raises
     ------
     Exception
-        What `check`, `detect_pii` or `count_tokens` raises; a model whose tokens cannot be counted
+        What `check`, the PII check or `count_tokens` raises; a model whose tokens cannot be counted
         is refused before the check.
     """
     if optional.count_tokens:
@@ -69,8 +74,8 @@ def check_with_services(
     if optional.count_tokens:
         training = sources["training"]
         report = _counted(report, names["training"], training, optional.count_tokens, optional.say)
-    if optional.detect_pii:
-        report = _screened(report, names, sources, optional, optional.detect_pii)
+    if optional.pii:
+        report = _screened(report, names, sources, optional.pii, optional.say)
     return report
 
 
@@ -106,25 +111,25 @@ def _screened(
     report: ValidationReport,
     names: Mapping[FileKind, str],
     sources: Mapping[FileKind, DatasetSource],
-    optional: OptionalChecks,
-    detect: DetectPii,
+    pii: PiiCheck,
+    say: Callable[[str], object],
 ) -> ValidationReport:
     """Add what Amazon Comprehend finds; each file may cost what those before it have left."""
-    optional.say(
-        f"Amazon Comprehend will cost ${optional.max_pii_usd:.2f} at most, at its list price of "
-        f"${COMPREHEND_USD_PER_UNIT:.4f} for 100 characters; records beyond that are not checked."
+    say(
+        f"Amazon Comprehend will cost ${pii.max_usd:.2f} at most, at its list price of "
+        f"${pii.usd_per_unit:.4f} for 100 characters; records beyond that are not checked."
     )
-    checked, left = 0, optional.max_pii_usd
+    checked, left = 0, pii.max_usd
     # The smallest first: evaluation and validation are short, and training takes the rest.
     for kind in sorted(names, key=lambda each: report.files[names[each]].size_bytes):
-        found = _screen(report, kind, sources[kind], detect, left / COMPREHEND_USD_PER_UNIT)
+        found = _screen(report, kind, sources[kind], pii.detect, left / pii.usd_per_unit)
         _add_screening(report, names[kind], found)
         checked += found.records
-        left -= found.units * COMPREHEND_USD_PER_UNIT
+        left -= found.units * pii.usd_per_unit
     report.findings.sort(list(report.files))
     records = sum(report.files[name].records for name in names.values())
-    spent = optional.max_pii_usd - left
-    optional.say(f"Amazon Comprehend checked {checked:,} of {records:,} records for ${spent:.4f}.")
+    spent = pii.max_usd - left
+    say(f"Amazon Comprehend checked {checked:,} of {records:,} records for ${spent:.4f}.")
     coverage = {"records": checked, "of_records": records, "cost_usd": round(spent, 4)}
     return replace(report, services={**report.services, "Comprehend": coverage})
 

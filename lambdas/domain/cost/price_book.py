@@ -30,6 +30,7 @@ PriceField = Literal[
 Confidence = Literal[
     "AWS pricing page", "Anthropic", "field report", "stand-in", "this environment"
 ]
+ServiceField = Literal["comprehend_usd_per_unit"]
 FIELDS: tuple[PriceField, ...] = get_args(PriceField)
 _BOOK = Path(__file__).with_name("prices.toml")
 _EVERYWHERE = "*"
@@ -117,18 +118,30 @@ def _checked(model: str, name: str, usd: float) -> float:
     return float(usd)
 
 
+def service_price(name: ServiceField) -> Price:
+    """Return the published price of a service, the same in every region."""
+    [entry] = (entry for entry in _file()["service"] if name in entry)
+    return _price(entry, name)
+
+
 @functools.cache
 def _published() -> _Book:
-    entries = tomllib.loads(_BOOK.read_text(encoding="utf-8"))["price"]
+    entries = _file()["price"]
     return {key: price for entry in entries for key, price in _prices_of(entry).items()}
+
+
+def _file() -> dict[str, Any]:
+    return tomllib.loads(_BOOK.read_text(encoding="utf-8"))
+
+
+def _price(entry: Mapping[str, Any], name: str) -> Price:
+    return Price(float(entry[name]), entry["source"], entry["confidence"], entry["read_on"])
 
 
 def _prices_of(entry: Mapping[str, Any]) -> dict[tuple[str, str, str], Price]:
     return {
-        (model, region, name): Price(
-            float(usd), entry["source"], entry["confidence"], entry["read_on"]
-        )
-        for name, usd in entry.items()
+        (model, region, name): _price(entry, name)
+        for name in entry
         if name not in _HEADING
         for model in entry["models"]
         for region in entry["regions"]

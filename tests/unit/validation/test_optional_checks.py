@@ -8,17 +8,19 @@ from typing import Any
 import pytest
 
 from lambdas.aws.comprehend import Comprehend
+from lambdas.domain.cost.price_book import service_price
 from lambdas.domain.errors import AccessDenied, RequestRefused
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import Model
 from lambdas.validation import BytesSource, DatasetSource, Options, ValidationReport
 from lambdas.validation.formats.conversation import Conversation, make_record
 from lambdas.validation.formats.fields import FileKind
-from lambdas.validation.optional_checks import OptionalChecks, check_with_services
+from lambdas.validation.optional_checks import OptionalChecks, PiiCheck, check_with_services
 from lambdas.validation.sampling import sample_records
 from lambdas.validation.warnings.pii_screening import billed_units
 from tests.unit.aws.test_comprehend import FakeComprehend
 
+USD_PER_UNIT = service_price("comprehend_usd_per_unit").usd
 DEFAULTS = Options()
 HAIKU, LLAMA = find_model("claude-3-haiku"), find_model("llama-3-1-8b")
 
@@ -53,7 +55,7 @@ def screen(
     options: Options = DEFAULTS,
     **training_options: Any,
 ) -> ValidationReport:
-    optional = OptionalChecks(detect_pii=Comprehend(fake).detect_pii, max_pii_usd=max_usd)
+    optional = OptionalChecks(PiiCheck(Comprehend(fake).detect_pii, max_usd, USD_PER_UNIT))
     return check_with_services(HAIKU, {"training": training(**training_options)}, options, optional)
 
 
@@ -74,7 +76,9 @@ def test_what_comprehend_finds_has_its_line_and_field() -> None:
         "training": training(LLAMA, 120, "Ask Ms Okonkwo."),
         "evaluation": evaluation(),
     }
-    optional = OptionalChecks(Comprehend(fake).detect_pii, max_pii_usd=1, say=said.append)
+    optional = OptionalChecks(
+        PiiCheck(Comprehend(fake).detect_pii, 1, USD_PER_UNIT), say=said.append
+    )
     report = check_with_services(LLAMA, sources, optional=optional)
     found = [each for each in report.findings.kept if each.code == "personal-data"]
     assert [(each.file, each.line, each.field) for each in found] == [

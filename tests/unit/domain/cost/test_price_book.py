@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from lambdas.domain.cost.price_book import FIELDS, Confidence, PriceBook
+from lambdas.domain.cost.price_book import FIELDS, Confidence, PriceBook, service_price
 from lambdas.domain.errors import InputInvalid, PriceMissing
 from lambdas.domain.models.catalogue import JUDGES, MODELS
 from lambdas.domain.models.model import Model
@@ -27,6 +27,13 @@ def test_every_price_names_a_model_and_has_a_source_and_a_day() -> None:
         assert price.confidence in get_args(Confidence)
         assert price.read_on is not None
         assert price.read_on <= date(2026, 11, 23)
+
+
+def test_a_services_price_has_a_source_and_a_day() -> None:
+    price = service_price("comprehend_usd_per_unit")
+    assert price.amount == "$0.0001"
+    assert price.source.startswith("https://")
+    assert price.read_on == date(2026, 11, 23)
 
 
 @pytest.mark.parametrize("name", known_environments())
