@@ -6,12 +6,13 @@ from lambdas.aws.artefacts import ArtefactMissing, Artefacts
 from lambdas.aws.executions import Executions
 from lambdas.domain.approval import decisions as approval
 from lambdas.domain.run.contracts import Decided, DecideSpendRequest
+from lambdas.domain.run.execution_input import parse_input
 from lambdas.domain.run.execution_status import is_under_way
 from lambdas.runtime.step import setting, step
 
 
 def decide_spend(request: DecideSpendRequest) -> Decided:
-    given = approval.parse(request.input)
+    given = parse_input(approval.DecisionInput, request.input, "decision")
     artefacts = Artefacts(setting("ARTEFACT_BUCKET"))
     asked = _asked(artefacts, given.run)
     decision = approval.Decision(

@@ -9,12 +9,13 @@ from lambdas.aws.inventory import Inventory
 from lambdas.domain.housekeeping import cleanup
 from lambdas.domain.housekeeping.tagged_resources import TaggedResource
 from lambdas.domain.run.contracts import CleanupPlan, ListResourcesRequest
+from lambdas.domain.run.execution_input import parse_input
 from lambdas.runtime.pricing import calculator
 from lambdas.runtime.step import setting, step
 
 
 def list_resources(request: ListResourcesRequest) -> CleanupPlan:
-    asked = cleanup.parse(request.input)
+    asked = parse_input(cleanup.CleanupInput, request.input, "clean-up")
     inventory = Inventory(setting("ENVIRONMENT"))
     found = inventory.everything()
     prices = calculator(inventory.region)

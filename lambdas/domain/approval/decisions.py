@@ -11,15 +11,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from lambdas.domain.errors import DecisionRefused, InputInvalid
+from lambdas.domain.errors import DecisionRefused
 from lambdas.domain.models.lookup import nearest
 from lambdas.domain.run import mail
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.console import state_machine_url
 from lambdas.domain.run.contracts import Approval, Contract, Run
-from lambdas.domain.run.execution_input import explain
 from lambdas.domain.run.times import utc
 
 PREFIX = "approvals/"
@@ -87,19 +86,6 @@ def runs_of(keys: Sequence[str]) -> list[str]:
         for key in keys
         if key.endswith("/request.json")
     ]
-
-
-def parse(raw: dict[str, object]) -> DecisionInput:
-    """Parse the input of the deciding machine, or raise InputInvalid with one line a problem.
-
-    The console's own `Comment` is ignored.
-    """
-    given = {key: value for key, value in raw.items() if key != "Comment"}
-    try:
-        return DecisionInput.model_validate(given)
-    except ValidationError as error:
-        problems = "\n".join(explain(error, DecisionInput))
-        raise InputInvalid(f"the decision is refused:\n{problems}") from None
 
 
 def unknown_run(name: str, asked: Sequence[str]) -> DecisionRefused:

@@ -6,14 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lambdas.domain.cost.calculator import Calculator
-from lambdas.domain.errors import InputInvalid
 from lambdas.domain.housekeeping.running_costs import usd_per_month
 from lambdas.domain.housekeeping.tagged_resources import Kind, TaggedResource
 from lambdas.domain.run.contracts import CleanupItem, CleanupPlan
-from lambdas.domain.run.execution_input import explain
 from lambdas.domain.run.execution_status import is_under_way
 from lambdas.domain.run.tags import KEEP
 
@@ -57,16 +55,6 @@ class CleanupInput(BaseModel):
                 f'"kinds": [{every}]'
             )
         return self
-
-
-def parse(raw: Mapping[str, object]) -> CleanupInput:
-    """Parse the input, or raise InputInvalid with one line a problem; `Comment` is ignored."""
-    given = {key: value for key, value in raw.items() if key != "Comment"}
-    try:
-        return CleanupInput.model_validate(given)
-    except ValidationError as error:
-        problems = "\n".join(explain(error, CleanupInput))
-        raise InputInvalid(f"the clean-up is refused:\n{problems}") from None
 
 
 def plan(

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -27,6 +27,8 @@ from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import JUDGES, MODELS
 from lambdas.domain.models.lookup import find_model, nearest, unknown
 from lambdas.domain.models.model import HyperparameterRange, Model
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 COMMENT = "Comment"
 _SHOWN_CHARACTERS = 80
@@ -213,10 +215,7 @@ class ExecutionDefaults(Settings):
     @classmethod
     def parse(cls, raw: Mapping[str, object]) -> Self:
         """Parse a table of defaults, or raise InputInvalid with one line a problem."""
-        try:
-            return cls.model_validate(dict(raw))
-        except ValidationError as error:
-            raise InputInvalid("\n".join(explain(error, cls))) from None
+        return parse(cls, raw)
 
 
 def resolve(raw: Mapping[str, object], defaults: ExecutionDefaults) -> ExecutionInput:
@@ -235,14 +234,24 @@ def resolve(raw: Mapping[str, object], defaults: ExecutionDefaults) -> Execution
         inherited["hyperparameters"] = {}
     merged = inherited | dict(raw)
     merged["hyperparameters"] = _overlaid(inherited["hyperparameters"], raw)
-    try:
-        settings = ExecutionInput.model_validate(merged)
-    except ValidationError as error:
-        problems = explain(error, ExecutionInput)
-        raise InputInvalid(_REFUSED + "\n".join(problems)) from None
+    settings = parse(ExecutionInput, merged, _REFUSED)
     if refused := [*_loosened(settings, defaults), *_unheeded(settings, raw)]:
         raise InputInvalid(_REFUSED + "\n".join(refused))
     return settings
+
+
+def parse(model: type[ModelT], raw: Mapping[str, object], opening: str = "") -> ModelT:
+    """Parse what a person wrote, or raise InputInvalid with one line a problem."""
+    try:
+        return model.model_validate(dict(raw))
+    except ValidationError as error:
+        raise InputInvalid(opening + "\n".join(explain(error, model))) from None
+
+
+def parse_input(model: type[ModelT], raw: Mapping[str, object], what: str) -> ModelT:
+    """Parse the input of another machine, as `parse` does; the console's `Comment` is ignored."""
+    given = {key: value for key, value in raw.items() if key != COMMENT}
+    return parse(model, given, f"the {what} is refused:\n")
 
 
 def _loosened(settings: Settings, defaults: ExecutionDefaults) -> Iterable[str]:
