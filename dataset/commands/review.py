@@ -28,7 +28,7 @@ from dataset.commands.review_log import ReviewEntry, ReviewLog
 from dataset.generation.journal import open_journal
 from dataset.generation.writer import runtime_client
 from exit_codes import ExitCode
-from lambdas.aws.converse import BATCH_SIZE, Runtime, in_batches
+from lambdas.aws.converse import Runtime
 from lambdas.domain.data_review.results import (
     POOR_SCORE,
     ReviewSummary,
@@ -41,6 +41,7 @@ from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import JUDGES, MODELS
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Judge, Model
+from lambdas.domain.parallel import BATCH_SIZE, in_batches
 from lambdas.domain.run.contracts import ReviewRow
 from lambdas.runtime.reviewing import review_record
 

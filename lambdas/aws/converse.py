@@ -1,31 +1,24 @@
-"""Bedrock's runtime: questions by Converse, several at a time, with patience for throttling."""
+"""Bedrock's runtime: questions by Converse, with patience for throttling."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client, translated
 from lambdas.domain.errors import RequestRefused, ServiceUnavailable, Throttled
 from lambdas.domain.evaluation.answers import Reply
+from lambdas.domain.parallel import CONCURRENCY
 
-CONCURRENCY = 8
-BATCH_SIZE = 64
 # On top of the SDK's own retries: at most 31 s for one question, and for all questions together
 # what eight threads can wait in five minutes, so that no function is killed while it waits.
 BACKOFF_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
 PATIENCE_SECONDS = CONCURRENCY * 300.0
-
-ItemT = TypeVar("ItemT")
-KeyT = TypeVar("KeyT", bound=Hashable)
-ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True)
@@ -109,31 +102,6 @@ class Runtime:
                 return self.bedrock.converse(**request)
         except ClientError as error:
             raise RequestRefused(f"could not ask {request['modelId']}: {error}") from error
-
-
-def in_parallel(act: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> list[ResultT]:
-    """Apply `act` to all items, eight at a time; results are in the items' order.
-
-    The first error ends it: what has not begun is not begun.
-    """
-    with ThreadPoolExecutor(CONCURRENCY) as pool:
-        futures = [pool.submit(act, item) for item in items]
-        try:
-            return [future.result() for future in futures]
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def in_batches(
-    act: Callable[[KeyT], ResultT], items: Iterable[KeyT]
-) -> Iterator[dict[KeyT, ResultT]]:
-    """Apply `act` as `in_parallel` does and yield the results of 64 items at a time.
-
-    Whoever saves each batch pays for none of them twice, should the function be killed.
-    """
-    remaining = iter(items)
-    while batch := list(islice(remaining, BATCH_SIZE)):
-        yield dict(zip(batch, in_parallel(act, batch), strict=True))
 
 
 def _request(model_id: str, message: str, system: str | None, max_tokens: int) -> dict[str, Any]:

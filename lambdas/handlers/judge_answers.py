@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lambdas.aws.artefacts import Artefacts
-from lambdas.aws.converse import Runtime, in_batches
+from lambdas.aws.converse import Runtime
 from lambdas.domain.errors import (
     JudgementsFailed,
     RequestRefused,
@@ -15,6 +15,7 @@ from lambdas.domain.errors import (
 from lambdas.domain.evaluation import judge
 from lambdas.domain.evaluation.answers import Record, failure_summary, too_many
 from lambdas.domain.models.lookup import find_judge
+from lambdas.domain.parallel import in_batches
 from lambdas.domain.run.contracts import JudgeAnswersRequest, Judgements, Run
 from lambdas.runtime.answering import earlier_records
 from lambdas.runtime.step import step

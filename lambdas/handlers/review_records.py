@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lambdas.aws.artefacts import Artefacts
-from lambdas.aws.converse import Runtime, in_parallel
+from lambdas.aws.converse import Runtime
 from lambdas.domain.data_review.results import begun, cut, first_row
 from lambdas.domain.data_review.review import Task
 from lambdas.domain.data_review.sampling import task_of
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Model
+from lambdas.domain.parallel import in_parallel
 from lambdas.domain.run.contracts import (
     ReviewedRecords,
     ReviewRecordsRequest,

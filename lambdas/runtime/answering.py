@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from lambdas.aws.artefacts import Artefacts
-from lambdas.aws.converse import Runtime, in_batches
+from lambdas.aws.converse import Runtime
 from lambdas.domain.errors import AnswersFailed, RequestRefused, ServiceUnavailable, Throttled
 from lambdas.domain.evaluation.answers import (
     Example,
@@ -18,6 +18,7 @@ from lambdas.domain.evaluation.answers import (
     too_many,
     totals,
 )
+from lambdas.domain.parallel import in_batches
 from lambdas.domain.run.contracts import Answers, Dataset, Run
 
 

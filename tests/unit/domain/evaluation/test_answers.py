@@ -9,16 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.aws.converse import (
-    BACKOFF_SECONDS,
-    BATCH_SIZE,
-    CONCURRENCY,
-    Patience,
-    Runtime,
-    in_parallel,
-)
+from lambdas.aws.converse import BACKOFF_SECONDS, Patience, Runtime
 from lambdas.domain.errors import AccessDenied, AnswersFailed, RequestRefused, Throttled
 from lambdas.domain.evaluation.answers import failure_summary, too_many
+from lambdas.domain.parallel import BATCH_SIZE, CONCURRENCY, in_parallel
 from lambdas.domain.run.contracts import AnswerWithBaseModelRequest, AnswerWithTunedModelRequest
 from lambdas.handlers.answer_with_base_model import answer_with_base_model
 from lambdas.handlers.answer_with_tuned_model import answer_with_tuned_model
