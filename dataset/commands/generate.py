@@ -36,7 +36,7 @@ from dataset.generation.session import Outcome, PaidAnswer, Session, paid_tokens
 from dataset.generation.writer import Writer, runtime_client
 from dataset.sources.sections import Section
 from exit_codes import ExitCode
-from lambdas.domain.data_review.review import Rates
+from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.errors import (
     InputInvalid,
     PriceMissing,
@@ -100,10 +100,10 @@ class _WriterModel:
         if self.price_key is None:
             return None
         try:
-            rates = Rates.of(self.target.prices, self.price_key, self.target.region)
+            prices = Calculator(self.target.prices, self.target.region).tokens(self.price_key)
         except PriceMissing:
             return None
-        return rates.usd(input_tokens, output_tokens)
+        return prices.usd(input_tokens, output_tokens)
 
 
 def run(options: argparse.Namespace) -> ExitCode:

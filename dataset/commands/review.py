@@ -18,6 +18,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -28,22 +29,28 @@ from dataset.commands.review_log import ReviewEntry, ReviewLog
 from dataset.generation.journal import open_journal
 from dataset.generation.writer import runtime_client
 from exit_codes import ExitCode
-from lambdas.aws.converse import Runtime
+from lambdas.aws.converse import ConverseClient
+from lambdas.domain.cost.calculator import Calculator, TokenPrices
+from lambdas.domain.data_review.asking import review_record
 from lambdas.domain.data_review.results import (
     POOR_SCORE,
     ReviewSummary,
     is_below,
     summarise,
 )
-from lambdas.domain.data_review.review import Rates, Task, affordable_records, most_input_tokens
-from lambdas.domain.data_review.sampling import task_of
+from lambdas.domain.data_review.sampling import affordable
+from lambdas.domain.data_review.tasks import (
+    TRAINING_QUALITY,
+    ReviewTask,
+    most_input_tokens,
+    worst_usd,
+)
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import JUDGES, MODELS
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Judge, Model
-from lambdas.domain.parallel import BATCH_SIZE, in_batches
+from lambdas.domain.parallel import BATCH_SIZE, in_parallel
 from lambdas.domain.run.contracts import ReviewRow
-from lambdas.runtime.reviewing import review_record
 
 DEFAULT_JUDGE = "nova-pro"
 DEFAULT_MAX_USD = 2.0
@@ -84,10 +91,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 class _Review:
     """What is reviewed, by whom, and within which limits."""
 
-    tasks: list[Task]
+    tasks: list[ReviewTask]
     judge: Judge
     target: BedrockTarget
-    rates: Rates
+    prices: TokenPrices
     max_usd: float
     threshold: float
     out: Path
@@ -106,9 +113,9 @@ def run(options: argparse.Namespace) -> ExitCode:
     summary = summarise(
         log.rows(review.tasks),
         records=len(review.tasks),
-        rates=review.rates,
+        usd=log.usd(review.prices.usd),
         poor_score=review.threshold,
-    ).model_copy(update={"usd": round(log.usd(review.rates), 4)})
+    )
     status = _status(summary, review.threshold)
     print(_json(summary, status) if options.json else _text(review, summary, status, left))
     return status
@@ -135,14 +142,14 @@ def _review(options: argparse.Namespace) -> _Review:
         tasks=list(read_tasks(options.training, model)),
         judge=judge,
         target=target,
-        rates=Rates.of(target.prices, judge.key, target.region),
+        prices=Calculator(target.prices, target.region).tokens(judge.key),
         max_usd=options.max_usd,
         threshold=options.threshold,
         out=options.out or options.training.with_suffix(".review.jsonl"),
     )
 
 
-def read_tasks(training: Path, model: Model) -> Iterator[Task]:
+def read_tasks(training: Path, model: Model) -> Iterator[ReviewTask]:
     """Read every record, or raise InputInvalid before anything is paid for."""
     if not training.is_file():
         raise InputInvalid(f"there is no file {training}")
@@ -153,7 +160,7 @@ def read_tasks(training: Path, model: Model) -> Iterator[Task]:
             record = json.loads(line)
         except (ValueError, RecursionError):
             record = None
-        task = task_of(number, record, model) if isinstance(record, dict) else None
+        task = ReviewTask.of(number, record, model) if isinstance(record, dict) else None
         if task is None:
             raise InputInvalid(
                 f"{training}:{number} is not a record in the {model.record_format} format of "
@@ -164,14 +171,15 @@ def read_tasks(training: Path, model: Model) -> Iterator[Task]:
 
 def _ask_judge(review: _Review, log: ReviewLog) -> int:
     """Ask about what has no score yet; return how many records the ceiling left out."""
-    runtime = Runtime(runtime_client(review.target.region))
+    client = ConverseClient(runtime_client(review.target.region))
+    judge = partial(client.judge, review.judge.inference_profile, TRAINING_QUALITY)
     pending = [task for task in review.tasks if not log.has(task)]
     with _progress_bar() as bar:
         shown = bar.add_task("records", total=len(review.tasks))
         bar.update(shown, completed=len(review.tasks) - len(pending))
 
-        def ask(task: Task) -> ReviewRow:
-            row = review_record(runtime, review.judge.inference_profile, task)
+        def ask(task: ReviewTask) -> ReviewRow:
+            row = review_record(judge, task)
             log.add(task, row)
             bar.advance(shown)
             return row
@@ -180,17 +188,20 @@ def _ask_judge(review: _Review, log: ReviewLog) -> int:
 
 
 def _ask_within_ceiling(
-    review: _Review, log: ReviewLog, pending: list[Task], ask: Callable[[Task], ReviewRow]
+    review: _Review,
+    log: ReviewLog,
+    pending: list[ReviewTask],
+    ask: Callable[[ReviewTask], ReviewRow],
 ) -> int:
     """Ask in batches that cannot exceed the ceiling; return how many records were left out."""
-    rates = review.rates
-    while pending:
-        tokens = map(most_input_tokens, pending[:BATCH_SIZE])
-        count = affordable_records(tokens, review.max_usd - log.usd(rates), rates)
-        if not count:
-            break
-        for _ in in_batches(ask, pending[:count]):
-            pending = pending[count:]
+    usd = review.prices.usd
+
+    def most_usd(task: ReviewTask) -> float:
+        return worst_usd(most_input_tokens(task), usd)
+
+    while batch := [*affordable(pending[:BATCH_SIZE], most_usd, review.max_usd - log.usd(usd))]:
+        in_parallel(ask, batch)
+        pending = pending[len(batch) :]
     return len(pending)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dataset.generation.journal import Journal
-from lambdas.domain.data_review.review import Rates, Task, fingerprint
+from lambdas.domain.data_review.tasks import ReviewTask, TokenCost, fingerprint
 from lambdas.domain.run.contracts import ReviewRow
 
 
@@ -32,17 +32,17 @@ class ReviewLog:
     def __post_init__(self) -> None:
         self._latest = {entry.fingerprint: entry for entry in self.journal.entries}
 
-    def usd(self, rates: Rates) -> float:
+    def usd(self, usd: TokenCost) -> float:
         """Return the cost of this judge's reviews, failures and moved lines included."""
         own = [entry for entry in self.journal.entries if entry.judge == self.judge]
         input_tokens = sum(entry.input_tokens for entry in own)
-        return rates.usd(input_tokens, sum(entry.output_tokens for entry in own))
+        return usd(input_tokens, sum(entry.output_tokens for entry in own))
 
-    def has(self, task: Task) -> bool:
+    def has(self, task: ReviewTask) -> bool:
         entry = self._latest.get(fingerprint(self.judge, task))
         return entry is not None and entry.score is not None
 
-    def add(self, task: Task, row: ReviewRow) -> None:
+    def add(self, task: ReviewTask, row: ReviewRow) -> None:
         """Write a review; it is on the disk when this returns."""
         record = {
             "judge": self.judge,
@@ -55,7 +55,7 @@ class ReviewLog:
         self.journal.append(entry)
         self._latest[entry.fingerprint] = entry
 
-    def rows(self, tasks: Iterable[Task]) -> list[ReviewRow]:
+    def rows(self, tasks: Iterable[ReviewTask]) -> list[ReviewRow]:
         """Return the reviews of these records, each with the current line of its record."""
         found = ((task, self._latest.get(fingerprint(self.judge, task))) for task in tasks)
         return [entry.model_copy(update={"line": task.line}) for task, entry in found if entry]

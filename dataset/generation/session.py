@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -169,7 +169,10 @@ class Session:
             request=digest(arguments),
             asked=request.pairs,
             estimated_input_tokens=worst_case_input(self._task, request),
-            **asdict(answer),
+            stop=answer.stop_reason,
+            tool_input=answer.tool_input,
+            input_tokens=answer.input_tokens,
+            output_tokens=answer.output_tokens,
         )
         self._journal.append(entry)
         self._use(entry)

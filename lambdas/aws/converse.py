@@ -1,4 +1,4 @@
-"""Bedrock's runtime: questions by Converse, with patience for throttling."""
+"""Converse: questions and forced tools, with patience for throttling."""
 
 from __future__ import annotations
 
@@ -13,21 +13,15 @@ from botocore.exceptions import ClientError
 from lambdas.aws.clients import client, translated
 from lambdas.domain.errors import RequestRefused, ServiceUnavailable, Throttled
 from lambdas.domain.evaluation.answers import Reply
+from lambdas.domain.evaluation.rubrics import MAX_TOKENS, Rubric, ToolCall
 from lambdas.domain.parallel import CONCURRENCY
 
-# On top of the SDK's own retries: at most 31 s for one question, and for all questions together
-# what eight threads can wait in five minutes, so that no function is killed while it waits.
-BACKOFF_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
+# On top of the SDK's own retries. Quotas are per minute: two minutes of waiting outlast one that is
+# used up.
+BACKOFF_SECONDS = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+# For all questions together what eight threads can wait in five minutes, so that no function is
+# killed while it waits.
 PATIENCE_SECONDS = CONCURRENCY * 300.0
-
-
-@dataclass(frozen=True)
-class ToolCall:
-    """What a model gave to the tool it was made to call; `input` is None if it did not call."""
-
-    input: object
-    input_tokens: int
-    output_tokens: int
 
 
 @dataclass
@@ -47,16 +41,17 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class Runtime:
+class ConverseClient:
     """Models by the id that Converse takes: foundation model, profile, or throughput ARN.
 
-    Methods raise Throttled or ServiceUnavailable once the backoff is used up, and RequestRefused
-    and AccessDenied at once.
+    Methods raise Throttled or ServiceUnavailable once the backoff is used up or the error may not
+    be retried, and RequestRefused and AccessDenied at once. `note` is told of each wait.
     """
 
     bedrock: Any = field(default_factory=lambda: client("bedrock-runtime"))
-    sleep: Callable[[float], None] = time.sleep
     patience: Patience = field(default_factory=Patience)
+    may_retry: Callable[[Exception], bool] = lambda _: True
+    note: Callable[[str], None] = lambda _: None
 
     def ask(self, model_id: str, question: str, *, system: str | None, max_tokens: int) -> Reply:
         """Return the model's answer to one question, at temperature 0."""
@@ -64,36 +59,35 @@ class Runtime:
         text = "".join(block.get("text", "") for block in _content(response))
         return Reply(text, response["stopReason"], *_tokens(response))
 
-    def call_tool(  # noqa: PLR0913  # a tool is a name and a schema
-        self,
-        model_id: str,
-        message: str,
-        *,
-        system: str,
-        max_tokens: int,
-        tool_name: str,
-        tool_schema: Mapping[str, Any],
-    ) -> ToolCall:
-        """Return what the model gives to the one tool that it must call."""
-        spec = {"name": tool_name, "inputSchema": {"json": tool_schema}}
-        request = _request(model_id, message, system, max_tokens) | {
-            "toolConfig": {
-                "tools": [{"toolSpec": spec}],
-                "toolChoice": {"tool": {"name": tool_name}},
+    def judge(self, model_id: str, rubric: Rubric, message: str) -> ToolCall:
+        """Return what the judge gives to the rubric's tool."""
+        spec = {"name": rubric.tool_name, "inputSchema": {"json": rubric.tool_schema}}
+        request = _request(model_id, message, rubric.system_prompt, MAX_TOKENS)
+        return self.call_tool(
+            request
+            | {
+                "toolConfig": {
+                    "tools": [{"toolSpec": spec}],
+                    "toolChoice": {"tool": {"name": rubric.tool_name}},
+                }
             }
-        }
+        )
+
+    def call_tool(self, request: dict[str, Any]) -> ToolCall:
+        """Return what the model gives to the one tool that the request makes it call."""
         response = self._converse(request)
         calls = (block["toolUse"]["input"] for block in _content(response) if "toolUse" in block)
-        return ToolCall(next(calls, None), *_tokens(response))
+        return ToolCall(response["stopReason"], next(calls, None), *_tokens(response))
 
     def _converse(self, request: dict[str, Any]) -> Any:  # noqa: ANN401  # boto3 has no type for it
         for pause_seconds in BACKOFF_SECONDS:
             try:
                 return self._converse_once(request)
-            except (Throttled, ServiceUnavailable):
-                if not self.patience.spend(pause_seconds):
+            except (Throttled, ServiceUnavailable) as error:
+                if not self.may_retry(error) or not self.patience.spend(pause_seconds):
                     raise
-                self.sleep(pause_seconds)
+                self.note(f"{error}\nTrying again in {pause_seconds:.0f} s.")
+                time.sleep(pause_seconds)
         return self._converse_once(request)
 
     def _converse_once(self, request: dict[str, Any]) -> Any:  # noqa: ANN401  # same

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.converse import ConverseClient
+from lambdas.aws.record_files import S3RecordFile
+from lambdas.domain.evaluation.answers import answer_questions
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import Answers, AnswerWithBaseModelRequest
-from lambdas.runtime.answering import answer_questions
 from lambdas.runtime.step import step
 
 
 def answer_with_base_model(request: AnswerWithBaseModelRequest) -> Answers:
+    run = request.run
+    artefacts = Artefacts(run.bucket)
     return answer_questions(
-        request.run,
+        run,
         request.dataset,
-        model_id=find_model(request.run.settings.model).base_inference_model_id,
-        key=f"{request.run.prefix}/answers-base.jsonl",
+        artefacts.iter_records(run.evaluation_key),
+        S3RecordFile(artefacts, f"{run.prefix}/answers-base.jsonl"),
+        partial(ConverseClient().ask, find_model(run.settings.model).base_inference_model_id),
     )
 
 

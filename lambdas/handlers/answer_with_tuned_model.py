@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.converse import ConverseClient
+from lambdas.aws.record_files import S3RecordFile
+from lambdas.domain.evaluation.answers import answer_questions
 from lambdas.domain.run.contracts import Answers, AnswerWithTunedModelRequest
-from lambdas.runtime.answering import answer_questions
 from lambdas.runtime.step import step
 
 
 def answer_with_tuned_model(request: AnswerWithTunedModelRequest) -> Answers:
+    run = request.run
+    artefacts = Artefacts(run.bucket)
     return answer_questions(
-        request.run,
+        run,
         request.dataset,
-        model_id=request.hosting.hosting_arn,
-        key=f"{request.run.prefix}/answers-tuned.jsonl",
+        artefacts.iter_records(run.evaluation_key),
+        S3RecordFile(artefacts, f"{run.prefix}/answers-tuned.jsonl"),
+        partial(ConverseClient().ask, request.hosting.hosting_arn),
     )
 
 

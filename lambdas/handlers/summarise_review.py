@@ -11,7 +11,6 @@ from lambdas.domain.data_review.results import (
     rows_of_children,
     summarise,
 )
-from lambdas.domain.data_review.review import Rates
 from lambdas.domain.run.contracts import ReviewOutcome, ReviewRow, SummariseReviewRequest
 from lambdas.runtime.pricing import calculator
 from lambdas.runtime.step import step
@@ -21,8 +20,9 @@ def summarise_review(request: SummariseReviewRequest) -> ReviewOutcome:
     run = request.run
     artefacts = Artefacts(run.bucket)
     rows = sorted(_rows(artefacts, request.results_key), key=lambda row: row.line)
-    rates = Rates.of(calculator(run.region).book, run.settings.judge_model, run.region)
-    summary = summarise(rows, records=request.plan.records, rates=rates)
+    prices = calculator(run.region).tokens(run.settings.judge_model)
+    usd = sum(prices.usd(row.input_tokens, row.output_tokens) for row in rows)
+    summary = summarise(rows, records=request.plan.records, usd=usd)
     rows_key = artefacts.put_records(
         f"{run.prefix}/review/rows.jsonl", (row.model_dump(exclude_defaults=True) for row in rows)
     )
@@ -33,13 +33,8 @@ def summarise_review(request: SummariseReviewRequest) -> ReviewOutcome:
         summary=summary,
     )
     key = artefacts.put_json(f"{run.prefix}/review.json", review.model_dump())
-    check_review(
-        summary,
-        [row.error for row in rows if row.error is not None],
-        min_score=run.settings.min_review_score,
-        max_failed_percent=run.settings.max_failed_answers_percent,
-        place=artefacts.uri(rows_key),
-    )
+    errors = [row.error for row in rows if row.error is not None]
+    check_review(run, summary, errors, artefacts.uri(rows_key))
     return ReviewOutcome(
         reviewed=summary.reviewed,
         failed=summary.failed,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.price_book import Price
 from lambdas.domain.cost.quote import REVIEW, Quote, QuoteItem, dollars
-from lambdas.domain.data_review.review import Rates
 from lambdas.domain.data_review.sampling import quoted_usd, step_through
-from lambdas.domain.evaluation.judge import ATTEMPTS, MAX_TOKENS, SYSTEM_PROMPT
+from lambdas.domain.evaluation.judge import CORRECTNESS
+from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS
 from lambdas.domain.hosting.throughput import EXPECTED_PROVISIONING_MINUTES, RELEASE_MARGIN_MINUTES
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import Dataset, Run
@@ -27,7 +27,7 @@ _SECONDS_PER_MINUTE = 60
 _TOKEN_SHARES = (0.6, 0.7, 1.0)
 _SHORT_ANSWER_TOKENS = 40
 _JUDGE_OUTPUT_TOKENS = (60, 150, MAX_TOKENS)
-_JUDGE_INSTRUCTION_TOKENS = len(SYSTEM_PROMPT) // 3 + 250  # and the tool's schema
+_JUDGE_INSTRUCTION_TOKENS = len(CORRECTNESS.system_prompt) // 3 + 250  # and the tool's schema
 _SIDES = 2  # base and tuned
 
 
@@ -105,9 +105,8 @@ def _review(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteIte
         return []
     prices = calculator.tokens(run.settings.judge_model)
     records, most = dataset.training_records, run.settings.max_review_usd
-    rates = Rates(prices.input.usd, prices.output.usd)
-    reviewed = records // step_through(records, dataset.training_tokens, most, rates)
-    low, expected, high = quoted_usd(records, dataset.training_tokens, most, rates)
+    reviewed = records // step_through(records, dataset.training_tokens, most, prices.usd)
+    low, expected, high = quoted_usd(records, dataset.training_tokens, most, prices.usd)
     return [
         QuoteItem(
             what=REVIEW,

@@ -1,4 +1,4 @@
-"""What is kept of a review: a row for each record, and their summary."""
+"""The summary of a review, and whether the training data is good enough."""
 
 from __future__ import annotations
 
@@ -8,47 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from lambdas.domain.data_review.review import ATTEMPTS, CRITERIA, Rates, Review, Task
+from lambdas.domain.data_review.asking import cut
+from lambdas.domain.data_review.tasks import CRITERIA
 from lambdas.domain.errors import DatasetBelowThreshold, ReviewFailed
-from lambdas.domain.evaluation.answers import failure_summary, too_many
-from lambdas.domain.run.contracts import Contract, ReviewedRecords, ReviewPlan, ReviewRow
+from lambdas.domain.evaluation.records import failure_summary, too_many
+from lambdas.domain.run.contracts import Contract, ReviewedRecords, ReviewPlan, ReviewRow, Run
 
 POOR_SCORE = 6  # below it the judge says that an answer should be rewritten
 WORST_ROWS = 10
-_KEPT_CHARACTERS = 300  # of a prompt, a reason or an error in a state's result
 _NAMED_ROWS = 5  # in a message
-_LOST = "the judge was asked, and the function ended before it kept the answer"
-
-
-def first_row(task: Task) -> ReviewRow:
-    """Return a record's row before the judge is asked."""
-    return ReviewRow(line=task.line, prompt=_short(task.prompt), attempts_left=ATTEMPTS)
-
-
-def begun(row: ReviewRow) -> ReviewRow:
-    """Return a row while the judge is asked: what it says if nobody hears the answer."""
-    return row.model_copy(update={"error": _LOST, "attempts_left": row.attempts_left - 1})
-
-
-def ended(row: ReviewRow, outcome: Review | str, *, again: bool = False) -> ReviewRow:
-    """Return a row with the review, or the error for having none; `again`: it may be mended."""
-    left = row.attempts_left if again else 0
-    if isinstance(outcome, str):
-        return row.model_copy(update={"error": outcome, "attempts_left": left})
-    scores, reason = dict(outcome.scores), outcome.reason
-    said = {"score": outcome.score, "scores": scores, "reason": reason, "error": None}
-    return row.model_copy(update={**said, "attempts_left": left})
-
-
-def cut(row: ReviewRow) -> ReviewRow:
-    """Return the row with short texts, as a state's result holds it."""
-    texts = {name: getattr(row, name) for name in ("reason", "error")}
-    short = {name: _short(text) for name, text in texts.items() if text is not None}
-    return row.model_copy(update=short)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _KEPT_CHARACTERS else text[: _KEPT_CHARACTERS - 1] + "…"
 
 
 class ReviewSummary(Contract):
@@ -79,14 +47,12 @@ class DataReview(Contract):
 
 
 def summarise(
-    rows: Iterable[ReviewRow], *, records: int, rates: Rates, poor_score: float = POOR_SCORE
+    rows: Iterable[ReviewRow], *, records: int, usd: float, poor_score: float = POOR_SCORE
 ) -> ReviewSummary:
-    """Sum rows up; `records` is how many the file has."""
+    """Sum rows up; `records` is how many the file has, `usd` what the rows cost."""
     rows = list(rows)
     scored = [row for row in rows if row.score is not None]
     poor = sum(row.score < poor_score for row in scored if row.score is not None)
-    input_tokens = sum(row.input_tokens for row in rows)
-    output_tokens = sum(row.output_tokens for row in rows)
     return ReviewSummary(
         records=records,
         reviewed=len(scored),
@@ -97,16 +63,16 @@ def summarise(
         poor_score=poor_score,
         poor=poor,
         poor_percent=round(100 * poor / len(scored), 1) if scored else None,
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        usd=round(rates.usd(input_tokens, output_tokens), 4),
+        input_tokens=sum(row.input_tokens for row in rows),
+        output_tokens=sum(row.output_tokens for row in rows),
+        usd=round(usd, 4),
         worst=worst_rows(scored),
     )
 
 
-def worst_rows(rows: Iterable[ReviewRow], most: int = WORST_ROWS) -> list[ReviewRow]:
+def worst_rows(rows: Iterable[ReviewRow]) -> list[ReviewRow]:
     """Return the lowest scores first; of equal ones the lower sum of scores, then the line."""
-    return heapq.nsmallest(most, rows, key=_badness)
+    return heapq.nsmallest(WORST_ROWS, rows, key=_badness)
 
 
 def _badness(row: ReviewRow) -> tuple[int, int, int]:
@@ -130,42 +96,35 @@ def is_below(summary: ReviewSummary, min_score: float | None) -> bool:
     return summary.mean_score < min_score
 
 
-def check_review(
-    summary: ReviewSummary,
-    errors: Sequence[str],
-    *,
-    min_score: float | None,
-    max_failed_percent: float,
-    place: str,
-) -> None:
+def check_review(run: Run, summary: ReviewSummary, errors: Sequence[str], place: str) -> None:
     """Refuse data that is not good enough, or that could not be reviewed.
 
     Raises
     ------
     ReviewFailed
-        More records failed than `max_failed_percent`, or there is not one score.
+        More records failed than `max_failed_answers_percent`, or there is not one score.
     DatasetBelowThreshold
-        The mean is below `min_score`; names the worst lines.
+        The mean is below `min_review_score`; names the worst lines.
     """
     asked = summary.reviewed + summary.failed
-    if not summary.reviewed or too_many(summary.failed, asked, max_failed_percent):
+    most_percent, min_score = run.settings.max_failed_answers_percent, run.settings.min_review_score
+    if not summary.reviewed or too_many(summary.failed, asked, most_percent):
         raise ReviewFailed(
             f"reviewing the training data: {failure_summary(errors, asked)}. At most "
-            f"max_failed_answers_percent = {max_failed_percent:g} may; each failure stands in "
-            f"{place}. Nothing was trained: mend the reason, or take another judge_model"
+            f"max_failed_answers_percent = {most_percent:g} may; every error is in "
+            f"{place}. Nothing was trained: fix the cause or choose another judge_model"
         )
     if is_below(summary, min_score):
         raise DatasetBelowThreshold(
             f"the training data scores {summary.mean_score:.2f} of 10 on average, below "
             f"min_review_score = {min_score:g}, over {summary.reviewed} reviewed records; "
             f"{summary.poor} score below {summary.poor_score:g}. Nothing was trained. The worst: "
-            f"{named(summary.worst)}. Correct or drop these and those like them ({place} has all), "
-            "or lower min_review_score"
+            f"{_named(summary.worst)}. Correct or drop these and those like them ({place} has "
+            "all), or lower min_review_score"
         )
 
 
-def named(worst: Sequence[ReviewRow]) -> str:
-    """Name the worst rows in one sentence."""
+def _named(worst: Sequence[ReviewRow]) -> str:
     return "; ".join(
         f"line {row.line} ({row.score}: {(row.reason or '').rstrip('.')})"
         for row in worst[:_NAMED_ROWS]

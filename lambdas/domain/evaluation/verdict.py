@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
+from lambdas.domain.evaluation.judge import score_pairs
+from lambdas.domain.evaluation.records import Record
+from lambdas.domain.run.contracts import Run, Verdict
+
 SIGNIFICANT_P = 0.05
 
 Outcome = Literal["better", "not better", "not decisive"]
@@ -34,6 +38,39 @@ class Comparison:
             return "not better"
         better = self.p < SIGNIFICANT_P and self.wins > self.losses
         return "better" if better else "not decisive"
+
+
+def decide(run: Run, judgements: Sequence[Record]) -> tuple[Verdict, Record]:
+    """Return the verdict over the questions that have both scores, and what verdict.json holds."""
+    comparison = compare(list(score_pairs(judgements)))
+    verdict = Verdict(
+        verdict=comparison.outcome,
+        reason=reason(comparison),
+        questions=comparison.questions,
+        wins=comparison.wins,
+        ties=comparison.ties,
+        losses=comparison.losses,
+        base_correctness=comparison.base_mean,
+        tuned_correctness=comparison.tuned_mean,
+        verdict_key=f"{run.prefix}/verdict.json",
+    )
+    return verdict, verdict.model_dump(mode="json") | {
+        "difference": comparison.difference,
+        "sign_test_p": comparison.p,
+        "significant_below_p": SIGNIFICANT_P,
+        "per_question": [_question(judgement) for judgement in judgements],
+    }
+
+
+def _question(judgement: Record) -> Record:
+    base, tuned = judgement["base"].get("score"), judgement["tuned"].get("score")
+    both = base is not None and tuned is not None
+    return {
+        "id": judgement["id"],
+        "base": base,
+        "tuned": tuned,
+        "difference": tuned - base if both else None,
+    }
 
 
 def compare(pairs: Sequence[tuple[float, float]]) -> Comparison:

@@ -14,8 +14,8 @@ from markupsafe import Markup
 from lambdas.domain.cost.actuals import Spent, total
 from lambdas.domain.cost.quote import dollars
 from lambdas.domain.data_review.results import DataReview
-from lambdas.domain.data_review.review import CRITERIA
-from lambdas.domain.evaluation.answers import Record
+from lambdas.domain.data_review.tasks import CRITERIA
+from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.verdict import SIGNIFICANT_P
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.run.arns import Arn

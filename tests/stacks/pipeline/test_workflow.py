@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from lambdas.domain.data_review import results as review_results
+from lambdas.domain.data_review import asking
 from lambdas.domain.run import contracts
 from lambdas.domain.run.execution_input import ExecutionDefaults
 from stacks.constructs.steps import PIPELINE_STEPS, STEPS, Step
@@ -365,7 +365,7 @@ def test_a_batch_of_the_review_fits_into_a_state(workflow: Machine) -> None:
     assert batcher["MaxInputBytesPerBatch"] < limit - 10_000, "the run stands beside the records"
     text = "\N{PILE OF POO}" * 300
     longest = contracts.ReviewRow(line=10**9, prompt=text, reason=text, error=text)
-    row = len(json.dumps(review_results.cut(longest).model_dump()))  # all of it as escapes
+    row = len(json.dumps(asking.cut(longest).model_dump()))  # all of it as escapes
     assert row * batcher["MaxItemsPerBatch"] < limit
 
 

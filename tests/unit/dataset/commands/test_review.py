@@ -13,14 +13,18 @@ from rich.console import Console
 
 from dataset.__main__ import main
 from dataset.commands import review as command
-from lambdas.domain.data_review.review import CRITERIA, Rates, most_input_tokens
+from lambdas.domain.data_review.tasks import CRITERIA, most_input_tokens, worst_usd
 from lambdas.domain.models.lookup import find_model
 from lambdas.validation import make_record
 from tests.fakes.bedrock import FakeRuntime, question_in, used_tool
 from tests.fakes.offline_bedrock import Account
 
 MODEL = "claude-3-haiku"
-RATES = Rates(0.0008, 0.0032)  # of nova-pro, in the price book
+
+
+def usd(input_tokens: int, output_tokens: int) -> float:
+    """Return what nova-pro's tokens cost, as the price book has them."""
+    return (input_tokens * 0.0008 + output_tokens * 0.0032) / 1000
 
 
 def scores(low: int, reason: str = "So so.") -> dict[str, Any]:
@@ -104,10 +108,10 @@ def test_no_request_is_made_that_could_pass_the_ceiling(
 ) -> None:
     dear = {"inputTokens": 1500, "outputTokens": 500}
     bedrock.reply = lambda request: judged(request) | {"usage": dear}
-    (worst,) = {RATES.worst_usd(most_input_tokens(each)) for each in tasks(training)[:1]}
+    (worst,) = {worst_usd(most_input_tokens(each), usd) for each in tasks(training)[:1]}
     ceiling = 3.5 * worst
     assert run(bedrock, training, "--max-usd", str(ceiling)) == 0
-    spent = sum(RATES.usd(each["input_tokens"], each["output_tokens"]) for each in kept(training))
+    spent = sum(usd(each["input_tokens"], each["output_tokens"]) for each in kept(training))
     assert ceiling - worst < spent <= ceiling, "as much as possible, and no more"
     assert len(bedrock.called("Converse")) == len(kept(training)) < 30
     assert f"{30 - len(kept(training))} were not reviewed" in capsys.readouterr().out
@@ -178,7 +182,7 @@ def test_failures_are_kept_with_their_cost_and_asked_again(
     assert run(bedrock, training, "--json") == 0
     summary = json.loads(capsys.readouterr().out)["summary"]
     assert (summary["reviewed"], summary["failed"]) == (30, 0)
-    assert summary["usd"] == pytest.approx(30 * RATES.usd(3 * 11, 3 * 7), abs=1e-4)
+    assert summary["usd"] == pytest.approx(30 * usd(3 * 11, 3 * 7), abs=1e-4)
 
 
 def test_what_denies_all_ends_it_with_what_to_do(

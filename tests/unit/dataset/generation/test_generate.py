@@ -603,7 +603,7 @@ def failing(code: str, status: int, times: int = 1) -> Callable[[int], BaseExcep
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return the pauses that are made, none of which takes time."""
     made: list[float] = []
-    monkeypatch.setattr("dataset.generation.writer.time.sleep", made.append)
+    monkeypatch.setattr("lambdas.aws.converse.time.sleep", made.append)
     return made
 
 

@@ -14,7 +14,7 @@ from lambdas.domain.cost.estimate import _training_tokens, hosting_minutes, make
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.cost.quote import REVIEW, Quote, text
 from lambdas.domain.errors import CostCeilingExceeded, PriceMissing
-from lambdas.domain.evaluation import judge
+from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS
 from lambdas.domain.hosting.throughput import release_by
 from lambdas.domain.run.contracts import QuoteCostRequest
 from lambdas.handlers.quote_cost import quote_cost
@@ -90,7 +90,7 @@ def test_the_price_of_a_token_is_shown_in_full() -> None:
 def test_at_most_the_judge_is_asked_as_often_as_the_state_asks() -> None:
     answers = 2 * dataset().evaluation_examples
     *_, said = item(quote(), "Judgements, answering")
-    most = judge.ATTEMPTS * answers * judge.MAX_TOKENS
+    most = ATTEMPTS * answers * MAX_TOKENS
     assert said == pytest.approx(most / 1000 * 0.0032, abs=1e-4)
 
 

@@ -1,0 +1,51 @@
+"""Records of what models said, saved as they come, and how many of them may be failures."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from lambdas.domain.errors import RequestRefused, ServiceUnavailable, Throttled
+
+Record = dict[str, Any]  # one line of a JSONL file
+
+# Errors that are recorded in place of one answer; all others end the state.
+RECORDED_ERRORS = (RequestRefused, ServiceUnavailable, Throttled)
+
+
+class RecordFile(Protocol):
+    """A JSONL file that is written anew as records come, so that a second try resumes from it."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def uri(self) -> str: ...
+
+    def read(self) -> list[Record]:
+        """Return what an earlier try has left, nothing at the first."""
+
+    def write(self, records: Iterable[Record]) -> None: ...
+
+
+def error_text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def too_many(failed: int, total: int, allowed_percent: float) -> bool:
+    """Whether more than `allowed_percent` failed; of nothing at all, everything has failed."""
+    return total == 0 or failed * 100 > allowed_percent * total
+
+
+def failure_summary(errors: Iterable[str], total: int) -> str:
+    """Say how many of `total` failed and what the most common reason was."""
+    reasons = Counter(errors)
+    failed = reasons.total()
+    percent = math.ceil(failed * 100 / total) if total else 100
+    summary = f"{failed} of {total} ({percent} %) failed"
+    if not reasons:
+        return summary
+    reason, times = reasons.most_common(1)[0]
+    return f"{summary}, {times} of them with: {reason}"

@@ -1,0 +1,91 @@
+"""How a judge scores: the tool that it must call, its criteria, and how its answer is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+LOWEST_SCORE, HIGHEST_SCORE = 1, 10
+MAX_TOKENS = 500  # a few scores and a reason of a few sentences
+ATTEMPTS = 2  # a judge that leaves the schema gets one more chance
+
+
+class OutOfSchema(ValueError):
+    """The judge's tool input is not what the schema asks for."""
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A model's answer where it must call a tool; `tool_input` is None if it did not call it."""
+
+    stop_reason: str
+    tool_input: object
+    input_tokens: int
+    output_tokens: int
+
+
+CallTool = Callable[[str], ToolCall]  # of a user message; the model and the tool are settled
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A judge's scores by criterion, and its reason."""
+
+    scores: Mapping[str, int]
+    reason: str
+
+    @property
+    def score(self) -> int:
+        """The lowest of the scores: an answer is as good as its worst side."""
+        return min(self.scores.values())
+
+
+@dataclass(frozen=True)
+class Rubric:
+    """What a judge is told, and what it must return: a score for each criterion and a reason."""
+
+    tool_name: str
+    system_prompt: str
+    criteria: Mapping[str, str]  # with their meanings
+    reason: str  # what it is to name
+
+    @property
+    def tool_schema(self) -> dict[str, Any]:
+        score = {"type": "integer", "minimum": LOWEST_SCORE, "maximum": HIGHEST_SCORE}
+        return {
+            "type": "object",
+            "properties": {
+                **{name: {**score, "description": text} for name, text in self.criteria.items()},
+                "reason": {"type": "string", "description": self.reason},
+            },
+            "required": [*self.criteria, "reason"],
+            "additionalProperties": False,
+        }
+
+    def parse(self, tool_input: object) -> Assessment:
+        """Read the tool input, or raise OutOfSchema; a whole float or digits pass as a score."""
+        if not isinstance(tool_input, Mapping):
+            raise OutOfSchema(f"the judge did not call {self.tool_name}")
+        scores = {name: _score(name, tool_input.get(name)) for name in self.criteria}
+        reason = tool_input.get("reason")
+        if not isinstance(reason, str):
+            raise OutOfSchema(f"reason is {reason!r}, not a text")
+        return Assessment(scores, reason.strip())
+
+
+def _score(name: str, value: object) -> int:
+    score = _whole_number(value)
+    if score is None or not LOWEST_SCORE <= score <= HIGHEST_SCORE:
+        raise OutOfSchema(
+            f"{name} is {value!r}, not a whole number from {LOWEST_SCORE} to {HIGHEST_SCORE}"
+        )
+    return score
+
+
+def _whole_number(value: object) -> int | None:
+    if isinstance(value, str) and value.strip().isdecimal():
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if float(value).is_integer() else None

@@ -1,0 +1,126 @@
+"""*Review records*: a row for each record, and nothing paid for twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from lambdas.domain.data_review.tasks import TRAINING_QUALITY
+from lambdas.domain.errors import AccessDenied
+from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS
+from lambdas.handlers import review_records
+from tests.factories import NOW, PREFIX, run
+from tests.fakes.bedrock import FakeRuntime, question_in, used_tool
+from tests.fakes.s3 import FakeS3
+from tests.unit.domain.data_review.made_up_records import (
+    GOOD,
+    event,
+    record,
+)
+
+
+def asked_to_review(*records: Mapping[str, Any]) -> list[dict[str, Any]]:
+    batch = [{"line": line, "record": each} for line, each in enumerate(records, start=5)]
+    given = event(run=run(), now=NOW.isoformat(), items=batch)
+    rows: list[dict[str, Any]] = review_records.handler(given, None)["rows"]
+    return rows
+
+
+def test_each_record_gets_its_row(bedrock: FakeRuntime) -> None:
+    rows = asked_to_review(record("Fine?"), record("bad?"))
+    assert [(row["line"], row["score"]) for row in rows] == [(5, 8), (6, 2)]
+    assert (rows[1]["prompt"], rows[1]["reason"]) == ("bad?", "The year is wrong.")
+    assert (rows[0]["input_tokens"], rows[0]["output_tokens"]) == (11, 7)
+    request = bedrock.called("Converse")[0]
+    assert request["toolConfig"]["toolChoice"] == {"tool": {"name": TRAINING_QUALITY.tool_name}}
+    assert request["inferenceConfig"]["maxTokens"] == MAX_TOKENS
+
+
+def test_a_failure_stays_with_its_record(bedrock: FakeRuntime) -> None:
+    bedrock.reply = lambda request: used_tool(
+        {"correct": 9} if "bad" in question_in(request) else GOOD
+    )
+    rows = asked_to_review(record("Fine?"), record("bad?"), {"messages": 3})
+    assert [row["score"] for row in rows] == [8, None, None]
+    assert rows[1]["error"].startswith("OutOfSchema: grounded")
+    assert rows[1]["input_tokens"] == 2 * 11, "both attempts are paid for"
+    assert "claude-messages" in rows[2]["error"]
+
+
+@pytest.mark.parametrize("code", ["ValidationException", "ThrottlingException"])
+def test_a_refusal_is_recorded_and_a_missing_permission_is_raised(
+    code: str, bedrock: FakeRuntime
+) -> None:
+    bedrock.fail("Converse", code)
+    (row,) = asked_to_review(record("Fine?"))
+    assert row["score"] is None
+    assert "could not ask" in row["error"]
+    bedrock.fail("Converse", "AccessDeniedException")
+    with pytest.raises(AccessDenied):
+        asked_to_review(*(record(f"{n}?") for n in range(2)), record("Other?"))
+
+
+def test_texts_are_cut_to_what_a_state_carries(bedrock: FakeRuntime) -> None:
+    bedrock.reply = lambda _: used_tool(GOOD | {"reason": "long " * 500})
+    (row,) = asked_to_review(record("Fine? " * 100))
+    assert (len(row["reason"]), len(row["prompt"])) == (300, 300)
+
+
+def test_a_second_call_of_a_batch_pays_for_nothing(bedrock: FakeRuntime) -> None:
+    first = asked_to_review(record("Fine?"), record("bad?"))
+    assert asked_to_review(record("Fine?"), record("bad?")) == first
+    assert len(bedrock.called("Converse")) == 2
+
+
+def journal(s3: FakeS3) -> list[dict[str, Any]]:
+    """What the bucket holds of the batch."""
+    text = s3.objects.get(f"{PREFIX}/review/batches/5.jsonl", b"").decode()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+class Killed(BaseException):
+    """The function ends in the middle, and nothing of it runs any more."""
+
+
+def test_a_killed_batch_asks_once_more_about_what_it_lost_and_never_a_third_time(
+    bedrock: FakeRuntime, s3: FakeS3
+) -> None:
+    seen: list[int] = []
+
+    def dies(_: Mapping[str, Any]) -> dict[str, Any]:
+        seen.append(journal(s3)[0]["attempts_left"])
+        raise Killed
+
+    bedrock.reply = dies
+    for _ in range(ATTEMPTS):
+        with pytest.raises(Killed):
+            asked_to_review(record("Fine?"))
+    assert seen == [1, 0], "each attempt was set down before it was made"
+    (row,) = asked_to_review(record("Fine?"))
+    assert "ended before it saved the answer" in row["error"]
+    assert len(bedrock.called("Converse")) == ATTEMPTS
+
+
+def test_a_batch_that_was_killed_once_keeps_its_reviews_and_recovers(
+    bedrock: FakeRuntime,
+) -> None:
+    """The first answer leaves the schema, and the function dies at the second attempt."""
+    bad = [{"correct": 9}]
+
+    def reply(request: Mapping[str, Any]) -> dict[str, Any]:
+        if "bad" not in question_in(request):
+            return used_tool(GOOD)
+        if bad:
+            return used_tool(bad.pop())
+        raise Killed
+
+    bedrock.reply = reply
+    with pytest.raises(Killed):
+        asked_to_review(record("Fine?"), record("bad?"))
+    fine, lost = asked_to_review(record("Fine?"), record("bad?"))
+    assert (fine["score"], lost["score"]) == (8, None)
+    assert lost["input_tokens"] == 11, "what was counted stays counted"
+    assert len(bedrock.called("Converse")) == 3
