@@ -149,7 +149,7 @@ def _failed(job: Job, phase: str) -> str:
     return (
         f"customization job {job.name} failed in phase {phase}{lasted}: {reason}. Fix what the "
         "message names (data, role or hyperparameters) and start a new execution; an internal "
-        "error of Bedrock may pass by itself"
+        "error of Bedrock may be transient"
     )
 
 
