@@ -19,7 +19,7 @@ CDK := node node_modules/aws-cdk/bin/cdk
 READY := .venv/.ready
 CHECKED := .venv/.checked
 
-.PHONY: help setup rehearse faults test check synth diff deploy cleanup destroy snapshot
+.PHONY: help setup rehearse faults test check synth deploy cleanup destroy snapshot
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -61,15 +61,14 @@ test: $(CHECKED) ## Everything: check, templates, and the deployed machine offli
 	@mypy
 	@pytest -n 2 --dist loadgroup
 
-snapshot: $(READY) ## Render templates, state machine and docs again, for review
+snapshot: $(CHECKED) ## Write every generated file again: snapshots, pictures, docs, schemas
 	@python -m docs.generate_execution_input
+	@python -m docs.generate_dataset_validation
+	@python -m dataset.schemas
 	@python -m stacks.review.snapshot
 
 synth: $(READY) environment ## Write the templates to cdk.out: make synth ENV=dev
 	@$(CDK) synth --quiet '*' -c env=$(ENV) >/dev/null && echo "Templates are in cdk.out/"
-
-diff: $(READY) environment ## What ENV would change against the committed snapshot; no credentials
-	@python -m stacks.review.snapshot --diff $(ENV)
 
 deploy: $(READY) environment ## Deploy ENV with the caller's AWS credentials
 	@$(CDK) deploy --all -c env=$(ENV)

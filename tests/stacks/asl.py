@@ -190,3 +190,34 @@ def _used(state: Mapping[str, Any]) -> set[str]:
         for variable in re.findall(r"\$(\w+)\b(?!\()", text)
         if variable != "states" and f"${variable} := " not in text
     }
+
+
+def all_definitions(stacks: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the definitions of an environment's state machines by name."""
+    found = (definitions(stack) for stack in stacks.values())
+    return {name: definition for machines in found for name, definition in machines.items()}
+
+
+def definitions(stack: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return a stack's state machines by name, each reference in them as "${LogicalId}"."""
+    machines = (
+        resource["Properties"]
+        for resource in stack["Resources"].values()
+        if resource["Type"] == "AWS::StepFunctions::StateMachine"
+    )
+    return {
+        machine["StateMachineName"]: _definition(machine["DefinitionString"])
+        for machine in machines
+    }
+
+
+def _definition(rendered: Mapping[str, Any]) -> dict[str, Any]:
+    _, parts = rendered["Fn::Join"]
+    text = "".join(part if isinstance(part, str) else _reference(part) for part in parts)
+    definition: dict[str, Any] = json.loads(text)
+    return definition
+
+
+def _reference(part: Mapping[str, Any]) -> str:
+    target = part.get("Ref") or part["Fn::GetAtt"][0]
+    return "aws" if target == "AWS::Partition" else f"${{{target}}}"

@@ -9,7 +9,8 @@ import pytest
 from stacks.constructs.steps import PIPELINE_STEPS, Step
 from stacks.environment import Environment, known_environments, load
 from stacks.guards.stack import guard_steps
-from stacks.review.snapshot import all_definitions, synthesise
+from stacks.review.templates import Deployment, read, synthesise
+from tests.stacks.asl import all_definitions
 
 Templates = Mapping[str, Mapping[str, dict[str, Any]]]
 
@@ -27,6 +28,14 @@ def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def templates(environments: Mapping[str, Environment], assemblies: Path) -> Templates:
     return {name: synthesise(each, assemblies / name) for name, each in environments.items()}
+
+
+@pytest.fixture(scope="session")
+def deployments(
+    environments: Mapping[str, Environment], templates: Templates
+) -> Mapping[str, Deployment]:
+    """Return each environment as it is reviewed."""
+    return {name: read(name, environments[name].region, each) for name, each in templates.items()}
 
 
 @pytest.fixture(scope="session", params=known_environments())

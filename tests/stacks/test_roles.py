@@ -12,8 +12,7 @@ import pytest
 from stacks.constructs.steps import Step
 from stacks.environment import Environment
 from stacks.review.nag import suppressions
-from stacks.review.snapshot import definitions
-from tests.stacks.asl import Graph
+from tests.stacks.asl import Graph, definitions
 
 Resources = Mapping[str, dict[str, Any]]
 Statement = dict[str, Any]

@@ -10,7 +10,7 @@ import pytest
 
 from stacks.environment import Environment, Validation
 from stacks.review.nag import suppressions
-from stacks.review.snapshot import synthesise
+from stacks.review.templates import synthesise
 from tests.stacks.test_policies import findings
 from tests.stacks.test_roles import listed, role, statements
 

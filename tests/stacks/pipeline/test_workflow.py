@@ -19,7 +19,7 @@ from lambdas.domain.run import contracts
 from lambdas.domain.run.execution_input import ExecutionDefaults
 from stacks.constructs.steps import PIPELINE_STEPS, STEPS, Step
 from stacks.constructs.task import failure
-from stacks.review.diagram import state_diagram
+from stacks.review.diagram import flowchart
 from tests.stacks.asl import END, Graph, Node, evaluate, expressions, inner, unassigned
 
 Machine = dict[str, Any]
@@ -460,6 +460,6 @@ def test_a_failed_run_fails(workflow: Machine) -> None:
 
 
 def test_the_picture_shows_every_state(workflow: Machine) -> None:
-    picture = state_diagram(workflow)
+    picture = flowchart(workflow)
     for name in Graph(workflow).nodes:
-        assert f'state "{name}"' in picture
+        assert f'["{name}"]' in picture

@@ -1,0 +1,281 @@
+"""What changes between two deployments of an environment, or between two environments."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from typing import Any
+
+from cfnlint.schema import (  # type: ignore[import-untyped]  # it has no annotations
+    PROVIDER_SCHEMA_MANAGER,
+    ResourceNotFoundError,
+)
+
+from stacks.review.diagram import all_states
+from stacks.review.grants import Grant
+from stacks.review.kinds import Kinds, kinds_of
+from stacks.review.templates import Deployment, Field, Resource, fields_of
+
+_SCHEMA_REGION = "us-east-1"  # what may change in place is the same in all regions
+# What is gone with a resource of these types, unless its policy retains it.
+_DATA = {
+    "AWS::S3::Bucket": "its objects",
+    "AWS::Logs::LogGroup": "its logs",
+    "AWS::KMS::Key": "the key, and what it encrypted",
+    "AWS::SQS::Queue": "its messages",
+    "AWS::DynamoDB::Table": "its items",
+}
+_KEEPS = {"Retain", "RetainExceptOnCreate", "Snapshot"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A field of a resource or a state, before and after; None where there is none."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class Altered:
+    """A resource that both sides have."""
+
+    before: Resource
+    after: Resource
+    changes: tuple[Change, ...]
+    replaced_for: tuple[str, ...] = ()  # why CloudFormation makes a new one; empty: it does not
+
+
+@dataclass(frozen=True)
+class States:
+    """What changes in one state machine; an absent side is empty."""
+
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+    @cached_property
+    def before_states(self) -> dict[str, dict[str, Any]]:
+        return all_states(self.before)
+
+    @cached_property
+    def after_states(self) -> dict[str, dict[str, Any]]:
+        return all_states(self.after)
+
+    @property
+    def added(self) -> list[str]:
+        return [name for name in self.after_states if name not in self.before_states]
+
+    @property
+    def removed(self) -> list[str]:
+        return [name for name in self.before_states if name not in self.after_states]
+
+    @cached_property
+    def changed(self) -> dict[str, list[Change]]:
+        common = [name for name in self.after_states if name in self.before_states]
+        old, new = self.before_states, self.after_states
+        changes = {
+            name: [*field_changes(fields_of(old[name]), fields_of(new[name]))] for name in common
+        }
+        return {name: found for name, found in changes.items() if found}
+
+    @property
+    def around(self) -> list[Change]:
+        """Return what changes of the machine itself, beside its states."""
+        old, new = (
+            fields_of({key: value for key, value in machine.items() if key != "States"})
+            for machine in (self.before, self.after)
+        )
+        return [*field_changes(old, new)]
+
+
+@dataclass
+class Changes:
+    """All that differs, with what merely follows a new name counted and left out."""
+
+    added: list[Resource]
+    removed: list[Resource]
+    altered: list[Altered]
+    gained: set[Grant]
+    lost: set[Grant]
+    machines: dict[str, States]
+    renames: dict[str, str]
+    followers: Counter[str]  # "grants" and "properties" that only follow a rename
+    kinds_before: Kinds
+    kinds_after: Kinds
+    totals: Counter[str]  # by type, of the resources that both sides have
+
+    @property
+    def replaced(self) -> list[Altered]:
+        return [each for each in self.altered if each.replaced_for]
+
+    @property
+    def changed(self) -> list[Altered]:
+        return [each for each in self.altered if each.changes and not each.replaced_for]
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.added or self.removed or self.altered or self.gained or self.lost or self.machines
+        )
+
+
+def compare(before: Deployment, after: Deployment) -> Changes:
+    """Return what changes from `before` to `after`."""
+    common = [key for key in before.resources if key in after.resources]
+    pairs = [(before.resources[key], after.resources[key]) for key in common]
+    # Between two environments nothing is replaced: each has its own.
+    same = before.environment == after.environment
+    renames = dict(_renames(pairs)) if same else {}
+    followers: Counter[str] = Counter()
+    altered = [_altered(old, new, renames, followers) for old, new in pairs]
+    if same:
+        altered = _carried_on([_marked(each) for each in altered])
+    lost, gained = _grants(before, after, renames, followers)
+    machines = {
+        name: States(before.machines.get(name, {}), after.machines.get(name, {}))
+        for name in {**before.machines, **after.machines}
+        if before.machines.get(name) != after.machines.get(name)
+    }
+    return Changes(
+        added=[each for key, each in after.resources.items() if key not in before.resources],
+        removed=[each for key, each in before.resources.items() if key not in after.resources],
+        altered=[each for each in altered if each.changes or each.replaced_for],
+        gained=gained,
+        lost=lost,
+        machines=machines,
+        renames=renames,
+        followers=followers,
+        kinds_before=kinds_of(before),
+        kinds_after=kinds_of(after),
+        totals=Counter(new.type for _, new in pairs),
+    )
+
+
+def data_lost(resource: Resource, policies: Iterable[str]) -> str | None:
+    """Return what is gone with the resource under these deletion policies, if anything is."""
+    kept = all(policy in _KEEPS for policy in policies)
+    return None if kept else _DATA.get(resource.type)
+
+
+def field_changes(before: Iterable[Field], after: Iterable[Field]) -> Iterator[Change]:
+    """Yield each path whose values differ; entries of a list have neither order nor number."""
+    old, new = Counter(before), Counter(after)
+    gone, come = _by_path(old - new), _by_path(new - old)
+    for path in {**gone, **come}:
+        values, others = gone.get(path, []), come.get(path, [])
+        if len(values) == len(others) == 1:
+            yield Change(path, values[0], others[0])
+        else:
+            yield from (Change(path, value, None) for value in values)
+            yield from (Change(path, None, value) for value in others)
+
+
+def _by_path(fields: Counter[Field]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path, value in fields.elements():
+        found.setdefault(path, []).append(value)
+    return found
+
+
+def _renames(pairs: Iterable[tuple[Resource, Resource]]) -> Iterator[tuple[str, str]]:
+    for old, new in pairs:
+        for change in field_changes(old.fields, new.fields):
+            named = change.path.endswith("Name") and _create_only(new.type, change.path)
+            if named and change.before and change.after:
+                yield change.before, change.after
+
+
+def _altered(
+    old: Resource, new: Resource, renames: Mapping[str, str], followers: Counter[str]
+) -> Altered:
+    changes = [] if old.type == new.type else [Change("Type", old.type, new.type)]
+    for change in field_changes(old.fields, new.fields):
+        if _follows(change, renames) and not _create_only(new.type, change.path):
+            followers["properties"] += 1
+        else:
+            changes.append(change)
+    return Altered(old, new, tuple(changes))
+
+
+def _marked(altered: Altered) -> Altered:
+    """Return the same with the reasons for which CloudFormation makes a new resource."""
+    old, new = altered.before, altered.after
+    paths = dict.fromkeys(change.path for change in altered.changes)
+    reasons = [path for path in paths if path == "Type" or _create_only(new.type, path)]
+    if old.logical_id != new.logical_id:
+        reasons.append("its logical id")
+    return replace(altered, replaced_for=tuple(reasons))
+
+
+def _follows(change: Change, renames: Mapping[str, str]) -> bool:
+    if change.before is None or change.after is None:
+        return False
+    return any(change.before.replace(old, new) == change.after for old, new in renames.items())
+
+
+def _carried_on(altered: Sequence[Altered]) -> list[Altered]:
+    """Return the same with what is replaced because it refers to something replaced."""
+    found = {each.after.key: each for each in altered}
+    waiting = [each for each in altered if each.replaced_for]
+    while waiting:
+        source = waiting.pop().after
+        for key, each in found.items():
+            path = None if each.replaced_for else _refers(each.after, source)
+            if path:
+                found[key] = replace(each, replaced_for=(path,))
+                waiting.append(found[key])
+    return [*found.values()]
+
+
+def _refers(resource: Resource, to: Resource) -> str | None:
+    references = f"${{{to.name}}}", f"${{{to.name}."
+    if resource.stack != to.stack:
+        return None
+    return next(
+        (
+            path
+            for path, text in resource.fields
+            if any(reference in text for reference in references)
+            and _create_only(resource.type, path)
+        ),
+        None,
+    )
+
+
+def _create_only(kind: str, path: str) -> bool:
+    return any(
+        path == name or path.startswith((f"{name}.", f"{name}[")) for name in _replacing(kind)
+    )
+
+
+@cache
+def _replacing(kind: str) -> tuple[str, ...]:
+    """Return the properties of the type that CloudFormation cannot change in place."""
+    try:
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(_SCHEMA_REGION, kind).schema
+    except ResourceNotFoundError:  # a custom resource, or a stack
+        return ()
+    pointers = schema.get("createOnlyProperties", [])
+    return tuple(pointer.removeprefix("/properties/").replace("/", ".") for pointer in pointers)
+
+
+def _grants(
+    before: Deployment, after: Deployment, renames: Mapping[str, str], followers: Counter[str]
+) -> tuple[set[Grant], set[Grant]]:
+    old = {grant for each in before.resources.values() for grant in each.grants}
+    new = {grant for each in after.resources.values() for grant in each.grants}
+    lost, gained = old - new, new - old
+    for grant in [*lost]:
+        for name, renamed in renames.items():
+            follower = grant._replace(
+                resource=grant.resource.replace(name, renamed),
+                terms=grant.terms.replace(name, renamed),
+            )
+            if follower in gained:
+                lost.discard(grant)
+                gained.discard(follower)
+                followers["grants"] += 1
+                break
+    return lost, gained
