@@ -13,13 +13,14 @@ unexport PYTHONDONTWRITEBYTECODE
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
 ENV ?=
+BASE ?= main
 DATASET ?= dataset
 INPUT ?= {}
 CDK := node node_modules/aws-cdk/bin/cdk
 READY := .venv/.ready
 CHECKED := .venv/.checked
 
-.PHONY: help setup rehearse faults test check synth deploy cleanup destroy snapshot
+.PHONY: help setup rehearse faults test check synth deploy cleanup destroy snapshot review
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -66,6 +67,9 @@ snapshot: $(CHECKED) ## Write every generated file again: snapshots, pictures, d
 	@python -m docs.generate_dataset_validation
 	@python -m dataset.schemas
 	@python -m stacks.review.snapshot
+
+review: $(CHECKED) ## What the working tree changes against a commit, as Markdown: make review [BASE=main]
+	@python -m stacks.review --base '$(BASE)'
 
 synth: $(READY) environment ## Write the templates to cdk.out: make synth ENV=dev
 	@$(CDK) synth --quiet '*' -c env=$(ENV) >/dev/null && echo "Templates are in cdk.out/"

@@ -1,0 +1,240 @@
+"""A review as Markdown: a table, what matters by environment, then the detail, folded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from stacks.review.changes import Changes, States, compare, field_changes
+from stacks.review.diagram import changed_states
+from stacks.review.idle_cost import idle_items
+from stacks.review.sections import Sections, change_line, kind_of, sections
+from stacks.review.templates import STACK, Deployment, fields_of, read
+
+LONGEST = 59_900  # characters; a comment holds 65,536
+_SHOWN_ENTRIES = 15  # of one kind of change, above the fold
+_SHOWN_CHARACTERS = 300  # of one of them
+_LONGEST_TOP = 40_000
+_MOST_PICTURED = 20
+_NOTE, _PICTURE = "Note", "Picture"
+_PLAIN = {_NOTE, _PICTURE}  # titles that are not shown, of entries that are Markdown
+_CUT = "\n\n… cut here: the diff of `tests/stacks/snapshots/` has the rest.\n"
+
+Side = Mapping[str, Any]  # of one environment, as `stacks.review.side` prints it
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One environment on both sides; a side that has no such environment is None."""
+
+    name: str
+    before: Side | None
+    after: Side | None
+
+    @property
+    def problems(self) -> list[str]:
+        sides = {"base": self.before, "head": self.after}
+        return [
+            f"⚠ {self.name} cannot be synthesised on the {which} side: {side['error']}"
+            for which, side in sides.items()
+            if side and "error" in side
+        ]
+
+    @cached_property
+    def deployments(self) -> tuple[Deployment, Deployment]:
+        return self._read(self.before), self._read(self.after)
+
+    @cached_property
+    def changes(self) -> Changes:
+        return compare(*self.deployments)
+
+    def _read(self, side: Side | None) -> Deployment:
+        return read(self.name, side["region"], side["stacks"]) if side else Deployment(self.name)
+
+
+def review(title: str, before: Mapping[str, Side], after: Mapping[str, Side]) -> str:
+    """Return the review of all environments, under 60,000 characters."""
+    pairs = [Pair(name, before.get(name), after.get(name)) for name in {**after, **before}]
+    readable = [pair for pair in pairs if not pair.problems]
+    top = [f"## {title}", *(line for pair in pairs for line in pair.problems)]
+    if readable:
+        top.append("\n".join(_table(readable)))
+        found = {pair.name: _highlights(pair) for pair in readable}
+        top += _by_environments(found, short=True) or ["No environment changes."]
+    shown = _cut("\n\n".join(top), _LONGEST_TOP)
+    both = [pair for pair in readable if pair.before and pair.after]
+    detail = "\n\n".join(_by_environments({pair.name: sections(pair.changes) for pair in both}))
+    return _folded(shown, detail) if detail else shown
+
+
+def _by_environments(found: Mapping[str, Sections], *, short: bool = False) -> list[str]:
+    """Return all entries in blocks, those that several environments share once."""
+    sharing: dict[tuple[str, str], list[str]] = {}
+    for name, titled in found.items():
+        for title, entries in titled.items():
+            for entry in entries:
+                sharing.setdefault((title, entry), []).append(name)
+    groups: dict[tuple[str, ...], Sections] = {}
+    for (title, entry), names in sharing.items():
+        groups.setdefault(tuple(names), {}).setdefault(title, []).append(entry)
+    return [
+        block
+        for environments in sorted(groups, key=len, reverse=True)
+        for block in _blocks(environments, groups[environments], short=short)
+    ]
+
+
+def _blocks(environments: Iterable[str], titled: Sections, *, short: bool) -> Iterator[str]:
+    yield f"### {', '.join(environments)}"
+    for title, entries in titled.items():
+        if title in _PLAIN:
+            yield from entries
+        else:
+            lines = [*_shortened(entries)] if short else entries
+            # In a fence no text of a template is Markdown, or mentions anyone.
+            text = "\n".join(lines).replace("```", "` ` `")
+            yield f"**{title}**\n```diff\n{text}\n```"
+
+
+def _table(pairs: Iterable[Pair]) -> Iterator[str]:
+    yield (
+        "| environment | added | changed | replaced | removed | IAM | states "
+        "| quote, expected | quote, at most | idle a month |"
+    )
+    yield "|" + "---|" * 10
+    for pair in pairs:
+        found = pair.changes
+        resources = (found.added, found.changed, found.replaced, found.removed)
+        machines = found.machines.values()
+        states = {
+            "+": [state for each in machines for state in each.added],
+            "-": [state for each in machines for state in each.removed],
+            "~": [state for each in machines for state in each.changed],
+        }
+        cells = [
+            pair.name,
+            *(str(len(each)) for each in resources),
+            f"+{len(found.gained)} -{len(found.lost)}",
+            " ".join(f"{mark}{len(names)}" for mark, names in states.items()),
+            *(_from_to(*_quoted(pair, figure)) for figure in ("expected", "at most")),
+            _from_to(*map(_idle_usd, pair.deployments)),
+        ]
+        yield f"| {' | '.join(cells)} |"
+
+
+def _from_to(before: float | None, after: float | None) -> str:
+    old, new = ("none" if usd is None else f"${usd:,.2f}" for usd in (before, after))
+    return new if old == new else f"{old} → **{new}**"
+
+
+def _quoted(pair: Pair, figure: str) -> list[float | None]:
+    return [side["quote"].get(figure) if side else None for side in (pair.before, pair.after)]
+
+
+def _idle_usd(deployment: Deployment) -> float | None:
+    return sum(usd for _, usd in idle_items(deployment).values()) if deployment.resources else None
+
+
+def _highlights(pair: Pair) -> Sections:
+    if pair.after is None:
+        return {_NOTE: ["Its file is gone; nothing leaves the account before `make destroy`."]}
+    if pair.before is None:
+        return {_NOTE: [_summary(pair)], "Settings": [*_settings(pair)]}
+    machines = pair.changes.machines.items()
+    return {
+        _NOTE: [*_unsafe(pair.changes)],
+        "Settings": [*_settings(pair)],
+        **sections(pair.changes, short=True),
+        "Quote of the default run": [*_quote_lines(pair)],
+        "Idle cost a month": [*_idle_lines(pair)],
+        _PICTURE: [picture for name, states in machines for picture in _picture(name, states)],
+    }
+
+
+def _summary(pair: Pair) -> str:
+    resources = pair.deployments[1].resources.values()
+    kinds = Counter(kind_of(each) for each in resources if each.type != STACK)
+    counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    return (
+        f"A new environment of {kinds.total()} resources: {counts}. "
+        f"Its snapshot `{pair.name}.txt` says how it differs from the others."
+    )
+
+
+def _settings(pair: Pair) -> Iterator[str]:
+    old, new = (fields_of(side["settings"]) if side else () for side in (pair.before, pair.after))
+    yield from (f"~ {change_line(change)}" for change in field_changes(old, new))
+
+
+def _quote_lines(pair: Pair) -> Iterator[str]:
+    quotes = {"base": pair.before, "head": pair.after}
+    items: list[dict[str, str]] = []
+    for which, side in quotes.items():
+        quote = side["quote"] if side else {}
+        if "error" in quote:
+            yield f"! there is no quote on the {which} side: {quote['error']}"
+            return
+        items.append({what: _range(*usd) for what, usd in quote["items"].items()})
+    yield from _item_lines(*items)
+
+
+def _range(expected: float, high: float) -> str:
+    return f"expected ${expected:,.2f}, at most ${high:,.2f}"
+
+
+def _idle_lines(pair: Pair) -> Iterator[str]:
+    before, after = (
+        {what: f"{count:g} for ${usd:.2f}" for what, (count, usd) in idle_items(each).items()}
+        for each in pair.deployments
+    )
+    yield from _item_lines(before, after)
+
+
+def _item_lines(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    changes = field_changes(before.items(), after.items())
+    yield from (f"~ {change_line(change)}" for change in changes)
+
+
+def _unsafe(changes: Changes) -> Iterator[str]:
+    states = sum(len(each.removed) for each in changes.machines.values())
+    functions = sum(each.type == "AWS::Lambda::Function" for each in changes.removed)
+    counts = {"state": states, "function": functions, "grant": len(changes.lost)}
+    gone = ", ".join(f"{n} {what}{'s' * (n > 1)}" for what, n in counts.items() if n)
+    if gone:
+        yield f"⚠ **Unsafe while an execution is under way**: it removes {gone}."
+
+
+def _picture(name: str, states: States) -> Iterator[str]:
+    marks = {
+        **dict.fromkeys(states.changed, "changed"),
+        **dict.fromkeys(states.added, "added"),
+        **dict.fromkeys(states.removed, "removed"),
+    }
+    if len(marks) > _MOST_PICTURED:
+        yield f"{name}: {len(marks)} states change, too many for a picture."
+    elif marks:
+        yield f"```mermaid\n{changed_states(states.before, states.after, marks)}```"
+
+
+def _shortened(entries: Sequence[str]) -> Iterator[str]:
+    for entry in entries[:_SHOWN_ENTRIES]:
+        yield entry if len(entry) <= _SHOWN_CHARACTERS else f"{entry[:_SHOWN_CHARACTERS]}…"
+    if len(entries) > _SHOWN_ENTRIES:
+        yield f"… and {len(entries) - _SHOWN_ENTRIES} more, below"
+
+
+def _folded(shown: str, detail: str) -> str:
+    opening, closing = "\n\n<details><summary>Everything</summary>\n\n", "\n\n</details>"
+    room = LONGEST - len(shown) - len(opening) - len(closing)
+    return shown + opening + _cut(detail, room) + closing
+
+
+def _cut(text: str, room: int) -> str:
+    if len(text) <= room:
+        return text
+    kept = text[: room - len(_CUT)].rpartition("\n")[0]
+    fence = "\n```" if kept.count("```") % 2 else ""
+    return kept + fence + _CUT

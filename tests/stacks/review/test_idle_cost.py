@@ -1,0 +1,33 @@
+"""What an environment bills a month while nothing runs."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from stacks.review.idle_cost import PRICES, idle_items
+from stacks.review.templates import Deployment, read
+
+
+@pytest.mark.parametrize(("name", "usd"), [("dev", 5.44), ("prod", 6.54), ("local", 5.54)])
+def test_the_environments(deployments: Mapping[str, Deployment], name: str, usd: float) -> None:
+    assert sum(cost for _, cost in idle_items(deployments[name]).values()) == pytest.approx(
+        usd, abs=0.005
+    )
+
+
+def test_only_figures_of_the_reaper_bill_while_nothing_runs(
+    deployments: Mapping[str, Deployment],
+) -> None:
+    count, _ = idle_items(deployments["dev"])["custom metric"]
+    assert count == 4  # not those that runs write: as quoted, as metered
+
+
+def test_an_alarm_bills_each_metric_of_its_expression() -> None:
+    metrics = [{"MetricStat": {}}, {"MetricStat": {}}, {"Expression": "a + b"}]
+    alarm = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Metrics": metrics}}
+    found = idle_items(read("dev", "us-east-1", {"stack": {"Resources": {"Alarm": alarm}}}))
+    assert found == {"alarm metric": (2, 0.2)}
+
+
+def test_each_price_has_its_source_and_date() -> None:
+    assert all("aws.amazon.com" in source and date for _, source, date in PRICES.values())

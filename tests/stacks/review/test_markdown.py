@@ -1,0 +1,145 @@
+"""What a reviewer reads."""
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+from stacks.review.markdown import LONGEST, review
+from tests.stacks.review.conftest import QUOTE, find
+from tests.stacks.review.test_snapshot import add_function
+
+Side = Callable[..., dict[str, Any]]
+Reviewed = Callable[[Callable[[dict[str, Any]], object]], str]
+
+
+def machine_text(stacks: dict[str, Any], change: Callable[[str], str]) -> None:
+    join = find(stacks, "MachineStateMachine")["Properties"]["DefinitionString"]["Fn::Join"]
+    join[1] = [change(part) if isinstance(part, str) else part for part in join[1]]
+
+
+def test_no_change_is_said_in_a_line(reviewed: Reviewed) -> None:
+    text = reviewed(lambda _: None)
+    assert "No environment changes." in text
+    assert "| dev | 0 | 0 | 0 | 0 | +0 -0 | +0 -0 ~0 | $26.50 | $151.54 | $5.44 |" in text
+    assert "<details>" not in text
+
+
+def test_a_new_state_is_shown_with_its_neighbours(reviewed: Reviewed) -> None:
+    text = reviewed(add_function)
+    assert "+ Count words (Pass) → Quote cost" in text
+    picture = text.partition("```mermaid\n")[2].partition("```")[0]
+    assert 's_Count_words["Count words"]:::added' in picture
+    assert "s_Count_words --> s_Quote_cost" in picture
+    assert "classDef added fill:" in picture
+    assert "s_Write_report" not in picture
+
+
+def test_a_changed_state_shows_field_before_and_after(reviewed: Reviewed) -> None:
+    def edit(stacks: dict[str, Any]) -> None:
+        machine_text(stacks, lambda part: part.replace("training.wait_seconds", "other"))
+
+    text = reviewed(edit)
+    changed = 'Wait for training: Seconds: "{% $training.wait_seconds %}" → "{% $other %}"'
+    assert f"~ {changed}\n" in text
+    assert 's_Wait_for_training["Wait for training"]:::changed' in text
+
+
+def test_what_is_added_is_named_and_its_fields_are_folded(reviewed: Reviewed) -> None:
+    shown, _, folded = reviewed(add_function).partition("<details>")
+    assert "+ Lambda Function pipeline/FunctionsCountWords\n" in shown
+    assert "Handler: lambdas" not in shown
+    assert "Handler: lambdas" in folded
+    assert folded.endswith("</details>")
+
+
+def test_what_is_removed_is_unsafe_while_an_execution_is_under_way(
+    side: Side, changed: Callable[..., dict[str, Any]]
+) -> None:
+    text = review("title", {"dev": side(changed(add_function))}, {"dev": side()})
+    assert "**Unsafe while an execution is under way**: it removes 1 state, 1 function" in text
+    assert ":::removed" in text
+
+
+def test_settings_show_before_and_after(side: Side) -> None:
+    after = side(settings={"spending": {"monthly_budget_usd": 600}, "new": True})
+    text = review("title", {"dev": side()}, {"dev": after})
+    assert "~ spending.monthly_budget_usd: 500 → 600" in text
+    assert "~ new: + true" in text
+
+
+def test_the_quote_shows_before_and_after(side: Side) -> None:
+    dearer = {**QUOTE, "expected": 27.0, "items": {"Training": [0.52, 0.54]}}
+    text = review("title", {"dev": side()}, {"dev": side(quote=dearer)})
+    assert "| $26.50 → **$27.00** | $151.54 |" in text
+    assert "~ Training: expected $0.02, at most $0.04 → expected $0.52, at most $0.54" in text
+
+
+def test_a_side_without_a_quote_says_why(side: Side) -> None:
+    text = review("title", {"dev": side(quote={"error": "PriceMissing: no"})}, {"dev": side()})
+    assert "! there is no quote on the base side: PriceMissing: no" in text
+
+
+def test_idle_cost_shows_what_is_dearer(reviewed: Reviewed) -> None:
+    key = {"Type": "AWS::KMS::Key", "Properties": {}}
+    text = reviewed(lambda stacks: stacks["storage"]["Resources"].update(Key0A0B0C0D=key))
+    assert "$5.44 → **$6.44**" in text
+    assert "~ KMS key: + 1 for $1.00" in text
+
+
+def test_a_new_environment_is_summarised(side: Side) -> None:
+    text = review("title", {"dev": side()}, {"dev": side(), "prod": side(name="prod")})
+    assert "### prod\n\nA new environment of " in text
+    assert "Lambda Function" in text
+    assert "~ spending.monthly_budget_usd: + 500" in text
+    assert len(text) < 3_000
+
+
+def test_an_environment_that_goes_is_no_removal(side: Side) -> None:
+    text = review("title", {"dev": side()}, {})
+    assert "Its file is gone; nothing leaves the account before `make destroy`." in text
+
+
+def test_what_environments_share_is_said_once(
+    side: Side, templates: dict[str, dict[str, Any]]
+) -> None:
+    after = {}
+    for name in ("dev", "prod"):
+        stacks = copy.deepcopy(templates[name])
+        find(stacks, "Topic")["Properties"]["DisplayName"] = "other"
+        after[name] = side(stacks, name)
+    before = {name: side(name=name) for name in after}
+    shown = review("title", before, after).partition("<details>")[0]
+    assert "### dev, prod\n" in shown
+    assert shown.count("DisplayName") == 1
+
+
+def test_a_side_that_cannot_be_synthesised_is_one_line(side: Side) -> None:
+    text = review("title", {"dev": {"error": "EnvironmentInvalid: no"}}, {"dev": side()})
+    assert "⚠ dev cannot be synthesised on the base side: EnvironmentInvalid: no" in text
+    assert len(text.splitlines()) < 5
+
+
+def test_a_long_review_is_cut_where_a_comment_ends(reviewed: Reviewed) -> None:
+    def edit(stacks: dict[str, Any]) -> None:
+        for number in range(1_000):
+            function = copy.deepcopy(find(stacks, "FunctionsNotify"))
+            function["Properties"]["Description"] = f"```\n@everyone {number}"
+            stacks["pipeline"]["Resources"][f"Other{number}Function0A0B0C0D"] = function
+
+    text = reviewed(edit)
+    assert LONGEST - 1_000 < len(text) <= LONGEST
+    assert text.endswith("</details>")
+    assert "cut here" in text
+    assert "… and " in text
+    fences = [line for line in text.splitlines() if line.startswith("```")]
+    assert len(fences) % 2 == 0
+
+
+def test_text_of_a_template_stays_in_its_fence(reviewed: Reviewed) -> None:
+    text = reviewed(
+        lambda stacks: find(stacks, "Topic")["Properties"].update(DisplayName="```\n@everyone")
+    )
+    assert "@everyone" in text
+    assert "```\\n@everyone" not in text
+    assert json.dumps("` ` `\n@everyone") in text
