@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-NAMESPACE = "bedrock-tuning"
+from lambdas.domain.run.names import PROJECT
 
 
 def record(environment: str, values: Mapping[str, float]) -> None:
     """Write one metric for each name, with the dimensions `service` and `environment`."""
-    metrics = EphemeralMetrics(namespace=NAMESPACE, service=NAMESPACE)
+    metrics = EphemeralMetrics(namespace=PROJECT, service=PROJECT)
     metrics.add_dimension("environment", environment)
     for name, value in values.items():
         metrics.add_metric(name, MetricUnit.NoUnit, value)

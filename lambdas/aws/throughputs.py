@@ -13,8 +13,9 @@ from lambdas.aws.clients import client, delete, get, translated
 from lambdas.domain.errors import QuotaExceeded
 from lambdas.domain.hosting.throughput import Deletion, ProvisionedThroughput, quota_advice
 from lambdas.domain.run.contracts import Run
+from lambdas.domain.run.names import PROJECT
 
-_logger = logging.getLogger("bedrock-tuning")  # the one that `lambdas.runtime` sets up
+_logger = logging.getLogger(PROJECT)  # the one that `lambdas.runtime` sets up
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from lambdas.aws.executions import Executions
 from lambdas.aws.topic import Topic
 from lambdas.domain.approval import decisions as approval
 from lambdas.domain.run.contracts import ApproveSpendRequest, Asked
-from lambdas.runtime.step import setting, step
+from lambdas.domain.run.variables import ApproveSpendVariables
+from lambdas.runtime.step import step, variables_of
 
 
 def approve_spend(request: ApproveSpendRequest) -> Asked:
@@ -33,8 +34,9 @@ def approve_spend(request: ApproveSpendRequest) -> Asked:
     if artefacts.exists(approval.decision_key(run.name)):
         _hand_on(artefacts, asked)  # decided between two attempts
     else:
-        text = approval.body(run, quote.summary, decide_by, setting("DECIDE_MACHINE_ARN"))
-        Topic(setting("TOPIC_ARN")).publish(approval.subject(run, quote.expected_usd), text)
+        variables = variables_of(ApproveSpendVariables)
+        text = approval.body(run, quote.summary, decide_by, variables.decide_machine_arn)
+        Topic(variables.topic_arn).publish(approval.subject(run, quote.expected_usd), text)
     return Asked(decide_by=decide_by)
 
 

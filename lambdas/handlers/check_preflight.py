@@ -10,16 +10,18 @@ from lambdas.domain.models.model import Model
 from lambdas.domain.run import preflight
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Run
-from lambdas.domain.run.execution_input import ExecutionDefaults, resolve
+from lambdas.domain.run.execution_input import resolve
 from lambdas.domain.run.preflight import DeployedEnvironment, ModelAvailability, RequestedRun
-from lambdas.runtime.step import setting, step
+from lambdas.domain.run.variables import CheckPreflightVariables
+from lambdas.runtime.step import step, variables_of
 
 
 def check_preflight(request: CheckPreflightRequest) -> Run:
-    defaults = ExecutionDefaults.model_validate_json(setting("EXECUTION_DEFAULTS"))
+    variables = variables_of(CheckPreflightVariables)
+    defaults = variables.execution_defaults
     settings = resolve(request.input, defaults)
     requested = preflight.requested_run(settings, defaults.models_past_end, request.now)
-    environment = _environment(request.execution.arn)
+    environment = _environment(request.execution.arn, variables)
     found = _prerequisites(requested, environment)
     preflight.check(requested, found, environment)
     return preflight.plan(request, settings, defaults, environment, found.dataset_keys)
@@ -58,14 +60,14 @@ def _alternatives(requested: RequestedRun, region: str) -> list[str]:
     ]
 
 
-def _environment(execution_arn: str) -> DeployedEnvironment:
+def _environment(execution_arn: str, variables: CheckPreflightVariables) -> DeployedEnvironment:
     execution = Arn.parse(execution_arn)
     return DeployedEnvironment(
-        name=setting("ENVIRONMENT"),
-        bucket=setting("ARTEFACT_BUCKET"),
+        name=variables.environment,
+        bucket=variables.artefact_bucket,
         region=execution.region,
         account=execution.account,
-        service_role_arn=setting("SERVICE_ROLE_ARN"),
+        service_role_arn=variables.service_role_arn,
     )
 
 

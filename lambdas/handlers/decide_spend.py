@@ -8,12 +8,13 @@ from lambdas.domain.approval import decisions as approval
 from lambdas.domain.run.contracts import Decided, DecideSpendRequest
 from lambdas.domain.run.execution_input import parse_input
 from lambdas.domain.run.execution_status import is_under_way
-from lambdas.runtime.step import setting, step
+from lambdas.domain.run.variables import DecideSpendVariables
+from lambdas.runtime.step import step, variables_of
 
 
 def decide_spend(request: DecideSpendRequest) -> Decided:
     given = parse_input(approval.DecisionInput, request.input, "decision")
-    artefacts = Artefacts(setting("ARTEFACT_BUCKET"))
+    artefacts = Artefacts(variables_of(DecideSpendVariables).artefact_bucket)
     asked = _asked(artefacts, given.run)
     decision = approval.Decision(
         run=given.run,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from lambdas.aws.inventory import Inventory
 from lambdas.domain.errors import HostingBusy
 from lambdas.domain.run.contracts import DeleteResourcesRequest, Deletions
-from lambdas.runtime.step import logger, setting, step
+from lambdas.domain.run.variables import EnvironmentVariables
+from lambdas.runtime.step import logger, step, variables_of
 
 
 def delete_resources(request: DeleteResourcesRequest) -> Deletions:
@@ -16,7 +17,7 @@ def delete_resources(request: DeleteResourcesRequest) -> Deletions:
     HostingBusy
         Only what AWS refuses for now is left; the machine asks again.
     """
-    inventory = Inventory(setting("ENVIRONMENT"))
+    inventory = Inventory(variables_of(EnvironmentVariables).environment)
     # Listed again: the plan is some time old, and what is gone is not a failure.
     there = {each.arn: each for each in inventory.everything()}
     wanted = [item for item in request.plan.items if item.delete]

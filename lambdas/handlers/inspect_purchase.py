@@ -5,14 +5,16 @@ from __future__ import annotations
 from lambdas.aws.topic import Topic
 from lambdas.domain.housekeeping import purchases
 from lambdas.domain.run.contracts import Inspection, InspectPurchaseRequest
-from lambdas.runtime.step import setting, step
+from lambdas.domain.run.variables import TopicVariables
+from lambdas.runtime.step import step, variables_of
 
 
 def inspect_purchase(request: InspectPurchaseRequest) -> Inspection:
     concern = purchases.concern(request.detail)
     if concern:
         text = purchases.body(request.detail, concern, request.account, request.region)
-        Topic(setting("TOPIC_ARN")).publish(purchases.subject(request.detail), text)
+        topic = Topic(variables_of(TopicVariables).topic_arn)
+        topic.publish(purchases.subject(request.detail), text)
     return Inspection(concern=concern)
 
 

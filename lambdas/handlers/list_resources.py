@@ -10,15 +10,17 @@ from lambdas.domain.housekeeping import cleanup
 from lambdas.domain.housekeeping.tagged_resources import TaggedResource
 from lambdas.domain.run.contracts import CleanupPlan, ListResourcesRequest
 from lambdas.domain.run.execution_input import parse_input
+from lambdas.domain.run.variables import ListResourcesVariables
 from lambdas.runtime.pricing import calculator
-from lambdas.runtime.step import setting, step
+from lambdas.runtime.step import step, variables_of
 
 
 def list_resources(request: ListResourcesRequest) -> CleanupPlan:
     asked = parse_input(cleanup.CleanupInput, request.input, "clean-up")
-    inventory = Inventory(setting("ENVIRONMENT"))
+    variables = variables_of(ListResourcesVariables)
+    inventory = Inventory(variables.environment)
     found = inventory.everything()
-    prices = calculator(inventory.region)
+    prices = calculator(variables, inventory.region)
     return cleanup.plan(asked, found, _statuses(found), request.now, prices)
 
 

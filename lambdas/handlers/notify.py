@@ -7,24 +7,27 @@ from lambdas.aws.topic import Topic
 from lambdas.domain.cost.actuals import hosting_usd
 from lambdas.domain.reporting.notification import body, subject
 from lambdas.domain.run.contracts import Notification, NotifyRequest
+from lambdas.domain.run.variables import NotifyVariables
 from lambdas.runtime.pricing import calculator
-from lambdas.runtime.step import setting, step
+from lambdas.runtime.step import step, variables_of
 
 
 def notify(request: NotifyRequest) -> Notification:
-    Topic(setting("TOPIC_ARN")).publish(subject(request), body(request))
+    variables = variables_of(NotifyVariables)
+    Topic(variables.topic_arn).publish(subject(request), body(request))
     if request.run:
-        record(request.run.environment, {"MeteredUsd": _metered_usd(request)})
+        record(request.run.environment, {"MeteredUsd": _metered_usd(request, variables)})
     return Notification(subject=subject(request))
 
 
-def _metered_usd(request: NotifyRequest) -> float:
+def _metered_usd(request: NotifyRequest, variables: NotifyVariables) -> float:
     """Return what the run cost; for a failed run, what its throughput cost."""
     if request.report:
         return request.report.metered_usd
     if request.run is None or request.release is None or not request.release.billed_minutes:
         return 0.0
-    return hosting_usd(request.run, request.release, calculator(request.run.region))
+    prices = calculator(variables, request.run.region)
+    return hosting_usd(request.run, request.release, prices)
 
 
 handler = step("Notify", NotifyRequest)(notify)

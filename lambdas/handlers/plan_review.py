@@ -5,13 +5,14 @@ from __future__ import annotations
 from lambdas.aws.artefacts import Artefacts
 from lambdas.domain.data_review.sampling import MAX_RECORD_BYTES, sample_records
 from lambdas.domain.run.contracts import PlanReviewRequest, ReviewPlan
+from lambdas.domain.run.variables import PriceVariables
 from lambdas.runtime.pricing import calculator
-from lambdas.runtime.step import step
+from lambdas.runtime.step import step, variables_of
 
 
 def plan_review(request: PlanReviewRequest) -> ReviewPlan:
     run, dataset = request.run, request.dataset
-    prices = calculator(run.region).tokens(run.settings.judge_model)
+    prices = calculator(variables_of(PriceVariables), run.region).tokens(run.settings.judge_model)
     artefacts = Artefacts(run.bucket)
     lines = artefacts.iter_lines(run.training_key, max_line_bytes=MAX_RECORD_BYTES)
     sample = sample_records(run, dataset, lines, prices.usd)

@@ -7,13 +7,14 @@ from lambdas.aws.metrics import record
 from lambdas.domain.cost.estimate import make_quote
 from lambdas.domain.cost.quote import check_ceiling, text
 from lambdas.domain.run.contracts import QuoteCostRequest, QuotedCost
+from lambdas.domain.run.variables import PriceVariables
 from lambdas.runtime.pricing import calculator
-from lambdas.runtime.step import step
+from lambdas.runtime.step import step, variables_of
 
 
 def quote_cost(request: QuoteCostRequest) -> QuotedCost:
     run, settings = request.run, request.run.settings
-    prices = calculator(run.region)
+    prices = calculator(variables_of(PriceVariables), run.region)
     quote = make_quote(run, request.dataset, prices)
     hourly = prices.hosting_usd(settings.model, settings.model_units, minutes=60)
     key = Artefacts(run.bucket).put_json(f"{run.prefix}/quote.json", quote.model_dump(mode="json"))

@@ -19,8 +19,9 @@ from lambdas.domain.housekeeping import reaper
 from lambdas.domain.housekeeping.reaper import Expired, Undeleted
 from lambdas.domain.housekeeping.tagged_resources import TaggedResource
 from lambdas.domain.run.contracts import Reaped, ReapLeftoversRequest
+from lambdas.domain.run.variables import ReapLeftoversVariables
 from lambdas.runtime.pricing import calculator
-from lambdas.runtime.step import logger, setting, step
+from lambdas.runtime.step import logger, step, variables_of
 
 
 @dataclass
@@ -85,19 +86,20 @@ def reap_leftovers(request: ReapLeftoversRequest) -> Reaped:
     LeftBehind
         Something could not be listed, looked at or deleted; the schedule comes again.
     """
-    this = Pass(request.now, Inventory(setting("ENVIRONMENT")), Executions())
+    variables = variables_of(ReapLeftoversVariables)
+    this = Pass(request.now, Inventory(variables.environment), Executions())
     this.run()
-    _measure(this)
-    _tell(this)
+    _measure(this, variables.environment)
+    _tell(this, variables)
     if this.undeleted or this.errors:
         raise LeftBehind(_problems(this))
     return _reaped(this)
 
 
-def _measure(this: Pass) -> None:
+def _measure(this: Pass, environment: str) -> None:
     ages = [each.age_minutes(this.now) for each in this.alive if each.kind == "throughput"]
     record(
-        setting("ENVIRONMENT"),
+        environment,
         {
             "ThroughputsAlive": len(ages),
             "OldestThroughputMinutes": max(ages, default=0),
@@ -107,14 +109,14 @@ def _measure(this: Pass) -> None:
     )
 
 
-def _tell(this: Pass) -> None:
+def _tell(this: Pass, variables: ReapLeftoversVariables) -> None:
     if not (this.deleted or this.undeleted):
         return
-    prices = calculator(this.inventory.region)
+    prices = calculator(variables, this.inventory.region)
     text = reaper.body(this.deleted, this.undeleted, this.now, prices)
-    subject = reaper.subject(setting("ENVIRONMENT"), this.deleted, this.undeleted)
+    subject = reaper.subject(variables.environment, this.deleted, this.undeleted)
     try:
-        Topic(setting("TOPIC_ARN")).publish(subject, text)
+        Topic(variables.topic_arn).publish(subject, text)
     except Exception as error:  # noqa: BLE001  # what was deleted stays deleted; the alarm tells
         logger.exception("could not mail", extra={"mail": text})
         this.errors.append(str(error))

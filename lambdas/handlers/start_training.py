@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
-
 from lambdas.aws.customization_jobs import CustomizationJobs
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import StateRequest, Training
+from lambdas.domain.run.variables import StartTrainingVariables
 from lambdas.domain.training.jobs import Job, just_started, training_of
-from lambdas.runtime.step import setting, step
+from lambdas.runtime.step import step, variables_of
 
 
 def start_training(request: StateRequest) -> Training:
-    run = request.run
+    run, variables = request.run, variables_of(StartTrainingVariables)
     started = CustomizationJobs().start(
         run,
         base_model_id=find_model(run.settings.model).customization_model_id,
-        role_arn=setting("SERVICE_ROLE_ARN"),
-        kms_key_arn=os.environ.get("MODEL_KMS_KEY_ARN", ""),
+        role_arn=variables.service_role_arn,
+        kms_key_arn=variables.model_kms_key_arn,
     )
     if isinstance(started, Job):
         return training_of(started, request.now)

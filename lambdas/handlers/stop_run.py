@@ -11,7 +11,8 @@ from lambdas.domain.errors import TuningError
 from lambdas.domain.hosting.throughput import release_of
 from lambdas.domain.run.contracts import Release, Stopped, StopRunRequest, TrainingStop
 from lambdas.domain.run.names import names_of
-from lambdas.runtime.step import logger, setting, step
+from lambdas.domain.run.variables import EnvironmentVariables
+from lambdas.runtime.step import logger, step, variables_of
 
 ResultT = TypeVar("ResultT")
 
@@ -23,7 +24,8 @@ def stop_run(request: StopRunRequest) -> Stopped:
     one, because those are retried longest.
     """
     execution = request.execution
-    names = names_of(setting("ENVIRONMENT"), execution.name, execution.arn)
+    environment = variables_of(EnvironmentVariables).environment
+    names = names_of(environment, execution.name, execution.arn)
     errors: list[Exception] = []
     # What bills goes first.
     released = _attempt(

@@ -12,15 +12,16 @@ from lambdas.domain.data_review.results import (
     summarise,
 )
 from lambdas.domain.run.contracts import ReviewOutcome, ReviewRow, SummariseReviewRequest
+from lambdas.domain.run.variables import PriceVariables
 from lambdas.runtime.pricing import calculator
-from lambdas.runtime.step import step
+from lambdas.runtime.step import step, variables_of
 
 
 def summarise_review(request: SummariseReviewRequest) -> ReviewOutcome:
     run = request.run
     artefacts = Artefacts(run.bucket)
     rows = sorted(_rows(artefacts, request.results_key), key=lambda row: row.line)
-    prices = calculator(run.region).tokens(run.settings.judge_model)
+    prices = calculator(variables_of(PriceVariables), run.region).tokens(run.settings.judge_model)
     usd = sum(prices.usd(row.input_tokens, row.output_tokens) for row in rows)
     summary = summarise(rows, records=request.plan.records, usd=usd)
     rows_key = artefacts.put_records(

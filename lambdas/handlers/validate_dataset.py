@@ -15,7 +15,8 @@ from lambdas.domain.errors import DatasetInvalid
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import Dataset, Run, StateRequest
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
-from lambdas.runtime.step import logger, step
+from lambdas.domain.run.variables import ValidateDatasetVariables
+from lambdas.runtime.step import logger, step, variables_of
 from lambdas.validation import (
     DatasetSource,
     FileSummary,
@@ -64,8 +65,8 @@ def _check(run: Run, artefacts: Artefacts) -> ValidationReport:
 
 def _optional_checks() -> OptionalChecks:
     """Return the checks of the environment's table [validation]."""
-    max_pii_usd = float(os.environ.get("COMPREHEND_MAX_USD", "0"))
-    counts = os.environ.get("COUNT_TOKENS") == "true"
+    variables = variables_of(ValidateDatasetVariables)
+    max_pii_usd, counts = variables.comprehend_max_usd, variables.count_tokens
     price = service_price("comprehend_usd_per_unit")
     return OptionalChecks(
         pii=PiiCheck(Comprehend().detect_pii, max_pii_usd, price.usd) if max_pii_usd else None,

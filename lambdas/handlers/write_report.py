@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.fingerprints import fingerprint
 from lambdas.domain.cost.actuals import spent, total
@@ -11,17 +9,18 @@ from lambdas.domain.cost.quote import Quote
 from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.reporting.report import html, manifest, summary
 from lambdas.domain.run.contracts import Report, WriteReportRequest
+from lambdas.domain.run.variables import WriteReportVariables
 from lambdas.runtime.pricing import calculator
-from lambdas.runtime.step import step
+from lambdas.runtime.step import step, variables_of
 
 
 def write_report(request: WriteReportRequest) -> Report:
-    run = request.run
+    run, variables = request.run, variables_of(WriteReportVariables)
     artefacts = Artefacts(run.bucket)
     keys = (run.training_key, run.validation_key, run.evaluation_key)
     files = [fingerprint(artefacts, key) for key in keys if key]
     quote = Quote.model_validate(artefacts.read_json(request.quote.quote_key))
-    bill = spent(request, quote, calculator(run.region))
+    bill = spent(request, quote, calculator(variables, run.region))
     page = html(
         request,
         judgements=list(artefacts.iter_records(request.judgements.judgements_key)),
@@ -30,7 +29,7 @@ def write_report(request: WriteReportRequest) -> Report:
         spent=bill,
         review=_review(artefacts, request),
     )
-    facts = manifest(request, files=files, spent=bill, code_version=os.environ.get("CODE_VERSION"))
+    facts = manifest(request, files=files, spent=bill, code_version=variables.code_version)
     return Report(
         report_key=artefacts.put_text(f"{run.prefix}/report.html", page),
         manifest_key=artefacts.put_json(f"{run.prefix}/manifest.json", facts),

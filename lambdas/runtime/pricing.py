@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.price_book import PriceBook
-from lambdas.runtime.step import setting
+from lambdas.domain.run.variables import PriceVariables
 
 
-def calculator(region: str) -> Calculator:
+def calculator(variables: PriceVariables, region: str) -> Calculator:
     """Return the published prices of a region, replaced by the environment's own."""
-    return Calculator(PriceBook.load(json.loads(setting("PRICE_OVERRIDES"))), region)
+    return Calculator(PriceBook.load(variables.price_overrides), region)

@@ -5,42 +5,55 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from aws_lambda_powertools import Logger, Tracer
 from pydantic import BaseModel, ValidationError
 
 from lambdas.domain.errors import InputInvalid, TuningError
+from lambdas.domain.run.names import PROJECT
+from lambdas.domain.run.variables import Variables
 
 RequestT = TypeVar("RequestT", bound=BaseModel)
+VariablesT = TypeVar("VariablesT", bound=Variables)
 LambdaHandler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
-logger = Logger(service="bedrock-tuning")
-tracer = Tracer(service="bedrock-tuning")
+logger = Logger(service=PROJECT)
+tracer = Tracer(service=PROJECT)
 
 
-def setting(name: str) -> str:
-    """Return a function's environment variable; `stacks/` sets all of them.
+def variables_of(kind: type[VariablesT]) -> VariablesT:
+    """Return this function's environment variables, parsed once per process.
 
     Raises
     ------
     RuntimeError
-        It is not set, which only a hand-edited function can show.
+        One is missing or malformed; only a function that was edited by hand can show it.
     """
+    return cast("VariablesT", _variables(kind))
+
+
+@functools.cache  # which would forget the type
+def _variables(kind: type[Variables]) -> Variables:
     try:
-        return os.environ[name]
-    except KeyError:
-        raise RuntimeError(f"environment variable {name} is not set on this function") from None
+        return kind.model_validate(dict(os.environ))
+    except ValidationError as error:
+        raise RuntimeError(
+            f"environment variables of this function: {_problems(error)}. Deploy it again"
+        ) from error
 
 
 def _parsed(request: type[RequestT], event: dict[str, Any]) -> RequestT:
     try:
         return request.model_validate(event)
     except ValidationError as error:
-        fields = "; ".join(
-            f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()
-        )
-        raise InputInvalid(f"the input must be a JSON object of known fields ({fields})") from error
+        raise InputInvalid(
+            f"the input must be a JSON object of known fields ({_problems(error)})"
+        ) from error
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
 
 
 def step(name: str, request: type[RequestT]) -> Callable[..., LambdaHandler]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from pytest_socket import disable_socket, enable_socket
 
+from lambdas.runtime import step
+
 
 @pytest.fixture(autouse=True)
 def _no_sockets() -> Iterator[None]:
@@ -21,3 +23,8 @@ def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "none")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+
+
+@pytest.fixture(autouse=True)
+def _new_process() -> None:
+    step._variables.cache_clear()  # noqa: SLF001  # a function parses its variables once

@@ -10,11 +10,18 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import Annotated
 
+from pydantic import StringConstraints
+
+PROJECT = "bedrock-tuning"
 _SLUG_LENGTH = 27
 _HASH_LENGTH = 12
-_ENVIRONMENT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-MAX_ENVIRONMENT_LENGTH = 22  # leaves 63 characters, Bedrock's limit, with "-" and a run's name
+_ENVIRONMENT_PATTERN = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+MAX_ENVIRONMENT_LENGTH = 15  # a bucket's name, the longest built from it, has 63 at most
+EnvironmentName = Annotated[
+    str, StringConstraints(pattern=_ENVIRONMENT_PATTERN, max_length=MAX_ENVIRONMENT_LENGTH)
+]
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ def names_of(environment: str, execution_name: str, execution_arn: str) -> Resou
     Raises
     ------
     ValueError
-        The environment's name is longer than 22 characters or has others than [a-z0-9-].
+        The environment's name is not an `EnvironmentName`.
     """
     _check_environment(environment)
     digest = hashlib.sha256(execution_arn.encode()).hexdigest()
@@ -55,8 +62,8 @@ def _slug(text: str) -> str:
 
 
 def _check_environment(name: str) -> None:
-    if len(name) > MAX_ENVIRONMENT_LENGTH or not _ENVIRONMENT.fullmatch(name):
+    if len(name) > MAX_ENVIRONMENT_LENGTH or not re.fullmatch(_ENVIRONMENT_PATTERN, name):
         raise ValueError(
             f"environment name {name!r}: use 1-{MAX_ENVIRONMENT_LENGTH} lower-case letters, "
-            "digits and single dashes"
+            "digits and single dashes, beginning with a letter"
         )

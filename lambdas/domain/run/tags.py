@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from lambdas.domain.run.contracts import Run
+from lambdas.domain.run.names import PROJECT
 
-ENVIRONMENT = "bedrock-tuning:environment"
-RUN = "bedrock-tuning:run"
-EXECUTION = "bedrock-tuning:execution"
-RELEASE_BY = "bedrock-tuning:release-by"
-KEEP = "bedrock-tuning:keep"  # set by a person; clean-up skips what carries it
+ENVIRONMENT = f"{PROJECT}:environment"
+RUN = f"{PROJECT}:run"
+EXECUTION = f"{PROJECT}:execution"
+RELEASE_BY = f"{PROJECT}:release-by"
+KEEP = f"{PROJECT}:keep"  # set by a person; clean-up skips what carries it
 # What Bedrock accepts as a tag's value; an execution's name may have other characters.
 _VALUE = re.compile(r"[a-zA-Z0-9\s._:/=+@-]{0,256}")
 

@@ -45,6 +45,7 @@ def bedrock(monkeypatch: pytest.MonkeyPatch) -> FakeBedrock:
     for name in ("SERVICE_ROLE_ARN", "TOPIC_ARN"):
         monkeypatch.setenv(name, f"arn of {name}")
     monkeypatch.setenv("ENVIRONMENT", "dev")
+    monkeypatch.setenv("PRICE_OVERRIDES", "{}")
     fake = FakeBedrock(NOW)
     fake.jobs[NAMES.job] = fake.job(NAMES.job)
     fake.throughputs[NAMES.hosting] = fake.throughput(NAMES.hosting)

@@ -10,6 +10,7 @@ from lambdas.aws.artefacts import ArtefactChanged, ArtefactMissing
 from lambdas.aws.comprehend import Comprehend
 from lambdas.domain.errors import AccessDenied, DatasetInvalid
 from lambdas.handlers.validate_dataset import handler
+from lambdas.runtime import step
 from lambdas.validation import make_record
 from tests.factories import run
 from tests.fakes.s3 import BUCKET, FakeS3, client_error, install
@@ -135,6 +136,7 @@ def test_what_the_environment_has_asked_is_asked(
     validate()
     assert fake.calls == []
     monkeypatch.setenv("COMPREHEND_MAX_USD", "0.5")
+    step._variables.cache_clear()  # noqa: SLF001  # as in a new process
     validate()
     report = json.loads(s3.objects[FINDINGS_KEY])
     found = {(each["file"], each["field"], each["code"]) for each in report["findings"]}

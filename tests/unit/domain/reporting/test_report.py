@@ -290,7 +290,7 @@ def test_the_summary_is_a_few_plain_lines() -> None:
 
 
 def test_the_state_writes_both_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CODE_VERSION", raising=False)
+    monkeypatch.setenv("CODE_VERSION", "0123456789ab")
     monkeypatch.setenv("PRICE_OVERRIDES", json.dumps(PRICES))
     request = report_request()
     objects = {
@@ -309,13 +309,14 @@ def test_the_state_writes_both_files(monkeypatch: pytest.MonkeyPatch) -> None:
     training = files[request.run.training_key]
     assert training["sha256"] == hashlib.sha256(b"training").hexdigest()
     assert (training["size_bytes"], training["version_id"]) == (8, None)
-    assert made["code_version"] is None
+    assert made["code_version"] == "0123456789ab"
     assert s3.content_types[report.report_key].startswith("text/html")
     assert report.summary == summary(request, bill(request))
     assert report.metered_usd == made["spent_usd"]
 
 
 def test_the_state_reads_the_review_where_there_was_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODE_VERSION", "0123456789ab")
     monkeypatch.setenv("PRICE_OVERRIDES", json.dumps(PRICES))
     request = report_request(run=run(review_data=True), review=REVIEWED)
     objects = {
@@ -336,6 +337,8 @@ def test_the_state_reads_the_review_where_there_was_one(monkeypatch: pytest.Monk
 
 
 def test_the_report_names_what_s3_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODE_VERSION", "0123456789ab")
+    monkeypatch.setenv("PRICE_OVERRIDES", "{}")
     s3 = fakes_s3.install(monkeypatch, FakeS3())
     s3.failure = client_error("AccessDenied", 403)
     with pytest.raises(AccessDenied, match="read s3://"):
@@ -395,6 +398,7 @@ def test_notify_publishes(monkeypatch: pytest.MonkeyPatch) -> None:
     sns = FakeSns()
     fakes_bedrock.install(monkeypatch, sns=sns)
     monkeypatch.setenv("TOPIC_ARN", "topic-arn")
+    monkeypatch.setenv("PRICE_OVERRIDES", "{}")
     assert notify(SUCCESS).subject == subject(SUCCESS)
     assert sns.called("Publish") == [
         {"TopicArn": "topic-arn", "Subject": subject(SUCCESS), "Message": body(SUCCESS)}

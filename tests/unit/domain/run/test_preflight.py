@@ -10,6 +10,7 @@ import pytest
 from lambdas.domain.errors import AccessDenied, InputInvalid, PreflightFailed, Throttled
 from lambdas.domain.run.contracts import Run
 from lambdas.handlers.check_preflight import handler
+from lambdas.runtime import step
 from tests.fakes.s3 import BUCKET, FakeS3, client_error, install
 
 HAIKU = "anthropic.claude-3-haiku-20240307-v1:0"
@@ -116,6 +117,7 @@ def function(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def without_arrangement(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXECUTION_DEFAULTS", json.dumps(DEFAULTS | {"models_past_end": []}))
+    step._variables.cache_clear()  # noqa: SLF001  # as in a new process
 
 
 def preflight(region: str = "us-west-2", **given: object) -> Run:

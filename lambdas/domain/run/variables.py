@@ -1,0 +1,72 @@
+"""The environment variables that functions read: one class per function that reads any.
+
+A field is the variable of the same name in capitals. `stacks/` sets the variables that a step's
+class asks for, and fails at synth if it has no value for one; `lambdas.runtime` parses them.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Json
+
+from lambdas.domain.run.execution_input import ExecutionDefaults
+from lambdas.domain.run.names import EnvironmentName
+
+
+class Variables(BaseModel):
+    """What a function reads; this one reads none."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=str.upper)
+
+
+class EnvironmentVariables(Variables):
+    environment: EnvironmentName
+
+
+class TopicVariables(Variables):
+    topic_arn: str
+
+
+class PriceVariables(Variables):
+    """The environment's own prices, in US dollars, by model and field of the price book."""
+
+    price_overrides: Json[dict[str, dict[str, float]]]
+
+
+class CheckPreflightVariables(EnvironmentVariables):
+    artefact_bucket: str
+    service_role_arn: str
+    execution_defaults: Json[ExecutionDefaults]
+
+
+class ValidateDatasetVariables(Variables):
+    comprehend_max_usd: float = 0
+    count_tokens: bool = False
+
+
+class ApproveSpendVariables(TopicVariables):
+    decide_machine_arn: str
+
+
+class DecideSpendVariables(Variables):
+    artefact_bucket: str
+
+
+class StartTrainingVariables(Variables):
+    service_role_arn: str
+    model_kms_key_arn: str = ""  # empty: AWS manages the key
+
+
+class WriteReportVariables(PriceVariables):
+    code_version: str
+
+
+class NotifyVariables(TopicVariables, PriceVariables):
+    pass
+
+
+class ListResourcesVariables(EnvironmentVariables, PriceVariables):
+    pass
+
+
+class ReapLeftoversVariables(EnvironmentVariables, TopicVariables, PriceVariables):
+    pass

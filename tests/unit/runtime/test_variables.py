@@ -1,0 +1,37 @@
+"""A function's environment variables: typed, parsed once, and read in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lambdas.domain.run.variables import NotifyVariables, ValidateDatasetVariables
+from lambdas.runtime.step import variables_of
+
+
+def test_variables_are_typed_and_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPREHEND_MAX_USD", "2.5")
+    monkeypatch.setenv("COUNT_TOKENS", "true")
+    variables = variables_of(ValidateDatasetVariables)
+    assert (variables.comprehend_max_usd, variables.count_tokens) == (2.5, True)
+    monkeypatch.setenv("COUNT_TOKENS", "false")
+    assert variables_of(ValidateDatasetVariables) is variables
+
+
+def test_an_error_names_every_variable_that_is_missing_or_malformed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PRICE_OVERRIDES", "{")
+    with pytest.raises(RuntimeError, match="TOPIC_ARN: Field required") as refused:
+        variables_of(NotifyVariables)
+    assert "PRICE_OVERRIDES: Invalid JSON" in str(refused.value)
+
+
+def test_variables_are_read_in_one_place() -> None:
+    reading = {
+        path.as_posix()
+        for path in Path("lambdas").rglob("*.py")
+        if any(name in path.read_text(encoding="utf-8") for name in ("os.environ", "os.getenv"))
+    }
+    assert reading == {"lambdas/runtime/step.py"}
