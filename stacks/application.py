@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 
 import aws_cdk as cdk
+from cdk_nag import AwsSolutionsChecks
 
 from stacks.constructs.target import Target, target_of, this_machine
 from stacks.environment import Environment
 from stacks.guards.stack import GuardsStack
-from stacks.names import ENVIRONMENT_TAG, PROJECT, Names
 from stacks.operations.stack import OperationsStack
 from stacks.pipeline.stack import PipelineStack
-from stacks.review.nag import check
 from stacks.storage.stack import StorageStack
 
 _CDK_JSON = Path(__file__).parent.parent / "cdk.json"
@@ -25,45 +24,18 @@ def new_app(folder: Path | None = None) -> cdk.App:
     return cdk.App(context=flags, outdir=str(folder) if folder else None, analytics_reporting=False)
 
 
-def populate(
-    app: cdk.App,
-    environment: Environment,
-    *,
-    host: Target | None = None,
-    checked: bool = True,
-) -> None:
+def populate(app: cdk.App, environment: Environment, *, host: Target | None = None) -> None:
     """Add the environment's stacks; `host` is what its "host" settings mean.
 
-    Unless `checked` is False, the synth fails on findings of cdk-nag.
+    The synth fails on a finding of cdk-nag that no construct explains.
     """
-    names = Names(environment.name)
-    env = cdk.Environment(account=environment.account, region=environment.region)
-    tags = {"project": PROJECT, ENVIRONMENT_TAG: environment.name}
-    storage = StorageStack(app, names.of("storage"), environment=environment, env=env, tags=tags)
     target = target_of(environment, host or this_machine())
-    guards = GuardsStack(
-        app,
-        names.of("guards"),
-        environment=environment,
-        target=target,
-        storage=storage,
-        env=env,
-        tags=tags,
-    )
-    pipeline = PipelineStack(
-        app,
-        names.of("pipeline"),
-        environment=environment,
-        target=target,
-        storage=storage,
-        env=env,
-        tags=tags,
-    )
+    storage = StorageStack(app, environment)
+    key_arn = storage.key.key_arn if storage.key else None
+    guards = GuardsStack(app, environment, target=target, key_arn=key_arn)
+    pipeline = PipelineStack(app, environment, target=target, key_arn=key_arn)
     pipeline.add_stack_dependency(storage, reason="it names the bucket")
     pipeline.add_stack_dependency(guards, reason="nothing is bought before it is guarded")
-    operations = OperationsStack(
-        app, names.of("operations"), environment=environment, storage=storage, env=env, tags=tags
-    )
+    operations = OperationsStack(app, environment, key=storage.key)
     operations.add_stack_dependency(pipeline, reason="it watches the pipeline by name")
-    if checked:
-        check(app, environment)
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))

@@ -1,11 +1,10 @@
-"""Names of what an environment owns; each carries the environment, so that two never collide."""
+"""Names of what an environment owns; each contains the environment's, so that two never collide."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-PROJECT = "bedrock-tuning"
-ENVIRONMENT_TAG = f"{PROJECT}:environment"
+from lambdas.domain.run.names import PROJECT
 
 
 @dataclass(frozen=True)

@@ -1,153 +1,224 @@
-"""IAM statements on what the pipeline touches, each for the narrowest resource that AWS allows."""
+"""Permissions on what the pipeline touches, each for the narrowest resource that AWS allows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-
-from aws_cdk import Stack
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
+from typing import Literal, NamedTuple
 
 from lambdas.domain.models.catalogue import JUDGES, MODELS
 from lambdas.domain.models.model import Inference, Model
-from stacks.names import ENVIRONMENT_TAG, Names
+from lambdas.domain.run import tags
+from stacks.constructs.permission import Arn, Permission
+from stacks.environment import Environment
+from stacks.names import Names
+
+BedrockKind = Literal[
+    "custom-model", "custom-model-deployment", "model-customization-job", "provisioned-model"
+]
+_RUNS = "a run's prefix carries the name of its execution, which is not known before"
+_DATASETS = "people choose the names of their datasets"
+_BEDROCK_IDS = "AWS chooses the ids, when it makes the resource"
 
 
-def allow(
-    actions: list[str], resources: list[str], conditions: Mapping[str, object] | None = None
-) -> iam.PolicyStatement:
-    return iam.PolicyStatement(actions=actions, resources=resources, conditions=conditions)
+class KeyPattern(NamedTuple):
+    """Some of the keys in the artefact bucket; `because` is the reason for the wildcard."""
+
+    text: str
+    because: str
 
 
-def access_from(stack: Stack, environment: str, key: kms.IKey | None) -> Access:
-    """Return the statements for what `stack` touches in its environment."""
-    bucket = Names(environment).bucket(account=stack.account, region=stack.region)
-    return Access(
-        environment=environment,
-        region=stack.region,
-        account=stack.account,
-        bucket_arn=f"arn:aws:s3:::{bucket}",
-        key_arn=key.key_arn if key else None,
-    )
+def datasets(keys: str) -> KeyPattern:
+    return KeyPattern(f"datasets/{keys}", _DATASETS)
+
+
+def runs(keys: str) -> KeyPattern:
+    return KeyPattern(f"runs/*/{keys}", _RUNS)
+
+
+def approvals(keys: str) -> KeyPattern:
+    return KeyPattern(f"approvals/{keys}", _RUNS)
 
 
 @dataclass(frozen=True)
 class Access:
-    """Makes statements for one environment. `key_arn` is None where AWS manages the keys."""
+    """Makes permissions for one environment. `key_arn` is None where AWS manages the keys."""
 
-    environment: str
-    region: str
+    environment: Environment
     account: str
-    bucket_arn: str
     key_arn: str | None
+    service_role_arn: str = ""  # Bedrock's; of the pipeline only
 
-    def read(self, *keys: str) -> iam.PolicyStatement:
-        return allow(["s3:GetObject"], self.objects(*keys))
+    @property
+    def machine_arn(self) -> str:
+        """Return the ARN of the machine that runs."""
+        return self.machine_called(None)
 
-    def write(self, *keys: str) -> iam.PolicyStatement:
-        return allow(["s3:PutObject"], self.objects(*keys))
+    def machine_called(self, what: str | None) -> str:
+        names = Names(self.environment.name)
+        return names.machine_arn(account=self.account, region=self._region, of=what)
 
-    def objects(self, *keys: str) -> list[str]:
-        """Return the ARNs of objects in the artefact bucket."""
-        return [f"{self.bucket_arn}/{key}" for key in keys]
+    @property
+    def topic_arn(self) -> str:
+        # By its name: the operations stack, which owns the topic, comes after its publishers.
+        names = Names(self.environment.name)
+        return names.topic_arn(account=self.account, region=self._region)
 
-    def list_keys(self, *prefixes: str) -> iam.PolicyStatement:
-        """Allow listing, without which a missing object answers "access denied"."""
-        return allow(
-            ["s3:ListBucket"], [self.bucket_arn], {"StringLike": {"s3:prefix": [*prefixes]}}
-        )
+    @property
+    def bucket(self) -> str:
+        return Names(self.environment.name).bucket(account=self.account, region=self._region)
 
-    def use_key_through(self, service: str) -> list[iam.PolicyStatement]:
+    def read(self, *keys: KeyPattern) -> list[Permission]:
+        """Allow reading, and listing, without which a missing object answers "access denied"."""
+        return [self.get(*keys), self.list_keys(*keys), *self.use_key_through("s3")]
+
+    def write(self, *keys: KeyPattern) -> list[Permission]:
+        return [self.put(*keys), *self.use_key_through("s3")]
+
+    def get(self, *keys: KeyPattern) -> Permission:
+        return Permission(["s3:GetObject"], self.objects(*keys))
+
+    def put(self, *keys: KeyPattern) -> Permission:
+        return Permission(["s3:PutObject"], self.objects(*keys))
+
+    def objects(self, *keys: KeyPattern) -> list[Arn]:
+        return [Arn(f"arn:aws:s3:::{self.bucket}/{key.text}", key.because) for key in keys]
+
+    def list_keys(self, *prefixes: KeyPattern) -> Permission:
+        condition = {"StringLike": {"s3:prefix": [prefix.text for prefix in prefixes]}}
+        return Permission(["s3:ListBucket"], [Arn(f"arn:aws:s3:::{self.bucket}")], condition)
+
+    def publish(self) -> list[Permission]:
+        return [
+            Permission(["sns:Publish"], [Arn(self.topic_arn)]),
+            *self.use_key_through("sns"),
+        ]
+
+    def describe_executions(self) -> Permission:
+        return Permission(["states:DescribeExecution"], [self.executions(":*")])
+
+    def executions(self, suffix: str) -> Arn:
+        """Return the ARN of executions of the machine that runs."""
+        return Arn(self.machine_arn.replace(":stateMachine:", ":execution:") + suffix, _RUNS)
+
+    def use_key_through(self, service: str) -> list[Permission]:
         """Allow the environment's key for objects or messages of `service` only."""
         return self._key(["kms:Decrypt", "kms:GenerateDataKey"], service)
 
-    def customize_with_key(self) -> list[iam.PolicyStatement]:
+    def customize_with_key(self) -> list[Permission]:
         """Allow what encrypting a custom model takes: Bedrock makes grants on the key."""
         actions = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
         return self._key(actions, "bedrock")
 
-    def decrypt_model(self) -> list[iam.PolicyStatement]:
+    def decrypt_model(self) -> list[Permission]:
         return self._key(["kms:Decrypt"], "bedrock")
 
-    def bedrock_arn(self, kind: str) -> str:
-        """Return the ARN of all of the account's resources of a kind: AWS chooses their ids."""
-        return f"arn:aws:bedrock:{self.region}:{self.account}:{kind}/*"
+    def bedrock(self, kind: BedrockKind) -> Arn:
+        """Return the ARN of all of the account's resources of a kind."""
+        return Arn(f"arn:aws:bedrock:{self._region}:{self.account}:{kind}/*", _BEDROCK_IDS)
 
-    def tunable_models(self) -> list[str]:
-        """Return the ARNs of what the catalogue can tune in this region.
+    def stop_job(self) -> Permission:
+        actions = ["bedrock:GetModelCustomizationJob", "bedrock:StopModelCustomizationJob"]
+        return Permission(actions, [self.bedrock("model-customization-job")])
 
-        With and without the context length: AWS does not document which one it authorizes.
-        """
-        return [
-            arn
-            for model in self._models_here()
-            for arn in (
-                model.customization_model_arn(region=self.region),
-                self._foundation_model(model.base_inference.foundation_model_id),
-            )
-        ]
+    def find_throughput(self) -> Permission:
+        """Allow it without a condition on tags: what is gone has none, and must be "not found"."""
+        return Permission(
+            ["bedrock:GetProvisionedModelThroughput"], [self.bedrock("provisioned-model")]
+        )
 
-    def _foundation_model(self, model_id: str) -> str:
-        return f"arn:aws:bedrock:{self.region}::foundation-model/{model_id}"
-
-    def models_asked_about(self) -> list[str]:
-        """Return the ARNs of all that a run here can tune, compare with or be judged by."""
-        inferences = [each.base_inference for each in self._models_here()]
-        inferences += [each.inference for each in JUDGES.values()]
-        asked = [self._foundation_model(each.foundation_model_id) for each in inferences]
-        return [*dict.fromkeys([*self.tunable_models(), *asked])]
-
-    def invoke_base_models(self) -> list[iam.PolicyStatement]:
-        return self._invoke([each.base_inference for each in self._models_here()])
-
-    def count_tokens(self) -> list[iam.PolicyStatement]:
-        models = [each.base_inference.foundation_model_id for each in self._models_here()]
-        return [allow(["bedrock:CountTokens"], [*map(self._foundation_model, models)])]
-
-    def invoke_judges(self) -> list[iam.PolicyStatement]:
-        return self._invoke([each.inference for each in JUDGES.values()])
-
-    def own_hosting(self) -> dict[str, object]:
-        """Return the condition that keeps this environment from those of another.
+    def release_throughput(self) -> list[Permission]:
+        """Allow ending this environment's throughputs.
 
         "IfExists", because what is not there has no tags: releasing what is gone must answer
         "not found", which is success, and never "access denied", which alarms a person.
         """
-        tag = f"aws:ResourceTag/{ENVIRONMENT_TAG}"
-        return {"StringEqualsIfExists": {tag: self.environment}}
+        own = {"StringEqualsIfExists": self._tagged()}
+        delete = ["bedrock:DeleteProvisionedModelThroughput"]
+        return [
+            self.find_throughput(),
+            Permission(delete, [self.bedrock("provisioned-model")], own),
+        ]
 
-    def own_resources(self) -> dict[str, object]:
-        """Return the condition for what is known to be there: it carries this environment's tag."""
-        return {"StringEquals": {f"aws:ResourceTag/{ENVIRONMENT_TAG}": self.environment}}
+    def end_own(self, action: str, kind: BedrockKind) -> Permission:
+        """Allow it for what is known to be there and carries this environment's tag."""
+        return Permission([action], [self.bedrock(kind)], {"StringEquals": self._tagged()})
+
+    def tunable_models(self) -> list[Arn]:
+        """Return what the catalogue can tune in this region.
+
+        With and without the context length: AWS does not document which one it authorizes.
+        """
+        return [
+            Arn(text)
+            for model in self._models_here()
+            for text in (
+                model.customization_model_arn(region=self._region),
+                self._foundation_model(model.base_inference),
+            )
+        ]
+
+    def models_asked_about(self) -> list[Arn]:
+        """Return all that a run here can tune, compare with or be judged by."""
+        inferences = [model.base_inference for model in self._models_here()]
+        inferences += [judge.inference for judge in JUDGES.values()]
+        asked = [Arn(self._foundation_model(inference)) for inference in inferences]
+        return [*dict.fromkeys([*self.tunable_models(), *asked])]
+
+    def count_tokens(self) -> Permission:
+        models = [Arn(self._foundation_model(each.base_inference)) for each in self._models_here()]
+        return Permission(["bedrock:CountTokens"], models)
+
+    def invoke_base_models(self) -> list[Permission]:
+        return self._invoke([model.base_inference for model in self._models_here()])
+
+    def invoke_judges(self) -> list[Permission]:
+        return self._invoke([judge.inference for judge in JUDGES.values()])
+
+    @property
+    def _region(self) -> str:
+        return self.environment.region
+
+    def _tagged(self) -> Mapping[str, str]:
+        return {f"aws:ResourceTag/{tags.ENVIRONMENT}": self.environment.name}
+
+    def _foundation_model(self, inference: Inference) -> str:
+        return f"arn:aws:bedrock:{self._region}::foundation-model/{inference.foundation_model_id}"
 
     def _models_here(self) -> list[Model]:
-        return [each for each in MODELS.values() if self.region in each.customization_regions]
+        return [model for model in MODELS.values() if self._region in model.customization_regions]
 
-    def _key(self, actions: list[str], service: str) -> list[iam.PolicyStatement]:
+    def _key(self, actions: list[str], service: str) -> list[Permission]:
         if self.key_arn is None:
             return []
-        via = {"StringEquals": {"kms:ViaService": f"{service}.{self.region}.amazonaws.com"}}
-        return [allow(actions, [self.key_arn], via)]
+        via = {"StringEquals": {"kms:ViaService": f"{service}.{self._region}.amazonaws.com"}}
+        return [Permission(actions, [Arn(self.key_arn)], via)]
 
-    def _invoke(self, models: list[Inference]) -> list[iam.PolicyStatement]:
-        callable_here = [each for each in models if each.available_in(self.region)]
-        direct = [each for each in callable_here if not each.is_profile]
-        profiles = [each for each in callable_here if each.is_profile]
-        statements = [allow(["bedrock:InvokeModel"], self._foundation_models(direct))]
-        return [each for each in statements if each.resources] + [
-            statement for profile in profiles for statement in self._invoke_profile(profile)
+    def _invoke(self, models: Iterable[Inference]) -> list[Permission]:
+        callable_here = [model for model in models if model.available_in(self._region)]
+        direct = [model for model in callable_here if not model.is_profile]
+        profiles = [model for model in callable_here if model.is_profile]
+        return [
+            *([Permission(_INVOKE, self._foundation_models(direct))] if direct else []),
+            *(each for profile in profiles for each in self._invoke_profile(profile)),
         ]
 
-    def _foundation_models(self, models: list[Inference]) -> list[str]:
-        arns = (arn for each in models for arn in each.foundation_model_arns(region=self.region))
+    def _foundation_models(self, models: Iterable[Inference]) -> list[Arn]:
+        arns = (
+            Arn(text)
+            for model in models
+            for text in model.foundation_model_arns(region=self._region)
+        )
         return [*dict.fromkeys(arns)]
 
-    def _invoke_profile(self, profile: Inference) -> list[iam.PolicyStatement]:
+    def _invoke_profile(self, profile: Inference) -> list[Permission]:
         # Through a profile a call may run in any of its regions, but only through the profile.
-        arn = profile.profile_arn(region=self.region, account=self.account)
+        arn = str(profile.profile_arn(region=self._region, account=self.account))
         through = {"StringEquals": {"bedrock:InferenceProfileArn": arn}}
         return [
-            allow(["bedrock:InvokeModel"], [str(arn)]),
-            allow(["bedrock:InvokeModel"], self._foundation_models([profile]), through),
+            Permission(_INVOKE, [Arn(arn)]),
+            Permission(_INVOKE, self._foundation_models([profile]), through),
         ]
+
+
+_INVOKE = ["bedrock:InvokeModel"]

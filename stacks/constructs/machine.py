@@ -10,11 +10,12 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from stacks.constructs.access import allow
-from stacks.constructs.functions import log_group
+from stacks.constructs.findings import explain
+from stacks.constructs.log_group import make_log_group
+from stacks.constructs.permission import Arn, Permission, every_resource, trace
+from stacks.constructs.role import make_role
 from stacks.environment import Environment
 
-# Delivering logs is set up by these calls, for which AWS takes no resource but all.
 _DELIVER_LOGS = [
     "logs:CreateLogDelivery",
     "logs:DeleteLogDelivery",
@@ -25,18 +26,19 @@ _DELIVER_LOGS = [
     "logs:PutResourcePolicy",
     "logs:UpdateLogDelivery",
 ]
-_TRACE = [
-    "xray:GetSamplingRules",
-    "xray:GetSamplingTargets",
-    "xray:PutTelemetryRecords",
-    "xray:PutTraceSegments",
-]
+_LOG_DELIVERY = "setting up the delivery of logs knows no resource"
+_TRACE = (
+    "GetSamplingRules",
+    "GetSamplingTargets",
+    "PutTelemetryRecords",
+    "PutTraceSegments",
+)
 
 
 class Machine(Construct):
     """A standard state machine that may invoke exactly the functions that it names.
 
-    `more` is what else its role may do.
+    `permissions` are what its role may do besides.
     """
 
     def __init__(  # noqa: PLR0913  # keyword-only, each a property of the machine
@@ -49,7 +51,7 @@ class Machine(Construct):
         start: sfn.IChainable,
         functions: Sequence[lambda_.IFunction],
         timeout: Duration,
-        more: Sequence[iam.PolicyStatement] = (),
+        permissions: Sequence[Permission] = (),
     ) -> None:
         super().__init__(scope, construct_id)
         tracing = environment.functions.tracing
@@ -60,12 +62,12 @@ class Machine(Construct):
             definition_body=sfn.DefinitionBody.from_chainable(start),
             query_language=sfn.QueryLanguage.JSONATA,
             timeout=timeout,
-            role=self._role(name, functions, more, tracing=tracing).without_policy_updates(),
+            role=self._role(name, functions, permissions, tracing=tracing),
             tracing_enabled=tracing,
             logs=sfn.LogOptions(
                 # AWS gathers the permissions of all log groups in one small policy, except for
                 # those whose names begin so.
-                destination=log_group(
+                destination=make_log_group(
                     self,
                     "Logs",
                     environment=environment,
@@ -77,23 +79,28 @@ class Machine(Construct):
         )
         # The construct's own policy for a Distributed Map, which is attached to nothing.
         self.machine.node.try_remove_child("DistributedMapPolicy")
+        if not tracing:
+            explain(self.machine, "SF2", "this environment is not traced")
 
     def _role(
         self,
         name: str,
         functions: Sequence[lambda_.IFunction],
-        more: Sequence[iam.PolicyStatement],
+        permissions: Sequence[Permission],
         *,
         tracing: bool,
-    ) -> iam.Role:
-        arns = [function.function_arn for function in functions]
-        statements = [allow(["lambda:InvokeFunction"], arns), allow(_DELIVER_LOGS, ["*"]), *more]
-        if tracing:
-            statements.append(allow(_TRACE, ["*"]))
-        return iam.Role(
+    ) -> iam.IRole:
+        invoked = [Arn(function.function_arn) for function in functions]
+        return make_role(
             self,
             "Role",
             description=f"State machine {name}",
             assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
-            inline_policies={"machine": iam.PolicyDocument(statements=statements)},
+            policy="machine",
+            permissions=[
+                Permission(["lambda:InvokeFunction"], invoked),
+                Permission(_DELIVER_LOGS, every_resource(_LOG_DELIVERY)),
+                *permissions,
+                *([trace(*_TRACE)] if tracing else []),
+            ],
         )

@@ -11,7 +11,6 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from stacks.constructs.retries import ALWAYS, Retry
-from stacks.constructs.steps import STEPS
 
 NOW = "{% $states.context.State.EnteredTime %}"
 NOTHING = "{% null %}"
@@ -26,7 +25,6 @@ REGION = "$split($states.context.Execution.Id, ':')[3]"
 # Longer than the function's own limit: when a state gives up, its function has ended.
 _MARGIN_SECONDS = 60
 _MAX_CAUSE_CHARACTERS = 8000
-_SECONDS = {step.name: step.timeout_seconds for step in STEPS}
 
 # A function's error comes as JSON, other errors as plain text, and a long one may be cut anywhere:
 # only what is a whole JSON string is parsed, for an error in a catcher would skip all that
@@ -55,16 +53,15 @@ def failure(state: str, cause: str = CAUSE) -> dict[str, object]:
 def invoke(  # noqa: PLR0913  # each is a part of the state that a caller may have to say
     scope: Construct,
     name: str,
-    function: lambda_.IFunction,
+    function: lambda_.Function,
     payload: Mapping[str, object],
     *,
-    step: str | None = None,
     assign: Mapping[str, object] | None = None,
     outputs: object = RESULT,
     retries: Sequence[Retry] = ALWAYS,
 ) -> sfn.TaskStateBase:
-    """Make the state `name`, which calls the function of `step` (by default of the same name)."""
-    seconds = _SECONDS[step or name] + _MARGIN_SECONDS
+    """Make the state `name`, which calls `function` and outlives it."""
+    seconds = _timeout_seconds(function) + _MARGIN_SECONDS
     task = tasks.LambdaInvoke.jsonata(
         scope,
         name,
@@ -78,6 +75,12 @@ def invoke(  # noqa: PLR0913  # each is a part of the state that a caller may ha
     for retry in retries:
         retry.apply(task)
     return task
+
+
+def _timeout_seconds(function: lambda_.Function) -> float:
+    if function.timeout is None:
+        raise ValueError(f"{function.node.path} has no time-out of its own")
+    return function.timeout.to_seconds()
 
 
 def wait_for_decision(  # noqa: PLR0913  # as above

@@ -31,7 +31,7 @@ class Cleanup(Construct):
         construct_id: str,
         *,
         environment: Environment,
-        functions: Mapping[str, lambda_.IFunction],
+        functions: Mapping[str, lambda_.Function],
     ) -> None:
         super().__init__(scope, construct_id)
         self._functions = functions
@@ -66,7 +66,7 @@ class Cleanup(Construct):
 
     def _list(self, name: str, given: object, *, assign: Mapping[str, object]) -> sfn.TaskStateBase:
         function = self._functions["List resources"]
-        return invoke(self, name, function, {"input": given}, step="List resources", assign=assign)
+        return invoke(self, name, function, {"input": given}, assign=assign)
 
     def _delete(self, then: sfn.IChainable) -> sfn.TaskStateBase:
         delete = invoke(

@@ -20,19 +20,21 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from stacks.constructs.access import allow
+from stacks.constructs.findings import explain
 from stacks.constructs.machine import Machine
+from stacks.constructs.permission import Arn, Permission
 from stacks.constructs.retries import UNTIL_RELEASED
-from stacks.constructs.steps import STEPS
+from stacks.constructs.role import make_role
 from stacks.constructs.task import REGION, failure, invoke
 from stacks.environment import Environment
 from stacks.names import Names
+from stacks.pipeline.steps import BUY_THROUGHPUT, START_TRAINING
 
 _ABNORMAL = ["ABORTED", "FAILED", "TIMED_OUT"]
 _TIMEOUT = Duration.hours(3)
 _MARGIN_SECONDS = 60
 # What must have ended before the guard looks again.
-_CREATORS = ("Start training", "Buy throughput")
+_CREATORS = (START_TRAINING, BUY_THROUGHPUT)
 _UNDELIVERED_DAYS = 14
 
 
@@ -46,7 +48,7 @@ class Guard(Construct):
         *,
         environment: Environment,
         watched_arn: str,
-        stop_run: lambda_.IFunction,
+        stop_run: lambda_.Function,
     ) -> None:
         super().__init__(scope, construct_id)
         names = Names(environment.name)
@@ -69,9 +71,9 @@ class Guard(Construct):
         )
         rule.add_target(self._target())
 
-    def _stop_run(self, function: lambda_.IFunction) -> sfn.IChainable:
+    def _stop_run(self, function: lambda_.Function) -> sfn.IChainable:
         left_behind = self._left_behind()
-        longest = max(step.timeout_seconds for step in STEPS if step.name in _CREATORS)
+        longest = max(step.timeout_seconds for step in _CREATORS)
         wait = sfn.Wait.jsonata(
             self,
             "Wait for running functions",
@@ -84,13 +86,13 @@ class Guard(Construct):
             )
         return first.next(wait).next(again)
 
-    def _ask(self, name: str, function: lambda_.IFunction) -> sfn.TaskStateBase:
+    def _ask(self, name: str, function: lambda_.Function) -> sfn.TaskStateBase:
         event = "$states.context.Execution.Input"
         payload = {
             "execution": f"{{% {event}.execution %}}",
             "status": f"{{% {event}.status %}}",
         }
-        return invoke(self, name, function, payload, step="Stop run", retries=UNTIL_RELEASED)
+        return invoke(self, name, function, payload, retries=UNTIL_RELEASED)
 
     def _left_behind(self) -> sfn.Fail:
         # Whoever gets the alarm opens this execution: it must say what to look at.
@@ -110,17 +112,6 @@ class Guard(Construct):
 
     def _target(self) -> targets.SfnStateMachine:
         detail = events.EventField.from_path
-        role = iam.Role(
-            self,
-            "StartRole",
-            description="Lets the rule start the guard",
-            assumed_by=iam.ServicePrincipal("events.amazonaws.com"),
-            inline_policies={
-                "start": iam.PolicyDocument(
-                    statements=[allow(["states:StartExecution"], [self.machine.state_machine_arn])]
-                )
-            },
-        )
         return targets.SfnStateMachine(
             self.machine,
             input=events.RuleTargetInput.from_object(
@@ -133,14 +124,25 @@ class Guard(Construct):
                     "status": detail("$.detail.status"),
                 }
             ),
-            role=role.without_policy_updates(),
+            role=self._start_role(),
             dead_letter_queue=self.undelivered,
             retry_attempts=185,
             max_event_age=Duration.hours(24),
         )
 
+    def _start_role(self) -> iam.IRole:
+        guard = Arn(self.machine.state_machine_arn)
+        return make_role(
+            self,
+            "StartRole",
+            description="Lets the rule start the guard",
+            assumed_by=iam.ServicePrincipal("events.amazonaws.com"),
+            policy="start",
+            permissions=[Permission(["states:StartExecution"], [guard])],
+        )
+
     def _queue(self, name: str) -> sqs.Queue:
-        return sqs.Queue(
+        queue = sqs.Queue(
             self,
             "Undelivered",
             queue_name=name,
@@ -148,6 +150,8 @@ class Guard(Construct):
             enforce_ssl=True,
             retention_period=Duration.days(_UNDELIVERED_DAYS),
         )
+        explain(queue, "SQS3", "it is a dead-letter queue, of a rule, which the check ignores")
+        return queue
 
 
 def _abnormal_ends(watched_arn: str) -> events.EventPattern:

@@ -11,8 +11,8 @@ from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from lambdas.domain.run import tags
 from stacks.environment import Environment
-from stacks.names import ENVIRONMENT_TAG
 
 _WARN_PERCENT = 80
 _FORECAST_PERCENT = 100
@@ -36,7 +36,7 @@ class Budget(Construct):
                     "amount": environment.spending.monthly_budget_usd,
                     "unit": "USD",
                 },
-                "costFilters": {"TagKeyValue": [f"user:{ENVIRONMENT_TAG}${environment.name}"]},
+                "costFilters": {"TagKeyValue": [f"user:{tags.ENVIRONMENT}${environment.name}"]},
             },
             notifications_with_subscribers=[
                 _notification("ACTUAL", _WARN_PERCENT, topic),

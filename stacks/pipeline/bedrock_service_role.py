@@ -6,7 +6,9 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.constructs.access import Access
+from stacks.constructs.access import Access, datasets, runs
+from stacks.constructs.permission import Permission
+from stacks.constructs.role import make_role
 
 
 class BedrockServiceRole(Construct):
@@ -14,13 +16,15 @@ class BedrockServiceRole(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, access: Access) -> None:
         super().__init__(scope, construct_id)
-        self.role = iam.Role(
+        role = make_role(
             self,
             "Role",
             description="Assumed by Amazon Bedrock for model customization jobs",
             assumed_by=self._bedrock_for_own_jobs(),
-            inline_policies={"artefacts": iam.PolicyDocument(statements=_statements(access))},
+            policy="artefacts",
+            permissions=_permissions(access),
         )
+        self.arn = role.role_arn
 
     def _bedrock_for_own_jobs(self) -> iam.PrincipalBase:
         # Without both conditions another account's job could make Bedrock use this role.
@@ -35,11 +39,12 @@ class BedrockServiceRole(Construct):
         )
 
 
-def _statements(access: Access) -> list[iam.PolicyStatement]:
+def _permissions(access: Access) -> list[Permission]:
+    written = runs("training/*")
     return [
-        access.read("datasets/*", "runs/*/training/*"),
-        access.write("runs/*/training/*"),
-        access.list_keys("datasets/*", "runs/*/training", "runs/*/training/*"),
+        access.get(datasets("*"), written),
+        access.put(written),
+        access.list_keys(datasets("*"), runs("training"), written),
         *access.use_key_through("s3"),
         *access.customize_with_key(),
     ]

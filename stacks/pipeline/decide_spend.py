@@ -27,7 +27,7 @@ class DecideSpend(Construct):
         construct_id: str,
         *,
         environment: Environment,
-        decide_spend: lambda_.IFunction,
+        decide_spend: lambda_.Function,
     ) -> None:
         super().__init__(scope, construct_id)
         refused = sfn.Fail.jsonata(

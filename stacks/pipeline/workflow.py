@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from annotated_types import Le
-from aws_cdk import Duration, Intrinsic, Token
+from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
@@ -28,13 +27,9 @@ from stacks.constructs.task import (
     invoke,
     wait_for_decision,
 )
+from stacks.pipeline.review_data import BATCH, review_data
 
 _SLACK_HOURS = 24  # beside training, provisioning and hold: review, answers, judging, retries
-# A child execution's input holds 256 KiB (https://docs.aws.amazon.com/step-functions/latest/dg/
-# service-quotas.html, read 2026-11-23): the run stands beside the records.
-_MAX_BATCH_BYTES = 200_000
-_BATCH_RECORDS = 10  # what a function has begun with is what a stop loses
-_BATCHES_AT_ONCE = 2  # each asks eight at a time
 
 
 def timeout() -> Duration:
@@ -54,7 +49,7 @@ class Workflow(Construct):
     """Builds the states; `start` is the first of the run."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, functions: Mapping[str, lambda_.IFunction]
+        self, scope: Construct, construct_id: str, *, functions: Mapping[str, lambda_.Function]
     ) -> None:
         super().__init__(scope, construct_id)
         self._functions = functions
@@ -120,7 +115,8 @@ class Workflow(Construct):
         plan = self._task(
             "Plan review", {"dataset": "{% $dataset %}"}, assign={"review_plan": RESULT}
         )
-        data = self._review_data()
+        records = self._task("Review records", BATCH, with_run=False)
+        data = review_data(self, review_records=records)
         summarise = self._task(
             "Summarise review",
             {"plan": "{% $review_plan %}", "results_key": "{% $review_results.Key %}"},
@@ -131,41 +127,6 @@ class Workflow(Construct):
         plan.next(data).next(summarise).next(then)
         asked = sfn.Condition.jsonata("{% $run.settings.review_data %}")
         return sfn.Choice.jsonata(self, "Review requested?").when(asked, plan).otherwise(then)
-
-    def _review_data(self) -> sfn.DistributedMap:
-        # A token, for as text the construct takes an expression for a wrong name.
-        expression = Token.as_string(Intrinsic("{% $run.bucket %}"))
-        bucket = s3.Bucket.from_bucket_name(self, "RunBucket", expression)
-        written = "{% $states.result.ResultWriterDetails %}"
-        each = sfn.DistributedMap.jsonata(
-            self,
-            "Review data",
-            label="ReviewData",
-            item_reader=sfn.S3JsonLItemReader(bucket=bucket, key="{% $review_plan.items_key %}"),
-            # A child execution knows no variables: what it needs comes with the batch.
-            item_batcher=sfn.ItemBatcher(
-                max_items_per_batch=_BATCH_RECORDS,
-                max_input_bytes_per_batch=_MAX_BATCH_BYTES,
-                batch_input={"run": "{% $run %}"},
-            ),
-            max_concurrency=_BATCHES_AT_ONCE,
-            tolerated_failure_percentage=100,  # Summarise review counts, and says why they failed
-            result_writer_v2=sfn.ResultWriterV2(
-                bucket=bucket, prefix="{% $run.prefix & '/review' %}"
-            ),
-            map_execution_type=sfn.StateMachineType.STANDARD,
-            assign={"review_results": written},
-            outputs=written,
-        )
-        each.item_processor(self._review_records())
-        return each
-
-    def _review_records(self) -> sfn.TaskStateBase:
-        batch = {
-            "run": "{% $states.input.BatchInput.run %}",
-            "items": "{% $states.input.Items %}",
-        }
-        return self._task("Review records", batch, with_run=False)
 
     def _tune(self) -> sfn.Chain:
         stop = self._stop_training()
@@ -421,7 +382,6 @@ class Workflow(Construct):
             name,
             self._functions[function or name],
             {**run, **(payload or {})},
-            step=function,
             assign=assign,
             outputs=outputs,
             retries=retries,

@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 import aws_cdk as cdk
-from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import CfnOutput, Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
-from constructs import Construct
 
 from stacks.constructs.removal import kept_or_not
+from stacks.constructs.stack import EnvironmentStack
 from stacks.environment import Environment
-from stacks.names import Names
 
 _ACCESS_LOG_DAYS = 90
 _NONCURRENT_DAYS = 30
 _UNFINISHED_UPLOAD_DAYS = 7
 
 
-class StorageStack(Stack):
+class StorageStack(EnvironmentStack):
     """Datasets and runs of one environment."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        environment: Environment,
-        env: cdk.Environment,
-        tags: dict[str, str],
-    ) -> None:
+    def __init__(self, app: cdk.App, environment: Environment) -> None:
         super().__init__(
-            scope,
-            construct_id,
-            description="Fine-tuning on Amazon Bedrock: datasets and what the runs leave",
-            env=env,
-            tags=tags,
-            termination_protection=environment.storage.retain,
+            app, environment, "storage", description="datasets and what the runs leave"
         )
         self._environment = environment
         self._removal = kept_or_not(environment)
@@ -45,12 +31,12 @@ class StorageStack(Stack):
         self._outputs()
 
     def _key(self) -> kms.Key:
-        names = Names(self._environment.name)
+        machine = self.names.state_machine
         key = kms.Key(
             self,
             "Key",
-            alias=names.state_machine,
-            description=f"Artefacts, custom models and notifications of {names.state_machine}",
+            alias=machine,
+            description=f"Artefacts, custom models and notifications of {machine}",
             enable_key_rotation=True,
             removal_policy=self._removal,
         )
@@ -123,8 +109,7 @@ class StorageStack(Stack):
 
     @property
     def _bucket_name(self) -> str:
-        names = Names(self._environment.name)
-        return names.bucket(account=self.account, region=self.region)
+        return self.names.bucket(account=self.account, region=self.region)
 
     def _outputs(self) -> None:
         CfnOutput(

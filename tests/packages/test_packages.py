@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from stacks.constructs.layers import build, layer_hash
-from stacks.constructs.steps import STEPS, Step
+from stacks.constructs.step import Step
 from stacks.constructs.target import this_machine
+from stacks.guards.steps import GUARD_STEPS
+from stacks.pipeline.steps import PIPELINE_STEPS
 from tests.repository import ROOT
 
+STEPS = (*PIPELINE_STEPS, *GUARD_STEPS)
 # What AWS's Python runtimes bring along.
 RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
 
@@ -40,9 +43,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def imports(step: Step, folders: dict[str, Path]) -> subprocess.CompletedProcess[str]:
-    path = [str(ROOT), str(folders["core"]), str(folders["runtime"])]
-    if step.plots:
-        path.append(str(folders["base"] / "plotting" / "python"))
+    layers = [str(folders["base"] / layer / "python") for layer in step.layers]
+    path = [str(ROOT), *layers, str(folders["runtime"])]
     code = (
         f"import sys; sys.path = {path!r} + [each for each in sys.path if each]; "
         f"import lambdas.handlers.{step.module} as it; assert callable(it.handler)"

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from stacks.constructs.steps import PIPELINE_STEPS, Step
+from stacks.constructs.step import Step
 from stacks.environment import Environment, known_environments, load
-from stacks.guards.stack import guard_steps
+from stacks.guards.steps import guard_steps
+from stacks.pipeline.steps import PIPELINE_STEPS
 from stacks.review.templates import Deployment, read, synthesise
 from tests.stacks.asl import all_definitions
 

@@ -1,6 +1,5 @@
 """cdk-nag and cfn-lint over every environment."""
 
-import contextlib
 import json
 import re
 import subprocess
@@ -9,43 +8,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import Validations
-from cdk_nag import AwsSolutionsChecks
 from cfnlint.api import lint  # type: ignore[import-untyped]  # it has no annotations
 
 from stacks.application import new_app, populate
 from stacks.environment import Environment
-from stacks.review.nag import suppressions
 from tests.repository import ROOT as REPOSITORY
+from tests.stacks.findings import explained, findings
 
 Stacks = Mapping[str, dict[str, Any]]
 
 
-def findings(environment: Environment, folder: Path) -> set[tuple[str, str]]:
-    """Return all that cdk-nag finds when nothing is suppressed, as path and finding."""
-    app = new_app(folder)
-    populate(app, environment, checked=False)
-    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    with contextlib.suppress(RuntimeError):  # a synth with findings fails; the report tells which
-        app.synth()
-    report = json.loads((folder / "validation-report.json").read_text(encoding="utf-8"))
-    return {
-        (construct["constructPath"], violation["ruleName"])
-        for plugin in report["pluginReports"]
-        for violation in plugin["violations"]
-        for construct in violation["violatingConstructs"]
-    }
-
-
-def test_suppressions_are_exactly_what_is_found(environment: Environment, tmp_path: Path) -> None:
-    found = findings(environment, tmp_path)
-    suppressed = {(each.path, each.finding) for each in suppressions(environment)}
-    assert found - suppressed == set(), "findings without a reason"
-    assert suppressed - found == set(), "suppressions that are no longer needed"
-
-
-def test_every_suppression_has_a_reason(environment: Environment) -> None:
-    assert all(len(each.reason) > 20 for each in suppressions(environment))
+def test_every_finding_is_explained_and_every_reason_needed(
+    environment: Environment, tmp_path: Path
+) -> None:
+    app = new_app(tmp_path)
+    populate(app, environment)
+    app.synth()  # fails on a finding that is not explained
+    reasons = explained(app)
+    assert findings(tmp_path) == {*reasons}
+    assert all(len(reason) > 20 for reason in reasons.values())
 
 
 def test_templates_pass_cfn_lint(assemblies: Path, templates: Mapping[str, Stacks]) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from stacks.constructs.steps import Step
+from stacks.constructs.step import Step
 from stacks.environment import Environment
-from stacks.review.nag import suppressions
 from tests.stacks.asl import Graph, definitions
+from tests.stacks.findings import findings
 
 Resources = Mapping[str, dict[str, Any]]
 Statement = dict[str, Any]
@@ -220,12 +220,12 @@ def test_functions_write_to_their_own_log_only(resources: Resources, steps: Iter
 
 
 def test_every_wildcard_resource_is_listed_with_its_reason(
-    environment: Environment, resources: Resources
+    environment: Environment, assemblies: Path, resources: Resources
 ) -> None:
     listed_with_reason = {
         match[1].replace("<AWS::AccountId>", "ACCOUNT")
-        for each in suppressions(environment)
-        if (match := re.search(r"\[Resource::(.*)\]", each.finding)) and each.reason
+        for _, finding in findings(assemblies / environment.name)
+        if (match := re.search(r"\[Resource::(.*)\]", finding))
     }
     for name, one in roles(resources).items():
         for each in statements(one):

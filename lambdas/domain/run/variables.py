@@ -60,7 +60,7 @@ class WriteReportVariables(PriceVariables):
     code_version: str
 
 
-class NotifyVariables(TopicVariables, PriceVariables):
+class NotifyVariables(PriceVariables, TopicVariables):
     pass
 
 
@@ -68,5 +68,5 @@ class ListResourcesVariables(EnvironmentVariables, PriceVariables):
     pass
 
 
-class ReapLeftoversVariables(EnvironmentVariables, TopicVariables, PriceVariables):
+class ReapLeftoversVariables(EnvironmentVariables, PriceVariables, TopicVariables):
     pass

@@ -10,7 +10,7 @@ import pytest
 
 from lambdas.aws.metrics import record
 from stacks.environment import Environment
-from stacks.guards.stack import guard_steps
+from stacks.guards.steps import guard_steps
 
 Stacks = Mapping[str, dict[str, Any]]
 Alarms = Mapping[str, dict[str, Any]]

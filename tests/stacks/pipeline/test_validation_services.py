@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from stacks.application import new_app, populate
 from stacks.environment import Environment, Validation
-from stacks.review.nag import suppressions
 from stacks.review.templates import synthesise
-from tests.stacks.test_policies import findings
+from tests.stacks.findings import explained, findings
 from tests.stacks.test_roles import listed, role, statements
 
 Resources = Mapping[str, dict[str, Any]]
@@ -65,5 +65,7 @@ def test_where_it_is_wanted_the_function_is_told_and_allowed(wanted: Resources) 
 
 
 def test_the_one_wildcard_more_has_its_reason(asking: Environment, tmp_path: Path) -> None:
-    found = findings(asking, tmp_path)
-    assert found == {(each.path, each.finding) for each in suppressions(asking)}
+    app = new_app(tmp_path)
+    populate(app, asking)
+    app.synth()
+    assert findings(tmp_path) == {*explained(app)}

@@ -17,8 +17,10 @@ from pydantic import BaseModel
 from lambdas.domain.data_review import asking
 from lambdas.domain.run import contracts
 from lambdas.domain.run.execution_input import ExecutionDefaults
-from stacks.constructs.steps import PIPELINE_STEPS, STEPS, Step
+from stacks.constructs.step import Step
 from stacks.constructs.task import failure
+from stacks.guards.steps import GUARD_STEPS
+from stacks.pipeline.steps import PIPELINE_STEPS
 from stacks.review.diagram import flowchart
 from tests.stacks.asl import END, Graph, Node, evaluate, expressions, inner, unassigned
 
@@ -26,6 +28,7 @@ Machine = dict[str, Any]
 Machines = Mapping[str, Machine]
 Functions = Mapping[str, dict[str, Any]]
 
+STEPS = (*PIPELINE_STEPS, *GUARD_STEPS)
 # Some states call the function of another.
 CALLED = {
     "List what is left": "List resources",

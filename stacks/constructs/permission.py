@@ -1,0 +1,32 @@
+"""An IAM statement as declared: each wildcard has the reason why it is not narrower."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+_TRACES = "X-Ray knows no resource for traces"
+
+
+class Arn(NamedTuple):
+    """A resource; `because` is the reason for its wildcard, if it has one."""
+
+    text: str
+    because: str = ""
+
+
+@dataclass(frozen=True)
+class Permission:
+    actions: Sequence[str]
+    resources: Sequence[Arn]
+    conditions: Mapping[str, object] | None = None
+
+
+def every_resource(because: str) -> list[Arn]:
+    """Return "*", for actions that cannot be limited to a resource."""
+    return [Arn("*", because)]
+
+
+def trace(*actions: str) -> Permission:
+    return Permission([f"xray:{action}" for action in actions], every_resource(_TRACES))

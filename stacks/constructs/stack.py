@@ -1,0 +1,27 @@
+"""What an environment's stacks have in common: name, tags, region and protection."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+
+from lambdas.domain.run import tags
+from lambdas.domain.run.names import PROJECT
+from stacks.environment import Environment
+from stacks.names import Names
+
+
+class EnvironmentStack(cdk.Stack):
+    """One of an environment's stacks, called "bedrock-tuning-ENVIRONMENT-WHAT"."""
+
+    def __init__(
+        self, app: cdk.App, environment: Environment, what: str, *, description: str
+    ) -> None:
+        self.names = Names(environment.name)
+        super().__init__(
+            app,
+            self.names.of(what),
+            description=f"Fine-tuning on Amazon Bedrock: {description}",
+            env=cdk.Environment(account=environment.account, region=environment.region),
+            tags={"project": PROJECT, tags.ENVIRONMENT: environment.name},
+            termination_protection=environment.storage.retain,
+        )

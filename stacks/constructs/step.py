@@ -1,0 +1,37 @@
+"""What a step's declaration says; its function, role and explained findings follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from lambdas.domain.run.variables import Variables
+from stacks.constructs.access import Access
+from stacks.constructs.permission import Permission
+
+MAX_SECONDS = 900  # Lambda's own limit
+
+
+@dataclass(frozen=True)
+class Step:
+    """A state's function; the module in `lambdas/` and the function carry the same verb phrase."""
+
+    name: str  # "Check training", as in the console's graph
+    permissions: Callable[[Access], Iterable[Permission]]  # logs and traces are added to them
+    variables: type[Variables] = Variables
+    memory_mb: int = 256
+    timeout_seconds: int = 60
+    layers: tuple[str, ...] = ("core",)
+
+    @property
+    def module(self) -> str:
+        return self.name.lower().replace(" ", "_")
+
+    @property
+    def slug(self) -> str:
+        return self.name.lower().replace(" ", "-")
+
+    @property
+    def id(self) -> str:
+        """Return the construct's id: "CheckTraining"."""
+        return self.name.title().replace(" ", "")

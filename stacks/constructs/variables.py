@@ -1,0 +1,56 @@
+"""The value of every variable that a function may read; which it reads, its step's class says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from lambdas.domain.run.names import PROJECT
+from stacks.constructs.access import Access
+from stacks.constructs.step import Step
+
+
+def environment_of(
+    step: Step, values: Mapping[str, str], shared: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the variables of a step's function: those that it reads, and the shared ones.
+
+    Raises
+    ------
+    ValueError
+        It reads one that has neither a value nor a default.
+    """
+    fields = {name.upper(): field for name, field in step.variables.model_fields.items()}
+    for name, field in fields.items():
+        if field.is_required() and name not in values:
+            raise ValueError(f"step {step.name!r} reads {name}: give it a value in {__name__}")
+    return {**shared, **{name: values[name] for name in fields if name in values}}
+
+
+def values_of(access: Access, *, code_version: str) -> dict[str, str]:
+    """Return all values by name; a variable that has none is left to its default."""
+    environment = access.environment
+    asked = environment.validation
+    values = {
+        "ARTEFACT_BUCKET": access.bucket,
+        "CODE_VERSION": code_version,
+        "COMPREHEND_MAX_USD": f"{asked.comprehend_max_usd:g}" if asked.comprehend_max_usd else None,
+        "COUNT_TOKENS": "true" if asked.count_tokens else None,
+        "DECIDE_MACHINE_ARN": access.machine_called("decide-spend"),
+        "ENVIRONMENT": environment.name,
+        "EXECUTION_DEFAULTS": environment.defaults.model_dump_json(),
+        "MODEL_KMS_KEY_ARN": access.key_arn,
+        "PRICE_OVERRIDES": json.dumps(environment.prices),
+        "SERVICE_ROLE_ARN": access.service_role_arn,
+        "TOPIC_ARN": access.topic_arn,
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def powertools(*, tracing: bool) -> dict[str, str]:
+    """Return what configures the functions' logger and tracer."""
+    return {
+        "POWERTOOLS_SERVICE_NAME": PROJECT,
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+        "POWERTOOLS_TRACE_DISABLED": str(not tracing).lower(),
+    }

@@ -1,0 +1,93 @@
+"""The steps of what watches over the runs: one declaration each, as in the pipeline."""
+
+from __future__ import annotations
+
+from lambdas.domain.run.variables import (
+    EnvironmentVariables,
+    ListResourcesVariables,
+    ReapLeftoversVariables,
+    TopicVariables,
+)
+from stacks.constructs.access import Access
+from stacks.constructs.permission import Permission, every_resource
+from stacks.constructs.step import Step
+from stacks.environment import Environment
+
+_LISTING = "Bedrock knows no resource for listing"
+_ACCOUNT_SECONDS = 300  # looks at all that the account has, tags one by one
+
+
+def _list(access: Access, *, models: bool = True) -> list[Permission]:
+    actions = [
+        "bedrock:ListCustomModelDeployments",
+        "bedrock:ListModelCustomizationJobs",
+        "bedrock:ListProvisionedModelThroughputs",
+        *(["bedrock:ListCustomModels"] if models else []),
+    ]
+    kinds = [
+        access.bedrock("provisioned-model"),
+        access.bedrock("custom-model-deployment"),
+        access.bedrock("model-customization-job"),
+        *([access.bedrock("custom-model")] if models else []),
+    ]
+    return [
+        Permission(actions, every_resource(_LISTING)),
+        Permission(["bedrock:ListTagsForResource"], kinds),
+        access.describe_executions(),
+    ]
+
+
+def _delete_hosting(access: Access) -> list[Permission]:
+    return [
+        access.end_own("bedrock:DeleteProvisionedModelThroughput", "provisioned-model"),
+        access.end_own("bedrock:DeleteCustomModelDeployment", "custom-model-deployment"),
+    ]
+
+
+def _stop_jobs(access: Access) -> Permission:
+    return access.end_own("bedrock:StopModelCustomizationJob", "model-customization-job")
+
+
+REAP_LEFTOVERS = Step(
+    "Reap leftovers",
+    variables=ReapLeftoversVariables,
+    timeout_seconds=_ACCOUNT_SECONDS,
+    permissions=lambda access: [
+        *_list(access, models=False),
+        *_delete_hosting(access),
+        _stop_jobs(access),
+        *access.publish(),
+    ],
+)
+_INSPECT_PURCHASE = Step("Inspect purchase", variables=TopicVariables, permissions=Access.publish)
+_ALWAYS = (
+    Step(
+        "Stop run",
+        variables=EnvironmentVariables,
+        permissions=lambda access: [access.stop_job(), *access.release_throughput()],
+    ),
+    REAP_LEFTOVERS,
+    Step(
+        "List resources",
+        variables=ListResourcesVariables,
+        timeout_seconds=_ACCOUNT_SECONDS,
+        permissions=_list,
+    ),
+    Step(
+        "Delete resources",
+        variables=EnvironmentVariables,
+        timeout_seconds=_ACCOUNT_SECONDS,
+        permissions=lambda access: [
+            *_list(access),
+            *_delete_hosting(access),
+            access.end_own("bedrock:DeleteCustomModel", "custom-model"),
+            _stop_jobs(access),
+        ],
+    ),
+)
+GUARD_STEPS = (*_ALWAYS, _INSPECT_PURCHASE)
+
+
+def guard_steps(environment: Environment) -> tuple[Step, ...]:
+    """Return the steps that an environment has: nothing but the watch inspects purchases."""
+    return GUARD_STEPS if environment.spending.watch_purchases else _ALWAYS

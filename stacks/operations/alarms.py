@@ -1,0 +1,97 @@
+"""The alarms: what a person must hear of although no run says it."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_sns as sns
+
+from stacks.constructs.stack import EnvironmentStack
+from stacks.environment import Environment
+from stacks.guards.steps import REAP_LEFTOVERS, guard_steps
+from stacks.operations.metrics import Metrics
+
+_STILL_BILLS = "A THROUGHPUT MAY STILL BILL"
+_FUNCTION_ADVICE = "A function that watches over runs raised an error: see its log"
+
+
+class Alarms:
+    """Alarms of `stack`, each of which tells the topic."""
+
+    def __init__(self, stack: EnvironmentStack, metrics: Metrics, topic: sns.ITopic) -> None:
+        self._stack = stack
+        self._metrics = metrics
+        self._topic = topic
+
+    def add_all(self, environment: Environment) -> None:
+        self._of_executions()
+        # A run whose function failed says so itself; those that watch over runs have only this.
+        for step in guard_steps(environment):
+            metric = self._metrics.function(step, "Errors")
+            self._once(f"{step.slug}-errors", metric, _FUNCTION_ADVICE)
+        self._once(
+            "left-behind",
+            self._metrics.recorded("LeftBehind"),
+            "Capacity survived two passes of the reaper: IT STILL BILLS. See its mail",
+            periods=2,
+        )
+        self._reaper_silent()
+
+    def _of_executions(self) -> None:
+        executions = self._metrics.executions
+        guard_advice = f"The guard could not clean up after a run: {_STILL_BILLS}"
+        for name, metric, advice in (
+            (
+                "executions-failed",
+                executions("Failed"),
+                "A run ended as Failed: its cause says what to do",
+            ),
+            (
+                "executions-timed-out",
+                executions("TimedOut"),
+                "A run outlived the machine's limit; the guard cleans up after it",
+            ),
+            (
+                "executions-aborted",
+                executions("Aborted"),
+                "A run was stopped by hand; the guard cleans up after it",
+            ),
+            ("guard-failed", executions("Failed", "guard"), guard_advice),
+            ("guard-timed-out", executions("TimedOut", "guard"), guard_advice),
+            (
+                "guard-undelivered",
+                self._metrics.undelivered(),
+                f"The guard was not told of an abnormal end: {_STILL_BILLS}",
+            ),
+        ):
+            self._once(name, metric, advice)
+
+    def _once(self, name: str, metric: cloudwatch.Metric, advice: str, *, periods: int = 1) -> None:
+        """Add an alarm of anything that is counted in each of so many periods."""
+        alarm = cloudwatch.Alarm(
+            self._stack,
+            name.title().replace("-", ""),
+            alarm_name=self._stack.names.of(name),
+            alarm_description=advice,
+            metric=metric,
+            threshold=1,
+            evaluation_periods=periods,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        alarm.add_alarm_action(actions.SnsAction(self._topic))
+
+    def _reaper_silent(self) -> None:
+        calls = self._metrics.function(REAP_LEFTOVERS, "Invocations")
+        cloudwatch.Alarm(
+            self._stack,
+            "ReaperSilent",
+            alarm_name=self._stack.names.of("reaper-silent"),
+            alarm_description="The reaper has not been called for an hour: look at its rule",
+            metric=calls.with_(period=Duration.hours(1)),
+            threshold=1,
+            evaluation_periods=1,
+            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+        ).add_alarm_action(actions.SnsAction(self._topic))

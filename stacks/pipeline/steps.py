@@ -1,0 +1,211 @@
+"""The steps of a run: one declaration each, from which function, role and variables are made."""
+
+from __future__ import annotations
+
+from lambdas.domain.run.variables import (
+    ApproveSpendVariables,
+    CheckPreflightVariables,
+    DecideSpendVariables,
+    NotifyVariables,
+    PriceVariables,
+    StartTrainingVariables,
+    ValidateDatasetVariables,
+    WriteReportVariables,
+)
+from stacks.constructs.access import Access, approvals, datasets, runs
+from stacks.constructs.permission import Arn, Permission, every_resource
+from stacks.constructs.step import MAX_SECONDS, Step
+
+_QUOTAS = "Service Quotas knows no resource for reading quotas"
+_COMPREHEND = "Amazon Comprehend knows no resource for looking at a text"
+
+
+def _validate_dataset(access: Access) -> list[Permission]:
+    asked = access.environment.validation
+    detect = Permission(["comprehend:DetectPiiEntities"], every_resource(_COMPREHEND))
+    return [
+        *access.read(datasets("*")),
+        *access.write(runs("validation.json")),
+        *([access.count_tokens()] if asked.count_tokens else []),
+        *([detect] if asked.comprehend_max_usd else []),
+    ]
+
+
+def _start_training(access: Access) -> list[Permission]:
+    jobs, models = access.bedrock("model-customization-job"), access.bedrock("custom-model")
+    to_bedrock = {"StringEquals": {"iam:PassedToService": "bedrock.amazonaws.com"}}
+    return [
+        # Bedrock authorizes the call on the base model, the job and the model to be.
+        Permission(
+            ["bedrock:CreateModelCustomizationJob"], [*access.tunable_models(), jobs, models]
+        ),
+        Permission(["bedrock:TagResource"], [jobs, models]),
+        Permission(["bedrock:GetModelCustomizationJob"], [jobs]),
+        Permission(["iam:PassRole"], [Arn(access.service_role_arn)], to_bedrock),
+        *access.customize_with_key(),
+    ]
+
+
+def _hand_on_decisions(access: Access) -> Permission:
+    actions = ["states:SendTaskFailure", "states:SendTaskSuccess"]
+    return Permission(actions, [Arn(access.machine_arn)])
+
+
+START_TRAINING = Step(
+    "Start training", variables=StartTrainingVariables, permissions=_start_training
+)
+BUY_THROUGHPUT = Step(
+    "Buy throughput",
+    permissions=lambda access: [
+        Permission(["bedrock:CreateProvisionedModelThroughput"], [access.bedrock("custom-model")]),
+        Permission(["bedrock:TagResource"], [access.bedrock("provisioned-model")]),
+        access.find_throughput(),
+        *access.decrypt_model(),
+    ],
+)
+PIPELINE_STEPS = (
+    Step(
+        "Check preflight",
+        variables=CheckPreflightVariables,
+        permissions=lambda access: [
+            access.list_keys(datasets("*")),
+            Permission(["bedrock:GetFoundationModel"], access.models_asked_about()),
+            Permission(["servicequotas:ListServiceQuotas"], every_resource(_QUOTAS)),
+        ],
+    ),
+    Step(
+        "Validate dataset",
+        variables=ValidateDatasetVariables,
+        # Streams files of up to 10 GB: at 1,769 MB a vCPU, this is two, and a process on each.
+        memory_mb=3538,
+        timeout_seconds=MAX_SECONDS,
+        permissions=_validate_dataset,
+    ),
+    Step(
+        "Quote cost",
+        variables=PriceVariables,
+        permissions=lambda access: access.write(runs("quote.json")),
+    ),
+    Step(
+        "Approve spend",
+        variables=ApproveSpendVariables,
+        permissions=lambda access: [
+            *access.read(approvals("*")),
+            *access.write(approvals("*/request.json")),
+            _hand_on_decisions(access),
+            *access.publish(),
+        ],
+    ),
+    Step(
+        "Plan review",
+        variables=PriceVariables,
+        # Streams a training file of up to 10 GB; holds the records that the money pays for.
+        memory_mb=1769,
+        timeout_seconds=MAX_SECONDS,
+        permissions=lambda access: [
+            *access.read(datasets("*")),
+            *access.write(runs("review/items.jsonl")),
+        ],
+    ),
+    Step(
+        "Review records",
+        memory_mb=512,
+        timeout_seconds=MAX_SECONDS,
+        permissions=lambda access: [
+            *access.read(runs("review/batches/*")),
+            *access.write(runs("review/batches/*")),
+            *access.invoke_judges(),
+        ],
+    ),
+    Step(
+        "Summarise review",
+        variables=PriceVariables,
+        memory_mb=512,
+        timeout_seconds=120,
+        permissions=lambda access: [
+            # Step Functions chooses where below the prefix it leaves the results of a map.
+            *access.read(runs("review/*")),
+            *access.write(runs("review.json"), runs("review/rows.jsonl")),
+        ],
+    ),
+    START_TRAINING,
+    Step("Check training", permissions=lambda access: [access.stop_job()]),
+    Step("Stop training", permissions=lambda access: [access.stop_job()]),
+    Step(
+        "Read loss curves",
+        memory_mb=1024,
+        timeout_seconds=120,
+        layers=("core", "plotting"),
+        permissions=lambda access: [
+            *access.read(runs("training/*")),
+            *access.write(runs("losses.*")),
+        ],
+    ),
+    Step(
+        "Answer with base model",
+        memory_mb=512,
+        timeout_seconds=MAX_SECONDS,
+        permissions=lambda access: [
+            *access.read(datasets("*/evaluation.jsonl"), runs("answers-base.jsonl")),
+            *access.write(runs("answers-base.jsonl")),
+            *access.invoke_base_models(),
+        ],
+    ),
+    BUY_THROUGHPUT,
+    Step("Check throughput", permissions=lambda access: [access.find_throughput()]),
+    Step(
+        "Answer with tuned model",
+        memory_mb=512,
+        timeout_seconds=MAX_SECONDS,
+        permissions=lambda access: [
+            *access.read(datasets("*/evaluation.jsonl"), runs("answers-tuned.jsonl")),
+            *access.write(runs("answers-tuned.jsonl")),
+            Permission(["bedrock:InvokeModel"], [access.bedrock("provisioned-model")]),
+            *access.decrypt_model(),
+        ],
+    ),
+    Step("Release throughput", permissions=Access.release_throughput),
+    Step(
+        "Judge answers",
+        memory_mb=512,
+        timeout_seconds=MAX_SECONDS,
+        permissions=lambda access: [
+            *access.read(runs("answers-*.jsonl"), runs("judgements.jsonl")),
+            *access.write(runs("judgements.jsonl")),
+            *access.invoke_judges(),
+        ],
+    ),
+    Step(
+        "Decide verdict",
+        memory_mb=512,
+        timeout_seconds=120,
+        permissions=lambda access: [
+            *access.read(runs("judgements.jsonl")),
+            *access.write(runs("verdict.json")),
+        ],
+    ),
+    Step(
+        "Write report",
+        variables=WriteReportVariables,
+        memory_mb=512,
+        timeout_seconds=120,
+        permissions=lambda access: [
+            *access.read(
+                datasets("*"),
+                *map(runs, ("judgements.jsonl", "losses.svg", "quote.json", "review.json")),
+            ),
+            *access.write(runs("report.html"), runs("manifest.json")),
+        ],
+    ),
+    Step("Notify", variables=NotifyVariables, permissions=Access.publish),
+    Step(
+        "Decide spend",
+        variables=DecideSpendVariables,
+        permissions=lambda access: [
+            *access.read(approvals("*")),
+            *access.write(approvals("*/decision.json")),
+            _hand_on_decisions(access),
+            access.describe_executions(),
+        ],
+    ),
+)

@@ -1,0 +1,77 @@
+"""What the functions have in common: logs, layers, target and variables."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from stacks.constructs.access import Access
+from stacks.constructs.step import Step
+from stacks.constructs.variables import environment_of, values_of
+from stacks.environment import Environment
+from stacks.guards.steps import GUARD_STEPS
+from stacks.pipeline.steps import PIPELINE_STEPS
+from tests.stacks.resources import Stacks, both, variables
+
+
+@pytest.fixture
+def access(environment: Environment) -> Access:
+    return Access(environment, "111111111111", "arn of a key", service_role_arn="arn of a role")
+
+
+def test_every_log_is_kept_for_a_while(
+    environment: Environment, stacks: Stacks, steps: Sequence[Step]
+) -> None:
+    logs = both(stacks, "AWS::Logs::LogGroup")
+    machines = both(stacks, "AWS::StepFunctions::StateMachine")
+    assert len(logs) == len(steps) + len(machines)
+    days = {each["Properties"]["RetentionInDays"] for each in logs}
+    assert days == {environment.functions.log_retention_days}
+
+
+def test_plotting_is_loaded_by_one_function(stacks: Stacks) -> None:
+    plotting = [
+        each["Properties"]["Handler"]
+        for each in both(stacks, "AWS::Lambda::Function")
+        if len(each["Properties"]["Layers"]) > 1
+    ]
+    assert plotting == ["lambdas.handlers.read_loss_curves.handler"]
+
+
+def test_aws_runs_what_the_environment_says(templates: Mapping[str, Stacks]) -> None:
+    for name in ("dev", "prod"):
+        for function in both(templates[name], "AWS::Lambda::Function"):
+            assert function["Properties"]["Runtime"] == "python3.13"
+            assert function["Properties"]["Architectures"] == ["arm64"]
+
+
+def test_a_function_is_told_what_it_reads_and_reads_no_more(
+    stacks: Stacks, steps: Sequence[Step]
+) -> None:
+    """What its declaration says it reads is what its handler parses, and all of it is there."""
+    given = variables(stacks)
+    for step in steps:
+        source = Path(f"lambdas/handlers/{step.module}.py").read_text(encoding="utf-8")
+        parsed = {*re.findall(r"\bvariables_of\((\w+)\)", source)}
+        assert parsed == {step.variables.__name__} - {"Variables"}, step.name
+        fields = step.variables.model_fields
+        required = {name.upper() for name, field in fields.items() if field.is_required()}
+        assert required <= {*given[step.module]}, step.name
+
+
+def test_no_function_is_told_what_none_reads(access: Access) -> None:
+    read = {
+        name.upper()
+        for step in (*PIPELINE_STEPS, *GUARD_STEPS)
+        for name in step.variables.model_fields
+    }
+    assert {*values_of(access, code_version="0123456789ab")} <= read
+
+
+def test_a_variable_without_a_value_fails_the_synth(access: Access) -> None:
+    (step,) = (each for each in PIPELINE_STEPS if each.name == "Notify")
+    values = values_of(access, code_version="0123456789ab")
+    del values["TOPIC_ARN"]
+    with pytest.raises(ValueError, match="step 'Notify' reads TOPIC_ARN"):
+        environment_of(step, values, {})

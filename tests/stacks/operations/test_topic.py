@@ -1,0 +1,23 @@
+"""The topic is known by its name to all that mail."""
+
+import json
+
+from stacks.environment import Environment
+from tests.stacks.resources import Stacks, of_type, variables
+
+
+def test_whoever_mails_knows_the_topic_by_its_name(
+    environment: Environment, stacks: Stacks
+) -> None:
+    (topic,) = of_type(stacks["operations"], "AWS::SNS::Topic")
+    name = topic["Properties"]["TopicName"]
+    told = {
+        module: json.dumps(each["TOPIC_ARN"])
+        for module, each in variables(stacks).items()
+        if "TOPIC_ARN" in each
+    }
+    watching = {"inspect_purchase"} if environment.spending.watch_purchases else set[str]()
+    assert {*told} == {"approve_spend", "notify", "reap_leftovers"} | watching
+    assert all(arn.endswith(f':{name}"]]}}') for arn in told.values())
+    keyed = environment.storage.encryption == "kms"
+    assert ("KmsMasterKeyId" in topic["Properties"]) is keyed
