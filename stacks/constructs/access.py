@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from lambdas.domain.models.catalogue import JUDGES, MODELS
@@ -16,9 +17,9 @@ from stacks.names import Names
 BedrockKind = Literal[
     "custom-model", "custom-model-deployment", "model-customization-job", "provisioned-model"
 ]
-_RUNS = "a run's prefix carries the name of its execution, which is not known before"
+_RUNS = "a run's prefix contains the name of its execution, which is not known in advance"
 _DATASETS = "people choose the names of their datasets"
-_BEDROCK_IDS = "AWS chooses the ids, when it makes the resource"
+_BEDROCK_IDS = "AWS chooses the id when it creates the resource"
 
 
 class KeyPattern(NamedTuple):
@@ -52,21 +53,20 @@ class Access:
     @property
     def machine_arn(self) -> str:
         """Return the ARN of the machine that runs."""
-        return self.machine_called(None)
+        return self._names.machine_arn(account=self.account, region=self._region)
 
-    def machine_called(self, what: str | None) -> str:
-        names = Names(self.environment.name)
-        return names.machine_arn(account=self.account, region=self._region, of=what)
+    @property
+    def decide_machine_arn(self) -> str:
+        return self._names.machine_arn(account=self.account, region=self._region, of="decide-spend")
 
     @property
     def topic_arn(self) -> str:
         # By its name: the operations stack, which owns the topic, comes after its publishers.
-        names = Names(self.environment.name)
-        return names.topic_arn(account=self.account, region=self._region)
+        return self._names.topic_arn(account=self.account, region=self._region)
 
     @property
     def bucket(self) -> str:
-        return Names(self.environment.name).bucket(account=self.account, region=self._region)
+        return self._names.bucket(account=self.account, region=self._region)
 
     def read(self, *keys: KeyPattern) -> list[Permission]:
         """Allow reading, and listing, without which a missing object answers "access denied"."""
@@ -106,7 +106,7 @@ class Access:
         return self._key(["kms:Decrypt", "kms:GenerateDataKey"], service)
 
     def customize_with_key(self) -> list[Permission]:
-        """Allow what encrypting a custom model takes: Bedrock makes grants on the key."""
+        """Allow what encrypting a custom model needs: Bedrock creates grants on the key."""
         actions = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
         return self._key(actions, "bedrock")
 
@@ -122,7 +122,7 @@ class Access:
         return Permission(actions, [self.bedrock("model-customization-job")])
 
     def find_throughput(self) -> Permission:
-        """Allow it without a condition on tags: what is gone has none, and must be "not found"."""
+        """Allow it without a condition on tags: what is gone has none and must be "not found"."""
         return Permission(
             ["bedrock:GetProvisionedModelThroughput"], [self.bedrock("provisioned-model")]
         )
@@ -130,8 +130,8 @@ class Access:
     def release_throughput(self) -> list[Permission]:
         """Allow ending this environment's throughputs.
 
-        "IfExists", because what is not there has no tags: releasing what is gone must answer
-        "not found", which is success, and never "access denied", which alarms a person.
+        "IfExists", because what does not exist has no tags: releasing it again must answer "not
+        found", which is success, and never "access denied", which raises an alarm.
         """
         own = {"StringEqualsIfExists": self._tagged()}
         delete = ["bedrock:DeleteProvisionedModelThroughput"]
@@ -141,7 +141,7 @@ class Access:
         ]
 
     def end_own(self, action: str, kind: BedrockKind) -> Permission:
-        """Allow it for what is known to be there and carries this environment's tag."""
+        """Allow an action on existing resources that carry this environment's tag."""
         return Permission([action], [self.bedrock(kind)], {"StringEquals": self._tagged()})
 
     def tunable_models(self) -> list[Arn]:
@@ -166,7 +166,9 @@ class Access:
         return [*dict.fromkeys([*self.tunable_models(), *asked])]
 
     def count_tokens(self) -> Permission:
-        models = [Arn(self._foundation_model(each.base_inference)) for each in self._models_here()]
+        models = [
+            Arn(self._foundation_model(model.base_inference)) for model in self._models_here()
+        ]
         return Permission(["bedrock:CountTokens"], models)
 
     def invoke_base_models(self) -> list[Permission]:
@@ -174,6 +176,10 @@ class Access:
 
     def invoke_judges(self) -> list[Permission]:
         return self._invoke([judge.inference for judge in JUDGES.values()])
+
+    @property
+    def _names(self) -> Names:
+        return Names(self.environment.name)
 
     @property
     def _region(self) -> str:
@@ -200,7 +206,7 @@ class Access:
         profiles = [model for model in callable_here if model.is_profile]
         return [
             *([Permission(_INVOKE, self._foundation_models(direct))] if direct else []),
-            *(each for profile in profiles for each in self._invoke_profile(profile)),
+            *chain.from_iterable(map(self._invoke_profile, profiles)),
         ]
 
     def _foundation_models(self, models: Iterable[Inference]) -> list[Arn]:

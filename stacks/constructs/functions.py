@@ -14,6 +14,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
+from lambdas.domain.run.names import PROJECT
 from stacks.constructs.access import Access
 from stacks.constructs.findings import explain
 from stacks.constructs.layers import command, layer_hash
@@ -22,7 +23,7 @@ from stacks.constructs.permission import Arn, Permission, trace
 from stacks.constructs.role import make_role
 from stacks.constructs.step import Step
 from stacks.constructs.target import Target
-from stacks.constructs.variables import environment_of, powertools, values_of
+from stacks.constructs.variables import environment_of, values_of
 from stacks.names import Names
 
 _VERSION_CHARACTERS = 12
@@ -32,7 +33,7 @@ _REPOSITORY = Path(__file__).parents[2]
 class Functions(Construct):
     """The functions by the names of their steps, and the layers and the code that they share.
 
-    `shared` are the variables that each of them gets, whether it reads them or not.
+    `shared` names the variables that every one of them gets, whether it reads them or not.
     """
 
     def __init__(  # noqa: PLR0913  # keyword-only, each decided by the stack
@@ -51,7 +52,7 @@ class Functions(Construct):
         self._access = access
         self._target = target
         self._layer = cache(self._make_layer)
-        # The warning is about keys that stay while the object changes: these hold its hash.
+        # The warning is about keys that stay the same when the object changes.
         Annotations.of(self).acknowledge_warning(
             "@aws-cdk/aws-lambda:codeFromBucketObjectVersionNotSpecified",
             "the object's key is the hash of its content",
@@ -61,7 +62,9 @@ class Functions(Construct):
         self._values = values_of(access, code_version=version)
         self._shared = {
             **{name: self._values[name] for name in (*shared, "CODE_VERSION")},
-            **powertools(tracing=self._environment.functions.tracing),
+            "POWERTOOLS_SERVICE_NAME": PROJECT,
+            "POWERTOOLS_LOG_LEVEL": "INFO",
+            "POWERTOOLS_TRACE_DISABLED": str(not self._environment.functions.tracing).lower(),
         }
         self.by_name = {step.name: self._function(step) for step in steps}
 
@@ -155,7 +158,7 @@ class Functions(Construct):
         )
 
     def _built_when_published(self, name: str) -> lambda_.Code:
-        # The CLI runs the command when it publishes and the bucket does not hold the hash yet:
+        # The CLI runs the command when it publishes a hash that the bucket does not have yet:
         # synth, diff and snapshots neither build nor download.
         stack = Stack.of(self)
         location = stack.synthesizer.add_file_asset(

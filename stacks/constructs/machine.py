@@ -26,7 +26,6 @@ _DELIVER_LOGS = [
     "logs:PutResourcePolicy",
     "logs:UpdateLogDelivery",
 ]
-_LOG_DELIVERY = "setting up the delivery of logs knows no resource"
 _TRACE = (
     "GetSamplingRules",
     "GetSamplingTargets",
@@ -36,10 +35,7 @@ _TRACE = (
 
 
 class Machine(Construct):
-    """A standard state machine that may invoke exactly the functions that it names.
-
-    `permissions` are what its role may do besides.
-    """
+    """A standard state machine whose role may invoke `functions`, and has `permissions`."""
 
     def __init__(  # noqa: PLR0913  # keyword-only, each a property of the machine
         self,
@@ -64,23 +60,22 @@ class Machine(Construct):
             timeout=timeout,
             role=self._role(name, functions, permissions, tracing=tracing),
             tracing_enabled=tracing,
-            logs=sfn.LogOptions(
-                # AWS gathers the permissions of all log groups in one small policy, except for
-                # those whose names begin so.
-                destination=make_log_group(
-                    self,
-                    "Logs",
-                    environment=environment,
-                    name=f"/aws/vendedlogs/states/{name}",
-                ),
-                level=sfn.LogLevel.ALL,
-                include_execution_data=True,
-            ),
+            logs=self._logs(environment, name),
         )
         # The construct's own policy for a Distributed Map, which is attached to nothing.
         self.machine.node.try_remove_child("DistributedMapPolicy")
         if not tracing:
             explain(self.machine, "SF2", "this environment is not traced")
+
+    def _logs(self, environment: Environment, machine: str) -> sfn.LogOptions:
+        # AWS keeps the permissions of all log groups in one policy of limited size, except for
+        # groups whose names begin like this.
+        name = f"/aws/vendedlogs/states/{machine}"
+        return sfn.LogOptions(
+            destination=make_log_group(self, "Logs", environment=environment, name=name),
+            level=sfn.LogLevel.ALL,
+            include_execution_data=True,
+        )
 
     def _role(
         self,
@@ -99,7 +94,7 @@ class Machine(Construct):
             policy="machine",
             permissions=[
                 Permission(["lambda:InvokeFunction"], invoked),
-                Permission(_DELIVER_LOGS, every_resource(_LOG_DELIVERY)),
+                Permission(_DELIVER_LOGS, every_resource("setting up log delivery")),
                 *permissions,
                 *([trace(*_TRACE)] if tracing else []),
             ],

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-_TRACES = "X-Ray knows no resource for traces"
-
 
 class Arn(NamedTuple):
     """A resource; `because` is the reason for its wildcard, if it has one."""
@@ -23,10 +21,10 @@ class Permission:
     conditions: Mapping[str, object] | None = None
 
 
-def every_resource(because: str) -> list[Arn]:
-    """Return "*", for actions that cannot be limited to a resource."""
-    return [Arn("*", because)]
+def every_resource(purpose: str) -> list[Arn]:
+    """Return "*", for actions that AWS cannot limit to a resource."""
+    return [Arn("*", f"AWS has no resource-level permissions for {purpose}")]
 
 
 def trace(*actions: str) -> Permission:
-    return Permission([f"xray:{action}" for action in actions], every_resource(_TRACES))
+    return Permission([f"xray:{action}" for action in actions], every_resource("sending traces"))

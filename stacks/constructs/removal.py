@@ -1,4 +1,4 @@
-"""What happens to resources that hold something when their stack goes."""
+"""What happens to buckets, keys and logs when their stack is deleted."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from stacks.environment import Environment
 
 
 def kept_or_not(environment: Environment) -> RemovalPolicy:
-    """Keep what an environment wants kept, but not what a failed first deployment leaves.
+    """Keep what the environment retains, but not what a failed first deployment leaves.
 
-    Names are fixed: left behind by a rollback, a resource would stand in the way of the next try.
+    Names are fixed: a resource left by a rollback would block the next attempt.
     """
     if environment.storage.retain:
         return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE

@@ -1,6 +1,6 @@
-"""Who is asked again after which error: all Retry tables of the state machines.
+"""What is retried after which error: all Retry tables of the state machines.
 
-Every handler is idempotent, so that each may be asked again after any of these.
+Every handler is idempotent, so any of them may be called again after any of these errors.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ UNAVAILABLE = Retry(
     max_attempts=6,
     max_delay_seconds=120,
 )
-# The function died in the middle: whoever asks again finds what it had done.
+# The function died halfway: the next call finds what it had done.
 DIED = Retry(
     ("Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout", "States.Timeout"),
     interval_seconds=5,
     max_attempts=2,
 )
-# AWS deletes no throughput that is still being created: ask for an hour, evenly.
+# AWS does not delete a throughput that is still being created: try for an hour, evenly.
 HOSTING_BUSY = Retry(
     ("HostingBusy",),
     interval_seconds=30,
@@ -65,10 +65,10 @@ HOSTING_BUSY = Retry(
     backoff_rate=1.0,
     jitter=False,
 )
-# What bills by the hour is not given up for an error that nobody has thought of.
+# What bills by the hour is retried after unforeseen errors, too.
 ANYTHING = Retry(("States.ALL",), interval_seconds=20, max_attempts=4)
 
-# Where a state waits for a person, a time-out of the state is their silence.
+# Where a state waits for a person, its time-out means that nobody answered.
 DIED_ASKING = Retry(
     tuple(error for error in DIED.errors if error != "States.Timeout"),
     interval_seconds=5,

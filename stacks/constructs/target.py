@@ -14,7 +14,7 @@ _WHEELS = {"arm64": "aarch64", "x86_64": "x86_64"}
 
 @dataclass(frozen=True)
 class Target:
-    """Where wheels must run; `on_host` takes those that pip picks for this machine."""
+    """Where wheels must run; `on_host`: pip picks them for this machine."""
 
     python: str  # "3.13"
     architecture: str  # Lambda's word: "arm64" or "x86_64"
@@ -22,10 +22,10 @@ class Target:
 
     @property
     def pip_options(self) -> list[str]:
-        """Options that make pip pick wheels for the target: none on the machine itself."""
+        """Options that make pip pick wheels for the target; none on this machine."""
         if self.on_host:
             return []
-        # Lambda's Amazon Linux 2023 has glibc 2.34; wheels name the oldest that they run on.
+        # Lambda's Amazon Linux 2023 has glibc 2.34; wheels are named for the oldest they run on.
         kinds = ("manylinux2014", "manylinux_2_17", "manylinux_2_28")
         wheels = _WHEELS[self.architecture]
         platforms = [f"--platform={kind}_{wheels}" for kind in kinds]

@@ -22,13 +22,13 @@ EXECUTION = {
 }
 INPUT = "{% $states.context.Execution.Input %}"
 REGION = "$split($states.context.Execution.Id, ':')[3]"
-# Longer than the function's own limit: when a state gives up, its function has ended.
+# Beyond the function's own limit: when a state times out, its function has ended.
 _MARGIN_SECONDS = 60
 _MAX_CAUSE_CHARACTERS = 8000
 
-# A function's error comes as JSON, other errors as plain text, and a long one may be cut anywhere:
-# only what is a whole JSON string is parsed, for an error in a catcher would skip all that
-# follows it. \x5c is the backslash, spelt so that no parser counts what stands behind it.
+# A function's error is JSON, other errors are plain text, and a long one may be cut anywhere: only
+# a complete JSON string is parsed, because an error in a catcher would skip all that follows it.
+# \x5c is a backslash, written so that no parser takes it for the start of an escape.
 _MESSAGE = (
     r'/"errorMessage"\s*:\s*"([^"\x5c\x00-\x1f]*'
     r'(?:\x5c(?:["\x5c\/bfnrt]|u[0-9a-fA-F]{4})[^"\x5c\x00-\x1f]*)*)"/'
@@ -50,7 +50,7 @@ def failure(state: str, cause: str = CAUSE) -> dict[str, object]:
     }
 
 
-def invoke(  # noqa: PLR0913  # each is a part of the state that a caller may have to say
+def invoke(  # noqa: PLR0913  # keyword-only, each a part of the state
     scope: Construct,
     name: str,
     function: lambda_.Function,
@@ -60,7 +60,7 @@ def invoke(  # noqa: PLR0913  # each is a part of the state that a caller may ha
     outputs: object = RESULT,
     retries: Sequence[Retry] = ALWAYS,
 ) -> sfn.TaskStateBase:
-    """Make the state `name`, which calls `function` and outlives it."""
+    """Make the state `name`, which calls `function` and waits longer than it may run."""
     seconds = _timeout_seconds(function) + _MARGIN_SECONDS
     task = tasks.LambdaInvoke.jsonata(
         scope,
@@ -93,11 +93,11 @@ def wait_for_decision(  # noqa: PLR0913  # as above
     hours: str,
     retries: Sequence[Retry],
 ) -> sfn.CustomState:
-    """Make a state that calls a function with a token, and waits until somebody brings it back.
+    """Make a state that calls a function with a token, and waits until the token is returned.
 
     `hours` is a JSONata expression of how long; then it fails with States.Timeout.
     """
-    # Written out, for the construct renders a time-out that is an expression as JSONPath does.
+    # A custom state: the construct renders a time-out that is an expression as JSONPath.
     task = sfn.CustomState(
         scope,
         name,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from lambdas.domain.run.names import PROJECT
 from stacks.constructs.access import Access
 from stacks.constructs.step import Step
 
@@ -36,7 +35,7 @@ def values_of(access: Access, *, code_version: str) -> dict[str, str]:
         "CODE_VERSION": code_version,
         "COMPREHEND_MAX_USD": f"{asked.comprehend_max_usd:g}" if asked.comprehend_max_usd else None,
         "COUNT_TOKENS": "true" if asked.count_tokens else None,
-        "DECIDE_MACHINE_ARN": access.machine_called("decide-spend"),
+        "DECIDE_MACHINE_ARN": access.decide_machine_arn,
         "ENVIRONMENT": environment.name,
         "EXECUTION_DEFAULTS": environment.defaults.model_dump_json(),
         "MODEL_KMS_KEY_ARN": access.key_arn,
@@ -45,12 +44,3 @@ def values_of(access: Access, *, code_version: str) -> dict[str, str]:
         "TOPIC_ARN": access.topic_arn,
     }
     return {name: value for name, value in values.items() if value}
-
-
-def powertools(*, tracing: bool) -> dict[str, str]:
-    """Return what configures the functions' logger and tracer."""
-    return {
-        "POWERTOOLS_SERVICE_NAME": PROJECT,
-        "POWERTOOLS_LOG_LEVEL": "INFO",
-        "POWERTOOLS_TRACE_DISABLED": str(not tracing).lower(),
-    }

@@ -1,6 +1,6 @@
-"""The clean-up machine: lists what the environment has on Bedrock, and deletes what it is told to.
+"""The clean-up machine: lists what the environment has on Bedrock, and deletes what it is given.
 
-Its input is a person's: `{}` changes nothing.
+A person starts it: `{}` changes nothing.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Cleanup(Construct):
             {"plan": "{% $plan %}"},
             retries=UNTIL_DELETED,
         )
-        # What could not be deleted is listed, whatever the reason was.
+        # What could not be deleted is listed, whatever the reason.
         delete.add_catch(
             then, errors=["States.ALL"], assign={"failure": failure("Delete resources")}
         )

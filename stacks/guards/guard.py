@@ -33,13 +33,13 @@ from stacks.pipeline.steps import BUY_THROUGHPUT, START_TRAINING
 _ABNORMAL = ["ABORTED", "FAILED", "TIMED_OUT"]
 _TIMEOUT = Duration.hours(3)
 _MARGIN_SECONDS = 60
-# What must have ended before the guard looks again.
+# Both must have ended before the guard looks again.
 _CREATORS = (START_TRAINING, BUY_THROUGHPUT)
 _UNDELIVERED_DAYS = 14
 
 
 class Guard(Construct):
-    """Rule, machine and the queue of events that could not be delivered to it."""
+    """Rule, machine and a queue for events that could not be delivered to it."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Guard(Construct):
         return invoke(self, name, function, payload, retries=UNTIL_RELEASED)
 
     def _left_behind(self) -> sfn.Fail:
-        # Whoever gets the alarm opens this execution: it must say what to look at.
+        # Whoever gets the alarm opens this execution: its cause says what to look for.
         return sfn.Fail.jsonata(
             self,
             "Something is left behind",

@@ -1,7 +1,7 @@
 """A detective rule: mails when anyone in the account buys a commitment, or untagged throughput.
 
-EventBridge hears of such a call through CloudTrail: it needs a trail that records management
-events in this region, and is silent without one.
+EventBridge gets such calls from CloudTrail: without a trail that records management events in
+this region, there are none.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from stacks.names import Names
 
 
 class PurchaseWatch(Construct):
-    """The rule; which purchase is worth a mail is the function's to say."""
+    """The rule; its function decides which purchase is worth a mail."""
 
     def __init__(
         self,

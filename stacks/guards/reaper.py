@@ -1,6 +1,6 @@
-"""The reaper: every few minutes, a function ends what bills and should be gone.
+"""The reaper: every few minutes, a function deletes what bills but should be gone.
 
-It needs nothing of the runs but the tags that they put on what they buy.
+All it needs of the runs are the tags that they put on what they buy.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from stacks.names import Names
 
 
 class Reaper(Construct):
-    """The schedule; a pass that failed is repeated twice at once, and again on the next tick."""
+    """The schedule; a failed pass is repeated twice at once, and again by the next event."""
 
     def __init__(
         self,

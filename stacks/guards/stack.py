@@ -1,7 +1,7 @@
-"""What watches over the runs and cleans up after them, apart from what runs.
+"""What guards the runs and cleans up after them, apart from the pipeline.
 
-It knows the pipeline by name and by the tags of what was bought: it goes on working when the state
-machine, its definition or its roles are changed, and when their stack is removed.
+It finds the pipeline by name and by the tags of what was bought: it keeps working when the state
+machine, its definition or its roles change, and when their stack is deleted.
 """
 
 from __future__ import annotations

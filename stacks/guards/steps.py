@@ -1,4 +1,4 @@
-"""The steps of what watches over the runs: one declaration each, as in the pipeline."""
+"""The steps of the guards: one declaration each, as in the pipeline."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from stacks.constructs.permission import Permission, every_resource
 from stacks.constructs.step import Step
 from stacks.environment import Environment
 
-_LISTING = "Bedrock knows no resource for listing"
-_ACCOUNT_SECONDS = 300  # looks at all that the account has, tags one by one
+_ACCOUNT_SECONDS = 300  # reads the tags of all that the account has, one by one
 
 
 def _list(access: Access, *, models: bool = True) -> list[Permission]:
@@ -31,7 +30,7 @@ def _list(access: Access, *, models: bool = True) -> list[Permission]:
         *([access.bedrock("custom-model")] if models else []),
     ]
     return [
-        Permission(actions, every_resource(_LISTING)),
+        Permission(actions, every_resource("listing")),
         Permission(["bedrock:ListTagsForResource"], kinds),
         access.describe_executions(),
     ]
@@ -89,5 +88,5 @@ GUARD_STEPS = (*_ALWAYS, _INSPECT_PURCHASE)
 
 
 def guard_steps(environment: Environment) -> tuple[Step, ...]:
-    """Return the steps that an environment has: nothing but the watch inspects purchases."""
+    """Return the steps that an environment has: only the watch inspects purchases."""
     return GUARD_STEPS if environment.spending.watch_purchases else _ALWAYS

@@ -1,4 +1,4 @@
-"""The alarms: what a person must hear of although no run says it."""
+"""The alarms: what a person must know and no run reports."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Alarms:
 
     def add_all(self, environment: Environment) -> None:
         self._of_executions()
-        # A run whose function failed says so itself; those that watch over runs have only this.
+        # A run reports its own failed function; for the guards there is only this.
         for step in guard_steps(environment):
             metric = self._metrics.function(step, "Errors")
-            self._once(f"{step.slug}-errors", metric, _FUNCTION_ADVICE)
-        self._once(
+            self._alarm(f"{step.slug}-errors", metric, _FUNCTION_ADVICE)
+        self._alarm(
             "left-behind",
             self._metrics.recorded("LeftBehind"),
             "Capacity survived two passes of the reaper: IT STILL BILLS. See its mail",
@@ -65,10 +65,12 @@ class Alarms:
                 f"The guard was not told of an abnormal end: {_STILL_BILLS}",
             ),
         ):
-            self._once(name, metric, advice)
+            self._alarm(name, metric, advice)
 
-    def _once(self, name: str, metric: cloudwatch.Metric, advice: str, *, periods: int = 1) -> None:
-        """Add an alarm of anything that is counted in each of so many periods."""
+    def _alarm(
+        self, name: str, metric: cloudwatch.Metric, advice: str, *, periods: int = 1
+    ) -> None:
+        """Alarm when the metric is 1 or more in each of `periods` periods."""
         alarm = cloudwatch.Alarm(
             self._stack,
             name.title().replace("-", ""),

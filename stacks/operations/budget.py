@@ -1,8 +1,8 @@
 """A monthly AWS Budget for what carries the environment's tag.
 
 It counts what is billed under the tag, once that is activated as a cost allocation tag in the
-Billing console: throughput, custom models and the stacks' own resources. Tokens of models that are
-asked on demand carry no tag and are not in it.
+Billing console: throughput, custom models and the stacks' own resources. On-demand tokens carry no
+tag and are not included.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _FORECAST_PERCENT = 100
 
 
 class Budget(Construct):
-    """Tells the topic at 80 % of what was spent, and at 100 % of what is forecast."""
+    """Notifies at 80 % of the limit spent, and at 100 % forecast."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, environment: Environment, topic: sns.ITopic
     ) -> None:
         super().__init__(scope, construct_id)
-        # Without a name: AWS replaces a budget whose notifications change, and a name is taken.
+        # Without a name: a change of notifications replaces the budget, and its name would be taken.
         budgets.CfnBudget(
             self,
             "Monthly",

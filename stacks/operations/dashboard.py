@@ -34,7 +34,7 @@ def add_dashboard(stack: EnvironmentStack, metrics: Metrics, steps: Iterable[Ste
 
 
 def _costs(metrics: Metrics) -> list[cloudwatch.IWidget]:
-    # An alarm's metric with a label becomes an expression; so labels are put on here.
+    # Labels are added here: on an alarm's metric, one would turn it into an expression.
     now = [metrics.recorded("ThroughputsAlive").with_(label="alive")]
     age = [metrics.recorded("OldestThroughputMinutes").with_(label="oldest, minutes")]
     late = [

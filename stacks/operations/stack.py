@@ -1,7 +1,7 @@
-"""What a person hears and sees: the topic, the alarms, the dashboard and the budget.
+"""Notifications and monitoring: the topic, the alarms, the dashboard and the budget.
 
-It knows the pipeline by name only: no export ties the two, so that a function can be renamed or
-removed without the one stack holding the other.
+It refers to the pipeline by name only: without an export, a function can be renamed or removed
+without one stack blocking the other.
 """
 
 from __future__ import annotations

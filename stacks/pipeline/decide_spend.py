@@ -19,7 +19,7 @@ _TIMEOUT = Duration.minutes(30)
 
 
 class DecideSpend(Construct):
-    """One task; its answer, or why the decision cannot count, is the execution's own."""
+    """One task; its answer, or why the decision was refused, is the result of the execution."""
 
     def __init__(
         self,

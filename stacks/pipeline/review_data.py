@@ -12,15 +12,15 @@ from stacks.constructs.permission import Arn, Permission
 
 _LABEL = "ReviewData"
 # A child execution's input holds 256 KiB (https://docs.aws.amazon.com/step-functions/latest/dg/
-# service-quotas.html, read 2026-11-23): the run stands beside the records.
+# service-quotas.html, read 2026-11-23): the run goes with the records.
 _MAX_BATCH_BYTES = 200_000
-_BATCH_RECORDS = 10  # what a function has begun with is what a stop loses
-_BATCHES_AT_ONCE = 2  # each asks eight at a time
+_BATCH_RECORDS = 10  # a stop loses at most the batch that a function has begun
+_BATCHES_AT_ONCE = 2  # each asks about eight records at a time
 BATCH = {"run": "{% $states.input.BatchInput.run %}", "items": "{% $states.input.Items %}"}
 
 
 def review_data(scope: Construct, *, review_records: sfn.TaskStateBase) -> sfn.DistributedMap:
-    # A token, for as text the construct takes an expression for a wrong name.
+    # A token: the construct would refuse an expression as a bucket's name.
     expression = Token.as_string(Intrinsic("{% $run.bucket %}"))
     bucket = s3.Bucket.from_bucket_name(scope, "RunBucket", expression)
     written = "{% $states.result.ResultWriterDetails %}"
@@ -29,14 +29,14 @@ def review_data(scope: Construct, *, review_records: sfn.TaskStateBase) -> sfn.D
         "Review data",
         label=_LABEL,
         item_reader=sfn.S3JsonLItemReader(bucket=bucket, key="{% $review_plan.items_key %}"),
-        # A child execution knows no variables: what it needs comes with the batch.
+        # A child execution has no variables: what it needs comes with the batch.
         item_batcher=sfn.ItemBatcher(
             max_items_per_batch=_BATCH_RECORDS,
             max_input_bytes_per_batch=_MAX_BATCH_BYTES,
             batch_input={"run": "{% $run %}"},
         ),
         max_concurrency=_BATCHES_AT_ONCE,
-        tolerated_failure_percentage=100,  # Summarise review counts, and says why they failed
+        tolerated_failure_percentage=100,  # Summarise review counts failures and says why
         result_writer_v2=sfn.ResultWriterV2(bucket=bucket, prefix="{% $run.prefix & '/review' %}"),
         map_execution_type=sfn.StateMachineType.STANDARD,
         assign={"review_results": written},

@@ -1,4 +1,4 @@
-"""What works: Bedrock's role, a function per state, the state machine, and approving its spend."""
+"""The pipeline: Bedrock's role, a function per state, the machine, and approving its spend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps of a run: one declaration each, from which function, role and variables are made."""
+"""The steps of a run: one declaration each; function, role and variables are made from it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,10 @@ from stacks.constructs.access import Access, approvals, datasets, runs
 from stacks.constructs.permission import Arn, Permission, every_resource
 from stacks.constructs.step import MAX_SECONDS, Step
 
-_QUOTAS = "Service Quotas knows no resource for reading quotas"
-_COMPREHEND = "Amazon Comprehend knows no resource for looking at a text"
-
 
 def _validate_dataset(access: Access) -> list[Permission]:
     asked = access.environment.validation
-    detect = Permission(["comprehend:DetectPiiEntities"], every_resource(_COMPREHEND))
+    detect = Permission(["comprehend:DetectPiiEntities"], every_resource("Amazon Comprehend"))
     return [
         *access.read(datasets("*")),
         *access.write(runs("validation.json")),
@@ -46,7 +43,7 @@ def _start_training(access: Access) -> list[Permission]:
     ]
 
 
-def _hand_on_decisions(access: Access) -> Permission:
+def _deliver_decisions(access: Access) -> Permission:
     actions = ["states:SendTaskFailure", "states:SendTaskSuccess"]
     return Permission(actions, [Arn(access.machine_arn)])
 
@@ -70,13 +67,13 @@ PIPELINE_STEPS = (
         permissions=lambda access: [
             access.list_keys(datasets("*")),
             Permission(["bedrock:GetFoundationModel"], access.models_asked_about()),
-            Permission(["servicequotas:ListServiceQuotas"], every_resource(_QUOTAS)),
+            Permission(["servicequotas:ListServiceQuotas"], every_resource("reading quotas")),
         ],
     ),
     Step(
         "Validate dataset",
         variables=ValidateDatasetVariables,
-        # Streams files of up to 10 GB: at 1,769 MB a vCPU, this is two, and a process on each.
+        # Streams files of up to 10 GB, in one process per vCPU: 1,769 MB give one, this gives two.
         memory_mb=3538,
         timeout_seconds=MAX_SECONDS,
         permissions=_validate_dataset,
@@ -92,14 +89,14 @@ PIPELINE_STEPS = (
         permissions=lambda access: [
             *access.read(approvals("*")),
             *access.write(approvals("*/request.json")),
-            _hand_on_decisions(access),
+            _deliver_decisions(access),
             *access.publish(),
         ],
     ),
     Step(
         "Plan review",
         variables=PriceVariables,
-        # Streams a training file of up to 10 GB; holds the records that the money pays for.
+        # Streams a training file of up to 10 GB; keeps the records that max_review_usd pays for.
         memory_mb=1769,
         timeout_seconds=MAX_SECONDS,
         permissions=lambda access: [
@@ -204,7 +201,7 @@ PIPELINE_STEPS = (
         permissions=lambda access: [
             *access.read(approvals("*")),
             *access.write(approvals("*/decision.json")),
-            _hand_on_decisions(access),
+            _deliver_decisions(access),
             access.describe_executions(),
         ],
     ),

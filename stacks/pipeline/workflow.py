@@ -1,7 +1,7 @@
-"""The state machine, top to bottom as a run goes through it.
+"""The state machine, from top to bottom in the order of a run.
 
-What states make is in variables (`$run`, `$dataset`, …): small results that point to S3, never
-the data. A state's output is its function's result, so that the console shows it.
+Results of states are in variables (`$run`, `$dataset`, …): small ones that point to S3, never the
+data. A state's output is its function's result, so that the console shows it.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from stacks.constructs.task import (
 )
 from stacks.pipeline.review_data import BATCH, review_data
 
-_SLACK_HOURS = 24  # beside training, provisioning and hold: review, answers, judging, retries
+_SLACK_HOURS = 24  # for review, answers, judging and retries
 
 
 def timeout() -> Duration:
-    """Return how long an execution may take: longer than any input allows its phases to."""
+    """Return how long an execution may take: longer than the phases of any valid input."""
     hours = _most("max_training_hours") + _most("approval_hours")
     minutes = _most("max_provisioning_minutes") + _most("hold_minutes")
     return Duration.minutes(int(60 * (hours + _SLACK_HOURS) + minutes))
@@ -66,7 +66,7 @@ class Workflow(Construct):
         preflight = self._task(
             "Check preflight",
             {"input": INPUT, "execution": EXECUTION},
-            # Whatever fails from here on may say `$release` and `$quote`.
+            # Failures from here on may refer to `$release` and `$quote`.
             assign={"run": RESULT, **nothing},
             with_run=False,
         )
@@ -80,7 +80,7 @@ class Workflow(Construct):
         return preflight.next(validate)
 
     def _quote_and_approve(self, then: sfn.IChainable) -> sfn.Chain:
-        """Nothing has been bought before this, and nothing is bought without it."""
+        """Nothing is bought before this, or without it."""
         quote = self._task("Quote cost", {"dataset": "{% $dataset %}"}, assign={"quote": RESULT})
         self._on_failure(quote, self._notify_failure)
         approve = self._approve()
@@ -111,7 +111,7 @@ class Workflow(Construct):
         return approve
 
     def _review(self, then: sfn.IChainable) -> sfn.Choice:
-        """Nothing is trained on data that a judge finds unfit, where the input asks for that."""
+        """Where the input asks for it, nothing is trained on data that a judge rejects."""
         plan = self._task(
             "Plan review", {"dataset": "{% $dataset %}"}, assign={"review_plan": RESULT}
         )
@@ -152,7 +152,7 @@ class Workflow(Construct):
         return read.next(answer)
 
     def _serve(self) -> sfn.Parallel:
-        """Everything between the purchase and the release: the block whose every exit releases."""
+        """Everything between purchase and release, in a block whose every exit releases."""
         served = {
             "hosting": "{% $states.result[0].hosting %}",
             "tuned_answers": "{% $states.result[0].answers %}",
@@ -163,7 +163,7 @@ class Workflow(Construct):
         return serve
 
     def _buy_and_answer(self) -> sfn.Chain:
-        # A branch's variables are its own and may not be called as any outside: `bought`.
+        # A branch's variables must not have the name of one outside: `bought`.
         buy = self._task(
             "Buy throughput", {"training": "{% $training %}"}, assign={"bought": RESULT}
         )
@@ -196,7 +196,7 @@ class Workflow(Construct):
         return sfn.Chain.start(choice.when(asked, hold.next(release)).otherwise(release))
 
     def _judge(self) -> sfn.TaskStateBase:
-        """Judge beside a hold; a failure waits for the release instead of cutting the hold."""
+        """Judge during a hold; a failure waits for the release instead of ending the hold."""
         judge = self._task(
             "Judge answers",
             {"base_answers": "{% $base_answers %}", "tuned_answers": "{% $tuned_answers %}"},
@@ -318,7 +318,7 @@ class Workflow(Construct):
             function="Notify",
             with_run=False,
         )
-        # That nobody could be told must not hide what there was to tell.
+        # A notification that fails must not hide the failure that it was about.
         notify.add_catch(self._fail, errors=["States.ALL"])
         notify.next(self._fail)
         return notify
@@ -357,7 +357,7 @@ class Workflow(Construct):
         )
 
     def _add_to_failure(self, state: sfn.TaskStateBase, text: str) -> None:
-        """Where cleaning up fails too: keep the first failure, and say what may be left."""
+        """Where cleaning up fails too, keep the first failure and say what may be left."""
         kept: dict[str, object] = {
             "state": "{% $failure.state %}",
             "error": "{% $failure.error %}",
@@ -365,7 +365,7 @@ class Workflow(Construct):
         }
         state.add_catch(self._notify_failure, errors=["States.ALL"], assign={"failure": kept})
 
-    def _task(  # noqa: PLR0913  # each is a part of the state that a caller may have to say
+    def _task(  # noqa: PLR0913  # keyword-only, each a part of the state
         self,
         name: str,
         payload: Mapping[str, object] | None = None,

@@ -1,4 +1,4 @@
-"""What lasts: the artefact bucket, its access logs and, where the environment asks, its key."""
+"""What lasts: the artefact bucket, its access logs and, where configured, its key."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class StorageStack(EnvironmentStack):
         return key
 
     def _alarms_reach_the_topic(self) -> iam.PolicyStatement:
-        # An alarm publishes as CloudWatch itself, a budget as AWS Budgets, and each needs the key
-        # of an encrypted topic. AWS's examples have no condition, and one that a service does not
-        # fulfil would lose every alarm.
+        # Alarms publish as CloudWatch, budgets as AWS Budgets, and both need the key of an
+        # encrypted topic. AWS's examples have no condition; one that a service does not meet
+        # would lose every alarm.
         return iam.PolicyStatement(
             sid="AlarmsReachTheTopic",
             principals=[
