@@ -25,7 +25,7 @@ class Budget(Construct):
         self, scope: Construct, construct_id: str, *, environment: Environment, topic: sns.ITopic
     ) -> None:
         super().__init__(scope, construct_id)
-        # Without a name: a change of notifications replaces the budget, and its name would be taken.
+        # Without a name: a change of notifications replaces it, and its name would be taken.
         budgets.CfnBudget(
             self,
             "Monthly",
