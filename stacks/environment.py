@@ -18,14 +18,10 @@ from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import JUDGES
 from lambdas.domain.models.lookup import find_judge, find_model, nearest
 from lambdas.domain.run.execution_input import ExecutionDefaults
+from lambdas.domain.run.names import EnvironmentName
 
 FOLDER = Path(__file__).parent.parent / "environments"
 
-EnvironmentName = Annotated[
-    str,
-    # The longest name built from it is a bucket's, of at most 63 characters.
-    StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=15),
-]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 # CloudWatch Logs accepts only certain values; these are enough to choose from.
 RetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365, 731, 3653]

@@ -36,17 +36,16 @@ class Functions(Construct):
     `shared` names the variables that every one of them gets, whether it reads them or not.
     """
 
-    def __init__(  # noqa: PLR0913  # keyword-only, each decided by the stack
+    def __init__(
         self,
         scope: Construct,
-        construct_id: str,
         *,
         steps: Iterable[Step],
         access: Access,
         target: Target,
         shared: Iterable[str],
     ) -> None:
-        super().__init__(scope, construct_id)
+        super().__init__(scope, "Functions")
         self._environment = access.environment
         self._names = Names(access.environment.name)
         self._access = access

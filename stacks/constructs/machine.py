@@ -40,7 +40,6 @@ class Machine(Construct):
     def __init__(  # noqa: PLR0913  # keyword-only, each a property of the machine
         self,
         scope: Construct,
-        construct_id: str,
         *,
         environment: Environment,
         name: str,
@@ -49,7 +48,7 @@ class Machine(Construct):
         timeout: Duration,
         permissions: Sequence[Permission] = (),
     ) -> None:
-        super().__init__(scope, construct_id)
+        super().__init__(scope, "Machine")
         tracing = environment.functions.tracing
         self.machine = sfn.StateMachine(
             self,

@@ -16,6 +16,7 @@ class EnvironmentStack(cdk.Stack):
     def __init__(
         self, app: cdk.App, environment: Environment, what: str, *, description: str
     ) -> None:
+        self.config = environment
         self.names = Names(environment.name)
         super().__init__(
             app,

@@ -14,9 +14,8 @@ from constructs import Construct
 
 from stacks.constructs.machine import Machine
 from stacks.constructs.retries import UNTIL_DELETED
+from stacks.constructs.stack import EnvironmentStack
 from stacks.constructs.task import INPUT, NOTHING, RESULT, failure, invoke
-from stacks.environment import Environment
-from stacks.names import Names
 
 _TIMEOUT = Duration.hours(2)
 _STEPS = ("List resources", "Delete resources")
@@ -25,21 +24,13 @@ _STEPS = ("List resources", "Delete resources")
 class Cleanup(Construct):
     """List → delete, until all is gone or it has taken an hour → list what is left."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        environment: Environment,
-        functions: Mapping[str, lambda_.Function],
-    ) -> None:
-        super().__init__(scope, construct_id)
+    def __init__(self, stack: EnvironmentStack, functions: Mapping[str, lambda_.Function]) -> None:
+        super().__init__(stack, "Cleanup")
         self._functions = functions
         self.machine = Machine(
             self,
-            "Machine",
-            environment=environment,
-            name=Names(environment.name).of("cleanup"),
+            environment=stack.config,
+            name=stack.names.of("cleanup"),
             start=self._states(),
             functions=[functions[name] for name in _STEPS],
             timeout=_TIMEOUT,

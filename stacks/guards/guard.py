@@ -25,9 +25,8 @@ from stacks.constructs.machine import Machine
 from stacks.constructs.permission import Arn, Permission
 from stacks.constructs.retries import UNTIL_RELEASED
 from stacks.constructs.role import make_role
+from stacks.constructs.stack import EnvironmentStack
 from stacks.constructs.task import REGION, failure, invoke
-from stacks.environment import Environment
-from stacks.names import Names
 from stacks.pipeline.steps import BUY_THROUGHPUT, START_TRAINING
 
 _ABNORMAL = ["ABORTED", "FAILED", "TIMED_OUT"]
@@ -42,20 +41,13 @@ class Guard(Construct):
     """Rule, machine and a queue for events that could not be delivered to it."""
 
     def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        environment: Environment,
-        watched_arn: str,
-        stop_run: lambda_.Function,
+        self, stack: EnvironmentStack, *, watched_arn: str, stop_run: lambda_.Function
     ) -> None:
-        super().__init__(scope, construct_id)
-        names = Names(environment.name)
+        super().__init__(stack, "Guard")
+        names = stack.names
         self.machine = Machine(
             self,
-            "Machine",
-            environment=environment,
+            environment=stack.config,
             name=names.of("guard"),
             start=self._stop_run(stop_run),
             functions=[stop_run],

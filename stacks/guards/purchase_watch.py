@@ -11,26 +11,18 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from stacks.environment import Environment
-from stacks.names import Names
+from stacks.constructs.stack import EnvironmentStack
 
 
 class PurchaseWatch(Construct):
     """The rule; its function decides which purchase is worth a mail."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        environment: Environment,
-        inspect_purchase: lambda_.IFunction,
-    ) -> None:
-        super().__init__(scope, construct_id)
+    def __init__(self, stack: EnvironmentStack, inspect_purchase: lambda_.IFunction) -> None:
+        super().__init__(stack, "PurchaseWatch")
         rule = events.Rule(
             self,
             "Rule",
-            rule_name=Names(environment.name).of("purchases"),
+            rule_name=stack.names.of("purchases"),
             description="Every purchase of provisioned throughput in the account, by CloudTrail",
             event_pattern=events.EventPattern(
                 source=["aws.bedrock"],

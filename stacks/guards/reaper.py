@@ -11,27 +11,19 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from stacks.environment import Environment
-from stacks.names import Names
+from stacks.constructs.stack import EnvironmentStack
 
 
 class Reaper(Construct):
     """The schedule; a failed pass is repeated twice at once, and again by the next event."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        environment: Environment,
-        reap_leftovers: lambda_.IFunction,
-    ) -> None:
-        super().__init__(scope, construct_id)
-        minutes = environment.spending.reap_every_minutes
+    def __init__(self, stack: EnvironmentStack, reap_leftovers: lambda_.IFunction) -> None:
+        super().__init__(stack, "Reaper")
+        minutes = stack.config.spending.reap_every_minutes
         rule = events.Rule(
             self,
             "Schedule",
-            rule_name=Names(environment.name).of("reaper"),
+            rule_name=stack.names.of("reaper"),
             description=f"Every {minutes} minutes: capacity past its release-by, or of ended runs",
             schedule=events.Schedule.rate(Duration.minutes(minutes)),
         )

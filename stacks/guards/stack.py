@@ -33,32 +33,15 @@ class GuardsStack(EnvironmentStack):
         access = Access(environment, self.account, key_arn)
         functions = Functions(
             self,
-            "Functions",
             steps=guard_steps(environment),
             access=access,
             target=target,
             shared=["ENVIRONMENT"],
         ).by_name
-        Guard(
-            self,
-            "Guard",
-            environment=environment,
-            watched_arn=access.machine_arn,
-            stop_run=functions["Stop run"],
-        )
-        Reaper(
-            self,
-            "Reaper",
-            environment=environment,
-            reap_leftovers=functions["Reap leftovers"],
-        )
-        cleanup = Cleanup(self, "Cleanup", environment=environment, functions=functions).machine
+        Guard(self, watched_arn=access.machine_arn, stop_run=functions["Stop run"])
+        Reaper(self, functions["Reap leftovers"])
+        cleanup = Cleanup(self, functions).machine
         if inspect_purchase := functions.get("Inspect purchase"):
-            PurchaseWatch(
-                self,
-                "PurchaseWatch",
-                environment=environment,
-                inspect_purchase=inspect_purchase,
-            )
+            PurchaseWatch(self, inspect_purchase)
         arn = cleanup.state_machine_arn
         CfnOutput(self, "CleanupArn", value=arn, description="Lists with {}, deletes when told")

@@ -8,7 +8,6 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
 
 from stacks.constructs.stack import EnvironmentStack
-from stacks.environment import Environment
 from stacks.guards.steps import REAP_LEFTOVERS, guard_steps
 from stacks.operations.metrics import Metrics
 
@@ -24,10 +23,10 @@ class Alarms:
         self._metrics = metrics
         self._topic = topic
 
-    def add_all(self, environment: Environment) -> None:
+    def add_all(self) -> None:
         self._of_executions()
         # A run reports its own failed function; for the guards there is only this.
-        for step in guard_steps(environment):
+        for step in guard_steps(self._stack.config):
             metric = self._metrics.function(step, "Errors")
             self._alarm(f"{step.slug}-errors", metric, _FUNCTION_ADVICE)
         self._alarm(

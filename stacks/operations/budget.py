@@ -12,7 +12,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from lambdas.domain.run import tags
-from stacks.environment import Environment
+from stacks.constructs.stack import EnvironmentStack
 
 _WARN_PERCENT = 80
 _FORECAST_PERCENT = 100
@@ -21,10 +21,9 @@ _FORECAST_PERCENT = 100
 class Budget(Construct):
     """Notifies at 80 % of the limit spent, and at 100 % forecast."""
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, environment: Environment, topic: sns.ITopic
-    ) -> None:
-        super().__init__(scope, construct_id)
+    def __init__(self, stack: EnvironmentStack, topic: sns.ITopic) -> None:
+        super().__init__(stack, "Budget")
+        environment = stack.config
         # Without a name: a change of notifications replaces it, and its name would be taken.
         budgets.CfnBudget(
             self,

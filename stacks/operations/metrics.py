@@ -10,7 +10,6 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from lambdas.domain.run.names import PROJECT
 from stacks.constructs.stack import EnvironmentStack
 from stacks.constructs.step import Step
-from stacks.environment import Environment
 
 _PERIOD = Duration.minutes(5)
 
@@ -18,10 +17,9 @@ _PERIOD = Duration.minutes(5)
 class Metrics:
     """One environment's metrics, in the account and region of `stack`."""
 
-    def __init__(self, stack: EnvironmentStack, environment: Environment) -> None:
+    def __init__(self, stack: EnvironmentStack) -> None:
         self._stack = stack
         self._names = stack.names
-        self._environment = environment
 
     def executions(
         self, ended: Literal["Succeeded", "Failed", "TimedOut", "Aborted"], of: str | None = None
@@ -43,8 +41,8 @@ class Metrics:
 
     def recorded(self, name: str, statistic: str = "Maximum") -> cloudwatch.Metric:
         """Return a metric that the functions record themselves, with every pass of the reaper."""
-        dimensions = {"environment": self._environment.name, "service": PROJECT}
-        period = Duration.minutes(self._environment.spending.reap_every_minutes)
+        dimensions = {"environment": self._stack.config.name, "service": PROJECT}
+        period = Duration.minutes(self._stack.config.spending.reap_every_minutes)
         return _metric(PROJECT, name, dimensions, statistic).with_(period=period)
 
     def _machine(self, metric: str, of: str | None, statistic: str) -> cloudwatch.Metric:

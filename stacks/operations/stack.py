@@ -28,9 +28,9 @@ class OperationsStack(EnvironmentStack):
         super().__init__(
             app, environment, "operations", description="notifications, alarms and dashboard"
         )
-        topic = add_topic(self, emails=environment.notifications.emails, key=key)
-        metrics = Metrics(self, environment)
-        Alarms(self, metrics, topic).add_all(environment)
+        topic = add_topic(self, key)
+        metrics = Metrics(self)
+        Alarms(self, metrics, topic).add_all()
         add_dashboard(self, metrics, [*PIPELINE_STEPS, *guard_steps(environment)])
-        Budget(self, "Budget", environment=environment, topic=topic)
+        Budget(self, topic)
         CfnOutput(self, "TopicArn", value=topic.topic_arn, description="Subscribe to runs")

@@ -10,7 +10,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from stacks.constructs.stack import EnvironmentStack
 
 
-def add_topic(stack: EnvironmentStack, *, emails: list[str], key: kms.IKey | None) -> sns.Topic:
+def add_topic(stack: EnvironmentStack, key: kms.IKey | None) -> sns.Topic:
     topic = sns.Topic(
         stack,
         "Topic",
@@ -22,7 +22,7 @@ def add_topic(stack: EnvironmentStack, *, emails: list[str], key: kms.IKey | Non
     # enforceSSL gives the topic a policy, and then a service may only do what it allows.
     for service in ("cloudwatch", "budgets"):
         topic.add_to_resource_policy(_may_publish(service, topic, account=stack.account))
-    for email in emails:
+    for email in stack.config.notifications.emails:
         topic.add_subscription(subscriptions.EmailSubscription(email))
     return topic
 

@@ -14,8 +14,8 @@ from stacks.constructs.role import make_role
 class BedrockServiceRole(Construct):
     """Trusts Bedrock only for this account's customization jobs in this region."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, access: Access) -> None:
-        super().__init__(scope, construct_id)
+    def __init__(self, scope: Construct, access: Access) -> None:
+        super().__init__(scope, "BedrockServiceRole")
         role = make_role(
             self,
             "Role",

@@ -11,9 +11,8 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from stacks.constructs.machine import Machine
+from stacks.constructs.stack import EnvironmentStack
 from stacks.constructs.task import EXECUTION, INPUT, failure, invoke
-from stacks.environment import Environment
-from stacks.names import Names
 
 _TIMEOUT = Duration.minutes(30)
 
@@ -21,15 +20,8 @@ _TIMEOUT = Duration.minutes(30)
 class DecideSpend(Construct):
     """One task; its answer, or why the decision was refused, is the result of the execution."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        environment: Environment,
-        decide_spend: lambda_.Function,
-    ) -> None:
-        super().__init__(scope, construct_id)
+    def __init__(self, stack: EnvironmentStack, decide_spend: lambda_.Function) -> None:
+        super().__init__(stack, "DecideSpend")
         refused = sfn.Fail.jsonata(
             self, "Decision refused", error="{% $failure.error %}", cause="{% $failure.cause %}"
         )
@@ -41,9 +33,8 @@ class DecideSpend(Construct):
         )
         self.machine = Machine(
             self,
-            "Machine",
-            environment=environment,
-            name=Names(environment.name).of("decide-spend"),
+            environment=stack.config,
+            name=stack.names.of("decide-spend"),
             start=decide,
             functions=[decide_spend],
             timeout=_TIMEOUT,

@@ -33,10 +33,9 @@ class PipelineStack(EnvironmentStack):
             app, environment, "pipeline", description="the state machine and its functions"
         )
         access = Access(environment, self.account, key_arn)
-        service_role = BedrockServiceRole(self, "BedrockServiceRole", access=access)
+        service_role = BedrockServiceRole(self, access)
         functions = Functions(
             self,
-            "Functions",
             steps=PIPELINE_STEPS,
             access=replace(access, service_role_arn=service_role.arn),
             target=target,
@@ -44,16 +43,13 @@ class PipelineStack(EnvironmentStack):
         ).by_name
         decide_spend = functions.pop("Decide spend")
         machine = self._machine(functions, access)
-        decisions = DecideSpend(
-            self, "DecideSpend", environment=environment, decide_spend=decide_spend
-        ).machine
+        decisions = DecideSpend(self, decide_spend).machine
         self._outputs(machine.state_machine_arn, decisions.state_machine_arn)
 
     def _machine(self, functions: dict[str, lambda_.Function], access: Access) -> sfn.StateMachine:
-        workflow = Workflow(self, "Workflow", functions=functions)
+        workflow = Workflow(self, functions)
         return Machine(
             self,
-            "Machine",
             environment=access.environment,
             name=self.names.state_machine,
             start=workflow.start,

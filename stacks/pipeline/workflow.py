@@ -48,10 +48,8 @@ def _most(field: str) -> float:
 class Workflow(Construct):
     """Builds the states; `start` is the first of the run."""
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, functions: Mapping[str, lambda_.Function]
-    ) -> None:
-        super().__init__(scope, construct_id)
+    def __init__(self, scope: Construct, functions: Mapping[str, lambda_.Function]) -> None:
+        super().__init__(scope, "Workflow")
         self._functions = functions
         self._fail = self._run_failed()
         self._notify_failure = self._notify_of_failure()

@@ -24,7 +24,6 @@ class StorageStack(EnvironmentStack):
         super().__init__(
             app, environment, "storage", description="datasets and what the runs leave"
         )
-        self._environment = environment
         self._removal = kept_or_not(environment)
         self.key = self._key() if environment.storage.encryption == "kms" else None
         self.artefacts = self._artefacts(self._access_logs())
@@ -68,7 +67,7 @@ class StorageStack(EnvironmentStack):
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             enforce_ssl=True,
             removal_policy=self._removal,
-            auto_delete_objects=not self._environment.storage.retain,
+            auto_delete_objects=not self.config.storage.retain,
         )
 
     def _artefacts(self, access_logs: s3.Bucket) -> s3.Bucket:
@@ -88,11 +87,11 @@ class StorageStack(EnvironmentStack):
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             enforce_ssl=True,
             removal_policy=self._removal,
-            auto_delete_objects=not self._environment.storage.retain,
+            auto_delete_objects=not self.config.storage.retain,
         )
 
     def _lifecycle(self) -> list[s3.LifecycleRule]:
-        days = self._environment.storage.expire_runs_after_days
+        days = self.config.storage.expire_runs_after_days
         return [
             s3.LifecycleRule(id="old-runs", prefix="runs/", expiration=Duration.days(days)),
             s3.LifecycleRule(
@@ -121,7 +120,7 @@ class StorageStack(EnvironmentStack):
         CfnOutput(
             self,
             "UploadDatasetCommand",
-            value=f".venv/bin/python -m dataset upload --env {self._environment.name} FOLDER",
+            value=f".venv/bin/python -m dataset upload --env {self.config.name} FOLDER",
             description="FOLDER holds training.jsonl, evaluation.jsonl and, if any, "
             "validation.jsonl",
         )
