@@ -30,7 +30,7 @@ _VERSION_CHARACTERS = 12
 _REPOSITORY = Path(__file__).parents[2]
 
 
-class Functions(Construct):
+class LambdaFunctions(Construct):
     """The functions by the names of their steps, and the layers and the code that they share.
 
     `shared` names the variables that every one of them gets, whether it reads them or not.

@@ -26,12 +26,7 @@ _DELIVER_LOGS = [
     "logs:PutResourcePolicy",
     "logs:UpdateLogDelivery",
 ]
-_TRACE = (
-    "GetSamplingRules",
-    "GetSamplingTargets",
-    "PutTelemetryRecords",
-    "PutTraceSegments",
-)
+_TRACE = trace("GetSamplingRules", "GetSamplingTargets", "PutTelemetryRecords", "PutTraceSegments")
 
 
 class Machine(Construct):
@@ -95,6 +90,6 @@ class Machine(Construct):
                 Permission(["lambda:InvokeFunction"], invoked),
                 Permission(_DELIVER_LOGS, every_resource("setting up log delivery")),
                 *permissions,
-                *([trace(*_TRACE)] if tracing else []),
+                *([_TRACE] if tracing else []),
             ],
         )

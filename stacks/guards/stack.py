@@ -10,7 +10,7 @@ import aws_cdk as cdk
 from aws_cdk import CfnOutput
 
 from stacks.constructs.access import Access
-from stacks.constructs.functions import Functions
+from stacks.constructs.functions import LambdaFunctions
 from stacks.constructs.stack import EnvironmentStack
 from stacks.constructs.target import Target
 from stacks.environment import Environment
@@ -31,7 +31,7 @@ class GuardsStack(EnvironmentStack):
             app, environment, "guards", description="what releases, reaps and cleans up"
         )
         access = Access(environment, self.account, key_arn)
-        functions = Functions(
+        functions = LambdaFunctions(
             self,
             steps=guard_steps(environment),
             access=access,

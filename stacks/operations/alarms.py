@@ -11,8 +11,13 @@ from stacks.constructs.stack import EnvironmentStack
 from stacks.guards.steps import REAP_LEFTOVERS, guard_steps
 from stacks.operations.metrics import Metrics
 
-_STILL_BILLS = "A THROUGHPUT MAY STILL BILL"
-_FUNCTION_ADVICE = "A function that watches over runs raised an error: see its log"
+_FAILED = "A run ended as Failed: its cause says what to do"
+_TIMED_OUT = "A run outlived the machine's limit; the guard cleans up after it"
+_ABORTED = "A run was stopped by hand; the guard cleans up after it"
+_GUARD_FAILED = "The guard could not clean up after a run: A THROUGHPUT MAY STILL BILL"
+_UNDELIVERED = "The guard was not told of an abnormal end: A THROUGHPUT MAY STILL BILL"
+_FUNCTION_ERRORS = "A function that watches over runs raised an error: see its log"
+_LEFT_BEHIND = "Capacity survived two passes of the reaper: IT STILL BILLS. See its mail"
 
 
 class Alarms:
@@ -28,43 +33,18 @@ class Alarms:
         # A run reports its own failed function; for the guards there is only this.
         for step in guard_steps(self._stack.config):
             metric = self._metrics.function(step, "Errors")
-            self._alarm(f"{step.slug}-errors", metric, _FUNCTION_ADVICE)
-        self._alarm(
-            "left-behind",
-            self._metrics.recorded("LeftBehind"),
-            "Capacity survived two passes of the reaper: IT STILL BILLS. See its mail",
-            periods=2,
-        )
+            self._alarm(f"{step.slug}-errors", metric, _FUNCTION_ERRORS)
+        self._alarm("left-behind", self._metrics.recorded("LeftBehind"), _LEFT_BEHIND, periods=2)
         self._reaper_silent()
 
     def _of_executions(self) -> None:
-        executions = self._metrics.executions
-        guard_advice = f"The guard could not clean up after a run: {_STILL_BILLS}"
-        for name, metric, advice in (
-            (
-                "executions-failed",
-                executions("Failed"),
-                "A run ended as Failed: its cause says what to do",
-            ),
-            (
-                "executions-timed-out",
-                executions("TimedOut"),
-                "A run outlived the machine's limit; the guard cleans up after it",
-            ),
-            (
-                "executions-aborted",
-                executions("Aborted"),
-                "A run was stopped by hand; the guard cleans up after it",
-            ),
-            ("guard-failed", executions("Failed", "guard"), guard_advice),
-            ("guard-timed-out", executions("TimedOut", "guard"), guard_advice),
-            (
-                "guard-undelivered",
-                self._metrics.undelivered(),
-                f"The guard was not told of an abnormal end: {_STILL_BILLS}",
-            ),
-        ):
-            self._alarm(name, metric, advice)
+        ended, alarm = self._metrics.executions, self._alarm
+        alarm("executions-failed", ended("Failed"), _FAILED)
+        alarm("executions-timed-out", ended("TimedOut"), _TIMED_OUT)
+        alarm("executions-aborted", ended("Aborted"), _ABORTED)
+        alarm("guard-failed", ended("Failed", "guard"), _GUARD_FAILED)
+        alarm("guard-timed-out", ended("TimedOut", "guard"), _GUARD_FAILED)
+        alarm("guard-undelivered", self._metrics.undelivered(), _UNDELIVERED)
 
     def _alarm(
         self, name: str, metric: cloudwatch.Metric, advice: str, *, periods: int = 1

@@ -11,7 +11,7 @@ from aws_cdk import aws_stepfunctions as sfn
 
 from lambdas.domain.reporting.console import step_functions_url
 from stacks.constructs.access import Access
-from stacks.constructs.functions import Functions
+from stacks.constructs.functions import LambdaFunctions
 from stacks.constructs.machine import Machine
 from stacks.constructs.stack import EnvironmentStack
 from stacks.constructs.target import Target
@@ -34,7 +34,7 @@ class PipelineStack(EnvironmentStack):
         )
         access = Access(environment, self.account, key_arn)
         service_role = BedrockServiceRole(self, access)
-        functions = Functions(
+        functions = LambdaFunctions(
             self,
             steps=PIPELINE_STEPS,
             access=replace(access, service_role_arn=service_role.arn),
