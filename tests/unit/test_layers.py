@@ -23,6 +23,10 @@ RULES = {
     "lambdas/aws/*.py": {"lambdas.runtime.step", "stacks", "local", "dataset", "operate"},
     "lambdas/handlers/*.py": {"boto3", "botocore", "time", "stacks", "local", "dataset", "operate"},
     "stacks/**/*.py": {"boto3", "botocore", "lambdas.aws", "lambdas.runtime", "local", "dataset"},
+    # What watches the pipeline knows its steps, and nothing that makes resources of them.
+    "stacks/guards/*.py": {"stacks.storage", "stacks.pipeline.stack", "stacks.pipeline.workflow"},
+    "stacks/operations/*.py": {"stacks.pipeline.stack", "stacks.guards.stack", "stacks.storage"},
+    "stacks/**/step*.py": {"aws_cdk", "constructs"},
     "dataset/**/*.py": {"aws_cdk", "stacks.application", "stacks.review", "local"},
     "operate/*.py": {"aws_cdk", "stacks.application", "stacks.review", "local"},
     "local/bedrock/**/*.py": {"ministack", "lambdas", "stacks", "dataset"},
@@ -34,6 +38,10 @@ ROOMS: dict[str, tuple[set[str], ...]] = {
         {"data_review"}, {"cost"}, {"approval"}, {"housekeeping"}, {"reporting"},
     ),
     "lambdas/validation": ({"jsonl"}, {"formats"}, {"findings"}, {"warnings"}),
+    "stacks": (
+        {"names", "environment"}, {"constructs"}, {"storage", "pipeline"}, {"guards"},
+        {"operations"}, {"application"}, {"review"},
+    ),
 }  # fmt: skip
 # What a folder imports of the rest of `lambdas`.
 OUTSIDE = {"lambdas/validation": {"lambdas.domain.models", "lambdas.domain.errors"}}
