@@ -25,8 +25,5 @@ class Names:
         name = self.of(of) if of else self.state_machine
         return f"arn:aws:states:{region}:{account}:stateMachine:{name}"
 
-    def topic_arn(self, *, account: str, region: str) -> str:
-        return f"arn:aws:sns:{region}:{account}:{self.of('notifications')}"
-
     def bucket(self, *, account: str, region: str) -> str:
         return self.of(f"{account}-{region}")

@@ -62,7 +62,8 @@ class Access:
     @property
     def topic_arn(self) -> str:
         # By its name: the operations stack, which owns the topic, comes after its publishers.
-        return self._names.topic_arn(account=self.account, region=self._region)
+        name = self._names.of("notifications")
+        return f"arn:aws:sns:{self._region}:{self.account}:{name}"
 
     @property
     def bucket(self) -> str:

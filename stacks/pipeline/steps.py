@@ -19,7 +19,7 @@ from stacks.constructs.step import MAX_SECONDS, Step
 
 def _validate_dataset(access: Access) -> list[Permission]:
     asked = access.environment.validation
-    detect = Permission(["comprehend:DetectPiiEntities"], every_resource("Amazon Comprehend"))
+    detect = Permission(["comprehend:DetectPiiEntities"], every_resource("detecting personal data"))
     return [
         *access.read(datasets("*")),
         *access.write(runs("validation.json")),
@@ -99,10 +99,9 @@ PIPELINE_STEPS = (
         # Streams a training file of up to 10 GB; keeps the records that max_review_usd pays for.
         memory_mb=1769,
         timeout_seconds=MAX_SECONDS,
-        permissions=lambda access: [
-            *access.read(datasets("*")),
-            *access.write(runs("review/items.jsonl")),
-        ],
+        permissions=lambda access: (
+            access.read(datasets("*")) + access.write(runs("review/items.jsonl"))
+        ),
     ),
     Step(
         "Review records",
@@ -133,10 +132,7 @@ PIPELINE_STEPS = (
         memory_mb=1024,
         timeout_seconds=120,
         layers=("core", "plotting"),
-        permissions=lambda access: [
-            *access.read(runs("training/*")),
-            *access.write(runs("losses.*")),
-        ],
+        permissions=lambda access: access.read(runs("training/*")) + access.write(runs("losses.*")),
     ),
     Step(
         "Answer with base model",
@@ -176,10 +172,9 @@ PIPELINE_STEPS = (
         "Decide verdict",
         memory_mb=512,
         timeout_seconds=120,
-        permissions=lambda access: [
-            *access.read(runs("judgements.jsonl")),
-            *access.write(runs("verdict.json")),
-        ],
+        permissions=lambda access: (
+            access.read(runs("judgements.jsonl")) + access.write(runs("verdict.json"))
+        ),
     ),
     Step(
         "Write report",
