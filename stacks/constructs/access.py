@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from lambdas.domain.models.catalogue import JUDGES, MODELS
 from lambdas.domain.models.model import Inference, Model
 from lambdas.domain.run import tags
-from stacks.constructs.permission import Arn, Permission
+from stacks.constructs.permission import IamArn, Permission
 from stacks.environment import Environment
 from stacks.names import Names
 
@@ -82,25 +82,25 @@ class Access:
     def put(self, *keys: KeyPattern) -> Permission:
         return Permission(["s3:PutObject"], self.objects(*keys))
 
-    def objects(self, *keys: KeyPattern) -> list[Arn]:
-        return [Arn(f"arn:aws:s3:::{self.bucket}/{key.text}", key.because) for key in keys]
+    def objects(self, *keys: KeyPattern) -> list[IamArn]:
+        return [IamArn(f"arn:aws:s3:::{self.bucket}/{key.text}", key.because) for key in keys]
 
     def list_keys(self, *prefixes: KeyPattern) -> Permission:
         condition = {"StringLike": {"s3:prefix": [prefix.text for prefix in prefixes]}}
-        return Permission(["s3:ListBucket"], [Arn(f"arn:aws:s3:::{self.bucket}")], condition)
+        return Permission(["s3:ListBucket"], [IamArn(f"arn:aws:s3:::{self.bucket}")], condition)
 
     def publish(self) -> list[Permission]:
         return [
-            Permission(["sns:Publish"], [Arn(self.topic_arn)]),
+            Permission(["sns:Publish"], [IamArn(self.topic_arn)]),
             *self.use_key_through("sns"),
         ]
 
     def describe_executions(self) -> Permission:
         return Permission(["states:DescribeExecution"], [self.executions(":*")])
 
-    def executions(self, suffix: str) -> Arn:
+    def executions(self, suffix: str) -> IamArn:
         """Return the ARN of executions of the machine that runs."""
-        return Arn(self.machine_arn.replace(":stateMachine:", ":execution:") + suffix, _RUNS)
+        return IamArn(self.machine_arn.replace(":stateMachine:", ":execution:") + suffix, _RUNS)
 
     def use_key_through(self, service: str) -> list[Permission]:
         """Allow the environment's key for objects or messages of `service` only."""
@@ -114,9 +114,9 @@ class Access:
     def decrypt_model(self) -> list[Permission]:
         return self._key(["kms:Decrypt"], "bedrock")
 
-    def bedrock(self, kind: BedrockKind) -> Arn:
+    def bedrock(self, kind: BedrockKind) -> IamArn:
         """Return the ARN of all of the account's resources of a kind."""
-        return Arn(f"arn:aws:bedrock:{self._region}:{self.account}:{kind}/*", _BEDROCK_IDS)
+        return IamArn(f"arn:aws:bedrock:{self._region}:{self.account}:{kind}/*", _BEDROCK_IDS)
 
     def stop_job(self) -> Permission:
         actions = ["bedrock:GetModelCustomizationJob", "bedrock:StopModelCustomizationJob"]
@@ -145,13 +145,13 @@ class Access:
         """Allow an action on existing resources that carry this environment's tag."""
         return Permission([action], [self.bedrock(kind)], {"StringEquals": self._tagged()})
 
-    def tunable_models(self) -> list[Arn]:
+    def tunable_models(self) -> list[IamArn]:
         """Return what the catalogue can tune in this region.
 
         With and without the context length: AWS does not document which one it authorizes.
         """
         return [
-            Arn(text)
+            IamArn(text)
             for model in self._models_here()
             for text in (
                 model.customization_model_arn(region=self._region),
@@ -159,16 +159,16 @@ class Access:
             )
         ]
 
-    def models_asked_about(self) -> list[Arn]:
+    def models_asked_about(self) -> list[IamArn]:
         """Return all that a run here can tune, compare with or be judged by."""
         inferences = [model.base_inference for model in self._models_here()]
         inferences += [judge.inference for judge in JUDGES.values()]
-        asked = [Arn(self._foundation_model(inference)) for inference in inferences]
+        asked = [IamArn(self._foundation_model(inference)) for inference in inferences]
         return [*dict.fromkeys([*self.tunable_models(), *asked])]
 
     def count_tokens(self) -> Permission:
         models = [
-            Arn(self._foundation_model(model.base_inference)) for model in self._models_here()
+            IamArn(self._foundation_model(model.base_inference)) for model in self._models_here()
         ]
         return Permission(["bedrock:CountTokens"], models)
 
@@ -199,7 +199,7 @@ class Access:
         if self.key_arn is None:
             return []
         via = {"StringEquals": {"kms:ViaService": f"{service}.{self._region}.amazonaws.com"}}
-        return [Permission(actions, [Arn(self.key_arn)], via)]
+        return [Permission(actions, [IamArn(self.key_arn)], via)]
 
     def _invoke(self, models: Iterable[Inference]) -> list[Permission]:
         callable_here = [model for model in models if model.available_in(self._region)]
@@ -210,9 +210,9 @@ class Access:
             *chain.from_iterable(map(self._invoke_profile, profiles)),
         ]
 
-    def _foundation_models(self, models: Iterable[Inference]) -> list[Arn]:
+    def _foundation_models(self, models: Iterable[Inference]) -> list[IamArn]:
         arns = (
-            Arn(text)
+            IamArn(text)
             for model in models
             for text in model.foundation_model_arns(region=self._region)
         )
@@ -223,7 +223,7 @@ class Access:
         arn = str(profile.profile_arn(region=self._region, account=self.account))
         through = {"StringEquals": {"bedrock:InferenceProfileArn": arn}}
         return [
-            Permission(_INVOKE, [Arn(arn)]),
+            Permission(_INVOKE, [IamArn(arn)]),
             Permission(_INVOKE, self._foundation_models([profile]), through),
         ]
 

@@ -19,7 +19,7 @@ from stacks.constructs.access import Access
 from stacks.constructs.findings import explain
 from stacks.constructs.layers import command, layer_hash
 from stacks.constructs.log_group import make_log_group
-from stacks.constructs.permission import Arn, Permission, trace
+from stacks.constructs.permission import IamArn, Permission, trace
 from stacks.constructs.role import make_role
 from stacks.constructs.step import Step
 from stacks.constructs.target import Target
@@ -122,7 +122,7 @@ class LambdaFunctions(Construct):
 
     def _observe(self, log_group: logs.LogGroup) -> Iterator[Permission]:
         write = ["logs:CreateLogStream", "logs:PutLogEvents"]
-        yield Permission(write, [Arn(log_group.log_group_arn)])
+        yield Permission(write, [IamArn(log_group.log_group_arn)])
         if self._environment.functions.tracing:
             yield trace("PutTelemetryRecords", "PutTraceSegments")
 

@@ -12,7 +12,7 @@ from constructs import Construct
 
 from stacks.constructs.findings import explain
 from stacks.constructs.log_group import make_log_group
-from stacks.constructs.permission import Arn, Permission, every_resource, trace
+from stacks.constructs.permission import IamArn, Permission, every_resource, trace
 from stacks.constructs.role import make_role
 from stacks.environment import Environment
 
@@ -79,7 +79,7 @@ class Machine(Construct):
         *,
         tracing: bool,
     ) -> iam.IRole:
-        invoked = [Arn(function.function_arn) for function in functions]
+        invoked = [IamArn(function.function_arn) for function in functions]
         return make_role(
             self,
             "Role",

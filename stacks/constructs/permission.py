@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
-class Arn(NamedTuple):
+class IamArn(NamedTuple):
     """A resource; `because` is the reason for its wildcard, if it has one."""
 
     text: str
@@ -17,13 +17,13 @@ class Arn(NamedTuple):
 @dataclass(frozen=True)
 class Permission:
     actions: Sequence[str]
-    resources: Sequence[Arn]
+    resources: Sequence[IamArn]
     conditions: Mapping[str, object] | None = None
 
 
-def every_resource(purpose: str) -> list[Arn]:
+def every_resource(purpose: str) -> list[IamArn]:
     """Return "*", for actions that AWS cannot limit to a resource."""
-    return [Arn("*", f"AWS has no resource-level permissions for {purpose}")]
+    return [IamArn("*", f"AWS has no resource-level permissions for {purpose}")]
 
 
 def trace(*actions: str) -> Permission:

@@ -22,7 +22,7 @@ from constructs import Construct
 
 from stacks.constructs.findings import explain
 from stacks.constructs.machine import Machine
-from stacks.constructs.permission import Arn, Permission
+from stacks.constructs.permission import IamArn, Permission
 from stacks.constructs.retries import UNTIL_RELEASED
 from stacks.constructs.role import make_role
 from stacks.constructs.stack import EnvironmentStack
@@ -123,7 +123,7 @@ class Guard(Construct):
         )
 
     def _start_role(self) -> iam.IRole:
-        guard = Arn(self.machine.state_machine_arn)
+        guard = IamArn(self.machine.state_machine_arn)
         return make_role(
             self,
             "StartRole",

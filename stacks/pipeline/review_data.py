@@ -8,7 +8,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from stacks.constructs.access import Access, runs
-from stacks.constructs.permission import Arn, Permission
+from stacks.constructs.permission import IamArn, Permission
 
 _LABEL = "ReviewData"
 # A child execution's input holds 256 KiB (https://docs.aws.amazon.com/step-functions/latest/dg/
@@ -56,7 +56,7 @@ def review_data_permissions(access: Access) -> list[Permission]:
     children = [access.executions(":*"), access.executions(f"/{_LABEL}:*")]
     upload = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
     return [
-        Permission(["states:StartExecution"], [Arn(access.machine_arn)]),
+        Permission(["states:StartExecution"], [IamArn(access.machine_arn)]),
         Permission(["states:DescribeExecution", "states:StopExecution"], children),
         access.get(results),
         access.put(results),

@@ -9,7 +9,7 @@ from aws_cdk import CfnOutput
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 
-from lambdas.domain.reporting.console import step_functions_url
+from lambdas.domain.run.console import state_machine_url
 from stacks.constructs.access import Access
 from stacks.constructs.functions import LambdaFunctions
 from stacks.constructs.machine import Machine
@@ -44,7 +44,7 @@ class PipelineStack(EnvironmentStack):
         decide_spend = functions.pop("Decide spend")
         machine = self._machine(functions, access)
         decisions = DecideSpend(self, decide_spend).machine
-        self._outputs(machine.state_machine_arn, decisions.state_machine_arn)
+        self._outputs(access, machine.state_machine_arn, decisions.state_machine_arn)
 
     def _machine(self, functions: dict[str, lambda_.Function], access: Access) -> sfn.StateMachine:
         workflow = Workflow(self, functions)
@@ -58,12 +58,12 @@ class PipelineStack(EnvironmentStack):
             permissions=review_data_permissions(access),
         ).machine
 
-    def _outputs(self, machine: str, decide: str) -> None:
+    def _outputs(self, access: Access, machine: str, decide: str) -> None:
         CfnOutput(self, "StateMachineArn", value=machine, description="Start an execution with {}")
         CfnOutput(self, "DecideSpendArn", value=decide, description="Approve or reject a quote")
         CfnOutput(
             self,
             "StateMachineConsole",
-            value=step_functions_url(self.region, f"statemachines/view/{machine}"),
+            value=state_machine_url(access.machine_arn),
             description="Start execution is on this page",
         )

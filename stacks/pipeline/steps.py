@@ -13,7 +13,7 @@ from lambdas.domain.run.variables import (
     WriteReportVariables,
 )
 from stacks.constructs.access import Access, approvals, datasets, runs
-from stacks.constructs.permission import Arn, Permission, every_resource
+from stacks.constructs.permission import IamArn, Permission, every_resource
 from stacks.constructs.step import MAX_SECONDS, Step
 
 
@@ -38,14 +38,14 @@ def _start_training(access: Access) -> list[Permission]:
         ),
         Permission(["bedrock:TagResource"], [jobs, models]),
         Permission(["bedrock:GetModelCustomizationJob"], [jobs]),
-        Permission(["iam:PassRole"], [Arn(access.service_role_arn)], to_bedrock),
+        Permission(["iam:PassRole"], [IamArn(access.service_role_arn)], to_bedrock),
         *access.customize_with_key(),
     ]
 
 
 def _deliver_decisions(access: Access) -> Permission:
     actions = ["states:SendTaskFailure", "states:SendTaskSuccess"]
-    return Permission(actions, [Arn(access.machine_arn)])
+    return Permission(actions, [IamArn(access.machine_arn)])
 
 
 START_TRAINING = Step(

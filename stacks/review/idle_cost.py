@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from stacks.names import PROJECT
+from lambdas.domain.run.names import PROJECT
 from stacks.review.templates import Deployment, Resource
 
 _HOURS = 730  # a month

@@ -15,9 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from lambdas.domain.run.names import PROJECT
 from stacks.constructs.target import Target
 from stacks.environment import Environment
-from stacks.names import PROJECT, Names
+from stacks.names import Names
 from stacks.review.grants import Grant, grants_of, statement_text
 from stacks.review.text import flow
 

@@ -8,7 +8,7 @@ from aws_cdk import App, Aws, Stack, Validations
 from aws_cdk import aws_iam as iam
 from cdk_nag import AwsSolutionsChecks
 
-from stacks.constructs.permission import Arn, Permission
+from stacks.constructs.permission import IamArn, Permission
 from stacks.constructs.role import make_role
 from tests.stacks.findings import explained, findings
 
@@ -23,7 +23,7 @@ def synthesised(folder: Path, because: str) -> App:
         description="any",
         assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
         policy="any",
-        permissions=[Permission(["states:DescribeExecution"], [Arn(WILDCARD, because)])],
+        permissions=[Permission(["states:DescribeExecution"], [IamArn(WILDCARD, because)])],
     )
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()
