@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from email.utils import format_datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,6 +51,7 @@ class FakeBedrock(Failing):
     def __init__(self, now: datetime) -> None:
         super().__init__()
         self.now = now
+        self.answered_at: datetime | None = None  # the date of AWS's answers, where they tell one
         self.meta = SimpleNamespace(region_name=REGION)
         self.jobs: dict[str, dict[str, Any]] = {}
         self.throughputs: dict[str, dict[str, Any]] = {}
@@ -88,7 +90,8 @@ class FakeBedrock(Failing):
         self._enter("DeleteProvisionedModelThroughput", request)
         found = _find(self.throughputs, "provisionedModelArn", request["provisionedModelId"])
         del self.throughputs[found["provisionedModelName"]]
-        return {}
+        date = {"date": format_datetime(self.answered_at)} if self.answered_at else {}
+        return {"ResponseMetadata": {"HTTPHeaders": date}}
 
     def job(self, name: str, status: str = "InProgress", **members: Any) -> dict[str, Any]:
         return {

@@ -303,6 +303,17 @@ def test_throughputs_of_another_environment_cannot_be_deleted(
         assert each["Condition"] in ({"StringEquals": tag}, {"StringEqualsIfExists": tag})
 
 
+@pytest.mark.parametrize("step", ["ReleaseThroughput", "StopRun"])
+def test_releasing_what_is_gone_is_not_denied(resources: Resources, step: str) -> None:
+    """What is not there has no tags: the condition must let the call answer "not found"."""
+    [delete] = [
+        each
+        for each in statements(role(resources, f"Functions{step}Role"))
+        if "bedrock:DeleteProvisionedModelThroughput" in listed(each["Action"])
+    ]
+    assert {*delete["Condition"]} == {"StringEqualsIfExists"}
+
+
 @pytest.mark.parametrize("step", ["ReapLeftovers", "DeleteResources"])
 def test_what_looks_through_the_account_ends_tagged_resources_only(
     environment: Environment, resources: Resources, step: str

@@ -92,6 +92,8 @@ def test_at_most_the_judge_is_asked_as_often_as_the_state_asks() -> None:
     *_, said = item(quote(), "Judgements, answering")
     most = ATTEMPTS * answers * MAX_TOKENS
     assert said == pytest.approx(most / 1000 * 0.0032, abs=1e-4)
+    _, expected, high = item(quote(), "Judgements, asking")
+    assert high > ATTEMPTS * expected, "each attempt asks with all of the prompt again"
 
 
 def test_another_models_price_is_named_as_such() -> None:

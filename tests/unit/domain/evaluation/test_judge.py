@@ -206,6 +206,20 @@ def test_a_second_try_judges_only_what_is_missing(s3: FakeS3, bedrock: FakeRunti
     assert len(written(s3)) == 10
 
 
+def test_an_answer_that_changed_between_two_tries_is_judged_anew(
+    s3: FakeS3, bedrock: FakeRuntime
+) -> None:
+    judge_answers(REQUEST)
+    bedrock.calls.clear()
+    changed = records("tuned")
+    changed[0]["answer"] = "tuned answer, asked again"
+    s3.objects[f"{PREFIX}/answers-tuned.jsonl"] = lines(changed)
+    judge_answers(REQUEST)
+    assert [question_in(request) for request in bedrock.called("Converse")] == [
+        prompt(Task("q-0", "tuned", "Question 0?", "Reference 0.", "tuned answer, asked again"))
+    ]
+
+
 def test_a_missing_permission_is_no_failed_judgement(s3: FakeS3, bedrock: FakeRuntime) -> None:
     bedrock.fail("Converse", *["AccessDeniedException"] * 100)
     with pytest.raises(AccessDenied):

@@ -167,6 +167,12 @@ def test_release_deletes_and_tells_the_minutes(bought: FakeBedrock) -> None:
     assert not bought.throughputs
 
 
+def test_a_release_that_had_to_wait_has_billed_until_aws_deleted(bought: FakeBedrock) -> None:
+    deleted_at = LATER + timedelta(minutes=45)
+    bought.answered_at = deleted_at
+    assert release_throughput(RELEASE).billed_minutes == 75
+
+
 def test_nothing_to_release_is_success(bedrock: FakeBedrock) -> None:
     assert not bedrock.throughputs
     assert release_throughput(RELEASE) == Release(
@@ -238,3 +244,19 @@ def test_the_guard_stops_the_job_although_the_release_fails(bought: FakeBedrock)
         stop_run(STOP)
     assert bought.jobs[NAMES.job]["status"] == "Stopping"
     assert stop_run(STOP).release.found
+
+
+def test_of_two_errors_the_guard_raises_the_one_that_passes_by_itself(bought: FakeBedrock) -> None:
+    bought.fail("DeleteProvisionedModelThroughput", "AccessDeniedException")
+    bought.fail("GetModelCustomizationJob", "ThrottlingException")
+    with pytest.raises(Throttled):
+        stop_run(STOP)
+
+
+def test_the_guard_releases_what_bills_first(bought: FakeBedrock) -> None:
+    stop_run(STOP)
+    [release, job] = [
+        next(at for at, (name, _) in enumerate(bought.calls) if name == operation)
+        for operation in ("DeleteProvisionedModelThroughput", "GetModelCustomizationJob")
+    ]
+    assert release < job

@@ -25,6 +25,7 @@ THROUGHPUT, DEPLOYMENT, JOB = (
     "model-customization-job",
 )
 PAST = {"bedrock-tuning:release-by": (NOW - timedelta(minutes=1)).isoformat()}
+AT_ONCE = {"bedrock-tuning:release-by": NOW.isoformat()}
 AHEAD = {"bedrock-tuning:release-by": (NOW + timedelta(minutes=1)).isoformat()}
 
 
@@ -62,6 +63,11 @@ def test_hosting_past_its_release_by_goes_though_its_run_goes_on(world: World, k
     assert world.account.things == {}
     [mail] = world.mails
     assert "release-by, 2026-11-23 09:29 UTC, has passed" in mail
+
+
+def test_hosting_goes_at_its_release_by(world: World) -> None:
+    world.account.add(THROUGHPUT, "dev-a", tags=AT_ONCE)
+    assert world.reap().deleted == ["dev-a"]
 
 
 def test_hosting_of_a_run_under_way_stays_until_its_time(world: World) -> None:

@@ -49,6 +49,16 @@ def test_like_names_of_two_executions_differ() -> None:
     assert names_of("prod", "a b", ARN + "a b").run != names_of("prod", "a-b", ARN + "a-b").run
 
 
+def test_one_name_in_two_machines_makes_two_runs() -> None:
+    here, there = (names_of("prod", "first", arn) for arn in (f"{ARN}first", f"{ARN}other:first"))
+    assert here.run != there.run
+    assert here.client_token != there.client_token
+
+
+def test_a_name_that_is_cut_at_a_dash_has_no_double_one() -> None:
+    assert "--" not in names_of("prod", f"{'a' * 26} b", ARN + "x").run
+
+
 def test_a_name_without_a_letter_still_has_one() -> None:
     assert names_of("prod", "日本", ARN + "x").run.startswith("run-")
 
