@@ -20,7 +20,7 @@ CDK := node node_modules/aws-cdk/bin/cdk
 READY := .venv/.ready
 CHECKED := .venv/.checked
 
-.PHONY: help setup rehearse faults test check synth deploy cleanup destroy snapshot review
+.PHONY: help setup rehearse faults test check mutants synth deploy cleanup destroy snapshot review
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -61,6 +61,9 @@ test: $(CHECKED) ## Everything: check, templates, and the deployed machine offli
 	@ruff check . && ruff format --check --quiet .
 	@mypy
 	@pytest -n 2 --dist loadgroup
+
+mutants: $(CHECKED) ## Break the product line by line: a test must notice each fault
+	@python -m tests.mutants
 
 snapshot: $(CHECKED) ## Write every generated file again: snapshots, pictures, docs, schemas
 	@python -m docs.generate_execution_input
