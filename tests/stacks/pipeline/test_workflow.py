@@ -123,6 +123,12 @@ def test_the_proof_notices(workflow: Machine, spoil: Callable[[Machine], None]) 
     assert escapes(spoilt)
 
 
+def test_a_run_fails_only_after_a_notification_was_tried(workflow: Machine) -> None:
+    graph = Graph(workflow)
+    before = {name for name in graph.nodes if "Run failed" in graph.follow(name)}
+    assert before == {"Notify", "Notify failure"}
+
+
 def test_the_purchase_is_alone_under_its_catch(workflow: Machine) -> None:
     buyers = [node for node in Graph(workflow).nodes.values() if "Buy" in node.name]
     assert [(node.name, node.parent) for node in buyers] == [

@@ -312,3 +312,22 @@ def test_a_rule_hears_from_the_trail_who_bought_a_commitment(offline: OfflineAws
         "arn": f"arn:aws:iam::{ACCOUNT}:user/buyer",
         "accountId": ACCOUNT,
     }
+
+
+def test_a_bucket_that_empties_itself_can_be_deleted(offline: OfflineAws) -> None:
+    from ministack.core.responses import request_scope  # noqa: PLC0415  # after the server started
+    from ministack.services import s3 as store  # noqa: PLC0415  # same
+    from ministack.services.cloudformation import provisioners  # noqa: PLC0415  # same
+
+    del offline
+    s3: Any = boto3.client("s3")
+    s3.create_bucket(
+        Bucket="contract-auto", CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+    s3.put_object(Bucket="contract-auto", Key="k", Body=b"1")
+    with request_scope(ACCOUNT, REGION):
+        handlers = provisioners._RESOURCE_HANDLERS["Custom::S3AutoDeleteObjects"]
+        physical, _ = handlers["create"]("Empty", {"BucketName": "contract-auto"}, "stack")
+        handlers["delete"](physical, {"BucketName": "contract-auto"})
+        assert not store._buckets["contract-auto"]["objects"]
+    s3.delete_bucket(Bucket="contract-auto")

@@ -1,0 +1,75 @@
+"""What a function's process is to Lambda: its errors, its layers, its sleep and its limit."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.workflow.ministack.definitions import (
+    Run,
+    call,
+    make_function,
+    one_state,
+    payload_of,
+    seconds_of,
+)
+
+
+def test_an_exception_is_reported_by_its_class_name(function: str, run: Run) -> None:
+    ended = run(one_state(call(function, {"raise": True})))
+    assert ended["error"] == "Refused"
+    assert json.loads(ended["cause"])["errorMessage"] == "no, because"
+
+
+def test_a_dead_process_is_reported_as_runtime_exit_error(function: str, run: Run) -> None:
+    ended = run(one_state(call(function, {"exit": True})))
+    assert ended["error"] == "Runtime.ExitError"
+    assert "Error: Runtime exited with error: exit status 3" in ended["cause"]
+
+
+def test_a_missing_module_is_reported_as_import_module_error(
+    role: str, queue: str, run: Run
+) -> None:
+    broken = make_function("broken", "import no_such_module\n", role, queue)
+    assert run(one_state(call(broken, {})))["error"] == "Runtime.ImportModuleError"
+
+
+def test_functions_share_an_unpacked_layer(role: str, queue: str, run: Run) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("python/shared.py", "WHERE = __file__\n")
+    lambda_: Any = boto3.client("lambda")
+    layer = lambda_.publish_layer_version(
+        LayerName="shared", Content={"ZipFile": archive.getvalue()}
+    )["LayerVersionArn"]
+    source = (
+        "import os, shared\ndef handler(event, context): return os.path.realpath(shared.WHERE)\n"
+    )
+    seen = set()
+    for name in ("first", "second"):
+        function = make_function(name, source, role, queue)
+        lambda_.update_function_configuration(FunctionName=name, Layers=[layer])
+        seen.add(json.loads(run(one_state(call(function, {})))["output"])["Payload"])
+    assert len(seen) == 1
+
+
+def test_threads_of_a_function_sleep_in_simulated_time(patient: str, run: Run) -> None:
+    began = time.monotonic()
+    ended = run(one_state(call(patient, {"sleeps": [600, 60, 600, 300]})))
+    assert ended["status"] == "SUCCEEDED", ended["cause"]
+    assert seconds_of(ended) == pytest.approx(600, abs=10)
+    assert time.monotonic() - began < 20
+
+
+def test_a_function_that_sleeps_past_its_limit_times_out_there(function: str, run: Run) -> None:
+    ended = run(one_state(call(function, {"sleeps": [60]})))
+    assert ended["error"] == "Sandbox.Timedout"
+    assert "Error: Task timed out after 20.00 seconds" in ended["cause"]
+    assert seconds_of(ended) == pytest.approx(20, abs=5)
+    assert payload_of(run(one_state(call(function, {"well": "again"})))) == {"well": "again"}
