@@ -59,8 +59,7 @@ check: $(CHECKED) ## Lint, types and the fast unit tests, in under 30 s
 
 test: $(CHECKED) ## Everything: check, templates, and the deployed machine offline
 	@ruff check . && ruff format --check --quiet .
-	@mypy
-	@pytest -n 2 --dist loadgroup
+	@mypy & types=$$!; failed=0; pytest -n 3 --dist loadgroup || failed=$$?; wait $$types && exit $$failed
 
 mutants: $(CHECKED) ## Break the product line by line: a test must notice each fault
 	@python -m tests.mutants

@@ -6,6 +6,7 @@ It prints the path of the zip on stdout, which is what the CLI expects of an ass
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import os
 import shutil
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from stacks.constructs.target import Target
@@ -64,15 +66,31 @@ def build(name: str, target: Target, *, expected_hash: str, cache: Path = CACHE)
     if layer_hash(name, target) != expected_hash:
         raise LayerFailed(f"stacks/layers/{name}.txt has changed: synthesise again")
     archive = cache / f"{expected_hash}.zip"
-    if not archive.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
-            root = Path(folder) / "layer"
-            _install(name, target, root / "python")
-            draft = Path(folder) / archive.name
-            _zip(root, draft)
-            draft.replace(archive)
+    cache.mkdir(parents=True, exist_ok=True)
+    with _alone_in(cache):
+        if not archive.exists():
+            _make(name, target, archive)
     return archive
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Wait for other processes that build layers: what they build need not be built again."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
+def _make(name: str, target: Target, archive: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
+        root = Path(folder) / "layer"
+        _install(name, target, root / "python")
+        draft = Path(folder) / archive.name
+        _zip(root, draft)
+        draft.replace(archive)
 
 
 def _pins(name: str) -> list[str]:

@@ -61,7 +61,7 @@ def copy_of(root: Path, folder: Path) -> Path:
 
 def run_tests(copy: Path, tests: Sequence[str], *options: str) -> int:
     """Return pytest's exit code, or raise RunFailed where it is not about the tests."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *options]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
     done = subprocess.run([*command, *tests], cwd=copy, capture_output=True, text=True, check=False)
     if done.returncode not in {PASSED, FAILED}:
         raise RunFailed(f"{' '.join(tests)}:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
@@ -84,7 +84,7 @@ def try_out(mutant: Mutant, copies: SimpleQueue[Path]) -> Result:
     began = time.monotonic()
     try:
         with applied(mutant, copy):
-            code = run_tests(copy, mutant.tests)
+            code = run_tests(copy, mutant.tests, "-x")
     finally:
         copies.put(copy)
     return Result(mutant, code == FAILED, time.monotonic() - began)

@@ -15,8 +15,6 @@ import pytest
 
 from tests.repository import ROOT
 
-# They look at one folder, `rehearsals/`: one after the other.
-pytestmark = pytest.mark.xdist_group("rehearsal")
 HOSTILE = {
     "AWS_PROFILE": "production",
     "AWS_ACCESS_KEY_ID": "AKIAREALREALREALREAL",
