@@ -10,8 +10,7 @@ from tests.repository import ROOT
 # Synthesised environments, unpacked layers, and a look at one folder, `rehearsals/`.
 GROUPS = {"stacks", "packages", "rehearsal"}
 
-# How long one example may take tells how busy the machine is, and there are more processes
-# than cores; what has to be fast has a test that measures it.
+# Hypothesis' limit of 200 ms an example measures how busy the machine is.
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
 

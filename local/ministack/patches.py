@@ -1,7 +1,7 @@
 """All patches, applied once to the MiniStack of this process.
 
 Each one is a function named after what it changes; it checks that what it replaces is still there,
-and has a contract test in `tests/workflow/test_patches.py`.
+and has a contract test in `tests/workflow/ministack/`.
 """
 
 from __future__ import annotations
