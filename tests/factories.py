@@ -1,4 +1,4 @@
-"""One made-up run, as the states hand it on."""
+"""One run, as the states hand it on: each function returns one contract, with `changes`."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def answers(side: str, **changes: object) -> Answers:
 
 
 def quote(**changes: object) -> Quote:
-    """Return the quote of the made-up run, at prices that include a training of Claude 3 Haiku."""
+    """Return the quote of the run, at prices that include a training of Claude 3 Haiku."""
     changed = run(**changes)
     calculator = Calculator(PriceBook.load(PRICES), changed.region)
     return make_quote(changed, dataset(), calculator)

@@ -1,7 +1,5 @@
 """Bedrock, its runtime and SNS in memory, refusing as the services do."""
 
-# a fake takes any request, as the client does
-
 from __future__ import annotations
 
 import threading
@@ -23,8 +21,8 @@ def arn(kind: str, name: str) -> str:
     return f"arn:aws:bedrock:{REGION}:{ACCOUNT}:{kind}/{name}"
 
 
-class Failing:
-    """Raises what stands in `failures` for an operation, in turn, before the call has an effect."""
+class FakeClient:
+    """A boto3 client: records its calls, and raises the staged failures of an operation in turn."""
 
     def __init__(self) -> None:
         self.failures: dict[str, list[Exception]] = {}
@@ -45,8 +43,8 @@ class Failing:
                 raise pending.pop(0)
 
 
-class FakeBedrock(Failing):
-    """The control plane: what a test sets in `jobs` and `throughputs` is what there is."""
+class FakeBedrock(FakeClient):
+    """The control plane: `jobs` and `throughputs` are what there is, by name."""
 
     def __init__(self, now: datetime) -> None:
         super().__init__()
@@ -112,7 +110,7 @@ class FakeBedrock(Failing):
         }
 
 
-class FakeRuntime(Failing):
+class FakeRuntime(FakeClient):
     """Converse: `reply` makes the response of a request; failures are by `Converse`."""
 
     def __init__(self, reply: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
@@ -124,17 +122,17 @@ class FakeRuntime(Failing):
         return self.reply(request)
 
 
-class FakeSns(Failing):
+class FakeSns(FakeClient):
     def publish(self, **request: Any) -> dict[str, Any]:
         self._enter("Publish", request)
         return {"MessageId": "1"}
 
 
-def said(text: str, stop_reason: str = "end_turn") -> dict[str, Any]:
+def text_reply(text: str, stop_reason: str = "end_turn") -> dict[str, Any]:
     return _response([{"text": text}], stop_reason)
 
 
-def used_tool(tool_input: object) -> dict[str, Any]:
+def tool_reply(tool_input: object) -> dict[str, Any]:
     content = {"toolUse": {"toolUseId": "1", "name": "record_correctness", "input": tool_input}}
     return _response([content], "tool_use")
 
@@ -144,7 +142,7 @@ def question_in(request: Mapping[str, Any]) -> str:
     return text
 
 
-def install(monkeypatch: pytest.MonkeyPatch, **clients: Failing) -> None:
+def install(monkeypatch: pytest.MonkeyPatch, **clients: FakeClient) -> None:
     """Make the adapters use these clients: bedrock, bedrock_runtime, sns."""
     by_name = {name.replace("_", "-"): fake for name, fake in clients.items()}
     for module in ("customization_jobs", "throughputs", "converse", "topic"):

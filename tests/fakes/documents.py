@@ -1,4 +1,4 @@
-"""Documents that tests make: PDFs by hand, and texts whose facts are all different."""
+"""Documents for tests: minimal PDFs, and texts whose facts are all different."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.factories import EXECUTION, NOW
-from tests.fakes.bedrock import REGION, Failing, arn
+from tests.fakes.bedrock import REGION, FakeClient, arn
 from tests.fakes.s3 import client_error
 
 HAIKU = f"arn:aws:bedrock:{REGION}::foundation-model/anthropic.claude-3-haiku-20240307-v1:0:200k"
@@ -25,7 +25,7 @@ _KINDS = {
 }
 
 
-class FakeAccount(Failing):
+class FakeInventory(FakeClient):
     """`things` by ARN; put some in with `add`."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class FakeAccount(Failing):
         status: str | None = None,
         **members: Any,
     ) -> str:
-        """Add something of this environment, an hour old, of the made-up execution."""
+        """Add something of this environment, an hour old, of the factories' execution."""
         identifier = f"{len(self.things):012}"
         made = arn(kind, identifier if kind != "custom-model" else f"base/{identifier}")
         self.tags[made] = {
@@ -59,7 +59,7 @@ class FakeAccount(Failing):
         self.things[made] = _summary(kind, made, name, created, status) | members
         return made
 
-    def get_paginator(self, operation: str) -> FakeAccount:
+    def get_paginator(self, operation: str) -> FakeInventory:
         self._page = operation
         return self
 
@@ -99,7 +99,7 @@ class FakeAccount(Failing):
         return {}
 
 
-def install(monkeypatch: pytest.MonkeyPatch, fake: FakeAccount) -> FakeAccount:
+def install(monkeypatch: pytest.MonkeyPatch, fake: FakeInventory) -> FakeInventory:
     """Make every `Inventory` use `fake`."""
     monkeypatch.setattr("lambdas.aws.inventory.client", {"bedrock": fake}.__getitem__)
     return fake

@@ -1,4 +1,4 @@
-"""Our Bedrock behind real boto3 clients, without a socket and with a clock turned by hand."""
+"""The emulator behind real boto3 clients, without a socket and with a manual clock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOVA = "amazon.nova-micro-v1:0:128k"
 START = 1_795_000_000.0  # 2026-11-18
 
 
-class HandClock:
+class ManualClock:
     """Time passes only in `advance`, which runs what falls due on the way."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Account:
     """One account with its Bedrock, its bucket, and clients for both services."""
 
     def __init__(self, scenario: Scenario | None = None, region: str = REGION) -> None:
-        self.clock, self.objects, self.events = HandClock(), Objects(), list[Any]()
+        self.clock, self.objects, self.events = ManualClock(), Objects(), list[Any]()
         self.region = region
         world = World(
             clock=self.clock,

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.bedrock import Failing
+from tests.fakes.bedrock import FakeClient
 from tests.fakes.s3 import client_error
 
 
-class FakeStates(Failing):
-    """What a test sets in `statuses` is what there is; `waiting` holds the tokens still awaited."""
+class FakeStepFunctions(FakeClient):
+    """Executions by status in `statuses`; `waiting` holds the tokens that states wait for."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class FakeStates(Failing):
         return {}
 
 
-def install(monkeypatch: pytest.MonkeyPatch, fake: FakeStates) -> FakeStates:
+def install(monkeypatch: pytest.MonkeyPatch, fake: FakeStepFunctions) -> FakeStepFunctions:
     """Make every `Executions` of the code under test use `fake`."""
     monkeypatch.setattr("lambdas.aws.executions.client", {"stepfunctions": fake}.__getitem__)
     return fake

@@ -8,10 +8,10 @@ import pytest
 
 from lambdas.aws.comprehend import Comprehend
 from lambdas.domain.errors import AccessDenied, ServiceUnavailable
-from tests.fakes.bedrock import Failing
+from tests.fakes.bedrock import FakeClient
 
 
-class FakeComprehend(Failing):
+class FakeComprehend(FakeClient):
     """Finds the names that a test gives, and refuses what the service refuses."""
 
     def __init__(self, **entities: tuple[str, float]) -> None:

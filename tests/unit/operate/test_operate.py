@@ -10,7 +10,7 @@ import pytest
 from operate import cleanup, destroy
 from operate.deployed import Deployed, NotDeployed, find_deployed
 from stacks.environment import EnvironmentInvalid
-from tests.fakes.inventory import FakeAccount
+from tests.fakes.inventory import FakeInventory
 from tests.fakes.s3 import client_error
 
 MACHINE = "arn:aws:states:us-east-1:1:stateMachine:bedrock-tuning-dev"
@@ -22,7 +22,7 @@ DEPLOYED = Deployed(
 class FakeAws:
     """CloudFormation, Step Functions and Bedrock as one: boto3.client returns it for each."""
 
-    def __init__(self, account: FakeAccount) -> None:
+    def __init__(self, account: FakeInventory) -> None:
         self.account = account
         self.stacks: dict[str, dict[str, str]] = {}
         self.running: list[str] = []
@@ -55,7 +55,7 @@ class FakeAws:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
-    fake = FakeAws(FakeAccount())
+    fake = FakeAws(FakeInventory())
     monkeypatch.setattr("boto3.client", fake.client)
     monkeypatch.setattr(cleanup, "_POLL_SECONDS", 0)
     return fake

@@ -36,7 +36,7 @@ def test_a_task_waits_until_its_token_is_brought_back_once(
 
     ended = run(one_state(waits(function)), during=decide)
     assert json.loads(ended["output"]) == {"decision": "approve"}
-    assert refusal(states.send_task_success, taskToken="made up", output="{}") == "InvalidToken"
+    assert refusal(states.send_task_success, taskToken="unknown", output="{}") == "InvalidToken"
 
 
 def test_a_task_fails_as_who_brings_its_token_says(function: str, token: Token, run: Run) -> None:

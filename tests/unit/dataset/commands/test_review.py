@@ -16,7 +16,7 @@ from dataset.commands import review as command
 from lambdas.domain.data_review.tasks import CRITERIA, most_input_tokens, worst_usd
 from lambdas.domain.models.lookup import find_model
 from lambdas.validation import make_record
-from tests.fakes.bedrock import FakeRuntime, question_in, used_tool
+from tests.fakes.bedrock import FakeRuntime, question_in, tool_reply
 from tests.fakes.offline_bedrock import Account
 
 MODEL = "claude-3-haiku"
@@ -33,7 +33,7 @@ def scores(low: int, reason: str = "So so.") -> dict[str, Any]:
 
 def judged(request: Mapping[str, Any]) -> dict[str, Any]:
     bad = "bad" in question_in(request)
-    return used_tool(scores(2, "The year is wrong.") if bad else scores(8))
+    return tool_reply(scores(2, "The year is wrong.") if bad else scores(8))
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_a_killed_command_loses_the_line_it_was_writing_only(
 def test_failures_are_kept_with_their_cost_and_asked_again(
     bedrock: FakeRuntime, training: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bedrock.reply = lambda _: used_tool({"correct": 11})
+    bedrock.reply = lambda _: tool_reply({"correct": 11})
     assert run(bedrock, training) == 2
     assert "No verdict: too many reviews failed" in capsys.readouterr().out
     assert all(each["error"].startswith("OutOfSchema") for each in kept(training))

@@ -24,7 +24,7 @@ from tests.fakes import s3 as fakes_s3
 from tests.fakes import step_functions as fakes_states
 from tests.fakes.bedrock import FakeSns
 from tests.fakes.s3 import BUCKET, FakeS3, client_error
-from tests.fakes.step_functions import FakeStates
+from tests.fakes.step_functions import FakeStepFunctions
 
 DECIDE = "arn:aws:states:us-west-2:123456789012:stateMachine:bedrock-tuning-dev-decide-spend"
 QUOTE = QuotedCost(
@@ -50,7 +50,7 @@ class World:
         self.s3 = fakes_s3.install(monkeypatch, FakeS3())
         self.sns = FakeSns()
         fakes_bedrock.install(monkeypatch, sns=self.sns)
-        self.states = fakes_states.install(monkeypatch, FakeStates())
+        self.states = fakes_states.install(monkeypatch, FakeStepFunctions())
         self.states.statuses[EXECUTION.arn] = "RUNNING"
 
     def ask(self, token: str = "t1") -> None:  # noqa: S107  # of a task, and made up

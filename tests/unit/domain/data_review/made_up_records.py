@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from lambdas.validation import make_record
-from tests.fakes.bedrock import question_in, used_tool
+from tests.fakes.bedrock import question_in, tool_reply
 
 GOOD = {"correct": 9, "grounded": 8, "clear": 10, "consistent": 9, "reason": "No flaw."}
 BAD = {"correct": 2, "grounded": 8, "clear": 9, "consistent": 9, "reason": "The year is wrong."}
@@ -30,7 +30,7 @@ def lines(*records: Mapping[str, Any]) -> bytes:
 
 
 def dislikes_bad(request: Mapping[str, Any]) -> dict[str, Any]:
-    return used_tool(BAD if "bad" in question_in(request) else GOOD)
+    return tool_reply(BAD if "bad" in question_in(request) else GOOD)
 
 
 def event(**members: object) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from lambdas.domain.errors import AccessDenied
 from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS
 from lambdas.handlers import review_records
 from tests.factories import NOW, PREFIX, run
-from tests.fakes.bedrock import FakeRuntime, question_in, used_tool
+from tests.fakes.bedrock import FakeRuntime, question_in, tool_reply
 from tests.fakes.s3 import FakeS3
 from tests.unit.domain.data_review.made_up_records import (
     GOOD,
@@ -40,7 +40,7 @@ def test_each_record_gets_its_row(bedrock: FakeRuntime) -> None:
 
 
 def test_a_failure_stays_with_its_record(bedrock: FakeRuntime) -> None:
-    bedrock.reply = lambda request: used_tool(
+    bedrock.reply = lambda request: tool_reply(
         {"correct": 9} if "bad" in question_in(request) else GOOD
     )
     rows = asked_to_review(record("Fine?"), record("bad?"), {"messages": 3})
@@ -64,7 +64,7 @@ def test_a_refusal_is_recorded_and_a_missing_permission_is_raised(
 
 
 def test_texts_are_cut_to_what_a_state_carries(bedrock: FakeRuntime) -> None:
-    bedrock.reply = lambda _: used_tool(GOOD | {"reason": "long " * 500})
+    bedrock.reply = lambda _: tool_reply(GOOD | {"reason": "long " * 500})
     (row,) = asked_to_review(record("Fine? " * 100))
     assert (len(row["reason"]), len(row["prompt"])) == (300, 300)
 
@@ -112,9 +112,9 @@ def test_a_batch_that_was_killed_once_keeps_its_reviews_and_recovers(
 
     def reply(request: Mapping[str, Any]) -> dict[str, Any]:
         if "bad" not in question_in(request):
-            return used_tool(GOOD)
+            return tool_reply(GOOD)
         if bad:
-            return used_tool(bad.pop())
+            return tool_reply(bad.pop())
         raise Killed
 
     bedrock.reply = reply

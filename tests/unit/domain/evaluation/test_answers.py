@@ -16,7 +16,7 @@ from lambdas.handlers.answer_with_tuned_model import answer_with_tuned_model
 from tests.factories import NOW, PREFIX, dataset, hosting, run
 from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import s3 as fakes_s3
-from tests.fakes.bedrock import FakeRuntime, client_error, question_in, said
+from tests.fakes.bedrock import FakeRuntime, client_error, question_in, text_reply
 from tests.fakes.s3 import FakeS3
 
 EXAMPLES = [
@@ -32,7 +32,7 @@ def lines(records: list[dict[str, Any]]) -> bytes:
 
 
 def echo(request: Mapping[str, Any]) -> dict[str, Any]:
-    return said(f"I say: {question_in(request)}")
+    return text_reply(f"I say: {question_in(request)}")
 
 
 @pytest.fixture
@@ -192,7 +192,10 @@ def test_what_a_killed_function_has_paid_for_is_saved(s3: FakeS3, bedrock: FakeR
 def test_a_cut_off_answer_is_marked_and_an_empty_one_fails(
     s3: FakeS3, bedrock: FakeRuntime
 ) -> None:
-    replies = {"Question 0?": said("Half a", "max_tokens"), "Question 1?": said(" ", "end_turn")}
+    replies = {
+        "Question 0?": text_reply("Half a", "max_tokens"),
+        "Question 1?": text_reply(" ", "end_turn"),
+    }
     bedrock.reply = lambda request: replies.get(question_in(request)) or echo(request)
     answers = answer_with_base_model(REQUEST)
     assert (answers.answered, answers.failed) == (19, 1)

@@ -15,7 +15,7 @@ from lambdas.handlers.judge_answers import judge_answers
 from tests.factories import NOW, PREFIX, answers, report_request, run
 from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import s3 as fakes_s3
-from tests.fakes.bedrock import FakeRuntime, question_in, said, used_tool
+from tests.fakes.bedrock import FakeRuntime, question_in, text_reply, tool_reply
 from tests.fakes.s3 import FakeS3
 
 KEY = f"{PREFIX}/judgements.jsonl"
@@ -46,7 +46,7 @@ def lines(records: list[dict[str, Any]]) -> bytes:
 
 def prefers_tuned(request: Mapping[str, Any]) -> dict[str, Any]:
     score = 8 if "<answer>tuned" in question_in(request) else 3
-    return used_tool({"score": score, "reason": " because "})
+    return tool_reply({"score": score, "reason": " because "})
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_out_of_schema_is_asked_once_more(s3: FakeS3, bedrock: FakeRuntime) -> N
     def sloppy(request: Mapping[str, Any]) -> dict[str, Any]:
         question = question_in(request).splitlines()[0]
         if first_time.pop(question, False):
-            return used_tool({"score": 11, "reason": "x"})
+            return tool_reply({"score": 11, "reason": "x"})
         return prefers_tuned(request)
 
     bedrock.reply = sloppy
@@ -165,7 +165,9 @@ def test_out_of_schema_is_asked_once_more(s3: FakeS3, bedrock: FakeRuntime) -> N
     assert len(written(s3)) == 10
 
 
-@pytest.mark.parametrize("reply", [said("8 of 10"), used_tool({"score": "high", "reason": "x"})])
+@pytest.mark.parametrize(
+    "reply", [text_reply("8 of 10"), tool_reply({"score": "high", "reason": "x"})]
+)
 def test_twice_out_of_schema_is_a_failure(
     s3: FakeS3, bedrock: FakeRuntime, reply: dict[str, Any]
 ) -> None:

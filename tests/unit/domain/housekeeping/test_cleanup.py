@@ -14,9 +14,9 @@ from lambdas.handlers.list_resources import list_resources
 from tests.factories import EXECUTION, NOW, PRICES
 from tests.fakes import inventory as fakes_inventory
 from tests.fakes import step_functions as fakes_states
-from tests.fakes.inventory import FakeAccount
+from tests.fakes.inventory import FakeInventory
 from tests.fakes.s3 import client_error
-from tests.fakes.step_functions import FakeStates
+from tests.fakes.step_functions import FakeStepFunctions
 
 KEEP = {"bedrock-tuning:keep": "yes"}
 DAY = 1440
@@ -27,8 +27,8 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ENVIRONMENT", "dev")
         monkeypatch.setenv("PRICE_OVERRIDES", json.dumps(PRICES))
-        self.account = fakes_inventory.install(monkeypatch, FakeAccount())
-        self.states = fakes_states.install(monkeypatch, FakeStates())
+        self.account = fakes_inventory.install(monkeypatch, FakeInventory())
+        self.states = fakes_states.install(monkeypatch, FakeStepFunctions())
         self.account.add("custom-model", "dev-old", minutes_old=40 * DAY)
         self.account.add("custom-model", "dev-new", tags={"bedrock-tuning:run": "run-2"})
         self.account.add("provisioned-model", "dev-t")

@@ -15,9 +15,9 @@ from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import inventory as fakes_inventory
 from tests.fakes import step_functions as fakes_states
 from tests.fakes.bedrock import FakeSns
-from tests.fakes.inventory import FakeAccount
+from tests.fakes.inventory import FakeInventory
 from tests.fakes.s3 import client_error
-from tests.fakes.step_functions import FakeStates
+from tests.fakes.step_functions import FakeStepFunctions
 
 THROUGHPUT, DEPLOYMENT, JOB = (
     "provisioned-model",
@@ -37,10 +37,10 @@ class World:
             "PRICE_OVERRIDES": json.dumps(PRICES),
         }.items():
             monkeypatch.setenv(name, value)
-        self.account = fakes_inventory.install(monkeypatch, FakeAccount())
+        self.account = fakes_inventory.install(monkeypatch, FakeInventory())
         self.sns = FakeSns()
         fakes_bedrock.install(monkeypatch, sns=self.sns)
-        self.states = fakes_states.install(monkeypatch, FakeStates())
+        self.states = fakes_states.install(monkeypatch, FakeStepFunctions())
         self.states.statuses[EXECUTION.arn] = "RUNNING"
 
     def reap(self) -> Reaped:
