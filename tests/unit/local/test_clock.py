@@ -148,8 +148,10 @@ def test_a_process_that_computes_holds_the_clock_instead_of_who_waits_for_it(
 
 def test_threads_of_a_process_sleep_at_once(clock: SimulatedClock) -> None:
     woke_at: dict[float, float] = {}
+    together = threading.Barrier(3)  # or the clock jumps before a busy machine starts them all
 
     def sleep(seconds: float) -> None:
+        together.wait()
         process.sleep(seconds)
         woke_at[seconds] = clock.time()
 
