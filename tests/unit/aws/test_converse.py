@@ -7,11 +7,11 @@ import pytest
 
 from lambdas.aws.converse import BACKOFF_SECONDS, ConverseClient, Patience
 from lambdas.domain.errors import RequestRefused, ServiceUnavailable, Throttled
-from tests.fakes.bedrock import FakeRuntime, question_in, said
+from tests.fakes.bedrock import FakeRuntime, question_in, text_reply
 
 
 def echo(request: Mapping[str, Any]) -> dict[str, Any]:
-    return said(f"I say: {question_in(request)}")
+    return text_reply(f"I say: {question_in(request)}")
 
 
 @pytest.fixture

@@ -218,7 +218,7 @@ def test_an_answer_that_changed_between_two_tries_is_judged_anew(
     s3.objects[f"{PREFIX}/answers-tuned.jsonl"] = lines(changed)
     judge_answers(REQUEST)
     assert [question_in(request) for request in bedrock.called("Converse")] == [
-        prompt(Task("q-0", "tuned", "Question 0?", "Reference 0.", "tuned answer, asked again"))
+        JudgedAnswer("q-0", "tuned", "Question 0?", "Reference 0.", changed[0]["answer"]).message
     ]
 
 
