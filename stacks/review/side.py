@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -25,9 +25,9 @@ from typing import Any
 _EARLIER = {
     "stacks.review.templates": ("stacks.review.snapshot", "stacks.snapshot"),
     "lambdas.domain.cost.price_book": ("lambdas.domain.prices",),
-    "lambdas.domain.cost.quote": ("lambdas.domain.quote",),
+    "lambdas.domain.cost.estimate": ("lambdas.domain.cost.quote", "lambdas.domain.quote"),
     "lambdas.domain.run": ("lambdas.domain",),
-    "lambdas.domain.models.catalogue": ("lambdas.domain.catalogue",),
+    "lambdas.domain.models.lookup": ("lambdas.domain.models.catalogue", "lambdas.domain.catalogue"),
     "lambdas.domain.run.contracts": ("lambdas.domain.contracts",),
     "lambdas.domain.run.execution_input": ("lambdas.domain.execution_input",),
     "lambdas.domain.run.preflight": ("lambdas.domain.preflight",),
@@ -52,8 +52,7 @@ def side(name: str, folder: Path) -> dict[str, Any]:
 
 def quote(environment: Any) -> dict[str, Any]:
     """Return the quote in US dollars of an execution with the input {} on the shipped dataset."""
-    from lambdas.domain.cost.price_book import PriceBook
-    from lambdas.domain.cost.quote import make_quote
+    from lambdas.domain.cost.estimate import make_quote
     from lambdas.domain.run import preflight
     from lambdas.domain.run.contracts import CheckPreflightRequest, Execution
     from lambdas.domain.run.execution_input import resolve
@@ -67,12 +66,12 @@ def quote(environment: Any) -> dict[str, Any]:
         started_at=_WHEN,
     )
     request = CheckPreflightRequest(input={}, execution=execution, now=_WHEN)
-    place = preflight.Place(environment.name, "bucket", region, account, "role")
+    names = vars(preflight)
+    deployed = names.get("DeployedEnvironment") or names["Place"]
+    place = deployed(environment.name, "bucket", region, account, "role")
     run = preflight.plan(request, settings, environment.defaults, place, frozenset())
     quoted: Callable[..., Any] = make_quote
-    # An earlier one took the region beside the run, which has it now.
-    beside = [region] if "region" in signature(make_quote).parameters else []
-    made = quoted(run, dataset, PriceBook.load(environment.prices), *beside)
+    made = quoted(run, dataset, *_prices(environment, {*signature(make_quote).parameters}))
     return {
         "expected": made.expected_usd,
         "at most": made.high_usd,
@@ -80,9 +79,21 @@ def quote(environment: Any) -> dict[str, Any]:
     }
 
 
+def _prices(environment: Any, asked: Collection[str]) -> list[Any]:
+    """Return what the side's `make_quote` takes beside run and dataset."""
+    from lambdas.domain.cost.price_book import PriceBook
+
+    book = PriceBook.load(environment.prices)
+    if "calculator" in asked:
+        from lambdas.domain.cost.calculator import Calculator
+
+        return [Calculator(book, environment.region)]
+    return [book, environment.region] if "region" in asked else [book]
+
+
 @cache
 def _shipped_dataset(model: str) -> Any:
-    from lambdas.domain.models.catalogue import find_model
+    from lambdas.domain.models.lookup import find_model
     from lambdas.domain.run.contracts import Dataset
     from lambdas.validation import FileSource, check
 
