@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.errors import ServiceUnavailable
@@ -48,7 +48,6 @@ def _split(block: Block) -> list[bytes]:
     return bytes(block.buffer[: block.end]).removesuffix(b"\n").split(b"\n")
 
 
-@settings(deadline=None)
 @given(
     lines=st.lists(st.binary(max_size=9).map(lambda each: each.replace(b"\n", b"")), min_size=1),
     ended=st.booleans(),

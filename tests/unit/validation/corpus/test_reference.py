@@ -66,7 +66,7 @@ def test_the_corpus_has_every_error() -> None:
 
 
 @MODEL
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rng=st.randoms(use_true_random=False), cuts=CUTS)
 def test_agrees_on_broken_files(model: Model, rng: Random, cuts: Cuts) -> None:
     content = broken(rng, SEEDS[model.key])
@@ -74,7 +74,7 @@ def test_agrees_on_broken_files(model: Model, rng: Random, cuts: Cuts) -> None:
 
 
 @MODEL
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(content=st.binary(max_size=300), cuts=CUTS)
 @example(content=b"", cuts=Cuts())
 @example(content=b"\r", cuts=Cuts())

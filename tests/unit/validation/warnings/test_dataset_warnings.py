@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.validation.findings.codes import CODES
@@ -241,7 +241,6 @@ def test_no_records_have_no_warnings() -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None)  # a machine may be busy
 @given(st.lists(st.tuples(st.text(max_size=80), st.text(max_size=80)), max_size=25))
 def test_any_records_can_be_compared(pairs: list[tuple[str, str]]) -> None:
     for pair in pairs:

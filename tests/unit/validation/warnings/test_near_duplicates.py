@@ -157,7 +157,7 @@ def test_thousands_of_copies_are_one_group() -> None:
     assert near_duplicate_groups([text] * 2000 + [text.upper()] * 1000).groups == [[*range(3000)]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.text(max_size=80), max_size=12))
 def test_any_texts_are_partitioned(texts: list[str]) -> None:
     groups = near_duplicate_groups(texts).groups
