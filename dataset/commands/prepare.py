@@ -202,7 +202,7 @@ def _is_prepared(path: Path, name: str, model: Model) -> bool:
             line = file.readline(MAX_LINE_BYTES + 1).removesuffix(b"\n").removesuffix(b"\r")
     except OSError as error:
         raise SourceInvalid(f"{path} cannot be read: {error.strerror}") from None
-    record = parse_line(line, 1, problems)
+    record = parse_line(line, problems, is_first=True)
     if record is None or problems.found:
         return False
     if name == EVALUATION:

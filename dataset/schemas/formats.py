@@ -8,7 +8,7 @@ from typing import Any
 
 from dataset.schemas.invisible import INVISIBLE
 from lambdas.validation.formats.conversation import SCHEMA_VERSION
-from lambdas.validation.scan import MAX_ID_CHARACTERS
+from lambdas.validation.formats.records import MAX_ID_CHARACTERS
 
 # A schema cannot say that roles alternate: their order is written out up to here.
 MOST_ORDERED_MESSAGES = 64

@@ -11,8 +11,8 @@ from lambdas.validation.findings.findings import Findings
 from lambdas.validation.findings.report import FileSummary, ValidationReport
 from lambdas.validation.formats.fields import FileKind
 from lambdas.validation.formats.tokens import CHARACTERS_PER_TOKEN
-from lambdas.validation.jsonl.blocks import split_ranges
 from lambdas.validation.jsonl.problems import Problem
+from lambdas.validation.jsonl.ranges import split_ranges
 from lambdas.validation.jsonl.sources import DatasetSource
 from lambdas.validation.scan import MAX_COMPARED, RangeResult, ScanOptions
 from lambdas.validation.warnings.dataset_warnings import Sketch, dataset_warnings
@@ -180,7 +180,6 @@ class _Check:
             source,
             split_ranges(size),
             compares=lambda: len(sketches) < MAX_COMPARED,
-            full=lambda: self.findings.full(name),
         )
         total = RangeResult()
         for part, result in zip(scan.ranges, scan_ranges(scan, self.options.workers), strict=True):
@@ -194,7 +193,7 @@ class _Check:
     def _merge(self, kind: FileKind, name: str, total: RangeResult, result: RangeResult) -> None:
         """Add the result of a range to the sum of those before it."""
         before = total.lines
-        self.findings.add_counted(name, before, result.problems, result.counts)
+        self.findings.add_problems(name, before, result.problems)
         for line, example_id in result.ids:
             self._check_id(name, before + line, example_id)
         room = MAX_COMPARED - len(self.sketches[name])
@@ -208,7 +207,7 @@ class _Check:
             self.systems.merge(result.systems)
         if result.first_crlf_line and not total.first_crlf_line:
             total.first_crlf_line = before + result.first_crlf_line
-        total.add_counts(result)
+        total.add_sums(result)
 
     def _warn_of_file(self, name: str, total: RangeResult) -> None:
         if total.crlf_lines:

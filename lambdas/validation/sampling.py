@@ -10,9 +10,9 @@ from lambdas.domain.models.model import Model
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.fields import FileKind
 from lambdas.validation.formats.records import read_conversation, read_example
-from lambdas.validation.jsonl.blocks import ByteRange, LineReader, open_range
 from lambdas.validation.jsonl.lines import parse_line
 from lambdas.validation.jsonl.problems import Problems
+from lambdas.validation.jsonl.ranges import ByteRange, open_range, read_lines
 from lambdas.validation.jsonl.sources import DatasetSource
 
 Sampled = TypeVar("Sampled")
@@ -65,21 +65,15 @@ def sample_records(
 
 
 def _lines(source: DatasetSource) -> Iterator[tuple[int, bytes]]:
-    """Yield each line with its number, except overlong ones."""
+    """Yield each line with its number."""
     whole = ByteRange(0, source.size_bytes)
-    number = 0
-    for block in LineReader(source, whole, open_range(source, whole)).blocks():
-        if block is None:
-            number += 1
-            continue
-        for line in bytes(block.buffer[: block.end]).removesuffix(b"\n").split(b"\n"):
-            number += 1
-            yield number, line.removesuffix(b"\r")
+    for number, line in enumerate(read_lines(source, whole, open_range(source, whole)), start=1):
+        yield number, line.content.removesuffix(b"\r")
 
 
 def _conversation(kind: FileKind, model: Model, line: bytes) -> Conversation | None:
     problems = Problems()
-    record = parse_line(line, 0, problems)
+    record = parse_line(line, problems)
     if record is None:
         return None
     if kind == "evaluation":

@@ -16,8 +16,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from typing import NamedTuple
 
-from lambdas.validation.jsonl.blocks import ByteRange, open_range
-from lambdas.validation.jsonl.problems import ProblemKey
+from lambdas.validation.jsonl.ranges import ByteRange, open_range
 from lambdas.validation.jsonl.sources import DatasetSource
 from lambdas.validation.scan import RangeResult, ScanOptions, scan
 
@@ -35,7 +34,6 @@ class FileScan(NamedTuple):
     source: DatasetSource
     ranges: Sequence[ByteRange]
     compares: Callable[[], bool]  # whether the next range should keep records to compare
-    full: Callable[[], frozenset[ProblemKey]]  # keys of which enough problems are kept
 
 
 class RangeTask(NamedTuple):
@@ -43,7 +41,6 @@ class RangeTask(NamedTuple):
 
     position: int  # among the ranges
     compare: bool
-    full: frozenset[ProblemKey]
 
 
 def scan_ranges(work: FileScan, workers: int) -> Iterator[RangeResult]:
@@ -59,7 +56,7 @@ def scan_ranges(work: FileScan, workers: int) -> Iterator[RangeResult]:
 
 
 def _tasks(work: FileScan) -> Iterator[RangeTask]:
-    return (RangeTask(index, work.compares(), work.full()) for index in range(len(work.ranges)))
+    return (RangeTask(index, work.compares()) for index in range(len(work.ranges)))
 
 
 def _scan_in_turn(work: FileScan, tasks: Iterator[RangeTask]) -> Iterator[RangeResult]:
@@ -93,7 +90,7 @@ def _scan_read(work: FileScan, task: RangeTask, content: Future[bytes]) -> Range
 
 
 def _scan(work: FileScan, task: RangeTask, head: io.BufferedIOBase) -> RangeResult:
-    options = replace(work.options, compare=task.compare, full=task.full)
+    options = replace(work.options, compare=task.compare)
     return scan(options, work.source, work.ranges[task.position], head)
 
 

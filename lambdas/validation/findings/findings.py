@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Self
 
-from lambdas.validation.jsonl.problems import KEPT_PER_CODE, Problem, ProblemKey, Severity
+from lambdas.validation.jsonl.problems import KEPT_PER_CODE, Problem, Problems, Severity
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Finding:
 
     @classmethod
     def of(cls, file: str, line: int | None, problem: Problem) -> Self:
-        field_path, code, message, fix, severity = problem
+        field_path, code, message, fix, severity, _ = problem
         return cls(file, line, field_path, code, severity, message, fix)
 
     def __str__(self) -> str:
@@ -50,32 +50,18 @@ class Findings:
     def add_problem(self, file: str, line: int | None, problem: Problem) -> None:
         self.add(Finding.of(file, line, problem))
 
-    def add_counted(
-        self,
-        file: str,
-        before: int,
-        problems: Iterable[tuple[int, Problem]],
-        counts: Mapping[ProblemKey, int],
-    ) -> None:
-        """Add the counts and the kept problems of a range that starts after `before` lines."""
-        for (code, severity), count in counts.items():
+    def add_problems(self, file: str, before: int, problems: Problems) -> None:
+        """Add the problems of a range that starts after `before` lines."""
+        for (code, severity), count in problems.counts.items():
             self.counts[file, code, severity] += count
-        for line, problem in problems:
-            self._keep(Finding.of(file, before + line, problem))
+        for problem in problems.found:
+            self._keep(Finding.of(file, before + problem.line, problem))
 
     def _keep(self, finding: Finding) -> None:
         key = (finding.file, finding.code, finding.severity)
         if self._kept[key] < KEPT_PER_CODE:
             self._kept[key] += 1
             self.kept.append(finding)
-
-    def full(self, file: str) -> frozenset[ProblemKey]:
-        """Return the keys of a file of which enough findings are kept."""
-        return frozenset(
-            (code, severity)
-            for (name, code, severity), count in self._kept.items()
-            if name == file and count == KEPT_PER_CODE
-        )
 
     def add_file(
         self, file: str, code: str, message: str, fix: str, severity: Severity = "error"

@@ -9,7 +9,8 @@ evaluation examples: {"id", "question", "reference_answer", "topic"}. Nothing he
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, Literal
 
 from lambdas.domain.models.lookup import nearest
 from lambdas.domain.models.model import Model, RecordFormat, Reserved
@@ -25,7 +26,6 @@ from lambdas.validation.formats.conversation import (
 )
 from lambdas.validation.formats.fields import field_of
 from lambdas.validation.formats.pairs import pair_keys
-from lambdas.validation.formats.reserved import NO_WORDS, searches
 from lambdas.validation.formats.visible import is_visible
 from lambdas.validation.jsonl.display import quoted, quoted_key, type_name
 from lambdas.validation.jsonl.problems import Problems
@@ -35,12 +35,11 @@ _CONVERSE_KEYS = ("schemaVersion", "system", "messages")
 _MESSAGE_KEYS = ("role", "content")
 _BLOCK_KEYS = ("text",)
 _EXAMPLE_KEYS = ("id", "question", "reference_answer", "topic")
+MAX_ID_CHARACTERS = 128
 _GUESSED_CHARACTERS = 60  # of a key that are compared with known keys
 
-_ROLES: Mapping[str, Role] = {role: role for role in ROLES}
-
-# One readable text of a record: position of its turn, role (system, user or assistant), text.
-RoleText = tuple[int, str, str]
+# One readable text of a record: position of its turn, who says it, text.
+RoleText = tuple[int, Role | Literal["system"], str]
 ReadText = Callable[[object, str, Problems], str | None]
 
 
@@ -48,64 +47,23 @@ def read_conversation(
     record: Mapping[str, Any], model: Model, problems: Problems
 ) -> Conversation | None:
     """Read a training or validation record in the model's format; None without a readable turn."""
-    texts = RecordReader(model).read(record, problems)
-    turns = turns_of(texts)
-    return Conversation(texts[0][2] if len(turns) < len(texts) else None, turns) if turns else None
-
-
-class RecordReader:
-    """Reads records in one model's format and reports their problems."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-        self._read = _READERS[model.record_format]
-        self._search = searches(model.reserved, warnings=True)
-        self._field_of = field_of("training", model.record_format)
-
-    def read(self, record: Mapping[str, Any], problems: Problems) -> list[RoleText]:
-        """Return the readable texts of a record, the system prompt first."""
-        other = _other_format(record, self._model.record_format)
-        if other:
-            _add_other_format(other, self._model, problems)
-            return []
-        texts = self._read(record, problems)
-        self._check_reserved(texts, problems)
-        return texts
-
-    def read_parts(
-        self, system: str | None, roles: Sequence[str], texts: Sequence[str], problems: Problems
-    ) -> list[RoleText]:
-        """Do the same for a record in which only roles and reserved words can be wrong."""
-        _check_order(roles, problems)
-        readable: list[RoleText] = [] if system is None else [(0, "system", system)]
-        for at, role in enumerate(roles):
-            if role in ROLES:
-                readable.append((at, role, texts[at]))
-            elif not problems.skip_full("role"):
-                _add_role({"role": role}, f"messages[{at}]", problems)
-        self._check_reserved(readable, problems)
-        return readable
-
-    def _check_reserved(self, texts: Sequence[RoleText], problems: Problems) -> None:
-        for at, role, text in texts:
-            part, find = self._search.get(role, NO_WORDS)
-            if part in text and find(text):
-                path = role if role == "system" else self._field_of(at)
-                _check_words(text, role, path, self._model.reserved, problems)
-
-
-def turns_of(texts: Sequence[RoleText]) -> tuple[Turn, ...]:
-    return tuple(Turn(_ROLES[role], text) for _, role, text in texts if role in _ROLES)
-
-
-def _add_other_format(other: str, model: Model, problems: Problems) -> None:
-    if not problems.skip_full("wrong-format"):
+    other = _other_format(record, model.record_format)
+    if other:
         problems.error(
             "",
             "wrong-format",
             f"the record is {other}, not in the {model.record_format} format of {model.name}",
             f"convert the data: python -m dataset prepare --model {model.key} SOURCE OUT",
         )
+        return None
+    texts = _READERS[model.record_format](record, problems)
+    field_of_turn = field_of("training", model.record_format)
+    for at, role, text in texts:
+        path = "system" if role == "system" else field_of_turn(at)
+        _check_words(text, role, path, model.reserved, problems)
+    system = next((text for _, role, text in texts if role == "system"), None)
+    turns = tuple(Turn(role, text) for _, role, text in texts if role != "system")
+    return Conversation(system, turns) if turns else None
 
 
 def _other_format(record: Mapping[str, Any], wanted: RecordFormat) -> str | None:
@@ -213,14 +171,19 @@ def _role_of(message: object) -> object:
 
 
 def _check_order(roles: Sequence[object], problems: Problems) -> None:
-    if roles and roles[0] == "assistant" and not problems.skip_full("first-role"):
+    if roles and roles[0] == "assistant":
         problems.error(
             "messages[0].role", "first-role", "the assistant speaks first", "begin with the user"
         )
-    for at in range(1, len(roles)):
-        if roles[at] == roles[at - 1] and roles[at] in ROLES:
-            _add_repeat(roles, at, problems)
-    if roles and roles[-1] == "user" and not problems.skip_full("last-role"):
+    for at, (role, next_role) in enumerate(pairwise(roles), start=1):
+        if role == next_role and role in ROLES:
+            problems.error(
+                f"messages[{at}].role",
+                "role-repeats",
+                f"two messages of the {role} follow each other",
+                "make user and assistant alternate: merge the two, or add the missing one",
+            )
+    if roles and roles[-1] == "user":
         problems.error(
             f"messages[{len(roles) - 1}].role",
             "last-role",
@@ -229,54 +192,32 @@ def _check_order(roles: Sequence[object], problems: Problems) -> None:
         )
 
 
-def _add_repeat(roles: Sequence[object], at: int, problems: Problems) -> None:
-    if not problems.skip_full("role-repeats"):
-        problems.error(
-            f"messages[{at}].role",
-            "role-repeats",
-            f"two messages of the {roles[at]} follow each other",
-            "make user and assistant alternate: merge the two, or add the missing one",
-        )
-
-
 def _read_message(
     message: object, at: int, read_content: ReadText, problems: Problems
 ) -> RoleText | None:
     path = f"messages[{at}]"
     if not isinstance(message, dict):
-        if not problems.skip_full("message"):
-            problems.error(
-                path, "message", f"it is {type_name(message)}", 'give {"role": …, "content": …}'
-            )
+        problem, fix = f"it is {type_name(message)}", 'give {"role": …, "content": …}'
+        problems.error(path, "message", problem, fix)
         return None
     _check_keys(message, path, _MESSAGE_KEYS, problems)
     role = message.get("role")
-    if role not in ROLES and not problems.skip_full("role"):
-        _add_role(message, path, problems)
+    if role not in ROLES:
+        problem = f"the role is {quoted(role)}" if "role" in message else "the role is missing"
+        problems.error(f"{path}.role", "role", problem, "write user or assistant")
     text = read_content(message.get("content"), f"{path}.content", problems)
     return (at, role, text) if role in ROLES and text is not None else None
 
 
-def _add_role(message: Mapping[str, Any], path: str, problems: Problems) -> None:
-    problem = (
-        f"the role is {quoted(message['role'])}" if "role" in message else "the role is missing"
-    )
-    problems.error(f"{path}.role", "role", problem, "write user or assistant")
-
-
 def _text(value: object, path: str, problems: Problems) -> str | None:
     if not isinstance(value, str):
-        if not problems.skip_full("not-text"):
-            problem = "it is missing or null" if value is None else f"it is {type_name(value)}"
-            problems.error(path, "not-text", problem, "give text")
+        problem = "it is missing or null" if value is None else f"it is {type_name(value)}"
+        problems.error(path, "not-text", problem, "give text")
         return None
     if not is_visible(value):
-        if not problems.skip_full("empty"):
-            problems.error(
-                path, "empty", "the text is empty or blank", "fill it, or drop the record"
-            )
+        problems.error(path, "empty", "the text is empty or blank", "fill it, or drop the record")
         return None
-    if not problems.encodable and _has_lone_surrogate(value):
+    if _has_lone_surrogate(value):
         problems.error(
             path,
             "lone-surrogate",
@@ -312,8 +253,13 @@ def _check_keys(
     value: Mapping[str, Any], path: str, known: Sequence[str], problems: Problems
 ) -> None:
     for key in value:
-        if key not in known and not problems.skip_full("unknown-key"):
-            guess = nearest(key[:_GUESSED_CHARACTERS], known)
+        if key not in known:
+            # Guessing takes far longer than everything else about a key.
+            guess = (
+                None
+                if problems.has_enough("unknown-key")
+                else nearest(key[:_GUESSED_CHARACTERS], known)
+            )
             problems.error(
                 f"{path}.{quoted_key(key)}".removeprefix("."),
                 "unknown-key",
@@ -327,16 +273,14 @@ def _check_words(
 ) -> None:
     seen: set[str] = set()
     for group in reserved:
-        words = [] if role not in group.roles else [each for each in group.words if each in text]
-        for word in dict.fromkeys(words):
+        words = {word: None for word in group.words if role in group.roles and word in text}
+        for word in words:
             if word not in seen:
                 _add_reserved(word, path, group, problems)
         seen.update(words)
 
 
 def _add_reserved(word: str, path: str, group: Reserved, problems: Problems) -> None:
-    if group.documented and problems.skip_full("reserved-word"):
-        return
     add = problems.error if group.documented else problems.warning
     reason = "a word of the model's own prompts" if group.documented else "refused by AWS's checker"
     add(path, "reserved-word", f"the text contains {quoted(word)}, {reason}", "rephrase it")
@@ -360,6 +304,9 @@ def read_example(record: Mapping[str, Any], problems: Problems) -> EvaluationExa
         topic = _text(topic, "topic", problems)
     if identity is None or question is None or reference is None:
         return None
+    if len(identity) > MAX_ID_CHARACTERS:
+        message, fix = f"{len(identity)} characters", f"use at most {MAX_ID_CHARACTERS}"
+        problems.error("id", "id-too-long", message, fix)
     return EvaluationExample(identity, question, reference, topic)
 
 

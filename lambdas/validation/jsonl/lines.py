@@ -19,12 +19,20 @@ _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|[\[{]|[\]}]')
 _ONE_OBJECT = "write one JSON object per line"
 
 
-def parse_line(line: bytes, number: int, problems: Problems) -> dict[str, Any] | None:
-    """Parse a line, numbered from 1 and without its line end; None if it is not a JSON object."""
+def parse_line(line: bytes, problems: Problems, *, is_first: bool = False) -> dict[str, Any] | None:
+    """Parse a line without its line end; None if it is not a JSON object.
+
+    Only the first line of a file may have a byte order mark, with an error.
+    """
     if len(line) > MAX_LINE_BYTES:
-        add_too_long(problems)
+        problems.error(
+            "",
+            "line-too-long",
+            f"the line is longer than {MAX_LINE_BYTES} bytes",
+            "check that each record is on a line of its own",
+        )
         return None
-    if number == 1 and line.startswith(codecs.BOM_UTF8):
+    if is_first and line.startswith(codecs.BOM_UTF8):
         problems.error(
             "", "byte-order-mark", "the file starts with a byte order mark", "save it without one"
         )
@@ -33,42 +41,13 @@ def parse_line(line: bytes, number: int, problems: Problems) -> dict[str, Any] |
     if text is None:
         return None
     if "\r" in text:
-        add_carriage_return(problems)
+        problems.error(
+            "",
+            "carriage-return",
+            "the line contains a carriage return, which some readers take as its end",
+            "end lines in a line feed only, and write a line break in a text as \\n",
+        )
     return _json_object(text, problems)
-
-
-def add_too_long(problems: Problems) -> None:
-    problems.error(
-        "",
-        "line-too-long",
-        f"the line is longer than {MAX_LINE_BYTES} bytes",
-        "check that each record is on a line of its own",
-    )
-
-
-def add_carriage_return(problems: Problems) -> None:
-    problems.error(
-        "",
-        "carriage-return",
-        "the line contains a carriage return, which some readers take as its end",
-        "end lines in a line feed only, and write a line break in a text as \\n",
-    )
-
-
-def add_not_json(problems: Problems, why: str) -> None:
-    problems.error("", "not-json", why, _ONE_OBJECT)
-
-
-def as_object(value: object, problems: Problems) -> dict[str, Any] | None:
-    """Return the value if it is an object, else add a problem."""
-    if isinstance(value, dict):
-        return value
-    problems.error("", "not-an-object", f"the line is {type_name(value)}", _ONE_OBJECT)
-    return None
-
-
-def add_blank(problems: Problems) -> None:
-    problems.error("", "blank-line", "the line is blank", "remove it")
 
 
 def _decoded(line: bytes, problems: Problems) -> str | None:
@@ -83,14 +62,15 @@ def _decoded(line: bytes, problems: Problems) -> str | None:
         )
         return None
     if not text.strip():
-        add_blank(problems)
+        problems.error("", "blank-line", "the line is blank", "remove it")
         return None
     return text
 
 
 def _json_object(text: str, problems: Problems) -> dict[str, Any] | None:
     if _too_deep(text):
-        add_not_json(problems, f"the JSON is nested more than {MAX_DEPTH} levels deep")
+        message = f"the JSON is nested more than {MAX_DEPTH} levels deep"
+        problems.error("", "not-json", message, _ONE_OBJECT)
         return None
     repeated: list[str] = []
 
@@ -105,11 +85,14 @@ def _json_object(text: str, problems: Problems) -> dict[str, Any] | None:
             text, object_pairs_hook=unique, parse_int=_parse_int, parse_constant=_refuse_constant
         )
     except ValueError as error:
-        add_not_json(problems, _why_not_json(error))
+        problems.error("", "not-json", _why_not_json(error), _ONE_OBJECT)
         return None
     for key in dict.fromkeys(repeated):
         problems.error(quoted_key(key), "duplicate-key", "the key occurs twice", "keep one of them")
-    return as_object(value, problems)
+    if isinstance(value, dict):
+        return value
+    problems.error("", "not-an-object", f"the line is {type_name(value)}", _ONE_OBJECT)
+    return None
 
 
 def _too_deep(text: str) -> bool:

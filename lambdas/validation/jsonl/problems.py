@@ -1,8 +1,8 @@
-"""What is wrong with one line: problems, counted, and of each code only the first kept."""
+"""What is wrong with lines: problems, counted, and of each code only the first kept."""
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -13,33 +13,27 @@ ProblemKey = tuple[str, Severity]  # a code can be an error here and a warning t
 
 
 class Problem(NamedTuple):
-    """Something wrong with one line; `field` is a path such as messages[0].role, or empty."""
+    """Something wrong with a line; `field` is a path such as messages[0].role, or empty."""
 
     field: str
     code: str
     message: str
     fix: str
     severity: Severity = "error"
+    line: int = 0  # from 1; 0: not of one line
 
 
-@dataclass(slots=True)
+@dataclass
 class Problems:
-    """The problems of one line: all are counted, the first `KEPT_PER_CODE` of each code kept.
+    """The problems of a line or of many: all are counted, the first of each code are kept.
 
-    One line can hold a million wrong messages, so even its problems need a bound. In a file with a
-    million wrong lines most problems are only counted: those whose key is in `full` are not kept.
+    One line can hold a million wrong messages, and a file a million wrong lines.
     """
 
+    warnings: bool = True  # False: these are neither counted nor kept
+    line: int = 0  # that is read now, from 1
     found: list[Problem] = field(default_factory=list)
-    counts: dict[ProblemKey, int] = field(default_factory=dict)
-    full: Container[ProblemKey] = frozenset()
-    encodable: bool = False  # the line's texts are known to hold no lone surrogates
-
-    def clear(self) -> None:
-        """Start on the next line; faster than creating another object."""
-        self.found.clear()
-        self.counts.clear()
-        self.encodable = False
+    counts: Counter[ProblemKey] = field(default_factory=Counter)
 
     def error(self, field_path: str, code: str, message: str, fix: str) -> None:
         self.add(Problem(field_path, code, message, fix))
@@ -47,21 +41,13 @@ class Problems:
     def warning(self, field_path: str, code: str, message: str, fix: str) -> None:
         self.add(Problem(field_path, code, message, fix, "warning"))
 
-    def skip_full(self, code: str) -> bool:
-        """Count an error without formatting it if enough of its code are kept; return whether.
-
-        Formatting costs more than detecting, so code that can find many errors calls this first.
-        """
-        key: ProblemKey = (code, "error")
-        count = self.counts.get(key, 0)
-        if count < KEPT_PER_CODE and key not in self.full:
-            return False
-        self.counts[key] = count + 1
-        return True
-
     def add(self, problem: Problem) -> None:
-        key = (problem.code, problem.severity)
-        count = self.counts.get(key, 0)
-        self.counts[key] = count + 1
-        if count < KEPT_PER_CODE and key not in self.full:
-            self.found.append(problem)
+        if problem.severity == "warning" and not self.warnings:
+            return
+        self.counts[problem.code, problem.severity] += 1
+        if self.counts[problem.code, problem.severity] <= KEPT_PER_CODE:
+            self.found.append(problem._replace(line=self.line))
+
+    def has_enough(self, code: str) -> bool:
+        """Return whether further errors of the code are only counted."""
+        return self.counts[code, "error"] >= KEPT_PER_CODE

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lambdas.domain.errors import ServiceUnavailable
 from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
 from lambdas.validation import (
+    KEPT_PER_CODE,
     MAX_LINE_BYTES,
     BytesSource,
     Options,
@@ -21,8 +22,8 @@ from lambdas.validation import (
     make_record,
     workers,
 )
-from lambdas.validation.jsonl import blocks
-from lambdas.validation.jsonl.blocks import Block, LineReader, open_range, split_ranges
+from lambdas.validation.jsonl import ranges
+from lambdas.validation.jsonl.ranges import open_range, read_lines, split_ranges
 
 
 def line(number: int) -> bytes:
@@ -34,18 +35,14 @@ def as_seen(report: ValidationReport) -> str:
     return json.dumps(report.as_json(), sort_keys=True)
 
 
-def lines_in(content: bytes) -> list[bytes | None]:
-    """Read all ranges; None is a line too long to be kept."""
+def lines_in(content: bytes) -> list[bytes]:
+    """Read all ranges."""
     source = BytesSource("f", content)
-    found: list[bytes | None] = []
-    for part in split_ranges(len(content)):
-        for block in LineReader(source, part, open_range(source, part)).blocks():
-            found += _split(block) if block else [None]
-    return found
-
-
-def _split(block: Block) -> list[bytes]:
-    return bytes(block.buffer[: block.end]).removesuffix(b"\n").split(b"\n")
+    return [
+        line.content
+        for part in split_ranges(len(content))
+        for line in read_lines(source, part, open_range(source, part))
+    ]
 
 
 @given(
@@ -59,16 +56,18 @@ def test_each_line_is_read_once_wherever_the_cuts_are(
 ) -> None:
     content = b"\n".join(lines) + (b"\n" if ended or not lines[-1] else b"")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "RANGE_BYTES", range_bytes)
-        patch.setattr(blocks, "_TAIL_BYTES", tail_bytes)
-        patch.setattr(blocks, "BUFFER_BYTES", 2)
+        patch.setattr(ranges, "RANGE_BYTES", range_bytes)
+        patch.setattr(ranges, "_TAIL_BYTES", tail_bytes)
+        patch.setattr(ranges, "BUFFER_BYTES", 2)
         assert lines_in(content) == lines
 
 
 def test_a_line_too_long_is_passed_over_and_never_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "RANGE_BYTES", 1 << 20)
+    monkeypatch.setattr(ranges, "RANGE_BYTES", 1 << 20)
     content = line(1) + b"\n" + b"x" * (3 * MAX_LINE_BYTES) + b"\n" + line(2)
-    assert lines_in(content) == [line(1), None, line(2)]
+    first, cut, last = lines_in(content)
+    assert (first, last) == (line(1), line(2))
+    assert MAX_LINE_BYTES < len(cut) <= MAX_LINE_BYTES + ranges.BUFFER_BYTES
     report = check(CLAUDE_3_HAIKU, BytesSource("t", content))
     assert [each.line for each in report.findings.kept if each.code == "line-too-long"] == [2]
 
@@ -85,7 +84,7 @@ def test_processes_and_cuts_change_nothing(content: bytes, monkeypatch: pytest.M
     whole = check(CLAUDE_3_HAIKU, source)
     assert {3, 77, 390} <= {(each.line or 0) - 1 for each in whole.findings.kept}
     assert whole.findings.counts["training.jsonl", "repeated-prompt", "warning"] > 200
-    monkeypatch.setattr(blocks, "RANGE_BYTES", 1000)
+    monkeypatch.setattr(ranges, "RANGE_BYTES", 1000)
     monkeypatch.setattr(workers, "LEAST_SHARED_BYTES", 0)
     for count in (1, 3):
         cut = check(CLAUDE_3_HAIKU, source, options=Options(workers=count))
@@ -107,8 +106,8 @@ class Remote(BytesSource):
 def test_parts_come_over_several_connections(
     content: bytes, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "RANGE_BYTES", 1000)
-    monkeypatch.setattr(blocks, "_TAIL_BYTES", 10)
+    monkeypatch.setattr(ranges, "RANGE_BYTES", 1000)
+    monkeypatch.setattr(ranges, "_TAIL_BYTES", 10)
     monkeypatch.setattr(workers, "LEAST_SHARED_BYTES", 0)
     whole = check(CLAUDE_3_HAIKU, BytesSource("training.jsonl", content))
     options = Options(workers=count)
@@ -121,7 +120,7 @@ def test_parts_come_over_several_connections(
 
 
 def test_progress_is_told_to_the_end(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "RANGE_BYTES", 10_000)
+    monkeypatch.setattr(ranges, "RANGE_BYTES", 10_000)
     told: list[tuple[int, int]] = []
     check(
         CLAUDE_3_HAIKU,
@@ -172,3 +171,19 @@ def test_warnings_fail_where_they_are_told_to() -> None:
     assert check(CLAUDE_3_HAIKU, source).valid
     options = Options(warnings=False, fail_on=frozenset({"duplicate"}))
     assert not check(CLAUDE_3_HAIKU, source, options=options).valid
+
+
+def test_problems_beyond_the_cap_are_counted_wherever_ranges_are_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ranges, "RANGE_BYTES", 2000)
+    wrong = [{"role": "human", "content": "Q"}, {"role": "assistant", "content": "A"}]
+    number = 3 * KEPT_PER_CODE
+    content = (json.dumps({"messages": wrong}) + "\n{\n") * number
+    report = check(
+        CLAUDE_3_HAIKU, BytesSource("t", content.encode()), options=Options(warnings=False)
+    )
+    for code, first in (("role", 1), ("not-json", 2)):
+        kept = [each.line for each in report.findings.kept if each.code == code]
+        assert kept == [first + 2 * at for at in range(KEPT_PER_CODE)]
+        assert report.findings.counts["t", code, "error"] == number

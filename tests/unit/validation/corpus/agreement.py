@@ -18,7 +18,7 @@ from lambdas.validation import (
     check,
     workers,
 )
-from lambdas.validation.jsonl import blocks, lines
+from lambdas.validation.jsonl import lines, ranges
 from tests.unit.validation.corpus.corpus import Kind
 from tests.unit.validation.corpus.reference import Found, Told, judge
 
@@ -41,10 +41,10 @@ class Cuts:
 def cut(cuts: Cuts) -> Iterator[None]:
     """Make the validator cut files so."""
     figures: tuple[tuple[ModuleType, str, int], ...] = (
-        (blocks, "RANGE_BYTES", cuts.range_bytes),
-        (blocks, "_TAIL_BYTES", cuts.tail_bytes),
-        (blocks, "BUFFER_BYTES", cuts.buffer_bytes),
-        (blocks, "MAX_LINE_BYTES", cuts.max_line_bytes),
+        (ranges, "RANGE_BYTES", cuts.range_bytes),
+        (ranges, "_TAIL_BYTES", cuts.tail_bytes),
+        (ranges, "BUFFER_BYTES", cuts.buffer_bytes),
+        (ranges, "MAX_LINE_BYTES", cuts.max_line_bytes),
         (lines, "MAX_LINE_BYTES", cuts.max_line_bytes),
         (workers, "LEAST_SHARED_BYTES", 0),
     )

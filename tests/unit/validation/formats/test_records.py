@@ -32,7 +32,7 @@ def converse(**changes: object) -> dict[str, Any]:
 
 def found(record: dict[str, Any], model: Model) -> list[tuple[str, str, str]]:
     problems = Problems()
-    parsed = parse_line(json.dumps(record).encode(), 1, problems)
+    parsed = parse_line(json.dumps(record).encode(), problems)
     assert parsed is not None
     read_conversation(parsed, model, problems)
     return [(each.field, each.code, each.severity) for each in problems.found]
@@ -76,19 +76,19 @@ def test_a_made_record_is_read_back_without_a_problem(model: Model, system: str 
 )
 def test_a_line_that_is_no_record(line: bytes, code: str) -> None:
     problems = Problems()
-    assert parse_line(line, 3, problems) is None
+    assert parse_line(line, problems) is None
     assert [each.code for each in problems.found] == [code]
 
 
 def test_a_byte_order_mark_is_found_and_the_record_still_read() -> None:
     problems = Problems()
-    assert parse_line(b'\xef\xbb\xbf{"a": 1}', 1, problems) == {"a": 1}
+    assert parse_line(b'\xef\xbb\xbf{"a": 1}', problems, is_first=True) == {"a": 1}
     assert [each.code for each in problems.found] == ["byte-order-mark"]
 
 
 def test_a_key_given_twice_is_found_at_any_depth() -> None:
     problems = Problems()
-    parse_line(b'{"a": [{"role": 1, "role": 2, "b": 3}]}', 1, problems)
+    parse_line(b'{"a": [{"role": 1, "role": 2, "b": 3}]}', problems)
     assert [(each.field, each.code) for each in problems.found] == [("role", "duplicate-key")]
 
 
@@ -265,7 +265,7 @@ def test_no_json_makes_it_raise(value: object) -> None:
     line = json.dumps(value).encode()
     for model in MODELS.values():
         problems = Problems()
-        record = parse_line(line, 1, problems)
+        record = parse_line(line, problems)
         if record is not None:
             read_conversation(record, model, problems)
             read_example(record, problems)
@@ -274,7 +274,7 @@ def test_no_json_makes_it_raise(value: object) -> None:
 
 @given(st.binary(max_size=60))
 def test_no_bytes_make_it_raise(line: bytes) -> None:
-    parse_line(line, 1, Problems())
+    parse_line(line, Problems())
 
 
 @pytest.mark.parametrize(
