@@ -122,9 +122,10 @@ class _Scanner:
             self._compare(conversation)
 
     def _without_return(self, line: bytes) -> bytes:
+        if not line.endswith(b"\r"):
+            return line
         content = line.removesuffix(b"\r")
-        is_blank_or_long = len(content) > lines.MAX_LINE_BYTES or not content.strip()
-        if len(content) < len(line) and not is_blank_or_long:
+        if len(content) <= lines.MAX_LINE_BYTES and content.strip():
             self.result.crlf_lines += 1
             self.result.first_crlf_line = self.result.first_crlf_line or self.result.lines
         return content

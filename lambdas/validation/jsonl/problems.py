@@ -44,8 +44,9 @@ class Problems:
     def add(self, problem: Problem) -> None:
         if problem.severity == "warning" and not self.warnings:
             return
-        self.counts[problem.code, problem.severity] += 1
-        if self.counts[problem.code, problem.severity] <= KEPT_PER_CODE:
+        key = (problem.code, problem.severity)
+        self.counts[key] += 1
+        if self.counts[key] <= KEPT_PER_CODE:
             self.found.append(problem._replace(line=self.line))
 
     def has_enough(self, code: str) -> bool:

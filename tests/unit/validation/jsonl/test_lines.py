@@ -1,0 +1,48 @@
+"""No duplicate key is missed, however it is written and wherever it stands."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.validation import Problems
+from lambdas.validation.jsonl.lines import parse_line
+
+TEXT = st.text(st.characters(codec=None) | st.sampled_from('"\\:,{}[]ué\u3042\n\r'), max_size=6)
+
+
+def codes_of(line: str) -> list[str]:
+    problems = Problems()
+    parse_line(line.encode(), problems)
+    return [each.code for each in problems.found]
+
+
+@pytest.mark.parametrize(
+    ("line", "is_repeated"),
+    [
+        (r'{"a": "b"}', False),
+        (r'{"a": "b \"c\" \u0022"}', False),
+        (r'{"a": 1, "a": 2}', True),
+        (r'{"\u0061": 1, "a": 2}', True),
+        (r'{"a": {"b": "hidden"}, "a": 2}', True),
+        (r'{"a": "\u0022\u0022", "b": 1, "b": 2}', True),
+        (r'{"\\": 1, "\\": 1}', True),
+        (r'{"a": "b\\", "c": "d\\", "c": 1}', True),
+        ('{"a": "' + "b" * 9000 + '"}', False),
+        ('{"a": "' + "b" * 9000 + '", "a": ""}', True),
+        ('{"a": ' + "1" * 30 + ', "a": 1}', True),
+    ],
+)
+def test_duplicate_keys_are_found(line: str, *, is_repeated: bool) -> None:
+    assert codes_of(line) == ["duplicate-key"] * is_repeated
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b\\", '"', "é"]), TEXT), max_size=4))
+def test_each_repeated_key_is_one_problem(pairs: list[tuple[str, str]]) -> None:
+    line = "{" + ",".join(f"{json.dumps(key)}:{json.dumps(text)}" for key, text in pairs) + "}"
+    keys = [key for key, _ in pairs]
+    repeated = {key for key in keys if keys.count(key) > 1}
+    assert codes_of(line) == ["duplicate-key"] * len(repeated)
