@@ -16,9 +16,9 @@ from lambdas.domain.evaluation.answers import Reply
 from lambdas.domain.evaluation.rubrics import MAX_TOKENS, Rubric, ToolCall
 from lambdas.domain.parallel import CONCURRENCY
 
-# On top of the SDK's own retries. Quotas are per minute: two minutes of waiting outlast one that is
-# used up.
-BACKOFF_SECONDS = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+# On top of the SDK's own retries. Quotas are per minute: so much waiting outlasts one that is used
+# up, and a question that hangs at each try ends within a function's 15 minutes.
+BACKOFF_SECONDS = (2.0, 4.0, 8.0, 16.0, 32.0)
 # For all questions together what eight threads can wait in five minutes, so that no function is
 # killed while it waits.
 PATIENCE_SECONDS = CONCURRENCY * 300.0
@@ -32,7 +32,7 @@ class Patience:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def spend(self, seconds: float) -> bool:
-        """Take the seconds, or say that there are not so many left."""
+        """Take the seconds, or return False if fewer are left."""
         with self._lock:
             if seconds > self.seconds:
                 return False

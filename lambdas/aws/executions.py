@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client, code_of, translated
 from lambdas.domain.approval.decisions import Decision, rejection
+from lambdas.domain.errors import SpendRejected
 from lambdas.domain.run.execution_status import GONE
 
 _NOT_WAITING = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
@@ -24,7 +25,7 @@ class Executions:
     def status(self, arn: str) -> str:
         """Return the execution's status, `GONE` if there is none."""
         try:
-            with translated(f"look at execution {arn}"):
+            with translated(f"describe execution {arn}"):
                 status: str = self.states.describe_execution(executionArn=arn)["status"]
         except ClientError as error:
             if code_of(error) in {"ExecutionDoesNotExist", "InvalidArn"}:
@@ -39,10 +40,10 @@ class Executions:
                 output = json.dumps(decision.approval().model_dump(mode="json"))
                 self._send("send_task_success", taskToken=token, output=output)
             else:
-                cause = rejection(decision)
-                self._send("send_task_failure", taskToken=token, error="SpendRejected", cause=cause)
-        except ClientError as error:
-            if code_of(error) in _NOT_WAITING:
+                error, cause = SpendRejected.__name__, rejection(decision)
+                self._send("send_task_failure", taskToken=token, error=error, cause=cause)
+        except ClientError as refused:
+            if code_of(refused) in _NOT_WAITING:
                 return False
             raise
         return True

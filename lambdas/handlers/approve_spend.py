@@ -10,7 +10,7 @@ from lambdas.aws.topic import Topic
 from lambdas.domain.approval import decisions as approval
 from lambdas.domain.run.contracts import ApproveSpendRequest, Asked
 from lambdas.domain.run.variables import ApproveSpendVariables
-from lambdas.runtime.step import step, variables_of
+from lambdas.runtime.step import logger, step, variables_of
 
 
 def approve_spend(request: ApproveSpendRequest) -> Asked:
@@ -42,7 +42,8 @@ def approve_spend(request: ApproveSpendRequest) -> Asked:
 
 def _hand_on(artefacts: Artefacts, asked: approval.ApprovalRequest) -> None:
     kept = artefacts.read_json(approval.decision_key(asked.run))
-    Executions().deliver(approval.Decision.model_validate(kept), asked.token)
+    if not Executions().deliver(approval.Decision.model_validate(kept), asked.token):
+        logger.info("no state waits with this token any more")
 
 
 handler = step("Approve spend", ApproveSpendRequest)(approve_spend)

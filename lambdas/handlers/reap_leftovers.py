@@ -19,7 +19,7 @@ from lambdas.domain.housekeeping import reaper
 from lambdas.domain.housekeeping.reaper import Expired, Undeleted
 from lambdas.domain.housekeeping.tagged_resources import TaggedResource
 from lambdas.domain.run.contracts import Reaped, ReapLeftoversRequest
-from lambdas.domain.run.variables import ReapLeftoversVariables
+from lambdas.domain.run.variables import EnvironmentVariables, ReapLeftoversVariables
 from lambdas.runtime.pricing import calculator
 from lambdas.runtime.step import logger, step, variables_of
 
@@ -86,11 +86,12 @@ def reap_leftovers(request: ReapLeftoversRequest) -> Reaped:
     LeftBehind
         Something could not be listed, looked at or deleted; the schedule comes again.
     """
-    variables = variables_of(ReapLeftoversVariables)
-    this = Pass(request.now, Inventory(variables.environment), Executions())
+    # What the mail needs is read after the pass: no price or topic can keep it from releasing.
+    environment = variables_of(EnvironmentVariables).environment
+    this = Pass(request.now, Inventory(environment), Executions())
     this.run()
-    _measure(this, variables.environment)
-    _tell(this, variables)
+    _measure(this, environment)
+    _tell(this)
     if this.undeleted or this.errors:
         raise LeftBehind(_problems(this))
     return _reaped(this)
@@ -109,16 +110,18 @@ def _measure(this: Pass, environment: str) -> None:
     )
 
 
-def _tell(this: Pass, variables: ReapLeftoversVariables) -> None:
+def _tell(this: Pass) -> None:
     if not (this.deleted or this.undeleted):
         return
-    prices = calculator(variables, this.inventory.region)
-    text = reaper.body(this.deleted, this.undeleted, this.now, prices)
-    subject = reaper.subject(variables.environment, this.deleted, this.undeleted)
     try:
+        variables = variables_of(ReapLeftoversVariables)
+        prices = calculator(variables, this.inventory.region)
+        text = reaper.body(this.deleted, this.undeleted, this.now, prices)
+        subject = reaper.subject(variables.environment, this.deleted, this.undeleted)
         Topic(variables.topic_arn).publish(subject, text)
     except Exception as error:  # noqa: BLE001  # what was deleted stays deleted; the alarm tells
-        logger.exception("could not mail", extra={"mail": text})
+        deleted = [each.resource.name for each in this.deleted]
+        logger.exception("could not mail", extra={"deleted": deleted})
         this.errors.append(str(error))
 
 

@@ -24,7 +24,7 @@ class Reaper(Construct):
             self,
             "Schedule",
             rule_name=stack.names.of("reaper"),
-            description=f"Every {minutes} minutes: capacity past its release-by, or of ended runs",
+            description=f"Every {minutes} minutes: hosting past its release-by, or of ended runs",
             schedule=events.Schedule.rate(Duration.minutes(minutes)),
         )
         now = events.RuleTargetInput.from_object({"now": events.EventField.time})

@@ -17,7 +17,7 @@ _ABORTED = "A run was stopped by hand; the guard cleans up after it"
 _GUARD_FAILED = "The guard could not clean up after a run: A THROUGHPUT MAY STILL BILL"
 _UNDELIVERED = "The guard was not told of an abnormal end: A THROUGHPUT MAY STILL BILL"
 _FUNCTION_ERRORS = "A function that watches over runs raised an error: see its log"
-_LEFT_BEHIND = "Capacity survived two passes of the reaper: IT STILL BILLS. See its mail"
+_LEFT_BEHIND = "Hosting survived two passes of the reaper: IT STILL BILLS. See its mail"
 
 
 class Alarms:

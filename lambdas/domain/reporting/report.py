@@ -169,7 +169,7 @@ def manifest(
     """Return what the run read, decided and made, for programs."""
     run, approval = request.run, request.approval
     return {
-        "manifest_version": 1,
+        "manifest_version": 2,
         "code_version": code_version,
         "written_at": request.now.isoformat(),
         "rehearsal": Arn.parse(run.execution_arn).is_rehearsal,
@@ -177,7 +177,7 @@ def manifest(
         "model": _model(request),
         "judge": find_judge(run.settings.judge_model).inference_profile,
         "dataset_files": [asdict(each) for each in files],
-        "throughput": {
+        "hosting": {
             "arn": request.hosting.hosting_arn,
             "model_units": run.settings.model_units,
             "created_at": request.hosting.created_at.isoformat(),

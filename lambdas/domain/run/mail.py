@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lambdas.domain.run.names import PROJECT
+
 # ASCII without line breaks or control characters, and fewer than 100 of them:
 # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html (read 2026-11-28)
 MAX_SUBJECT_LENGTH = 99
@@ -9,6 +11,6 @@ MAX_SUBJECT_LENGTH = 99
 
 def subject(text: str, *, rehearsal: bool = False) -> str:
     """Return a subject that SNS accepts, after the project's prefix."""
-    prefix = "[rehearsal] [bedrock-tuning] " if rehearsal else "[bedrock-tuning] "
+    prefix = f"[rehearsal] [{PROJECT}] " if rehearsal else f"[{PROJECT}] "
     printable = "".join(char if " " <= char <= "~" else "?" for char in prefix + text)
     return printable[:MAX_SUBJECT_LENGTH].rstrip()

@@ -38,12 +38,8 @@ class ResourceNames:
 def names_of(environment: str, execution_name: str, execution_arn: str) -> ResourceNames:
     """Derive the names of an execution.
 
-    Raises
-    ------
-    ValueError
-        The environment's name is not an `EnvironmentName`.
+    `environment` is an `EnvironmentName`.
     """
-    _check_environment(environment)
     digest = hashlib.sha256(execution_arn.encode()).hexdigest()
     run = f"{_slug(execution_name)}-{digest[:_HASH_LENGTH]}"
     name = f"{environment}-{run}"
@@ -59,11 +55,3 @@ def names_of(environment: str, execution_name: str, execution_arn: str) -> Resou
 def _slug(text: str) -> str:
     words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     return words[:_SLUG_LENGTH].rstrip("-") or "run"
-
-
-def _check_environment(name: str) -> None:
-    if len(name) > MAX_ENVIRONMENT_LENGTH or not re.fullmatch(_ENVIRONMENT_PATTERN, name):
-        raise ValueError(
-            f"environment name {name!r}: use 1-{MAX_ENVIRONMENT_LENGTH} lower-case letters, "
-            "digits and single dashes, beginning with a letter"
-        )

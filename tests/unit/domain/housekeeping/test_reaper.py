@@ -163,6 +163,17 @@ def test_a_mail_that_fails_stops_nothing_and_is_not_hidden(world: World) -> None
     assert world.account.things == {}
 
 
+@pytest.mark.parametrize(("name", "value"), [("PRICE_OVERRIDES", "{"), ("TOPIC_ARN", None)])
+def test_what_only_the_mail_needs_cannot_keep_it_from_releasing(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str, value: str | None
+) -> None:
+    monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
+    world.account.add(THROUGHPUT, "dev-a", tags=PAST)
+    with pytest.raises(LeftBehind, match=name):
+        world.reap()
+    assert world.account.things == {}
+
+
 def test_figures_reach_the_dashboard_even_when_a_pass_fails(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -269,7 +269,7 @@ def test_the_manifest_holds_what_a_comparison_needs() -> None:
     assert made["dataset_files"][0]["sha256"] == "ab" * 32
     assert made["model"]["customization_model_id"].endswith(":200k")
     assert made["run"]["hyperparameters"] == {"epochCount": "10"}
-    assert made["throughput"]["billed_minutes"] == 25
+    assert made["hosting"]["billed_minutes"] == 25
     assert made["tokens"]["judge"] == {"input": 900, "output": 80}
     assert made["verdict"]["verdict"] == "not decisive"
     assert {"loss_curves", "base_answers", "tuned_answers", "judgements", "dataset"} <= set(made)

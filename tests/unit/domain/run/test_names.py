@@ -7,8 +7,9 @@ import pytest
 from botocore.model import ServiceModel
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
-from lambdas.domain.run.names import MAX_ENVIRONMENT_LENGTH, names_of
+from lambdas.domain.run.names import MAX_ENVIRONMENT_LENGTH, EnvironmentName, names_of
 
 ENVIRONMENTS = st.from_regex(r"[a-z][a-z0-9]{0,4}(-[a-z0-9]{1,4}){0,2}", fullmatch=True)
 ARN = "arn:aws:states:us-west-2:123456789012:execution:bedrock-tuning-local:"
@@ -67,5 +68,5 @@ def test_a_name_without_a_letter_still_has_one() -> None:
     "name", ["", "Prod", "a--b", "-a", "1a", "a_b", "x" * (MAX_ENVIRONMENT_LENGTH + 1)]
 )
 def test_an_environment_that_would_break_a_name_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="environment name"):
-        names_of(name, "run", ARN + "run")
+    with pytest.raises(ValidationError):
+        TypeAdapter(EnvironmentName).validate_python(name)
