@@ -1,4 +1,4 @@
 """The frame around a handler: parsing, logging, settings, prices.
 
-May import `lambdas.domain` and `lambdas.aws`.
+May import `lambdas.domain`; handlers import it.
 """

@@ -20,8 +20,16 @@ RULES = {
         "boto3", "botocore", "os", "time", "logging", "random", "aws_lambda_powertools",
         "lambdas.aws", "lambdas.runtime", "stacks", "local", "dataset", "operate",
     },
-    "lambdas/aws/*.py": {"lambdas.runtime.step", "stacks", "local", "dataset", "operate"},
-    "lambdas/handlers/*.py": {"boto3", "botocore", "time", "stacks", "local", "dataset", "operate"},
+    "lambdas/aws/*.py": {
+        "lambdas.runtime", "lambdas.handlers", "stacks", "local", "dataset", "operate",
+    },
+    "lambdas/runtime/*.py": {
+        "boto3", "botocore", "time", "lambdas.handlers", "lambdas.aws", "lambdas.validation",
+        "stacks", "local", "dataset", "operate",
+    },
+    "lambdas/handlers/*.py": {
+        "boto3", "botocore", "time", "lambdas.handlers", "stacks", "local", "dataset", "operate",
+    },
     "stacks/**/*.py": {"boto3", "botocore", "lambdas.aws", "lambdas.runtime", "local", "dataset"},
     # What watches the pipeline knows its steps, and nothing that makes resources of them.
     "stacks/guards/*.py": {"stacks.storage", "stacks.pipeline.stack", "stacks.pipeline.workflow"},
@@ -41,6 +49,11 @@ ROOMS: dict[str, tuple[set[str], ...]] = {
     "stacks": (
         {"names", "environment"}, {"constructs"}, {"storage", "pipeline"}, {"guards"},
         {"operations"}, {"application"}, {"review"},
+    ),
+    "dataset": ({"schemas", "sources"}, {"generation"}, {"commands"}, {"__main__"}),
+    "local": (
+        {"api_calls", "clock", "environment"}, {"call_faults", "bedrock"}, {"services"},
+        {"ministack"}, {"controls"}, {"server"}, {"rehearsal"}, {"fault_matrix", "__main__"},
     ),
 }  # fmt: skip
 # What a folder imports of the rest of `lambdas`.

@@ -18,20 +18,7 @@ from lambdas.domain.evaluation.records import (
 )
 from lambdas.domain.parallel import in_batches
 from lambdas.domain.run.contracts import Answers, Dataset, Run
-
-
-@dataclass(frozen=True)
-class EvaluationExample:
-    """One line of the evaluation file, which *Validate dataset* has passed."""
-
-    id: str
-    question: str
-    reference_answer: str
-    topic: str | None
-
-    @classmethod
-    def of(cls, line: Mapping[str, Any]) -> EvaluationExample:
-        return cls(str(line["id"]), line["question"], line["reference_answer"], line.get("topic"))
+from lambdas.validation.formats.conversation import EvaluationExample
 
 
 @dataclass(frozen=True)
@@ -60,7 +47,7 @@ def answer_questions(
     AnswersFailed
         More failed than `max_failed_answers_percent`; the file holds each failure's reason.
     """
-    examples = [EvaluationExample.of(line) for line in lines]
+    examples = [_example(line) for line in lines]
     records = _kept(examples, file.read())
     missing = [example for example in examples if example.id not in records]
     for batch in in_batches(partial(_answer, run, dataset, ask), missing):
@@ -121,4 +108,11 @@ def _result(run: Run, records: list[Record], file: RecordFile) -> Answers:
         input_tokens=sum(record.get("input_tokens", 0) for record in records),
         output_tokens=sum(record.get("output_tokens", 0) for record in records),
         answers_key=file.key,
+    )
+
+
+def _example(line: Mapping[str, Any]) -> EvaluationExample:
+    """Read a line of the evaluation file, which *Validate dataset* has passed."""
+    return EvaluationExample(
+        str(line["id"]), line["question"], line["reference_answer"], line.get("topic")
     )
