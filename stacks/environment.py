@@ -68,7 +68,6 @@ class Validation(_Table):
     """The AWS services that *Validate dataset* calls in addition to the rules; by default none."""
 
     comprehend_max_usd: Annotated[float, Field(ge=0, le=1_000)] = 0  # per run; 0: not called
-    count_tokens: bool = False  # by Bedrock; it refuses runs of a model that it cannot count for
 
 
 class Environment(_Table):

@@ -25,16 +25,14 @@ from dataset.commands.file_progress import file_progress
 from dataset.commands.report_text import report_text
 from exit_codes import ExitCode
 from lambdas.aws.artefacts import Artefacts
-from lambdas.aws.clients import client
 from lambdas.aws.comprehend import Comprehend
-from lambdas.aws.token_counts import count_tokens
 from lambdas.domain.cost.price_book import service_price
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.lookup import find_model, unknown
 from lambdas.validation import WARNINGS, DatasetSource, FileSource, Options, ValidationReport
 from lambdas.validation.formats.fields import FILE_KINDS
-from lambdas.validation.optional_checks import OptionalChecks, PiiCheck, check_with_services
+from lambdas.validation.optional_checks import PiiCheck, check_with_services
 
 _COMPREHEND_USD, _MOST_USD = 1.0, 1_000
 
@@ -83,12 +81,6 @@ def _add_service_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"cost ceiling of --comprehend, default {_COMPREHEND_USD:g}; a larger dataset is "
         "sampled: every 2nd, 4th … record",
     )
-    parser.add_argument(
-        "--count-tokens",
-        action="store_true",
-        help="have Bedrock count the tokens of up to 1,000 training records; not every model is "
-        "supported, and no Amazon Nova model is",
-    )
 
 
 def _codes(text: str) -> frozenset[str]:
@@ -136,17 +128,15 @@ def _checked(options: argparse.Namespace) -> ValidationReport:
         fail_on=options.fail_on,
         workers=options.workers,
     )
-    counts = options.count_tokens
-    price = service_price("comprehend_usd_per_unit")
-    optional = OptionalChecks(
-        pii=PiiCheck(Comprehend().detect_pii, options.comprehend_max_usd, price.usd)
-        if options.comprehend
-        else None,
-        count_tokens=partial(count_tokens, client("bedrock-runtime")) if counts else None,
-        say=partial(print, file=sys.stderr, flush=True),
-    )
+    pii = _pii_check(options.comprehend_max_usd) if options.comprehend else None
     with file_progress() as show:
-        return check_with_services(model, sources, settings, optional, show)
+        return check_with_services(model, sources, settings, pii, show)
+
+
+def _pii_check(max_usd: float) -> PiiCheck:
+    price = service_price("comprehend_usd_per_unit")
+    say = partial(print, file=sys.stderr, flush=True)
+    return PiiCheck(Comprehend().detect_pii, max_usd, price.usd, say)
 
 
 def _source(file: str) -> DatasetSource:

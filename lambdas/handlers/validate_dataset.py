@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
 
 from lambdas.aws.artefacts import ArtefactChanged, Artefacts
-from lambdas.aws.clients import client
 from lambdas.aws.comprehend import Comprehend
-from lambdas.aws.token_counts import count_tokens
 from lambdas.domain.cost.price_book import service_price
 from lambdas.domain.errors import DatasetInvalid
 from lambdas.domain.models.lookup import find_model
@@ -26,7 +23,7 @@ from lambdas.validation import (
     refusal,
 )
 from lambdas.validation.formats.fields import FileKind
-from lambdas.validation.optional_checks import OptionalChecks, PiiCheck, check_with_services
+from lambdas.validation.optional_checks import PiiCheck, check_with_services
 
 _LOGGED_BYTES = 512 * 1024**2
 
@@ -60,19 +57,16 @@ def _check(run: Run, artefacts: Artefacts) -> ValidationReport:
         workers=os.cpu_count() or 1,
     )
     model = find_model(run.settings.model)
-    return check_with_services(model, sources, options, _optional_checks(), _progress_log())
+    return check_with_services(model, sources, options, _pii_check(), _progress_log())
 
 
-def _optional_checks() -> OptionalChecks:
-    """Return the checks of the environment's table [validation]."""
-    variables = variables_of(ValidateDatasetVariables)
-    max_pii_usd, counts = variables.comprehend_max_usd, variables.count_tokens
+def _pii_check() -> PiiCheck | None:
+    """Return the check of the environment's table [validation]."""
+    max_usd = variables_of(ValidateDatasetVariables).comprehend_max_usd
+    if not max_usd:
+        return None
     price = service_price("comprehend_usd_per_unit")
-    return OptionalChecks(
-        pii=PiiCheck(Comprehend().detect_pii, max_pii_usd, price.usd) if max_pii_usd else None,
-        count_tokens=partial(count_tokens, client("bedrock-runtime")) if counts else None,
-        say=logger.info,
-    )
+    return PiiCheck(Comprehend().detect_pii, max_usd, price.usd, logger.info)
 
 
 def _progress_log() -> Callable[[ReadProgress], None]:

@@ -120,7 +120,7 @@ def _resource(world: World, name: str, request: dict[str, Any], location: Locati
     if name.startswith("List"):
         return "*"
     identifier = str(next(iter(request.values()), ""))
-    if name in {"GetFoundationModel", "CountTokens"}:
+    if name == "GetFoundationModel":
         return _foundation_model(identifier.rpartition("foundation-model/")[2], location)
     return _owned(world, name, identifier, location)
 

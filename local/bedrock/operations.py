@@ -77,5 +77,4 @@ OPERATIONS: dict[str, Operation] = {
     "ListTagsForResource": _tags,
     "Converse": lambda w, _, q: runtime.converse(w, q),
     "InvokeModel": lambda w, _, q: runtime.invoke(w, q),
-    "CountTokens": lambda w, _, q: runtime.count(w, q),
 }

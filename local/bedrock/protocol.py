@@ -16,7 +16,7 @@ from botocore.model import ListShape, MapShape, OperationModel, Shape, StringSha
 
 _WITH_ARN = re.compile(
     r"(?P<before>.*?/)(?P<arn>arn:aws.*?)"
-    r"(?P<after>(/(stop|count-tokens|converse|converse-stream|invoke|invoke-with-response-stream))?)"
+    r"(?P<after>(/(stop|converse|converse-stream|invoke|invoke-with-response-stream))?)"
 )
 Answer = tuple[int, dict[str, str], bytes]
 

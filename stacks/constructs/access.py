@@ -166,12 +166,6 @@ class Access:
         asked = [IamArn(self._foundation_model(inference)) for inference in inferences]
         return [*dict.fromkeys([*self.tunable_models(), *asked])]
 
-    def count_tokens(self) -> Permission:
-        models = [
-            IamArn(self._foundation_model(model.base_inference)) for model in self._models_here()
-        ]
-        return Permission(["bedrock:CountTokens"], models)
-
     def invoke_base_models(self) -> list[Permission]:
         return self._invoke([model.base_inference for model in self._models_here()])
 

@@ -29,12 +29,11 @@ def environment_of(
 def values_of(access: Access, *, code_version: str) -> dict[str, str]:
     """Return all values by name; a variable that has none is left to its default."""
     environment = access.environment
-    asked = environment.validation
+    pii_usd = environment.validation.comprehend_max_usd
     values = {
         "ARTEFACT_BUCKET": access.bucket,
         "CODE_VERSION": code_version,
-        "COMPREHEND_MAX_USD": f"{asked.comprehend_max_usd:g}" if asked.comprehend_max_usd else None,
-        "COUNT_TOKENS": "true" if asked.count_tokens else None,
+        "COMPREHEND_MAX_USD": f"{pii_usd:g}" if pii_usd else None,
         "DECIDE_MACHINE_ARN": access.decide_machine_arn,
         "ENVIRONMENT": environment.name,
         "EXECUTION_DEFAULTS": environment.defaults.model_dump_json(),

@@ -18,13 +18,11 @@ from stacks.constructs.step import MAX_SECONDS, Step
 
 
 def _validate_dataset(access: Access) -> list[Permission]:
-    asked = access.environment.validation
     detect = Permission(["comprehend:DetectPiiEntities"], every_resource("detecting personal data"))
     return [
         *access.read(datasets("*")),
         *access.write(runs("validation.json")),
-        *([access.count_tokens()] if asked.count_tokens else []),
-        *([detect] if asked.comprehend_max_usd else []),
+        *([detect] if access.environment.validation.comprehend_max_usd else []),
     ]
 
 

@@ -40,7 +40,6 @@ class CheckPreflightVariables(EnvironmentVariables):
 
 class ValidateDatasetVariables(Variables):
     comprehend_max_usd: float = 0
-    count_tokens: bool = False
 
 
 class ApproveSpendVariables(TopicVariables):

@@ -26,11 +26,6 @@ from local.bedrock.tokenization import count_tokens
 
 _INVALID = "The provided model identifier is invalid."
 _LATENCY_MS = 400
-_UNCOUNTED = (
-    "anthropic.claude-v",
-    "anthropic.claude-instant",
-    *(f"anthropic.claude-3-{size}" for size in ("haiku", "sonnet", "opus")),
-)
 
 
 @dataclass(frozen=True)
@@ -61,23 +56,6 @@ def converse(world: World, request: dict[str, Any]) -> dict[str, Any]:
         },
         "metrics": {"latencyMs": _LATENCY_MS},
     }
-
-
-def count(world: World, request: dict[str, Any]) -> dict[str, Any]:
-    """Count a conversation's tokens, for the models and identifiers that Bedrock counts for.
-
-    https://docs.aws.amazon.com/bedrock/latest/userguide/count-tokens.html (read 2026-11-23): not
-    for Amazon's own models nor by a profile; langchain-aws, pull request 661, adds: for Claude
-    from 3.5 on.
-    """
-    identifier = request["modelId"]
-    _target(world, identifier)
-    if not identifier.startswith("anthropic.claude") or identifier.startswith(_UNCOUNTED):
-        raise ValidationError("The provided model doesn't support counting tokens.")
-    conversation = request["input"].get("converse")
-    if not conversation or not conversation.get("messages"):
-        raise ValidationError("Only conversations can be counted offline: give input.converse.")
-    return {"inputTokens": _heard_tokens(conversation, [])}
 
 
 def invoke(world: World, request: dict[str, Any]) -> dict[str, Any]:

@@ -15,12 +15,11 @@ from tests.stacks.findings import explained, findings
 from tests.stacks.test_roles import listed, role, statements
 
 Resources = Mapping[str, dict[str, Any]]
-ASKS = {"comprehend:DetectPiiEntities", "bedrock:CountTokens"}
 
 
 @pytest.fixture(scope="module")
 def asking(environments: Mapping[str, Environment]) -> Environment:
-    validation = Validation(comprehend_max_usd=2.5, count_tokens=True)
+    validation = Validation(comprehend_max_usd=2.5)
     return environments["local"].model_copy(update={"validation": validation})
 
 
@@ -35,7 +34,7 @@ def asked(resources: Resources) -> dict[str, list[str]]:
         action: listed(each["Resource"])
         for each in statements(role(resources, "FunctionsValidateDatasetRole"))
         for action in listed(each["Action"])
-        if action in ASKS
+        if action == "comprehend:DetectPiiEntities"
     }
 
 
@@ -51,17 +50,12 @@ def variables(resources: Resources) -> dict[str, str]:
 def test_by_default_nothing_may_be_asked(stacks: Mapping[str, dict[str, Any]]) -> None:
     resources = stacks["pipeline"]["Resources"]
     assert asked(resources) == {}
-    assert not {"COMPREHEND_MAX_USD", "COUNT_TOKENS"} & set(variables(resources))
+    assert "COMPREHEND_MAX_USD" not in variables(resources)
 
 
 def test_where_it_is_wanted_the_function_is_told_and_allowed(wanted: Resources) -> None:
     assert variables(wanted)["COMPREHEND_MAX_USD"] == "2.5"
-    assert variables(wanted)["COUNT_TOKENS"] == "true"
-    allowed = asked(wanted)
-    assert allowed["comprehend:DetectPiiEntities"] == ["*"]
-    models = allowed["bedrock:CountTokens"]
-    assert models
-    assert all("::foundation-model/" in each and "*" not in each for each in models)
+    assert asked(wanted) == {"comprehend:DetectPiiEntities": ["*"]}
 
 
 def test_the_one_wildcard_more_has_its_reason(asking: Environment, tmp_path: Path) -> None:

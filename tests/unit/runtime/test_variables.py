@@ -12,10 +12,9 @@ from lambdas.runtime.step import variables_of
 
 def test_variables_are_typed_and_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMPREHEND_MAX_USD", "2.5")
-    monkeypatch.setenv("COUNT_TOKENS", "true")
     variables = variables_of(ValidateDatasetVariables)
-    assert (variables.comprehend_max_usd, variables.count_tokens) == (2.5, True)
-    monkeypatch.setenv("COUNT_TOKENS", "false")
+    assert variables.comprehend_max_usd == 2.5
+    monkeypatch.setenv("COMPREHEND_MAX_USD", "1")
     assert variables_of(ValidateDatasetVariables) is variables
 
 

@@ -9,13 +9,13 @@ import pytest
 
 from lambdas.aws.comprehend import Comprehend
 from lambdas.domain.cost.price_book import service_price
-from lambdas.domain.errors import AccessDenied, RequestRefused
+from lambdas.domain.errors import AccessDenied
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import Model
 from lambdas.validation import BytesSource, DatasetSource, Options, ValidationReport
-from lambdas.validation.formats.conversation import Conversation, make_record
+from lambdas.validation.formats.conversation import make_record
 from lambdas.validation.formats.fields import FileKind
-from lambdas.validation.optional_checks import OptionalChecks, PiiCheck, check_with_services
+from lambdas.validation.optional_checks import PiiCheck, check_with_services
 from lambdas.validation.sampling import sample_records
 from lambdas.validation.warnings.pii_screening import billed_units
 from tests.unit.aws.test_comprehend import FakeComprehend
@@ -23,11 +23,6 @@ from tests.unit.aws.test_comprehend import FakeComprehend
 USD_PER_UNIT = service_price("comprehend_usd_per_unit").usd
 DEFAULTS = Options()
 HAIKU, LLAMA = find_model("claude-3-haiku"), find_model("llama-3-1-8b")
-
-
-def count_words(model_id: str, conversation: Conversation) -> int:
-    assert model_id == HAIKU.base_inference.foundation_model_id
-    return sum(len(text.split()) for text in conversation.texts)
 
 
 def training(model: Model = HAIKU, records: int = 40, odd: str = "") -> BytesSource:
@@ -55,13 +50,8 @@ def screen(
     options: Options = DEFAULTS,
     **training_options: Any,
 ) -> ValidationReport:
-    optional = OptionalChecks(PiiCheck(Comprehend(fake).detect_pii, max_usd, USD_PER_UNIT))
-    return check_with_services(HAIKU, {"training": training(**training_options)}, options, optional)
-
-
-def count() -> ValidationReport:
-    optional = OptionalChecks(count_tokens=count_words)
-    return check_with_services(HAIKU, {"training": training()}, optional=optional)
+    pii = PiiCheck(Comprehend(fake).detect_pii, max_usd, USD_PER_UNIT, say=lambda _: None)
+    return check_with_services(HAIKU, {"training": training(**training_options)}, options, pii)
 
 
 def test_no_service_is_asked_by_default() -> None:
@@ -76,10 +66,8 @@ def test_what_comprehend_finds_has_its_line_and_field() -> None:
         "training": training(LLAMA, 120, "Ask Ms Okonkwo."),
         "evaluation": evaluation(),
     }
-    optional = OptionalChecks(
-        PiiCheck(Comprehend(fake).detect_pii, 1, USD_PER_UNIT), say=said.append
-    )
-    report = check_with_services(LLAMA, sources, optional=optional)
+    pii = PiiCheck(Comprehend(fake).detect_pii, 1, USD_PER_UNIT, said.append)
+    report = check_with_services(LLAMA, sources, pii=pii)
     found = [each for each in report.findings.kept if each.code == "personal-data"]
     assert [(each.file, each.line, each.field) for each in found] == [
         ("training.jsonl", 3, "prompt"),
@@ -120,40 +108,6 @@ def test_a_missing_permission_is_raised() -> None:
     fake.fail("DetectPiiEntities", *["AccessDeniedException"] * 9)
     with pytest.raises(AccessDenied):
         screen(fake)
-
-
-def test_counted_tokens_replace_the_estimate() -> None:
-    estimated = check_with_services(HAIKU, {"training": training()})
-    report = count()
-    assert report.files["training.jsonl"].tokens == 40 * (4 + 3)
-    assert report.files["training.jsonl"].expected_tokens == 40 * 7
-    assert estimated.files["training.jsonl"].tokens > 40 * 7
-    assert report.services["CountTokens"] == {"records": 40, "of_records": 40}
-
-
-def test_records_that_are_not_counted_keep_the_upper_estimate(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("lambdas.validation.optional_checks.MOST_COUNTED", 20)
-    estimated = check_with_services(HAIKU, {"training": training()}).files["training.jsonl"].tokens
-    report = count()
-    tokens = report.files["training.jsonl"].tokens
-    assert 20 * 7 + 0.4 * estimated < tokens < estimated
-    assert report.services["CountTokens"] == {"records": 20, "of_records": 40}
-
-
-def test_a_model_that_is_not_counted_is_refused_before_the_check() -> None:
-    asked: list[Conversation] = []
-
-    def refuse(_: str, conversation: Conversation) -> int:
-        asked.append(conversation)
-        raise RequestRefused("not supported")
-
-    with pytest.raises(RequestRefused, match="not supported"):
-        check_with_services(
-            HAIKU, {"training": training()}, optional=OptionalChecks(count_tokens=refuse)
-        )
-    assert len(asked) == 1
 
 
 def test_sampled_records_are_evenly_spaced_and_within_the_budget() -> None:

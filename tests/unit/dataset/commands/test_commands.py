@@ -8,10 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from boto3.exceptions import S3UploadFailedError
-from botocore.stub import Stubber
 
 from dataset.__main__ import main
 from dataset.commands import upload
@@ -150,21 +148,6 @@ def test_services_are_asked_where_it_is_said_to_and_the_cost_is_told(
     assert "Amazon Comprehend will cost $0.20 at most" in said.err
     assert "warning personal-data" in said.out
     assert 0 < len(fake.calls) * 3 <= 2_000
-
-
-def test_a_model_whose_tokens_bedrock_does_not_count_exits_with_2(
-    prepared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    runtime = boto3.client("bedrock-runtime", region_name="us-east-1")
-    stub = Stubber(runtime)
-    refusal = "The provided model doesn't support counting tokens."
-    stub.add_client_error("count_tokens", "ValidationException", refusal)
-    monkeypatch.setattr("dataset.commands.validate.client", lambda _: runtime)
-    with stub:
-        assert validate(prepared / "training.jsonl", "--count-tokens") == 2
-    said = capsys.readouterr().err
-    assert "error: Bedrock does not count tokens for amazon.nova-micro-v1:0" in said
-    assert "leave out --count-tokens" in said
 
 
 def test_files_in_s3_are_checked_like_local_ones(
