@@ -1,14 +1,17 @@
-"""Synthetic training files for Claude 3 Haiku, one kind each; the same on every run."""
+"""Synthetic training files for Claude 3 Haiku, the same on every run, and where they are read."""
 
 from __future__ import annotations
 
 import io
 import json
 import random
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from lambdas.validation import FileSource
 
 _ENGLISH = (
     "The service checks each record of the training file, and it reports what is wrong with it. ",
@@ -105,7 +108,7 @@ _FAULTS: tuple[Callable[[str], str], ...] = (
 
 
 @dataclass(frozen=True)
-class SyntheticSource:
+class RepeatedSource:
     """A file of any size that is never written: one block, repeated."""
 
     name: str
@@ -129,3 +132,33 @@ class _Repeated(io.RawIOBase):
         buffer[:count] = memoryview(self._block)[begin : begin + count]
         self._at += count
         return count
+
+
+@dataclass(frozen=True)
+class CappedSource(FileSource):
+    """A file whose every reader has a speed limit, as every connection to S3 has."""
+
+    bytes_per_second: float
+    connections: int  # that a check may open at once
+
+    def open(self, start: int, stop: int) -> io.BufferedIOBase:
+        return io.BufferedReader(_Capped(super().open(start, stop), self.bytes_per_second), 1 << 20)
+
+
+class _Capped(io.RawIOBase):
+    def __init__(self, part: io.BufferedIOBase, bytes_per_second: float) -> None:
+        self._part, self._bytes_per_second = part, bytes_per_second
+        self._due = time.monotonic()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # BufferedReader's
+        count = self._part.readinto(buffer)
+        self._due += count / self._bytes_per_second
+        time.sleep(max(0.0, self._due - time.monotonic()))
+        return count
+
+    def close(self) -> None:
+        self._part.close()
+        super().close()
