@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
-from lambdas.domain.evaluation.judge import score_pairs
+from lambdas.domain.evaluation.judge import SIDES, score_pairs
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.run.contracts import Run, Verdict
 
@@ -63,14 +63,13 @@ def decide(run: Run, judgements: Sequence[Record]) -> tuple[Verdict, Record]:
 
 
 def _question(judgement: Record) -> Record:
-    base, tuned = judgement["base"].get("score"), judgement["tuned"].get("score")
-    both = base is not None and tuned is not None
-    return {
-        "id": judgement["id"],
-        "base": base,
-        "tuned": tuned,
-        "difference": tuned - base if both else None,
-    }
+    scores = {side: judgement[side].get("score") for side in SIDES}
+    return {"id": judgement["id"], **scores, "difference": score_difference(judgement)}
+
+
+def score_difference(judgement: Record) -> int | None:
+    """Return by how much the tuned answer scores more; None where one has no score."""
+    return next((tuned - base for base, tuned in score_pairs([judgement])), None)
 
 
 def compare(pairs: Sequence[tuple[float, float]]) -> Comparison:

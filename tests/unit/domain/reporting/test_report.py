@@ -20,7 +20,6 @@ from lambdas.domain.reporting.report import (
     DataFile,
     html,
     manifest,
-    questions_of,
     summary,
     topics_of,
 )
@@ -172,13 +171,13 @@ def test_questions_that_need_a_look_are_open() -> None:
 
 
 def test_topics_count_pairs_only() -> None:
-    topics = topics_of(questions_of(JUDGEMENTS))
+    topics = topics_of(JUDGEMENTS)
     assert [(each.name, each.questions, each.base, each.tuned) for each in topics] == [
         ("Agents", 1, 3, 6),
         ("Guardrails", 1, 2, 8),
     ]
     without = [each | {"topic": None} for each in JUDGEMENTS]
-    assert topics_of(questions_of(without)) == []
+    assert topics_of(without) == []
 
 
 def test_what_was_not_measured_is_not_invented() -> None:
