@@ -112,8 +112,9 @@ def dataset(**changes: object) -> Dataset:
         "warnings": 1,
         "system_prompt": "Answer briefly.",
         "findings_key": f"{PREFIX}/validation.json",
-    }
-    return Dataset.model_validate(values | changes)
+    } | changes
+    expected = round(0.7 * values["training_tokens"])
+    return Dataset.model_validate({"expected_training_tokens": expected} | values)
 
 
 def hosting(**changes: object) -> Hosting:

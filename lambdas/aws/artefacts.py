@@ -115,18 +115,14 @@ class Artefacts:
             ) from error
 
     def exists(self, key: str) -> bool:
-        return self.size_of(key) is not None
-
-    def size_of(self, key: str) -> int | None:
-        """Return the object's size in bytes, or None if there is none."""
         try:
             with translated(f"look for {self.uri(key)}"):
-                size: int = self.s3.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
+                self.s3.head_object(Bucket=self.bucket, Key=key)
         except ClientError as error:
             if code_of(error) in _MISSING:
-                return None
+                return False
             raise
-        return size
+        return True
 
     def list_keys(self, prefix: str) -> list[str]:
         """Return all keys under `prefix` in S3's order."""

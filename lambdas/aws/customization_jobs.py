@@ -21,10 +21,6 @@ _DETAILS = {
 }
 
 
-class JobExists(Exception):
-    """A job or model of this name, or an earlier request with this token, exists."""
-
-
 @dataclass(frozen=True)
 class CustomizationJobs:
     """The account's jobs; each method raises the named errors of `translated`."""
@@ -39,26 +35,6 @@ class CustomizationJobs:
             jobIdentifier=name_or_arn,
         )
         return found and _job(found)
-
-    def create(self, run: Run, *, base_model_id: str, role_arn: str, kms_key_arn: str) -> str:
-        """Start the run's job and return its ARN; an empty `kms_key_arn` means AWS's own key.
-
-        Raises
-        ------
-        JobExists
-            Bedrock answered with a conflict.
-        """
-        request = _request(run, base_model_id, role_arn)
-        if kms_key_arn:
-            request["customModelKmsKeyId"] = kms_key_arn
-        try:
-            with translated(f"create customization job {run.job_name}"):
-                arn: str = self.bedrock.create_model_customization_job(**request)["jobArn"]
-        except ClientError as error:
-            if code_of(error) != "ConflictException":
-                raise
-            raise JobExists(str(error)) from error
-        return arn
 
     def stop(self, arn: str) -> bool:
         """Stop the job; False if it was already over."""
@@ -79,20 +55,28 @@ class CustomizationJobs:
         return TrainingStop(stopped=job.is_running and self.stop(job.arn), status=job.status)
 
     def start(self, run: Run, *, base_model_id: str, role_arn: str, kms_key_arn: str) -> Job | str:
-        """Return the run's own job if it exists, otherwise the ARN of a new one."""
+        """Return the run's own job if it exists, otherwise the ARN of a new one.
+
+        An empty `kms_key_arn` means AWS's own key.
+        """
         if found := self.find(run.job_name):
             return found
+        request = _request(run, base_model_id, role_arn)
+        if kms_key_arn:
+            request["customModelKmsKeyId"] = kms_key_arn
         try:
-            return self.create(
-                run, base_model_id=base_model_id, role_arn=role_arn, kms_key_arn=kms_key_arn
-            )
-        except JobExists as error:
-            if found := self.find(run.job_name):
+            with translated(f"create customization job {run.job_name}"):
+                arn: str = self.bedrock.create_model_customization_job(**request)["jobArn"]
+        except ClientError as error:
+            if code_of(error) != "ConflictException":
+                raise
+            if found := self.find(run.job_name):  # by an earlier request with this token
                 return found
             raise RequestRefused(
                 f"could not create customization job {run.job_name}: its name or that of its "
                 f"model is taken ({error}). Start a new execution under another name"
             ) from error
+        return arn
 
 
 def _request(run: Run, base_model_id: str, role_arn: str) -> dict[str, Any]:

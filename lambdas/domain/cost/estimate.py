@@ -134,12 +134,8 @@ def _training(run: Run, dataset: Dataset, calculator: Calculator) -> QuoteItem:
 
 def _training_tokens(dataset: Dataset) -> Amounts:
     """Return the tokens of the training file: nothing published says that validation data bills."""
-    most = dataset.training_tokens
-    low, usual, _ = _TOKEN_SHARES
-    expected = dataset.expected_training_tokens
-    if expected is None:
-        expected = round(most * usual)
-    return Amounts(min(most * low, expected), expected, most)
+    most, expected = dataset.training_tokens, dataset.expected_training_tokens
+    return Amounts(min(most * _TOKEN_SHARES[0], expected), expected, most)
 
 
 def _epochs(run: Run) -> int:

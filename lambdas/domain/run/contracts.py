@@ -88,7 +88,7 @@ class Dataset(Contract):
     evaluation_examples: int
     training_tokens: int  # an upper estimate; for large files, from a sample of their records
     evaluation_tokens: int  # the same, of all questions and reference answers
-    expected_training_tokens: int | None = None  # None: by the usual share
+    expected_training_tokens: int  # by script and model family
     warnings: int
     system_prompt: str | None  # what the answers are asked with
     findings_key: str

@@ -45,9 +45,8 @@ def test_lists_all_pages(artefacts: Artefacts) -> None:
     assert artefacts.list_keys("nothing/") == []
 
 
-def test_existence_and_size(artefacts: Artefacts) -> None:
+def test_existence(artefacts: Artefacts) -> None:
     assert artefacts.exists("a/2")
-    assert artefacts.size_of("a/1") == 3
     assert not artefacts.exists("a/9")
 
 

@@ -40,7 +40,7 @@ def test_training_is_tokens_times_epochs_times_price() -> None:
     assert low == pytest.approx(0.6 * 12_345 * 3 / 1000 * 0.004, abs=1e-3)  # stops after 3
 
 
-def test_the_expected_tokens_are_the_estimate_where_there_is_one() -> None:
+def test_the_expected_tokens_are_the_estimate_of_the_data_check() -> None:
     made = dataset()
     tokens = _training_tokens(made.model_copy(update={"expected_training_tokens": 8_000}))
     assert (tokens.expected, tokens.high) == (8_000, made.training_tokens)
