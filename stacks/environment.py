@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import JUDGES
-from lambdas.domain.models.lookup import find_judge, find_model, nearest
+from lambdas.domain.models.lookup import find_model, nearest
 from lambdas.domain.run.execution_input import ExecutionDefaults
 from lambdas.domain.run.names import EnvironmentName
 
@@ -158,8 +158,10 @@ def _conflicts(environment: Environment, stem: str) -> Iterator[str]:
         PriceBook.load(environment.prices)
     except InputInvalid as error:
         yield f"[prices] {_one_line(error)}"
-    if not find_judge(environment.defaults.judge_model).inference.available_in(environment.region):
-        judges = [key for key, judge in JUDGES.items() if environment.region in judge.regions]
+    judges = [
+        key for key, judge in JUDGES.items() if judge.inference.available_in(environment.region)
+    ]
+    if environment.defaults.judge_model not in judges:
         yield (
             f"judge {environment.defaults.judge_model} cannot be called from "
             f"{environment.region}; judges there: {', '.join(judges) or 'none'}"

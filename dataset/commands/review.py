@@ -135,8 +135,8 @@ def _review(options: argparse.Namespace) -> _Review:
     target = bedrock_target(options)
     if not judge.inference.available_in(target.region):
         raise InputInvalid(
-            f"{judge.key} is called through {judge.inference_profile}, which {target.region} does "
-            f"not have: choose one of {', '.join(judge.regions)}"
+            f"{judge.key} is called through {judge.inference.model_id}, which {target.region} does "
+            f"not have: choose one of {', '.join(judge.inference.regions)}"
         )
     return _Review(
         tasks=list(read_tasks(options.training, model)),
@@ -172,7 +172,7 @@ def read_tasks(training: Path, model: Model) -> Iterator[ReviewTask]:
 def _ask_judge(review: _Review, log: ReviewLog) -> int:
     """Ask about what has no score yet; return how many records the ceiling left out."""
     client = ConverseClient(runtime_client(review.target.region))
-    judge = partial(client.judge, review.judge.inference_profile, TRAINING_QUALITY)
+    judge = partial(client.judge, review.judge.inference.model_id, TRAINING_QUALITY)
     pending = [task for task in review.tasks if not log.has(task)]
     with _progress_bar() as bar:
         shown = bar.add_task("records", total=len(review.tasks))

@@ -21,7 +21,7 @@ def answer_with_base_model(request: AnswerWithBaseModelRequest) -> Answers:
         request.dataset,
         artefacts.iter_records(run.evaluation_key),
         S3RecordFile(artefacts, f"{run.prefix}/answers-base.jsonl"),
-        partial(ConverseClient().ask, find_model(run.settings.model).base_inference_model_id),
+        partial(ConverseClient().ask, find_model(run.settings.model).base_inference.model_id),
     )
 
 

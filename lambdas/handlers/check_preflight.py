@@ -36,7 +36,7 @@ def _prerequisites(
         tuned_model=_tunable_model(model, region),
         alternatives=_alternatives(requested, region),
         base_model=_model(model.base_inference.foundation_model_id, model, region),
-        judge_model=get_foundation_model(requested.judge.foundation_model_id),
+        judge_model=get_foundation_model(requested.judge.inference.foundation_model_id),
         dataset_keys=frozenset(Artefacts(environment.bucket).list_keys(prefix)),
         throughput_quota=bedrock_quota(preflight.THROUGHPUT_QUOTA),
     )

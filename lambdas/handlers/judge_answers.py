@@ -16,7 +16,7 @@ from lambdas.runtime.step import step
 def judge_answers(request: JudgeAnswersRequest) -> Judgements:
     run = request.run
     artefacts = Artefacts(run.bucket)
-    model_id = find_judge(run.settings.judge_model).inference_profile
+    model_id = find_judge(run.settings.judge_model).inference.model_id
     return score_answers(
         run,
         list(artefacts.iter_records(request.base_answers.answers_key)),

@@ -17,7 +17,7 @@ from lambdas.runtime.step import step
 def review_records(request: ReviewRecordsRequest) -> ReviewedRecords:
     run, items = request.run, request.items
     key = f"{run.prefix}/review/batches/{items[0].line}.jsonl"
-    model_id = find_judge(run.settings.judge_model).inference_profile
+    model_id = find_judge(run.settings.judge_model).inference.model_id
     rows = review_batch(
         items,
         find_model(run.settings.model),

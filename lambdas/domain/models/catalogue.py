@@ -16,7 +16,6 @@ from lambdas.domain.models.model import (
     HyperparameterRange,
     Inference,
     Judge,
-    Lifecycle,
     Limits,
     Model,
     RecordFormat,
@@ -42,7 +41,7 @@ CLAUDE_3_HAIKU = Model(
     ),
     record_format="claude-messages",
     customization_regions=("us-west-2",),
-    lifecycle=Lifecycle(legacy=date(2026, 3, 10), end_of_life=date(2026, 9, 10)),
+    end_of_life=date(2026, 9, 10),
     hyperparameters=MappingProxyType(
         {
             "epochCount": HyperparameterRange(2, 1, 10, integer=True),
@@ -62,10 +61,9 @@ CLAUDE_3_HAIKU = Model(
         max_validation_bytes=1024**3,
     ),
     reserved=(Reserved(("\nHuman:", "\nAssistant:"), ("system", "user", "assistant")),),
-    served_by=("provisioned-throughput",),
     sources=(
         _source("custom-model-fine-tuning.html", "identifier, region"),
-        _source("model-lifecycle-legacy.html", "legacy and end-of-life dates"),
+        _source("model-lifecycle-legacy.html", "end-of-life date"),
         _source("model-customization-prepare.html", "dataset limits"),
         _source("custom-models-hp.html", "hyperparameters"),
         _source(
@@ -113,11 +111,9 @@ def _nova(key: str, name: str, model_id: str, context: str, *sources: Citation) 
         base_inference=Inference(f"us.{model_id}", model_id, _US_PROFILE_REGIONS),
         record_format="converse",
         customization_regions=("us-east-1",),
-        lifecycle=Lifecycle(legacy=None, end_of_life=None),
         hyperparameters=_NOVA_HYPERPARAMETERS,
         limits=_NOVA_LIMITS,
         reserved=_NOVA_RESERVED,
-        served_by=("provisioned-throughput", "on-demand-deployment"),
         sources=(
             _source("custom-model-fine-tuning.html", "identifier, region"),
             _source("prov-thru-supported.html", "provisioned throughput"),
@@ -182,11 +178,9 @@ def _llama(
         base_inference=inference,
         record_format=record_format,
         customization_regions=("us-west-2",),
-        lifecycle=Lifecycle(legacy=None, end_of_life=None),
         hyperparameters=_LLAMA_HYPERPARAMETERS,
         limits=_LLAMA_LIMITS,
         reserved=(),
-        served_by=("provisioned-throughput",),
         sources=(
             _source("custom-model-fine-tuning.html", "identifier, region"),
             _source("model-customization-prepare.html", "dataset limits, record format"),
@@ -224,7 +218,7 @@ LLAMA_3_3_70B = replace(
         _source("prov-thru-supported.html", "no provisioned throughput"),
         _source("deploy-custom-model-on-demand.html", "on-demand deployment"),
     ),
-    served_by=("on-demand-deployment",),
+    has_throughput=False,
 )
 
 MODELS: Mapping[str, Model] = MappingProxyType(
@@ -243,9 +237,8 @@ MODELS: Mapping[str, Model] = MappingProxyType(
     }
 )
 
-_EVALUATORS = _source("evaluation-judge.html", "still offered as an evaluator")
-_PROFILES = _source("inference-profiles-prereq.html", "profile and destination permissions")
-
+# Still offered as evaluators (evaluation-judge.html of the user guide), through profiles whose
+# destinations need permissions of their own (inference-profiles-prereq.html); read 2026-11-23.
 JUDGES: Mapping[str, Judge] = MappingProxyType(
     {
         judge.key: judge
@@ -253,22 +246,18 @@ JUDGES: Mapping[str, Judge] = MappingProxyType(
             Judge(
                 key="nova-pro",
                 name="Amazon Nova Pro",
-                provider="Amazon",
                 inference=Inference(
                     "us.amazon.nova-pro-v1:0", "amazon.nova-pro-v1:0", _US_PROFILE_REGIONS
                 ),
-                sources=(_EVALUATORS, _PROFILES),
             ),
             Judge(
                 key="claude-haiku-4-5",
                 name="Claude Haiku 4.5",
-                provider="Anthropic",
                 inference=Inference(
                     "us.anthropic.claude-haiku-4-5-20251001-v1:0",
                     "anthropic.claude-haiku-4-5-20251001-v1:0",
                     _US_PROFILE_REGIONS,
                 ),
-                sources=(_EVALUATORS, _PROFILES),
             ),
         )
     }

@@ -8,7 +8,6 @@ from datetime import date
 from typing import Literal
 
 RecordFormat = Literal["claude-messages", "converse", "prompt-completion"]
-Serving = Literal["provisioned-throughput", "on-demand-deployment"]
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,6 @@ class Reserved:
 
 
 @dataclass(frozen=True)
-class Lifecycle:
-    """Published dates; None while AWS has announced none."""
-
-    legacy: date | None
-    end_of_life: date | None
-
-
-@dataclass(frozen=True)
 class Inference:
     """How a foundation model is asked: by its own id, or through an inference profile."""
 
@@ -105,21 +96,12 @@ class Model:
     base_inference: Inference
     record_format: RecordFormat
     customization_regions: tuple[str, ...]
-    lifecycle: Lifecycle
     hyperparameters: Mapping[str, HyperparameterRange]
     limits: Limits
     reserved: tuple[Reserved, ...]
-    served_by: tuple[Serving, ...]  # what Bedrock offers its custom models; runs buy throughput
     sources: tuple[Citation, ...]
-
-    @property
-    def has_throughput(self) -> bool:
-        """Whether provisioned throughput is sold for its custom models."""
-        return "provisioned-throughput" in self.served_by
-
-    @property
-    def base_inference_model_id(self) -> str:
-        return self.base_inference.model_id
+    has_throughput: bool = True  # AWS sells provisioned throughput for its custom models
+    end_of_life: date | None = None  # None while AWS has announced none
 
     def customization_model_arn(self, *, region: str) -> str:
         """Return the ARN that CreateModelCustomizationJob and GetFoundationModel act on."""
@@ -132,18 +114,4 @@ class Judge:
 
     key: str
     name: str
-    provider: str
     inference: Inference
-    sources: tuple[Citation, ...]
-
-    @property
-    def inference_profile(self) -> str:
-        return self.inference.model_id
-
-    @property
-    def foundation_model_id(self) -> str:
-        return self.inference.foundation_model_id
-
-    @property
-    def regions(self) -> tuple[str, ...]:
-        return self.inference.regions

@@ -121,7 +121,7 @@ def manifest(
         "rehearsal": Arn.parse(run.execution_arn).is_rehearsal,
         "run": run.model_dump(mode="json"),
         "model": _model(request),
-        "judge": find_judge(run.settings.judge_model).inference_profile,
+        "judge": find_judge(run.settings.judge_model).inference.model_id,
         "dataset_files": [asdict(each) for each in files],
         "hosting": {
             "arn": request.hosting.hosting_arn,
@@ -143,7 +143,7 @@ def _model(request: WriteReportRequest) -> dict[str, Any]:
     return {
         "key": model.key,
         "customization_model_id": model.customization_model_id,
-        "base_inference_model_id": model.base_inference_model_id,
+        "base_inference_model_id": model.base_inference.model_id,
         "custom_model_arn": training.custom_model_arn,
         "training_job_arn": training.job_arn,
         "training_minutes": training.age_minutes,

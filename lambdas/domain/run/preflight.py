@@ -132,7 +132,7 @@ def _model_problems(model: Model, found: ModelAvailability | None, region: str) 
 
 
 def _gone(model: Model, region: str) -> str:
-    end = model.lifecycle.end_of_life
+    end = model.end_of_life
     since = f" It reached its end of life on {end}." if end else ""
     return f"Bedrock has no {model.name} ({model.customization_model_id}) in {region}.{since}"
 
@@ -187,12 +187,13 @@ def _base_problems(model: Model, found: ModelAvailability | None, region: str) -
 
 
 def _judge_problems(judge: Judge, found: ModelAvailability | None, region: str) -> Iterable[str]:
-    if not judge.inference.available_in(region):
-        regions = ", ".join(judge.regions)
+    inference = judge.inference
+    if not inference.available_in(region):
+        regions = ", ".join(inference.regions)
         yield f"the judge {judge.name} can be invoked from {regions} only, not from {region}"
     elif found is None:
         yield (
-            f"Bedrock has no {judge.name} ({judge.foundation_model_id}) in {region}: choose "
+            f"Bedrock has no {judge.name} ({inference.foundation_model_id}) in {region}: choose "
             "another judge_model"
         )
 

@@ -56,7 +56,6 @@ def test_a_model_is_as_awss_tables_have_it(  # noqa: PLR0913, PLR0917  # a row o
     assert model.record_format == record_format
     assert str(model.hyperparameters["epochCount"]) == f"a whole number from {epochs}"
     assert model.has_throughput is throughput
-    assert set(model.served_by) <= {"provisioned-throughput", "on-demand-deployment"}
 
 
 def test_a_llama_counts_training_and_validation_together() -> None:
@@ -69,7 +68,7 @@ def test_haiku_is_the_reports_model() -> None:
     haiku = find_model("claude-3-haiku")
     assert haiku.customization_model_id == "anthropic.claude-3-haiku-20240307-v1:0:200k"
     assert haiku.customization_regions == ("us-west-2",)
-    assert str(haiku.lifecycle.end_of_life) == "2026-09-10"
+    assert str(haiku.end_of_life) == "2026-09-10"
     assert str(haiku.hyperparameters["epochCount"]) == "a whole number from 1 to 10"
 
 
@@ -96,8 +95,8 @@ def test_a_plain_model_needs_itself_in_its_region() -> None:
 
 def test_judges_are_profiles_with_their_regions() -> None:
     for judge in JUDGES.values():
-        assert judge.inference_profile == f"us.{judge.foundation_model_id}"
-        assert judge.regions
+        assert judge.inference.model_id == f"us.{judge.inference.foundation_model_id}"
+        assert judge.inference.regions
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:

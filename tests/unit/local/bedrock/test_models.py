@@ -126,7 +126,7 @@ def test_every_model_of_the_catalogue_is_there_with_its_limits(model: catalogue.
     found = by_customization_id(model.customization_model_id)
     assert found
     assert found.key == model.key
-    assert invocable(model.base_inference_model_id) is found
+    assert invocable(model.base_inference.model_id) is found
     assert found.record_format == model.record_format
     assert found.regions == model.customization_regions
     expected = {
