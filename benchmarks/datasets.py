@@ -1,4 +1,4 @@
-"""Synthetic training files for Claude 3 Haiku, the same on every run, and where they are read."""
+"""Synthetic training files for Claude 3 Haiku, the same on every run, also read as from S3."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ KINDS = tuple(
 
 def write_file(path: Path, kind: Kind, size_bytes: int) -> Path:
     """Write a file of about `size_bytes`; one run of lines is repeated after 2 MB."""
-    lines = lines_of(kind)
+    lines = _lines(kind)
     block = b""
     while len(block) < min(size_bytes, 2_000_000):
         block += next(lines)
@@ -60,7 +60,7 @@ def write_file(path: Path, kind: Kind, size_bytes: int) -> Path:
     return path
 
 
-def lines_of(kind: Kind) -> Iterator[bytes]:
+def _lines(kind: Kind) -> Iterator[bytes]:
     """Yield lines of a kind without end."""
     rng = random.Random(str(kind))  # noqa: S311  # made-up text needs no secret randomness
     fault = 0
@@ -105,33 +105,6 @@ _FAULTS: tuple[Callable[[str], str], ...] = (
     lambda line: line.replace('{"role": "user"', '{"role": "system"'),
     lambda line: line.replace('"system": "', '"system": "\\nAssistant: ', 1),
 )
-
-
-@dataclass(frozen=True)
-class RepeatedSource:
-    """A file of any size that is never written: one block, repeated."""
-
-    name: str
-    block: bytes
-    size_bytes: int
-
-    def open(self, start: int, stop: int) -> io.BufferedIOBase:
-        return io.BufferedReader(_Repeated(self.block, start, stop), 1)
-
-
-class _Repeated(io.RawIOBase):
-    def __init__(self, block: bytes, start: int, stop: int) -> None:
-        self._block, self._at, self._stop = block, start, stop
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # BufferedReader's
-        begin = self._at % len(self._block)
-        count = min(len(buffer), self._stop - self._at, len(self._block) - begin)
-        buffer[:count] = memoryview(self._block)[begin : begin + count]
-        self._at += count
-        return count
 
 
 @dataclass(frozen=True)

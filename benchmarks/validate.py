@@ -1,4 +1,4 @@
-"""Compares the validator's speed with another one's, and measures its memory.
+"""Compares the validator's speed with another one's.
 
 `python -m benchmarks.validate --other PATH` takes the path of AWS's published checker,
 https://github.com/aws-samples/amazon-bedrock-samples, custom-models/bedrock-fine-tuning/
@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import itertools
-import resource
 import runpy
 import shutil
 import statistics
@@ -22,12 +20,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.datasets import KINDS, CappedSource, Kind, RepeatedSource, lines_of, write_file
+from benchmarks.datasets import KINDS, CappedSource, Kind, write_file
 from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
 from lambdas.validation import DatasetSource, FileSource, Options, ValidationReport, check
 
@@ -157,34 +154,7 @@ def _download(source: CappedSource, path: Path, start: int, stop: int) -> None:
         shutil.copyfileobj(part, file, 1 << 20)
 
 
-def _memory(options: argparse.Namespace) -> None:
-    """Peak memory of the process and of its largest worker."""
-    _say("Peak memory in MB: process, largest worker (which shares most of its own with it)")
-    for what, size in (("lines", 10 * 1024**3), ("one line", 1024**3)):
-        for workers in (1, options.workers):
-            begin = time.perf_counter()
-            with ProcessPoolExecutor(1, get_context("spawn")) as process:
-                peaks, lines = process.submit(_peaks, what, size, workers).result()
-            megabytes = ", ".join(f"{each / 1024:.0f}" for each in peaks)
-            _say(
-                f"  {size / 1024**3:.0f} GiB of {what}, {workers} workers: {megabytes}  "
-                f"({time.perf_counter() - begin:.0f} s, {lines} lines)"
-            )
-
-
-def _peaks(what: str, size_bytes: int, workers: int) -> tuple[list[int], int]:
-    """Return the peaks in KiB of this process and its largest worker, and the lines checked."""
-    block = b"x" * 1_000_000
-    if what == "lines":
-        block = b"".join(itertools.islice(lines_of(Kind("mixed", 20_000)), 100))
-    whole = size_bytes // len(block) * len(block)
-    report = _checked(RepeatedSource("training.jsonl", block, whole), workers)
-    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    peaks = [resource.getrusage(who).ru_maxrss for who in whose]
-    return peaks, report.files["training.jsonl"].lines
-
-
-_PARTS = {"local": _local, "capped": _capped, "memory": _memory}
+_PARTS = {"local": _local, "capped": _capped}
 
 if __name__ == "__main__":
     main()

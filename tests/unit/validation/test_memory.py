@@ -1,0 +1,63 @@
+"""However large a file or a line is, a check holds no more of it than its buffers."""
+
+from __future__ import annotations
+
+import io
+import json
+import tracemalloc
+from dataclasses import dataclass
+
+from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
+from lambdas.validation import Options, check
+from lambdas.validation.formats.conversation import make_record
+
+MIB = 1024**2
+RECORD = make_record(CLAUDE_3_HAIKU.record_format, None, "What is it? " * 80, "It is this. " * 800)
+LINES = (json.dumps(RECORD) + "\n").encode() * 20
+
+
+@dataclass(frozen=True)
+class RepeatedSource:
+    """A file that is never held: one block, again and again."""
+
+    block: bytes
+    size_bytes: int
+    name: str = "training.jsonl"
+
+    def open(self, start: int, stop: int) -> io.BufferedIOBase:
+        return io.BufferedReader(Repeated(self.block, start, stop), 1)
+
+
+class Repeated(io.RawIOBase):
+    def __init__(self, block: bytes, start: int, stop: int) -> None:
+        self._block, self._at, self._stop = block, start, stop
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # BufferedReader's
+        begin = self._at % len(self._block)
+        count = min(len(buffer), self._stop - self._at, len(self._block) - begin)
+        buffer[:count] = memoryview(self._block)[begin : begin + count]
+        self._at += count
+        return count
+
+
+def peak_bytes(block: bytes, size_bytes: int) -> int:
+    source = RepeatedSource(block, size_bytes // len(block) * len(block))
+    tracemalloc.start()
+    try:
+        check(CLAUDE_3_HAIKU, source, options=Options(warnings=False))
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_file() -> None:
+    small = peak_bytes(LINES, 16 * MIB)
+    assert peak_bytes(LINES, 128 * MIB) < small + MIB
+
+
+def test_a_line_without_end_is_not_held() -> None:
+    small = peak_bytes(b"x" * MIB, 16 * MIB)
+    assert peak_bytes(b"x" * MIB, 128 * MIB) < small + MIB
