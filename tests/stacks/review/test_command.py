@@ -21,6 +21,9 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return an empty repository that the command takes for its own."""
     git(tmp_path, "init", "--quiet", "--initial-branch=main")
     (tmp_path / SIDE).parent.mkdir(parents=True)
+    (tmp_path / ".gitignore").write_text(
+        "__pycache__/\n"
+    )  # or the bytecode of one side is another's
     monkeypatch.setattr(command, "_REPOSITORY", tmp_path)
     monkeypatch.setattr(command, "_SIDE", tmp_path / SIDE)
     return tmp_path
