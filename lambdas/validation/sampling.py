@@ -9,7 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 from lambdas.domain.models.model import Model
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.fields import FileKind
-from lambdas.validation.formats.records import read_conversation, read_example
+from lambdas.validation.formats.records import read_record
 from lambdas.validation.jsonl.lines import parse_line
 from lambdas.validation.jsonl.problems import Problems
 from lambdas.validation.jsonl.ranges import ByteRange, open_range, read_lines
@@ -74,9 +74,4 @@ def _lines(source: DatasetSource) -> Iterator[tuple[int, bytes]]:
 def _conversation(kind: FileKind, model: Model, line: bytes) -> Conversation | None:
     problems = Problems()
     record = parse_line(line, problems)
-    if record is None:
-        return None
-    if kind == "evaluation":
-        example = read_example(record, problems)
-        return example.conversation if example else None
-    return read_conversation(record, model, problems)
+    return read_record(record, kind, model, problems) if record else None

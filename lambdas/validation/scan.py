@@ -11,7 +11,7 @@ from typing import NamedTuple
 from lambdas.domain.models.model import Model
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.fields import FileKind, field_of
-from lambdas.validation.formats.records import read_conversation, read_example
+from lambdas.validation.formats.records import read_record
 from lambdas.validation.formats.tokens import estimate, family_of, least_tokens
 from lambdas.validation.jsonl import lines
 from lambdas.validation.jsonl.problems import Problems
@@ -134,13 +134,11 @@ class _Scanner:
         record = lines.parse_line(line, self._problems, is_first=is_first)
         if record is None:
             return None
-        if self._options.kind != "evaluation":
-            return read_conversation(record, self._options.model, self._problems)
-        example = read_example(record, self._problems)
-        if example is None:
-            return None
-        self.result.ids.append((self.result.lines, example.id))
-        return example.conversation
+        kind, model = self._options.kind, self._options.model
+        conversation = read_record(record, kind, model, self._problems)
+        if conversation and kind == "evaluation":
+            self.result.ids.append((self.result.lines, record["id"]))
+        return conversation
 
     def _estimate(self, texts: Sequence[str]) -> None:
         if self._step > 1:

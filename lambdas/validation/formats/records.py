@@ -24,7 +24,7 @@ from lambdas.validation.formats.conversation import (
     Role,
     Turn,
 )
-from lambdas.validation.formats.fields import field_of
+from lambdas.validation.formats.fields import FileKind, field_of
 from lambdas.validation.formats.pairs import pair_keys
 from lambdas.validation.formats.visible import is_visible
 from lambdas.validation.jsonl.display import quoted, quoted_key, type_name
@@ -41,6 +41,16 @@ _GUESSED_CHARACTERS = 60  # of a key that are compared with known keys
 # One readable text of a record: position of its turn, who says it, text.
 RoleText = tuple[int, Role | Literal["system"], str]
 ReadText = Callable[[object, str, Problems], str | None]
+
+
+def read_record(
+    record: Mapping[str, Any], kind: FileKind, model: Model, problems: Problems
+) -> Conversation | None:
+    """Read a record of a file of any kind; None without a readable turn."""
+    if kind != "evaluation":
+        return read_conversation(record, model, problems)
+    example = read_example(record, problems)
+    return example.conversation if example else None
 
 
 def read_conversation(

@@ -1,4 +1,4 @@
-"""Bytes to JSON objects: sources, byte ranges, lines, parsers, and the problems of one line.
+"""Bytes to JSON objects: sources, byte ranges, lines, and the problems of lines.
 
 Imports no other room of `lambdas.validation`; every room may import this one.
 """

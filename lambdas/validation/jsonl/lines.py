@@ -128,5 +128,6 @@ def _refuse_constant(name: str) -> float:
 
 def _why_not_json(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"the line is not JSON: {error.msg} at character {error.colno}"
+        reason = error.msg.removesuffix(" at")
+        return f"the line is not JSON: {reason} at character {error.colno}"
     return f"the line is not JSON: {error}"

@@ -1,4 +1,4 @@
-"""No duplicate key is missed, however it is written and wherever it stands."""
+"""Lines as JSON: no duplicate key is missed, and what is not JSON is said to be so, and why."""
 
 from __future__ import annotations
 
@@ -46,3 +46,19 @@ def test_each_repeated_key_is_one_problem(pairs: list[tuple[str, str]]) -> None:
     keys = [key for key, _ in pairs]
     repeated = {key for key in keys if keys.count(key) > 1}
     assert codes_of(line) == ["duplicate-key"] * len(repeated)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"é": "b', "Unterminated string starting at character 7"),
+        ('{"a": 1,}', "Expecting property name enclosed in double quotes at character 9"),
+        ('{"a": NaN}', "NaN is not JSON"),
+        ('{"a": ' + "1" * 5000 + "}", "a number has 5000 digits"),
+    ],
+    ids=["cut off", "comma", "NaN", "long number"],
+)
+def test_says_why_a_line_is_not_json(line: str, reason: str) -> None:
+    problems = Problems()
+    assert parse_line(line.encode(), problems) is None
+    assert problems.found[0].message == f"the line is not JSON: {reason}"
