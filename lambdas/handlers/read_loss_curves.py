@@ -51,7 +51,7 @@ def _read(artefacts: Artefacts, run: Run, *, job_id: str) -> LossHistory:
         raise LossCurvesMissing(
             f"no {TRAINING_FILE} under {artefacts.uri(prefix)} ({len(keys)} other objects): check "
             "that nothing deletes from that prefix and that Bedrock's role may write there; the "
-            f"custom model {run.custom_model_name} exists all the same"
+            f"custom model {run.custom_model_name} was created and is kept"
         )
     validation_key = find_metrics_file(keys, VALIDATION_FILE, job_id)
     return history(

@@ -47,9 +47,7 @@ def _parsed(request: type[RequestT], event: dict[str, Any]) -> RequestT:
     try:
         return request.model_validate(event)
     except ValidationError as error:
-        raise InputInvalid(
-            f"the input must be a JSON object of known fields ({_problems(error)})"
-        ) from error
+        raise InputInvalid(f"the input is not valid ({_problems(error)})") from error
 
 
 def _problems(error: ValidationError) -> str:

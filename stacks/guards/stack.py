@@ -44,4 +44,9 @@ class GuardsStack(EnvironmentStack):
         if inspect_purchase := functions.get("Inspect purchase"):
             PurchaseWatch(self, inspect_purchase)
         arn = cleanup.state_machine_arn
-        CfnOutput(self, "CleanupArn", value=arn, description="Lists with {}, deletes when told")
+        CfnOutput(
+            self,
+            "CleanupArn",
+            value=arn,
+            description="Lists with {}, deletes with mode delete",
+        )

@@ -15,7 +15,7 @@ _FAILED = "A run ended as Failed: its cause says what to do"
 _TIMED_OUT = "A run outlived the machine's limit; the guard cleans up after it"
 _ABORTED = "A run was stopped by hand; the guard cleans up after it"
 _GUARD_FAILED = "The guard could not clean up after a run: A THROUGHPUT MAY STILL BILL"
-_UNDELIVERED = "The guard was not told of an abnormal end: A THROUGHPUT MAY STILL BILL"
+_UNDELIVERED = "The guard did not receive the event of an abnormal end: A THROUGHPUT MAY STILL BILL"
 _FUNCTION_ERRORS = "A function that watches over runs raised an error: see its log"
 _LEFT_BEHIND = "Hosting survived two passes of the reaper: IT STILL BILLS. See its mail"
 
@@ -69,7 +69,7 @@ class Alarms:
             self._stack,
             "ReaperSilent",
             alarm_name=self._stack.names.of("reaper-silent"),
-            alarm_description="The reaper has not been called for an hour: look at its rule",
+            alarm_description="The reaper was not invoked for an hour: check its EventBridge rule",
             metric=calls.with_(period=Duration.hours(1)),
             threshold=1,
             evaluation_periods=1,

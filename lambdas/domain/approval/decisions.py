@@ -94,7 +94,7 @@ def unknown_run(name: str, asked: Sequence[str]) -> DecisionRefused:
     hint = f" Did you mean {guess!r}?" if guess else ""
     listed = ", ".join(sorted(asked)[:_SHOWN_RUNS]) or "none"
     return DecisionRefused(
-        f"no run {name!r} has asked for an approval.{hint} Runs that have asked: {listed}. "
+        f"no run {name!r} is waiting for approval.{hint} Runs that have asked: {listed}. "
         "The name is in the subject of the mail"
     )
 

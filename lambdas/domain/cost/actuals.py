@@ -57,7 +57,7 @@ def _review(request: WriteReportRequest) -> tuple[float, str]:
 def _training(request: WriteReportRequest, calculator: Calculator) -> tuple[float, str]:
     epochs, tokens = request.loss_curves.epochs, request.dataset.training_tokens
     usd = calculator.training_usd(request.run.settings.model, tokens, epochs)
-    return usd, f"{tokens:,} tokens, counted from above, in {epochs} epochs"
+    return usd, f"{tokens:,} tokens (an upper estimate) in {epochs} epochs"
 
 
 def _hosting(request: WriteReportRequest, calculator: Calculator) -> tuple[float, str]:
@@ -72,6 +72,6 @@ def _tokens(
     prices = calculator.tokens(model)
     asked, said = counted.input_tokens, counted.output_tokens
     return {
-        f"{what}, asking": (prices.usd(asked, 0), f"{asked:,} tokens"),
-        f"{what}, answering": (prices.usd(0, said), f"{said:,} tokens"),
+        f"{what}, input tokens": (prices.usd(asked, 0), f"{asked:,} tokens"),
+        f"{what}, output tokens": (prices.usd(0, said), f"{said:,} tokens"),
     }

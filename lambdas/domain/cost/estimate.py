@@ -113,7 +113,7 @@ def _review(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteIte
             low_usd=round(low, 6),
             expected_usd=round(expected, 6),
             high_usd=round(high, 6),
-            how=f"about {reviewed:,} of {records:,} records asked about once = "
+            how=f"about {reviewed:,} of {records:,} records reviewed once = "
             f"{dollars(expected)}; each at most twice, within max_review_usd = {most:g}: "
             f"{dollars(high)}",
             price=f"asking {prices.input}; answering {prices.output}",
@@ -216,8 +216,8 @@ def _tokens(
     prices = calculator.tokens(model)
     unit = "tokens x {price} per 1,000"
     return [
-        _item(f"{what}, asking", asked, prices.input, prices.usd(1, 0), unit),
-        _item(f"{what}, answering", said, prices.output, prices.usd(0, 1), unit),
+        _item(f"{what}, input tokens", asked, prices.input, prices.usd(1, 0), unit),
+        _item(f"{what}, output tokens", said, prices.output, prices.usd(0, 1), unit),
     ]
 
 
@@ -232,21 +232,21 @@ def _assumptions(run: Run) -> list[str]:
     low, expected, _ = _TOKEN_SHARES
     slow = EXPECTED_PROVISIONING_MINUTES + _SLOWER_PROVISIONING_MINUTES
     return [
-        f"Tokens are counted from above: expected {expected:.0%} of them, low {low:.0%} (prose).",
+        f"Tokens are upper estimates: expected {expected:.0%} of them, low {low:.0%} (prose).",
         "Expected training tokens are estimated by script and model family.",
         "Low training stops as early as early stopping allows; expected trains every epoch.",
         f"At most, the judge is asked {ATTEMPTS} times about every answer.",
         f"Provisioning takes {EXPECTED_PROVISIONING_MINUTES} minutes (low), {slow} (expected).",
         _high_hosting(run),
         "Tokens of the tuned model are free while its throughput is paid for.",
-        "Without tax, S3, Lambda and Step Functions, which come to cents.",
+        "Without tax, S3, Lambda and Step Functions, which cost a few cents.",
     ]
 
 
 def _stand_ins(items: Iterable[QuoteItem]) -> list[str]:
     return [
-        f"{item.what} has another model's price in place of its own, {item.price}: look yours up "
-        "and put it into the environment's [prices.<model>] table."
+        f"{item.what} has another model's price in place of its own, {item.price}: look up the "
+        "model's price and set it in the environment's [prices.<model>] table."
         for item in items
         if item.stand_in
     ]

@@ -70,7 +70,7 @@ class Rubric:
         scores = {name: _score(name, tool_input.get(name)) for name in self.criteria}
         reason = tool_input.get("reason")
         if not isinstance(reason, str):
-            raise OutOfSchema(f"reason is {reason!r}, not a text")
+            raise OutOfSchema(f"reason is {reason!r}, not a string")
         return Assessment(scores, reason.strip())
 
 

@@ -52,7 +52,7 @@ def subject(environment: str, deleted: Sequence[Expired], undeleted: Sequence[Un
     if undeleted:
         text = f"STILL BILLING: {undeleted[0].expired.resource.name} could not be deleted"
     else:
-        text = f"deleted what was left behind: {deleted[0].resource.name}"
+        text = f"deleted leftover {deleted[0].resource.name}"
     return mail.subject(f"{environment}: {text}")
 
 
@@ -73,7 +73,7 @@ def body(
 def _undeleted(failure: Undeleted, now: datetime, calculator: Calculator) -> str:
     resource = failure.expired.resource
     return (
-        f"{_title(resource)} could not be {_ended(resource)} and goes on billing "
+        f"{_title(resource)} could not be {_ended(resource)} and is still billed "
         f"{hourly_price(resource, calculator)}, {duration(resource.age_minutes(now))} old.\n"
         f"Why it should go: {failure.expired.reason}.\nAWS's error: {failure.error}\n"
         "The reaper tries again on its next pass. By hand: "

@@ -162,7 +162,7 @@ class Settings(BaseModel):
     require_approval: bool = Field(
         strict=True,
         description="Before anything is spent, wait until a person approves the quote. An "
-        "execution may ask for it where the environment does not, and cannot waive it.",
+        "execution may require it even if the environment does not, but cannot waive it.",
         examples=[False],
     )
 

@@ -68,7 +68,7 @@ def test_a_review_is_quoted_where_it_is_asked_for_and_never_above_its_ceiling() 
     with_it, without = quote(review_data=True), quote()
     assert with_it.high_usd == pytest.approx(without.high_usd + high, abs=0.01)
     [review] = [each for each in with_it.items if each.what == REVIEW]
-    assert review.how.startswith("about 96 of 96 records asked about once = $")
+    assert review.how.startswith("about 96 of 96 records reviewed once = $")
     assert "max_review_usd = 2" in review.how
     assert review.price.startswith("asking $")
     assert "; answering $" in review.price
@@ -89,10 +89,10 @@ def test_the_price_of_a_token_is_shown_in_full() -> None:
 
 def test_at_most_the_judge_is_asked_as_often_as_the_state_asks() -> None:
     answers = 2 * dataset().evaluation_examples
-    *_, said = item(quote(), "Judgements, answering")
+    *_, said = item(quote(), "Judgements, output tokens")
     most = ATTEMPTS * answers * MAX_TOKENS
     assert said == pytest.approx(most / 1000 * 0.0032, abs=1e-4)
-    _, expected, high = item(quote(), "Judgements, asking")
+    _, expected, high = item(quote(), "Judgements, input tokens")
     assert high > ATTEMPTS * expected, "each attempt asks with all of the prompt again"
 
 

@@ -114,7 +114,7 @@ def test_what_cannot_be_deleted_is_reported_with_its_price_and_the_rest_still_go
         world.reap()
     assert len(world.account.things) == 1
     [mail] = world.mails
-    assert "dev-a could not be deleted and goes on billing at $132.00 an hour" in mail
+    assert "dev-a could not be deleted and is still billed at $132.00 an hour" in mail
     assert "dev-b was deleted" in mail
     assert "STILL BILLING" in world.sns.called("Publish")[0]["Subject"]
 

@@ -133,7 +133,7 @@ def test_facts_on_data_training_and_cost_are_there() -> None:
     text = Page(page()).text
     for shown in (
         "ab" * 32, "1,234", "12,345", "epochCount 10", "118 min", "Answer briefly.",
-        "25.0 minutes", "$55.00", "12,345 tokens, counted from above, in 7 epochs", "900 tokens",
+        "25.0 minutes", "$55.00", "12,345 tokens (an upper estimate) in 7 epochs", "900 tokens",
         "80 tokens", EXECUTION.arn, "Amazon Nova Pro", "Nobody had to approve the quote.",
     ):  # fmt: skip
         assert shown in text, shown
@@ -197,7 +197,7 @@ def test_what_it_came_to_stands_beside_what_was_quoted() -> None:
     assert hosting.usd == pytest.approx(25 / 60 * 2 * 60.5)
     assert hosting.quoted_usd == pytest.approx(25.15 / 60 * 2 * 60.5, rel=1e-3)
     assert training.usd == pytest.approx(12_345 * 7 / 1000 * 0.001)
-    assert rows["Judgements, answering"].usd == pytest.approx(80 / 1000 * 0.0032)
+    assert rows["Judgements, output tokens"].usd == pytest.approx(80 / 1000 * 0.0032)
 
 
 def reviewed_page(review: DataReview | None = None) -> str:
