@@ -14,7 +14,12 @@ from lambdas.domain.cost.price_book import Price
 from lambdas.domain.cost.quote import REVIEW, Quote, QuoteItem, dollars
 from lambdas.domain.data_review.sampling import quoted_usd, step_through
 from lambdas.domain.evaluation.judge import CORRECTNESS
-from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS
+from lambdas.domain.evaluation.rubrics import (
+    ATTEMPTS,
+    MAX_TOKENS,
+    OUTPUT_TOKENS,
+    PROSE_SHARES,
+)
 from lambdas.domain.hosting.throughput import EXPECTED_PROVISIONING_MINUTES, RELEASE_MARGIN_MINUTES
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import Dataset, Run
@@ -23,10 +28,9 @@ from lambdas.domain.run.contracts import Dataset, Run
 _ANSWER_SECONDS = (1.0, 3.0)
 _SLOWER_PROVISIONING_MINUTES = 5  # AWS's Haiku notebook says 20 to 30
 _SECONDS_PER_MINUTE = 60
-# Token counts are upper estimates: prose has about two thirds of them.
-_TOKEN_SHARES = (0.6, 0.7, 1.0)
+_TOKEN_SHARES = (*PROSE_SHARES, 1.0)
 _SHORT_ANSWER_TOKENS = 40
-_JUDGE_OUTPUT_TOKENS = (60, 150, MAX_TOKENS)
+_JUDGE_OUTPUT_TOKENS = (*OUTPUT_TOKENS, MAX_TOKENS)
 _JUDGE_INSTRUCTION_TOKENS = len(CORRECTNESS.system_prompt) // 3 + 250  # and the tool's schema
 _SIDES = 2  # base and tuned
 

@@ -15,6 +15,7 @@ from lambdas.domain.data_review.tasks import (
     worst_usd,
 )
 from lambdas.domain.errors import CostCeilingExceeded
+from lambdas.domain.evaluation.rubrics import OUTPUT_TOKENS, PROSE_SHARES
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import Dataset, Run
 
@@ -22,8 +23,6 @@ from lambdas.domain.run.contracts import Dataset, Run
 # service-quotas.html, read 2026-11-23); a character of three bytes may become an escape of six.
 MAX_RECORD_BYTES = 120_000
 _BARE_TOKENS = most_input_tokens(ReviewTask(1, None, "", ""))  # of a request without its record
-_TOKEN_SHARES = (0.6, 0.7)  # low, expected: of tokens counted from above, in prose
-_OUTPUT_TOKENS = (60, 150)  # low, expected: of one review
 
 ItemT = TypeVar("ItemT")
 
@@ -115,7 +114,7 @@ def quoted_usd(
     asked, said = (tokens + records * _BARE_TOKENS) / every, records / every
     low, expected = (
         usd(round(asked * share), round(said * output))
-        for share, output in zip(_TOKEN_SHARES, _OUTPUT_TOKENS, strict=True)
+        for share, output in zip(PROSE_SHARES, OUTPUT_TOKENS, strict=True)
     )
     high = min(max_usd, _worst_usd(records, tokens, usd))
     return min(low, high), min(expected, high), high
