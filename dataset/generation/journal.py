@@ -60,11 +60,11 @@ def open_journal(path: Path, kind: type[Entry]) -> Iterator[Journal[Entry]]:
 
 
 def _read(path: Path, file: IO[bytes], kind: type[Entry]) -> Iterator[Entry]:
-    """Yield the entries; an incomplete last line, left by a crash, is cut off."""
+    """Yield the entries; of a last line without an end, cut it off if torn, else end it."""
     file.seek(0)
     *lines, rest = file.read().split(b"\n")
-    begins_entry = rest.startswith(f'{{"{next(iter(kind.model_fields))}": '.encode())
-    for number, line in enumerate(lines if begins_entry or not rest else [*lines, rest], start=1):
+    torn = _is_torn(rest, kind)
+    for number, line in enumerate(lines if torn or not rest else [*lines, rest], start=1):
         try:
             yield kind.model_validate(json.loads(line))
         except ValueError:
@@ -72,8 +72,22 @@ def _read(path: Path, file: IO[bytes], kind: type[Entry]) -> Iterator[Entry]:
                 f"{path}:{number} was not written by this command: delete the line, or choose "
                 "another file"
             ) from None
-    if rest:
+    if torn:
         file.truncate(file.tell() - len(rest))
+    elif rest:
+        file.write(b"\n")
+
+
+def _is_torn(rest: bytes, kind: type[Entry]) -> bool:
+    """Return whether a crash cut off the writing of an entry: nothing else may be cut off."""
+    head = f'{{"{next(iter(kind.model_fields))}": '.encode()
+    if not rest or not (rest.startswith(head) or head.startswith(rest)):
+        return False
+    try:
+        json.loads(rest)
+    except ValueError:
+        return True
+    return False
 
 
 def _sync_folder(folder: Path) -> None:

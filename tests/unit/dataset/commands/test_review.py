@@ -171,6 +171,27 @@ def test_a_killed_command_loses_the_line_it_was_writing_only(
     assert len(bedrock.called("Converse")) == 31
 
 
+def test_a_complete_last_line_without_its_end_is_kept(bedrock: FakeRuntime, training: Path) -> None:
+    run(bedrock, training)
+    out = training.with_suffix(".review.jsonl")
+    out.write_bytes(out.read_bytes().removesuffix(b"\n"))
+    before = kept(training)
+    write(training, *(f"Question {number}?" for number in range(31)))
+    assert run(bedrock, training) == 0
+    assert len(bedrock.called("Converse")) == 31
+    assert kept(training)[:-1] == before
+
+
+def test_a_file_of_someone_else_is_refused_and_left_as_it_is(
+    bedrock: FakeRuntime, training: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "own.jsonl"
+    own.write_text('{"line": 1, "text": "mine"}')
+    assert run(bedrock, training, "--out", str(own)) == 2
+    assert "own.jsonl:1 was not written by this command" in capsys.readouterr().err
+    assert own.read_text() == '{"line": 1, "text": "mine"}'
+
+
 def test_failures_are_kept_with_their_cost_and_asked_again(
     bedrock: FakeRuntime, training: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

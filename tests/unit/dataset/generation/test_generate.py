@@ -472,12 +472,15 @@ def test_an_answer_is_on_the_disk_before_it_is_used(
     assert order == ["on disk", "on disk", *["used"] * 3]  # the folder's entry, the answer
 
 
-def test_a_line_that_a_crash_cut_off_is_asked_again(manual: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("written", [1, 4, 50])
+def test_a_line_that_a_crash_cut_off_is_asked_again(
+    written: int, manual: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out.json"
     run(Spy(), out, manual, pairs=20)
     journal = path_beside(out)
     lines = journal.read_bytes().splitlines(keepends=True)
-    journal.write_bytes(b"".join(lines[:-1]) + lines[-1][:50])
+    journal.write_bytes(b"".join(lines[:-1]) + lines[-1][:written])
     spy = Spy()
     ran = run(spy, out, manual, pairs=20)
     assert (ran.status, len(ran.pairs), len(spy.requests)) == (0, 20, 1)
