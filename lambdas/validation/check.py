@@ -252,7 +252,9 @@ class _Check:
     ) -> None:
         if least is not None and records < least:
             message = f"{records} records{where}; at least {least} are needed"
-            self.findings.add_file(name, "too-few-records", message, "add records")
+            optional = name == self.names.get("validation")
+            fix = "add records, or remove the file" if optional else "add records"
+            self.findings.add_file(name, "too-few-records", message, fix)
         if most is not None and records > most:
             message = f"{records} records{where}; at most {most} are allowed"
             fix = "remove records, or request a higher quota" if where else "remove records"

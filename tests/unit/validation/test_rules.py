@@ -170,6 +170,12 @@ def test_rules_of_the_whole(
     assert finding in found(check(**dataset))
 
 
+def test_a_validation_file_without_records_may_be_removed() -> None:
+    empty = check(training=pairs(2), validation=[], evaluation=[])
+    fixes = {f.file: f.fix for f in empty.findings.kept if f.code == "too-few-records"}
+    assert fixes == {VALIDATION: "add records, or remove the file", EVALUATION: "add records"}
+
+
 def test_a_leak_hides_behind_neither_case_nor_signs() -> None:
     leak = {"id": "x", "question": " question  T 0", "reference_answer": "A"}
     checked = check(pairs(2), evaluation=[leak])
