@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from local.call_faults import KINDS, Call, CallFault, Kind
+from stacks.names import Names
 
 AFTER_EFFECT: tuple[Kind, ...] = ("lost_answer", "function_killed", "function_timed_out")
 # For these an answer that is lost every time matters too: each try might buy, or start, once more.
 SPENDING = ("CreateModelCustomizationJob", "CreateProvisionedModelThroughput")
 GUARDS = {"stop-run": "guard", "reap-leftovers": "reaper"}
 PROVISIONING_MINUTES = 2.0  # in every case
-_PREFIX = "bedrock-tuning-local-"
+NAMES = Names("local")
 Group = Literal["run", "guard", "reaper", "decision", "stop", "change", "deleted", "two runs"]
 # What the execution does, left alone: runs; runs once it is approved; reviews its data and runs;
 # keeps its throughput for some minutes; fails in training; runs, with an on-demand deployment of
@@ -43,7 +44,7 @@ class Case:
 
 
 def function_of(call: Call) -> str:
-    return (call.function or "").removeprefix(_PREFIX)
+    return (call.function or "").removeprefix(NAMES.of(""))
 
 
 def call_cases(calls: Iterable[Call]) -> Iterator[Case]:

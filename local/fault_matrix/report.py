@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from lambdas.domain.cost.calculator import Calculator
+from lambdas.domain.cost.price_book import PriceBook
 from local.call_faults import KINDS
-from local.fault_matrix.cases import PROVISIONING_MINUTES
+from local.fault_matrix.cases import NAMES, PROVISIONING_MINUTES
 from local.fault_matrix.results import CaseResult
+from stacks.environment import load
 
-USD_PER_HOUR = 132.0  # Claude 3 Haiku, one unit: lambdas/domain/cost/prices.toml
 _STEP_MINUTES = 10
 
 
@@ -21,10 +23,9 @@ def terminal(results: Sequence[CaseResult], normal_minutes: float) -> list[str]:
     """Return the totals with exact figures, a line each."""
     longest = max(results, key=lambda result: result.minutes_per_execution)
     minutes = longest.minutes_per_execution
-    usd = minutes / 60 * USD_PER_HOUR
     figure = (
-        f"Longest on the meter: {minutes:.1f} simulated minutes (${usd:.2f} at "
-        f"${USD_PER_HOUR:g} an hour; without a fault {normal_minutes:.1f}): {longest.case.what}"
+        f"Longest on the meter: {minutes:.1f} simulated minutes ({_cost(minutes)}; "
+        f"without a fault {normal_minutes:.1f}): {longest.case.what}"
     )
     return [*_counts(results), figure]
 
@@ -60,11 +61,18 @@ def _counts(results: Sequence[CaseResult]) -> list[str]:
 def _longest(results: Sequence[CaseResult]) -> str:
     longest = max(results, key=_rounded_minutes)
     minutes = _rounded_minutes(longest)
-    usd = minutes / 60 * USD_PER_HOUR
     return (
         f"Longest on the meter: at most {minutes} simulated minutes, in steps of {_STEP_MINUTES} "
-        f"(${usd:.2f} at ${USD_PER_HOUR:g} an hour): {longest.case.what}"
+        f"({_cost(minutes)}): {longest.case.what}"
     )
+
+
+def _cost(minutes: float) -> str:
+    """Return what one unit of the environment's model costs for these minutes."""
+    local = load(NAMES.environment)
+    prices = Calculator(PriceBook.load(local.prices), local.region)
+    usd, usd_per_hour = (prices.hosting_usd(local.defaults.model, 1, m) for m in (minutes, 60))
+    return f"${usd:.2f} at ${usd_per_hour:g} an hour"
 
 
 def _rounded_minutes(result: CaseResult) -> int:

@@ -12,21 +12,19 @@ from typing import Any
 import boto3
 
 from lambdas.domain.run.names import names_of
-from lambdas.domain.run.tags import ENVIRONMENT as ENVIRONMENT_TAG
-from lambdas.domain.run.tags import EXECUTION, RUN
+from lambdas.domain.run.tags import ENVIRONMENT, EXECUTION, RUN
 from local.bedrock import Scenario
-from local.fault_matrix.cases import PROVISIONING_MINUTES, Case
+from local.fault_matrix.cases import NAMES, PROVISIONING_MINUTES, Case
 from local.fault_matrix.results import CaseResult
 from local.ministack import state_machines
 from local.server import OfflineAws
 
-ENVIRONMENT = "local"
 _REAL_SECONDS = 120.0
 _STEP_MINUTES = 15.0  # the reaper's own
 _GUARD_HOURS = 7.0  # release-by, three hours of the guard, and a few passes of the reaper
 _POLL_SECONDS = 0.01
 _QUIET_SECONDS = 0.08  # an event on its way starts something within it
-_RULE = f"bedrock-tuning-{ENVIRONMENT}-abnormal-end"
+_RULE = NAMES.of("abnormal-end")
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ def _decide(target: FaultTarget, arns: list[str], decided: set[str]) -> None:
         if "Approve spend" not in entered or arn in decided:
             continue
         decided.add(arn)
-        run = names_of(ENVIRONMENT, arn.rpartition(":")[2], arn).run
+        run = names_of(NAMES.environment, arn.rpartition(":")[2], arn).run
         given = {"run": run, "decision": "approve", "reason": "a case of the matrix"}
         while _status(arn) == "RUNNING" and not _asked(run):
             target.offline.clock.advance(1)
@@ -131,8 +129,7 @@ def _asked(run: str) -> bool:
     bucket = next(
         bucket["Name"]
         for bucket in s3.list_buckets()["Buckets"]
-        if bucket["Name"].startswith(f"bedrock-tuning-{ENVIRONMENT}-")
-        and not bucket["Name"].endswith("-logs")
+        if bucket["Name"].startswith(NAMES.of("")) and not bucket["Name"].endswith("-logs")
     )
     found = s3.list_objects_v2(Bucket=bucket, Prefix=f"approvals/{run}/request.json")
     return bool(found.get("KeyCount"))
@@ -169,9 +166,9 @@ def _interference(result: CaseResult, target: FaultTarget) -> Iterator[None]:
 
 def _deploy_the_model(target: FaultTarget, arn: str) -> None:
     """Serve the run's model on demand too, tagged as the run tags what it buys."""
-    names = names_of(ENVIRONMENT, arn.rpartition(":")[2], arn)
+    names = names_of(NAMES.environment, arn.rpartition(":")[2], arn)
     _, _, _, region, account, *_ = arn.split(":")
-    tags = {ENVIRONMENT_TAG: ENVIRONMENT, RUN: names.run, EXECUTION: arn}
+    tags = {ENVIRONMENT: NAMES.environment, RUN: names.run, EXECUTION: arn}
     target.offline.bedrock.add_deployment(names.run, account=account, region=region, tags=tags)
 
 
@@ -195,7 +192,7 @@ def _guard_lost() -> Iterator[None]:
 @contextmanager
 def _cannot_be_loaded(function: str) -> Iterator[None]:
     lambda_: Any = boto3.client("lambda")
-    name = f"bedrock-tuning-{ENVIRONMENT}-{function}"
+    name = NAMES.of(function)
     stock = lambda_.get_function_configuration(FunctionName=name)["Handler"]
     lambda_.update_function_configuration(FunctionName=name, Handler="no_such_module.handler")
     yield
