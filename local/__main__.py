@@ -1,4 +1,7 @@
-"""`python -m local up | down | reset | env`: the offline AWS, left running for any client."""
+"""`python -m local up | down | reset | env`: the offline AWS, left running for any client.
+
+Exit status: 0 done; 2 bad usage, it did not start, or it is not running.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ import urllib.request
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from exit_codes import ExitCode
 from local.environment import offline_variables
 from local.rehearsal.deployment import ROOT, bootstrap, deploy, upload_converted
 from local.rehearsal.rehearse import REGION, default_model
@@ -43,7 +47,7 @@ class Running:
             return False
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> ExitCode:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="start it, deploy `local` into it, print its variables")
@@ -57,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     ]()
 
 
-def up() -> int:
+def up() -> ExitCode:
     if running():
         print("Already running.", file=sys.stderr)
         return print_variables()
@@ -76,45 +80,45 @@ def up() -> int:
     while not running():
         if server.poll() is not None or time.monotonic() > deadline:
             print(f"The offline AWS did not start; see {LOG}", file=sys.stderr)
-            return 1
+            return ExitCode.ERROR
         time.sleep(0.2)
     return print_variables()
 
 
-def down() -> int:
+def down() -> ExitCode:
     server = running()
     if server is None:
         print("Not running.", file=sys.stderr)
-        return 0
+        return ExitCode.OK
     os.kill(server.pid, signal.SIGTERM)
     deadline = time.monotonic() + 30
     while server.answers() and time.monotonic() < deadline:
         time.sleep(0.1)
     STATE.unlink(missing_ok=True)
     print("Stopped.", file=sys.stderr)
-    return 0
+    return ExitCode.OK
 
 
-def reset() -> int:
+def reset() -> ExitCode:
     server = running()
     if server is None:
         print("Not running; start it with: python -m local up", file=sys.stderr)
-        return 1
+        return ExitCode.ERROR
     request = urllib.request.Request(f"{server.endpoint}/_offline/redeploy", method="POST")  # noqa: S310  # our own loopback address
     with urllib.request.urlopen(request, timeout=_START_SECONDS):  # noqa: S310  # same
         print("Reset: everything deleted, `local` deployed again.", file=sys.stderr)
-    return 0
+    return ExitCode.OK
 
 
-def print_variables() -> int:
+def print_variables() -> ExitCode:
     """Print `export` lines, for `eval "$(python -m local up)"`."""
     server = running()
     if server is None:
         print("Not running; start it with: python -m local up", file=sys.stderr)
-        return 1
+        return ExitCode.ERROR
     for name, value in offline_variables(server.endpoint, REGION).items():
         print(f"export {name}={value}")
-    return 0
+    return ExitCode.OK
 
 
 def running() -> Running | None:
@@ -126,10 +130,10 @@ def running() -> Running | None:
     return server if server.answers() else None
 
 
-def serve() -> int:
+def serve() -> ExitCode:
     """Serve until SIGTERM; the state file appears once `local` is deployed."""
     offline = OfflineAws(region=REGION)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.OK))
     try:
         offline.start()
         offline.redeploy = _deploy_local
@@ -139,7 +143,7 @@ def serve() -> int:
         signal.pause()
     finally:
         offline.stop()
-    return 0
+    return ExitCode.OK
 
 
 def _deploy_local() -> None:

@@ -2,7 +2,8 @@
 
 Starts the environment's clean-up machine and prints its answer. The default input, {}, changes
 nothing.
-Exit status: 0 done; 1 something could not be deleted, or AWS refused; 2 bad usage.
+Exit status: 0 done; 1 the clean-up failed, or could not delete something; 2 bad usage, or AWS
+refused.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> ExitCode:
         return run(find_deployed(options.env), request)
     except (EnvironmentInvalid, NotDeployed, ClientError, BotoCoreError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return ExitCode.FAILED
+        return ExitCode.ERROR
 
 
 def run(deployed: Deployed, request: object) -> ExitCode:

@@ -1,7 +1,7 @@
 """Before `make destroy`: check that nothing of the environment is running or still billed.
 
 The guards and the reaper go with the stacks: nothing would release it any more.
-Exit status: 0 nothing is billed, or --force; 1 something is, or the check failed.
+Exit status: 0 nothing is billed, or --force; 1 something is; 2 bad usage, or the check failed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.housekeeping.running_costs import bills, usd_per_hour, usd_per_month
 from lambdas.domain.housekeeping.tagged_resources import TaggedResource
+from lambdas.domain.run.tags import KEEP
 from operate.deployed import Deployed, find_deployed
 from stacks.environment import load
 
@@ -28,10 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> ExitCode:
     parser.add_argument("--env", required=True, metavar="NAME")
     parser.add_argument("--force", action="store_true", help="destroy in any case")
     options = parser.parse_args(arguments)
+    status = ExitCode.FAILED
     try:
         problems = list(obstacles(find_deployed(options.env)))
     except Exception as error:  # noqa: BLE001  # whatever it was, something may still be billed
         problems = [f"error: could not check what is still billed: {error}"]
+        status = ExitCode.ERROR
     if not problems:
         return ExitCode.OK
     print("\n".join(problems), file=sys.stderr)
@@ -40,10 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> ExitCode:
         return ExitCode.OK
     print(
         f"Not destroyed. To delete these: make cleanup ENV={options.env}. To keep one, tag it "
-        "bedrock-tuning:keep. To destroy anyway: FORCE=1.",
+        f"{KEEP}. To destroy anyway: FORCE=1.",
         file=sys.stderr,
     )
-    return ExitCode.FAILED
+    return status
 
 
 def obstacles(deployed: Deployed) -> Iterator[str]:
@@ -67,7 +70,7 @@ def _cost(resource: TaggedResource, prices: Calculator) -> str:
     hourly, monthly = usd_per_hour(resource, prices), usd_per_month(resource, prices)
     if hourly:
         return f"${hourly:,.2f} an hour"
-    return "at no known price" if monthly is None else f"${monthly:,.2f} a month"
+    return "price unknown" if monthly is None else f"${monthly:,.2f} a month"
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ command again resumes and pays for nothing twice.
 For example:
   python -m dataset generate --pairs 100 --env dev handbook.pdf faq.html build/pairs.json
 
-Exit status: 0 OUT.json has all pairs, 1 it has fewer or AWS refused, 2 bad usage
+Exit status: 0 OUT.json has all pairs, 1 it has fewer, 2 bad usage or AWS refused
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from dataset.generation.journal import Journal, open_journal
 from dataset.generation.languages import language_name
 from dataset.generation.progress_bar import ProgressBar
 from dataset.generation.request import STYLE, GenerationTask
-from dataset.generation.session import Outcome, PaidAnswer, Session, paid_tokens
+from dataset.generation.session import GenerationResult, PaidAnswer, Session, paid_tokens
 from dataset.generation.writer import Writer, runtime_client
 from dataset.sources.sections import Section
 from exit_codes import ExitCode
@@ -122,7 +122,7 @@ def run(options: argparse.Namespace) -> ExitCode:
             outcome = _generate(options, task, sections, journal, model.target.region)
         except (TuningError, Throttled, ServiceUnavailable, BotoCoreError) as error:
             print(f"error: {error}\n{_paid_so_far(options.out)}", file=sys.stderr)
-            return ExitCode.FAILED
+            return ExitCode.ERROR
         except KeyboardInterrupt:
             print(f"\n{_paid_so_far(options.out)}", file=sys.stderr)
             raise
@@ -140,7 +140,7 @@ def _generate(
     sections: Sequence[Section],
     journal: Journal[PaidAnswer],
     region: str,
-) -> Outcome:
+) -> GenerationResult:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with ProgressBar(console, options.pairs) as bar:
         return Session(
@@ -216,7 +216,7 @@ def _style(path: Path | None) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise InputInvalid(f"{path} cannot be read as UTF-8 text: {error}") from None
     if not style:
-        raise InputInvalid(f"{path} is empty: write in it what to ask about, and in which style")
+        raise InputInvalid(f"{path} is empty: describe what to ask about, and the style")
     return style
 
 
@@ -240,7 +240,7 @@ def _write(out: Path, kept: Sequence[KeptPair]) -> None:
         raise InputInvalid(f"{reason}. {_paid_so_far(out)}") from None
 
 
-def _summary(outcome: Outcome, wanted: int, usd: float | None) -> Iterator[str]:
+def _summary(outcome: GenerationResult, wanted: int, usd: float | None) -> Iterator[str]:
     """Yield lines on what was kept, what was refused and why, and what it cost."""
     sections = Counter((pair.section.document, pair.section.label) for pair in outcome.kept)
     yield f"Pairs:   {len(outcome.kept)} of {wanted}, from {len(sections)} section(s)"
@@ -250,14 +250,14 @@ def _summary(outcome: Outcome, wanted: int, usd: float | None) -> Iterator[str]:
         examples = (refusal for refusal in outcome.refusals if refusal.code == code)
         yield from (f"         {example}" for example in islice(examples, _REFUSALS_SHOWN))
     if outcome.unfinished:
-        yield f"Cut off: {outcome.unfinished} answer(s), requested again in smaller pieces"
+        yield f"Cut off: {outcome.unfinished} answer(s), requested again with fewer pairs"
     earlier = f"; {outcome.resumed_tokens:,} of them paid for earlier"
     tokens = f"Tokens:  {outcome.input_tokens:,} in, {outcome.output_tokens:,} out"
     yield tokens + (earlier if outcome.resumed_tokens else "")
     yield f"Cost:    {'no price is known' if usd is None else f'${usd:.4f}'}"
 
 
-def _ending(options: argparse.Namespace, outcome: Outcome) -> str:
+def _ending(options: argparse.Namespace, outcome: GenerationResult) -> str:
     return {
         "complete": f"{options.out} has all {options.pairs} pairs.",
         "ceiling": f"{options.out} has fewer pairs than asked for: another request could exceed "

@@ -45,7 +45,7 @@ def paid_tokens(journal: Journal[PaidAnswer]) -> int:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class GenerationResult:
     """The result; tokens are all in the journal, `resumed_tokens` those of earlier commands."""
 
     kept: Sequence[KeptPair]
@@ -103,7 +103,7 @@ class Session:
         self._underestimated = 1.0  # the largest factor by which an estimate was exceeded
         self._resumed_tokens = paid_tokens(journal)
 
-    def run(self) -> Outcome:
+    def run(self) -> GenerationResult:
         """Use the answers that are paid for already, then ask for the rest."""
         for entry in [*self._journal.entries]:
             self._use(entry)
@@ -203,9 +203,9 @@ class Session:
     def _show(self, doing: str) -> None:
         self._progress.show(len(self._pairs.kept), paid_tokens(self._journal), doing)
 
-    def _outcome(self, ending: Ending) -> Outcome:
+    def _outcome(self, ending: Ending) -> GenerationResult:
         entries = self._journal.entries
-        return Outcome(
+        return GenerationResult(
             kept=self._pairs.kept,
             refusals=self._refusals,
             ending=ending,

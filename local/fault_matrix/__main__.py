@@ -1,7 +1,7 @@
 """Command line of `make faults`: runs all cases, in a few processes, and reports.
 
 Usage: python -m local.fault_matrix [--only TEXT] [--workers N] [--no-write]
-Exit status: 0 no rule was broken; 1 one was; 2 bad usage.
+Exit status: 0 no rule was broken; 1 one was; 2 bad usage, or a worker failed.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def _gather(only: str, workers: int) -> list[CaseResult]:
             process.join(_END_SECONDS)
             process.terminate()
     if any(process.exitcode for process in processes):
-        raise SystemExit("a worker failed: its error is above")
+        print("A worker failed: its error is above.", file=sys.stderr)
+        raise SystemExit(ExitCode.ERROR)
     return results
 
 
@@ -106,7 +107,7 @@ def _run_share(only: str, index: int, count: int, sender: Connection) -> None:
             sender.send(result)
     except Exception:  # noqa: BLE001  # printed, and told by the exit status
         traceback.print_exc()
-        os._exit(ExitCode.FAILED)
+        os._exit(ExitCode.ERROR)
     os._exit(ExitCode.OK)  # the server's threads have nothing left to do
 
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from exit_codes import ExitCode
 from stacks.constructs.target import Target
 
 REPOSITORY = Path(__file__).parents[2]
@@ -145,7 +146,8 @@ def main() -> None:
     try:
         archive = build(given.name, target, expected_hash=given.hash)
     except LayerFailed as error:
-        sys.exit(str(error))
+        print(error, file=sys.stderr)
+        sys.exit(ExitCode.ERROR)
     sys.stdout.write(f"{archive}\n")
 
 

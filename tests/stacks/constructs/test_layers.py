@@ -113,3 +113,11 @@ def test_the_command_runs_anywhere_and_prints_the_path_alone(tmp_path: Path) -> 
         [program, flag, code, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (program, done.returncode) == (sys.executable, 0)
+
+
+def test_a_layer_that_cannot_be_built_is_an_error(tmp_path: Path) -> None:
+    *arguments, _ = command("core", AWS)
+    stale = [*arguments, "--hash=0"]
+    done = subprocess.run(stale, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "synthesise again" in done.stderr

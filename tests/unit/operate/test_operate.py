@@ -103,6 +103,14 @@ def test_broken_input_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert "INPUT is not JSON" in capsys.readouterr().err
 
 
+def test_cleaning_up_what_is_not_deployed_is_an_error(
+    aws: FakeAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert aws.stacks == {}
+    assert cleanup.main(["--env", "dev"]) == 2
+    assert "make deploy ENV=dev" in capsys.readouterr().err
+
+
 def test_nothing_is_in_the_way_of_an_empty_environment(aws: FakeAws) -> None:
     aws.account.add("custom-model-deployment", "dev-d")  # bills by the token only
     aws.account.add("custom-model", "dev-kept", tags={"bedrock-tuning:keep": "1"})
@@ -116,7 +124,7 @@ def test_what_bills_or_runs_is_in_the_way(aws: FakeAws) -> None:
     aws.account.add("model-customization-job", "dev-j")
     said = "\n".join(destroy.obstacles(DEPLOYED))
     assert "execution first-try is running" in said
-    assert "throughput dev-t is still billed: at no known price" in said  # of Haiku in us-east-1
+    assert "throughput dev-t is still billed: price unknown" in said  # of Haiku in us-east-1
     assert "custom-model dev-m is still billed: $1.95 a month" in said
     assert "job dev-j is still billed: it is training" in said
 
@@ -136,5 +144,5 @@ def test_destroying_is_refused_where_it_cannot_be_told(
 ) -> None:
     aws.stacks = {"bedrock-tuning-dev-storage": {"BucketName": "b"}}
     aws.account.fail("list_provisioned_model_throughputs", "AccessDeniedException")
-    assert destroy.main(["--env", "dev"]) == 1
+    assert destroy.main(["--env", "dev"]) == 2
     assert "could not check what is still billed" in capsys.readouterr().err

@@ -623,7 +623,7 @@ def test_throttling_is_waited_out_and_not_counted(
 def test_endless_throttling_is_given_up(manual: Path, tmp_path: Path, pauses: list[float]) -> None:
     spy = Spy(before=failing("ThrottlingException", 429, times=99))
     ran = run(spy, tmp_path / "out.json", manual)
-    assert ran.status == 1
+    assert ran.status == 2
     assert sum(pauses) == 62
     assert "Nothing was paid for" in ran.said
 
@@ -641,7 +641,7 @@ def test_a_refusal_ends_it_and_keeps_the_journal(code: str, handbook: Path, tmp_
     out = tmp_path / "out.json"
     spy = Spy(before=lambda number: failing(code, 400)(1) if number == 3 else None)
     ran = run(spy, out, handbook, pairs=40)
-    assert ran.status == 1
+    assert ran.status == 2
     assert f"{code} it is" in ran.said
     assert f"is in {path_beside(out)}" in ran.said
     assert len(ran.journal) == 2
@@ -650,7 +650,7 @@ def test_a_refusal_ends_it_and_keeps_the_journal(code: str, handbook: Path, tmp_
 def test_missing_credentials_are_said(manual: Path, tmp_path: Path) -> None:
     spy = Spy(before=lambda _: NoCredentialsError())
     ran = run(spy, tmp_path / "out.json", manual)
-    assert ran.status == 1
+    assert ran.status == 2
     assert "Unable to locate credentials" in ran.said
 
 
