@@ -86,10 +86,10 @@ _TITLES = {  # of the groups whose cases are calls
     "reaper": "Of the reaper, after Stop execution and with the guard's event lost",
 }
 _HEAD = """# Faults
-Written by `make faults`, which deploys the `local` environment into the offline AWS and plays each
-case on it: one thing goes wrong, the guards get their time on the simulated clock, and then nothing
-may be left that bills, no job may run, nothing may have been bought or started twice, and the cause
-of a failed execution must name what happened. Provisioning takes {provisioning:g} simulated
+Written by `make faults`, which deploys the `local` environment into the offline AWS and injects one
+fault per case: the guards get their time on the simulated clock, and then nothing may be left that
+bills, no job may run, nothing may have been bought or started twice, and the cause of a failed
+execution must name what happened. Provisioning takes {provisioning:g} simulated
 minutes. The file changes only when an outcome does."""
 
 
