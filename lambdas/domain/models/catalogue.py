@@ -27,8 +27,8 @@ _READ_ON = date(2026, 11, 23)
 _US_PROFILE_REGIONS = ("us-east-1", "us-east-2", "us-west-2")
 
 
-def _source(page: str, says: str) -> Citation:
-    return Citation(page if page.startswith("http") else f"{_USER_GUIDE}/{page}", _READ_ON, says)
+def _source(page: str, says: str, read_on: date = _READ_ON) -> Citation:
+    return Citation(page if page.startswith("http") else f"{_USER_GUIDE}/{page}", read_on, says)
 
 
 CLAUDE_3_HAIKU = Model(

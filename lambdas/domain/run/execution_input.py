@@ -390,8 +390,8 @@ def _explained(problem: ErrorDetails, properties: Mapping[str, Any]) -> str:
 def _unknown_field(field: str, known: Iterable[str]) -> str:
     names = list(known)
     guess = nearest(field, names)
-    hint = f"did you mean {guess!r}? " if guess else ""
-    return f"{field} is not a known field: {hint}Known fields: {', '.join(names)}"
+    hint = f"Did you mean {guess!r}? " if guess else ""
+    return f"{field} is not a known field. {hint}Known: {', '.join(names)}"
 
 
 def _shown(value: object) -> str:

@@ -172,7 +172,7 @@ def test_a_decision_between_two_attempts_to_ask_reaches_the_second(world: World)
     [
         ({}, "run is missing"),
         ({"run": "r", "decision": "yes"}, "decision"),
-        ({"run": "r", "decison": "approve"}, "did you mean 'decision'"),
+        ({"run": "r", "decison": "approve"}, "Did you mean 'decision'"),
     ],
 )
 def test_a_decision_that_does_not_parse_says_why(

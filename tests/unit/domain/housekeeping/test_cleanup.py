@@ -111,7 +111,7 @@ def test_what_a_run_uses_now_stays(world: World) -> None:
 def test_deletion_without_saying_what_is_refused(world: World) -> None:
     with pytest.raises(InputInvalid, match="choose what by kinds, runs or older_than_days"):
         world.plan(mode="delete")
-    with pytest.raises(InputInvalid, match="did you mean 'kinds'"):
+    with pytest.raises(InputInvalid, match="Did you mean 'kinds'"):
         world.plan(kind=["throughput"])
 
 

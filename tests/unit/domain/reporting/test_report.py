@@ -125,7 +125,7 @@ def test_every_question_answer_score_and_reason_is_there() -> None:
             assert shown in text
         for side in (each["base"], each["tuned"]):
             assert all(str(value) in text for key, value in side.items() if key != "truncated")
-    assert "3 questions; without both scores: 1" in text
+    assert "3 questions, 1 of them without both scores" in text
     assert "Cut off at max_answer_tokens = 300" in text
 
 

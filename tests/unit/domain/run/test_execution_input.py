@@ -62,8 +62,8 @@ GOOD: list[dict[str, Any]] = [
 ]
 
 BAD: list[tuple[dict[str, Any], str]] = [
-    ({"hold_minuts": 3}, "hold_minuts is not a known field: did you mean 'hold_minutes'"),
-    ({"zzz": 3}, "Known fields: dataset, model"),
+    ({"hold_minuts": 3}, "hold_minuts is not a known field. Did you mean 'hold_minutes'"),
+    ({"zzz": 3}, "Known: dataset, model"),
     ({"model": "haiku"}, "Did you mean 'claude-3-haiku'"),
     ({"model": 3}, "model is 3: give one of claude-3-haiku, llama-3-1-70b"),
     ({"model": None}, "model is null"),
@@ -115,7 +115,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "a whole number from 1 to 5",
     ),
     ({"models_past_end": ["claude-3-haiku"]}, "models_past_end is not a known field"),
-    ({"comment": "lower case"}, "comment is not a known field: did you mean 'Comment'"),
+    ({"comment": "lower case"}, "comment is not a known field. Did you mean 'Comment'"),
 ]
 
 

@@ -154,7 +154,7 @@ def test_another_model_in_its_region() -> None:
 
 def test_bad_input_is_refused_before_anything_is_asked(bedrock: FakeBedrock) -> None:
     bedrock.models.clear()
-    with pytest.raises(InputInvalid, match="did you mean 'hold_minutes'"):
+    with pytest.raises(InputInvalid, match="Did you mean 'hold_minutes'"):
         preflight(hold_minuts=1)
 
 
