@@ -105,7 +105,7 @@ class Changes:
     followers: Counter[str]  # "grants" and "properties" that only follow a rename
     kinds_before: Kinds
     kinds_after: Kinds
-    totals: Counter[str]  # by type, of the resources that both sides have
+    common: list[Resource]  # of both sides, as they are after
 
     @property
     def replaced(self) -> list[Altered]:
@@ -149,7 +149,7 @@ def compare(before: Deployment, after: Deployment) -> Changes:
         followers=followers,
         kinds_before=kinds_of(before),
         kinds_after=kinds_of(after),
-        totals=Counter(new.type for _, new in pairs),
+        common=[new for _, new in pairs],
     )
 
 

@@ -65,6 +65,10 @@ def kind_of(resource: Resource) -> str:
     return resource.type.removeprefix("AWS::").replace("::", " ")
 
 
+def _title(resource: Resource) -> str:
+    return f"{kind_of(resource)} {resource.stack}/{resource.name}"
+
+
 def _replaced(altered: Altered) -> str:
     old, new = altered.before, altered.after
     policies = [str(each.value("UpdateReplacePolicy")) for each in (old, new)]
@@ -104,14 +108,24 @@ def _changed(changes: Changes, *, short: bool) -> Iterator[str]:
         resource = altered.after
         for change in altered.changes:
             line = resource.own(change_line(change))
-            alike.setdefault((resource.type, kind_of(resource), line), []).append(resource)
-    for (type_, kind, line), resources in alike.items():
+            alike.setdefault((resource.type, change.path, line), []).append(resource)
+    excepted: dict[str, list[str]] = {}
+    for (type_, path, line), resources in alike.items():
+        same = [resource for resource in changes.common if resource.type == type_]
+        kind = kind_of(resources[0])
         if len(resources) == 1:
-            yield f"~ {kind} {resources[0].stack}/{resources[0].name}: {line}"
-            continue
-        names = _named([resource.name for resource in resources], short=short)
-        every = len(resources) == changes.totals[type_]
-        yield f"~ {len(resources)} x {kind}: {line} ({'all' if every else names})"
+            yield f"~ {_title(resources[0])}: {line}"
+        elif 4 * len(resources) >= 3 * len(same):
+            # Without count and names, in which environments differ that share the change.
+            yield f"~ each {kind}: {line}"
+            changed = {resource.key for resource in resources}
+            for resource in same:
+                if resource.key not in changed:
+                    excepted.setdefault(_title(resource), []).append(path)
+        else:
+            names = _named([resource.name for resource in resources], short=short)
+            yield f"~ {len(resources)} x {kind}: {line} ({names})"
+    yield from (f"~ not {title}: {', '.join(paths)}" for title, paths in excepted.items())
 
 
 def _named(names: list[str], *, short: bool) -> str:

@@ -23,7 +23,7 @@ from stacks.review.grants import Grant, grants_of, statement_text
 from stacks.review.text import flow
 
 STACK = "Stack"  # the type under which a stack's own description and outputs are compared
-MACHINE = "AWS::StepFunctions::StateMachine"
+_STEPS = "Functions"  # what the logical ids of steps begin with; a step may be one word
 _ASSET_HASH = re.compile(r"\b[0-9a-f]{64}\b")
 _CODE_VERSION = re.compile(r"[0-9a-f]{12}")
 _ID_HASH = re.compile(r"(?<=[A-Za-z])(?:[0-9A-F]{8})+(?![0-9a-z])")
@@ -57,7 +57,8 @@ class Resource:
 
     def own(self, text: str) -> str:
         """Return the text with the resource's own name in it as `<its>`, so that kin compare."""
-        return self._own_name.sub(lambda found: self._own_names[found.group()], text)
+        masked = self._own_name.sub(lambda found: self._own_names[found.group()], text)
+        return masked.replace(".<its-slug>", ".<its_slug>")  # a module; of one word, the same name
 
     @cached_property
     def _own_name(self) -> re.Pattern[str]:
@@ -68,11 +69,16 @@ class Resource:
     def _own_names(self) -> dict[str, str]:
         words = re.findall(r"[A-Z][a-z0-9]*", self.name)
         whole = [stem for stem in (words, words[:-1]) if len(stem) > 1]
-        parts = [stem for words in whole for stem in (words, words[1:]) if len(stem) > 1]
+        parts = [
+            stem
+            for words in whole
+            for stem in (words, words[1:])
+            if len(stem) > 1 or words[0] == _STEPS
+        ]
         names = {"".join(stem): "<its>" for stem in whole}
         for stem in parts:
-            names["-".join(stem).lower()] = "<its-slug>"
             names["_".join(stem).lower()] = "<its_slug>"
+            names["-".join(stem).lower()] = "<its-slug>"
             names[" ".join(stem).capitalize()] = "<Its slug>"
         return names
 

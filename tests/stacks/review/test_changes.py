@@ -112,9 +112,7 @@ def test_a_property_changed_in_many_resources_is_one_line(changes: Compared) -> 
                 if resource["Type"] == "AWS::Logs::LogGroup":
                     resource["Properties"]["RetentionInDays"] = 30
 
-    assert sections(changes(edit))["Changed"] == [
-        "~ 29 x Logs LogGroup: RetentionInDays: 14 → 30 (all)"
-    ]
+    assert sections(changes(edit))["Changed"] == ["~ each Logs LogGroup: RetentionInDays: 14 → 30"]
 
 
 def test_one_more_metric_is_one_line(changes: Compared) -> None:

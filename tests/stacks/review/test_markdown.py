@@ -114,6 +114,21 @@ def test_what_environments_share_is_said_once(
     assert shown.count("DisplayName") == 1
 
 
+def test_what_all_functions_share_is_said_once(
+    side: Side, templates: dict[str, dict[str, Any]]
+) -> None:
+    after = {}
+    for name, stacks in templates.items():
+        text = json.dumps(stacks)
+        assert "State 'Notify' of " in text  # a step of one word
+        after[name] = side(json.loads(text.replace("State '", "Step '")), name)
+    text = review("title", {name: side(name=name) for name in after}, after).partition("<details>")[
+        0
+    ]
+    assert text.count("Step '") == 1
+    assert "~ each Lambda Function: Description: " in text
+
+
 def test_a_side_that_cannot_be_synthesised_is_one_line(side: Side) -> None:
     text = review("title", {"dev": {"error": "EnvironmentInvalid: no"}}, {"dev": side()})
     assert "⚠ dev cannot be synthesised on the base side: EnvironmentInvalid: no" in text
