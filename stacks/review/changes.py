@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
@@ -83,7 +83,7 @@ class States:
 
     @property
     def around(self) -> list[Change]:
-        """Return what changes of the machine itself, beside its states."""
+        """Return what changes of the machine itself, in addition to its states."""
         old, new = (
             fields_of({key: value for key, value in machine.items() if key != "States"})
             for machine in (self.before, self.after)
@@ -93,7 +93,7 @@ class States:
 
 @dataclass
 class Changes:
-    """All that differs, with what merely follows a new name counted and left out."""
+    """All that differs, but for grants that merely follow a bucket's new name."""
 
     added: list[Resource]
     removed: list[Resource]
@@ -101,8 +101,7 @@ class Changes:
     gained: set[Grant]
     lost: set[Grant]
     machines: dict[str, States]
-    renames: dict[str, str]
-    followers: Counter[str]  # "grants" and "properties" that only follow a rename
+    followers: int  # grants that are the same but for a bucket's new name
     kinds_before: Kinds
     kinds_after: Kinds
     common: list[Resource]  # of both sides, as they are after
@@ -113,26 +112,19 @@ class Changes:
 
     @property
     def changed(self) -> list[Altered]:
-        return [each for each in self.altered if each.changes and not each.replaced_for]
-
-    def __bool__(self) -> bool:
-        return bool(
-            self.added or self.removed or self.altered or self.gained or self.lost or self.machines
-        )
+        return [each for each in self.altered if not each.replaced_for]
 
 
 def compare(before: Deployment, after: Deployment) -> Changes:
     """Return what changes from `before` to `after`."""
     common = [key for key in before.resources if key in after.resources]
     pairs = [(before.resources[key], after.resources[key]) for key in common]
+    altered = [_altered(old, new) for old, new in pairs]
     # Between two environments nothing is replaced: each has its own.
-    same = before.environment == after.environment
-    renames = dict(_renames(pairs)) if same else {}
-    followers: Counter[str] = Counter()
-    altered = [_altered(old, new, renames, followers) for old, new in pairs]
-    if same:
+    if before.environment == after.environment:
         altered = _carried_on([_marked(each) for each in altered])
-    lost, gained = _grants(before, after, renames, followers)
+    old, new = _grants(before), _grants(after)
+    following = _following(old - new, new - old, pairs)
     machines = {
         name: States(before.machines.get(name, {}), after.machines.get(name, {}))
         for name in {**before.machines, **after.machines}
@@ -142,11 +134,10 @@ def compare(before: Deployment, after: Deployment) -> Changes:
         added=[each for key, each in after.resources.items() if key not in before.resources],
         removed=[each for key, each in before.resources.items() if key not in after.resources],
         altered=[each for each in altered if each.changes or each.replaced_for],
-        gained=gained,
-        lost=lost,
+        gained=new - old - {*following.values()},
+        lost=old - new - {*following},
+        followers=len(following),
         machines=machines,
-        renames=renames,
-        followers=followers,
         kinds_before=kinds_of(before),
         kinds_after=kinds_of(after),
         common=[new for _, new in pairs],
@@ -179,24 +170,9 @@ def _by_path(fields: Counter[Field]) -> dict[str, list[str]]:
     return found
 
 
-def _renames(pairs: Iterable[tuple[Resource, Resource]]) -> Iterator[tuple[str, str]]:
-    for old, new in pairs:
-        for change in field_changes(old.fields, new.fields):
-            named = change.path.endswith("Name") and _create_only(new.type, change.path)
-            if named and change.before and change.after:
-                yield change.before, change.after
-
-
-def _altered(
-    old: Resource, new: Resource, renames: Mapping[str, str], followers: Counter[str]
-) -> Altered:
-    changes = [] if old.type == new.type else [Change("Type", old.type, new.type)]
-    for change in field_changes(old.fields, new.fields):
-        if _follows(change, renames) and not _create_only(new.type, change.path):
-            followers["properties"] += 1
-        else:
-            changes.append(change)
-    return Altered(old, new, tuple(changes))
+def _altered(old: Resource, new: Resource) -> Altered:
+    types = [] if old.type == new.type else [Change("Type", old.type, new.type)]
+    return Altered(old, new, (*types, *field_changes(old.fields, new.fields)))
 
 
 def _marked(altered: Altered) -> Altered:
@@ -207,12 +183,6 @@ def _marked(altered: Altered) -> Altered:
     if old.logical_id != new.logical_id:
         reasons.append("its logical id")
     return replace(altered, replaced_for=tuple(reasons))
-
-
-def _follows(change: Change, renames: Mapping[str, str]) -> bool:
-    if change.before is None or change.after is None:
-        return False
-    return any(change.before.replace(old, new) == change.after for old, new in renames.items())
 
 
 def _carried_on(altered: Sequence[Altered]) -> list[Altered]:
@@ -261,21 +231,22 @@ def _replacing(kind: str) -> tuple[str, ...]:
     return tuple(pointer.removeprefix("/properties/").replace("/", ".") for pointer in pointers)
 
 
-def _grants(
-    before: Deployment, after: Deployment, renames: Mapping[str, str], followers: Counter[str]
-) -> tuple[set[Grant], set[Grant]]:
-    old = {grant for each in before.resources.values() for grant in each.grants}
-    new = {grant for each in after.resources.values() for grant in each.grants}
-    lost, gained = old - new, new - old
-    for grant in [*lost]:
-        for name, renamed in renames.items():
-            follower = grant._replace(
-                resource=grant.resource.replace(name, renamed),
-                terms=grant.terms.replace(name, renamed),
-            )
-            if follower in gained:
-                lost.discard(grant)
-                gained.discard(follower)
-                followers["grants"] += 1
-                break
-    return lost, gained
+def _grants(deployment: Deployment) -> set[Grant]:
+    return {grant for resource in deployment.resources.values() for grant in resource.grants}
+
+
+def _following(
+    lost: Iterable[Grant], gained: Collection[Grant], pairs: Iterable[tuple[Resource, Resource]]
+) -> dict[Grant, Grant]:
+    """Return the grants that are lost and gained again with a bucket's new name in them."""
+    names = [[bucket.value("BucketName") for bucket in pair] for pair in pairs]
+    found = {}
+    for grant in lost:
+        renamed = grant
+        for old, new in names:
+            if old and new and old != new:
+                resource, terms = (text.replace(old, new) for text in renamed[3:5])
+                renamed = renamed._replace(resource=resource, terms=terms)
+        if renamed in gained:
+            found[grant] = renamed
+    return found

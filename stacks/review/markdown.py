@@ -1,9 +1,9 @@
-"""A review as Markdown: a table, what matters by environment, then the detail, folded."""
+"""A review as Markdown: a table, what matters by environment, then the rest, folded."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,16 +11,15 @@ from typing import Any
 from stacks.review.changes import Changes, States, compare, field_changes
 from stacks.review.diagram import changed_states
 from stacks.review.idle_cost import idle_items
-from stacks.review.sections import Sections, change_line, kind_of, sections
+from stacks.review.sections import LOSS, Sections, change_line, kind_of, sections
 from stacks.review.templates import STACK, Deployment, fields_of, read
 
 LONGEST = 59_900  # characters; a comment holds 65,536
-_SHOWN_ENTRIES = 15  # of one kind of change, above the fold
-_SHOWN_CHARACTERS = 300  # of one of them
-_LONGEST_TOP = 40_000
 _MOST_PICTURED = 20
 _NOTE, _PICTURE = "Note", "Picture"
 _PLAIN = {_NOTE, _PICTURE}  # titles that are not shown, of entries that are Markdown
+_FOLDED = {"Removed", "Added", "Changed", "IAM: no longer granted", "IAM: the same"}
+_END = "\n```\n\n</details>"  # of a section
 _CUT = "\n\n… cut here: the diff of `tests/stacks/snapshots/` has the rest.\n"
 
 Side = Mapping[str, Any]  # of one environment, as `stacks.review.side` prints it
@@ -59,18 +58,15 @@ def review(title: str, before: Mapping[str, Side], after: Mapping[str, Side]) ->
     """Return the review of all environments, under 60,000 characters."""
     pairs = [Pair(name, before.get(name), after.get(name)) for name in {**after, **before}]
     readable = [pair for pair in pairs if not pair.problems]
-    top = [f"## {title}", *(line for pair in pairs for line in pair.problems)]
+    blocks = [f"## {title}", *(line for pair in pairs for line in pair.problems)]
     if readable:
-        top.append("\n".join(_table(readable)))
-        found = {pair.name: _highlights(pair) for pair in readable}
-        top += _by_environments(found, short=True) or ["No environment changes."]
-    shown = _cut("\n\n".join(top), _LONGEST_TOP)
-    both = [pair for pair in readable if pair.before and pair.after]
-    detail = "\n\n".join(_by_environments({pair.name: sections(pair.changes) for pair in both}))
-    return _folded(shown, detail) if detail else shown
+        blocks.append("\n".join(_table(readable)))
+        found = {pair.name: _sections(pair) for pair in readable}
+        blocks += _by_environments(found) or ["No environment changes."]
+    return _cut("\n\n".join(blocks))
 
 
-def _by_environments(found: Mapping[str, Sections], *, short: bool = False) -> list[str]:
+def _by_environments(found: Mapping[str, Sections]) -> list[str]:
     """Return all entries in blocks, those that several environments share once."""
     sharing: dict[tuple[str, str], list[str]] = {}
     for name, titled in found.items():
@@ -82,21 +78,28 @@ def _by_environments(found: Mapping[str, Sections], *, short: bool = False) -> l
         groups.setdefault(tuple(names), {}).setdefault(title, []).append(entry)
     return [
         block
+        for is_open in (True, False)  # what matters of all of them first, for a cut is at the end
         for environments in sorted(groups, key=len, reverse=True)
-        for block in _blocks(environments, groups[environments], short=short)
+        for block in _blocks(environments, groups[environments], is_open=is_open)
     ]
 
 
-def _blocks(environments: Iterable[str], titled: Sections, *, short: bool) -> Iterator[str]:
-    yield f"### {', '.join(environments)}"
-    for title, entries in titled.items():
+def _blocks(environments: Iterable[str], titled: Sections, *, is_open: bool) -> Iterator[str]:
+    chosen = {title: lines for title, lines in titled.items() if _opens(title, lines) == is_open}
+    if chosen:
+        yield f"### {', '.join(environments)}"
+    for title, entries in chosen.items():
         if title in _PLAIN:
             yield from entries
         else:
-            lines = [*_shortened(entries)] if short else entries
             # In a fence no text of a template is Markdown, or mentions anyone.
-            text = "\n".join(lines).replace("```", "` ` `")
-            yield f"**{title}**\n```diff\n{text}\n```"
+            text = "\n".join(entries).replace("```", "` ` `")
+            summary = f"<summary>{title} ({len(entries)})</summary>"
+            yield f"<details{' open' * is_open}>{summary}\n\n```diff\n{text}{_END}"
+
+
+def _opens(title: str, entries: Iterable[str]) -> bool:
+    return title not in _FOLDED or any(LOSS in entry for entry in entries)
 
 
 def _table(pairs: Iterable[Pair]) -> Iterator[str]:
@@ -138,7 +141,7 @@ def _idle_usd(deployment: Deployment) -> float | None:
     return sum(usd for _, usd in idle_items(deployment).values()) if deployment.resources else None
 
 
-def _highlights(pair: Pair) -> Sections:
+def _sections(pair: Pair) -> Sections:
     if pair.after is None:
         return {_NOTE: ["Its file is gone; nothing leaves the account before `make destroy`."]}
     if pair.before is None:
@@ -147,7 +150,7 @@ def _highlights(pair: Pair) -> Sections:
     return {
         _NOTE: [*_unsafe(pair.changes)],
         "Settings": [*_settings(pair)],
-        **sections(pair.changes, short=True),
+        **sections(pair.changes),
         "Quote of the default run": [*_quote_lines(pair)],
         "Idle cost a month": [*_idle_lines(pair)],
         _PICTURE: [picture for name, states in machines for picture in _picture(name, states)],
@@ -219,22 +222,9 @@ def _picture(name: str, states: States) -> Iterator[str]:
         yield f"```mermaid\n{changed_states(states.before, states.after, marks)}```"
 
 
-def _shortened(entries: Sequence[str]) -> Iterator[str]:
-    for entry in entries[:_SHOWN_ENTRIES]:
-        yield entry if len(entry) <= _SHOWN_CHARACTERS else f"{entry[:_SHOWN_CHARACTERS]}…"
-    if len(entries) > _SHOWN_ENTRIES:
-        yield f"… and {len(entries) - _SHOWN_ENTRIES} more, below"
-
-
-def _folded(shown: str, detail: str) -> str:
-    opening, closing = "\n\n<details><summary>Everything</summary>\n\n", "\n\n</details>"
-    room = LONGEST - len(shown) - len(opening) - len(closing)
-    return shown + opening + _cut(detail, room) + closing
-
-
-def _cut(text: str, room: int) -> str:
-    if len(text) <= room:
+def _cut(text: str) -> str:
+    if len(text) <= LONGEST:
         return text
-    kept = text[: room - len(_CUT)].rpartition("\n")[0]
-    fence = "\n```" if kept.count("```") % 2 else ""
-    return kept + fence + _CUT
+    kept = text[: LONGEST - len(_CUT) - len(_END)].rpartition("\n")[0]
+    inside = kept.count("\n<details") > kept.count("\n</details")
+    return kept + (_END if inside else "") + _CUT
