@@ -12,11 +12,11 @@ from lambdas.domain.errors import DatasetInvalid
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import Dataset, Run, StateRequest
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
+from lambdas.domain.run.validated_dataset import dataset_of
 from lambdas.domain.run.variables import ValidateDatasetVariables
 from lambdas.runtime.step import logger, step, variables_of
 from lambdas.validation import (
     DatasetSource,
-    FileSummary,
     Options,
     ReadProgress,
     ValidationReport,
@@ -39,7 +39,7 @@ def validate_dataset(request: StateRequest) -> Dataset:
     findings_key = artefacts.put_json(f"{run.prefix}/validation.json", report.as_json())
     if not report.valid:
         raise DatasetInvalid(refusal(report, artefacts.uri(findings_key)))
-    return _result(report, findings_key)
+    return dataset_of(report, findings_key)
 
 
 def _check(run: Run, artefacts: Artefacts) -> ValidationReport:
@@ -80,21 +80,6 @@ def _progress_log() -> Callable[[ReadProgress], None]:
             logger.info("checked", extra=vars(progress))
 
     return log
-
-
-def _result(report: ValidationReport, findings_key: str) -> Dataset:
-    files = report.files
-    return Dataset(
-        training_records=files[TRAINING].records,
-        validation_records=files.get(VALIDATION, FileSummary()).records,
-        evaluation_examples=files[EVALUATION].records,
-        training_tokens=files[TRAINING].tokens,
-        expected_training_tokens=files[TRAINING].expected_tokens,
-        evaluation_tokens=files[EVALUATION].tokens,
-        warnings=report.findings.count("warning"),
-        system_prompt=report.system_prompt,
-        findings_key=findings_key,
-    )
 
 
 handler = step("Validate dataset", StateRequest)(validate_dataset)

@@ -1,4 +1,4 @@
-"""What a reviewer reads of a change: snapshots, the workflow's diagram, cdk-nag's waivers.
+"""What a reviewer reads of a change: snapshots, pictures of the workflow, and the review itself.
 
-Imports the stacks; nothing in `stacks` imports it but the application.
+Imports the rest of `stacks`, the domain and, for the shipped data, `dataset`; nothing imports it.
 """

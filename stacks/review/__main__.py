@@ -18,32 +18,36 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from exit_codes import ExitCode
 from stacks.review.markdown import review
 
 _REPOSITORY = Path(__file__).parents[2]
-_SIDE = Path(__file__).with_name("side.py")
+_SIDE = Path("stacks/review/side.py")
 
 
 class SideFailed(Exception):
     """A side cannot be read at all; the message is one line."""
 
 
-def main() -> None:
+def main() -> ExitCode:
     parser = argparse.ArgumentParser(prog="python -m stacks.review", description=__doc__)
     parser.add_argument("--base", default="main", help="what is compared with (main)")
     parser.add_argument("--head", help="what is reviewed (the working tree)")
     given = parser.parse_args()
     head = given.head or "the working tree"
-    with _checkout(given.base) as old, _checkout(given.head) as new:
-        with ThreadPoolExecutor() as pool:
-            sides = [pool.submit(_read, given.base, old), pool.submit(_read, head, new)]
-        title = f"What {head} changes against {given.base}"
-        try:
-            before, after = (side.result() for side in sides)
-        except SideFailed as error:
-            sys.stdout.write(f"## {title}\n\n⚠ {error}\n")
-            sys.exit(1)
-    sys.stdout.write(review(title, before, after) + "\n")
+    title = f"What {head} changes against {given.base}"
+    try:
+        with (
+            _checkout(given.base) as old,
+            _checkout(given.head) as new,
+            ThreadPoolExecutor() as pool,
+        ):
+            before, after = pool.map(_read, (given.base, head), (old, new))
+    except SideFailed as error:
+        print(f"## {title}\n\n⚠ {error}")
+        return ExitCode.ERROR
+    print(review(title, before, after))
+    return ExitCode.OK
 
 
 @contextmanager
@@ -65,14 +69,14 @@ def _git(*arguments: str) -> None:
         ["git", "-C", _REPOSITORY, *arguments], check=False, capture_output=True, text=True
     )
     if done.returncode:
-        sys.exit(f"error: git {arguments[0]}: {done.stderr.strip()}")
+        raise SideFailed(f"git {arguments[0]}: {done.stderr.strip()}")
 
 
 def _read(name: str, root: Path) -> dict[str, dict[str, Any]]:
-    own = (root / _SIDE.relative_to(_REPOSITORY)).exists()
-    command = ["-m", "stacks.review.side"] if own else ["-P", str(_SIDE)]
+    if not (root / _SIDE).exists():
+        raise SideFailed(f"{name} predates the review: compare with a later commit")
     done = subprocess.run(
-        [sys.executable, *command],
+        [sys.executable, "-m", "stacks.review.side"],
         check=False,
         capture_output=True,
         text=True,
@@ -87,4 +91,4 @@ def _read(name: str, root: Path) -> dict[str, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

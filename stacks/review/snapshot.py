@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from exit_codes import ExitCode
 from stacks.environment import EnvironmentInvalid, known_environments, load
 from stacks.review.changes import compare
 from stacks.review.diagram import flowchart
@@ -34,7 +35,7 @@ _PICTURE = re.compile(
 )
 
 
-def render(deployments: Mapping[str, Deployment], root: Path = REPOSITORY) -> dict[Path, str]:
+def render(deployments: Mapping[str, Deployment]) -> dict[Path, str]:
     """Return all files by path, from the deployments by environment."""
     reference = deployments[REFERENCE]
     files = {SNAPSHOTS / f"{REFERENCE}.txt": by_kind(reference)}
@@ -44,7 +45,7 @@ def render(deployments: Mapping[str, Deployment], root: Path = REPOSITORY) -> di
         if name != REFERENCE:
             files[SNAPSHOTS / f"{name}.txt"] = difference(reference, deployment)
     picture = flowchart(reference.machines["workflow"])
-    page = (root / PICTURED).read_text("utf-8")
+    page = (REPOSITORY / PICTURED).read_text("utf-8")
     files[PICTURED] = _PICTURE.sub(lambda _: f"```mermaid\n{picture}```\n", page, count=1)
     return files
 
@@ -117,17 +118,19 @@ def deployments(environments: Iterable[str]) -> dict[str, Deployment]:
         }
 
 
-def main() -> None:
+def main() -> ExitCode:
     try:
         files = render(deployments(known_environments()))
     except EnvironmentInvalid as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.ERROR
     for old in (REPOSITORY / SNAPSHOTS).glob("*"):
         old.unlink()
     for path, text in files.items():
         (REPOSITORY / path).parent.mkdir(parents=True, exist_ok=True)
         (REPOSITORY / path).write_text(text, encoding="utf-8")
+    return ExitCode.OK
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -59,8 +59,10 @@ ROOMS: dict[str, tuple[set[str], ...]] = {
 # What a folder imports of the rest of `lambdas`.
 OUTSIDE = {"lambdas/validation": {"lambdas.domain.models", "lambdas.domain.errors"}}
 PACKAGES = ("lambdas", "stacks", "local", "dataset", "operate")
+# The review quotes a run on the shipped dataset.
+EXCEPTIONS = {"stacks/review/side.py": {"dataset"}}
 CASES = [
-    (str(path.relative_to(ROOT)), forbidden)
+    (name := str(path.relative_to(ROOT)), forbidden - EXCEPTIONS.get(name, set()))
     for pattern, forbidden in RULES.items()
     for path in sorted(ROOT.glob(pattern))
 ]

@@ -1,4 +1,4 @@
 """One run: its input, preflight, names and tags, the contracts of its states, its mails.
 
-May import `errors` and `models`.
+May import `errors`, `models` and `lambdas.validation`.
 """

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from stacks.review import snapshot
 from stacks.review.snapshot import (
     PICTURED,
     REPOSITORY,
@@ -241,12 +242,15 @@ def test_what_all_functions_share_changes_once(changed_lines: Any) -> None:
     assert changed_lines(edit) == [("dev.txt", "+   EphemeralStorage.Size: 1024")]
 
 
-def test_the_picture_is_in_the_docs(deployments: Deployments, tmp_path: Path) -> None:
+def test_the_picture_is_in_the_docs(
+    deployments: Deployments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     start, end = "<!-- workflow: rendered by `make snapshot` -->\n", "<!-- /workflow -->\n"
     (tmp_path / PICTURED).parent.mkdir()
     (tmp_path / PICTURED).write_text(f"before\n{start}an old picture\n{end}after\n")
 
-    page = render(deployments, tmp_path)[PICTURED]
+    monkeypatch.setattr(snapshot, "REPOSITORY", tmp_path)
+    page = render(deployments)[PICTURED]
 
     assert page.startswith(f"before\n{start}```mermaid\nflowchart TB\n")
     assert page.endswith(f"```\n{end}after\n")

@@ -1,0 +1,23 @@
+"""What a run goes on with of a validated dataset."""
+
+from __future__ import annotations
+
+from lambdas.domain.run.contracts import Dataset
+from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
+from lambdas.validation.findings.report import FileSummary, ValidationReport
+
+
+def dataset_of(report: ValidationReport, findings_key: str) -> Dataset:
+    """Return the figures of a valid report; `findings_key` says where all of it is."""
+    files = report.files
+    return Dataset(
+        training_records=files[TRAINING].records,
+        validation_records=files.get(VALIDATION, FileSummary()).records,
+        evaluation_examples=files[EVALUATION].records,
+        training_tokens=files[TRAINING].tokens,
+        expected_training_tokens=files[TRAINING].expected_tokens,
+        evaluation_tokens=files[EVALUATION].tokens,
+        warnings=report.findings.count("warning"),
+        system_prompt=report.system_prompt,
+        findings_key=findings_key,
+    )
