@@ -11,23 +11,18 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from lambdas.domain.cost.calculator import HOURS_PER_MONTH
+from lambdas.domain.cost.price_book import ServiceField, service_price
 from lambdas.domain.run.names import PROJECT
 from stacks.review.templates import Deployment, Resource
 
-_HOURS = 730  # a month
 _HOUR_SECONDS = 3600
-
-# What bills by itself: US dollars a month, source, when it was read.
-PRICES = {
-    "alarm metric": (0.10, "aws.amazon.com/cloudwatch/pricing, standard alarms", "2026-11"),
-    "composite alarm": (0.50, "aws.amazon.com/cloudwatch/pricing", "2026-11"),
-    # Three dashboards of at most 50 metrics each are free.
-    "dashboard of more than 50 metrics": (3.00, "aws.amazon.com/cloudwatch/pricing", "2026-11"),
-    "custom metric": (0.30, "aws.amazon.com/cloudwatch/pricing, by the hour with data", "2026-11"),
-    # And a dollar more for each of the first two yearly rotations.
-    "KMS key": (1.00, "aws.amazon.com/kms/pricing", "2026-11"),
-    # Measured: 256 MB for a second, a trace, and its log lines.
-    "thousand scheduled calls": (0.0137, "aws.amazon.com/lambda, xray, cloudwatch", "2026-11"),
+_PRICES: dict[str, ServiceField] = {
+    "alarm metric": "alarm_usd_per_metric_month",
+    "dashboard of more than 50 metrics": "dashboard_usd_per_month",
+    "custom metric": "custom_metric_usd_per_month",
+    "KMS key": "kms_key_usd_per_month",
+    "thousand scheduled calls": "scheduled_call_usd_per_thousand",
 }
 _FREE_METRICS = 50
 
@@ -41,7 +36,11 @@ def idle_items(deployment: Deployment) -> dict[str, tuple[float, float]]:
         # One that is shown by the hour or finer is written whether or not a run is under way.
         custom |= {name for name, seconds in _custom_metrics(resource) if seconds <= _HOUR_SECONDS}
     counts["custom metric"] = len(custom)
-    return {what: (counts[what], counts[what] * PRICES[what][0]) for what in PRICES if counts[what]}
+    return {
+        what: (counts[what], counts[what] * service_price(field).usd)
+        for what, field in _PRICES.items()
+        if counts[what]
+    }
 
 
 def _billed(resource: Resource) -> Iterator[tuple[str, float]]:
@@ -50,8 +49,6 @@ def _billed(resource: Resource) -> Iterator[tuple[str, float]]:
         case "AWS::CloudWatch::Alarm":
             expressions = properties.get("Metrics", [{"MetricStat": {}}])
             yield "alarm metric", sum("MetricStat" in metric for metric in expressions)
-        case "AWS::CloudWatch::CompositeAlarm":
-            yield "composite alarm", 1
         case "AWS::CloudWatch::Dashboard" if len([*_shown(resource)]) > _FREE_METRICS:
             yield "dashboard of more than 50 metrics", 1
         case "AWS::KMS::Key":
@@ -59,7 +56,7 @@ def _billed(resource: Resource) -> Iterator[tuple[str, float]]:
         case "AWS::Events::Rule":
             rate = re.fullmatch(r"rate\((\d+) minutes?\)", properties.get("ScheduleExpression", ""))
             if rate:
-                yield "thousand scheduled calls", _HOURS * 60 / int(rate[1]) / 1000
+                yield "thousand scheduled calls", HOURS_PER_MONTH * 60 / int(rate[1]) / 1000
 
 
 def _custom_metrics(resource: Resource) -> Iterator[tuple[str, float]]:

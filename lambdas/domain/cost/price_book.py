@@ -30,7 +30,14 @@ PriceField = Literal[
 Confidence = Literal[
     "AWS pricing page", "Anthropic", "field report", "stand-in", "this environment"
 ]
-ServiceField = Literal["comprehend_usd_per_unit"]
+ServiceField = Literal[
+    "comprehend_usd_per_unit",
+    "alarm_usd_per_metric_month",
+    "custom_metric_usd_per_month",
+    "dashboard_usd_per_month",
+    "kms_key_usd_per_month",
+    "scheduled_call_usd_per_thousand",
+]
 FIELDS: tuple[PriceField, ...] = get_args(PriceField)
 _BOOK = Path(__file__).with_name("prices.toml")
 _EVERYWHERE = "*"

@@ -9,7 +9,13 @@ from typing import get_args
 
 import pytest
 
-from lambdas.domain.cost.price_book import FIELDS, Confidence, PriceBook, service_price
+from lambdas.domain.cost.price_book import (
+    FIELDS,
+    Confidence,
+    PriceBook,
+    ServiceField,
+    service_price,
+)
 from lambdas.domain.errors import InputInvalid, PriceMissing
 from lambdas.domain.models.catalogue import JUDGES, MODELS
 from lambdas.domain.models.model import Model
@@ -29,11 +35,18 @@ def test_every_price_names_a_model_and_has_a_source_and_a_day() -> None:
         assert price.read_on <= datetime.now(tz=UTC).date()
 
 
-def test_a_services_price_has_a_source_and_a_day() -> None:
-    price = service_price("comprehend_usd_per_unit")
-    assert price.amount == "$0.0001"
+def test_comprehends_price_is_that_of_a_unit() -> None:
+    assert service_price("comprehend_usd_per_unit").amount == "$0.0001"
+
+
+@pytest.mark.parametrize("field", get_args(ServiceField))
+def test_a_services_price_has_a_source_and_a_day(field: ServiceField) -> None:
+    price = service_price(field)
+    assert price.usd > 0
     assert price.source.startswith("https://")
-    assert str(price.read_on) == "2026-11-23"
+    assert price.confidence in get_args(Confidence)
+    assert price.read_on is not None
+    assert price.read_on <= datetime.now(tz=UTC).date()
 
 
 @pytest.mark.parametrize("name", known_environments())
