@@ -12,7 +12,7 @@ _SPOKEN = {"Effect", "Action", "Resource", "Sid"}
 
 
 class Grant(NamedTuple):
-    """What one statement says of one action and one resource."""
+    """What a statement says, of one action and one resource unless several are joined."""
 
     who: str  # the resource whose policy it is
     verb: str  # "may", "may not"; of another effect, the effect
@@ -21,49 +21,48 @@ class Grant(NamedTuple):
     terms: str  # principal, condition and whatever else the statement has
     anything: bool  # the resource is "*" and means any resource
 
+    @property
+    def text(self) -> str:
+        where = f" on {self.resource}" if self.resource else ""
+        warning = " ⚠ any resource" if self.anything and self.verb == "may" else ""
+        return f"{self.verb} {self.action}{where}{self.terms}{warning}"
+
 
 def grants_of(name: str, kind: str, properties: Any) -> Iterator[Grant]:
     """Return all grants in the resource's policies, wherever in its properties they stand."""
     for statement in _statements(properties):
+        whole = statement_grant(statement)._replace(who=name)
         for action, resource in product(
             _listed(statement.get("Action")), _listed(statement.get("Resource"))
         ):
             any_resource = resource == "*" and kind.startswith("AWS::IAM::")
-            yield Grant(name, _verb(statement), action, resource, _terms(statement), any_resource)
+            yield whole._replace(action=action, resource=resource, anything=any_resource)
 
 
-def statement_text(statement: Mapping[str, Any]) -> str:
-    """Return the statement on one line."""
+def statement_grant(statement: Mapping[str, Any]) -> Grant:
+    """Return all that the statement says, as one grant of nobody's."""
+    effect = str(statement["Effect"])
+    verb = {"Allow": "may", "Deny": "may not"}.get(effect, effect)
     actions = ", ".join(_listed(statement.get("Action")))
     resources = ", ".join(_listed(statement.get("Resource")))
-    return _sentence(_verb(statement), actions, resources, _terms(statement))
+    return Grant("", verb, actions, resources, _terms(statement), anything=False)
 
 
 def grant_lines(grants: Iterable[Grant]) -> list[str]:
     """Return the grants in lines, those together that differ in one thing only."""
-    rows: list[tuple[str, ...]] = [
-        (grant.who, grant.verb, grant.action, grant.resource, grant.terms + _warning(grant))
-        for grant in sorted(grants)
-    ]
-    for column in (2, 3, 0):  # action, resource, who
-        rows = _merged(rows, column)
-    return [f"{who}: {_sentence(*said)}" for who, *said in rows]
+    merged = sorted(grants)
+    for field in ("action", "resource", "who"):
+        merged = _merged(merged, field)
+    return [f"{grant.who}: {grant.text}" for grant in merged]
 
 
-def _merged(rows: Iterable[tuple[str, ...]], column: int) -> list[tuple[str, ...]]:
-    merged: dict[tuple[str, ...], list[str]] = {}
-    for row in rows:
-        merged.setdefault((*row[:column], "", *row[column + 1 :]), []).append(row[column])
-    return [(*key[:column], ", ".join(v), *key[column + 1 :]) for key, v in merged.items()]
-
-
-def _warning(grant: Grant) -> str:
-    return " ⚠ any resource" if grant.anything and grant.verb == "may" else ""
-
-
-def _sentence(verb: str, actions: str, resources: str, terms: str) -> str:
-    where = f" on {resources}" if resources else ""
-    return f"{verb} {actions}{where}{terms}"
+def _merged(grants: Iterable[Grant], field: str) -> list[Grant]:
+    values: dict[Grant, list[str]] = {}
+    for grant in grants:
+        alike: dict[str, Any] = {field: ""}
+        values.setdefault(grant._replace(**alike), []).append(getattr(grant, field))
+    joined: dict[Grant, dict[str, Any]] = {g: {field: ", ".join(v)} for g, v in values.items()}
+    return [grant._replace(**value) for grant, value in joined.items()]
 
 
 def _statements(value: Any) -> Iterator[Mapping[str, Any]]:
@@ -76,11 +75,6 @@ def _statements(value: Any) -> Iterator[Mapping[str, Any]]:
     elif isinstance(value, list):
         for item in value:
             yield from _statements(item)
-
-
-def _verb(statement: Mapping[str, Any]) -> str:
-    effect = str(statement["Effect"])
-    return {"Allow": "may", "Deny": "may not"}.get(effect, effect)
 
 
 def _terms(statement: Mapping[str, Any]) -> str:

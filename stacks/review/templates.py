@@ -19,7 +19,7 @@ from lambdas.domain.run.names import PROJECT
 from stacks.constructs.target import Target
 from stacks.environment import Environment
 from stacks.names import Names
-from stacks.review.grants import Grant, grants_of, statement_text
+from stacks.review.grants import Grant, grants_of, statement_grant
 from stacks.review.text import flow
 
 STACK = "Stack"  # the type under which a stack's own description and outputs are compared
@@ -235,7 +235,7 @@ def fields_of(value: Any, path: str = "") -> Iterator[Field]:
 
 def _item(item: Any, path: str) -> Iterator[Field]:
     if path.endswith("Statement"):
-        yield f"{path}[]", statement_text(item)
+        yield f"{path}[]", statement_grant(item).text
         return
     text, label = flow(item), _label(item)
     if label is not None and (len(text) > _LONGEST_ITEM or "PolicyDocument" in item):
