@@ -46,8 +46,8 @@ def test_a_changed_state_shows_field_before_and_after(reviewed: Reviewed) -> Non
 
 
 def test_what_is_added_is_counted_and_its_fields_are_folded(reviewed: Reviewed) -> None:
-    shown, _, folded = reviewed(add_function).partition("<details><summary>Added (4)</summary>")
-    assert "| dev | 4 | " in shown
+    shown, _, folded = reviewed(add_function).partition("<details><summary>Added (3)</summary>")
+    assert "| dev | 3 | " in shown
     assert "<details open><summary>IAM: granted (" in shown
     assert "<details open><summary>State machine: workflow (" in shown
     assert "\n+ Lambda Function pipeline/FunctionsCountWords\n" in folded
@@ -135,8 +135,8 @@ def test_what_all_functions_share_is_said_once(
         renamed = copy.deepcopy(stacks)
         for stack in renamed.values():
             for resource in stack["Resources"].values():
-                if resource["Type"] == "AWS::Lambda::Function":
-                    text = resource["Properties"].get("Description", "")
+                if "FunctionName" in resource["Properties"] and "Handler" in resource["Properties"]:
+                    text = resource["Properties"]["Description"]
                     resource["Properties"]["Description"] = text.replace("State '", "Step '")
         assert "Step 'Notify' of " in json.dumps(renamed)  # a step of one word
         after[name] = side(renamed, name)

@@ -65,3 +65,17 @@ def test_a_job_that_may_write_runs_no_code_of_the_branch(name: str) -> None:
         assert "checkout" not in text
         assert "make " not in text
         assert "python" not in text
+
+
+def test_both_update_the_one_comment_that_has_the_marker() -> None:
+    steps = [
+        job["steps"][0]
+        for name in ("review", "comment")
+        for job in [parsed(ROOT / f".github/workflows/{name}.yml")["jobs"]["comment"]]
+    ]
+    [marker] = {step["env"]["MARKER"] for step in steps}
+    assert re.fullmatch("<!-- [a-z ]+ -->", marker)
+    for step in steps:
+        assert "startswith(env.MARKER)" in step["run"]
+        assert '.user.login == "github-actions[bot]"' in step["run"]
+        assert "--edit-last" not in step["run"]
