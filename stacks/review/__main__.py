@@ -64,30 +64,27 @@ def _checkout(commit: str | None) -> Iterator[Path]:
             _git("worktree", "remove", "--force", folder)
 
 
-def _git(*arguments: str) -> None:
-    done = subprocess.run(
-        ["git", "-C", _REPOSITORY, *arguments], check=False, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise SideFailed(f"git {arguments[0]}: {done.stderr.strip()}")
-
-
 def _read(name: str, root: Path) -> dict[str, dict[str, Any]]:
     if not (root / _SIDE).exists():
         raise SideFailed(f"{name} predates the review: compare with a later commit")
+    command = [sys.executable, "-m", "stacks.review.side"]
+    sides: dict[str, dict[str, Any]] = json.loads(_output(f"synthesising {name}", command, root))
+    return sides
+
+
+def _git(*arguments: str) -> None:
+    _output(f"git {arguments[0]}", ["git", *arguments], _REPOSITORY)
+
+
+def _output(what: str, command: list[str], folder: Path) -> str:
+    environment = os.environ | {"PYTHONPATH": str(folder)}
     done = subprocess.run(
-        [sys.executable, "-m", "stacks.review.side"],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=root,
-        env=os.environ | {"PYTHONPATH": str(root)},
+        command, check=False, capture_output=True, text=True, cwd=folder, env=environment
     )
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        raise SideFailed(f"{name} cannot be synthesised: {reason[0]}")
-    sides: dict[str, dict[str, Any]] = json.loads(done.stdout)
-    return sides
+        raise SideFailed(f"{what} failed: {reason[0]}")
+    return done.stdout
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 from cfnlint.schema import (  # type: ignore[import-untyped]  # it has no annotations
@@ -55,40 +55,31 @@ class States:
 
     before: Mapping[str, Any]
     after: Mapping[str, Any]
+    added: dict[str, dict[str, Any]]
+    removed: dict[str, dict[str, Any]]
+    changed: dict[str, list[Change]]
+    around: list[Change]  # of the machine itself
 
-    @cached_property
-    def before_states(self) -> dict[str, dict[str, Any]]:
-        return all_states(self.before)
 
-    @cached_property
-    def after_states(self) -> dict[str, dict[str, Any]]:
-        return all_states(self.after)
-
-    @property
-    def added(self) -> list[str]:
-        return [name for name in self.after_states if name not in self.before_states]
-
-    @property
-    def removed(self) -> list[str]:
-        return [name for name in self.before_states if name not in self.after_states]
-
-    @cached_property
-    def changed(self) -> dict[str, list[Change]]:
-        common = [name for name in self.after_states if name in self.before_states]
-        old, new = self.before_states, self.after_states
-        changes = {
-            name: [*field_changes(fields_of(old[name]), fields_of(new[name]))] for name in common
-        }
-        return {name: found for name, found in changes.items() if found}
-
-    @property
-    def around(self) -> list[Change]:
-        """Return what changes of the machine itself, in addition to its states."""
-        old, new = (
-            fields_of({key: value for key, value in machine.items() if key != "States"})
-            for machine in (self.before, self.after)
-        )
-        return [*field_changes(old, new)]
+def _states(before: Mapping[str, Any], after: Mapping[str, Any]) -> States:
+    old, new = all_states(before), all_states(after)
+    changes = {
+        name: [*field_changes(fields_of(old[name]), fields_of(new[name]))]
+        for name in new
+        if name in old
+    }
+    around = (
+        fields_of({key: value for key, value in machine.items() if key != "States"})
+        for machine in (before, after)
+    )
+    return States(
+        before,
+        after,
+        added={name: state for name, state in new.items() if name not in old},
+        removed={name: state for name, state in old.items() if name not in new},
+        changed={name: found for name, found in changes.items() if found},
+        around=[*field_changes(*around)],
+    )
 
 
 @dataclass
@@ -126,7 +117,7 @@ def compare(before: Deployment, after: Deployment) -> Changes:
     old, new = _grants(before), _grants(after)
     following = _following(old - new, new - old, pairs)
     machines = {
-        name: States(before.machines.get(name, {}), after.machines.get(name, {}))
+        name: _states(before.machines.get(name, {}), after.machines.get(name, {}))
         for name in {**before.machines, **after.machines}
         if before.machines.get(name) != after.machines.get(name)
     }

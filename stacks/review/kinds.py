@@ -1,10 +1,10 @@
-"""Resources of one type beside each other: what nearly all of them share is said once."""
+"""Resources by type: what nearly all of them share is said once."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from stacks.review.templates import Deployment, Field, Resource
 
@@ -25,13 +25,13 @@ def kinds_of(deployment: Deployment) -> dict[str, list[Field]]:
 def _shared(resources: Sequence[Resource]) -> list[Field]:
     if len(resources) < _FEWEST:
         return []
-    counts = Counter(field for each in resources for field in dict.fromkeys(_own(each)))
+    counts = Counter(field for each in resources for field in dict.fromkeys(each.masked))
     return [field for field, count in counts.items() if 4 * count >= 3 * len(resources)]
 
 
 def own_lines(resource: Resource, kinds: Kinds) -> Iterator[str]:
-    """Yield what the resource has beside what its kind shares, and what it lacks of that."""
-    fields, shared = _own(resource), kinds.get(resource.type, [])
+    """Yield what the resource has besides what its kind shares, and what it lacks of that."""
+    fields, shared = resource.masked, kinds.get(resource.type, [])
     left = Counter(fields) - Counter(shared)
     # A value of its own says that the shared one does not hold; an entry of a list does not.
     replaced = {path for path, _ in left if not path.endswith("[]")}
@@ -44,8 +44,3 @@ def own_lines(resource: Resource, kinds: Kinds) -> Iterator[str]:
 def line(field: Field) -> str:
     path, text = field
     return f"{_STATEMENT.sub('', path)}: {text}"
-
-
-def _own(resource: Resource) -> list[Field]:
-    fields: Iterable[Field] = (*resource.fields, *resource.statements)
-    return [(path, resource.own(text)) for path, text in fields]

@@ -12,7 +12,7 @@ from stacks.review.changes import Changes, States, compare, field_changes
 from stacks.review.diagram import changed_states
 from stacks.review.idle_cost import idle_items
 from stacks.review.sections import LOSS, Sections, change_line, kind_of, sections
-from stacks.review.templates import STACK, Deployment, fields_of, read
+from stacks.review.templates import STACK, Deployment, Field, fields_of, read
 
 LONGEST = 59_900  # characters; a comment holds 65,536
 _MOST_PICTURED = 20
@@ -34,13 +34,16 @@ class Pair:
     after: Side | None
 
     @property
-    def problems(self) -> list[str]:
-        sides = {"base": self.before, "head": self.after}
-        return [
-            f"⚠ {self.name} cannot be synthesised on the {which} side: {side['error']}"
-            for which, side in sides.items()
-            if side and "error" in side
-        ]
+    def problems(self) -> Iterator[str]:
+        for which, side in (("base", self.before), ("head", self.after)):
+            if side and "error" in side:
+                yield f"⚠ {self.name} cannot be synthesised on the {which} side: {side['error']}"
+            elif side and "error" in side["quote"]:
+                yield f"⚠ {self.name} has no quote on the {which} side: {side['quote']['error']}"
+
+    @property
+    def is_readable(self) -> bool:
+        return not any("error" in side for side in (self.before, self.after) if side)
 
     @cached_property
     def deployments(self) -> tuple[Deployment, Deployment]:
@@ -57,7 +60,7 @@ class Pair:
 def review(title: str, before: Mapping[str, Side], after: Mapping[str, Side]) -> str:
     """Return the review of all environments, under 60,000 characters."""
     pairs = [Pair(name, before.get(name), after.get(name)) for name in {**after, **before}]
-    readable = [pair for pair in pairs if not pair.problems]
+    readable = [pair for pair in pairs if pair.is_readable]
     blocks = [f"## {title}", *(line for pair in pairs for line in pair.problems)]
     if readable:
         blocks.append("\n".join(_table(readable)))
@@ -111,17 +114,16 @@ def _table(pairs: Iterable[Pair]) -> Iterator[str]:
     for pair in pairs:
         found = pair.changes
         resources = (found.added, found.changed, found.replaced, found.removed)
-        machines = found.machines.values()
-        states = {
-            "+": [state for each in machines for state in each.added],
-            "-": [state for each in machines for state in each.removed],
-            "~": [state for each in machines for state in each.changed],
-        }
+        states = Counter[str]()
+        for each in found.machines.values():
+            states += Counter(
+                {"+": len(each.added), "-": len(each.removed), "~": len(each.changed)}
+            )
         cells = [
             pair.name,
             *(str(len(each)) for each in resources),
             f"+{len(found.gained)} -{len(found.lost)}",
-            " ".join(f"{mark}{len(names)}" for mark, names in states.items()),
+            " ".join(f"{mark}{states[mark]}" for mark in "+-~"),
             *(_from_to(*_quoted(pair, figure)) for figure in ("expected", "at most")),
             _from_to(*map(_idle_usd, pair.deployments)),
         ]
@@ -145,14 +147,12 @@ def _sections(pair: Pair) -> Sections:
     if pair.after is None:
         return {_NOTE: ["Its file is gone; nothing leaves the account before `make destroy`."]}
     if pair.before is None:
-        return {_NOTE: [_summary(pair)], "Settings": [*_settings(pair)]}
+        return {_NOTE: [_summary(pair)], **_figures(pair)}
     machines = pair.changes.machines.items()
     return {
         _NOTE: [*_unsafe(pair.changes)],
-        "Settings": [*_settings(pair)],
+        **_figures(pair),
         **sections(pair.changes),
-        "Quote of the default run": [*_quote_lines(pair)],
-        "Idle cost a month": [*_idle_lines(pair)],
         _PICTURE: [picture for name, states in machines for picture in _picture(name, states)],
     }
 
@@ -167,38 +167,30 @@ def _summary(pair: Pair) -> str:
     )
 
 
-def _settings(pair: Pair) -> Iterator[str]:
-    old, new = (fields_of(side["settings"]) if side else () for side in (pair.before, pair.after))
-    yield from (f"~ {change_line(change)}" for change in field_changes(old, new))
-
-
-def _quote_lines(pair: Pair) -> Iterator[str]:
-    quotes = {"base": pair.before, "head": pair.after}
-    items: list[dict[str, str]] = []
-    for which, side in quotes.items():
-        quote = side["quote"] if side else {}
-        if "error" in quote:
-            yield f"! there is no quote on the {which} side: {quote['error']}"
-            return
-        items.append({what: _range(*usd) for what, usd in quote["items"].items()})
-    yield from _item_lines(*items)
-
-
-def _range(expected: float, high: float) -> str:
-    return f"expected ${expected:,.2f}, at most ${high:,.2f}"
-
-
-def _idle_lines(pair: Pair) -> Iterator[str]:
-    before, after = (
-        {what: f"{count:g} for ${usd:.2f}" for what, (count, usd) in idle_items(each).items()}
-        for each in pair.deployments
+def _figures(pair: Pair) -> Sections:
+    """Return what changes in addition to the templates."""
+    old, new = (
+        _fields(*side) for side in zip((pair.before, pair.after), pair.deployments, strict=True)
     )
-    yield from _item_lines(before, after)
+    return {
+        title: [f"~ {change_line(change)}" for change in field_changes(old[title], new[title])]
+        for title in new
+    }
 
 
-def _item_lines(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
-    changes = field_changes(before.items(), after.items())
-    yield from (f"~ {change_line(change)}" for change in changes)
+def _fields(side: Side | None, deployment: Deployment) -> dict[str, list[Field]]:
+    settings, quoted = (side["settings"], side["quote"].get("items", {})) if side else ({}, {})
+    return {
+        "Settings": [*fields_of(settings)],
+        "Quote of the default run": [
+            (what, f"expected ${expected:,.2f}, at most ${high:,.2f}")
+            for what, (expected, high) in quoted.items()
+        ],
+        "Idle cost a month": [
+            (what, f"{count:g} for ${usd:.2f}")
+            for what, (count, usd) in idle_items(deployment).items()
+        ],
+    }
 
 
 def _unsafe(changes: Changes) -> Iterator[str]:
@@ -226,5 +218,8 @@ def _cut(text: str) -> str:
     if len(text) <= LONGEST:
         return text
     kept = text[: LONGEST - len(_CUT) - len(_END)].rpartition("\n")[0]
-    inside = kept.count("\n<details") > kept.count("\n</details")
-    return kept + (_END if inside else "") + _CUT
+    if kept.count("```") % 2:
+        kept += "\n```"
+    if kept.count("\n<details") > kept.count("\n</details"):
+        kept += "\n\n</details>"
+    return kept + _CUT

@@ -107,13 +107,10 @@ def _changed(changes: Changes) -> Iterator[str]:
 
 def _state_lines(states: States) -> Iterator[str]:
     """Yield the states that come and go, and the fields of those that change."""
-    for mark, names, found in (
-        ("+", states.added, states.after_states),
-        ("-", states.removed, states.before_states),
-    ):
-        for name in names:
-            following = f" → {found[name]['Next']}" if "Next" in found[name] else ""
-            yield f"{mark} {name} ({found[name]['Type']}){following}"
+    for mark, found in (("+", states.added), ("-", states.removed)):
+        for name, state in found.items():
+            following = f" → {state['Next']}" if "Next" in state else ""
+            yield f"{mark} {name} ({state['Type']}){following}"
     yield from (f"~ {change_line(change)}" for change in states.around)
     alike: dict[str, list[str]] = {}
     for name, changes in states.changed.items():

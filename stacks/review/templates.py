@@ -55,6 +55,11 @@ class Resource:
     def value(self, path: str) -> str | None:
         return next((text for at, text in self.fields if at == path), None)
 
+    @cached_property
+    def masked(self) -> list[Field]:
+        """All fields as kin compare: with the resource's own name masked."""
+        return [(path, self.own(text)) for path, text in (*self.fields, *self.statements)]
+
     def own(self, text: str) -> str:
         """Return the text with the resource's own name in it as `<its>`, so that kin compare."""
         masked = self._own_name.sub(lambda found: self._own_names[found.group()], text)
@@ -62,7 +67,7 @@ class Resource:
 
     @cached_property
     def _own_name(self) -> re.Pattern[str]:
-        names = "|".join(map(re.escape, sorted(self._own_names, key=len, reverse=True)))
+        names = "|".join(sorted(self._own_names, key=len, reverse=True))
         return re.compile(rf"(?<![A-Za-z])(?:{names})(?![a-z])" if names else "$^")
 
     @cached_property
@@ -155,7 +160,7 @@ class _Reader:
         return name.removeprefix(f"{PROJECT}-<env>").removeprefix("-") or "workflow"
 
     def rest(self, stack: str, template: Template) -> Resource:
-        """Return all that a template has beside its resources."""
+        """Return all that a template has in addition to its resources."""
         rest = {
             section: {k: v for k, v in content.items() if k != _BOOTSTRAP.get(section)}
             if isinstance(content, dict)

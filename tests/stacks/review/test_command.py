@@ -88,7 +88,7 @@ def test_an_unknown_base_is_one_line(
 ) -> None:
     commit(repository, {SIDE: printing(1)})
     text = run(monkeypatch, capsys, ExitCode.ERROR, "--base", "none")
-    assert "⚠ git worktree: fatal: invalid reference: none" in text
+    assert "⚠ git worktree failed: fatal: invalid reference: none" in text
 
 
 def test_a_side_that_fails_says_why(
@@ -96,7 +96,7 @@ def test_a_side_that_fails_says_why(
 ) -> None:
     base = commit(repository, {SIDE: "raise ValueError('no such thing')"})
     _, _, line = run(monkeypatch, capsys, ExitCode.ERROR, "--base", base).splitlines()
-    assert line == f"⚠ {base} cannot be synthesised: ValueError: no such thing"
+    assert line == f"⚠ synthesising {base} failed: ValueError: no such thing"
 
 
 def test_the_quote_follows_a_price(

@@ -90,7 +90,8 @@ def test_the_quote_shows_before_and_after(side: Side) -> None:
 
 def test_a_side_without_a_quote_says_why(side: Side) -> None:
     text = review("title", {"dev": side(quote={"error": "PriceMissing: no"})}, {"dev": side()})
-    assert "! there is no quote on the base side: PriceMissing: no" in text
+    assert "⚠ dev has no quote on the base side: PriceMissing: no" in text
+    assert "| none → **$26.50** |" in text
 
 
 def test_idle_cost_shows_what_is_dearer(reviewed: Reviewed) -> None:
