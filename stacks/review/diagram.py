@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 Asl = Mapping[str, Any]
@@ -100,13 +101,12 @@ def _run_order(machine: Asl) -> list[str]:
         name = waiting.pop()
         if name not in order:
             order[name] = None
-            targets = [edge.target for edge in sorted(_leaving(name, states[name]), key=_is_error)]
+            targets = [
+                edge.target
+                for edge in sorted(_leaving(name, states[name]), key=attrgetter("error"))
+            ]
             waiting += reversed(targets)
     return [*order, *(name for name in states if name not in order)]
-
-
-def _is_error(edge: Edge) -> bool:
-    return edge.error
 
 
 def _all_edges(machine: Asl) -> Iterator[Edge]:

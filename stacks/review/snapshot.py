@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -103,24 +103,15 @@ def difference(reference: Deployment, other: Deployment) -> str:
     return "\n".join(lines)
 
 
-def deployments(environments: Iterable[str]) -> dict[str, Deployment]:
-    """Return the environments as they would be deployed.
-
-    Raises
-    ------
-    EnvironmentInvalid
-        An environment's file does not parse.
-    """
+def _deployment(name: str) -> Deployment:
+    environment = load(name)
     with tempfile.TemporaryDirectory() as folder:
-        return {
-            name: read(name, (found := load(name)).region, synthesise(found, Path(folder) / name))
-            for name in environments
-        }
+        return read(name, environment.region, synthesise(environment, Path(folder)))
 
 
 def main() -> ExitCode:
     try:
-        files = render(deployments(known_environments()))
+        files = render({name: _deployment(name) for name in known_environments()})
     except EnvironmentInvalid as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.ERROR
