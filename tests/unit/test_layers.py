@@ -37,6 +37,8 @@ RULES = {
     "stacks/**/step*.py": {"aws_cdk", "constructs"},
     "dataset/**/*.py": {"aws_cdk", "stacks.application", "stacks.review", "local"},
     "operate/*.py": {"aws_cdk", "stacks.application", "stacks.review", "local"},
+    # A spawned process cannot import the `__main__` of a package.
+    "local/**/__main__.py": {"multiprocessing"},
     "local/bedrock/**/*.py": {"ministack", "lambdas", "stacks", "dataset"},
 }  # fmt: skip
 # A room may import the rooms before it, and none of those beside or after it.
