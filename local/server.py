@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from local.ministack.invocations import Invocations
 
 _START_SECONDS = 30
+_SWEEP_SECONDS = 10
 _THREADS = 128  # a function's thread that sleeps takes one of them
 
 
@@ -88,7 +89,10 @@ class OfflineAws:
             self._thread.join(timeout=10)
         lambda_runtime.reset()  # a function that was being started meanwhile
         tempfile.tempdir = None
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        give_up_at = time.monotonic() + _SWEEP_SECONDS
+        while self._scratch.exists() and time.monotonic() < give_up_at:
+            # A function that was being unpacked meanwhile may still write.
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def reset(self) -> None:
         """Delete everything: stacks, buckets, executions, Bedrock's jobs and meter."""
