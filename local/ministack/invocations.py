@@ -70,8 +70,8 @@ class Invocation:
 
     def kill(self) -> None:
         """End its process, as a lack of memory would."""
+        self.handle.kill()  # first: woken, it could still answer
         self.process.wake()
-        self.handle.kill()
 
     def time_out(self) -> None:
         """End its process, as its own limit would."""
