@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +35,10 @@ def offline() -> Iterator[OfflineAws]:
     server = OfflineAws(region=REGION)
     server.start()
     yield server
-    server.stop()
+    with warnings.catch_warnings():  # at the end of whichever test comes last, as above
+        warnings.simplefilter("ignore", ResourceWarning)
+        server.stop()
+        gc.collect()
     os.environ.clear()
     os.environ.update(environ)
 
