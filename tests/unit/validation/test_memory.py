@@ -7,9 +7,13 @@ import json
 import tracemalloc
 from dataclasses import dataclass
 
+import pytest
+
 from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
 from lambdas.validation import Options, check
 from lambdas.validation.formats.conversation import make_record
+
+pytestmark = pytest.mark.slow
 
 MIB = 1024**2
 RECORD = make_record(CLAUDE_3_HAIKU.record_format, None, "What is it? " * 80, "It is this. " * 800)
