@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
+from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import Model
 from lambdas.validation import CODES
 from tests.unit.validation.corpus.corpus import LLAMA, NOVA, Case
@@ -123,7 +123,7 @@ def _llama(checker: Checker, files: Mapping[str, Path]) -> BadLines:
 
 
 CHECKERS: dict[str, tuple[Model, Callable[[Checker, Mapping[str, Path]], BadLines]]] = {
-    "data_validation.py": (CLAUDE_3_HAIKU, _claude),
+    "data_validation.py": (find_model("claude-3-haiku"), _claude),
     "nova_ft_dataset_validator.py": (NOVA, _nova),
     "dataset_validation.py": (LLAMA, _llama),
 }

@@ -8,7 +8,6 @@ Input number N depends on the seed and on N alone: `--first N --inputs 1` repeat
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 import time
 import traceback
@@ -57,7 +56,7 @@ class Maker:
         self._models = [
             model
             for each in ONE_OF_EACH
-            for model in (each, dataclasses.replace(each, limits=_SMALL))
+            for model in (each, each.model_copy(update={"limits": _SMALL}))
         ]
         self._seeds = {
             (model.key, kind): _seeds(model, kind)

@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.datasets import KINDS, CappedSource, Kind, write_file
-from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
+from lambdas.domain.models.lookup import find_model
 from lambdas.validation import DatasetSource, FileSource, Options, ValidationReport, check
 
 _DOWNLOAD_CONNECTIONS, _DOWNLOAD_PART_BYTES = 10, 8 * 1024**2  # as the AWS CLI downloads
@@ -74,7 +74,9 @@ def _local(options: argparse.Namespace) -> None:
 
 
 def _checked(source: DatasetSource, workers: int = 1) -> ValidationReport:
-    return check(CLAUDE_3_HAIKU, source, options=Options(warnings=False, workers=workers))
+    return check(
+        find_model("claude-3-haiku"), source, options=Options(warnings=False, workers=workers)
+    )
 
 
 def _check_kind(source: FileSource, kind: Kind) -> None:

@@ -86,13 +86,13 @@ def _hyperparameters(model: Model) -> str:
     rows = [
         f"| `{name}` | {each.default:g} | {each} |" for name, each in model.hyperparameters.items()
     ]
-    sources = ", ".join(
-        f"[AWS]({each.url}), read {each.read_on}"
-        for each in model.sources
-        if each.says == "hyperparameters"
-    )
+    source = model.sources["hyperparameters"]
     title = f"### {model.name} (`{model.key}`)\n\n"
-    return title + _table(("name", "default", "value"), rows) + f"\nSource: {sources}.\n"
+    return (
+        title
+        + _table(("name", "default", "value"), rows)
+        + f"\nSource: [{source.url}]({source.url}), read {source.read_on}.\n"
+    )
 
 
 def _table(heads: Sequence[str], rows: Sequence[str]) -> str:

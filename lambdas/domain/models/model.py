@@ -1,68 +1,76 @@
-"""What is known of a model that can be tuned, and of a model that judges."""
+"""What is known of a model that can be tuned, and of a model that judges.
+
+`families/*.toml` holds the figures, `catalogue.py` reads them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
 
 RecordFormat = Literal["claude-messages", "converse", "prompt-completion"]
+HostingKind = Literal["provisioned", "on-demand"]
 
 
-@dataclass(frozen=True)
-class Citation:
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Citation(_Data):
     """Where figures come from, and the day they were read there."""
 
     url: str
     read_on: date
-    says: str
+    note: str = ""
 
 
-@dataclass(frozen=True)
-class HyperparameterRange:
+class HyperparameterRange(_Data):
     """What a hyperparameter may be; bounds are inclusive."""
 
     default: float
     minimum: float
     maximum: float
-    integer: bool
+    integer: bool = False
 
     def __str__(self) -> str:
         kind = "a whole number" if self.integer else "a number"
         return f"{kind} from {self.minimum:g} to {self.maximum:g}"
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(_Data):
     """The service's limits on a dataset; None where AWS documents no figure."""
 
     min_training_records: int
     max_training_records: int
-    max_validation_records: int | None
-    max_total_records: int | None
-    max_tokens_per_record: int
-    max_training_bytes: int | None
-    max_validation_bytes: int | None
+    max_validation_records: int | None = None  # 0: the model takes no validation file
     min_total_records: int | None = None  # of training and validation together
+    max_total_records: int | None = None
+    max_tokens_per_record: int
+    max_training_bytes: int | None = None
+    max_validation_bytes: int | None = None
 
 
-@dataclass(frozen=True)
-class Reserved:
+class Reserved(_Data):
     """Words that the model's own prompt format uses, and which speakers must not use them."""
 
     words: tuple[str, ...]
     roles: tuple[Literal["system", "user", "assistant"], ...]
-    documented: bool = True  # False: only AWS's published validator refuses them
+    documented: bool  # False: only AWS's published validator refuses them, in any case of letters
 
 
-@dataclass(frozen=True)
-class Inference:
+class Inference(_Data):
     """How a foundation model is asked: by its own id, or through an inference profile."""
 
-    model_id: str  # what Converse takes
     foundation_model_id: str
     regions: tuple[str, ...] = ()  # where a profile may send the request; empty: no profile
+
+    @property
+    def model_id(self) -> str:
+        """What Converse takes."""
+        return f"us.{self.foundation_model_id}" if self.is_profile else self.foundation_model_id
 
     @property
     def is_profile(self) -> bool:
@@ -85,33 +93,70 @@ class Inference:
         )
 
 
-@dataclass(frozen=True)
-class Model:
+class Hosting(_Data):
+    """A way to serve the custom models; its limits are of one deployment, None where unknown."""
+
+    regions: tuple[str, ...]
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+
+class Lifecycle(_Data):
+    """The dates of AWS's pages; None while none is announced. The API may lag behind them."""
+
+    legacy: date | None = None  # from then on neither a new job nor new throughput
+    end_of_life: date | None = None
+
+
+class Model(_Data):
     """A model that can be fine-tuned."""
 
     key: str
     name: str
     provider: str
-    customization_model_id: str  # with its context suffix: jobs and throughput only
-    base_inference: Inference
+    model_id: str
+    context: str  # the suffix that jobs and throughput need, such as 128k
+    profile_regions: tuple[str, ...] = ()
     record_format: RecordFormat
     customization_regions: tuple[str, ...]
     hyperparameters: Mapping[str, HyperparameterRange]
     limits: Limits
     reserved: tuple[Reserved, ...]
-    sources: tuple[Citation, ...]
-    has_throughput: bool = True  # AWS sells provisioned throughput for its custom models
-    end_of_life: date | None = None  # None while AWS has announced none
+    hosting: Mapping[HostingKind, Hosting]
+    lifecycle: Lifecycle
+    sources: Mapping[str, Citation]  # by the field that the figures are of; hosting by its kind
+
+    @model_validator(mode="after")
+    def _check_sources(self) -> Self:
+        facts = ["ids", "record_format", "limits", "hyperparameters", "lifecycle", *self.hosting]
+        missing = {*facts, *(["reserved"] if self.reserved else [])} - self.sources.keys()
+        if missing:
+            raise ValueError(f"{self.key} lacks the sources of {', '.join(sorted(missing))}")
+        return self
+
+    @property
+    def base_inference(self) -> Inference:
+        return Inference(foundation_model_id=self.model_id, regions=self.profile_regions)
+
+    @property
+    def customization_model_id(self) -> str:
+        """Its id for jobs and throughput only."""
+        return f"{self.model_id}:{self.context}"
 
     def customization_model_arn(self, *, region: str) -> str:
         """Return the ARN that CreateModelCustomizationJob and GetFoundationModel act on."""
         return f"arn:aws:bedrock:{region}::foundation-model/{self.customization_model_id}"
 
 
-@dataclass(frozen=True)
-class Judge:
+class Judge(_Data):
     """A model that scores answers."""
 
     key: str
     name: str
-    inference: Inference
+    model_id: str
+    profile_regions: tuple[str, ...] = ()
+    source: Citation
+
+    @property
+    def inference(self) -> Inference:
+        return Inference(foundation_model_id=self.model_id, regions=self.profile_regions)

@@ -127,12 +127,12 @@ def _model_problems(model: Model, found: ModelAvailability | None, region: str) 
     if "FINE_TUNING" not in found.customizations:
         yield f"{found.model_id} does not support FINE_TUNING in {region}"
     # Bedrock lists some bases as PROVISIONED without selling throughput: the guide is right.
-    if not model.has_throughput or "PROVISIONED" not in found.inference_types:
+    if "provisioned" not in model.hosting or "PROVISIONED" not in found.inference_types:
         yield f"{found.model_id} cannot be served with provisioned throughput in {region}"
 
 
 def _gone(model: Model, region: str) -> str:
-    end = model.end_of_life
+    end = model.lifecycle.end_of_life
     since = f" It reached its end of life on {end}." if end else ""
     return f"Bedrock has no {model.name} ({model.customization_model_id}) in {region}.{since}"
 
@@ -161,7 +161,7 @@ def _advice(model: Model, alternatives: Sequence[str], region: str) -> str:
     elsewhere = _quoted(
         f"{each.key} in {', '.join(each.customization_regions)}"
         for each in MODELS.values()
-        if each.key != model.key and each.has_throughput
+        if each.key != model.key and "provisioned" in each.hosting
     )
     return (
         f"no other model of the catalogue can be tuned in {region}; there is {elsewhere} {past_end}"

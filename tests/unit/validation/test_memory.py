@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
 from lambdas.validation import Options, check
 from lambdas.validation.formats.conversation import make_record
+from tests.models import CLAUDE_3_HAIKU
 
 pytestmark = pytest.mark.slow
 

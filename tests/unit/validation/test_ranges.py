@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.errors import ServiceUnavailable
-from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
 from lambdas.validation import (
     KEPT_PER_CODE,
     MAX_LINE_BYTES,
@@ -24,6 +23,7 @@ from lambdas.validation import (
 )
 from lambdas.validation.jsonl import ranges
 from lambdas.validation.jsonl.ranges import open_range, read_lines, split_ranges
+from tests.models import CLAUDE_3_HAIKU
 
 
 def line(number: int) -> bytes:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, NOVA_MICRO
 from lambdas.domain.models.model import Limits, Model
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
 from lambdas.validation import (
@@ -21,6 +19,7 @@ from lambdas.validation import (
     refusal,
 )
 from lambdas.validation import check as check_dataset
+from tests.models import CLAUDE_3_HAIKU, NOVA_MICRO
 
 # Tiny records deserve warnings about single answers and topics, which other tests are for.
 ANSWER_WARNINGS = {
@@ -31,18 +30,23 @@ ANSWER_WARNINGS = {
     "near-duplicate",
     "near-leak",
 }
-SMALL = dataclasses.replace(
-    CLAUDE_3_HAIKU,
-    limits=Limits(
-        min_training_records=2,
-        max_training_records=4,
-        max_validation_records=2,
-        max_total_records=5,
-        max_tokens_per_record=1000,
-        max_training_bytes=5000,
-        max_validation_bytes=5000,
-    ),
+SMALL = CLAUDE_3_HAIKU.model_copy(
+    update={
+        "limits": Limits(
+            min_training_records=2,
+            max_training_records=4,
+            max_validation_records=2,
+            max_total_records=5,
+            max_tokens_per_record=1000,
+            max_training_bytes=5000,
+            max_validation_bytes=5000,
+        )
+    }
 )
+
+
+def limited(**limits: int | None) -> Model:
+    return SMALL.model_copy(update={"limits": SMALL.limits.model_copy(update=limits)})
 
 
 def pairs(count: int, name: str = "t", system: str | None = "S") -> list[dict[str, Any]]:
@@ -184,9 +188,7 @@ def test_a_leak_hides_behind_neither_case_nor_signs() -> None:
 
 
 def test_a_record_surely_too_long_is_an_error_and_one_perhaps_too_long_a_warning() -> None:
-    model = dataclasses.replace(
-        SMALL, limits=dataclasses.replace(SMALL.limits, max_training_bytes=None)
-    )
+    model = limited(max_training_bytes=None)
     perhaps = make_record("claude-messages", None, "Q", "word " * 1000)
     surely = make_record("claude-messages", None, "Q", "word " * 1300)
     assert found(check([*pairs(2), perhaps, surely], model=model))[:2] == [
@@ -212,9 +214,7 @@ def test_the_most_common_system_prompt_is_asked_with_unless_one_is_given() -> No
 
 
 def test_all_findings_are_counted_and_some_kept() -> None:
-    model = dataclasses.replace(
-        SMALL, limits=dataclasses.replace(SMALL.limits, max_training_records=1000)
-    )
+    model = limited(max_training_records=1000)
     checked = check([*pairs(2), *[b"{"] * 250], model=model)
     written = json.loads(json.dumps(checked.as_json()))
     kept = [each for each in written["findings"] if each["code"] == "not-json"]

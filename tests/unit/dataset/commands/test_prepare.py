@@ -10,8 +10,9 @@ from dataset.__main__ import main
 from dataset.commands.prepare import PrepareOptions, prepare
 from dataset.sources.conversion import SYSTEM_PROMPT, Style
 from dataset.sources.raw import SourceInvalid
-from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, LLAMA_3_1_8B, MODELS, NOVA_MICRO
+from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
+from tests.models import CLAUDE_3_HAIKU, LLAMA_3_1_8B, NOVA_MICRO
 
 PAIRS = [
     {"sentence1": f"質問 {n}?", "sentence2": f"Answer {n}."} for n in range(100)

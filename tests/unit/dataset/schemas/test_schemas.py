@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from dataset.schemas.formats import MOST_ORDERED_MESSAGES, STRUCTURAL, documents, schemas
-from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
 from lambdas.domain.models.model import Model
 from lambdas.validation import CODES, BytesSource, Options, check, make_record
+from tests.models import CLAUDE_3_HAIKU
 from tests.repository import ROOT
 from tests.unit.validation.corpus.corpus import ONE_OF_EACH, Case, Kind
 from tests.unit.validation.corpus.corpus_all import CASES, by_group

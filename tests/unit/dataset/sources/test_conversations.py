@@ -17,10 +17,11 @@ from dataset.commands.prepare import PrepareOptions, prepare
 from dataset.sources.conversations import Entry, read_entries
 from dataset.sources.conversion import Style
 from dataset.sources.raw import SourceInvalid
-from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, MODELS, NOVA_MICRO
+from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
 from lambdas.validation import Turn
 from lambdas.validation.formats.pairs import USUAL, Keys
+from tests.models import CLAUDE_3_HAIKU, NOVA_MICRO
 
 Read = Callable[..., list[Entry]]
 

@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from lambdas.domain.errors import InputInvalid
-from lambdas.domain.models.catalogue import JUDGES, MODELS
+from lambdas.domain.models import catalogue
+from lambdas.domain.models.catalogue import JUDGES, MODELS, read_models
 from lambdas.domain.models.lookup import find_judge, find_model, nearest
 from lambdas.domain.models.model import Model
 
-# Of each: region, record format, epochs, whether throughput is sold for its custom models.
-HAIKU = ("us-west-2", "claude-messages", "1 to 10", True)
-NOVA = ("us-east-1", "converse", "1 to 5", True)
-LLAMA_3_1 = ("us-west-2", "prompt-completion", "1 to 10", True)
-LLAMA_3_3 = ("us-west-2", "converse", "1 to 10", False)
+FAMILIES = Path(catalogue.__file__).with_name("families")
+# Of each: region, record format, epochs, how its custom models can be served.
+HAIKU = ("us-west-2", "claude-messages", "1 to 10", {"provisioned"})
+NOVA = ("us-east-1", "converse", "1 to 5", {"provisioned", "on-demand"})
+LLAMA_3_1 = ("us-west-2", "prompt-completion", "1 to 10", {"provisioned"})
+LLAMA_3_3 = ("us-west-2", "converse", "1 to 10", {"on-demand"})
 MODEL_ID = re.compile(r"[a-z0-9-]+\.[a-z0-9.-]+-v\d+:\d+(:\d+k)?")
 
 
@@ -24,13 +27,13 @@ def test_a_model_is_complete_and_coherent(model: Model) -> None:
     assert MODEL_ID.fullmatch(model.customization_model_id)
     assert model.customization_model_id.startswith(model.base_inference.foundation_model_id + ":")
     assert all(model.base_inference.available_in(region) for region in model.customization_regions)
-    assert all(source.url.startswith("https://") for source in model.sources)
+    assert all(source.url.startswith("https://") for source in model.sources.values())
     for each in model.hyperparameters.values():
         assert each.minimum <= each.default <= each.maximum
 
 
 @pytest.mark.parametrize(
-    ("key", "model_id", "region", "record_format", "epochs", "throughput"),
+    ("key", "model_id", "region", "record_format", "epochs", "hosting"),
     [
         ("claude-3-haiku", "anthropic.claude-3-haiku-20240307-v1:0:200k", *HAIKU),
         ("nova-micro", "amazon.nova-micro-v1:0:128k", *NOVA),
@@ -48,14 +51,14 @@ def test_a_model_is_as_awss_tables_have_it(  # noqa: PLR0913, PLR0917  # a row o
     region: str,
     record_format: str,
     epochs: str,
-    throughput: bool,  # noqa: FBT001  # a column
+    hosting: set[str],
 ) -> None:
     model = find_model(key)
     assert model.customization_model_id == model_id
     assert model.customization_regions == (region,)
     assert model.record_format == record_format
     assert str(model.hyperparameters["epochCount"]) == f"a whole number from {epochs}"
-    assert model.has_throughput is throughput
+    assert model.hosting.keys() == hosting
 
 
 def test_a_llama_counts_training_and_validation_together() -> None:
@@ -68,7 +71,7 @@ def test_haiku_is_the_reports_model() -> None:
     haiku = find_model("claude-3-haiku")
     assert haiku.customization_model_id == "anthropic.claude-3-haiku-20240307-v1:0:200k"
     assert haiku.customization_regions == ("us-west-2",)
-    assert str(haiku.end_of_life) == "2026-09-10"
+    assert str(haiku.lifecycle.end_of_life) == "2026-09-10"
     assert str(haiku.hyperparameters["epochCount"]) == "a whole number from 1 to 10"
 
 
@@ -104,6 +107,22 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
         find_model("claude-haiku-3")
     with pytest.raises(InputInvalid, match=r"Known: claude-haiku-4-5, nova-pro\."):
         find_judge("gpt")
+
+
+def test_a_model_is_added_by_a_file(tmp_path: Path) -> None:
+    family = FAMILIES.joinpath("amazon_nova.toml").read_text().partition("[[model]]")[0]
+    added = '[[model]]\nkey = "nova-3"\nname = "Nova 3"\nmodel_id = "amazon.nova-3-v1:0"\n'
+    (tmp_path / "nova.toml").write_text(family + added + 'context = "1m"\n')
+    [model] = read_models(tmp_path).values()
+    assert model.customization_model_id == "amazon.nova-3-v1:0:1m"
+    assert model.limits == find_model("nova-micro").limits
+
+
+def test_a_figure_needs_a_source(tmp_path: Path) -> None:
+    text = FAMILIES.joinpath("anthropic_claude.toml").read_text()
+    (tmp_path / "claude.toml").write_text(re.sub(r"\nprovisioned = { url.*", "", text))
+    with pytest.raises(ValueError, match="claude-3-haiku lacks the sources of provisioned"):
+        read_models(tmp_path)
 
 
 def test_nearest_ignores_case_and_gives_up() -> None:

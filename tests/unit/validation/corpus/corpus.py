@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal, NamedTuple
 
-from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, MODELS
+from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model, RecordFormat
 from lambdas.validation import make_record
+from tests.models import CLAUDE_3_HAIKU
 
 Kind = Literal["training", "validation", "evaluation"]
 Fill = Literal["after", "before", "none"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
+from tests.models import CLAUDE_3_HAIKU
 from tests.unit.validation.corpus.corpus import LLAMA, NOVA, ONE_OF_EACH, Case, cases_of
 from tests.unit.validation.corpus.corpus_bytes import ENCODING, JSON, LINES, LONG
 from tests.unit.validation.corpus.corpus_claude import CLAUDE, CLAUDE_COUNTS, CLAUDE_VALIDATION

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import compare_validators
 from benchmarks.compare_validators import main
-from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
+from tests.models import CLAUDE_3_HAIKU
 from tests.unit.validation.corpus.corpus_all import CASES
 
 SOME = [case for case in CASES if len(case.content) < 20_000][::3]

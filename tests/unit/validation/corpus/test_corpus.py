@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU
 from lambdas.validation import BytesSource, DatasetSource, Options, ValidationReport, check
+from tests.models import CLAUDE_3_HAIKU
 from tests.unit.validation.corpus.corpus import Case, Expected, Kind, good_lines
 from tests.unit.validation.corpus.corpus_all import CASES
 

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.models.catalogue import CLAUDE_3_HAIKU, MODELS, NOVA_MICRO
+from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
 from lambdas.validation.formats.conversation import EvaluationExample, Turn, make_record
 from lambdas.validation.formats.pairs import PairInvalid, read_pair
 from lambdas.validation.formats.records import read_conversation, read_example
 from lambdas.validation.jsonl.lines import MAX_LINE_BYTES, parse_line
 from lambdas.validation.jsonl.problems import Problems
+from tests.models import CLAUDE_3_HAIKU, NOVA_MICRO
 
 USER = {"role": "user", "content": "Q"}
 ASSISTANT = {"role": "assistant", "content": "A"}
