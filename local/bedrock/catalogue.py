@@ -126,7 +126,10 @@ MODELS = (
     _nova("nova-micro", "Nova Micro", "amazon.nova-micro-v1:0", "128k", training=0.001),
     _nova("nova-lite", "Nova Lite", "amazon.nova-lite-v1:0", "300k"),
     _nova("nova-pro", "Nova Pro", "amazon.nova-pro-v1:0", "300k"),
-    _nova("nova-2-lite", "Nova 2 Lite", "amazon.nova-2-lite-v1:0", "256k", training=0.00378),
+    replace(
+        _nova("nova-2-lite", "Nova 2 Lite", "amazon.nova-2-lite-v1:0", "256k", training=0.00378),
+        min_records=200,
+    ),
     _llama("llama-3-1-8b", "Llama 3.1 8B Instruct", "meta.llama3-1-8b-instruct-v1:0", 0.00149),
     _llama("llama-3-1-70b", "Llama 3.1 70B Instruct", "meta.llama3-1-70b-instruct-v1:0", None),
     replace(

@@ -45,7 +45,7 @@ class Limits(_Data):
 
     min_training_records: int
     max_training_records: int
-    max_validation_records: int | None = None  # 0: the model takes no validation file
+    max_validation_records: int | None = None
     min_total_records: int | None = None  # of training and validation together
     max_total_records: int | None = None
     max_tokens_per_record: int

@@ -283,11 +283,12 @@ def _check_words(
 ) -> None:
     seen: set[str] = set()
     for group in reserved:
-        words = {word: None for word in group.words if role in group.roles and word in text}
-        for word in words:
-            if word not in seen:
+        said = text if group.documented else text.lower()
+        for word in group.words if role in group.roles else ():
+            sought = word if group.documented else word.lower()
+            if sought in said and word.lower() not in seen:
+                seen.add(word.lower())
                 _add_reserved(word, path, group, problems)
-        seen.update(words)
 
 
 def _add_reserved(word: str, path: str, group: Reserved, problems: Problems) -> None:

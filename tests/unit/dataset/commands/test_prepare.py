@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from tests.models import CLAUDE_3_HAIKU, LLAMA_3_1_8B, NOVA_MICRO
 PAIRS = [
     {"sentence1": f"質問 {n}?", "sentence2": f"Answer {n}."} for n in range(100)
 ]  # what Llama needs
+MORE = [  # what Nova 2 Lite needs besides, none like another
+    {key: sha256(f"{key}{n}".encode()).hexdigest() for key in ("sentence1", "sentence2")}
+    for n in range(100)
+]
 QUESTIONS = [{"question": "What?", "answer": "That."}, {"question": "Why?", "answer": "So."}]
 
 
@@ -46,11 +51,13 @@ def records(path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.key)
 def test_raw_pairs_are_converted_for_each_model(source: Path, out: Path, model: Model) -> None:
+    pairs = PAIRS + (MORE if model.limits.min_training_records > len(PAIRS) else [])
+    write(source, "training.json", pairs)
     prepared = prepare(source, out, model)
     assert prepared.valid
     assert prepared.report.findings.kept == []
     assert str(prepared).startswith(
-        f"{len(PAIRS)} training records, 1 validation record, 2 evaluation examples"
+        f"{len(pairs)} training records, 1 validation record, 2 evaluation examples"
     )
     assert prepared.converted == ("training.json", "validation.json", "evaluation.json")
     assert sorted(path.name for path in out.iterdir()) == [

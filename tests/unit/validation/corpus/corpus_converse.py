@@ -222,7 +222,7 @@ CONVERSE: Table = {
         row("a word of AWS's checker", "<R Thought: a>", "1 ?reserved-word messages[0].content"),
         row("in capitals", "<R USER: a>", "1 ?reserved-word messages[0].content"),
         row("no colon", "<R User a, Bot b, EOS>"),
-        row("small letters", "<R a user: b>"),
+        row("small letters", "<R a user: b>", "1 ?reserved-word messages[0].content"),
         row("a full-width colon", "<R User\uff1a a>"),
         row(
             "in a second block",
@@ -263,6 +263,12 @@ CONVERSE_COUNTS: Table = {
         row("an empty file", "", "- too-few-records", fill="none"),
         row("7 records", "<R>\n" * 7, "- too-few-records", fill="none"),
         row("8 records", "<R>\n" * 8, fill="none"),
-        row("20,001 records", "<R>\n" * 20_001, "- too-many-records", fill="none"),
+        row(
+            "20,001 records",
+            "<R>\n" * 20_001,
+            "- too-many-records",
+            "- too-many-records",
+            fill="none",
+        ),
     ],
 }

@@ -409,11 +409,12 @@ def _reserved(model: Model, role: str, path: str, text: str) -> Iterator[Problem
             for group in model.reserved
             if group.documented is documented and role in group.roles
             for word in group.words
-            if word in text
+            if (word in text if documented else word.lower() in text.lower())
         }
         for documented in (True, False)
     }
     for _ in words[True]:
         yield path, "reserved-word", "error"
-    for _ in words[False] - words[True]:
+    documented_words = {word.lower() for word in words[True]}
+    for _ in {word.lower() for word in words[False]} - documented_words:
         yield path, "reserved-word", "warning"

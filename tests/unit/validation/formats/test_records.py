@@ -196,6 +196,13 @@ def test_what_only_awss_checker_refuses_is_a_warning() -> None:
     ]
 
 
+def test_awss_checker_minds_no_case_and_the_documented_words_do() -> None:
+    record = converse(messages=[said("An operating system: Linux"), said("A", "assistant")])
+    assert found(record, NOVA_MICRO) == [("messages[0].content", "reserved-word", "warning")]
+    record = converse(messages=[said("System: x"), said("A", "assistant")])
+    assert found(record, NOVA_MICRO) == [("messages[0].content", "reserved-word", "error")]
+
+
 def test_another_schema_version_is_a_warning() -> None:
     assert found(converse(schemaVersion="2"), NOVA_MICRO) == [
         ("schemaVersion", "schema-version", "warning")
