@@ -20,7 +20,7 @@ CDK := node node_modules/aws-cdk/bin/cdk
 READY := .venv/.ready
 CHECKED := .venv/.checked
 
-.PHONY: help setup rehearse faults test check mutants synth deploy cleanup destroy snapshot review
+.PHONY: help setup rehearse faults test check mutants models synth deploy cleanup destroy snapshot review
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -67,8 +67,12 @@ mutants: $(CHECKED) ## Break the product line by line: a test must notice each f
 snapshot: $(CHECKED) ## Write every generated file again: snapshots, pictures, docs, schemas
 	@python -m docs.generate_execution_input
 	@python -m docs.generate_dataset_validation
+	@python -m docs.generate_models
 	@python -m dataset.schemas
 	@python -m stacks.review.snapshot
+
+models: $(CHECKED) ## Which models can be trained today, and how they are hosted
+	@python -m docs.generate_models --print
 
 review: $(CHECKED) ## What the working tree changes against a commit, as Markdown: make review [BASE=main]
 	@python -m stacks.review --base '$(BASE)'

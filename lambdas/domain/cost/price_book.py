@@ -25,10 +25,12 @@ PriceField = Literal[
     "throughput_usd_per_unit_hour",
     "input_usd_per_1k_tokens",
     "output_usd_per_1k_tokens",
+    "custom_input_usd_per_1k_tokens",
+    "custom_output_usd_per_1k_tokens",
     "storage_usd_per_model_month",
 ]
 Confidence = Literal[
-    "AWS pricing page", "Anthropic", "field report", "stand-in", "this environment"
+    "AWS pricing page", "Anthropic", "inferred", "field report", "stand-in", "this environment"
 ]
 ServiceField = Literal[
     "comprehend_usd_per_unit",

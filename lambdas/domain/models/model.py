@@ -107,6 +107,10 @@ class Lifecycle(_Data):
     legacy: date | None = None  # from then on neither a new job nor new throughput
     end_of_life: date | None = None
 
+    def closed_on(self, day: date) -> date | None:
+        """Return since when no new job can be started on that day; None if one can."""
+        return self.legacy if self.legacy and self.legacy <= day else None
+
 
 class Model(_Data):
     """A model that can be fine-tuned."""

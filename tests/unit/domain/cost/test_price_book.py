@@ -22,6 +22,7 @@ from lambdas.domain.models.model import Model
 from stacks.environment import known_environments, load
 
 BOOK = PriceBook.load()
+DEFAULT_FIELDS = [field for field in FIELDS if not field.startswith("custom_")]
 
 
 def test_every_price_names_a_model_and_has_a_source_and_a_day() -> None:
@@ -54,7 +55,7 @@ def test_an_environments_default_run_can_be_quoted(name: str) -> None:
     environment = load(name)
     prices = PriceBook.load(environment.prices)
     model, judge = environment.defaults.model, environment.defaults.judge_model
-    for field in FIELDS:
+    for field in DEFAULT_FIELDS:
         assert prices.price(model, environment.region, field).usd > 0
     for field in ("input_usd_per_1k_tokens", "output_usd_per_1k_tokens"):
         assert prices.price(judge, environment.region, field).usd > 0
@@ -73,6 +74,18 @@ def test_nova_2_lite_is_priced_throughout_by_awss_price_list() -> None:
     assert prices["training_usd_per_1k_tokens"].usd == 0.00378
     assert prices["throughput_usd_per_unit_hour"].usd == 60.5
     assert not any(each.is_stand_in for each in prices.values())
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.key)
+def test_a_deployments_tokens_cost_the_base_models_in_region_price(model: Model) -> None:
+    if "on-demand" in model.hosting:
+        [region] = model.customization_regions
+        # The profile of Nova 2 Lite costs 10 % more than its region.
+        share = 1.1 if model.key == "nova-2-lite" else 1
+        for side in ("input", "output"):
+            base = BOOK.price(model.key, region, f"{side}_usd_per_1k_tokens")
+            custom = BOOK.price(model.key, region, f"custom_{side}_usd_per_1k_tokens")
+            assert custom.usd * share == pytest.approx(base.usd)
 
 
 def test_throughput_differs_between_the_novas() -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from docs import generate_models
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models import catalogue
 from lambdas.domain.models.catalogue import JUDGES, MODELS, read_models
@@ -123,6 +125,16 @@ def test_a_figure_needs_a_source(tmp_path: Path) -> None:
     (tmp_path / "claude.toml").write_text(re.sub(r"\nprovisioned = { url.*", "", text))
     with pytest.raises(ValueError, match="claude-3-haiku lacks the sources of provisioned"):
         read_models(tmp_path)
+
+
+def test_the_page_of_models_is_up_to_date() -> None:
+    assert generate_models.main(["--check"]) is None
+
+
+def test_a_model_is_closed_from_its_legacy_date_on() -> None:
+    assert "nova-micro       trainable in us-east-1" in generate_models.today(date(2026, 11, 28))
+    assert "llama-3-1-8b     closed since 2026-10-05" in generate_models.today(date(2026, 10, 5))
+    assert "llama-3-1-8b     trainable in us-west-2" in generate_models.today(date(2026, 10, 4))
 
 
 def test_nearest_ignores_case_and_gives_up() -> None:
