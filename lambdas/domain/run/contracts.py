@@ -16,9 +16,9 @@ from lambdas.domain.run.execution_input import Settings
 
 
 class Contract(BaseModel):
-    """Base of all payloads: immutable; unknown fields are refused."""
+    """Base of all payloads: immutable; a field that a later version of the code adds is ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Run(Contract):
@@ -49,20 +49,16 @@ class StateRequest(Contract):
     now: datetime
 
 
-class RunNames(BaseModel):
-    """The names in a `Run` that stopping and releasing need; other fields are ignored."""
-
-    model_config = ConfigDict(frozen=True)
+class RunNames(Contract):
+    """The names in a `Run` that stopping and releasing need."""
 
     name: str
     job_name: str
     hosting_name: str
 
 
-class GiveBackRequest(BaseModel):
+class GiveBackRequest(Contract):
     """For stopping and releasing, which no change to any other field may break."""
-
-    model_config = ConfigDict(frozen=True)
 
     run: RunNames
     now: datetime

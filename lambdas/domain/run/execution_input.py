@@ -61,7 +61,7 @@ Number = Annotated[float, BeforeValidator(_number)]
 class Settings(BaseModel):
     """The fields that an environment sets and an execution may override."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     dataset: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
@@ -190,7 +190,9 @@ class Settings(BaseModel):
 
 
 class ExecutionInput(Settings):
-    """An execution's input with the environment's defaults filled in."""
+    """An execution's input, the rest from the environment's defaults; no unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")
 
     comment: str = Field(
         default="",
@@ -201,7 +203,9 @@ class ExecutionInput(Settings):
 
 
 class ExecutionDefaults(Settings):
-    """An environment's value for every field: the table [defaults]."""
+    """An environment's value for every field: the table [defaults]; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid")
 
     models_past_end: list[str] = Field(default_factory=list)  # private arrangement with AWS
     approval_hours: Number = Field(ge=0.1, le=168)  # without a decision by then: rejected
