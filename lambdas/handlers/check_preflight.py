@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.customization_jobs import CustomizationJobs
 from lambdas.aws.foundation_models import get_foundation_model
 from lambdas.aws.quotas import bedrock_quota
+from lambdas.domain.approval import decisions as approval
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
 from lambdas.domain.run import preflight
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Run
 from lambdas.domain.run.execution_input import resolve
+from lambdas.domain.run.names import ResourceNames
 from lambdas.domain.run.preflight import DeployedEnvironment, ModelAvailability, RequestedRun
 from lambdas.domain.run.variables import CheckPreflightVariables
 from lambdas.runtime.step import step, variables_of
@@ -22,13 +25,14 @@ def check_preflight(request: CheckPreflightRequest) -> Run:
     settings = resolve(request.input, defaults)
     requested = preflight.requested_run(settings, defaults.models_past_end, request.now)
     environment = _environment(request.execution.arn, variables)
-    found = _prerequisites(requested, environment)
-    preflight.check(requested, found, environment)
+    names = preflight.names_in(environment, request.execution)
+    found = _prerequisites(requested, environment, names)
+    preflight.check(request.execution, requested, found, environment)
     return preflight.plan(request, settings, defaults, environment, found.dataset_keys)
 
 
 def _prerequisites(
-    requested: RequestedRun, environment: DeployedEnvironment
+    requested: RequestedRun, environment: DeployedEnvironment, names: ResourceNames
 ) -> preflight.Prerequisites:
     model, region = requested.model, environment.region
     prefix = preflight.dataset_prefix(requested.settings)
@@ -39,7 +43,20 @@ def _prerequisites(
         judge_model=get_foundation_model(requested.judge.inference.foundation_model_id),
         dataset_keys=frozenset(Artefacts(environment.bucket).list_keys(prefix)),
         throughput_quota=bedrock_quota(preflight.THROUGHPUT_QUOTA),
+        taken=_taken(names, environment.bucket),
     )
+
+
+def _taken(names: ResourceNames, bucket: str) -> list[str]:
+    """Return what an earlier execution of the same name has left.
+
+    This is the first state and makes nothing: whatever there is, however new, is another's.
+    """
+    artefacts = Artefacts(bucket)
+    job = CustomizationJobs().find(names.job)
+    prefixes = (f"{preflight.run_prefix(names)}/", f"{approval.PREFIX}{names.run}/")
+    keys = (key for prefix in prefixes for key in artefacts.list_keys(prefix))
+    return [*([job.arn] if job else []), *map(artefacts.uri, keys)]
 
 
 def _tunable_model(model: Model, region: str) -> ModelAvailability | None:

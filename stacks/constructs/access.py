@@ -118,6 +118,11 @@ class Access:
         """Return the ARN of all of the account's resources of a kind."""
         return IamArn(f"arn:aws:bedrock:{self._region}:{self.account}:{kind}/*", _BEDROCK_IDS)
 
+    def find_job(self) -> Permission:
+        return Permission(
+            ["bedrock:GetModelCustomizationJob"], [self.bedrock("model-customization-job")]
+        )
+
     def stop_job(self) -> Permission:
         actions = ["bedrock:GetModelCustomizationJob", "bedrock:StopModelCustomizationJob"]
         return Permission(actions, [self.bedrock("model-customization-job")])

@@ -35,7 +35,7 @@ def _start_training(access: Access) -> list[Permission]:
             ["bedrock:CreateModelCustomizationJob"], [*access.tunable_models(), jobs, models]
         ),
         Permission(["bedrock:TagResource"], [jobs, models]),
-        Permission(["bedrock:GetModelCustomizationJob"], [jobs]),
+        access.find_job(),
         Permission(["iam:PassRole"], [IamArn(access.service_role_arn)], to_bedrock),
         *access.customize_with_key(),
     ]
@@ -63,7 +63,8 @@ PIPELINE_STEPS = (
         "Check preflight",
         variables=CheckPreflightVariables,
         permissions=lambda access: [
-            access.list_keys(datasets("*")),
+            access.list_keys(datasets("*"), runs("*"), approvals("*")),
+            access.find_job(),
             Permission(["bedrock:GetFoundationModel"], access.models_asked_about()),
             Permission(["servicequotas:ListServiceQuotas"], every_resource("reading quotas")),
         ],

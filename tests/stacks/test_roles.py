@@ -42,7 +42,8 @@ END_WHAT_BILLS = {
 }
 
 ACTIONS = {
-    "Check preflight": {
+    "Check preflight": FIND_JOB
+    | {
         "s3:ListBucket",
         "bedrock:GetFoundationModel",
         "servicequotas:ListServiceQuotas",
@@ -78,7 +79,7 @@ ACTIONS = {
 # Every wildcard in a role's resources: the bucket's keys, Bedrock's kinds, executions, and "*".
 WILDCARDS = {
     "BedrockServiceRole": {"datasets/*", "runs/*/training/*"},
-    "Check preflight": {"*"},
+    "Check preflight": {"*", "model-customization-job/*"},
     "Validate dataset": {"datasets/*", "runs/*/validation.json"},
     "Plan review": {"datasets/*", "runs/*/review/items.jsonl"},
     "Review records": {"runs/*/review/batches/*"},

@@ -16,6 +16,10 @@ from pydantic import StringConstraints
 
 PROJECT = "bedrock-tuning"
 _SLUG_LENGTH = 27
+# Of the 80 characters that a name has at most, those that StartExecution and Bedrock's tags both
+# take; the whole ARN has then fewer than the 256 that a tag holds. API references, read 2026-11-28:
+# StartExecution of Step Functions, Tag of Amazon Bedrock.
+_TAGGABLE = re.compile(r"[A-Za-z0-9._=+@-]{1,80}")
 _HASH_LENGTH = 12
 _ENVIRONMENT_PATTERN = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 MAX_ENVIRONMENT_LENGTH = 15  # a bucket's name, the longest built from it, has 63 at most
@@ -33,6 +37,14 @@ class ResourceNames:
     custom_model: str
     hosting: str
     client_token: str
+
+
+def can_be_found_by(execution_name: str) -> bool:
+    """Whether the tag that leads from a resource to its execution can hold this name.
+
+    AWS takes parentheses and other scripts in the name of an execution, but not in a tag.
+    """
+    return _TAGGABLE.fullmatch(execution_name) is not None
 
 
 def names_of(environment: str, execution_name: str, execution_arn: str) -> ResourceNames:

@@ -11,10 +11,10 @@ from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Judge, Model
 from lambdas.domain.run.arns import Arn
-from lambdas.domain.run.contracts import CheckPreflightRequest, Run
+from lambdas.domain.run.contracts import CheckPreflightRequest, Execution, Run
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
 from lambdas.domain.run.execution_input import ExecutionDefaults, ExecutionInput
-from lambdas.domain.run.names import names_of
+from lambdas.domain.run.names import ResourceNames, can_be_found_by, names_of
 
 THROUGHPUT_QUOTA = "L-BE77399C"
 THROUGHPUT_QUOTA_NAME = "Model units no-commitment Provisioned Throughputs across custom models"
@@ -80,6 +80,15 @@ class Prerequisites:
     judge_model: ModelAvailability | None
     dataset_keys: frozenset[str]
     throughput_quota: float | None  # model units without commitment; None: unknown
+    taken: Sequence[str]  # what there is under this execution's names before it makes anything
+
+
+def names_in(environment: DeployedEnvironment, execution: Execution) -> ResourceNames:
+    return names_of(environment.name, execution.name, execution.arn)
+
+
+def run_prefix(names: ResourceNames) -> str:
+    return f"runs/{names.run}"
 
 
 def dataset_prefix(settings: ExecutionInput) -> str:
@@ -93,9 +102,15 @@ def can_be_tuned(
     return not [*_model_problems(model, found, region), *_lifecycle_problems(model, found, until)]
 
 
-def check(requested: RequestedRun, found: Prerequisites, environment: DeployedEnvironment) -> None:
+def check(
+    execution: Execution,
+    requested: RequestedRun,
+    found: Prerequisites,
+    environment: DeployedEnvironment,
+) -> None:
     """Raise PreflightFailed with every reason why the run cannot succeed, one a line."""
     problems = [
+        *_name_problems(execution, found.taken),
         *_tuning_problems(requested, found, environment.region),
         *_base_problems(requested.model, found.base_model, environment.region),
         *_judge_problems(requested.judge, found.judge_model, environment.region),
@@ -105,6 +120,22 @@ def check(requested: RequestedRun, found: Prerequisites, environment: DeployedEn
     ]
     if problems:
         raise PreflightFailed("the run cannot succeed:\n" + "\n".join(problems))
+
+
+def _name_problems(execution: Execution, taken: Sequence[str]) -> Iterable[str]:
+    if not can_be_found_by(execution.name):
+        yield (
+            f"the name {execution.name!r} does not fit into the tag by which reaper and clean-up "
+            "see that a run is under way: start a new execution, and leave its name to Step "
+            "Functions or make it of A-Z a-z 0-9 . _ = + @ - only"
+        )
+    if taken:
+        more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
+        yield (
+            f"the name {execution.name!r} was an earlier execution's, of which there is still "
+            f"{taken[0]}{more}; a run takes over nobody's approval, job or answers: start a new "
+            "execution, and leave its name to Step Functions or choose another"
+        )
 
 
 def _tuning_problems(requested: RequestedRun, found: Prerequisites, region: str) -> list[str]:
@@ -240,7 +271,7 @@ def plan(
     dataset_keys: frozenset[str],
 ) -> Run:
     """Return the run with everything that follows from its input."""
-    names = names_of(environment.name, request.execution.name, request.execution.arn)
+    names = names_in(environment, request.execution)
     prefix = dataset_prefix(settings)
     validation_key = prefix + VALIDATION
     return Run(
@@ -250,7 +281,7 @@ def plan(
         region=environment.region,
         started_at=request.execution.started_at,
         bucket=environment.bucket,
-        prefix=f"runs/{names.run}",
+        prefix=run_prefix(names),
         settings=settings,
         training_key=prefix + TRAINING,
         validation_key=validation_key if validation_key in dataset_keys else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -14,18 +13,11 @@ RUN = f"{PROJECT}:run"
 EXECUTION = f"{PROJECT}:execution"
 RELEASE_BY = f"{PROJECT}:release-by"
 KEEP = f"{PROJECT}:keep"  # set by a person; clean-up skips what carries it
-# What Bedrock accepts as a tag's value; an execution's name may have other characters.
-_VALUE = re.compile(r"[a-zA-Z0-9\s._:/=+@-]{0,256}")
 
 
 def tags_of(run: Run, *, release_by: datetime | None = None) -> dict[str, str]:
-    """Return the tags of a resource of `run`; `release_by` is when it must be gone, in UTC.
-
-    The execution's ARN is left out where Bedrock would refuse it.
-    """
-    tags = {ENVIRONMENT: run.environment, RUN: run.name}
-    if _VALUE.fullmatch(run.execution_arn):
-        tags[EXECUTION] = run.execution_arn
+    """Return the tags of a resource of `run`; `release_by` is when it must be gone, in UTC."""
+    tags = {ENVIRONMENT: run.environment, RUN: run.name, EXECUTION: run.execution_arn}
     if release_by:
         tags[RELEASE_BY] = release_by.astimezone(UTC).isoformat(timespec="seconds")
     return tags

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import boto3
 import pytest
 
 from lambdas.domain.errors import AccessDenied, InputInvalid, PreflightFailed, Throttled
 from lambdas.domain.run.contracts import Run
+from lambdas.domain.run.tags import EXECUTION, tags_of
 from lambdas.handlers.check_preflight import handler
 from lambdas.runtime import step
 from tests.fakes.s3 import BUCKET, FakeS3, client_error, install
@@ -49,6 +52,17 @@ class FakeBedrock:
         }
         self.missing_code = "ResourceNotFoundException"
         self.failures: dict[str, str] = {}
+        self.jobs: set[str] = set()
+
+    def get_model_customization_job(self, *, jobIdentifier: str) -> dict[str, Any]:  # noqa: N803  # AWS's name
+        if jobIdentifier not in self.jobs:
+            raise client_error("ResourceNotFoundException", 404)
+        return {
+            "jobArn": "arn of the job",
+            "jobName": jobIdentifier,
+            "status": "Completed",
+            "creationTime": datetime(2026, 8, 1, tzinfo=UTC),
+        }
 
     def get_foundation_model(self, *, modelIdentifier: str) -> dict[str, Any]:  # noqa: N803  # AWS's name
         if modelIdentifier in self.failures:
@@ -96,7 +110,8 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> FakeS3:
 @pytest.fixture(autouse=True)
 def bedrock(monkeypatch: pytest.MonkeyPatch) -> FakeBedrock:
     fake = FakeBedrock()
-    monkeypatch.setattr("lambdas.aws.foundation_models.client", lambda _: fake)
+    for adapter in ("customization_jobs", "foundation_models"):
+        monkeypatch.setattr(f"lambdas.aws.{adapter}.client", lambda _: fake)
     return fake
 
 
@@ -120,11 +135,11 @@ def without_arrangement(monkeypatch: pytest.MonkeyPatch) -> None:
     step._variables.cache_clear()  # noqa: SLF001  # as in a new process
 
 
-def preflight(region: str = "us-west-2", **given: object) -> Run:
-    arn = f"arn:aws:states:{region}:123456789012:execution:bedrock-tuning-local:May run"
+def preflight(region: str = "us-west-2", *, name: str = "May-run", **given: object) -> Run:
+    arn = f"arn:aws:states:{region}:123456789012:execution:bedrock-tuning-local:{name}"
     event = {
         "input": given,
-        "execution": {"name": "May run", "arn": arn, "started_at": "2026-11-23T12:00:00Z"},
+        "execution": {"name": name, "arn": arn, "started_at": "2026-11-23T12:00:00Z"},
         "now": "2026-11-23T12:00:01Z",
     }
     return Run.model_validate(handler(event, None))
@@ -286,6 +301,52 @@ def test_a_quota_too_small_is_refused(quotas: FakeQuotas) -> None:
 def test_a_quota_that_nobody_tells_is_passed_over(quotas: FakeQuotas, failure: str | None) -> None:
     quotas.value, quotas.failure = None, failure
     assert preflight()
+
+
+@pytest.mark.parametrize("left", ["runs/{}/quote.json", "approvals/{}/decision.json", "the job"])
+def test_a_name_that_was_an_earlier_executions_is_refused(
+    bedrock: FakeBedrock, s3: FakeS3, left: str
+) -> None:
+    """Else its approval, its job, its answers or its report would become this run's."""
+    first = preflight()
+    if left == "the job":
+        bedrock.jobs.add(first.job_name)
+        there = "arn of the job"
+    else:
+        key = left.format(first.name)
+        s3.objects[key] = b"{}"
+        there = f"s3://{BUCKET}/{key}"
+    with pytest.raises(PreflightFailed) as refused:
+        preflight()
+    assert f"'May-run' was an earlier execution's, of which there is still {there};" in str(
+        refused.value
+    )
+    assert "start a new execution, and leave its name to Step Functions" in str(refused.value)
+    assert preflight(name="May-run-2")
+
+
+def test_what_the_runs_of_other_names_have_left_is_no_obstacle(s3: FakeS3) -> None:
+    s3.objects[f"runs/{preflight().name}-2/quote.json"] = b"{}"
+    assert preflight()
+
+
+@pytest.mark.parametrize("name", ["live(1)", "it's", "May run", "5月", "Lauf-für-Eva"])
+def test_a_name_that_no_tag_holds_is_refused(name: str) -> None:
+    """Its resources would not lead reaper and clean-up to an execution that is under way."""
+    with pytest.raises(PreflightFailed, match=r"does not fit into the tag .*A-Z a-z 0-9"):
+        preflight(name=name)
+
+
+@pytest.mark.parametrize("name", ["x" * 80, "a.b_c=d+e@f-g"])
+def test_whatever_else_aws_takes_leads_from_the_tag_to_the_execution(name: str) -> None:
+    run = preflight(name=name)
+    tag = tags_of(run)[EXECUTION]
+    assert tag.endswith(f":{name}")
+    shape = boto3.client("bedrock", region_name="us-west-2").meta.service_model.shape_for(
+        "TagValue"
+    )
+    assert re.fullmatch(shape.metadata["pattern"], tag)
+    assert len(tag) <= shape.metadata["max"]
 
 
 def test_all_reasons_are_given_at_once(
