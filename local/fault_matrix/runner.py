@@ -17,6 +17,7 @@ from local.bedrock import Scenario
 from local.fault_matrix.cases import NAMES, PROVISIONING_MINUTES, Case
 from local.fault_matrix.results import CaseResult
 from local.ministack import state_machines
+from local.rehearsal.deployment import unloadable
 from local.server import OfflineAws
 
 _REAL_SECONDS = 120.0
@@ -49,7 +50,7 @@ def run_case(case: Case, target: FaultTarget) -> CaseResult:
         if case.guard_lost:
             undo.enter_context(_guard_lost())
         if case.broken_function:
-            undo.enter_context(_cannot_be_loaded(case.broken_function))
+            undo.enter_context(unloadable(NAMES.of(case.broken_function)))
         if case.delete_at or case.broken_definition_at:
             undo.enter_context(_machine_restored(target))
         result = CaseResult(case)
@@ -187,16 +188,6 @@ def _guard_lost() -> Iterator[None]:
     events.disable_rule(Name=_RULE)
     yield
     events.enable_rule(Name=_RULE)
-
-
-@contextmanager
-def _cannot_be_loaded(function: str) -> Iterator[None]:
-    lambda_: Any = boto3.client("lambda")
-    name = NAMES.of(function)
-    stock = lambda_.get_function_configuration(FunctionName=name)["Handler"]
-    lambda_.update_function_configuration(FunctionName=name, Handler="no_such_module.handler")
-    yield
-    lambda_.update_function_configuration(FunctionName=name, Handler=stock)
 
 
 @contextmanager

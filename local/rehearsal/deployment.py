@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +74,35 @@ def run_cdk(*arguments: str) -> None:
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-30:])
         raise DeploymentFailed(f"cdk {arguments[0]} failed with status {done.returncode}:\n{tail}")
+
+
+@contextmanager
+def unloadable(function: str) -> Iterator[None]:
+    """Deploy a version of a function that Lambda cannot load, and afterwards one that it can."""
+    lambda_: Any = boto3.client("lambda")
+    stock = lambda_.get_function_configuration(FunctionName=function)["Handler"]
+    _deploy_handler(function, "no_such_module.handler")
+    try:
+        yield
+    finally:
+        _deploy_handler(function, stock)
+
+
+def _deploy_handler(function: str, handler: str) -> None:
+    """Publish a version with this handler, and let every machine that calls the function call it.
+
+    So does `cdk deploy`, which would take a minute.
+    """
+    lambda_: Any = boto3.client("lambda")
+    states: Any = boto3.client("stepfunctions")
+    lambda_.update_function_configuration(FunctionName=function, Handler=handler)
+    version = lambda_.publish_version(FunctionName=function)["Version"]
+    pages = states.get_paginator("list_state_machines").paginate()
+    for arn in (each["stateMachineArn"] for page in pages for each in page["stateMachines"]):
+        stock = states.describe_state_machine(stateMachineArn=arn)["definition"]
+        definition = re.sub(rf":{function}:\d+", f":{function}:{version}", stock)
+        if definition != stock:
+            states.update_state_machine(stateMachineArn=arn, definition=definition)
 
 
 def upload(prepared: Path, bucket: str) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
@@ -26,6 +27,7 @@ _DELIVER_LOGS = [
     "logs:PutResourcePolicy",
     "logs:UpdateLogDelivery",
 ]
+_VERSIONS = "a run under way calls the versions that it began with"
 _TRACE = trace("GetSamplingRules", "GetSamplingTargets", "PutTelemetryRecords", "PutTraceSegments")
 
 
@@ -39,7 +41,7 @@ class Machine(Construct):
         environment: Environment,
         name: str,
         start: sfn.IChainable,
-        functions: Sequence[lambda_.IFunction],
+        functions: Sequence[lambda_.Function],
         timeout: Duration,
         permissions: Sequence[Permission] = (),
     ) -> None:
@@ -74,12 +76,12 @@ class Machine(Construct):
     def _role(
         self,
         name: str,
-        functions: Sequence[lambda_.IFunction],
+        functions: Sequence[lambda_.Function],
         permissions: Sequence[Permission],
         *,
         tracing: bool,
     ) -> iam.IRole:
-        invoked = [IamArn(function.function_arn) for function in functions]
+        invoked = [arn for function in functions for arn in self._all_versions(function)]
         return make_role(
             self,
             "Role",
@@ -93,3 +95,10 @@ class Machine(Construct):
                 *([_TRACE] if tracing else []),
             ],
         )
+
+    def _all_versions(self, function: lambda_.Function) -> list[IamArn]:
+        # By its name as text: of a reference, nobody could say why it ends with a wildcard.
+        name = cast("lambda_.CfnFunction", function.node.default_child).function_name
+        stack = Stack.of(self)
+        arn = f"arn:aws:lambda:{stack.region}:{stack.account}:function:{name}"
+        return [IamArn(arn), IamArn(f"{arn}:*", _VERSIONS)]

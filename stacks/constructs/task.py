@@ -60,12 +60,16 @@ def invoke(  # noqa: PLR0913  # keyword-only, each a part of the state
     outputs: object = RESULT,
     retries: Sequence[Retry] = ALWAYS,
 ) -> sfn.TaskStateBase:
-    """Make the state `name`, which calls `function` and waits longer than it may run."""
+    """Make the state `name`, which calls `function` and waits longer than it may run.
+
+    It calls the version that is deployed with it, so that a run keeps the code and the variables
+    with which it began.
+    """
     seconds = _timeout_seconds(function) + _MARGIN_SECONDS
     task = tasks.LambdaInvoke.jsonata(
         scope,
         name,
-        lambda_function=function,
+        lambda_function=function.current_version,
         payload=sfn.TaskInput.from_object({"now": NOW, **payload}),
         assign=assign,
         outputs=outputs,
@@ -86,7 +90,7 @@ def _timeout_seconds(function: lambda_.Function) -> float:
 def wait_for_decision(  # noqa: PLR0913  # as above
     scope: Construct,
     name: str,
-    function: lambda_.IFunction,
+    function: lambda_.Function,
     payload: Mapping[str, object],
     *,
     assign: Mapping[str, object],
@@ -105,7 +109,7 @@ def wait_for_decision(  # noqa: PLR0913  # as above
             "Type": "Task",
             "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
             "Arguments": {
-                "FunctionName": function.function_arn,
+                "FunctionName": function.current_version.function_arn,
                 "Payload": {"now": NOW, "token": "{% $states.context.Task.Token %}", **payload},
             },
             "Assign": dict(assign),

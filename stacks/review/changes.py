@@ -135,6 +135,11 @@ def compare(before: Deployment, after: Deployment) -> Changes:
     )
 
 
+def is_kept_version(resource: Resource) -> bool:
+    """Whether it is a function's version that stays when the template has another or none."""
+    return resource.type == "AWS::Lambda::Version" and resource.value("DeletionPolicy") in _KEEPS
+
+
 def data_lost(resource: Resource, policies: Iterable[str]) -> str | None:
     """Return what is gone with the resource under these deletion policies, if anything is."""
     kept = all(policy in _KEEPS for policy in policies)
@@ -171,7 +176,7 @@ def _marked(altered: Altered) -> Altered:
     old, new = altered.before, altered.after
     paths = dict.fromkeys(change.path for change in altered.changes)
     reasons = [path for path in paths if path == "Type" or _create_only(new.type, path)]
-    if old.logical_id != new.logical_id:
+    if old.logical_id != new.logical_id and not is_kept_version(old):
         reasons.append("its logical id")
     return replace(altered, replaced_for=tuple(reasons))
 

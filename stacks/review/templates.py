@@ -26,6 +26,7 @@ STACK = "Stack"  # the type under which a stack's own description and outputs ar
 _STEPS = "Functions"  # what the logical ids of steps begin with; a step may be one word
 _ASSET_HASH = re.compile(r"\b[0-9a-f]{64}\b")
 _CODE_VERSION = re.compile(r"[0-9a-f]{12}")
+_VERSION_HASH = re.compile(r"(?<=CurrentVersion)[0-9A-F]{8}[0-9a-f]{32}\b")
 _ID_HASH = re.compile(r"(?<=[A-Za-z])(?:[0-9A-F]{8})+(?![0-9a-z])")
 _BOOTSTRAP = {"Parameters": "BootstrapVersion", "Rules": "CheckBootstrapVersion"}
 _LABELS = ("PolicyName", "Name", "Key", "Id", "title", "Next")
@@ -220,7 +221,8 @@ class _Reader:
             return text
 
     def _text(self, text: str) -> str:
-        masked = _ID_HASH.sub("", _ASSET_HASH.sub("<hash>", text))
+        unversioned = _VERSION_HASH.sub("", _ASSET_HASH.sub("<hash>", text))
+        masked = _ID_HASH.sub("", unversioned)
         joined = f"{PROJECT}-{self.environment}".replace("-", "")
         own = rf"(?<![A-Za-z0-9]){self.environment}(?![A-Za-z0-9])"
         named = re.sub(own, "<env>", masked.replace(joined, f"{PROJECT.replace('-', '')}<env>"))

@@ -68,12 +68,12 @@ def machines(templates: Templates) -> Mapping[str, dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def functions(templates: Templates) -> Mapping[str, dict[str, Any]]:
-    """Return the properties of the functions that the machines call, by logical id."""
+    """Return the properties of the functions that the machines call, by their version's id."""
     return {
-        key: each["Properties"]
-        for stack in ("pipeline", "guards")
-        for key, each in templates["dev"][stack]["Resources"].items()
-        if each["Type"] == "AWS::Lambda::Function"
+        key: resources[each["Properties"]["FunctionName"]["Ref"]]["Properties"]
+        for resources in (templates["dev"][stack]["Resources"] for stack in ("pipeline", "guards"))
+        for key, each in resources.items()
+        if each["Type"] == "AWS::Lambda::Version"
     }
 
 

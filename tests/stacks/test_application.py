@@ -17,6 +17,7 @@ UNNAMED = {
     "AWS::IAM::Role",
     "AWS::KMS::Key",
     "AWS::Lambda::Permission",
+    "AWS::Lambda::Version",
     "AWS::S3::BucketPolicy",
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",

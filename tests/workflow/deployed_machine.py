@@ -45,10 +45,10 @@ class Machine:
     bucket: str
     offline: OfflineAws
 
-    def start(self, execution_input: Json | None = None) -> str:
+    def start(self, execution_input: Json | None = None, **name: str) -> str:
         states = _states()
         started = states.start_execution(
-            stateMachineArn=self.arn, input=json.dumps(execution_input or {})
+            stateMachineArn=self.arn, input=json.dumps(execution_input or {}), **name
         )
         arn: str = started["executionArn"]
         return arn

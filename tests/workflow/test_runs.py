@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 
 from local.bedrock import Fault, Scenario
 from local.call_faults import CallFault
-from local.rehearsal.deployment import upload_converted
+from local.rehearsal.deployment import unloadable, upload_converted
 from local.rehearsal.rehearse import REGION
 from local.server import OfflineAws
 from operate.deployed import Deployed
@@ -91,21 +90,6 @@ def assert_nothing_left(machine: Machine, seconds: float = 40) -> None:
         machine.offline.clock.advance(60)
         time.sleep(0.1)
     assert machine.offline.bedrock.alive() == []
-
-
-@contextmanager
-def function(slug: str, **configuration: object) -> Iterator[None]:
-    """Deploy one function with another configuration for a while."""
-    lambda_: Any = boto3.client("lambda")
-    name = f"bedrock-tuning-local-{slug}"
-    stock = lambda_.get_function_configuration(FunctionName=name)
-    lambda_.update_function_configuration(FunctionName=name, **configuration)
-    try:
-        yield
-    finally:
-        lambda_.update_function_configuration(
-            FunctionName=name, **{key: stock[key] for key in configuration}
-        )
 
 
 def test_a_run_from_empty_input_ends_tuned_answered_and_released(
@@ -371,7 +355,7 @@ def test_a_release_that_is_denied_says_what_still_bills(machine: Machine, inbox:
 
 def test_a_function_that_dies_while_the_meter_runs_releases(machine: Machine) -> None:
     machine.offline.bedrock.scenario = QUICK
-    with function("answer-with-tuned-model", Handler="lambdas.no_such_module.handler"):
+    with unloadable("bedrock-tuning-local-answer-with-tuned-model"):
         ended = machine.run()
     assert (ended.status, ended.error) == ("FAILED", "Runtime.ImportModuleError")
     assert "Release throughput after failure" in ended.states

@@ -48,7 +48,8 @@ def test_what_costs_money_is_what_its_role_allows(
     assert may_spend == COSTLY
 
 
-def _may_spend(resources: Mapping[str, Any], function: str) -> bool:
+def _may_spend(resources: Mapping[str, Any], version: str) -> bool:
+    function = resources[version]["Properties"]["FunctionName"]["Ref"]
     role = resources[resources[function]["Properties"]["Role"]["Fn::GetAtt"][0]]
     text = str(role["Properties"]["Policies"])
     return "'bedrock:Create" in text or "'bedrock:Invoke" in text

@@ -51,16 +51,21 @@ Run = Callable[..., dict[str, Any]]
 Token = Callable[[], str]
 
 
-def make_function(name: str, source: str, role: str, queue: str, timeout: int = 20) -> str:
+def zipped(name: str, text: str) -> bytes:
+    """Return a zip of one file."""
     archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as zipped:
-        zipped.writestr("index.py", source)
+    with zipfile.ZipFile(archive, "w") as written:
+        written.writestr(name, text)
+    return archive.getvalue()
+
+
+def make_function(name: str, source: str, role: str, queue: str, timeout: int = 20) -> str:
     created = boto3.client("lambda").create_function(
         FunctionName=name,
         Runtime="python3.11",
         Handler="index.handler",
         Role=role,
-        Code={"ZipFile": archive.getvalue()},
+        Code={"ZipFile": zipped("index.py", source)},
         Timeout=timeout,
         Environment={"Variables": {"QUEUE": queue}},
     )

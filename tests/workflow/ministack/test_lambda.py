@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import time
-import zipfile
 from typing import Any
 
 import boto3
@@ -18,6 +16,7 @@ from tests.workflow.ministack.definitions import (
     one_state,
     payload_of,
     seconds_of,
+    zipped,
 )
 
 
@@ -41,13 +40,11 @@ def test_a_missing_module_is_reported_as_import_module_error(
 
 
 def test_functions_share_an_unpacked_layer(role: str, queue: str, run: Run) -> None:
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as zipped:
-        zipped.writestr("python/shared.py", "WHERE = __file__\n")
     lambda_: Any = boto3.client("lambda")
-    layer = lambda_.publish_layer_version(
-        LayerName="shared", Content={"ZipFile": archive.getvalue()}
-    )["LayerVersionArn"]
+    content = zipped("python/shared.py", "WHERE = __file__\n")
+    layer = lambda_.publish_layer_version(LayerName="shared", Content={"ZipFile": content})[
+        "LayerVersionArn"
+    ]
     source = (
         "import os, shared\ndef handler(event, context): return os.path.realpath(shared.WHERE)\n"
     )
@@ -57,6 +54,32 @@ def test_functions_share_an_unpacked_layer(role: str, queue: str, run: Run) -> N
         lambda_.update_function_configuration(FunctionName=name, Layers=[layer])
         seen.add(json.loads(run(one_state(call(function, {})))["output"])["Payload"])
     assert len(seen) == 1
+
+
+def test_a_published_version_keeps_its_code_variables_and_layers(role: str, run: Run) -> None:
+    """What a stack deploys later does not reach who calls the version."""
+    source = "import os, part\ndef handler(*_): return ['{}', os.environ['QUEUE'], part.VALUE]\n"
+    lambda_: Any = boto3.client("lambda")
+
+    def layer(value: str) -> str:
+        content = zipped("python/part.py", f"VALUE = '{value}'\n")
+        made = lambda_.publish_layer_version(LayerName="part", Content={"ZipFile": content})
+        return str(made["LayerVersionArn"])
+
+    older, newer = layer("older"), layer("newer")
+    latest = make_function("published", source.format("older"), role, "older")
+    lambda_.update_function_configuration(FunctionName=latest, Layers=[older])
+    version = lambda_.publish_version(FunctionName=latest)["FunctionArn"]
+    variables = {"Variables": {"QUEUE": "newer"}}
+    code = zipped("index.py", source.format("newer"))
+    lambda_.update_function_code(FunctionName=latest, ZipFile=code)
+    lambda_.update_function_configuration(
+        FunctionName=latest, Layers=[newer], Environment=variables
+    )
+    lambda_.delete_layer_version(LayerName="part", VersionNumber=int(older.rpartition(":")[2]))
+    for called, found in ((version, ["older"] * 3), (latest, ["newer"] * 3)):
+        ended = run(one_state(call(called, {})))
+        assert json.loads(ended["output"])["Payload"] == found
 
 
 def test_threads_of_a_function_sleep_in_simulated_time(patient: str, run: Run) -> None:
