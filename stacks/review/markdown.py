@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from stacks.review.changes import Changes, States, compare, field_changes
+from stacks.review.changes import Changes, States, compare, field_changes, is_kept_version
 from stacks.review.diagram import changed_states
 from stacks.review.idle_cost import idle_items
 from stacks.review.sections import LOSS, Sections, change_line, kind_of, sections
@@ -21,6 +21,15 @@ _PLAIN = {_NOTE, _PICTURE}  # titles that are not shown, of entries that are Mar
 _FOLDED = {"Removed", "Added", "Changed", "IAM: no longer granted", "IAM: the same"}
 _END = "\n```\n\n</details>"  # of a section
 _CUT = "\n\n… cut here: the diff of `tests/stacks/snapshots/` has the rest.\n"
+
+# What an execution calls, assumes, reads or is of, until it ends.
+_NEEDED = {
+    "AWS::StepFunctions::StateMachine": "state machine",
+    "AWS::Lambda::Function": "function",
+    "AWS::Lambda::Version": "version",
+    "AWS::IAM::Role": "role",
+    "AWS::S3::Bucket": "bucket",
+}
 
 Side = Mapping[str, Any]  # of one environment, as `stacks.review.side` prints it
 
@@ -194,12 +203,20 @@ def _fields(side: Side | None, deployment: Deployment) -> dict[str, list[Field]]
 
 
 def _unsafe(changes: Changes) -> Iterator[str]:
-    states = sum(len(each.removed) for each in changes.machines.values())
-    functions = sum(each.type == "AWS::Lambda::Function" for each in changes.removed)
-    counts = {"state": states, "function": functions, "grant": len(changes.lost)}
-    gone = ", ".join(f"{n} {what}{'s' * (n > 1)}" for what, n in counts.items() if n)
-    if gone:
-        yield f"⚠ **Unsafe while an execution is under way**: it removes {gone}."
+    """Yield what a run under way may need and no longer finds; a rename is a removal too."""
+    removed = [each for each in changes.removed if not is_kept_version(each)]
+    replaced = [each.before for each in changes.replaced]
+    types = Counter(each.type for each in (*removed, *replaced))
+    counts = {
+        "state": sum(len(each.removed) for each in changes.machines.values()),
+        **{what: types[kind] for kind, what in _NEEDED.items()},
+        "grant": sum(each.verb == "may" for each in changes.lost),
+    }
+    gone = [f"{n} {what}{'s' * (n > 1)}" for what, n in counts.items() if n]
+    denied = sum(each.verb != "may" for each in changes.gained)
+    said = [f"removes {', '.join(gone)}"] * bool(gone) + [f"denies {denied} more"] * bool(denied)
+    if said:
+        yield f"⚠ **Unsafe while an execution is under way**: it {' and '.join(said)}."
 
 
 def _picture(name: str, states: States) -> Iterator[str]:

@@ -2,8 +2,11 @@
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from stacks.review.markdown import LONGEST, review
 from tests.stacks.review.conftest import QUOTE, find
@@ -46,8 +49,8 @@ def test_a_changed_state_shows_field_before_and_after(reviewed: Reviewed) -> Non
 
 
 def test_what_is_added_is_counted_and_its_fields_are_folded(reviewed: Reviewed) -> None:
-    shown, _, folded = reviewed(add_function).partition("<details><summary>Added (3)</summary>")
-    assert "| dev | 3 | " in shown
+    shown, _, folded = reviewed(add_function).partition("<details><summary>Added (4)</summary>")
+    assert "| dev | 4 | " in shown
     assert "<details open><summary>IAM: granted (" in shown
     assert "<details open><summary>State machine: workflow (" in shown
     assert "\n+ Lambda Function pipeline/FunctionsCountWords\n" in folded
@@ -72,6 +75,81 @@ def test_what_is_removed_is_unsafe_while_an_execution_is_under_way(
     text = review("title", {"dev": side(changed(add_function))}, {"dev": side()})
     assert "**Unsafe while an execution is under way**: it removes 1 state, 1 function" in text
     assert ":::removed" in text
+
+
+def published_anew(stacks: dict[str, Any]) -> None:
+    """Let every function have other code, and so every machine another version of it."""
+    hashes = r"(?<=CurrentVersion)([0-9A-F]{8})[0-9a-f]{32}"
+    text = re.sub(hashes, rf"\g<1>{'0f' * 16}", json.dumps(stacks))
+    stacks |= json.loads(re.sub(r"[0-9a-f]{64}\.zip", f"{'0f' * 32}.zip", text))
+
+
+def test_new_versions_of_all_functions_are_no_news(reviewed: Reviewed) -> None:
+    text = reviewed(published_anew)
+    assert "No environment changes." in text
+    assert "Unsafe" not in text
+
+
+def renamed_function(stacks: dict[str, Any]) -> None:
+    find(stacks, "FunctionsNotify")["Properties"]["FunctionName"] = "other"
+
+
+def role_without_permission(stacks: dict[str, Any]) -> None:
+    role = find(stacks, "FunctionsReleaseThroughputRole")["Properties"]
+    role["Policies"][0]["PolicyDocument"]["Statement"].pop(0)
+
+
+def renamed_role(stacks: dict[str, Any]) -> None:
+    find(stacks, "FunctionsNotifyRole")["Properties"]["RoleName"] = "other"
+
+
+def newest_version_only(stacks: dict[str, Any]) -> None:
+    """Let the machine call no version but the one that is deployed with it."""
+    text = json.dumps(stacks)
+    assert text.count('decide-spend:*"') == 1
+    stacks |= json.loads(text.replace('decide-spend:*"', 'decide-spend:2"'))
+
+
+def renamed_machine(stacks: dict[str, Any]) -> None:
+    find(stacks, "MachineStateMachine")["Properties"]["StateMachineName"] = "other"
+
+
+def denial(stacks: dict[str, Any]) -> None:
+    role = find(stacks, "FunctionsNotifyRole")["Properties"]
+    statement = {"Effect": "Deny", "Action": "sns:Publish", "Resource": "*"}
+    role["Policies"][0]["PolicyDocument"]["Statement"].append(statement)
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (renamed_function, "it removes 1 function, 1 version"),
+        (role_without_permission, "it removes 1 grant."),
+        (renamed_role, "it removes 1 role"),
+        (newest_version_only, "it removes 1 grant."),
+        (renamed_machine, "it removes 37 states, 1 state machine."),
+        (denial, "it denies 1 more."),
+    ],
+)
+def test_what_a_run_under_way_may_need_is_named(
+    reviewed: Reviewed, edit: Callable[[dict[str, Any]], None], says: str
+) -> None:
+    assert f"**Unsafe while an execution is under way**: {says}" in reviewed(edit)
+
+
+def test_versions_that_nothing_keeps_are_named(
+    side: Side, changed: Callable[..., dict[str, Any]]
+) -> None:
+    """What counts is the policy that is deployed, not the one that comes."""
+
+    def swept(stacks: dict[str, Any]) -> None:
+        for stack in stacks.values():
+            for resource in stack["Resources"].values():
+                if resource["Type"] == "AWS::Lambda::Version":
+                    resource["DeletionPolicy"] = "Delete"
+
+    text = review("title", {"dev": side(changed(swept))}, {"dev": side(changed(published_anew))})
+    assert "**Unsafe while an execution is under way**: it removes 24 versions." in text
 
 
 def test_settings_show_before_and_after(side: Side) -> None:
