@@ -17,6 +17,10 @@ class PreflightFailed(TuningError):
     """The run cannot succeed: model, quota, dataset, region or role."""
 
 
+class RunRedriven(TuningError):
+    """Somebody redrove an ended execution; a run is started anew, never continued."""
+
+
 class DatasetInvalid(TuningError):
     """At least one record breaks a rule of the model's format."""
 

@@ -10,7 +10,8 @@ from typing import Any, TypeVar, cast
 from aws_lambda_powertools import Logger, Tracer
 from pydantic import BaseModel, ValidationError
 
-from lambdas.domain.errors import InputInvalid, TuningError
+from lambdas.domain.errors import InputInvalid, RunRedriven, TuningError
+from lambdas.domain.run.contracts import RefusedIfRedriven
 from lambdas.domain.run.names import PROJECT
 from lambdas.domain.run.variables import Variables
 
@@ -54,6 +55,15 @@ def _problems(error: ValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
 
 
+def _refuse_if_redriven(request: BaseModel) -> None:
+    if isinstance(request, RefusedIfRedriven) and request.redriven:
+        raise RunRedriven(
+            "this execution was redriven, and a run is not continued: when it ended, its job was "
+            "stopped and its throughput released. Nothing more was bought. Start a new execution "
+            "with the same input; the console's New execution fills it in"
+        )
+
+
 def step(name: str, request: type[RequestT]) -> Callable[..., LambdaHandler]:
     """Make a typed function into the Lambda handler of the state called `name`.
 
@@ -70,6 +80,7 @@ def step(name: str, request: type[RequestT]) -> Callable[..., LambdaHandler]:
             logger.append_keys(step=name, run=run.name if run else None)
             try:
                 with tracer.provider.in_subsegment(f"## {name}"):
+                    _refuse_if_redriven(parsed)
                     result = act(parsed).model_dump(mode="json")
             except TuningError as error:
                 logger.error(str(error), extra={"error": type(error).__name__})  # noqa: TRY400  # a person's message needs no traceback

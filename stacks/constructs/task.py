@@ -13,6 +13,8 @@ from constructs import Construct
 from stacks.constructs.retries import ALWAYS, Retry
 
 NOW = "{% $states.context.State.EnteredTime %}"
+# Of an execution that was never redriven AWS documents 0, not whether it is always there.
+REDRIVEN = "{% $states.context.Execution.RedriveCount ? true : false %}"
 NOTHING = "{% null %}"
 RESULT = "{% $states.result.Payload %}"
 EXECUTION = {
@@ -70,7 +72,7 @@ def invoke(  # noqa: PLR0913  # keyword-only, each a part of the state
         scope,
         name,
         lambda_function=function.current_version,
-        payload=sfn.TaskInput.from_object({"now": NOW, **payload}),
+        payload=sfn.TaskInput.from_object(_with_context(payload)),
         assign=assign,
         outputs=outputs,
         task_timeout=sfn.Timeout.duration(Duration.seconds(seconds)),
@@ -79,6 +81,10 @@ def invoke(  # noqa: PLR0913  # keyword-only, each a part of the state
     for retry in retries:
         retry.apply(task)
     return task
+
+
+def _with_context(payload: Mapping[str, object]) -> dict[str, object]:
+    return {"now": NOW, "redriven": REDRIVEN, **payload}
 
 
 def _timeout_seconds(function: lambda_.Function) -> float:
@@ -110,7 +116,7 @@ def wait_for_decision(  # noqa: PLR0913  # as above
             "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
             "Arguments": {
                 "FunctionName": function.current_version.function_arn,
-                "Payload": {"now": NOW, "token": "{% $states.context.Task.Token %}", **payload},
+                "Payload": _with_context({"token": "{% $states.context.Task.Token %}", **payload}),
             },
             "Assign": dict(assign),
             "TimeoutSeconds": f"{{% $round({hours} * 3600) %}}",

@@ -9,6 +9,7 @@ from constructs import Construct
 
 from stacks.constructs.access import Access, runs
 from stacks.constructs.permission import IamArn, Permission
+from stacks.constructs.task import REDRIVEN
 
 _LABEL = "ReviewData"
 # A child execution's input holds 256 KiB (https://docs.aws.amazon.com/step-functions/latest/dg/
@@ -16,7 +17,12 @@ _LABEL = "ReviewData"
 _MAX_BATCH_BYTES = 200_000
 _BATCH_RECORDS = 10  # a stop loses at most the batch that a function has begun
 _BATCHES_AT_ONCE = 2  # each asks about eight records at a time
-BATCH = {"run": "{% $states.input.BatchInput.run %}", "items": "{% $states.input.Items %}"}
+BATCH = {
+    "run": "{% $states.input.BatchInput.run %}",
+    # The run's: a child execution is not redriven itself, for which this machine has no permission.
+    "redriven": "{% $states.input.BatchInput.redriven %}",
+    "items": "{% $states.input.Items %}",
+}
 
 
 def review_data(scope: Construct, *, review_records: sfn.TaskStateBase) -> sfn.DistributedMap:
@@ -33,7 +39,7 @@ def review_data(scope: Construct, *, review_records: sfn.TaskStateBase) -> sfn.D
         item_batcher=sfn.ItemBatcher(
             max_items_per_batch=_BATCH_RECORDS,
             max_input_bytes_per_batch=_MAX_BATCH_BYTES,
-            batch_input={"run": "{% $run %}"},
+            batch_input={"run": "{% $run %}", "redriven": REDRIVEN},
         ),
         max_concurrency=_BATCHES_AT_ONCE,
         tolerated_failure_percentage=100,  # Summarise review counts failures and says why

@@ -181,6 +181,8 @@ HOLDERS = {
         "Reap leftovers",
         "Delete resources",
     },
+    # Without it, Step Functions does not redrive the children of a map.
+    "states:RedriveExecution": set(),
     "states:SendTaskFailure": {"Approve spend", "Decide spend"},
     "states:SendTaskSuccess": {"Approve spend", "Decide spend"},
 }

@@ -44,7 +44,13 @@ class Run(Contract):
     fail_on_warnings: tuple[str, ...]  # codes that refuse the dataset
 
 
-class StateRequest(Contract):
+class RefusedIfRedriven(Contract):
+    """For all that a redriven execution must not do: it may give back, and tell how it ended."""
+
+    redriven: bool = False
+
+
+class StateRequest(RefusedIfRedriven):
     run: Run
     now: datetime
 
@@ -70,7 +76,7 @@ class Execution(Contract):
     started_at: datetime
 
 
-class CheckPreflightRequest(Contract):
+class CheckPreflightRequest(RefusedIfRedriven):
     input: dict[str, object]
     execution: Execution
     now: datetime  # returns Run

@@ -268,7 +268,8 @@ def test_payloads_are_what_the_functions_parse(machines: Machines) -> None:
         fields = hints(task.name)["request"].model_fields
         required = {name for name, field in fields.items() if field.is_required()}
         payload = {*task.state["Arguments"]["Payload"]}
-        assert required <= payload <= {*fields}, task.name
+        # Every task says whether the execution was redriven; not everything minds.
+        assert required <= payload <= {*fields, "redriven"}, task.name
 
 
 def test_failures_are_what_notify_parses(machines: Machines) -> None:
@@ -384,10 +385,31 @@ def test_a_review_is_wired_from_plan_to_summary(workflow: Machine) -> None:
     assert review["ItemReader"]["ReaderConfig"] == {"InputType": "JSONL"}
     assert review["ItemReader"]["Arguments"]["Key"] == "{% $review_plan.items_key %}"
     assert review["ResultWriter"]["Arguments"]["Prefix"] == "{% $run.prefix & '/review' %}"
-    assert review["ItemBatcher"]["BatchInput"] == {"run": "{% $run %}"}
+    assert review["ItemBatcher"]["BatchInput"]["run"] == "{% $run %}"
     assert review["ToleratedFailurePercentage"] == 100, "the summary says what failed"
     processor = review["ItemProcessor"]
     assert processor["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+
+
+def test_a_redriven_run_may_give_back_and_tell_and_nothing_else(workflow: Machine) -> None:
+    batch = workflow["States"]["Review data"]["ItemBatcher"]["BatchInput"]
+    allowed = set()
+    for task in Graph(workflow).tasks():
+        given = task.state["Arguments"]["Payload"]["redriven"]
+        if given == "{% $states.input.BatchInput.redriven %}":
+            given = batch["redriven"]
+        # AWS documents a number; of what it leaves out, JSONata makes nothing, which is no number.
+        assert [is_redriven(given, count) for count in ({}, 0, 1, 2)] == [False, False, True, True]
+        request = hints(task.name)["request"]
+        if not issubclass(request, contracts.RefusedIfRedriven):
+            allowed.add(task.name)
+    releases = {"Release throughput", "Release throughput after failure"}
+    assert allowed == releases | {"Stop training", "Notify", "Notify failure"}
+
+
+def is_redriven(expression: str, count: object) -> Any:
+    execution = {"RedriveCount": count} if isinstance(count, int) else {}
+    return evaluate(expression, states={"context": {"Execution": execution}})
 
 
 def test_nothing_is_trained_before_a_review_that_is_asked_for(workflow: Machine) -> None:

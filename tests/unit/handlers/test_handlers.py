@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.errors import QuotaExceeded, Throttled
+from lambdas.domain.errors import QuotaExceeded, RunRedriven, Throttled
 from lambdas.domain.run.contracts import Contract
 from lambdas.handlers import (
     buy_throughput,
@@ -73,6 +73,25 @@ def test_a_handler_ignores_what_a_later_version_adds(
     """Else a deployment between two states would fail the run, or hide how it ended."""
     assert bedrock.jobs
     assert field in module.handler(with_news(event | as_json(run=run())), None)
+
+
+@pytest.mark.parametrize("module", [start_training, check_training, buy_throughput])
+def test_a_redriven_run_buys_nothing(bedrock: FakeBedrock, module: ModuleType) -> None:
+    bedrock.jobs.clear()
+    bedrock.throughputs.clear()
+    [event] = (event for each, event, _ in EVENTS if each is module)
+    with pytest.raises(RunRedriven, match="Start a new execution with the same input"):
+        module.handler(event | {"redriven": True}, None)
+    assert bedrock.calls == []
+
+
+@pytest.mark.parametrize("module", [stop_training, release_throughput, stop_run, notify])
+def test_a_redriven_run_still_gives_back_and_tells(
+    bedrock: FakeBedrock, module: ModuleType
+) -> None:
+    assert bedrock.throughputs
+    [(event, field)] = ((event, field) for each, event, field in EVENTS if each is module)
+    assert field in module.handler(event | {"redriven": True}, None)
 
 
 def with_news(value: Any) -> Any:
