@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from lambdas.domain.run.contracts import (
     Answers,
     Dataset,
     Execution,
+    FrozenFile,
     Hosting,
     Judgements,
     LossCurves,
@@ -26,6 +28,7 @@ from lambdas.domain.run.contracts import (
     Verdict,
     WriteReportRequest,
 )
+from lambdas.domain.run.dataset_files import FILE_NAMES
 from lambdas.domain.run.names import names_of
 from tests.fakes.bedrock import ACCOUNT, REGION, arn
 from tests.fakes.s3 import BUCKET
@@ -38,7 +41,15 @@ EXECUTION = Execution(
 )
 NAMES = names_of("dev", EXECUTION.name, EXECUTION.arn)
 PREFIX = f"runs/{NAMES.run}"
-
+FROZEN = tuple(
+    FrozenFile(
+        kind=kind,
+        key=f"{PREFIX}/dataset/{kind}.jsonl",
+        sha256=hashlib.sha256(kind.encode()).hexdigest(),
+        size_bytes=len(kind),
+    )
+    for kind in FILE_NAMES
+)
 
 SETTINGS: dict[str, Any] = {
     "dataset": "default",
@@ -104,6 +115,7 @@ def training(**changes: object) -> Training:
 
 def dataset(**changes: object) -> Dataset:
     values: dict[str, Any] = {
+        "files": FROZEN,
         "training_records": 96,
         "validation_records": 32,
         "evaluation_examples": 3,
@@ -157,6 +169,7 @@ QUOTED = QuotedCost(
     hosting_usd_per_hour=132,
     summary="…",
     quote_key=f"{PREFIX}/quote.json",
+    dataset_sha256=dataset().sha256,
 )
 
 

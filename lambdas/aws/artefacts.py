@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -89,8 +90,32 @@ class Artefacts:
     def source(self, key: str, name: str) -> ObjectSource:
         """Return a reader of the object in parts; findings use `name` for it."""
         with self._reading(key):
-            head = self.s3.head_object(Bucket=self.bucket, Key=key)
-        return ObjectSource(self, key, name, head["ContentLength"], head["ETag"])
+            head = self.s3.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED")
+        return ObjectSource(self, key, name, head["ContentLength"], head["ETag"], _sha256(head))
+
+    def copy(self, source: ObjectSource, key: str) -> ObjectSource:
+        """Copy the object that `source` reads, and no other, to `key`; S3 makes its SHA-256.
+
+        Raises
+        ------
+        ArtefactChanged
+            The object is no longer the one that `source` reads.
+        """
+        try:
+            with translated(f"copy {self.uri(source.key)} to {self.uri(key)}"):
+                self.s3.copy_object(
+                    Bucket=self.bucket,
+                    Key=key,
+                    CopySource={"Bucket": self.bucket, "Key": source.key},
+                    CopySourceIfMatch=source.etag,
+                    ChecksumAlgorithm="SHA256",
+                    TaggingDirective="REPLACE",  # copying tags would need a permission of its own
+                )
+        except ClientError as error:
+            if code_of(error) not in _CHANGED | _MISSING:
+                raise
+            raise self._changed(source.key) from error
+        return self.source(key, source.name)
 
     def read_part(self, key: str, start: int, stop: int, etag: str) -> Any:  # noqa: ANN401  # botocore's body
         """Return the body of the bytes from `start` to before `stop`.
@@ -109,10 +134,7 @@ class Artefacts:
         except ClientError as error:
             if code_of(error) not in _CHANGED:
                 raise
-            raise ArtefactChanged(
-                f"{self.uri(key)} was replaced while it was read: when the upload is complete, "
-                "start again"
-            ) from error
+            raise self._changed(key) from error
 
     def exists(self, key: str) -> bool:
         try:
@@ -163,6 +185,12 @@ class Artefacts:
         lines = (json.dumps(each, ensure_ascii=False) + "\n" for each in records)
         return self.put_text(key, "".join(lines))
 
+    def _changed(self, key: str) -> ArtefactChanged:
+        return ArtefactChanged(
+            f"{self.uri(key)} was replaced while it was read: when the upload is complete, start "
+            "again"
+        )
+
     @contextmanager
     def _reading(self, key: str) -> Iterator[None]:
         try:
@@ -174,6 +202,14 @@ class Artefacts:
             raise ArtefactMissing(
                 f"{self.uri(key)} does not exist: upload it or name another dataset"
             ) from error
+
+
+def _sha256(head: Mapping[str, Any]) -> str | None:
+    """Return S3's SHA-256 of a whole object: one of its parts' hashes is another's."""
+    found = head.get("ChecksumSHA256")
+    if found is None or head.get("ChecksumType") == "COMPOSITE":
+        return None
+    return base64.b64decode(found).hex()
 
 
 def split_lines(reader: io.BufferedIOBase, max_line_bytes: int | None) -> Iterator[bytes]:
@@ -199,6 +235,7 @@ class ObjectSource:
     name: str
     size_bytes: int
     etag: str
+    sha256: str | None = None  # in hexadecimal; None: S3 has none of the whole object
     connections: int = 4
     _process: int = field(default_factory=os.getpid)
 

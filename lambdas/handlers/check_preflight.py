@@ -12,6 +12,7 @@ from lambdas.domain.models.model import Model
 from lambdas.domain.run import preflight
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Run
+from lambdas.domain.run.dataset_files import dataset_prefix
 from lambdas.domain.run.execution_input import resolve
 from lambdas.domain.run.names import ResourceNames
 from lambdas.domain.run.preflight import DeployedEnvironment, ModelAvailability, RequestedRun
@@ -35,7 +36,7 @@ def _prerequisites(
     requested: RequestedRun, environment: DeployedEnvironment, names: ResourceNames
 ) -> preflight.Prerequisites:
     model, region = requested.model, environment.region
-    prefix = preflight.dataset_prefix(requested.settings)
+    prefix = dataset_prefix(requested.settings.dataset)
     return preflight.Prerequisites(
         tuned_model=_tunable_model(model, region),
         alternatives=_alternatives(requested, region),

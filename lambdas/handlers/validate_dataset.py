@@ -1,17 +1,18 @@
-"""Validate dataset: every record of every file against the model's rules."""
+"""Validate dataset: copies the files for the run, then checks every record of the copies."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from lambdas.aws.artefacts import ArtefactChanged, Artefacts
+from lambdas.aws.artefacts import ArtefactChanged, Artefacts, ObjectSource
 from lambdas.aws.comprehend import Comprehend
+from lambdas.aws.frozen_files import freeze, frozen_file
 from lambdas.domain.cost.price_book import service_price
 from lambdas.domain.errors import DatasetInvalid
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import Dataset, Run, StateRequest
-from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
+from lambdas.domain.run.dataset_files import DatasetKind
 from lambdas.domain.run.validated_dataset import dataset_of
 from lambdas.domain.run.variables import ValidateDatasetVariables
 from lambdas.runtime.step import logger, step, variables_of
@@ -22,7 +23,6 @@ from lambdas.validation import (
     ValidationReport,
     refusal,
 )
-from lambdas.validation.formats.fields import FileKind
 from lambdas.validation.optional_checks import PiiCheck, check_with_services
 
 _LOGGED_BYTES = 512 * 1024**2
@@ -31,33 +31,31 @@ _LOGGED_BYTES = 512 * 1024**2
 def validate_dataset(request: StateRequest) -> Dataset:
     run = request.run
     artefacts = Artefacts(run.bucket)
-    try:
-        report = _check(run, artefacts)
-    except ArtefactChanged as error:  # an upload that is over in a moment
-        logger.warning(str(error))
-        report = _check(run, artefacts)
+    copies = _freeze(run, artefacts)
+    frozen = [frozen_file(kind, copy) for kind, copy in copies.items()]
+    report = _check(run, copies)
     findings_key = artefacts.put_json(f"{run.prefix}/validation.json", report.as_json())
     if not report.valid:
         raise DatasetInvalid(refusal(report, artefacts.uri(findings_key)))
-    return dataset_of(report, findings_key)
+    return dataset_of(report, frozen, findings_key)
 
 
-def _check(run: Run, artefacts: Artefacts) -> ValidationReport:
-    keys: dict[FileKind, tuple[str | None, str]] = {
-        "training": (run.training_key, TRAINING),
-        "validation": (run.validation_key, VALIDATION),
-        "evaluation": (run.evaluation_key, EVALUATION),
-    }
-    sources: dict[FileKind, DatasetSource] = {
-        kind: artefacts.source(key, name) for kind, (key, name) in keys.items() if key
-    }
+def _freeze(run: Run, artefacts: Artefacts) -> dict[DatasetKind, ObjectSource]:
+    try:
+        return freeze(artefacts, run)
+    except ArtefactChanged as error:  # an upload that is over in a moment
+        logger.warning(str(error))
+        return freeze(artefacts, run)
+
+
+def _check(run: Run, copies: Mapping[DatasetKind, DatasetSource]) -> ValidationReport:
     options = Options(
         system_prompt=run.settings.system_prompt,
         fail_on=frozenset(run.fail_on_warnings),
         workers=os.cpu_count() or 1,
     )
     model = find_model(run.settings.model)
-    return check_with_services(model, sources, options, _pii_check(), _progress_log())
+    return check_with_services(model, copies, options, _pii_check(), _progress_log())
 
 
 def _pii_check() -> PiiCheck | None:

@@ -13,6 +13,7 @@ from local.ministack import (
     access,
     budgets,
     cloudformation,
+    copies,
     lambda_runtime,
     maps,
     schedules,
@@ -40,6 +41,7 @@ def apply(
     cloudformation.create_composite_alarms()
     cloudformation.keep_alarms_on_metric_math()
     budgets.create_budgets()
+    copies.make_the_checksum_that_a_copy_asks_for()
     cloudformation.date_the_rules_of_a_stack()
     return Invocations(clock)
 

@@ -20,8 +20,8 @@ from stacks.constructs.step import MAX_SECONDS, Step
 def _validate_dataset(access: Access) -> list[Permission]:
     detect = Permission(["comprehend:DetectPiiEntities"], every_resource("detecting personal data"))
     return [
-        *access.read(datasets("*")),
-        *access.write(runs("validation.json")),
+        *access.read(datasets("*"), runs("dataset/*")),
+        *access.write(runs("dataset/*"), runs("validation.json")),
         *([detect] if access.environment.validation.comprehend_max_usd else []),
     ]
 

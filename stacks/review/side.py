@@ -67,7 +67,7 @@ def quote(environment: Environment) -> dict[str, Any]:
 def _shipped_dataset(model: str) -> Dataset:
     with tempfile.TemporaryDirectory() as out:
         prepared = prepare(Path("dataset"), Path(out), find_model(model))
-    return dataset_of(prepared.report, "validation.json")
+    return dataset_of(prepared.report, frozen=(), findings_key="validation.json")
 
 
 def _or_reason(make: Callable[[], dict[str, Any]]) -> dict[str, Any]:

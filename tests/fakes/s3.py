@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ class FakeS3:
     def __init__(self, objects: dict[str, bytes] | None = None, page_size: int = 2) -> None:
         self.objects = dict(objects or {})
         self.content_types: dict[str, str] = {}
+        self._hashed: dict[str, bytes] = {}  # what was copied: only that has a SHA-256
         self.failure: ClientError | None = None
         self._page_size = page_size
 
@@ -52,12 +54,42 @@ class FakeS3:
             body = body[int(start) : int(last) + 1]
         return {"Body": StreamingBody(io.BytesIO(body), len(body)), "ContentLength": len(body)}
 
-    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803  # AWS's name
+    def head_object(
+        self,
+        *,
+        Bucket: str,  # noqa: N803  # AWS's name
+        Key: str,  # noqa: N803  # AWS's name
+        ChecksumMode: str = "",  # noqa: N803  # AWS's name
+    ) -> dict[str, Any]:
         self._enter(Bucket)
         if Key not in self.objects:
             raise client_error("404", 404, "HeadObject")
         body = self.objects[Key]
-        return {"ContentLength": len(body), "ETag": _etag(body)}
+        found = {"ContentLength": len(body), "ETag": _etag(body)}
+        if ChecksumMode == "ENABLED" and self._hashed.get(Key) == body:
+            digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+            found |= {"ChecksumSHA256": digest, "ChecksumType": "FULL_OBJECT"}
+        return found
+
+    def copy_object(  # noqa: PLR0913  # as the client's
+        self,
+        *,
+        Bucket: str,  # noqa: N803  # AWS's name
+        Key: str,  # noqa: N803  # AWS's name
+        CopySource: dict[str, str],  # noqa: N803  # AWS's name
+        CopySourceIfMatch: str,  # noqa: N803  # AWS's name
+        ChecksumAlgorithm: str,  # noqa: N803  # AWS's name
+        TaggingDirective: str,  # noqa: N803  # AWS's name
+    ) -> dict[str, Any]:
+        self._enter(Bucket)
+        assert (ChecksumAlgorithm, TaggingDirective) == ("SHA256", "REPLACE")
+        if CopySource["Key"] not in self.objects:
+            raise client_error("NoSuchKey", 404, "CopyObject")
+        body = self.objects[CopySource["Key"]]
+        if CopySourceIfMatch != _etag(body):
+            raise client_error("PreconditionFailed", 412, "CopyObject")
+        self.objects[Key] = self._hashed[Key] = body
+        return {}
 
     def put_object(  # as the client's
         self,

@@ -80,7 +80,7 @@ ACTIONS = {
 WILDCARDS = {
     "BedrockServiceRole": {"datasets/*", "runs/*/training/*"},
     "Check preflight": {"*", "model-customization-job/*"},
-    "Validate dataset": {"datasets/*", "runs/*/validation.json"},
+    "Validate dataset": {"datasets/*", "runs/*/dataset/*", "runs/*/validation.json"},
     "Plan review": {"datasets/*", "runs/*/review/items.jsonl"},
     "Review records": {"runs/*/review/batches/*"},
     "Summarise review": {"runs/*/review.json", "runs/*/review/*", "runs/*/review/rows.jsonl"},

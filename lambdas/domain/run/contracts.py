@@ -7,11 +7,14 @@ under `Run.prefix`; a result holds the keys, so no state carries more than a few
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from lambdas.domain.run.dataset_files import DatasetKind
 from lambdas.domain.run.execution_input import Settings
 
 
@@ -82,9 +85,19 @@ class CheckPreflightRequest(RefusedIfRedriven):
     now: datetime  # returns Run
 
 
+class FrozenFile(Contract):
+    """The run's own copy of a dataset file: what was checked, and what everything later reads."""
+
+    kind: DatasetKind
+    key: str  # runs/<run>/dataset/<kind>.jsonl
+    sha256: str  # of the whole object, in hexadecimal, as S3 made it
+    size_bytes: int
+
+
 class Dataset(Contract):
     """Result of *Validate dataset*."""
 
+    files: tuple[FrozenFile, ...]  # training, validation if there is any, evaluation
     training_records: int
     validation_records: int
     evaluation_examples: int
@@ -94,6 +107,28 @@ class Dataset(Contract):
     warnings: int
     system_prompt: str | None  # what the answers are asked with
     findings_key: str
+
+    @property
+    def training(self) -> FrozenFile:
+        return self._files["training"]
+
+    @property
+    def validation(self) -> FrozenFile | None:
+        return self._files.get("validation")
+
+    @property
+    def evaluation(self) -> FrozenFile:
+        return self._files["evaluation"]
+
+    @property
+    def sha256(self) -> str:
+        """The digest over the files' hashes that a quote, its approval and a verdict are for."""
+        hashes = {each.kind: each.sha256 for each in self.files}
+        return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def _files(self) -> dict[DatasetKind, FrozenFile]:
+        return {each.kind: each for each in self.files}
 
 
 class QuoteCostRequest(StateRequest):
@@ -109,6 +144,7 @@ class QuotedCost(Contract):
     hosting_usd_per_hour: float  # all model units together
     summary: str  # the quote as a plain-text table
     quote_key: str
+    dataset_sha256: str  # `Dataset.sha256` of what was quoted
 
 
 class ApproveSpendRequest(StateRequest):

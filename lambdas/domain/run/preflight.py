@@ -12,7 +12,7 @@ from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Judge, Model
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Execution, Run
-from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
+from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION, dataset_prefix
 from lambdas.domain.run.execution_input import ExecutionDefaults, ExecutionInput
 from lambdas.domain.run.names import ResourceNames, can_be_found_by, names_of
 
@@ -89,10 +89,6 @@ def names_in(environment: DeployedEnvironment, execution: Execution) -> Resource
 
 def run_prefix(names: ResourceNames) -> str:
     return f"runs/{names.run}"
-
-
-def dataset_prefix(settings: ExecutionInput) -> str:
-    return f"datasets/{settings.dataset}/"
 
 
 def can_be_tuned(
@@ -230,7 +226,7 @@ def _judge_problems(judge: Judge, found: ModelAvailability | None, region: str) 
 
 
 def _dataset_problems(settings: ExecutionInput, keys: frozenset[str], bucket: str) -> Iterable[str]:
-    prefix = dataset_prefix(settings)
+    prefix = dataset_prefix(settings.dataset)
     for name in (TRAINING, EVALUATION):
         if prefix + name not in keys:
             yield (
@@ -272,7 +268,7 @@ def plan(
 ) -> Run:
     """Return the run with everything that follows from its input."""
     names = names_in(environment, request.execution)
-    prefix = dataset_prefix(settings)
+    prefix = dataset_prefix(settings.dataset)
     validation_key = prefix + VALIDATION
     return Run(
         name=names.run,

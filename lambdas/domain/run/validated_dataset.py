@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from lambdas.domain.run.contracts import Dataset
+from collections.abc import Iterable
+
+from lambdas.domain.run.contracts import Dataset, FrozenFile
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
 from lambdas.validation.findings.report import FileSummary, ValidationReport
 
 
-def dataset_of(report: ValidationReport, findings_key: str) -> Dataset:
+def dataset_of(
+    report: ValidationReport, frozen: Iterable[FrozenFile], findings_key: str
+) -> Dataset:
     """Return the figures of a valid report; `findings_key` says where all of it is."""
     files = report.files
     return Dataset(
+        files=tuple(frozen),
         training_records=files[TRAINING].records,
         validation_records=files.get(VALIDATION, FileSummary()).records,
         evaluation_examples=files[EVALUATION].records,

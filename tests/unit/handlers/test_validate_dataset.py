@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -41,12 +42,12 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> FakeS3:
 
 
 def validate(**changes: object) -> dict[str, Any]:
-    given = run(prefix="runs/run-0123456789ab", **{"validation_key": None, **changes})
+    given = run(prefix="runs/run-0123456789ab", **changes)
     return handler({"run": given.model_dump(mode="json"), "now": "2026-11-23T12:01:00Z"}, None)
 
 
 def test_a_good_dataset_is_summarized_and_reported(s3: FakeS3) -> None:
-    result = validate(validation_key="datasets/default/validation.jsonl")
+    result = validate()
     assert result["training_records"] == 40
     assert result["validation_records"] == 3
     assert result["evaluation_examples"] == 1
@@ -57,9 +58,53 @@ def test_a_good_dataset_is_summarized_and_reported(s3: FakeS3) -> None:
     assert json.loads(s3.objects[FINDINGS_KEY])["verdict"] == "valid"
 
 
+def test_the_run_has_a_copy_of_exactly_what_was_checked(s3: FakeS3) -> None:
+    uploaded = dict(s3.objects)
+    files = {each["kind"]: each for each in validate()["files"]}
+    assert list(files) == ["training", "validation", "evaluation"]
+    for kind, each in files.items():
+        body = uploaded[f"datasets/default/{kind}.jsonl"]
+        assert each["key"] == f"runs/run-0123456789ab/dataset/{kind}.jsonl"
+        assert s3.objects[each["key"]] == body
+        assert (each["sha256"], each["size_bytes"]) == (sha256(body).hexdigest(), len(body))
+
+
 def test_without_validation_there_are_no_validation_records(s3: FakeS3) -> None:
-    assert s3.objects
-    assert validate()["validation_records"] == 0
+    del s3.objects["datasets/default/validation.jsonl"]
+    result = validate()
+    assert result["validation_records"] == 0
+    assert [each["kind"] for each in result["files"]] == ["training", "evaluation"]
+
+
+def test_a_second_attempt_goes_by_what_is_there_then(s3: FakeS3) -> None:
+    validate()
+    s3.objects["datasets/default/training.jsonl"] = training(41)
+    del s3.objects["datasets/default/validation.jsonl"]
+    again = validate()
+    assert (again["training_records"], len(again["files"])) == (41, 2)
+    assert s3.objects["runs/run-0123456789ab/dataset/training.jsonl"] == training(41)
+
+
+def test_what_is_uploaded_during_the_check_is_not_in_the_run(
+    s3: FakeS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Uploading(FakeS3):
+        def get_object(self, **asked: Any) -> dict[str, Any]:
+            self.objects["datasets/default/training.jsonl"] = b"not a record"
+            return super().get_object(**asked)
+
+    replaced = install(monkeypatch, Uploading(s3.objects))
+    assert validate()["training_records"] == 40
+    assert replaced.objects["runs/run-0123456789ab/dataset/training.jsonl"] == training(40)
+
+
+def test_more_than_one_copy_call_takes_is_refused(
+    s3: FakeS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lambdas.aws.frozen_files.MAX_COPIED_BYTES", 100)
+    with pytest.raises(DatasetInvalid, match=r"training\.jsonl has [\d,]+ bytes; .* most 100, "):
+        validate()
+    assert len(s3.objects) == 3
 
 
 def test_a_bad_dataset_is_refused_and_still_reported(s3: FakeS3) -> None:
@@ -93,23 +138,40 @@ def test_a_refusal_by_s3_has_its_name(s3: FakeS3) -> None:
 
 
 class ReplacedS3(FakeS3):
-    """Replaces the training file `times` times, between a look at it and the first read."""
+    """Replaces the evaluation file `times` times, between a look at it and its copy."""
 
     times = 1
 
-    def get_object(self, **asked: Any) -> dict[str, Any]:
-        key = "datasets/default/training.jsonl"
-        if asked["Key"] == key and self.times:
+    def copy_object(self, **asked: Any) -> dict[str, Any]:
+        if asked["Key"].endswith("evaluation.jsonl") and self.times:
             self.times -= 1
-            self.objects[key] = training(41 + self.times)
-        return super().get_object(**asked)
+            questions = [
+                {"id": f"e{n}", "question": f"What is {n}?", "reference_answer": "That."}
+                for n in range(7 + self.times)
+            ]
+            self.objects["datasets/default/evaluation.jsonl"] = jsonl(questions)
+        return super().copy_object(**asked)
 
 
-def test_a_file_that_is_replaced_meanwhile_is_read_again(
+def test_a_file_that_is_replaced_meanwhile_is_copied_again(
     s3: FakeS3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(monkeypatch, ReplacedS3(s3.objects))
-    assert validate()["training_records"] == 41
+    assert validate()["evaluation_examples"] == 7
+
+
+def test_a_copy_that_is_replaced_before_its_hash_is_read_is_refused(
+    s3: FakeS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Tampering(FakeS3):
+        def copy_object(self, **asked: Any) -> dict[str, Any]:
+            done = super().copy_object(**asked)
+            self.objects[asked["Key"]] += b"\n"
+            return done
+
+    install(monkeypatch, Tampering(s3.objects))
+    with pytest.raises(ArtefactChanged, match=r"runs/run-0123456789ab/dataset/training\.jsonl"):
+        validate()
 
 
 def test_a_file_that_keeps_changing_is_named(s3: FakeS3, monkeypatch: pytest.MonkeyPatch) -> None:

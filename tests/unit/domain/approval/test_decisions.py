@@ -18,7 +18,7 @@ from lambdas.domain.run.contracts import (
 )
 from lambdas.handlers.approve_spend import approve_spend
 from lambdas.handlers.decide_spend import decide_spend
-from tests.factories import EXECUTION, NAMES, NOW, run
+from tests.factories import EXECUTION, NAMES, NOW, dataset, run
 from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import s3 as fakes_s3
 from tests.fakes import step_functions as fakes_states
@@ -34,6 +34,7 @@ QUOTE = QuotedCost(
     hosting_usd_per_hour=132,
     summary="Hosting  $46.50",
     quote_key="k",
+    dataset_sha256=dataset().sha256,
 )
 REQUEST_KEY = f"approvals/{NAMES.run}/request.json"
 DECISION_KEY = f"approvals/{NAMES.run}/decision.json"

@@ -1,0 +1,58 @@
+"""A run's own copy of its dataset, made before the check: no upload changes it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lambdas.aws.artefacts import ArtefactChanged, ArtefactMissing, Artefacts, ObjectSource
+from lambdas.domain.errors import DatasetInvalid
+from lambdas.domain.run.contracts import FrozenFile, Run
+from lambdas.domain.run.dataset_files import FILE_NAMES, DatasetKind, dataset_prefix, frozen_key
+
+# Of one CopyObject call: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html, read
+# 2026-11-28.
+MAX_COPIED_BYTES = 5 * 1024**3
+
+
+def freeze(artefacts: Artefacts, run: Run) -> dict[DatasetKind, ObjectSource]:
+    """Copy the dataset's files under the run's prefix, and return the copies.
+
+    All are looked at before the first is copied: one that an upload replaces meanwhile stops this.
+
+    Raises
+    ------
+    ArtefactChanged
+        A file was replaced or removed meanwhile.
+    ArtefactMissing
+        There is no training or evaluation file.
+    DatasetInvalid
+        A file is larger than S3 copies at once.
+    """
+    found = dict(_look(artefacts, run))
+    return {
+        kind: artefacts.copy(source, frozen_key(run.prefix, kind)) for kind, source in found.items()
+    }
+
+
+def frozen_file(kind: DatasetKind, copy: ObjectSource) -> FrozenFile:
+    """Describe a copy that `freeze` returned."""
+    if copy.sha256 is None:  # made by something else than this function since
+        raise ArtefactChanged(f"{copy.artefacts.uri(copy.key)} was replaced: start a new execution")
+    return FrozenFile(kind=kind, key=copy.key, sha256=copy.sha256, size_bytes=copy.size_bytes)
+
+
+def _look(artefacts: Artefacts, run: Run) -> Iterator[tuple[DatasetKind, ObjectSource]]:
+    for kind, name in FILE_NAMES.items():
+        key = dataset_prefix(run.settings.dataset) + name
+        try:
+            source = artefacts.source(key, name)
+        except ArtefactMissing:
+            if kind != "validation":
+                raise
+            continue
+        if source.size_bytes > MAX_COPIED_BYTES:
+            raise DatasetInvalid(
+                f"{artefacts.uri(key)} has {source.size_bytes:,} bytes; a run takes at most "
+                f"{MAX_COPIED_BYTES:,}, which is what S3 copies in one call. Remove records"
+            )
+        yield kind, source
