@@ -84,9 +84,6 @@ def run(**changes: object) -> Run:
         "bucket": BUCKET,
         "prefix": PREFIX,
         "settings": SETTINGS | settings,
-        "training_key": "datasets/default/training.jsonl",
-        "validation_key": "datasets/default/validation.jsonl",
-        "evaluation_key": "datasets/default/evaluation.jsonl",
         "hyperparameters": {"epochCount": "10"},
         "job_name": NAMES.job,
         "custom_model_name": NAMES.custom_model,
@@ -154,11 +151,11 @@ def answers(side: str, **changes: object) -> Answers:
     return Answers.model_validate(values | changes)
 
 
-def quote(**changes: object) -> Quote:
+def quote(data: Dataset | None = None, **changes: object) -> Quote:
     """Return the quote of the run, at prices that include a training of Claude 3 Haiku."""
     changed = run(**changes)
     calculator = Calculator(PriceBook.load(PRICES), changed.region)
-    return make_quote(changed, dataset(), calculator)
+    return make_quote(changed, data or dataset(), calculator)
 
 
 PRICES = {"claude-3-haiku": {"training_usd_per_1k_tokens": 0.004}}

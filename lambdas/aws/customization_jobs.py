@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client, code_of, get, translated
 from lambdas.domain.errors import RequestRefused
-from lambdas.domain.run.contracts import Run, TrainingStop
+from lambdas.domain.run.contracts import Dataset, Run, TrainingStop
 from lambdas.domain.run.tags import tags_of
 from lambdas.domain.training.jobs import Job, Phase
 
@@ -54,14 +54,16 @@ class CustomizationJobs:
             return TrainingStop(stopped=False, status=None)
         return TrainingStop(stopped=job.is_running and self.stop(job.arn), status=job.status)
 
-    def start(self, run: Run, *, base_model_id: str, role_arn: str, kms_key_arn: str) -> Job | str:
+    def start(
+        self, run: Run, dataset: Dataset, *, base_model_id: str, role_arn: str, kms_key_arn: str
+    ) -> Job | str:
         """Return the run's own job if it exists, otherwise the ARN of a new one.
 
         An empty `kms_key_arn` means AWS's own key.
         """
         if found := self.find(run.job_name):
             return found
-        request = _request(run, base_model_id, role_arn)
+        request = _request(run, dataset, base_model_id, role_arn)
         if kms_key_arn:
             request["customModelKmsKeyId"] = kms_key_arn
         try:
@@ -79,7 +81,7 @@ class CustomizationJobs:
         return arn
 
 
-def _request(run: Run, base_model_id: str, role_arn: str) -> dict[str, Any]:
+def _request(run: Run, dataset: Dataset, base_model_id: str, role_arn: str) -> dict[str, Any]:
     tags = [{"key": key, "value": value} for key, value in tags_of(run).items()]
     request: dict[str, Any] = {
         "jobName": run.job_name,
@@ -89,13 +91,13 @@ def _request(run: Run, base_model_id: str, role_arn: str) -> dict[str, Any]:
         "baseModelIdentifier": base_model_id,
         "customizationType": "FINE_TUNING",
         "hyperParameters": run.hyperparameters,
-        "trainingDataConfig": {"s3Uri": f"s3://{run.bucket}/{run.training_key}"},
+        "trainingDataConfig": {"s3Uri": f"s3://{run.bucket}/{dataset.training.key}"},
         "outputDataConfig": {"s3Uri": f"s3://{run.bucket}/{run.prefix}/training/"},
         "jobTags": tags,
         "customModelTags": tags,
     }
-    if run.validation_key:
-        uri = f"s3://{run.bucket}/{run.validation_key}"
+    if dataset.validation:
+        uri = f"s3://{run.bucket}/{dataset.validation.key}"
         request["validationDataConfig"] = {"validators": [{"s3Uri": uri}]}
     return request
 

@@ -19,7 +19,7 @@ def answer_with_base_model(request: AnswerWithBaseModelRequest) -> Answers:
     return answer_questions(
         run,
         request.dataset,
-        artefacts.iter_records(run.evaluation_key),
+        artefacts.iter_records(request.dataset.evaluation.key),
         S3RecordFile(artefacts, f"{run.prefix}/answers-base.jsonl"),
         partial(ConverseClient().ask, find_model(run.settings.model).base_inference.model_id),
     )

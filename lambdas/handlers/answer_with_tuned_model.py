@@ -18,7 +18,7 @@ def answer_with_tuned_model(request: AnswerWithTunedModelRequest) -> Answers:
     return answer_questions(
         run,
         request.dataset,
-        artefacts.iter_records(run.evaluation_key),
+        artefacts.iter_records(request.dataset.evaluation.key),
         S3RecordFile(artefacts, f"{run.prefix}/answers-tuned.jsonl"),
         partial(ConverseClient().ask, request.hosting.hosting_arn),
     )

@@ -29,7 +29,7 @@ def check_preflight(request: CheckPreflightRequest) -> Run:
     names = preflight.names_in(environment, request.execution)
     found = _prerequisites(requested, environment, names)
     preflight.check(request.execution, requested, found, environment)
-    return preflight.plan(request, settings, defaults, environment, found.dataset_keys)
+    return preflight.plan(request, settings, defaults, environment)
 
 
 def _prerequisites(

@@ -14,7 +14,7 @@ def plan_review(request: PlanReviewRequest) -> ReviewPlan:
     run, dataset = request.run, request.dataset
     prices = calculator(variables_of(PriceVariables), run.region).tokens(run.settings.judge_model)
     artefacts = Artefacts(run.bucket)
-    lines = artefacts.iter_lines(run.training_key, max_line_bytes=MAX_RECORD_BYTES)
+    lines = artefacts.iter_lines(dataset.training.key, max_line_bytes=MAX_RECORD_BYTES)
     sample = sample_records(run, dataset, lines, prices.usd)
     return ReviewPlan(
         records=dataset.training_records,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from lambdas.aws.customization_jobs import CustomizationJobs
 from lambdas.domain.models.lookup import find_model
-from lambdas.domain.run.contracts import StateRequest, Training
+from lambdas.domain.run.contracts import StartTrainingRequest, Training
 from lambdas.domain.run.variables import StartTrainingVariables
 from lambdas.domain.training.jobs import Job, just_started, training_of
 from lambdas.runtime.step import step, variables_of
 
 
-def start_training(request: StateRequest) -> Training:
+def start_training(request: StartTrainingRequest) -> Training:
     run, variables = request.run, variables_of(StartTrainingVariables)
     started = CustomizationJobs().start(
         run,
+        request.dataset,
         base_model_id=find_model(run.settings.model).customization_model_id,
         role_arn=variables.service_role_arn,
         kms_key_arn=variables.model_kms_key_arn,
@@ -23,4 +24,4 @@ def start_training(request: StateRequest) -> Training:
     return just_started(started)
 
 
-handler = step("Start training", StateRequest)(start_training)
+handler = step("Start training", StartTrainingRequest)(start_training)

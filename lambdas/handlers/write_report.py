@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lambdas.aws.artefacts import Artefacts
-from lambdas.aws.fingerprints import fingerprint
 from lambdas.domain.cost.actuals import spent, total
 from lambdas.domain.cost.quote import Quote
 from lambdas.domain.data_review.results import DataReview
@@ -17,19 +16,16 @@ from lambdas.runtime.step import step, variables_of
 def write_report(request: WriteReportRequest) -> Report:
     run, variables = request.run, variables_of(WriteReportVariables)
     artefacts = Artefacts(run.bucket)
-    keys = (run.training_key, run.validation_key, run.evaluation_key)
-    files = [fingerprint(artefacts, key) for key in keys if key]
     quote = Quote.model_validate(artefacts.read_json(request.quote.quote_key))
     bill = spent(request, quote, calculator(variables, run.region))
     page = html(
         request,
         judgements=list(artefacts.iter_records(request.judgements.judgements_key)),
         losses_svg=artefacts.read_text(request.loss_curves.svg_key),
-        files=files,
         spent=bill,
         review=_review(artefacts, request),
     )
-    facts = manifest(request, files=files, spent=bill, code_version=variables.code_version)
+    facts = manifest(request, spent=bill, code_version=variables.code_version)
     return Report(
         report_key=artefacts.put_text(f"{run.prefix}/report.html", page),
         manifest_key=artefacts.put_json(f"{run.prefix}/manifest.json", facts),

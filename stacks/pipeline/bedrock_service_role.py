@@ -1,4 +1,4 @@
-"""The role that Bedrock assumes to read the dataset and write what training leaves."""
+"""The role that Bedrock assumes to read a run's data and write what training leaves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.constructs.access import Access, datasets, runs
+from stacks.constructs.access import Access, runs
 from stacks.constructs.permission import Permission
 from stacks.constructs.role import make_role
 
@@ -40,11 +40,11 @@ class BedrockServiceRole(Construct):
 
 
 def _permissions(access: Access) -> list[Permission]:
-    written = runs("training/*")
+    read, written = runs("dataset/*"), runs("training/*")
     return [
-        access.get(datasets("*"), written),
+        access.get(read, written),
         access.put(written),
-        access.list_keys(datasets("*"), runs("training"), written),
+        access.list_keys(read, runs("training"), written),
         *access.use_key_through("s3"),
         *access.customize_with_key(),
     ]

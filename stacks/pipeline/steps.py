@@ -72,7 +72,7 @@ PIPELINE_STEPS = (
     Step(
         "Validate dataset",
         variables=ValidateDatasetVariables,
-        # Streams files of up to 10 GB, in one process per vCPU: 1,769 MB give one, this gives two.
+        # Streams files of up to 5 GB, in one process per vCPU: 1,769 MB give one, this gives two.
         memory_mb=3538,
         timeout_seconds=MAX_SECONDS,
         permissions=_validate_dataset,
@@ -95,11 +95,11 @@ PIPELINE_STEPS = (
     Step(
         "Plan review",
         variables=PriceVariables,
-        # Streams a training file of up to 10 GB; keeps the records that max_review_usd pays for.
+        # Streams a training file of up to 5 GB; keeps the records that max_review_usd pays for.
         memory_mb=1769,
         timeout_seconds=MAX_SECONDS,
         permissions=lambda access: (
-            access.read(datasets("*")) + access.write(runs("review/items.jsonl"))
+            access.read(runs("dataset/training.jsonl")) + access.write(runs("review/items.jsonl"))
         ),
     ),
     Step(
@@ -138,7 +138,7 @@ PIPELINE_STEPS = (
         memory_mb=512,
         timeout_seconds=MAX_SECONDS,
         permissions=lambda access: [
-            *access.read(datasets("*/evaluation.jsonl"), runs("answers-base.jsonl")),
+            *access.read(*map(runs, ("dataset/evaluation.jsonl", "answers-base.jsonl"))),
             *access.write(runs("answers-base.jsonl")),
             *access.invoke_base_models(),
         ],
@@ -150,7 +150,7 @@ PIPELINE_STEPS = (
         memory_mb=512,
         timeout_seconds=MAX_SECONDS,
         permissions=lambda access: [
-            *access.read(datasets("*/evaluation.jsonl"), runs("answers-tuned.jsonl")),
+            *access.read(*map(runs, ("dataset/evaluation.jsonl", "answers-tuned.jsonl"))),
             *access.write(runs("answers-tuned.jsonl")),
             Permission(["bedrock:InvokeModel"], [access.bedrock("provisioned-model")]),
             *access.decrypt_model(),
@@ -182,8 +182,7 @@ PIPELINE_STEPS = (
         timeout_seconds=120,
         permissions=lambda access: [
             *access.read(
-                datasets("*"),
-                *map(runs, ("judgements.jsonl", "losses.svg", "quote.json", "review.json")),
+                *map(runs, ("judgements.jsonl", "losses.svg", "quote.json", "review.json"))
             ),
             *access.write(runs("report.html"), runs("manifest.json")),
         ],

@@ -128,7 +128,9 @@ class Workflow(Construct):
 
     def _tune(self) -> sfn.Chain:
         stop = self._stop_training()
-        start = self._task("Start training", assign={"training": RESULT})
+        start = self._task(
+            "Start training", {"dataset": "{% $dataset %}"}, assign={"training": RESULT}
+        )
         check = self._task(
             "Check training", {"training": "{% $training %}"}, assign={"training": RESULT}
         )

@@ -78,29 +78,28 @@ ACTIONS = {
 }
 # Every wildcard in a role's resources: the bucket's keys, Bedrock's kinds, executions, and "*".
 WILDCARDS = {
-    "BedrockServiceRole": {"datasets/*", "runs/*/training/*"},
+    "BedrockServiceRole": {"runs/*/dataset/*", "runs/*/training/*"},
     "Check preflight": {"*", "model-customization-job/*"},
     "Validate dataset": {"datasets/*", "runs/*/dataset/*", "runs/*/validation.json"},
-    "Plan review": {"datasets/*", "runs/*/review/items.jsonl"},
+    "Plan review": {"runs/*/dataset/training.jsonl", "runs/*/review/items.jsonl"},
     "Review records": {"runs/*/review/batches/*"},
     "Summarise review": {"runs/*/review.json", "runs/*/review/*", "runs/*/review/rows.jsonl"},
     "Start training": {"custom-model/*", "model-customization-job/*"},
     "Check training": {"model-customization-job/*"},
     "Stop training": {"model-customization-job/*"},
     "Read loss curves": {"runs/*/losses.*", "runs/*/training/*"},
-    "Answer with base model": {"datasets/*/evaluation.jsonl", "runs/*/answers-base.jsonl"},
+    "Answer with base model": {"runs/*/answers-base.jsonl", "runs/*/dataset/evaluation.jsonl"},
     "Buy throughput": {"custom-model/*", "provisioned-model/*"},
     "Check throughput": {"provisioned-model/*"},
     "Answer with tuned model": {
-        "datasets/*/evaluation.jsonl",
         "provisioned-model/*",
         "runs/*/answers-tuned.jsonl",
+        "runs/*/dataset/evaluation.jsonl",
     },
     "Release throughput": {"provisioned-model/*"},
     "Judge answers": {"runs/*/answers-*.jsonl", "runs/*/judgements.jsonl"},
     "Decide verdict": {"runs/*/judgements.jsonl", "runs/*/verdict.json"},
     "Write report": {
-        "datasets/*",
         "runs/*/judgements.jsonl",
         "runs/*/losses.svg",
         "runs/*/manifest.json",
@@ -332,7 +331,7 @@ def test_bedrock_is_trusted_for_own_jobs_only(
     }
 
 
-def test_bedrock_reads_datasets_and_writes_training_only(resources: Resources) -> None:
+def test_bedrock_reads_the_runs_copies_and_writes_training_only(resources: Resources) -> None:
     service = role(resources, "BedrockServiceRole")
     objects = {
         action: {text(each).rpartition("-")[2].split("/", 1)[1] for each in listed(one["Resource"])}
@@ -341,8 +340,27 @@ def test_bedrock_reads_datasets_and_writes_training_only(resources: Resources) -
         if action in {"s3:GetObject", "s3:PutObject"}
     }
     assert objects == {
-        "s3:GetObject": {'datasets/*"', 'runs/*/training/*"'},
+        "s3:GetObject": {'runs/*/dataset/*"', 'runs/*/training/*"'},
         "s3:PutObject": {'runs/*/training/*"'},
+    }
+
+
+def test_only_the_state_that_freezes_it_reads_what_people_upload(
+    resources: Resources, steps: Iterable[Step]
+) -> None:
+    names = {step.id: step.name for step in steps}
+    found = {
+        action: {
+            names.get(re.sub("^Functions|Role[0-9A-F]{8}$", "", name), name)
+            for name, one in roles(resources).items()
+            for each in statements(one)
+            if "datasets/" in json.dumps(each) and action in listed(each["Action"])
+        }
+        for action in ("s3:GetObject", "s3:ListBucket")
+    }
+    assert found == {
+        "s3:GetObject": {"Validate dataset"},
+        "s3:ListBucket": {"Check preflight", "Validate dataset"},
     }
 
 

@@ -130,7 +130,7 @@ def _training(run: Run, dataset: Dataset, calculator: Calculator) -> QuoteItem:
     model, epochs = run.settings.model, _epochs(run)
     price = calculator.price(model, "training_usd_per_1k_tokens")
     tokens = _training_tokens(dataset)
-    earliest = _earliest_stop(run, epochs) / epochs
+    earliest = _earliest_stop(run, dataset, epochs) / epochs
     units = Amounts(tokens.low * earliest, tokens.expected, tokens.high)
     unit = f"tokens x {epochs} epochs x {{price}} per 1,000"
     return _item("Training", units, price, calculator.training_usd(model, 1, epochs), unit)
@@ -147,10 +147,10 @@ def _epochs(run: Run) -> int:
     return int(run.hyperparameters.get("epochCount", default))
 
 
-def _earliest_stop(run: Run, epochs: int) -> int:
+def _earliest_stop(run: Run, dataset: Dataset, epochs: int) -> int:
     """Return the epoch after which training may stop: only a validation loss can stop it early."""
     patience = run.hyperparameters.get("earlyStoppingPatience")
-    if patience is None or run.validation_key is None:
+    if patience is None or not dataset.validation_records:
         return epochs
     return min(epochs, 1 + int(patience))
 

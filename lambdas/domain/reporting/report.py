@@ -37,16 +37,6 @@ _SECTIONS = (
 
 
 @dataclass(frozen=True)
-class DataFile:
-    """A dataset file as the run read it."""
-
-    key: str
-    size_bytes: int
-    version_id: str | None  # None: the bucket keeps no versions
-    sha256: str | None  # None: too large to hash
-
-
-@dataclass(frozen=True)
 class TopicScores:
     """Mean scores of a topic's questions that have both."""
 
@@ -69,12 +59,11 @@ def topics_of(judgements: Iterable[Record]) -> list[TopicScores]:
     ]
 
 
-def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
+def html(  # keyword-only, each from another file of the run
     request: WriteReportRequest,
     *,
     judgements: Sequence[Record],
     losses_svg: str,
-    files: Sequence[DataFile],
     spent: Sequence[Spent],
     review: DataReview | None = None,
 ) -> str:
@@ -96,7 +85,6 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
         losses_svg=Markup(losses_svg[losses_svg.index("<svg") :]),  # noqa: S704  # drawn by loss_plot
         questions=judgements,
         topics=topics_of(judgements),
-        files=files,
         data_review=review,
         criteria=[*CRITERIA],
         spent=spent,
@@ -108,21 +96,19 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
 def manifest(
     request: WriteReportRequest,
     *,
-    files: Sequence[DataFile],
     spent: Sequence[Spent],
     code_version: str | None,
 ) -> dict[str, Any]:
     """Return what the run read, decided and made, for programs."""
     run, approval = request.run, request.approval
     return {
-        "manifest_version": 2,
+        "manifest_version": 3,
         "code_version": code_version,
         "written_at": request.now.isoformat(),
         "rehearsal": Arn.parse(run.execution_arn).is_rehearsal,
         "run": run.model_dump(mode="json"),
         "model": _model(request),
         "judge": find_judge(run.settings.judge_model).inference.model_id,
-        "dataset_files": [asdict(each) for each in files],
         "hosting": {
             "arn": request.hosting.hosting_arn,
             "model_units": run.settings.model_units,

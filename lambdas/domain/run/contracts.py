@@ -35,9 +35,6 @@ class Run(Contract):
     bucket: str
     prefix: str  # "runs/<name>", no trailing slash
     settings: Settings
-    training_key: str
-    validation_key: str | None
-    evaluation_key: str
     hyperparameters: dict[str, str]  # all of the model's, as Bedrock's API takes them
     job_name: str
     custom_model_name: str
@@ -242,6 +239,10 @@ class ReviewOutcome(Contract):
     usd: float
     review_key: str  # the summary with the worst rows
     rows_key: str  # JSONL of all rows
+
+
+class StartTrainingRequest(StateRequest):
+    dataset: Dataset
 
 
 class Training(Contract):

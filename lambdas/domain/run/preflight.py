@@ -12,7 +12,7 @@ from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Judge, Model
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Execution, Run
-from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION, dataset_prefix
+from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, dataset_prefix
 from lambdas.domain.run.execution_input import ExecutionDefaults, ExecutionInput
 from lambdas.domain.run.names import ResourceNames, can_be_found_by, names_of
 
@@ -264,12 +264,9 @@ def plan(
     settings: ExecutionInput,
     defaults: ExecutionDefaults,
     environment: DeployedEnvironment,
-    dataset_keys: frozenset[str],
 ) -> Run:
     """Return the run with everything that follows from its input."""
     names = names_in(environment, request.execution)
-    prefix = dataset_prefix(settings.dataset)
-    validation_key = prefix + VALIDATION
     return Run(
         name=names.run,
         execution_arn=request.execution.arn,
@@ -279,9 +276,6 @@ def plan(
         bucket=environment.bucket,
         prefix=run_prefix(names),
         settings=settings,
-        training_key=prefix + TRAINING,
-        validation_key=validation_key if validation_key in dataset_keys else None,
-        evaluation_key=prefix + EVALUATION,
         hyperparameters=settings.all_hyperparameters(),
         job_name=names.job,
         custom_model_name=names.custom_model,

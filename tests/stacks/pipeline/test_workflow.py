@@ -364,6 +364,8 @@ def _is_small(annotation: object) -> bool:
         return True
     if annotation == tuple[str, ...]:  # codes of warnings, as the environment's file has them
         return True
+    if annotation == tuple[contracts.FrozenFile, ...]:  # three at most
+        return True
     if origin is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return all(_is_small(field.annotation) for field in annotation.model_fields.values())
     return origin not in {list, dict, set, tuple} and annotation is not bytes

@@ -18,7 +18,7 @@ from lambdas.handlers import (
     stop_run,
     stop_training,
 )
-from tests.factories import EXECUTION, NAMES, NOW, hosting, run, training
+from tests.factories import EXECUTION, NAMES, NOW, dataset, hosting, run, training
 from tests.fakes.bedrock import FakeBedrock, FakeSns, install
 
 
@@ -29,7 +29,7 @@ def as_json(**contracts: Contract) -> dict[str, Any]:
 STATE = as_json(run=run()) | {"now": "2026-11-23T09:30:00.000Z"}
 STOP = as_json(execution=EXECUTION) | {"now": STATE["now"], "status": "TIMED_OUT"}
 EVENTS: list[tuple[ModuleType, dict[str, Any], str]] = [
-    (start_training, STATE, "status"),
+    (start_training, STATE | as_json(dataset=dataset()), "status"),
     (check_training, STATE | as_json(training=training()), "phase"),
     (stop_training, STATE, "stopped"),
     (buy_throughput, STATE | as_json(training=training()), "release_by"),

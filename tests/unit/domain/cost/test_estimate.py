@@ -50,7 +50,8 @@ def test_the_expected_tokens_are_the_estimate_of_the_data_check() -> None:
 
 def test_training_can_stop_early_only_by_a_validation_loss() -> None:
     parameters = {"epochCount": "10", "earlyStoppingPatience": "2"}
-    low, expected, _ = item(quote(hyperparameters=parameters, validation_key=None), "Training")
+    unvalidated = dataset(validation_records=0)
+    low, expected, _ = item(quote(unvalidated, hyperparameters=parameters), "Training")
     assert low == pytest.approx(0.6 / 0.7 * expected, abs=1e-3)  # all ten epochs
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from lambdas.validation import make_record
+from tests.factories import dataset
 from tests.fakes.bedrock import question_in, tool_reply
 
 GOOD = {"correct": 9, "grounded": 8, "clear": 10, "consistent": 9, "reason": "No flaw."}
 BAD = {"correct": 2, "grounded": 8, "clear": 9, "consistent": 9, "reason": "The year is wrong."}
-TRAINING = "datasets/default/training.jsonl"
+TRAINING = dataset().training.key
 
 
 def usd(input_tokens: int, output_tokens: int) -> float:

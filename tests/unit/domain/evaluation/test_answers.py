@@ -37,7 +37,7 @@ def echo(request: Mapping[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> FakeS3:
-    return fakes_s3.install(monkeypatch, FakeS3({run().evaluation_key: lines(EXAMPLES)}))
+    return fakes_s3.install(monkeypatch, FakeS3({dataset().evaluation.key: lines(EXAMPLES)}))
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_endless_throttling_ends(s3: FakeS3, bedrock: FakeRuntime, pauses: list[
 
 def test_a_lost_cause_is_not_asked_to_its_end(s3: FakeS3, bedrock: FakeRuntime) -> None:
     many = [EXAMPLES[0] | {"id": str(i), "question": f"{i}"} for i in range(BATCH_SIZE * 5)]
-    s3.objects[run().evaluation_key] = lines(many)
+    s3.objects[dataset().evaluation.key] = lines(many)
     bedrock.fail("Converse", *["ValidationException"] * 1000)
     with pytest.raises(AnswersFailed, match=f"{BATCH_SIZE} of {BATCH_SIZE} "):
         answer_with_base_model(REQUEST)
@@ -173,7 +173,7 @@ def test_an_answer_to_another_question_is_not_kept(s3: FakeS3, bedrock: FakeRunt
 
 def test_what_a_killed_function_has_paid_for_is_saved(s3: FakeS3, bedrock: FakeRuntime) -> None:
     many = [EXAMPLES[0] | {"id": str(i), "question": f"{i}"} for i in range(BATCH_SIZE + 40)]
-    s3.objects[run().evaluation_key] = lines(many)
+    s3.objects[dataset().evaluation.key] = lines(many)
     asked = threading.Semaphore(BATCH_SIZE)
 
     def dies_after_the_first_batch(request: Mapping[str, Any]) -> dict[str, Any]:

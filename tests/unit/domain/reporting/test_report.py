@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from html.parser import HTMLParser
@@ -17,7 +16,6 @@ from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.errors import AccessDenied, Throttled
 from lambdas.domain.reporting.notification import body, subject
 from lambdas.domain.reporting.report import (
-    DataFile,
     html,
     manifest,
     summary,
@@ -38,6 +36,7 @@ from lambdas.handlers.notify import notify
 from lambdas.handlers.write_report import write_report
 from tests.factories import (
     EXECUTION,
+    FROZEN,
     JUDGEMENTS,
     NAMES,
     NOW,
@@ -57,7 +56,6 @@ from tests.fakes.s3 import FakeS3, client_error
 
 OFFLINE = EXECUTION.arn.replace("123456789012", "000000000000")
 SVG = '<?xml version="1.0"?>\n<!DOCTYPE svg>\n<svg viewBox="0 0 1 1"><text>loss</text></svg>'
-FILES = [DataFile("datasets/default/training.jsonl", 1234, "v1", "ab" * 32)]
 REPORT = Report(
     report_key=f"{PREFIX}/report.html",
     manifest_key="m",
@@ -100,7 +98,7 @@ class Page(HTMLParser):
 
 def page(request: WriteReportRequest | None = None, svg: str = SVG) -> str:
     request = request or report_request()
-    return html(request, judgements=JUDGEMENTS, losses_svg=svg, files=FILES, spent=bill(request))
+    return html(request, judgements=JUDGEMENTS, losses_svg=svg, spent=bill(request))
 
 
 def bill(request: WriteReportRequest) -> list[Spent]:
@@ -132,7 +130,8 @@ def test_every_question_answer_score_and_reason_is_there() -> None:
 def test_facts_on_data_training_and_cost_are_there() -> None:
     text = Page(page()).text
     for shown in (
-        "ab" * 32, "1,234", "12,345", "epochCount 10", "118 min", "Answer briefly.",
+        *(each.sha256 for each in FROZEN), f"{PREFIX}/dataset/training.jsonl",
+        "12,345", "epochCount 10", "118 min", "Answer briefly.",
         "25.0 minutes", "$55.00", "12,345 tokens (an upper estimate) in 7 epochs", "900 tokens",
         "80 tokens", EXECUTION.arn, "Amazon Nova Pro", "Nobody had to approve the quote.",
     ):  # fmt: skip
@@ -157,7 +156,7 @@ def test_text_is_escaped_and_nothing_is_loaded() -> None:
 @given(st.text())
 def test_any_text_passes_through_unharmed(text: str) -> None:
     judgement = JUDGEMENTS[0] | {"id": text, "base": {"answer": text, "score": 1, "reason": text}}
-    source = html(report_request(), judgements=[judgement], losses_svg=SVG, files=FILES, spent=[])
+    source = html(report_request(), judgements=[judgement], losses_svg=SVG, spent=[])
     assert {tag for tag, _ in Page(source).tags} <= {
         "html", "head", "meta", "title", "style", "body", "header", "p", "code", "h1", "h2", "h3",
         "dl", "div", "dt", "dd", "section", "svg", "text", "table", "thead", "tr", "th", "tbody",
@@ -206,7 +205,6 @@ def reviewed_page(review: DataReview | None = None) -> str:
         request,
         judgements=JUDGEMENTS,
         losses_svg=SVG,
-        files=FILES,
         spent=bill(request),
         review=review or data_review(),
     )
@@ -251,7 +249,7 @@ def test_an_approval_is_in_the_report_with_its_reason() -> None:
 def test_a_rehearsal_says_so(arn: str, *, expected: bool) -> None:
     request = report_request(run=run(execution_arn=arn))
     assert ("Rehearsal." in Page(page(request)).text) is expected
-    made = manifest(request, files=FILES, spent=[], code_version=None)
+    made = manifest(request, spent=[], code_version=None)
     assert made["rehearsal"] is expected
     notice = SUCCESS.model_copy(update={"execution": EXECUTION.model_copy(update={"arn": arn})})
     assert ("rehearsal" in subject(notice)) is expected
@@ -260,12 +258,12 @@ def test_a_rehearsal_says_so(arn: str, *, expected: bool) -> None:
 
 def test_the_manifest_holds_what_a_comparison_needs() -> None:
     request = report_request()
-    facts = manifest(request, files=FILES, spent=bill(request), code_version="1.2.3")
+    facts = manifest(request, spent=bill(request), code_version="1.2.3")
     made = json.loads(json.dumps(facts))
     assert made["spent_usd"] == pytest.approx(55.36, abs=0.01)
     assert made["quote"]["expected_usd"] == QUOTED.expected_usd
     assert made["code_version"] == "1.2.3"
-    assert made["dataset_files"][0]["sha256"] == "ab" * 32
+    assert made["dataset"]["files"][0]["sha256"] == FROZEN[0].sha256
     assert made["model"]["customization_model_id"].endswith(":200k")
     assert made["run"]["hyperparameters"] == {"epochCount": "10"}
     assert made["hosting"]["billed_minutes"] == 25
@@ -294,20 +292,13 @@ def test_the_state_writes_both_files(monkeypatch: pytest.MonkeyPatch) -> None:
     request = report_request()
     objects = {
         request.quote.quote_key: quote().model_dump_json().encode(),
-        request.run.training_key: b"training",
-        request.run.evaluation_key: b"evaluation",
-        str(request.run.validation_key): b"",
         request.loss_curves.svg_key: SVG.encode(),
         request.judgements.judgements_key: "\n".join(map(json.dumps, JUDGEMENTS)).encode(),
     }
     s3 = fakes_s3.install(monkeypatch, FakeS3(objects))
     report = write_report(request)
     made = json.loads(s3.objects[report.manifest_key])
-    files = {each["key"]: each for each in made["dataset_files"]}
-    assert len(files) == 3
-    training = files[request.run.training_key]
-    assert training["sha256"] == hashlib.sha256(b"training").hexdigest()
-    assert (training["size_bytes"], training["version_id"]) == (8, None)
+    assert made["dataset"]["files"] == [each.model_dump() for each in FROZEN]
     assert made["code_version"] == "0123456789ab"
     assert s3.content_types[report.report_key].startswith("text/html")
     assert report.summary == summary(request, bill(request))
@@ -320,9 +311,6 @@ def test_the_state_reads_the_review_where_there_was_one(monkeypatch: pytest.Monk
     request = report_request(run=run(review_data=True), review=REVIEWED)
     objects = {
         request.quote.quote_key: quote(review_data=True).model_dump_json().encode(),
-        request.run.training_key: b"training",
-        request.run.evaluation_key: b"evaluation",
-        str(request.run.validation_key): b"",
         request.loss_curves.svg_key: SVG.encode(),
         request.judgements.judgements_key: "\n".join(map(json.dumps, JUDGEMENTS)).encode(),
         REVIEWED.review_key: data_review().model_dump_json().encode(),

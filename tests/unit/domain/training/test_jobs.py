@@ -16,16 +16,20 @@ from lambdas.domain.errors import (
     TrainingStuck,
     TrainingTimedOut,
 )
-from lambdas.domain.run.contracts import CheckTrainingRequest, StateRequest, TrainingStop
+from lambdas.domain.run.contracts import (
+    CheckTrainingRequest,
+    StartTrainingRequest,
+    TrainingStop,
+)
 from lambdas.domain.training.jobs import Job, Phase, overdue, training_of, wait_seconds
 from lambdas.handlers.check_training import check_training
 from lambdas.handlers.start_training import start_training
 from lambdas.handlers.stop_training import stop_training
-from tests.factories import EXECUTION, NAMES, NOW, run, training
+from tests.factories import EXECUTION, FROZEN, NAMES, NOW, dataset, run, training
 from tests.fakes.bedrock import FakeBedrock, install
 
 ROLE = "arn:aws:iam::123456789012:role/bedrock"
-REQUEST = StateRequest(run=run(), now=NOW)
+REQUEST = StartTrainingRequest(run=run(), now=NOW, dataset=dataset())
 
 
 @pytest.fixture
@@ -134,9 +138,9 @@ def test_start_creates_the_job_with_the_runs_names(bedrock: FakeBedrock) -> None
         "baseModelIdentifier": "anthropic.claude-3-haiku-20240307-v1:0:200k",
         "customizationType": "FINE_TUNING",
         "hyperParameters": {"epochCount": "10"},
-        "trainingDataConfig": {"s3Uri": f"{bucket}/datasets/default/training.jsonl"},
+        "trainingDataConfig": {"s3Uri": f"{bucket}/runs/{NAMES.run}/dataset/training.jsonl"},
         "validationDataConfig": {
-            "validators": [{"s3Uri": f"{bucket}/datasets/default/validation.jsonl"}]
+            "validators": [{"s3Uri": f"{bucket}/runs/{NAMES.run}/dataset/validation.jsonl"}]
         },
         "outputDataConfig": {"s3Uri": f"{bucket}/runs/{NAMES.run}/training/"},
         "jobTags": tags,
@@ -148,7 +152,8 @@ def test_start_without_validation_set_and_with_a_key(
     bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MODEL_KMS_KEY_ARN", "key-arn")
-    start_training(StateRequest(run=run(validation_key=None), now=NOW))
+    without = dataset(files=[each for each in FROZEN if each.kind != "validation"])
+    start_training(StartTrainingRequest(run=run(), now=NOW, dataset=without))
     (request,) = bedrock.called("CreateModelCustomizationJob")
     assert request["customModelKmsKeyId"] == "key-arn"
     assert "validationDataConfig" not in request
