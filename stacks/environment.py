@@ -40,7 +40,8 @@ class Storage(_Table):
 
     encryption: Literal["kms", "s3"]
     retain: bool  # outlives the stack; False: deleted with it, with all objects
-    expire_runs_after_days: Annotated[int, Field(ge=1, le=3650)]
+    # At least as long as an execution can take: its data is among what expires.
+    expire_runs_after_days: Annotated[int, Field(ge=21, le=3650)]
 
 
 class Functions(_Table):

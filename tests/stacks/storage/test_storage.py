@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
-from stacks.environment import Environment
+from annotated_types import Ge
+
+from stacks.environment import Environment, Storage
+from stacks.pipeline.workflow import timeout
 from tests.stacks.resources import Stacks, both, of_type
 
 
@@ -38,6 +41,15 @@ def test_artefacts_are_versioned_logged_and_expire(
     assert rules["old-runs"]["ExpirationInDays"] == environment.storage.expire_runs_after_days
     encryption = json.dumps(artefacts["BucketEncryption"])
     assert ("aws:kms" in encryption) == (environment.storage.encryption == "kms")
+
+
+def test_the_data_of_a_run_outlives_its_execution() -> None:
+    [least] = [
+        each.ge
+        for each in Storage.model_fields["expire_runs_after_days"].metadata
+        if isinstance(each, Ge)
+    ]
+    assert least > timeout().to_days(integral=False)
 
 
 def test_what_lasts_is_kept_where_the_environment_says(
