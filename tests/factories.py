@@ -28,7 +28,7 @@ from lambdas.domain.run.contracts import (
     Verdict,
     WriteReportRequest,
 )
-from lambdas.domain.run.dataset_files import FILE_NAMES
+from lambdas.domain.run.dataset_files import FILE_NAMES, DatasetKind, frozen_key
 from lambdas.domain.run.names import names_of
 from tests.fakes.bedrock import ACCOUNT, REGION, arn
 from tests.fakes.s3 import BUCKET
@@ -41,15 +41,19 @@ EXECUTION = Execution(
 )
 NAMES = names_of("dev", EXECUTION.name, EXECUTION.arn)
 PREFIX = f"runs/{NAMES.run}"
-FROZEN = tuple(
-    FrozenFile(
+
+
+def frozen(kind: DatasetKind, body: bytes) -> FrozenFile:
+    return FrozenFile(
         kind=kind,
-        key=f"{PREFIX}/dataset/{kind}.jsonl",
-        sha256=hashlib.sha256(kind.encode()).hexdigest(),
-        size_bytes=len(kind),
+        key=frozen_key(PREFIX, kind),
+        sha256=hashlib.sha256(body).hexdigest(),
+        size_bytes=len(body),
     )
-    for kind in FILE_NAMES
-)
+
+
+FROZEN = tuple(frozen(kind, kind.encode()) for kind in FILE_NAMES)  # of the made-up dataset
+FROZEN_OBJECTS = {each.key: each.kind.encode() for each in FROZEN}
 
 SETTINGS: dict[str, Any] = {
     "dataset": "default",
@@ -262,6 +266,7 @@ def report_request(**changes: object) -> WriteReportRequest:
             losses=0,
             base_correctness=2.5,
             tuned_correctness=7.0,
+            dataset_sha256=dataset().sha256,
             verdict_key=f"{PREFIX}/verdict.json",
         ),
     }

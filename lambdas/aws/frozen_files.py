@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lambdas.aws.artefacts import ArtefactChanged, ArtefactMissing, Artefacts, ObjectSource
-from lambdas.domain.errors import DatasetInvalid
+from lambdas.domain.errors import DatasetChanged, DatasetInvalid
 from lambdas.domain.run.contracts import FrozenFile, Run
 from lambdas.domain.run.dataset_files import FILE_NAMES, DatasetKind, dataset_prefix, frozen_key
 
@@ -39,6 +39,31 @@ def frozen_file(kind: DatasetKind, copy: ObjectSource) -> FrozenFile:
     if copy.sha256 is None:  # made by something else than this function since
         raise ArtefactChanged(f"{copy.artefacts.uri(copy.key)} was replaced: start a new execution")
     return FrozenFile(kind=kind, key=copy.key, sha256=copy.sha256, size_bytes=copy.size_bytes)
+
+
+def require_unchanged(artefacts: Artefacts, files: Iterable[FrozenFile]) -> None:
+    """Compare S3's hashes of a run's copies with those that were checked and quoted.
+
+    Raises
+    ------
+    DatasetChanged
+        A copy was replaced or removed.
+    """
+    for file in files:
+        found = _hash_of(artefacts, file)
+        if found != file.sha256:
+            raise DatasetChanged(
+                f"{artefacts.uri(file.key)} is no longer what was checked and quoted: its SHA-256 "
+                f"is {found or 'unknown, or it is gone'}, and was {file.sha256}. Start a new "
+                "execution, which copies the dataset again; the bucket's access logs say who wrote"
+            )
+
+
+def _hash_of(artefacts: Artefacts, file: FrozenFile) -> str | None:
+    try:
+        return artefacts.source(file.key, FILE_NAMES[file.kind]).sha256
+    except ArtefactMissing:
+        return None
 
 
 def _look(artefacts: Artefacts, run: Run) -> Iterator[tuple[DatasetKind, ObjectSource]]:

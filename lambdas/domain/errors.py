@@ -25,6 +25,10 @@ class DatasetInvalid(TuningError):
     """At least one record breaks a rule of the model's format."""
 
 
+class DatasetChanged(TuningError):
+    """The run's own copy of its data is no longer what was checked and quoted; names the object."""
+
+
 class TrainingFailed(TuningError):
     """The customization job ended as Failed."""
 

@@ -6,6 +6,7 @@ from functools import partial
 
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.converse import ConverseClient
+from lambdas.aws.frozen_files import require_unchanged
 from lambdas.aws.record_files import S3RecordFile
 from lambdas.domain.evaluation.answers import answer_questions
 from lambdas.domain.run.contracts import Answers, AnswerWithTunedModelRequest
@@ -14,11 +15,12 @@ from lambdas.runtime.step import step
 
 def answer_with_tuned_model(request: AnswerWithTunedModelRequest) -> Answers:
     run = request.run
-    artefacts = Artefacts(run.bucket)
+    artefacts, questions = Artefacts(run.bucket), request.dataset.evaluation
+    require_unchanged(artefacts, [questions])
     return answer_questions(
         run,
         request.dataset,
-        artefacts.iter_records(request.dataset.evaluation.key),
+        artefacts.iter_records(questions.key),
         S3RecordFile(artefacts, f"{run.prefix}/answers-tuned.jsonl"),
         partial(ConverseClient().ask, request.hosting.hosting_arn),
     )

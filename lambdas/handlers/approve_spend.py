@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.executions import Executions
+from lambdas.aws.frozen_files import require_unchanged
 from lambdas.aws.topic import Topic
 from lambdas.domain.approval import decisions as approval
 from lambdas.domain.run.contracts import ApproveSpendRequest, Asked
@@ -21,12 +22,14 @@ def approve_spend(request: ApproveSpendRequest) -> Asked:
     run, quote = request.run, request.quote
     decide_by = request.now + timedelta(hours=run.approval_hours or 0)
     artefacts = Artefacts(run.bucket)
+    require_unchanged(artefacts, request.dataset.files)
     asked = approval.ApprovalRequest(
         run=run.name,
         execution_arn=run.execution_arn,
         token=request.token,
         asked_at=request.now,
         decide_by=decide_by,
+        dataset_sha256=quote.dataset_sha256,
         expected_usd=quote.expected_usd,
         high_usd=quote.high_usd,
     )

@@ -11,7 +11,7 @@ from lambdas.runtime.step import step
 def decide_verdict(request: DecideVerdictRequest) -> Verdict:
     artefacts = Artefacts(request.run.bucket)
     judgements = list(artefacts.iter_records(request.judgements.judgements_key))
-    verdict, document = decide(request.run, judgements)
+    verdict, document = decide(request.run, judgements, request.dataset.sha256)
     artefacts.put_json(verdict.verdict_key, document)
     return verdict
 

@@ -27,7 +27,7 @@ def quote_cost(request: QuoteCostRequest) -> QuotedCost:
         hosting_usd_per_hour=hourly,
         summary=text(quote),
         quote_key=key,
-        dataset_sha256=request.dataset.sha256,
+        dataset_sha256=quote.dataset_sha256,
     )
 
 

@@ -37,6 +37,7 @@ def _start_training(access: Access) -> list[Permission]:
         Permission(["bedrock:TagResource"], [jobs, models]),
         access.find_job(),
         Permission(["iam:PassRole"], [IamArn(access.service_role_arn)], to_bedrock),
+        *access.read(runs("dataset/*")),
         *access.customize_with_key(),
     ]
 
@@ -86,7 +87,7 @@ PIPELINE_STEPS = (
         "Approve spend",
         variables=ApproveSpendVariables,
         permissions=lambda access: [
-            *access.read(approvals("*")),
+            *access.read(approvals("*"), runs("dataset/*")),
             *access.write(approvals("*/request.json")),
             _deliver_decisions(access),
             *access.publish(),

@@ -92,7 +92,7 @@ class Workflow(Construct):
             self,
             "Approve spend",
             self._functions["Approve spend"],
-            {"run": "{% $run %}", "quote": "{% $quote %}"},
+            {"run": "{% $run %}", "dataset": "{% $dataset %}", "quote": "{% $quote %}"},
             assign={"approval": "{% $states.result %}"},
             hours="$run.approval_hours",
             retries=UNTIL_ASKED,
@@ -220,7 +220,7 @@ class Workflow(Construct):
     def _decide_and_report(self) -> sfn.Chain:
         decide = self._task(
             "Decide verdict",
-            {"judgements": "{% $judged.judgements %}"},
+            {"dataset": "{% $dataset %}", "judgements": "{% $judged.judgements %}"},
             assign={"verdict": RESULT},
         )
         report = self._task("Write report", self._all_results(), assign={"report": RESULT})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -28,10 +28,16 @@ def client_error(code: str, status: int = 400, operation: str = "Operation") -> 
 class FakeS3:
     """Implements what `lambdas.aws.artefacts` calls; set `failure` to make every call fail."""
 
-    def __init__(self, objects: dict[str, bytes] | None = None, page_size: int = 2) -> None:
-        self.objects = dict(objects or {})
+    def __init__(
+        self,
+        objects: Mapping[str, bytes] | None = None,
+        page_size: int = 2,
+        *,
+        frozen: Mapping[str, bytes] | None = None,
+    ) -> None:
+        self.objects = {**(objects or {}), **(frozen or {})}
         self.content_types: dict[str, str] = {}
-        self._hashed: dict[str, bytes] = {}  # what was copied: only that has a SHA-256
+        self._hashed = {**(frozen or {})}  # what was copied: only that has a SHA-256
         self.failure: ClientError | None = None
         self._page_size = page_size
 
@@ -77,16 +83,16 @@ class FakeS3:
         Bucket: str,  # noqa: N803  # AWS's name
         Key: str,  # noqa: N803  # AWS's name
         CopySource: dict[str, str],  # noqa: N803  # AWS's name
-        CopySourceIfMatch: str,  # noqa: N803  # AWS's name
         ChecksumAlgorithm: str,  # noqa: N803  # AWS's name
         TaggingDirective: str,  # noqa: N803  # AWS's name
+        CopySourceIfMatch: str | None = None,  # noqa: N803  # AWS's name
     ) -> dict[str, Any]:
         self._enter(Bucket)
         assert (ChecksumAlgorithm, TaggingDirective) == ("SHA256", "REPLACE")
         if CopySource["Key"] not in self.objects:
             raise client_error("NoSuchKey", 404, "CopyObject")
         body = self.objects[CopySource["Key"]]
-        if CopySourceIfMatch != _etag(body):
+        if CopySourceIfMatch is not None and CopySourceIfMatch != _etag(body):
             raise client_error("PreconditionFailed", 412, "CopyObject")
         self.objects[Key] = self._hashed[Key] = body
         return {}
@@ -119,6 +125,10 @@ class FakeS3:
         for start in range(0, len(keys), self._page_size):
             page = keys[start : start + self._page_size]
             yield {"Contents": [{"Key": key, "Size": len(self.objects[key])} for key in page]}
+
+    def freeze(self, key: str, body: bytes) -> None:
+        """Put an object as a copy with a SHA-256 has it."""
+        self.objects[key] = self._hashed[key] = body
 
     def _enter(self, bucket: str) -> None:
         if self.failure is not None:

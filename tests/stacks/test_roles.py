@@ -53,6 +53,7 @@ ACTIONS = {
     "Review records": READ | WRITE | INVOKE,
     "Summarise review": READ | WRITE,
     "Start training": FIND_JOB
+    | READ
     | {"bedrock:CreateModelCustomizationJob", "bedrock:TagResource", "iam:PassRole"},
     "Check training": STOP_JOB,
     "Stop training": STOP_JOB,
@@ -84,7 +85,7 @@ WILDCARDS = {
     "Plan review": {"runs/*/dataset/training.jsonl", "runs/*/review/items.jsonl"},
     "Review records": {"runs/*/review/batches/*"},
     "Summarise review": {"runs/*/review.json", "runs/*/review/*", "runs/*/review/rows.jsonl"},
-    "Start training": {"custom-model/*", "model-customization-job/*"},
+    "Start training": {"custom-model/*", "model-customization-job/*", "runs/*/dataset/*"},
     "Check training": {"model-customization-job/*"},
     "Stop training": {"model-customization-job/*"},
     "Read loss curves": {"runs/*/losses.*", "runs/*/training/*"},
@@ -108,7 +109,7 @@ WILDCARDS = {
         "runs/*/review.json",
     },
     "Quote cost": {"runs/*/quote.json"},
-    "Approve spend": {"approvals/*", "approvals/*/request.json"},
+    "Approve spend": {"approvals/*", "approvals/*/request.json", "runs/*/dataset/*"},
     "Decide spend": {"approvals/*", "approvals/*/decision.json", "execution:*"},
     "MachineRole": {"*", "execution/ReviewData:*", "execution:*", "runs/*/review/*"},
     "DecideSpendMachineRole": {"*"},

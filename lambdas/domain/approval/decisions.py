@@ -52,6 +52,7 @@ class ApprovalRequest(Contract):
     token: str
     asked_at: datetime
     decide_by: datetime
+    dataset_sha256: str
     expected_usd: float
     high_usd: float
 

@@ -76,6 +76,7 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
     return Quote(
         items=items,
         monthly=_storage(run, calculator),
+        dataset_sha256=dataset.sha256,
         low_usd=_sum(item.low_usd for item in items),
         expected_usd=_sum(item.expected_usd for item in items),
         high_usd=_sum(item.high_usd for item in items),

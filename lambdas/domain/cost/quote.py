@@ -26,6 +26,7 @@ class Quote(Contract):
 
     items: list[QuoteItem]
     monthly: QuoteItem
+    dataset_sha256: str  # of what is quoted, see `Dataset`
     low_usd: float
     expected_usd: float
     high_usd: float
@@ -71,6 +72,7 @@ def text(quote: Quote) -> str:
             *table,
             f"The custom model: {dollars(quote.monthly.expected_usd)} a month until it is deleted.",
             f"Ceiling: max_cost_usd = {quote.max_cost_usd:g}.",
+            f"For the dataset with the SHA-256 {quote.dataset_sha256}.",
             "",
             "How:",
             *how,

@@ -40,7 +40,7 @@ class Comparison:
         return "better" if better else "not decisive"
 
 
-def decide(run: Run, judgements: Sequence[Record]) -> tuple[Verdict, Record]:
+def decide(run: Run, judgements: Sequence[Record], dataset_sha256: str) -> tuple[Verdict, Record]:
     """Return the verdict over the questions that have both scores, and what verdict.json holds."""
     comparison = compare(list(score_pairs(judgements)))
     verdict = Verdict(
@@ -52,6 +52,7 @@ def decide(run: Run, judgements: Sequence[Record]) -> tuple[Verdict, Record]:
         losses=comparison.losses,
         base_correctness=comparison.base_mean,
         tuned_correctness=comparison.tuned_mean,
+        dataset_sha256=dataset_sha256,
         verdict_key=f"{run.prefix}/verdict.json",
     )
     return verdict, verdict.model_dump(mode="json") | {

@@ -145,6 +145,7 @@ class QuotedCost(Contract):
 
 
 class ApproveSpendRequest(StateRequest):
+    dataset: Dataset
     quote: QuotedCost
     token: str  # sent back with the decision to resume the state
 
@@ -353,6 +354,7 @@ class Judgements(Contract):
 
 
 class DecideVerdictRequest(StateRequest):
+    dataset: Dataset
     judgements: Judgements
 
 
@@ -365,6 +367,7 @@ class Verdict(Contract):
     losses: int
     base_correctness: float
     tuned_correctness: float
+    dataset_sha256: str  # `Dataset.sha256` of what the models were tuned and asked with
     verdict_key: str
 
 

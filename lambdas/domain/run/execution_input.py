@@ -66,7 +66,8 @@ class Settings(BaseModel):
     dataset: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
         description="Folder under datasets/ in the artefact bucket with training.jsonl, "
-        "evaluation.jsonl and, optionally, validation.jsonl.",
+        "evaluation.jsonl and, optionally, validation.jsonl, each of 5 GiB at most. The run copies "
+        "them before it checks them, and later uploads do not change it.",
         examples=["default"],
     )
     model: str = Field(

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import io
+from base64 import b64encode
+from hashlib import sha256
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.aws.artefacts import ArtefactMissing, Artefacts, split_lines
+from lambdas.aws.artefacts import ArtefactChanged, ArtefactMissing, Artefacts, split_lines
 from lambdas.domain.errors import AccessDenied, ServiceUnavailable, Throttled
 from tests.fakes.s3 import BUCKET, FakeS3, client_error
 
@@ -79,6 +82,29 @@ def test_errors_have_their_names(
             act("a/1")
     with pytest.raises(error):
         artefacts.put_bytes("a/1", b"")
+
+
+def test_a_copy_has_the_hash_of_the_whole_object(artefacts: Artefacts, s3: FakeS3) -> None:
+    source = artefacts.source("a/1", "1")
+    copy = artefacts.copy(source, "c/1")
+    assert (source.sha256, copy.sha256) == (None, sha256(b"x\ny").hexdigest())
+    assert (copy.name, copy.size_bytes, s3.objects["c/1"]) == ("1", 3, b"x\ny")
+    s3.objects["a/1"] = b"another"
+    with pytest.raises(ArtefactChanged, match="a/1 was replaced while it was read"):
+        artefacts.copy(source, "c/1")
+    del s3.objects["a/1"]
+    with pytest.raises(ArtefactChanged):
+        artefacts.copy(source, "c/1")
+
+
+def test_a_hash_of_the_hashes_of_parts_is_not_taken_for_one_of_the_object() -> None:
+    class Multipart(FakeS3):
+        def head_object(self, **asked: Any) -> dict[str, Any]:
+            digest = f"{b64encode(sha256(b'parts').digest()).decode()}-2"
+            found = {"ChecksumSHA256": digest, "ChecksumType": "COMPOSITE"}
+            return super().head_object(**asked) | found
+
+    assert Artefacts(BUCKET, Multipart({"a": b"x"})).source("a", "a").sha256 is None
 
 
 def test_streams_lines_without_a_carriage_return_splitting_them(artefacts: Artefacts) -> None:

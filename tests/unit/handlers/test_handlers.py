@@ -18,8 +18,10 @@ from lambdas.handlers import (
     stop_run,
     stop_training,
 )
-from tests.factories import EXECUTION, NAMES, NOW, dataset, hosting, run, training
+from tests.factories import EXECUTION, FROZEN_OBJECTS, NAMES, NOW, dataset, hosting, run, training
+from tests.fakes import s3 as fakes_s3
 from tests.fakes.bedrock import FakeBedrock, FakeSns, install
+from tests.fakes.s3 import FakeS3
 
 
 def as_json(**contracts: Contract) -> dict[str, Any]:
@@ -50,6 +52,7 @@ def bedrock(monkeypatch: pytest.MonkeyPatch) -> FakeBedrock:
     fake.jobs[NAMES.job] = fake.job(NAMES.job)
     fake.throughputs[NAMES.hosting] = fake.throughput(NAMES.hosting)
     install(monkeypatch, bedrock=fake, sns=FakeSns())
+    fakes_s3.install(monkeypatch, FakeS3(frozen=FROZEN_OBJECTS))
     return fake
 
 

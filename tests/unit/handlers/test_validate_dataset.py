@@ -138,7 +138,7 @@ def test_a_refusal_by_s3_has_its_name(s3: FakeS3) -> None:
 
 
 class ReplacedS3(FakeS3):
-    """Replaces the evaluation file `times` times, between a look at it and its copy."""
+    """Uploads a new dataset `times` times, when only the evaluation file is still to be copied."""
 
     times = 1
 
@@ -149,15 +149,17 @@ class ReplacedS3(FakeS3):
                 {"id": f"e{n}", "question": f"What is {n}?", "reference_answer": "That."}
                 for n in range(7 + self.times)
             ]
+            self.objects["datasets/default/training.jsonl"] = training(41 + self.times)
             self.objects["datasets/default/evaluation.jsonl"] = jsonl(questions)
         return super().copy_object(**asked)
 
 
-def test_a_file_that_is_replaced_meanwhile_is_copied_again(
+def test_an_upload_under_way_is_waited_out_so_that_no_run_mixes_two_datasets(
     s3: FakeS3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(monkeypatch, ReplacedS3(s3.objects))
-    assert validate()["evaluation_examples"] == 7
+    result = validate()
+    assert (result["training_records"], result["evaluation_examples"]) == (41, 7)
 
 
 def test_a_copy_that_is_replaced_before_its_hash_is_read_is_refused(

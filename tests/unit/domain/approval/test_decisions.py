@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.errors import DecisionRefused, InputInvalid, Throttled
+from lambdas.domain.errors import DatasetChanged, DecisionRefused, InputInvalid, Throttled
 from lambdas.domain.run.contracts import (
     ApproveSpendRequest,
     Decided,
@@ -18,7 +18,7 @@ from lambdas.domain.run.contracts import (
 )
 from lambdas.handlers.approve_spend import approve_spend
 from lambdas.handlers.decide_spend import decide_spend
-from tests.factories import EXECUTION, NAMES, NOW, dataset, run
+from tests.factories import EXECUTION, FROZEN_OBJECTS, NAMES, NOW, dataset, run
 from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import s3 as fakes_s3
 from tests.fakes import step_functions as fakes_states
@@ -48,7 +48,7 @@ class World:
             "DECIDE_MACHINE_ARN": DECIDE,
         }.items():
             monkeypatch.setenv(name, value)
-        self.s3 = fakes_s3.install(monkeypatch, FakeS3())
+        self.s3 = fakes_s3.install(monkeypatch, FakeS3(frozen=FROZEN_OBJECTS))
         self.sns = FakeSns()
         fakes_bedrock.install(monkeypatch, sns=self.sns)
         self.states = fakes_states.install(monkeypatch, FakeStepFunctions())
@@ -57,7 +57,13 @@ class World:
     def ask(self, token: str = "t1") -> None:  # noqa: S107  # of a task, and made up
         self.states.waiting.add(token)
         approve_spend(
-            ApproveSpendRequest(run=run(approval_hours=24), now=NOW, quote=QUOTE, token=token)
+            ApproveSpendRequest(
+                run=run(approval_hours=24),
+                now=NOW,
+                dataset=dataset(),
+                quote=QUOTE,
+                token=token,
+            )
         )
 
     def decide(
@@ -88,6 +94,20 @@ def test_the_mail_has_the_quote_and_exactly_what_to_do(world: World) -> None:
     assert "2026-11-24 09:30 UTC" in mail["Message"]
     assert NAMES.run in mail["Subject"]
     assert len(mail["Subject"]) <= 100
+
+
+def test_nobody_is_asked_about_data_that_is_no_longer_what_was_quoted(world: World) -> None:
+    world.s3.objects[dataset().training.key] += b"\n"
+    with pytest.raises(DatasetChanged, match=r"dataset/training\.jsonl is no longer what"):
+        world.ask()
+    assert not world.sns.called("Publish")
+    assert REQUEST_KEY not in world.s3.objects
+
+
+def test_the_request_names_the_data_that_is_approved(world: World) -> None:
+    world.ask()
+    asked = json.loads(world.s3.objects[REQUEST_KEY])
+    assert asked["dataset_sha256"] == dataset().sha256
 
 
 def test_an_approval_lets_the_run_go_on_with_its_reason(world: World) -> None:

@@ -3,17 +3,22 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pytest
 
 from lambdas.aws.converse import BACKOFF_SECONDS
-from lambdas.domain.errors import AccessDenied, AnswersFailed
+from lambdas.domain.errors import AccessDenied, AnswersFailed, DatasetChanged
 from lambdas.domain.parallel import BATCH_SIZE
-from lambdas.domain.run.contracts import AnswerWithBaseModelRequest, AnswerWithTunedModelRequest
+from lambdas.domain.run.contracts import (
+    AnswerWithBaseModelRequest,
+    AnswerWithTunedModelRequest,
+    Dataset,
+)
 from lambdas.handlers.answer_with_base_model import answer_with_base_model
 from lambdas.handlers.answer_with_tuned_model import answer_with_tuned_model
-from tests.factories import NOW, PREFIX, dataset, hosting, run
+from tests.factories import FROZEN, NOW, PREFIX, dataset, frozen, hosting, run
 from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import s3 as fakes_s3
 from tests.fakes.bedrock import FakeRuntime, client_error, question_in, text_reply
@@ -24,11 +29,18 @@ EXAMPLES = [
     for i in range(20)
 ]
 KEY = f"{PREFIX}/answers-base.jsonl"
-REQUEST = AnswerWithBaseModelRequest(run=run(), now=NOW, dataset=dataset())
 
 
 def lines(records: list[dict[str, Any]]) -> bytes:
     return "".join(json.dumps(each) + "\n" for each in records).encode()
+
+
+def asking(examples: list[dict[str, Any]], **changes: object) -> Dataset:
+    return dataset(files=[*FROZEN[:2], frozen("evaluation", lines(examples))], **changes)
+
+
+REQUEST = AnswerWithBaseModelRequest(run=run(), now=NOW, dataset=asking(EXAMPLES))
+QUESTIONS = REQUEST.dataset.evaluation.key
 
 
 def echo(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,7 +49,7 @@ def echo(request: Mapping[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> FakeS3:
-    return fakes_s3.install(monkeypatch, FakeS3({dataset().evaluation.key: lines(EXAMPLES)}))
+    return fakes_s3.install(monkeypatch, FakeS3(frozen={QUESTIONS: lines(EXAMPLES)}))
 
 
 @pytest.fixture
@@ -88,13 +100,24 @@ def test_the_base_model_is_asked_the_bare_question(s3: FakeS3, bedrock: FakeRunt
 def test_the_tuned_model_is_asked_through_its_throughput(s3: FakeS3, bedrock: FakeRuntime) -> None:
     answers = answer_with_tuned_model(
         AnswerWithTunedModelRequest(
-            run=run(), now=NOW, dataset=dataset(system_prompt=None), hosting=hosting()
+            run=run(), now=NOW, dataset=asking(EXAMPLES, system_prompt=None), hosting=hosting()
         )
     )
     assert answers.answers_key == f"{PREFIX}/answers-tuned.jsonl"
     assert {each["modelId"] for each in bedrock.called("Converse")} == {hosting().hosting_arn}
     assert all("system" not in each for each in bedrock.called("Converse"))
     assert len(written(s3, answers.answers_key)) == 20
+
+
+def test_other_questions_than_the_approved_ones_are_not_asked(
+    s3: FakeS3, bedrock: FakeRuntime
+) -> None:
+    s3.freeze(QUESTIONS, lines(EXAMPLES[1:]))
+    tuned = AnswerWithTunedModelRequest(**dict(REQUEST), hosting=hosting())
+    for ask in (partial(answer_with_base_model, REQUEST), partial(answer_with_tuned_model, tuned)):
+        with pytest.raises(DatasetChanged, match=r"dataset/evaluation\.jsonl is no longer what"):
+            ask()
+    assert not bedrock.calls
 
 
 def test_throttling_is_waited_for(s3: FakeS3, bedrock: FakeRuntime, pauses: list[float]) -> None:
@@ -136,10 +159,10 @@ def test_endless_throttling_ends(s3: FakeS3, bedrock: FakeRuntime, pauses: list[
 
 def test_a_lost_cause_is_not_asked_to_its_end(s3: FakeS3, bedrock: FakeRuntime) -> None:
     many = [EXAMPLES[0] | {"id": str(i), "question": f"{i}"} for i in range(BATCH_SIZE * 5)]
-    s3.objects[dataset().evaluation.key] = lines(many)
+    s3.freeze(QUESTIONS, lines(many))
     bedrock.fail("Converse", *["ValidationException"] * 1000)
     with pytest.raises(AnswersFailed, match=f"{BATCH_SIZE} of {BATCH_SIZE} "):
-        answer_with_base_model(REQUEST)
+        answer_with_base_model(REQUEST.model_copy(update={"dataset": asking(many)}))
     assert len(bedrock.calls) == BATCH_SIZE
 
 
@@ -173,7 +196,7 @@ def test_an_answer_to_another_question_is_not_kept(s3: FakeS3, bedrock: FakeRunt
 
 def test_what_a_killed_function_has_paid_for_is_saved(s3: FakeS3, bedrock: FakeRuntime) -> None:
     many = [EXAMPLES[0] | {"id": str(i), "question": f"{i}"} for i in range(BATCH_SIZE + 40)]
-    s3.objects[dataset().evaluation.key] = lines(many)
+    s3.freeze(QUESTIONS, lines(many))
     asked = threading.Semaphore(BATCH_SIZE)
 
     def dies_after_the_first_batch(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,7 +206,7 @@ def test_what_a_killed_function_has_paid_for_is_saved(s3: FakeS3, bedrock: FakeR
 
     bedrock.reply = dies_after_the_first_batch
     with pytest.raises(AccessDenied):
-        answer_with_base_model(REQUEST)
+        answer_with_base_model(REQUEST.model_copy(update={"dataset": asking(many)}))
     assert len(written(s3)) == BATCH_SIZE
 
 

@@ -12,7 +12,7 @@ from lambdas.domain.evaluation.judge import CORRECTNESS, JudgedAnswer
 from lambdas.domain.run.contracts import DecideVerdictRequest, JudgeAnswersRequest, Judgements
 from lambdas.handlers.decide_verdict import decide_verdict
 from lambdas.handlers.judge_answers import judge_answers
-from tests.factories import NOW, PREFIX, answers, report_request, run
+from tests.factories import NOW, PREFIX, answers, dataset, report_request, run
 from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import s3 as fakes_s3
 from tests.fakes.bedrock import FakeRuntime, question_in, text_reply, tool_reply
@@ -22,7 +22,9 @@ KEY = f"{PREFIX}/judgements.jsonl"
 REQUEST = JudgeAnswersRequest(
     run=run(), now=NOW, base_answers=answers("base"), tuned_answers=answers("tuned")
 )
-VERDICT_REQUEST = DecideVerdictRequest(run=run(), now=NOW, judgements=report_request().judgements)
+VERDICT_REQUEST = DecideVerdictRequest(
+    run=run(), now=NOW, dataset=dataset(), judgements=report_request().judgements
+)
 
 
 def records(side: str) -> list[dict[str, Any]]:
@@ -236,6 +238,7 @@ def test_the_verdict_is_written_with_every_question(s3: FakeS3, bedrock: FakeRun
     verdict = decide_verdict(VERDICT_REQUEST.model_copy(update={"judgements": judgements}))
     assert (verdict.verdict, verdict.questions, verdict.wins) == ("better", 9, 9)
     document = json.loads(s3.objects[verdict.verdict_key])
+    assert document["dataset_sha256"] == dataset().sha256
     assert document["difference"] == 5
     assert document["sign_test_p"] == pytest.approx(2 / 2**9)
     assert document["per_question"][1:3] == [

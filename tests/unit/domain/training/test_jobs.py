@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lambdas.domain.errors import (
     AccessDenied,
+    DatasetChanged,
     QuotaExceeded,
     RequestRefused,
     Throttled,
@@ -18,6 +19,7 @@ from lambdas.domain.errors import (
 )
 from lambdas.domain.run.contracts import (
     CheckTrainingRequest,
+    FrozenFile,
     StartTrainingRequest,
     TrainingStop,
 )
@@ -25,15 +27,23 @@ from lambdas.domain.training.jobs import Job, Phase, overdue, training_of, wait_
 from lambdas.handlers.check_training import check_training
 from lambdas.handlers.start_training import start_training
 from lambdas.handlers.stop_training import stop_training
-from tests.factories import EXECUTION, FROZEN, NAMES, NOW, dataset, run, training
+from tests.factories import EXECUTION, FROZEN, FROZEN_OBJECTS, NAMES, NOW, dataset, run, training
+from tests.fakes import s3 as fakes_s3
 from tests.fakes.bedrock import FakeBedrock, install
+from tests.fakes.s3 import FakeS3
 
 ROLE = "arn:aws:iam::123456789012:role/bedrock"
 REQUEST = StartTrainingRequest(run=run(), now=NOW, dataset=dataset())
 
 
 @pytest.fixture
-def bedrock(monkeypatch: pytest.MonkeyPatch) -> FakeBedrock:
+def s3(monkeypatch: pytest.MonkeyPatch) -> FakeS3:
+    return fakes_s3.install(monkeypatch, FakeS3(frozen=FROZEN_OBJECTS))
+
+
+@pytest.fixture
+def bedrock(monkeypatch: pytest.MonkeyPatch, s3: FakeS3) -> FakeBedrock:
+    assert s3.objects
     monkeypatch.setenv("SERVICE_ROLE_ARN", ROLE)
     monkeypatch.delenv("MODEL_KMS_KEY_ARN", raising=False)
     fake = FakeBedrock(NOW)
@@ -157,6 +167,22 @@ def test_start_without_validation_set_and_with_a_key(
     (request,) = bedrock.called("CreateModelCustomizationJob")
     assert request["customModelKmsKeyId"] == "key-arn"
     assert "validationDataConfig" not in request
+
+
+@pytest.mark.parametrize("file", FROZEN, ids=lambda each: each.kind)
+@pytest.mark.parametrize("change", ["replaced", "replaced by a copy", "removed"])
+def test_start_trains_nothing_else_than_what_was_approved(
+    s3: FakeS3, bedrock: FakeBedrock, file: FrozenFile, change: str
+) -> None:
+    if change == "replaced":
+        s3.objects[file.key] += b"\n"
+    elif change == "removed":
+        del s3.objects[file.key]
+    else:
+        s3.freeze(file.key, b"of another dataset")
+    with pytest.raises(DatasetChanged, match=f"{file.key} is no longer .* and was {file.sha256}"):
+        start_training(REQUEST)
+    assert not bedrock.called("CreateModelCustomizationJob")
 
 
 def test_start_again_finds_the_job_of_the_first_try(bedrock: FakeBedrock) -> None:
