@@ -9,8 +9,9 @@ from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.reporting.report import html, manifest, summary
 from lambdas.domain.run.contracts import Report, WriteReportRequest
 from lambdas.domain.run.variables import WriteReportVariables
+from lambdas.domain.training.input_status import InputStatus, input_status, reports_of
 from lambdas.runtime.pricing import calculator
-from lambdas.runtime.step import step, variables_of
+from lambdas.runtime.step import logger, step, variables_of
 
 
 def write_report(request: WriteReportRequest) -> Report:
@@ -18,20 +19,32 @@ def write_report(request: WriteReportRequest) -> Report:
     artefacts = Artefacts(run.bucket)
     quote = Quote.model_validate(artefacts.read_json(request.quote.quote_key))
     bill = spent(request, quote, calculator(variables, run.region))
+    counted = _input_status(artefacts, request)
     page = html(
         request,
         judgements=list(artefacts.iter_records(request.judgements.judgements_key)),
         losses_svg=artefacts.read_text(request.loss_curves.svg_key),
         spent=bill,
+        input_status=counted,
         review=_review(artefacts, request),
     )
-    facts = manifest(request, spent=bill, code_version=variables.code_version)
+    facts = manifest(request, spent=bill, input_status=counted, code_version=variables.code_version)
     return Report(
         report_key=artefacts.put_text(f"{run.prefix}/report.html", page),
         manifest_key=artefacts.put_json(f"{run.prefix}/manifest.json", facts),
         summary=summary(request, bill),
         metered_usd=total(bill),
     )
+
+
+def _input_status(artefacts: Artefacts, request: WriteReportRequest) -> InputStatus:
+    try:
+        found = artefacts.list_keys(f"{request.run.prefix}/training/")
+        keys = reports_of(found, request.training.job_arn)
+        return input_status([artefacts.read_text(key) for key in keys])
+    except Exception as error:  # noqa: BLE001  # all is paid for: a count never fails the run
+        logger.warning("no input status", exc_info=True)
+        return InputStatus(problem=f"its report could not be read: {error}")
 
 
 def _review(artefacts: Artefacts, request: WriteReportRequest) -> DataReview | None:

@@ -183,7 +183,10 @@ PIPELINE_STEPS = (
         timeout_seconds=120,
         permissions=lambda access: [
             *access.read(
-                *map(runs, ("judgements.jsonl", "losses.svg", "quote.json", "review.json"))
+                *map(
+                    runs,
+                    ("judgements.jsonl", "losses.svg", "quote.json", "review.json", "training/*"),
+                )
             ),
             *access.write(runs("report.html"), runs("manifest.json")),
         ],

@@ -107,6 +107,7 @@ WILDCARDS = {
         "runs/*/quote.json",
         "runs/*/report.html",
         "runs/*/review.json",
+        "runs/*/training/*",
     },
     "Quote cost": {"runs/*/quote.json"},
     "Approve spend": {"approvals/*", "approvals/*/request.json", "runs/*/dataset/*"},

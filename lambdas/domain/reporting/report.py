@@ -23,6 +23,7 @@ from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import Answers, Judgements, WriteReportRequest
 from lambdas.domain.run.times import duration, utc
+from lambdas.domain.training.input_status import InputStatus
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 _HEADLINES = {
@@ -59,12 +60,13 @@ def topics_of(judgements: Iterable[Record]) -> list[TopicScores]:
     ]
 
 
-def html(  # keyword-only, each from another file of the run
+def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
     request: WriteReportRequest,
     *,
     judgements: Sequence[Record],
     losses_svg: str,
     spent: Sequence[Spent],
+    input_status: InputStatus,
     review: DataReview | None = None,
 ) -> str:
     """Return the report. Text from data and models is escaped; `losses_svg` is not."""
@@ -86,6 +88,7 @@ def html(  # keyword-only, each from another file of the run
         questions=judgements,
         topics=topics_of(judgements),
         data_review=review,
+        input_status=input_status,
         criteria=[*CRITERIA],
         spent=spent,
         spent_usd=total(spent),
@@ -97,6 +100,7 @@ def manifest(
     request: WriteReportRequest,
     *,
     spent: Sequence[Spent],
+    input_status: InputStatus,
     code_version: str | None,
 ) -> dict[str, Any]:
     """Return what the run read, decided and made, for programs."""
@@ -115,6 +119,7 @@ def manifest(
             "created_at": request.hosting.created_at.isoformat(),
             "billed_minutes": request.release.billed_minutes,
         },
+        "input_status": input_status.model_dump(mode="json"),
         "tokens": _tokens(request),
         "approval": approval.model_dump(mode="json") if approval else None,
         "review": request.review.model_dump(mode="json") if request.review else None,

@@ -24,6 +24,13 @@ VALIDATION_MINUTES = 3.0
 PROCESSING_MINUTES = 6.0
 TRAINING_BASE_MINUTES = 75.0
 TRAINING_SECONDS_PER_RECORD_EPOCH = 4.5
+_INPUT_STATUS = (
+    "fileName",
+    "totalProcessedRecordCount",
+    "acceptedRecordCount",
+    "partiallyAcceptedRecordCount",
+    "rejectedRecordCount",
+)
 
 
 def create(world: World, location: Location, request: dict[str, Any]) -> dict[str, Any]:
@@ -138,12 +145,13 @@ def _complete(world: World, job: CustomizationJob, phase: str) -> None:
 
 def _validate(world: World, job: CustomizationJob) -> None:
     try:
-        _pairs(world, job)
+        pairs = _pairs(world, job)
     except (DatasetRefused, UnicodeDecodeError) as error:
         job.phases["validation"].status = "Failed"
         _end(world, job, "Failed", f"The dataset is not valid: {error}")
         return
     _complete(world, job, "validation")
+    _write_input_status(world, job, pairs)
     _begin(world, job, "dataProcessing")
     _later(world, job, PROCESSING_MINUTES, lambda: _process(world, job))
 
@@ -266,9 +274,39 @@ def _add_model(world: World, job: CustomizationJob, fitted: Fitted) -> CustomMod
     return model
 
 
-def _write_metrics(world: World, job: CustomizationJob, fitted: Fitted) -> None:
+def _output(job: CustomizationJob) -> tuple[str, str]:
+    """Return the bucket and the job's own folder in it."""
     bucket, prefix = split_uri(job.request["outputDataConfig"]["s3Uri"])
     folder = f"{prefix.strip('/')}/model-customization-job-{job.arn.rpartition('/')[2]}".lstrip("/")
+    return bucket, folder
+
+
+def _write_input_status(
+    world: World, job: CustomizationJob, pairs: tuple[list[TrainingPair], list[TrainingPair]]
+) -> None:
+    """Write the count of accepted records, by a field report of 2026-08: AWS documents none.
+
+    What lies between `input_status/` and the file's name is not known. A dataset with a record
+    that is refused fails the whole job here, so all are accepted.
+    """
+    uris = [job.request["trainingDataConfig"]["s3Uri"]]
+    uris += [validator["s3Uri"] for validator in _validators(job.request)]
+    rows = [
+        (uri.rpartition("/")[2], len(found), len(found), 0, 0)
+        for uri, found in zip(uris, pairs, strict=False)
+    ]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_INPUT_STATUS)
+    writer.writerows(rows)
+    bucket, folder = _output(job)
+    world.objects.put(
+        bucket, f"{folder}/input_status/manifest.report.csv", text.getvalue().encode()
+    )
+
+
+def _write_metrics(world: World, job: CustomizationJob, fitted: Fitted) -> None:
+    bucket, folder = _output(job)
     world.objects.put(
         bucket,
         f"{folder}/training_artifacts/step_wise_training_metrics.csv",

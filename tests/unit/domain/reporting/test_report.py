@@ -30,6 +30,7 @@ from lambdas.domain.run.contracts import (
     Report,
     WriteReportRequest,
 )
+from lambdas.domain.training.input_status import InputStatus, RecordCounts
 from lambdas.domain.training.loss_plot import draw
 from lambdas.domain.training.losses import history
 from lambdas.handlers.notify import notify
@@ -56,6 +57,13 @@ from tests.fakes.s3 import FakeS3, client_error
 
 OFFLINE = EXECUTION.arn.replace("123456789012", "000000000000")
 SVG = '<?xml version="1.0"?>\n<!DOCTYPE svg>\n<svg viewBox="0 0 1 1"><text>loss</text></svg>'
+COUNTED = InputStatus(
+    files=(
+        RecordCounts(
+            file="training.jsonl", processed=96, accepted=93, partially_accepted=1, rejected=2
+        ),
+    )
+)
 REPORT = Report(
     report_key=f"{PREFIX}/report.html",
     manifest_key="m",
@@ -96,9 +104,19 @@ class Page(HTMLParser):
         self.text += data
 
 
-def page(request: WriteReportRequest | None = None, svg: str = SVG) -> str:
+def page(
+    request: WriteReportRequest | None = None,
+    svg: str = SVG,
+    input_status: InputStatus = COUNTED,
+) -> str:
     request = request or report_request()
-    return html(request, judgements=JUDGEMENTS, losses_svg=svg, spent=bill(request))
+    return html(
+        request,
+        judgements=JUDGEMENTS,
+        losses_svg=svg,
+        spent=bill(request),
+        input_status=input_status,
+    )
 
 
 def bill(request: WriteReportRequest) -> list[Spent]:
@@ -156,7 +174,9 @@ def test_text_is_escaped_and_nothing_is_loaded() -> None:
 @given(st.text())
 def test_any_text_passes_through_unharmed(text: str) -> None:
     judgement = JUDGEMENTS[0] | {"id": text, "base": {"answer": text, "score": 1, "reason": text}}
-    source = html(report_request(), judgements=[judgement], losses_svg=SVG, spent=[])
+    source = html(
+        report_request(), judgements=[judgement], losses_svg=SVG, spent=[], input_status=COUNTED
+    )
     assert {tag for tag, _ in Page(source).tags} <= {
         "html", "head", "meta", "title", "style", "body", "header", "p", "code", "h1", "h2", "h3",
         "dl", "div", "dt", "dd", "section", "svg", "text", "table", "thead", "tr", "th", "tbody",
@@ -206,6 +226,7 @@ def reviewed_page(review: DataReview | None = None) -> str:
         judgements=JUDGEMENTS,
         losses_svg=SVG,
         spent=bill(request),
+        input_status=COUNTED,
         review=review or data_review(),
     )
 
@@ -249,7 +270,7 @@ def test_an_approval_is_in_the_report_with_its_reason() -> None:
 def test_a_rehearsal_says_so(arn: str, *, expected: bool) -> None:
     request = report_request(run=run(execution_arn=arn))
     assert ("Rehearsal." in Page(page(request)).text) is expected
-    made = manifest(request, spent=[], code_version=None)
+    made = manifest(request, spent=[], input_status=COUNTED, code_version=None)
     assert made["rehearsal"] is expected
     notice = SUCCESS.model_copy(update={"execution": EXECUTION.model_copy(update={"arn": arn})})
     assert ("rehearsal" in subject(notice)) is expected
@@ -258,12 +279,13 @@ def test_a_rehearsal_says_so(arn: str, *, expected: bool) -> None:
 
 def test_the_manifest_holds_what_a_comparison_needs() -> None:
     request = report_request()
-    facts = manifest(request, spent=bill(request), code_version="1.2.3")
+    facts = manifest(request, spent=bill(request), input_status=COUNTED, code_version="1.2.3")
     made = json.loads(json.dumps(facts))
     assert made["spent_usd"] == pytest.approx(55.36, abs=0.01)
     assert made["quote"]["expected_usd"] == QUOTED.expected_usd
     assert made["code_version"] == "1.2.3"
     assert made["dataset"]["files"][0]["sha256"] == FROZEN[0].sha256
+    assert made["input_status"]["files"][0]["rejected"] == 2
     assert made["model"]["customization_model_id"].endswith(":200k")
     assert made["run"]["hyperparameters"] == {"epochCount": "10"}
     assert made["hosting"]["billed_minutes"] == 25
@@ -286,16 +308,63 @@ def test_the_summary_is_a_few_plain_lines() -> None:
     assert len(lines) == 4
 
 
-def test_the_state_writes_both_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CODE_VERSION", "0123456789ab")
-    monkeypatch.setenv("PRICE_OVERRIDES", json.dumps(PRICES))
-    request = report_request()
-    objects = {
+def test_the_report_says_what_bedrock_accepted_or_that_it_is_not_known() -> None:
+    assert "training.jsonl: 93 of 96 records accepted, 1 in part, 2 rejected." in Page(page()).text
+    unknown = InputStatus(problem="it left no report of them")
+    text = Page(page(input_status=unknown)).text
+    assert "Bedrock accepted for training is not known: it left no report of them." in text
+
+
+def files_of_a_run(request: WriteReportRequest) -> dict[str, bytes]:
+    return {
         request.quote.quote_key: quote().model_dump_json().encode(),
         request.loss_curves.svg_key: SVG.encode(),
         request.judgements.judgements_key: "\n".join(map(json.dumps, JUDGEMENTS)).encode(),
     }
+
+
+HEADER = (
+    "fileName,totalProcessedRecordCount,acceptedRecordCount,partiallyAcceptedRecordCount,"
+    "rejectedRecordCount"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "problem"),
+    [
+        ("input_status/a/manifest.report.csv", f"{HEADER}\nt.jsonl,96,93,1,2\n".encode(), None),
+        ("input_data_report/manifest.report.csv", f"{HEADER}\nt.jsonl,96,93,1,2".encode(), None),
+        ("training_artifacts/step_wise_training_metrics.csv", b"", "left no report"),
+        ("input_status/manifest.report.csv", b"", "left no report"),
+        ("input_status/manifest.report.csv", b"file,count\nt,1\n", "could not be understood"),
+        ("input_status/manifest.report.csv", f"{HEADER}\nt,many".encode(), "not be understood"),
+        ("input_status/manifest.report.csv", b"\xff\xfe\x00", "could not be read"),
+    ],
+)
+def test_bedrocks_count_of_records_never_fails_the_run(
+    monkeypatch: pytest.MonkeyPatch, name: str, body: bytes, problem: str | None
+) -> None:
+    monkeypatch.setenv("CODE_VERSION", "0123456789ab")
+    monkeypatch.setenv("PRICE_OVERRIDES", json.dumps(PRICES))
+    request = report_request()
+    job = request.training.job_arn.rpartition("/")[2]
+    key = f"{PREFIX}/training/model-customization-job-{job}/{name}"
+    another = f"{PREFIX}/training/model-customization-job-other/input_status/manifest.report.csv"
+    objects = files_of_a_run(request) | {key: body, another: b"of another job"}
     s3 = fakes_s3.install(monkeypatch, FakeS3(objects))
+    made = json.loads(s3.objects[write_report(request).manifest_key])["input_status"]
+    if problem is None:
+        counts = {"processed": 96, "accepted": 93, "partially_accepted": 1, "rejected": 2}
+        assert made == {"files": [{"file": "t.jsonl"} | counts], "problem": None}
+    else:
+        assert (made["files"], problem in made["problem"]) == ([], True)
+
+
+def test_the_state_writes_both_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODE_VERSION", "0123456789ab")
+    monkeypatch.setenv("PRICE_OVERRIDES", json.dumps(PRICES))
+    request = report_request()
+    s3 = fakes_s3.install(monkeypatch, FakeS3(files_of_a_run(request)))
     report = write_report(request)
     made = json.loads(s3.objects[report.manifest_key])
     assert made["dataset"]["files"] == [each.model_dump() for each in FROZEN]
