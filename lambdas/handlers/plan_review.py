@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.frozen_files import require_unchanged
 from lambdas.domain.data_review.sampling import MAX_RECORD_BYTES, sample_records
 from lambdas.domain.run.contracts import PlanReviewRequest, ReviewPlan
 from lambdas.domain.run.variables import PriceVariables
@@ -14,6 +15,7 @@ def plan_review(request: PlanReviewRequest) -> ReviewPlan:
     run, dataset = request.run, request.dataset
     prices = calculator(variables_of(PriceVariables), run.region).tokens(run.settings.judge_model)
     artefacts = Artefacts(run.bucket)
+    require_unchanged(artefacts, [dataset.training])
     lines = artefacts.iter_lines(dataset.training.key, max_line_bytes=MAX_RECORD_BYTES)
     sample = sample_records(run, dataset, lines, prices.usd)
     return ReviewPlan(

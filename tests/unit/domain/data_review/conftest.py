@@ -11,7 +11,7 @@ from tests.unit.domain.data_review.made_up_records import TRAINING, dislikes_bad
 @pytest.fixture(autouse=True)
 def s3(monkeypatch: pytest.MonkeyPatch) -> FakeS3:
     monkeypatch.setenv("PRICE_OVERRIDES", "{}")
-    fake = FakeS3({TRAINING: lines(*(record(f"Question {n}?") for n in range(40)))})
+    fake = FakeS3(frozen={TRAINING: lines(*(record(f"Question {n}?") for n in range(40)))})
     fakes_s3.install(monkeypatch, fake)
     return fake
 

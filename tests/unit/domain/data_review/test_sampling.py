@@ -14,10 +14,10 @@ from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.data_review.sampling import MAX_RECORD_BYTES, affordable, quoted_usd
 from lambdas.domain.data_review.tasks import ReviewTask, most_input_tokens, worst_usd
-from lambdas.domain.errors import CostCeilingExceeded
+from lambdas.domain.errors import CostCeilingExceeded, DatasetChanged
 from lambdas.domain.models.lookup import find_model
 from lambdas.handlers import plan_review
-from tests.factories import NOW, PREFIX, dataset, run
+from tests.factories import FROZEN, NOW, PREFIX, dataset, frozen, run
 from tests.fakes.s3 import FakeS3
 from tests.unit.domain.data_review.made_up_records import (
     TRAINING,
@@ -52,8 +52,9 @@ def test_what_is_affordable_never_costs_more_than_the_ceiling(
 # Plan review
 
 
-def plan(max_usd: float, **changes: object) -> dict[str, Any]:
-    values = {"training_records": 40, "training_tokens": 4000} | changes
+def plan(s3: FakeS3, max_usd: float, **changes: object) -> dict[str, Any]:
+    files = [frozen("training", s3.objects[TRAINING]), *FROZEN[1:]]
+    values = {"files": files, "training_records": 40, "training_tokens": 4000} | changes
     given = event(run=run(max_review_usd=max_usd), now=NOW, dataset=dataset(**values))
     return plan_review.handler(given, None)
 
@@ -64,15 +65,15 @@ def items(s3: FakeS3) -> list[dict[str, Any]]:
 
 
 def test_all_records_are_planned_where_the_money_lasts(s3: FakeS3) -> None:
-    done = plan(10.0)
+    done = plan(s3, 10.0)
     assert (done["planned"], done["every"]) == (40, 1)
     assert [each["line"] for each in items(s3)] == list(range(1, 41))
     assert items(s3)[6]["record"] == record("Question 6?")
 
 
 def test_a_low_ceiling_spreads_over_the_whole_file_and_holds(s3: FakeS3) -> None:
-    whole = plan(10.0)["worst_usd"]
-    done = plan(whole / 4)
+    whole = plan(s3, 10.0)["worst_usd"]
+    done = plan(s3, whole / 4)
     chosen = [each["line"] for each in items(s3)]
     assert done["worst_usd"] <= whole / 4
     assert 5 <= len(chosen) <= 10
@@ -85,35 +86,41 @@ def test_a_low_ceiling_spreads_over_the_whole_file_and_holds(s3: FakeS3) -> None
 
 
 def test_the_ceiling_holds_where_the_estimate_for_the_file_was_too_low(s3: FakeS3) -> None:
-    s3.objects[TRAINING] = lines(*(record("what? " * 5000) for _ in range(20)))
-    whole = plan(100.0, training_records=20)["worst_usd"]
-    done = plan(whole / 2, training_records=20, training_tokens=0)
+    s3.freeze(TRAINING, lines(*(record("what? " * 5000) for _ in range(20))))
+    whole = plan(s3, 100.0, training_records=20)["worst_usd"]
+    done = plan(s3, whole / 2, training_records=20, training_tokens=0)
     assert done["every"] == 1
     assert (done["planned"], done["worst_usd"]) == (10, pytest.approx(whole / 2))
 
 
-def test_a_ceiling_that_pays_for_nothing_is_refused() -> None:
+def test_a_ceiling_that_pays_for_nothing_is_refused(s3: FakeS3) -> None:
     with pytest.raises(CostCeilingExceeded, match=r"max_review_usd = 0\.0001 .* Nothing was spent"):
-        plan(0.0001)
+        plan(s3, 0.0001)
+
+
+def test_a_judge_is_asked_about_nothing_else_than_what_was_quoted(s3: FakeS3) -> None:
+    with pytest.raises(DatasetChanged, match=r"dataset/training\.jsonl is no longer what"):
+        plan(s3, 10.0, files=FROZEN)
+    assert f"{PREFIX}/review/items.jsonl" not in s3.objects
 
 
 def test_no_character_ends_a_line_of_the_items_early(s3: FakeS3) -> None:
-    s3.objects[TRAINING] = lines(record("One\u2028two\u0085three?"))
-    plan(10.0, training_records=1)
+    s3.freeze(TRAINING, lines(record("One\u2028two\u0085three?")))
+    plan(s3, 10.0, training_records=1)
     (line,) = s3.objects[f"{PREFIX}/review/items.jsonl"].decode().splitlines()
     assert json.loads(line)["record"] == record("One\u2028two\u0085three?")
 
 
 def test_a_record_no_state_could_carry_is_passed_over(s3: FakeS3) -> None:
-    s3.objects[TRAINING] = lines(record("x" * MAX_RECORD_BYTES), record("Short?"))
-    done = plan(10.0, training_records=2)
+    s3.freeze(TRAINING, lines(record("x" * MAX_RECORD_BYTES), record("Short?")))
+    done = plan(s3, 10.0, training_records=2)
     assert (done["planned"], done["too_long"]) == (1, 1)
     assert items(s3)[0]["line"] == 2
 
 
-def test_the_quote_is_what_may_be_spent_and_no_more() -> None:
+def test_the_quote_is_what_may_be_spent_and_no_more(s3: FakeS3) -> None:
     low, expected, high = quoted_usd(40, 4000, 10.0, usd)
     assert 0 < low < expected < high < 10.0
-    assert plan(10.0)["worst_usd"] <= high, "the file has fewer tokens than the dataset says"
+    assert plan(s3, 10.0)["worst_usd"] <= high, "the file has fewer tokens than the dataset says"
     fewer = quoted_usd(40, 4000, high / 4, usd)
     assert fewer == pytest.approx((low / 4, expected / 4, high / 4), rel=0.1)
