@@ -2,7 +2,8 @@
 
 They follow from the environment and the execution alone: a retry cannot start a second job or buy a
 second throughput, and the guard finds what an aborted run left behind. Each satisfies the pattern
-of the API that takes it: lower-case letters, digits and single dashes.
+of the API that takes it: lower-case letters, digits and single dashes. The last four digits tell
+whose it is where a resource has lost its tags.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ _SLUG_LENGTH = 27
 # take; the whole ARN has then fewer than the 256 that a tag holds. API references, read 2026-11-28:
 # StartExecution of Step Functions, Tag of Amazon Bedrock.
 _TAGGABLE = re.compile(r"[A-Za-z0-9._=+@-]{1,80}")
-_HASH_LENGTH = 12
+_HASH_LENGTH = 8  # of the execution's ARN
+_CHECK_LENGTH = 4  # of the environment and all before it
 _ENVIRONMENT_PATTERN = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 MAX_ENVIRONMENT_LENGTH = 15  # a bucket's name, the longest built from it, has 63 at most
 EnvironmentName = Annotated[
@@ -54,6 +56,7 @@ def names_of(environment: str, execution_name: str, execution_arn: str) -> Resou
     """
     digest = hashlib.sha256(execution_arn.encode()).hexdigest()
     run = f"{_slug(execution_name)}-{digest[:_HASH_LENGTH]}"
+    run += _check(environment, run)
     name = f"{environment}-{run}"
     return ResourceNames(
         run=run,
@@ -62,6 +65,21 @@ def names_of(environment: str, execution_name: str, execution_arn: str) -> Resou
         hosting=name,
         client_token=f"{environment}-{digest[:40]}",
     )
+
+
+def is_name_of(environment: str, name: str) -> bool:
+    """Whether `names_of` made the name of a job, a model or hosting for this environment.
+
+    "dev-2-first-…" is of "dev-2" and not of "dev": the last four digits of a name follow from the
+    environment and the rest.
+    """
+    made, check = name[:-_CHECK_LENGTH], name[-_CHECK_LENGTH:]
+    run = made.removeprefix(f"{environment}-")
+    return run != made and check == _check(environment, run)
+
+
+def _check(environment: str, run: str) -> str:
+    return hashlib.sha256(f"{environment}/{run}".encode()).hexdigest()[:_CHECK_LENGTH]
 
 
 def _slug(text: str) -> str:

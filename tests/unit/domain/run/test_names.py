@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from lambdas.domain.run.names import MAX_ENVIRONMENT_LENGTH, EnvironmentName, names_of
+from lambdas.domain.run.names import (
+    MAX_ENVIRONMENT_LENGTH,
+    EnvironmentName,
+    is_name_of,
+    names_of,
+)
 
 ENVIRONMENTS = st.from_regex(r"[a-z][a-z0-9]{0,4}(-[a-z0-9]{1,4}){0,2}", fullmatch=True)
 ARN = "arn:aws:states:us-west-2:123456789012:execution:bedrock-tuning-local:"
@@ -44,6 +49,28 @@ def test_names_follow_from_the_execution_alone() -> None:
     assert first == names_of("prod", "Run of May", ARN + "Run of May")
     assert first.run.startswith("run-of-may-")
     assert first.job == first.custom_model == first.hosting == f"prod-{first.run}"
+
+
+@given(environment=ENVIRONMENTS, name=st.text(min_size=1, max_size=80))
+def test_a_name_tells_its_environment(environment: str, name: str) -> None:
+    names = names_of(environment, name, ARN + name.encode(errors="replace").hex())
+    assert all(
+        is_name_of(environment, each) for each in (names.job, names.custom_model, names.hosting)
+    )
+    assert not is_name_of(environment, names.run)
+
+
+@pytest.mark.parametrize("name", ["first", "2-first", "x-2-1a2b3c4d", "live(1)"])
+def test_an_environment_and_one_that_begins_like_it_are_told_apart(name: str) -> None:
+    longer = names_of("dev-2", name, ARN + name).hosting
+    assert is_name_of("dev-2", longer)
+    assert not is_name_of("dev", longer)
+    assert not is_name_of("dev-2", names_of("dev", f"2-{name}", ARN + name).hosting)
+
+
+@pytest.mark.parametrize("name", ["dev-by-hand", "dev-by-hand-0123456789ab", "dev-", "dev", ""])
+def test_a_name_that_a_person_gave_is_not_the_environments(name: str) -> None:
+    assert not is_name_of("dev", name)
 
 
 def test_like_names_of_two_executions_differ() -> None:
