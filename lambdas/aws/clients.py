@@ -21,16 +21,19 @@ from lambdas.domain.errors import (
 )
 
 
-def _config(attempts: int) -> Config:
+def _config(attempts: int, read_timeout: int = 60) -> Config:
     return Config(
         retries={"mode": "standard", "total_max_attempts": attempts},
         connect_timeout=5,
-        read_timeout=60,
+        read_timeout=read_timeout,
         max_pool_connections=32,
     )
 
 
 _CONFIG = _config(attempts=4)
+# They answer within seconds: a call that hangs costs the guards 40 s of their 180 or 300.
+_CONTROL = _config(attempts=4, read_timeout=10)
+_CONTROL_PLANES = frozenset({"bedrock", "sns", "stepfunctions"})
 # Calls to models are repeated by their callers, within their function's time limit.
 _RUNTIME = _config(attempts=2)
 
@@ -62,7 +65,9 @@ _GONE = "ResourceNotFoundException"
 @functools.cache
 def client(service: str) -> Any:  # noqa: ANN401  # each service has a type of its own
     """Return the process's client for `service`, with bounded retries and time-outs."""
-    config = _RUNTIME if service == "bedrock-runtime" else _CONFIG
+    config = _CONTROL if service in _CONTROL_PLANES else _CONFIG
+    if service == "bedrock-runtime":
+        config = _RUNTIME
     return boto3.client(service, config=config)  # type: ignore[call-overload]  # service is a str
 
 

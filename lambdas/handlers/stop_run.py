@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from lambdas.aws.customization_jobs import CustomizationJobs
+from lambdas.aws.executions import Executions
 from lambdas.aws.throughputs import Throughputs
 from lambdas.domain.errors import TuningError
 from lambdas.domain.hosting.throughput import release_of
 from lambdas.domain.run.contracts import Release, Stopped, StopRunRequest, TrainingStop
+from lambdas.domain.run.execution_status import is_under_way
 from lambdas.domain.run.names import names_of
 from lambdas.domain.run.variables import EnvironmentVariables
 from lambdas.runtime.step import logger, step, variables_of
@@ -20,10 +22,17 @@ ResultT = TypeVar("ResultT")
 def stop_run(request: StopRunRequest) -> Stopped:
     """Stop the execution's job and release its throughput, each even if the other fails.
 
-    If either fails, its error is raised so that the guard retries; a transient one if there is
-    one, because those are retried longest.
+    Of an execution that is under way again (it was redriven, its name was used again, the event
+    came late) nothing is ended: where that cannot be asked, the error is raised, and the reaper
+    ends what is nobody's.
+
+    If either fails, its error is raised so that the guard retries; a transient one if there is one,
+    because those are retried longest.
     """
     execution = request.execution
+    status = Executions().status(execution.arn)
+    if is_under_way(status):
+        return _stopped(status, _NOTHING_STOPPED, _NOTHING_RELEASED)
     environment = variables_of(EnvironmentVariables).environment
     names = names_of(environment, execution.name, execution.arn)
     errors: list[Exception] = []
@@ -38,11 +47,17 @@ def stop_run(request: StopRunRequest) -> Stopped:
     )
     if errors:
         raise next((each for each in errors if not isinstance(each, TuningError)), errors[0])
-    return Stopped(job_stopped=stopped.stopped, job_status=stopped.status, release=released)
+    return _stopped(status, stopped, released)
 
 
 _NOTHING_RELEASED = Release(found=False, hosting_arn=None, billed_minutes=None)
 _NOTHING_STOPPED = TrainingStop(stopped=False, status=None)
+
+
+def _stopped(status: str, job: TrainingStop, release: Release) -> Stopped:
+    return Stopped(
+        execution_status=status, job_stopped=job.stopped, job_status=job.status, release=release
+    )
 
 
 def _attempt(errors: list[Exception], act: Callable[[], ResultT], otherwise: ResultT) -> ResultT:

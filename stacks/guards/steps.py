@@ -63,7 +63,12 @@ _ALWAYS = (
     Step(
         "Stop run",
         variables=EnvironmentVariables,
-        permissions=lambda access: [access.stop_job(), *access.release_throughput()],
+        timeout_seconds=180,  # of its five calls, three may hang
+        permissions=lambda access: [
+            access.describe_executions(),
+            access.stop_job(),
+            *access.release_throughput(),
+        ],
     ),
     REAP_LEFTOVERS,
     Step(

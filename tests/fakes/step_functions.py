@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +13,10 @@ from tests.fakes.s3 import client_error
 
 
 class FakeStepFunctions(FakeClient):
-    """Executions by status in `statuses`; `waiting` holds the tokens that states wait for."""
+    """One machine: `waiting` holds the tokens that its states wait for.
+
+    Executions are in `statuses`; without any there is no machine.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,6 +29,17 @@ class FakeStepFunctions(FakeClient):
         if request["executionArn"] not in self.statuses:
             raise client_error("ExecutionDoesNotExist")
         return {"status": self.statuses[request["executionArn"]]}
+
+    def get_paginator(self, operation: str) -> FakeStepFunctions:
+        assert operation == "list_executions"
+        return self
+
+    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
+        self._enter("ListExecutions", request)
+        if not self.statuses:
+            raise client_error("StateMachineDoesNotExist")
+        found = [arn for arn, each in self.statuses.items() if each == request["statusFilter"]]
+        yield {"executions": [{"executionArn": a, "name": a.rpartition(":")[2]} for a in found]}
 
     def send_task_success(self, **request: Any) -> dict[str, Any]:
         return self._send("approve", request, json.loads(request["output"]))

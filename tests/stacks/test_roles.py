@@ -71,7 +71,7 @@ ACTIONS = {
     "Approve spend": READ | WRITE | DECIDE | MAIL,
     "Decide spend": READ | WRITE | DECIDE | LOOK_AT_EXECUTION,
     "Notify": MAIL,
-    "Stop run": STOP_JOB | RELEASE,
+    "Stop run": LOOK_AT_EXECUTION | STOP_JOB | RELEASE,
     "Reap leftovers": LIST | END_WHAT_BILLS | MAIL,
     "List resources": LIST | LIST_MODELS,
     "Delete resources": LIST | LIST_MODELS | END_WHAT_BILLS | {"bedrock:DeleteCustomModel"},
@@ -114,7 +114,7 @@ WILDCARDS = {
     "Decide spend": {"approvals/*", "approvals/*/decision.json", "execution:*"},
     "MachineRole": {"*", "execution/ReviewData:*", "execution:*", "runs/*/review/*"},
     "DecideSpendMachineRole": {"*"},
-    "Stop run": {"model-customization-job/*", "provisioned-model/*"},
+    "Stop run": {"execution:*", "model-customization-job/*", "provisioned-model/*"},
     "Reap leftovers": {
         "*",
         "custom-model-deployment/*",

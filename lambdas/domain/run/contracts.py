@@ -425,8 +425,12 @@ class StopRunRequest(Contract):
 
 
 class Stopped(Contract):
-    """Result of *Stop run*. A job that was already over is not stopped: see its status."""
+    """Result of *Stop run*. A job that was already over is not stopped: see its status.
 
+    Of an execution that is RUNNING again nothing is ended.
+    """
+
+    execution_status: str  # when the guard asked; "gone": there is no such execution
     job_stopped: bool
     job_status: str | None  # as it was found; None if there is none
     release: Release

@@ -20,8 +20,10 @@ from lambdas.handlers import (
 )
 from tests.factories import EXECUTION, FROZEN_OBJECTS, NAMES, NOW, dataset, hosting, run, training
 from tests.fakes import s3 as fakes_s3
+from tests.fakes import step_functions as fakes_states
 from tests.fakes.bedrock import FakeBedrock, FakeSns, install
 from tests.fakes.s3 import FakeS3
+from tests.fakes.step_functions import FakeStepFunctions
 
 
 def as_json(**contracts: Contract) -> dict[str, Any]:
@@ -53,6 +55,7 @@ def bedrock(monkeypatch: pytest.MonkeyPatch) -> FakeBedrock:
     fake.throughputs[NAMES.hosting] = fake.throughput(NAMES.hosting)
     install(monkeypatch, bedrock=fake, sns=FakeSns())
     fakes_s3.install(monkeypatch, FakeS3(frozen=FROZEN_OBJECTS))
+    fakes_states.install(monkeypatch, FakeStepFunctions())
     return fake
 
 

@@ -27,7 +27,9 @@ from lambdas.handlers.check_throughput import check_throughput
 from lambdas.handlers.release_throughput import release_throughput
 from lambdas.handlers.stop_run import stop_run
 from tests.factories import EXECUTION, NAMES, NOW, hosting, run, training
+from tests.fakes import step_functions as fakes_states
 from tests.fakes.bedrock import FakeBedrock, install
+from tests.fakes.step_functions import FakeStepFunctions
 from tests.repository import ROOT
 
 BUY = BuyThroughputRequest(run=run(hold_minutes=15), now=NOW, training=training())
@@ -35,6 +37,13 @@ LATER = NOW + timedelta(minutes=30)
 RELEASE = StateRequest(run=run(), now=LATER)
 STOP = StopRunRequest(execution=EXECUTION, status="ABORTED", now=LATER)
 NAME = NAMES.hosting
+
+
+@pytest.fixture(autouse=True)
+def states(monkeypatch: pytest.MonkeyPatch) -> FakeStepFunctions:
+    fake = fakes_states.install(monkeypatch, FakeStepFunctions())
+    fake.statuses[EXECUTION.arn] = "ABORTED"
+    return fake
 
 
 @pytest.fixture
@@ -222,6 +231,39 @@ def test_the_guard_stops_the_job_and_releases_by_recomputed_names(bought: FakeBe
     assert (stopped.job_stopped, stopped.release.billed_minutes) == (True, 30)
     assert bought.jobs[NAMES.job]["status"] == "Stopping"
     assert not bought.throughputs
+
+
+def test_the_guard_ends_nothing_of_an_execution_that_is_under_way_again(
+    bought: FakeBedrock, states: FakeStepFunctions
+) -> None:
+    """It was redriven, its name was used again, or the event came late or twice."""
+    bought.jobs[NAMES.job] = bought.job(NAMES.job)
+    states.statuses[EXECUTION.arn] = "RUNNING"
+    stopped = stop_run(STOP)
+    assert (stopped.execution_status, stopped.release.found) == ("RUNNING", False)
+    assert bought.calls == []
+    states.statuses[EXECUTION.arn] = "FAILED"
+    assert stop_run(STOP).release.found
+
+
+def test_an_execution_that_is_gone_is_over(bought: FakeBedrock, states: FakeStepFunctions) -> None:
+    """Its machine was removed, or it ended more than 90 days ago."""
+    states.statuses.clear()
+    assert stop_run(STOP).execution_status == "gone"
+    assert not bought.throughputs
+
+
+@pytest.mark.parametrize(
+    ("code", "error"), [("ThrottlingException", Throttled), ("AccessDeniedException", AccessDenied)]
+)
+def test_a_guard_that_cannot_ask_ends_nothing_and_asks_again(
+    bought: FakeBedrock, states: FakeStepFunctions, code: str, error: type[Exception]
+) -> None:
+    states.fail("DescribeExecution", code)
+    with pytest.raises(error):
+        stop_run(STOP)
+    assert bought.calls == []
+    assert stop_run(STOP).release.found
 
 
 def test_the_guard_finds_nothing_to_do(bedrock: FakeBedrock) -> None:
