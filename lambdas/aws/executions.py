@@ -33,6 +33,27 @@ class Executions:
             raise
         return status
 
+    def running(self, machine_arn: str) -> dict[str, str]:
+        """Return the names of a machine's executions that are under way, by ARN.
+
+        Without the machine there is none. The list is eventually consistent; a run has been under
+        way for minutes before it has anything that could be taken for a leftover.
+        """
+        try:
+            with translated(f"list the running executions of {machine_arn}"):
+                pages = self.states.get_paginator("list_executions").paginate(
+                    stateMachineArn=machine_arn, statusFilter="RUNNING"
+                )
+                return {
+                    each["executionArn"]: each["name"]
+                    for page in pages
+                    for each in page["executions"]
+                }
+        except ClientError as error:
+            if code_of(error) == "StateMachineDoesNotExist":
+                return {}
+            raise
+
     def deliver(self, decision: Decision, token: str) -> bool:
         """Hand a decision to the state that waits with `token`; False if none waits any more."""
         try:

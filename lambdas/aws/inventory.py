@@ -1,4 +1,4 @@
-"""Bedrock's resources that carry an environment's tag: listed, deleted, stopped."""
+"""Bedrock's resources: listed, their tags read, deleted, stopped."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Any
 from lambdas.aws.clients import client, delete, get, translated
 from lambdas.aws.customization_jobs import CustomizationJobs
 from lambdas.domain.housekeeping.tagged_resources import Kind, TaggedResource, check_deletable
-from lambdas.domain.run.tags import ENVIRONMENT
 
 Summary = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """One environment's resources; each method raises the named errors of `translated`."""
+    """The account's resources; each method raises the named errors of `translated`.
+
+    Jobs and models are listed by the environment's name: an account may have thousands.
+    """
 
     environment: str
     bedrock: Any = field(default_factory=lambda: client("bedrock"))
@@ -26,23 +28,33 @@ class Inventory:
         region: str = self.bedrock.meta.region_name
         return region
 
-    def everything(self) -> list[TaggedResource]:
-        """Return all that carries the environment's tag."""
-        return [
-            *self.throughputs(),
-            *self.deployments(),
-            *self.running_jobs(),
-            *self.custom_models(),
-        ]
+    def listed(self, kind: Kind) -> Iterator[TaggedResource]:
+        """Yield all of a kind, whosever it is, without its tags."""
+        match kind:
+            case "throughput":
+                return self._throughputs()
+            case "deployment":
+                return self._deployments()
+            case "job":
+                return self._running_jobs()
+            case "custom-model":
+                return self._custom_models()
 
-    def throughputs(self) -> Iterator[TaggedResource]:
+    def tags_of(self, arn: str) -> dict[str, str] | None:
+        """Return the tags of a resource; None if it is gone."""
+        doing = f"read the tags of {arn}"
+        found = get(doing, self.bedrock.list_tags_for_resource, resourceARN=arn)
+        return found and {tag["key"]: tag["value"] for tag in found["tags"]}
+
+    def _throughputs(self) -> Iterator[TaggedResource]:
         pages = self._pages("list_provisioned_model_throughputs", "provisionedModelSummaries")
         for each in pages:
-            yield from self._tagged(
+            yield TaggedResource(
                 "throughput",
                 each["provisionedModelArn"],
                 each["provisionedModelName"],
-                each,
+                each["status"],
+                each["creationTime"],
                 model_arn=each["modelArn"],
                 foundation_model_arn=each["foundationModelArn"],
                 model_units=each["modelUnits"],
@@ -50,14 +62,19 @@ class Inventory:
                 commitment_ends=each.get("commitmentExpirationTime"),
             )
 
-    def deployments(self) -> Iterator[TaggedResource]:
+    def _deployments(self) -> Iterator[TaggedResource]:
         pages = self._pages("list_custom_model_deployments", "modelDeploymentSummaries")
         for each in pages:
-            summary = {**each, "creationTime": each["createdAt"]}
-            arn, name = each["customModelDeploymentArn"], each["customModelDeploymentName"]
-            yield from self._tagged("deployment", arn, name, summary, model_arn=each["modelArn"])
+            yield TaggedResource(
+                "deployment",
+                each["customModelDeploymentArn"],
+                each["customModelDeploymentName"],
+                each["status"],
+                each["createdAt"],
+                model_arn=each["modelArn"],
+            )
 
-    def running_jobs(self) -> Iterator[TaggedResource]:
+    def _running_jobs(self) -> Iterator[TaggedResource]:
         pages = self._pages(
             "list_model_customization_jobs",
             "modelCustomizationJobSummaries",
@@ -65,9 +82,11 @@ class Inventory:
             nameContains=f"{self.environment}-",
         )
         for each in pages:
-            yield from self._tagged("job", each["jobArn"], each["jobName"], each)
+            yield TaggedResource(
+                "job", each["jobArn"], each["jobName"], each["status"], each["creationTime"]
+            )
 
-    def custom_models(self) -> Iterator[TaggedResource]:
+    def _custom_models(self) -> Iterator[TaggedResource]:
         pages = self._pages(
             "list_custom_models",
             "modelSummaries",
@@ -75,12 +94,12 @@ class Inventory:
             isOwned=True,
         )
         for each in pages:
-            summary = {"status": each.get("modelStatus", "Active"), **each}
-            yield from self._tagged(
+            yield TaggedResource(
                 "custom-model",
                 each["modelArn"],
                 each["modelName"],
-                summary,
+                each.get("modelStatus", "Active"),
+                each["creationTime"],
                 foundation_model_arn=each["baseModelArn"],
             )
 
@@ -111,25 +130,6 @@ class Inventory:
                 return
         doing = f"delete {resource.name} ({resource.arn})"
         delete(doing, call, changing=resource.is_changing, **{key: resource.arn})
-
-    def _tagged(
-        self,
-        kind: Kind,
-        arn: str,
-        name: str,
-        summary: Summary,
-        **details: Any,  # noqa: ANN401  # members of TaggedResource
-    ) -> Iterator[TaggedResource]:
-        tags = self._tags(arn)
-        if tags.get(ENVIRONMENT) == self.environment:
-            status, created = summary["status"], summary["creationTime"]
-            yield TaggedResource(kind, arn, name, status, created, tags, **details)
-
-    def _tags(self, arn: str) -> dict[str, str]:
-        doing = f"read the tags of {arn}"
-        found = get(doing, self.bedrock.list_tags_for_resource, resourceARN=arn)
-        # None: deleted since it was listed.
-        return {tag["key"]: tag["value"] for tag in found["tags"]} if found else {}
 
     def _pages(self, operation: str, member: str, **filters: object) -> Iterator[Summary]:
         with translated(operation.replace("_", " ")):

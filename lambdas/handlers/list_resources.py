@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
 from lambdas.aws.executions import Executions
 from lambdas.aws.inventory import Inventory
 from lambdas.domain.housekeeping import cleanup
-from lambdas.domain.housekeeping.tagged_resources import TaggedResource
+from lambdas.domain.housekeeping.executions_under_way import ExecutionsUnderWay
+from lambdas.domain.housekeeping.survey import look
 from lambdas.domain.run.contracts import CleanupPlan, ListResourcesRequest
 from lambdas.domain.run.execution_input import parse_input
 from lambdas.domain.run.variables import ListResourcesVariables
 from lambdas.runtime.pricing import calculator
-from lambdas.runtime.step import step, variables_of
+from lambdas.runtime.step import seconds_left, step, variables_of
 
 
 def list_resources(request: ListResourcesRequest) -> CleanupPlan:
     asked = parse_input(cleanup.CleanupInput, request.input, "clean-up")
     variables = variables_of(ListResourcesVariables)
-    inventory = Inventory(variables.environment)
-    found = inventory.everything()
+    environment = variables.environment
+    inventory = Inventory(environment)
+    survey = look(inventory, environment, seconds_left=seconds_left)
+    running = Executions().running(variables.machine_arn)
+    under_way = ExecutionsUnderWay.of(environment, running)
     prices = calculator(variables, inventory.region)
-    return cleanup.plan(asked, found, _statuses(found), request.now, prices)
-
-
-def _statuses(found: Iterable[TaggedResource]) -> Mapping[str, str]:
-    executions = Executions()
-    arns = {each.execution_arn for each in found if each.execution_arn}
-    return {arn: executions.status(arn) for arn in sorted(arns)}
+    return cleanup.plan(asked, survey, under_way, request.now, prices)
 
 
 handler = step("List resources", ListResourcesRequest)(list_resources)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -21,6 +22,15 @@ LambdaHandler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 logger = Logger(service=PROJECT)
 tracer = Tracer(service=PROJECT)
+
+
+_invocation: dict[str, Any] = {}  # its Lambda context, for all threads
+
+
+def seconds_left() -> float:
+    """Return what is left of the function's time limit; outside Lambda there is none."""
+    context = _invocation.get("context")
+    return context.get_remaining_time_in_millis() / 1000 if context else math.inf
 
 
 def variables_of(kind: type[VariablesT]) -> VariablesT:
@@ -74,7 +84,7 @@ def step(name: str, request: type[RequestT]) -> Callable[..., LambdaHandler]:
     def wrap(act: Callable[[RequestT], BaseModel]) -> LambdaHandler:
         @functools.wraps(act)
         def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401  # Lambda's own
-            del context
+            _invocation["context"] = context
             parsed = _parsed(request, event)
             run = getattr(parsed, "run", None)
             logger.append_keys(step=name, run=run.name if run else None)

@@ -61,7 +61,7 @@ class Access:
 
     @property
     def topic_arn(self) -> str:
-        # By its name: the operations stack, which owns the topic, comes after its publishers.
+        # By its name: an export would hold the operations stack to all that publish.
         name = self._names.of("notifications")
         return f"arn:aws:sns:{self._region}:{self.account}:{name}"
 
@@ -97,6 +97,9 @@ class Access:
 
     def describe_executions(self) -> Permission:
         return Permission(["states:DescribeExecution"], [self.executions(":*")])
+
+    def list_executions(self) -> Permission:
+        return Permission(["states:ListExecutions"], [IamArn(self.machine_arn)])
 
     def executions(self, suffix: str) -> IamArn:
         """Return the ARN of executions of the machine that runs."""
@@ -147,8 +150,13 @@ class Access:
         ]
 
     def end_own(self, action: str, kind: BedrockKind) -> Permission:
-        """Allow an action on existing resources that carry this environment's tag."""
-        return Permission([action], [self.bedrock(kind)], {"StringEquals": self._tagged()})
+        """Allow an action on what carries this environment's tag, or no environment's.
+
+        What has lost its tags is told by its name, which is no part of its ARN: the code compares
+        it.
+        """
+        condition = {"StringEqualsIfExists": self._tagged()}
+        return Permission([action], [self.bedrock(kind)], condition)
 
     def tunable_models(self) -> list[IamArn]:
         """Return what the catalogue can tune in this region.

@@ -37,6 +37,7 @@ def values_of(access: Access, *, code_version: str) -> dict[str, str]:
         "DECIDE_MACHINE_ARN": access.decide_machine_arn,
         "ENVIRONMENT": environment.name,
         "EXECUTION_DEFAULTS": environment.defaults.model_dump_json(),
+        "MACHINE_ARN": access.machine_arn,
         "MODEL_KMS_KEY_ARN": access.key_arn,
         "PRICE_OVERRIDES": json.dumps(environment.prices),
         "SERVICE_ROLE_ARN": access.service_role_arn,

@@ -18,6 +18,9 @@ from stacks.constructs.stack import EnvironmentStack
 from stacks.constructs.task import INPUT, NOTHING, RESULT, failure, invoke
 
 _TIMEOUT = Duration.hours(2)
+_FAILED = "$type($failure) = 'object'"
+# What was to be listed and could not: then not all is deleted, whatever was.
+_PROBLEMS = "($type($plan) = 'object' ? $plan.problems : '')"
 _STEPS = ("List resources", "Delete resources")
 
 
@@ -43,7 +46,7 @@ class Cleanup(Construct):
         listed.add_catch(
             fail,
             errors=["States.ALL"],
-            assign={"left": NOTHING, "failure": failure("List resources")},
+            assign={"plan": NOTHING, "left": NOTHING, "failure": failure("List resources")},
         )
         left = self._list("List what is left", {"mode": "plan"}, assign={"left": RESULT})
         left.add_catch(
@@ -81,14 +84,17 @@ class Cleanup(Construct):
             "summary": "{% $left.summary %}",
         }
         succeeded = sfn.Succeed.jsonata(self, "Deleted", outputs=result)
-        failed = sfn.Condition.jsonata("{% $type($failure) = 'object' %}")
+        failed = sfn.Condition.jsonata(f"{{% {_FAILED} or {_PROBLEMS} != '' %}}")
         return sfn.Choice.jsonata(self, "All deleted?").when(failed, fail).otherwise(succeeded)
 
     def _failed(self) -> sfn.Fail:
+        # One text for what was tried in vain and what could not be looked at.
+        why = f"({_FAILED} ? $failure.state & ': ' & $failure.cause : '')"
+        unknown = f"({_PROBLEMS} != '' ? ' Could not be looked at: ' & {_PROBLEMS} : '')"
         left = "($type($left) = 'object' ? '\n\nStill there:\n' & $left.summary : '')"
         return sfn.Fail.jsonata(
             self,
             "Clean-up failed",
-            error="{% $failure.error %}",
-            cause=f"{{% $failure.state & ': ' & $failure.cause & {left} %}}",
+            error=f"{{% {_FAILED} ? $failure.error : 'LeftBehind' %}}",
+            cause=f"{{% {why} & {unknown} & {left} %}}",
         )

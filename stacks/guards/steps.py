@@ -32,7 +32,6 @@ def _list(access: Access, *, models: bool = True) -> list[Permission]:
     return [
         Permission(actions, every_resource("listing")),
         Permission(["bedrock:ListTagsForResource"], kinds),
-        access.describe_executions(),
     ]
 
 
@@ -53,6 +52,7 @@ REAP_LEFTOVERS = Step(
     timeout_seconds=_ACCOUNT_SECONDS,
     permissions=lambda access: [
         *_list(access, models=False),
+        access.list_executions(),
         *_delete_hosting(access),
         _stop_jobs(access),
         *access.publish(),
@@ -75,7 +75,7 @@ _ALWAYS = (
         "List resources",
         variables=ListResourcesVariables,
         timeout_seconds=_ACCOUNT_SECONDS,
-        permissions=_list,
+        permissions=lambda access: [*_list(access), access.list_executions()],
     ),
     Step(
         "Delete resources",

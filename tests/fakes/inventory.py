@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +26,15 @@ _KINDS = {
 }
 
 
+@dataclass(frozen=True)
+class _Pages:
+    account: FakeInventory
+    operation: str
+
+    def paginate(self, **filters: Any) -> Iterator[dict[str, Any]]:
+        return self.account.pages_of(self.operation, **filters)
+
+
 class FakeInventory(FakeClient):
     """`things` by ARN; put some in with `add`."""
 
@@ -34,7 +44,7 @@ class FakeInventory(FakeClient):
         self.things: dict[str, dict[str, Any]] = {}
         self.tags: dict[str, dict[str, str]] = {}
         self.busy: set[str] = set()
-        self._page = ""
+        self.unreadable: dict[str, Exception] = {}
 
     def add(  # keyword-only, each a property of the thing
         self,
@@ -59,21 +69,24 @@ class FakeInventory(FakeClient):
         self.things[made] = _summary(kind, made, name, created, status) | members
         return made
 
-    def get_paginator(self, operation: str) -> FakeInventory:
-        self._page = operation
-        return self
+    def get_paginator(self, operation: str) -> _Pages:
+        return _Pages(self, operation)
 
-    def paginate(self, **filters: Any) -> Iterator[dict[str, Any]]:
-        operation = self._page
+    def pages_of(self, operation: str, **filters: Any) -> Iterator[dict[str, Any]]:
         member, kind = _KINDS[operation]
         self._enter(operation, filters)
         found = [each for made, each in self.things.items() if f":{kind}/" in made]
         wanted = filters.get("nameContains", "")
-        yield {member: [each for each in found if wanted in _name(each)]}
+        yield {member: [each for each in found if wanted in each_name(each)]}
 
     def list_tags_for_resource(self, **request: Any) -> dict[str, Any]:
+        made = request["resourceARN"]
         self._enter("ListTagsForResource", request)
-        tags = self.tags[request["resourceARN"]]
+        if error := self.unreadable.get(made):
+            raise error
+        if made not in self.things:
+            raise client_error("ResourceNotFoundException", 404)
+        tags = self.tags[made]
         return {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
 
     def delete_provisioned_model_throughput(self, **request: Any) -> dict[str, Any]:
@@ -105,7 +118,7 @@ def install(monkeypatch: pytest.MonkeyPatch, fake: FakeInventory) -> FakeInvento
     return fake
 
 
-def _name(summary: dict[str, Any]) -> str:
+def each_name(summary: dict[str, Any]) -> str:
     keys = ("provisionedModelName", "customModelDeploymentName", "modelName", "jobName")
     return next(summary[key] for key in keys if key in summary)
 

@@ -28,7 +28,8 @@ INVOKE = {"bedrock:InvokeModel"}
 DECIDE = {"states:SendTaskFailure", "states:SendTaskSuccess"}
 LOOK_AT_EXECUTION = {"states:DescribeExecution"}
 MAIL = {"sns:Publish"}
-LIST = LOOK_AT_EXECUTION | {
+LIST_RUNNING = {"states:ListExecutions"}
+LIST = {
     "bedrock:ListCustomModelDeployments",
     "bedrock:ListModelCustomizationJobs",
     "bedrock:ListProvisionedModelThroughputs",
@@ -72,8 +73,8 @@ ACTIONS = {
     "Decide spend": READ | WRITE | DECIDE | LOOK_AT_EXECUTION,
     "Notify": MAIL,
     "Stop run": LOOK_AT_EXECUTION | STOP_JOB | RELEASE,
-    "Reap leftovers": LIST | END_WHAT_BILLS | MAIL,
-    "List resources": LIST | LIST_MODELS,
+    "Reap leftovers": LIST_RUNNING | LIST | END_WHAT_BILLS | MAIL,
+    "List resources": LIST_RUNNING | LIST | LIST_MODELS,
     "Delete resources": LIST | LIST_MODELS | END_WHAT_BILLS | {"bedrock:DeleteCustomModel"},
     "Inspect purchase": MAIL,
 }
@@ -118,7 +119,6 @@ WILDCARDS = {
     "Reap leftovers": {
         "*",
         "custom-model-deployment/*",
-        "execution:*",
         "model-customization-job/*",
         "provisioned-model/*",
     },
@@ -126,7 +126,6 @@ WILDCARDS = {
         "*",
         "custom-model-deployment/*",
         "custom-model/*",
-        "execution:*",
         "model-customization-job/*",
         "provisioned-model/*",
     },
@@ -134,7 +133,6 @@ WILDCARDS = {
         "*",
         "custom-model-deployment/*",
         "custom-model/*",
-        "execution:*",
         "model-customization-job/*",
         "provisioned-model/*",
     },
@@ -398,7 +396,7 @@ def test_throughputs_of_another_environment_cannot_be_deleted(
     tag = {"aws:ResourceTag/bedrock-tuning:environment": environment.name}
     assert deleting
     for each in deleting:
-        assert each["Condition"] in ({"StringEquals": tag}, {"StringEqualsIfExists": tag})
+        assert each["Condition"] == {"StringEqualsIfExists": tag}
 
 
 @pytest.mark.parametrize("step", ["ReleaseThroughput", "StopRun"])
@@ -413,10 +411,10 @@ def test_releasing_what_is_gone_is_not_denied(resources: Resources, step: str) -
 
 
 @pytest.mark.parametrize("step", ["ReapLeftovers", "DeleteResources"])
-def test_what_looks_through_the_account_ends_tagged_resources_only(
+def test_what_looks_through_the_account_ends_nothing_of_another_environment(
     environment: Environment, resources: Resources, step: str
 ) -> None:
-    """They come upon what others own: a missing tag must refuse, not allow."""
+    """What has lost its tags is told by its name, which an ARN does not hold."""
     kinds = {
         "bedrock:DeleteCustomModel": "custom-model",
         "bedrock:DeleteCustomModelDeployment": "custom-model-deployment",
@@ -432,7 +430,7 @@ def test_what_looks_through_the_account_ends_tagged_resources_only(
     ]
     assert ending
     for each in ending:
-        assert each["Condition"] == {"StringEquals": tag}
+        assert each["Condition"] == {"StringEqualsIfExists": tag}
         assert text(each["Resource"]).strip('"') == f"{own}:{kinds[each['Action']]}/*"
 
 

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lambdas.domain.cost.calculator import Calculator
+from lambdas.domain.errors import LeftBehind
+from lambdas.domain.housekeeping.executions_under_way import ExecutionsUnderWay
 from lambdas.domain.housekeeping.running_costs import usd_per_month
+from lambdas.domain.housekeeping.survey import (
+    END_SECONDS,
+    KINDS,
+    Account,
+    Problem,
+    Survey,
+    look,
+    told,
+)
 from lambdas.domain.housekeeping.tagged_resources import Kind, TaggedResource
-from lambdas.domain.run.contracts import CleanupItem, CleanupPlan
-from lambdas.domain.run.execution_status import is_under_way
+from lambdas.domain.parallel import each_alone
+from lambdas.domain.run.contracts import CleanupItem, CleanupPlan, Deletions
 from lambdas.domain.run.tags import KEEP
 
-# A model that is being served cannot be deleted: what serves it goes first.
-_ORDER: tuple[Kind, ...] = ("throughput", "deployment", "job", "custom-model")
-MAX_DELETIONS = 200  # of one execution, so that no plan outgrows a state's 256 KB
+MAX_ITEMS = 200  # of one plan, which must not outgrow a state's 256 KB
 _MINUTES_PER_DAY = 1440
 _TITLES = ("kind", "name", "status", "age", "a month", "")
 
@@ -49,7 +58,7 @@ class CleanupInput(BaseModel):
         if self.mode == "delete" and not (
             self.kinds or self.runs or self.older_than_days is not None
         ):
-            every = ", ".join(f'"{kind}"' for kind in _ORDER)
+            every = ", ".join(f'"{kind}"' for kind in KINDS)
             raise ValueError(
                 "mode is delete: choose what by kinds, runs or older_than_days; everything is "
                 f'"kinds": [{every}]'
@@ -59,36 +68,81 @@ class CleanupInput(BaseModel):
 
 def plan(
     asked: CleanupInput,
-    found: Iterable[TaggedResource],
-    executions: Mapping[str, str],
+    survey: Survey,
+    running: ExecutionsUnderWay,
     now: datetime,
     calculator: Calculator,
 ) -> CleanupPlan:
-    """Decide on each resource; `executions` has the status of those that are known, by ARN."""
-    ranked = sorted(found, key=lambda it: (_ORDER.index(it.kind), it.created_at))
-    items: list[CleanupItem] = []
-    for resource in ranked:
-        stays = next(_reasons_to_stay(asked, resource, executions, now), None)
-        if stays is None and sum(item.delete for item in items) >= MAX_DELETIONS:
-            stays = f"at most {MAX_DELETIONS} at a time: start the clean-up again"
-        items.append(_item(resource, stays, now, usd_per_month(resource, calculator)))
+    """Decide on each resource."""
+    ranked = sorted(survey.own, key=lambda it: (KINDS.index(it.kind), it.created_at))
+    items = [
+        _item(
+            resource,
+            next(_reasons_to_stay(asked, resource, running, now), None),
+            now,
+            usd_per_month(resource, calculator),
+        )
+        for resource in ranked
+    ]
+    listed = sorted(items, key=lambda item: not item.delete)[:MAX_ITEMS]
     return CleanupPlan(
         mode=asked.mode,
-        items=items,
-        deletions=sum(item.delete for item in items),
+        items=listed,
+        deletions=sum(item.delete for item in listed),
         usd_per_month=sum(item.usd_per_month or 0 for item in items),
-        summary=table(asked.mode, items),
+        problems=told(survey.problems),
+        summary=table(asked.mode, items, survey.problems),
     )
 
 
+def delete(
+    account: Account, plan: CleanupPlan, environment: str, seconds_left: Callable[[], float]
+) -> Deletions:
+    """Delete what the plan names, kind by kind, each even if others fail.
+
+    Raises
+    ------
+    HostingBusy, Throttled, ServiceUnavailable
+        AWS refuses some of it for now: the machine asks again.
+    LeftBehind
+        All that is left is what AWS refuses for good; names each with its reason.
+    """
+    wanted = [item for item in plan.items if item.delete]
+    # Looked at again: the plan is some time old, and what is gone is not a failure.
+    survey = look(
+        account,
+        environment,
+        kinds=[kind for kind in KINDS if any(item.kind == kind for item in wanted)],
+        arns={item.arn for item in wanted},
+        seconds_left=seconds_left,
+    )
+    problems = survey.problems
+    for kind in KINDS:
+        there = [it for it in survey.own if it.kind == kind and not (it.kept or _hides_a_keep(it))]
+        answers = each_alone(account.end, there, may_begin=lambda: seconds_left() > END_SECONDS)
+        problems += [
+            Problem(resource.name, answer)
+            for resource, answer in zip(there, answers, strict=True)
+            if isinstance(answer, Exception)
+        ]
+    if problems:
+        # One that AWS refuses for good must not end the attempts on the others.
+        passing = next((type(each.error) for each in problems if each.passes), LeftBehind)
+        raise passing(told(problems))
+    return Deletions(deleted=[item.name for item in wanted])
+
+
+def _hides_a_keep(resource: TaggedResource) -> bool:
+    return resource.kind == "custom-model" and resource.unreadable is not None
+
+
 def _reasons_to_stay(
-    asked: CleanupInput,
-    resource: TaggedResource,
-    executions: Mapping[str, str],
-    now: datetime,
+    asked: CleanupInput, resource: TaggedResource, running: ExecutionsUnderWay, now: datetime
 ) -> Iterator[str]:
     if resource.kept:
         yield f"tagged {KEEP}"
+    if _hides_a_keep(resource):
+        yield f"its tags, of which one may be {KEEP}, could not be read"
     if asked.kinds and resource.kind not in asked.kinds:
         yield f"not of kinds {', '.join(asked.kinds)}"
     if asked.runs and resource.run not in asked.runs:
@@ -96,7 +150,7 @@ def _reasons_to_stay(
     days = resource.age_minutes(now) / _MINUTES_PER_DAY
     if asked.older_than_days is not None and days < asked.older_than_days:
         yield f"younger than {asked.older_than_days:g} days"
-    if is_under_way(executions.get(resource.execution_arn or "", "")):
+    if running.use(resource):
         yield "its run is under way: stop the execution first"
     if resource.commitment:
         yield f"bought with a commitment ({resource.commitment}): AWS deletes it only after its end"
@@ -118,22 +172,28 @@ def _item(
     )
 
 
-def table(mode: str, items: Sequence[CleanupItem]) -> str:
-    """Return the plan as a table for a terminal, and what it all costs."""
+def table(mode: str, items: Sequence[CleanupItem], problems: Sequence[Problem]) -> str:
+    """Return the plan as a table for a terminal, what it all costs, and what it does not know."""
+    unknown = [f"Could not be looked at: {told(problems)}"] if problems else []
     if not items:
-        return "Nothing of this environment is on Bedrock."
-    rows = [_TITLES, *(_row(mode, each) for each in items)]
+        return "\n".join(unknown or ["Nothing of this environment is on Bedrock."])
+    shown = sorted(items, key=lambda item: not item.delete)[:MAX_ITEMS]
+    rows = [_TITLES, *(_row(mode, each) for each in shown)]
     widths = [max(len(row[n]) for row in rows) for n in range(len(_TITLES))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         for row in rows
     ]
+    more = len(items) - len(shown)
+    rest = [f"and {more} more: start the clean-up again for the rest"] if more else []
+    return "\n".join([*(line.rstrip() for line in lines), *rest, _total(items), *unknown])
+
+
+def _total(items: Sequence[CleanupItem]) -> str:
     total = sum(each.usd_per_month or 0 for each in items)
     unknown = sum(each.usd_per_month is None for each in items)
     more = f", and {unknown} at an unknown price" if unknown else ""
-    return "\n".join(
-        [*(line.rstrip() for line in lines), f"All of it costs ${total:,.2f} a month{more}."]
-    )
+    return f"All of it costs ${total:,.2f} a month{more}."
 
 
 def _row(mode: str, item: CleanupItem) -> tuple[str, ...]:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from lambdas.domain.cost.calculator import Calculator
+from lambdas.domain.housekeeping.executions_under_way import ExecutionsUnderWay
 from lambdas.domain.housekeeping.running_costs import hourly_price
-from lambdas.domain.housekeeping.tagged_resources import TaggedResource
+from lambdas.domain.housekeeping.survey import (
+    END_SECONDS,
+    KINDS,
+    Account,
+    Problem,
+    look,
+    told,
+)
+from lambdas.domain.housekeeping.tagged_resources import Kind, TaggedResource
+from lambdas.domain.parallel import each_alone
 from lambdas.domain.run import mail
-from lambdas.domain.run.execution_status import is_under_way
+from lambdas.domain.run.tags import ENVIRONMENT
 from lambdas.domain.run.times import duration, utc
+
+_MOST_MAILED = 100  # a message of SNS has 256 KB at most
+_REAPED: tuple[Kind, ...] = ("throughput", "deployment", "job")
 
 
 @dataclass(frozen=True)
@@ -30,44 +43,119 @@ class Undeleted:
     error: str
 
 
-def expired(resource: TaggedResource, execution: str | None, now: datetime) -> Expired | None:
-    """Decide on one resource.
+@dataclass
+class Pass:
+    """What one pass found and did: `alive` is as it was before."""
+
+    now: datetime
+    alive: list[TaggedResource]
+    problems: list[Problem]
+    deleted: list[Expired] = field(default_factory=list)
+    undeleted: list[Undeleted] = field(default_factory=list)
+
+    @property
+    def throughput_minutes(self) -> list[float]:
+        """Ages of the throughputs that were alive."""
+        return [each.age_minutes(self.now) for each in self.alive if each.kind == "throughput"]
+
+
+def reap(
+    account: Account,
+    environment: str,
+    under_way: Callable[[], ExecutionsUnderWay],
+    *,
+    now: datetime,
+    seconds_left: Callable[[], float],
+) -> Pass:
+    """Make one pass: everything is tried, whatever became of the rest.
 
     Parameters
     ----------
-    execution
-        Status of the execution that made it; None if it is not known: then only the time counts.
+    under_way
+        Lists the executions; if it fails, only the time decides.
     """
+    survey = look(account, environment, kinds=_REAPED, seconds_left=seconds_left)
+    this = Pass(now, survey.own, survey.problems)
+    # Listed after the resources: whoever made one of them had begun by then.
+    try:
+        running = under_way()
+    except Exception as error:  # noqa: BLE001  # release-bys may say enough
+        this.problems.append(Problem("executions under way", error))
+        running = None
+    found = (expired(each, running, now) for each in this.alive)
+    due = sorted(filter(None, found), key=lambda each: _urgency(each.resource, now))
+    answers = each_alone(
+        lambda each: account.end(each.resource),
+        due,
+        may_begin=lambda: seconds_left() > END_SECONDS,
+    )
+    for each, answer in zip(due, answers, strict=True):
+        if isinstance(answer, Exception):
+            this.undeleted.append(Undeleted(each, str(answer)))
+        else:
+            this.deleted.append(each)
+    return this
+
+
+def _urgency(resource: TaggedResource, now: datetime) -> tuple[int, bool, datetime]:
+    """Order what goes: what bills by the hour, of that what is overdue, of that the oldest."""
+    return KINDS.index(resource.kind), not resource.is_overdue(now), resource.created_at
+
+
+def expired(
+    resource: TaggedResource, running: ExecutionsUnderWay | None, now: datetime
+) -> Expired | None:
+    """Decide on one resource; where `running` is not known, only the time counts."""
     kind = resource.kind
     if kind == "custom-model" or (kind == "job" and resource.status != "InProgress"):
         return None
     if resource.release_by is not None and resource.is_overdue(now):
         return Expired(resource, f"its release-by, {utc(resource.release_by)}, has passed")
-    if execution is not None and not is_under_way(execution):
-        return Expired(resource, f"its execution is over ({execution})")
+    if running is not None and running.left(resource):
+        return Expired(resource, f"{_whose(resource)}no execution under way made it")
     return None
 
 
-def subject(environment: str, deleted: Sequence[Expired], undeleted: Sequence[Undeleted]) -> str:
-    if undeleted:
-        text = f"STILL BILLING: {undeleted[0].expired.resource.name} could not be deleted"
+def _whose(resource: TaggedResource) -> str:
+    if resource.unreadable:
+        return "its tags could not be read, its name is of this environment, and "
+    if ENVIRONMENT not in resource.tags:
+        return "its tags are gone, its name is of this environment, and "
+    return ""
+
+
+def subject(environment: str, this: Pass) -> str:
+    if this.undeleted:
+        text = f"STILL BILLING: {this.undeleted[0].expired.resource.name} could not be deleted"
+    elif this.deleted:
+        text = f"deleted leftover {this.deleted[0].resource.name}"
     else:
-        text = f"deleted leftover {deleted[0].resource.name}"
+        text = f"MAY STILL BILL: could not look at {this.problems[0].what}"
     return mail.subject(f"{environment}: {text}")
 
 
-def body(
-    deleted: Sequence[Expired],
-    undeleted: Sequence[Undeleted],
-    now: datetime,
-    calculator: Calculator,
-) -> str:
-    """Return the reaper's mail: what still bills first, then what was deleted."""
+def body(this: Pass, calculator: Calculator) -> str:
+    """Return the reaper's mail: what still bills first, then what was deleted, then the rest."""
     parts = [
-        *(_undeleted(each, now, calculator) for each in undeleted),
-        *(_deleted(each, now, calculator) for each in deleted),
+        *(_undeleted(each, this.now, calculator) for each in this.undeleted[:_MOST_MAILED]),
+        *(_deleted(each, this.now, calculator) for each in this.deleted[:_MOST_MAILED]),
     ]
+    if this.problems:
+        parts.append(
+            "Could not be looked at, and is tried again on the next pass: "
+            f"{told(this.problems)}.\nWhat there is: make cleanup"
+        )
     return "\n\n".join(parts) + "\n"
+
+
+def problems(this: Pass, region: str) -> str:
+    """Return all that the pass leaves to the next one, with what a person can do; "" if nothing."""
+    resources = ((each.expired.resource, each.error) for each in this.undeleted)
+    left = [
+        f"{resource.name} ({error}); by hand: {command(resource, region)}"
+        for resource, error in resources
+    ]
+    return told([*left, *this.problems])
 
 
 def _undeleted(failure: Undeleted, now: datetime, calculator: Calculator) -> str:

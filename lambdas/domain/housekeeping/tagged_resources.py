@@ -1,4 +1,4 @@
-"""What carries an environment's tag on Bedrock."""
+"""What an environment has on Bedrock, as its tags tell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Kind = Literal["throughput", "deployment", "custom-model", "job"]
 
 @dataclass(frozen=True)
 class TaggedResource:
-    """One resource that carries the environment's tag; times are Bedrock's."""
+    """One resource; times are Bedrock's."""
 
     kind: Kind
     arn: str
@@ -24,6 +24,7 @@ class TaggedResource:
     status: str
     created_at: datetime
     tags: Mapping[str, str] = field(default_factory=dict)
+    unreadable: str | None = None  # why its tags could not be read
     model_arn: str | None = None  # of the custom model that it serves
     foundation_model_arn: str | None = None
     model_units: int = 0
@@ -44,8 +45,8 @@ class TaggedResource:
 
     @property
     def kept(self) -> bool:
-        """Whether a person has tagged it to be kept."""
-        return KEEP in self.tags
+        """Whether a person has tagged it to be kept: a model can be, what is hosted never."""
+        return self.kind == "custom-model" and KEEP in self.tags
 
     @property
     def is_changing(self) -> bool:

@@ -489,7 +489,8 @@ class CleanupPlan(Contract):
     mode: Literal["plan", "delete"]
     items: list[CleanupItem]
     deletions: int
-    usd_per_month: float  # of everything listed, as far as prices are known
+    usd_per_month: float  # of everything there is, as far as prices are known
+    problems: str = ""  # what could not be listed or read
     summary: str  # a plain-text table
 
 

@@ -22,6 +22,10 @@ class EnvironmentVariables(Variables):
     environment: EnvironmentName
 
 
+class MachineVariables(EnvironmentVariables):
+    machine_arn: str  # of the machine that runs
+
+
 class TopicVariables(Variables):
     topic_arn: str
 
@@ -63,9 +67,9 @@ class NotifyVariables(PriceVariables, TopicVariables):
     pass
 
 
-class ListResourcesVariables(EnvironmentVariables, PriceVariables):
+class ListResourcesVariables(MachineVariables, PriceVariables):
     pass
 
 
-class ReapLeftoversVariables(EnvironmentVariables, PriceVariables, TopicVariables):
+class ReapLeftoversVariables(MachineVariables, PriceVariables, TopicVariables):
     pass

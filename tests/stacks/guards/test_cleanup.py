@@ -49,8 +49,10 @@ def test_a_failed_deletion_fails_the_execution(cleanup: Machine) -> None:
     (choice,) = cleanup["States"]["All deleted?"]["Choices"]
     assert choice["Next"] == "Clean-up failed"
     assert Graph(cleanup).follow("Clean-up failed") == {END}
-    assert evaluate(choice["Condition"], failure={"state": "Delete resources"})
-    assert not evaluate(choice["Condition"], failure=None)
+    whole = {"problems": ""}
+    assert evaluate(choice["Condition"], failure={"state": "Delete resources"}, plan=whole)
+    assert evaluate(choice["Condition"], failure=None, plan={"problems": "list of jobs: denied"})
+    assert not evaluate(choice["Condition"], failure=None, plan=whole)
 
 
 @pytest.mark.parametrize("left", [[], ["kept"], ["kept", "also kept"]])
@@ -68,6 +70,9 @@ def test_the_result_lists_what_went_and_what_stays(cleanup: Machine, left: list[
 def test_the_cause_says_what_failed_and_what_is_still_there(cleanup: Machine) -> None:
     cause = cleanup["States"]["Clean-up failed"]["Cause"]
     failure = {"state": "Delete resources", "cause": "refused"}
-    said = evaluate(cause, failure=failure, left={"summary": "1 throughput"})
+    whole, left = {"problems": ""}, {"summary": "1 throughput"}
+    said = evaluate(cause, failure=failure, plan=whole, left=left)
     assert said == "Delete resources: refused\n\nStill there:\n1 throughput"
-    assert evaluate(cause, failure=failure, left=None) == "Delete resources: refused"
+    assert evaluate(cause, failure=failure, plan=None, left=None) == "Delete resources: refused"
+    unseen = evaluate(cause, failure=None, plan={"problems": "list of jobs: denied"}, left=None)
+    assert unseen == " Could not be looked at: list of jobs: denied"

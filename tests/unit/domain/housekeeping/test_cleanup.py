@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.errors import AccessDenied, HostingBusy, InputInvalid
+from lambdas.domain.errors import HostingBusy, InputInvalid, LeftBehind, Throttled
 from lambdas.domain.run.contracts import CleanupPlan, DeleteResourcesRequest, ListResourcesRequest
+from lambdas.domain.run.names import names_of
 from lambdas.handlers.delete_resources import delete_resources
 from lambdas.handlers.list_resources import list_resources
 from tests.factories import EXECUTION, NOW, PRICES
@@ -26,6 +27,7 @@ EVERYTHING = ["throughput", "deployment", "job", "custom-model"]
 class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ENVIRONMENT", "dev")
+        monkeypatch.setenv("MACHINE_ARN", "machine")
         monkeypatch.setenv("PRICE_OVERRIDES", json.dumps(PRICES))
         self.account = fakes_inventory.install(monkeypatch, FakeInventory())
         self.states = fakes_states.install(monkeypatch, FakeStepFunctions())
@@ -45,7 +47,7 @@ class World:
 
     @property
     def names(self) -> set[str]:
-        return {fakes_inventory._name(each) for each in self.account.things.values()}  # noqa: SLF001
+        return {fakes_inventory.each_name(each) for each in self.account.things.values()}
 
 
 @pytest.fixture
@@ -131,10 +133,68 @@ def test_what_is_busy_is_asked_again_and_holds_nothing_else_up(world: World) -> 
     assert world.names == {"dev-t"}
 
 
-def test_an_error_that_does_not_pass_is_the_one_that_is_told(world: World) -> None:
+def test_one_that_is_denied_does_not_end_the_attempts_on_one_that_is_busy(world: World) -> None:
     plan = world.plan(mode="delete", kinds=EVERYTHING)
     [throughput] = [item.arn for item in plan.items if item.kind == "throughput"]
     world.account.busy.add(throughput)
-    world.account.failures["DeleteCustomModel"] = [client_error("AccessDeniedException")]
-    with pytest.raises(AccessDenied):
+    world.account.failures["DeleteCustomModel"] = [client_error("AccessDeniedException")] * 3
+    with pytest.raises(HostingBusy, match="AccessDenied"):
         world.delete(plan)
+    world.account.busy.clear()
+    with pytest.raises(LeftBehind, match=r"dev-old: .*AccessDenied"):
+        world.delete(plan)
+    assert world.names == {"dev-old"}
+
+
+def test_what_cannot_be_read_is_listed_by_its_name_and_a_model_of_it_stays(world: World) -> None:
+    """A person may have tagged it to be kept."""
+    ours = names_of("dev", "x", EXECUTION.arn).hosting
+    for kind in ("provisioned-model", "custom-model"):
+        made = world.account.add(kind, ours)
+        world.account.unreadable[made] = client_error("AccessDeniedException")
+    plan = world.plan(mode="delete", kinds=EVERYTHING)
+    going = {item.kind: item.delete for item in plan.items if item.name == ours}
+    assert going == {"throughput": True, "custom-model": False}
+    assert f"{ours}: could not read the tags" in plan.problems
+    assert plan.problems in plan.summary
+    with pytest.raises(LeftBehind, match=ours):
+        world.delete(plan)
+    assert world.names == {ours}
+    assert [*world.account.called("DeleteCustomModel")] != []
+
+
+def test_what_has_lost_its_tags_is_listed_and_deleted(world: World) -> None:
+    ours = world.account.add("custom-model", names_of("dev", "x", EXECUTION.arn).custom_model)
+    theirs = world.account.add("custom-model", names_of("dev-2", "x", EXECUTION.arn).custom_model)
+    world.account.tags[ours] = world.account.tags[theirs] = {}
+    world.delete(world.plan(mode="delete", kinds=EVERYTHING))
+    assert [*world.account.things] == [theirs]
+
+
+def test_a_kind_that_cannot_be_listed_is_told_and_does_not_count_as_deleted(world: World) -> None:
+    plan = world.plan(mode="delete", kinds=EVERYTHING)
+    world.account.fail("list_custom_models", "ThrottlingException")
+    with pytest.raises(Throttled, match="list of custom-models"):
+        world.delete(plan)
+    assert world.names == {"dev-old", "dev-new"}
+    world.account.fail("list_custom_models", "ThrottlingException")
+    assert "list of custom-models" in world.plan().summary
+
+
+def test_keep_excuses_a_model_and_no_capacity(world: World) -> None:
+    world.account.add("provisioned-model", "dev-dear", tags=KEEP)
+    assert "dev-dear" in world.going(mode="delete", kinds=["throughput"])
+
+
+def test_a_plan_of_six_hundred_fits_into_a_state_and_repeats_until_all_is_gone(
+    world: World,
+) -> None:
+    for n in range(600):
+        name = names_of("dev", f"{'a-long-name-of-a-run' * 2}{n}", str(n)).custom_model
+        world.account.add("custom-model", name)
+    plan = world.plan(mode="delete", kinds=["custom-model"])
+    assert (plan.deletions, len(plan.items)) == (200, 200)
+    assert len(plan.model_dump_json()) < 256_000 / 2
+    assert "and 404 more: start the clean-up again" in plan.summary
+    world.delete(plan)
+    assert len(world.names) == 404

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
+from lambdas.aws.inventory import Inventory
 from lambdas.domain.errors import LeftBehind
+from lambdas.domain.housekeeping.executions_under_way import ExecutionsUnderWay
+from lambdas.domain.housekeeping.reaper import reap
+from lambdas.domain.housekeeping.survey import END_SECONDS, READ_SECONDS
 from lambdas.domain.run.contracts import Reaped, ReapLeftoversRequest
+from lambdas.domain.run.names import names_of
 from lambdas.handlers.reap_leftovers import reap_leftovers
-from tests.factories import EXECUTION, NOW, PRICES
+from tests.factories import EXECUTION, NAMES, NOW, PRICES
 from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import inventory as fakes_inventory
 from tests.fakes import step_functions as fakes_states
 from tests.fakes.bedrock import FakeSns
-from tests.fakes.inventory import FakeInventory
+from tests.fakes.inventory import FakeInventory, each_name
 from tests.fakes.s3 import client_error
 from tests.fakes.step_functions import FakeStepFunctions
 
@@ -29,10 +36,15 @@ AT_ONCE = {"bedrock-tuning:release-by": NOW.isoformat()}
 AHEAD = {"bedrock-tuning:release-by": (NOW + timedelta(minutes=1)).isoformat()}
 
 
+ENDED = {"bedrock-tuning:execution": "arn:of:another"}
+MACHINE = EXECUTION.arn.rpartition(":")[0]
+
+
 class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in {
             "ENVIRONMENT": "dev",
+            "MACHINE_ARN": "machine",
             "TOPIC_ARN": "topic",
             "PRICE_OVERRIDES": json.dumps(PRICES),
         }.items():
@@ -45,6 +57,10 @@ class World:
 
     def reap(self) -> Reaped:
         return reap_leftovers(ReapLeftoversRequest(now=NOW))
+
+    @property
+    def left(self) -> list[str]:
+        return [each_name(each) for each in self.account.things.values()]
 
     @property
     def mails(self) -> list[str]:
@@ -81,13 +97,13 @@ def test_hosting_of_a_run_under_way_stays_until_its_time(world: World) -> None:
 
 @pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT", "SUCCEEDED", None])
 def test_what_an_ended_execution_left_goes_at_once(world: World, status: str | None) -> None:
-    """None: there is no such execution, for its machine was deleted."""
+    """None: its machine was deleted."""
     world.states.statuses = {EXECUTION.arn: status} if status else {}
     world.account.add(THROUGHPUT, "dev-a", tags=AHEAD)
     world.account.add(JOB, "dev-b")
     assert world.reap().deleted == ["dev-a", "dev-b"]
     assert "$132.00 an hour" in world.mails[0]
-    assert f"({status or 'gone'})" in world.mails[0]
+    assert "no execution under way made it" in world.mails[0]
 
 
 def test_nothing_of_others_is_touched(world: World) -> None:
@@ -133,21 +149,143 @@ def test_a_commitment_is_not_asked_to_go_and_says_until_when(world: World) -> No
     assert world.account.called("DeleteProvisionedModelThroughput") == []
 
 
-@pytest.mark.parametrize("operation", ["list_provisioned_model_throughputs", "ListTagsForResource"])
-def test_a_listing_that_fails_does_not_keep_the_others(world: World, operation: str) -> None:
-    if operation == "list_provisioned_model_throughputs":
-        world.account.fail(operation, "ThrottlingException")
-    else:
-        world.account.add(THROUGHPUT, "dev-first", tags=AHEAD)
-        world.account.fail(operation, "InternalServerException")
+def test_a_listing_that_fails_does_not_keep_the_others(world: World) -> None:
+    world.account.fail("list_provisioned_model_throughputs", "ThrottlingException")
     world.account.add(DEPLOYMENT, "dev-d", tags=PAST)
-    with pytest.raises(LeftBehind):
+    with pytest.raises(LeftBehind, match="list of throughputs: could not list"):
         world.reap()
     assert "dev-d was deleted" in world.mails[0]
+    assert "Could not be looked at" in world.mails[0]
+
+
+def test_what_could_not_be_looked_at_is_mailed_though_nothing_else_is_to_tell(
+    world: World,
+) -> None:
+    world.account.fail("list_custom_model_deployments", "AccessDeniedException")
+    with pytest.raises(LeftBehind, match="list of deployments"):
+        world.reap()
+    [mail] = world.sns.called("Publish")
+    assert "MAY STILL BILL: could not look at list of deployments" in mail["Subject"]
+    assert "is tried again on the next pass: list of deployments" in mail["Message"]
+
+
+HANGS = ReadTimeoutError(endpoint_url="bedrock")
+
+
+@pytest.mark.parametrize(
+    "error", [client_error("AccessDeniedException"), client_error("ThrottlingException"), HANGS]
+)
+def test_one_unreadable_tag_of_many_keeps_nothing_else_alive(
+    world: World, error: Exception
+) -> None:
+    """The newest is listed first: on it, the pass used to end."""
+    name = NAMES.hosting
+    world.account.unreadable[world.account.add(THROUGHPUT, name, tags=AHEAD)] = error
+    overdue = [f"dev-{n}" for n in range(20)]
+    for each in overdue:
+        world.account.add(THROUGHPUT, each, tags=PAST)
+    with pytest.raises(LeftBehind, match=name):
+        world.reap()
+    assert sorted(world.left) == [name]
+    assert world.mails[0].count("was deleted") == len(overdue)
+    assert f"{name}: could not read the tags" in world.mails[0]
+
+
+def test_what_is_neither_readable_nor_named_as_ours_is_left_in_peace(world: World) -> None:
+    world.account.unreadable[world.account.add(THROUGHPUT, "theirs")] = HANGS
+    assert world.reap().deleted == []
+    assert world.left == ["theirs"]
+
+
+@pytest.mark.parametrize("kind", [THROUGHPUT, DEPLOYMENT, JOB])
+@pytest.mark.parametrize("lost", ["gone", "unreadable"])
+def test_what_lost_its_tags_is_known_by_its_name(world: World, kind: str, lost: str) -> None:
+    arn = f"{MACHINE}:ended"
+    ours = world.account.add(kind, names_of("dev", "ended", arn).hosting)
+    theirs = world.account.add(kind, names_of("dev-2", "ended", arn).hosting)
+    by_hand = world.account.add(kind, "dev-by-hand-0123456789ab")
+    for each in (ours, theirs, by_hand):
+        if lost == "gone":
+            world.account.tags[each] = {}
+        else:
+            world.account.unreadable[each] = client_error("AccessDeniedException")
+    with suppress(LeftBehind):
+        world.reap()
+    assert set(world.account.things) == {theirs, by_hand}
+
+
+@pytest.mark.parametrize("lost", ["gone", "unreadable"])
+@pytest.mark.parametrize("execution", ["first-try", "live(1)", "läuft noch"])
+def test_what_a_run_under_way_made_stays_though_its_tags_are_lost(
+    world: World, lost: str, execution: str
+) -> None:
+    """Bedrock takes no tag with "(": what "live(1)" made never had its execution's ARN."""
+    arn = f"{MACHINE}:{execution}"
+    world.states.statuses[arn] = "RUNNING"
+    names = names_of("dev", execution, arn)
+    made = world.account.add(THROUGHPUT, names.hosting)
+    if lost == "gone":
+        world.account.tags[made] = {}
+    else:
+        world.account.unreadable[made] = HANGS
+    tagged = world.account.add(JOB, "renamed", tags={"bedrock-tuning:run": names.run} | AHEAD)
+    world.account.tags[tagged].pop("bedrock-tuning:execution")
+    with suppress(LeftBehind):
+        world.reap()
+    assert len(world.left) == 2
+
+
+def test_a_purchase_by_hand_without_an_execution_stays_until_its_time(world: World) -> None:
+    made = world.account.add(THROUGHPUT, "dev-by-hand", tags=AHEAD)
+    world.account.tags[made].pop("bedrock-tuning:execution")
+    assert world.reap().deleted == []
+
+
+def test_one_that_may_not_be_deleted_keeps_nothing_else_alive(world: World) -> None:
+    world.account.fail("DeleteProvisionedModelThroughput", "AccessDeniedException")
+    for n in range(10):
+        world.account.add(THROUGHPUT, f"dev-{n}", tags=PAST)
+    with pytest.raises(LeftBehind, match=r"AccessDenied.*by hand"):
+        world.reap()
+    assert len(world.left) == 1
+
+
+def test_six_hundred_are_looked_at_and_what_is_overdue_goes_first(world: World) -> None:
+    for n in range(590):
+        theirs = {"bedrock-tuning:environment": "prod"}
+        world.account.add(THROUGHPUT, f"prod-{n}", tags=theirs, minutes_old=900)
+    for n in range(5):
+        world.account.add(DEPLOYMENT, f"dev-d{n}", tags=PAST, minutes_old=800)
+        world.account.add(THROUGHPUT, f"dev-t{n}", tags=AHEAD | ENDED, minutes_old=700)
+        world.account.add(THROUGHPUT, f"dev-o{n}", tags=PAST, minutes_old=100)
+    assert [name[4] for name in world.reap().deleted] == [*"ooooo", *"ttttt", *"ddddd"]
+
+
+def test_a_pass_that_runs_out_of_time_names_what_is_left(world: World) -> None:
+    """Bedrock is slow: what has our name is read and ended as long as there is time."""
+    for n in range(30):
+        world.account.add(THROUGHPUT, f"dev-{n:02}", tags=PAST, minutes_old=100 - n)
+    left = iter([END_SECONDS + 1.0] * 10)
+    result = reap(
+        Inventory("dev", world.account),
+        "dev",
+        lambda: ExecutionsUnderWay.of("dev", {}),
+        now=NOW,
+        seconds_left=lambda: READ_SECONDS + 1 if unread(world) else next(left, END_SECONDS),
+    )
+    assert [each.resource.name for each in result.deleted] == [f"dev-{n:02}" for n in range(10)]
+    assert {each.error for each in result.undeleted} == {
+        "the function ran out of time before it came to this"
+    }
+    assert len(result.undeleted) == 20
+
+
+def unread(world: World) -> bool:
+    return len(world.account.called("ListTagsForResource")) < 30
 
 
 def test_where_the_execution_cannot_be_looked_at_the_time_decides(world: World) -> None:
-    world.states.failures["DescribeExecution"] = [client_error("AccessDeniedException")] * 2
+    world.states.fail("ListExecutions", "AccessDeniedException")
     world.account.add(THROUGHPUT, "dev-a", tags=PAST)
     world.account.add(THROUGHPUT, "dev-b", tags=AHEAD)
     with pytest.raises(LeftBehind, match="AccessDenied"):
