@@ -86,9 +86,8 @@ deploy: $(READY) environment ## Deploy ENV with the caller's AWS credentials
 cleanup: $(READY) environment ## What ENV has on Bedrock; deletes: INPUT='{"mode": "delete", "runs": [...]}'
 	@python -m operate.cleanup --env $(ENV) --input '$(INPUT)'
 
-destroy: $(READY) environment ## Remove ENV, unless something of it still bills (FORCE=1: even then)
-	@python -m operate.destroy --env $(ENV) $(if $(FORCE),--force)
-	@$(CDK) destroy --all -c env=$(ENV)
+destroy: $(READY) environment ## Remove ENV, unless something of it still bills (FORCE=1: even then; YES=1: unasked)
+	@python -m operate.destroy --env $(ENV) $(if $(YES),--yes) $(if $(FORCE),--force)
 
 .PHONY: environment
 environment:

@@ -2,8 +2,8 @@
 
 Starts the environment's clean-up machine and prints its answer. The default input, {}, changes
 nothing.
-Exit status: 0 done; 1 the clean-up failed, or could not delete something; 2 bad usage, or AWS
-refused.
+Exit status: 0 done; 1 the clean-up failed, or could not list or delete something; 2 bad usage, or
+AWS refused.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ def run(deployed: Deployed, request: object) -> ExitCode:
         cause = f"{found.get('error', found['status'])}: {found.get('cause', '')}"
         print(f"error: {cause}", file=sys.stderr)
         return ExitCode.FAILED
-    print(_answer_text(json.loads(found["output"]), deployed.name))
-    return ExitCode.OK
+    output = json.loads(found["output"])
+    print(_answer_text(output, deployed.name))
+    return ExitCode.FAILED if output.get("problems") else ExitCode.OK
 
 
 def _answer_text(output: dict[str, Any], environment: str) -> str:

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from stacks.environment import load
 from stacks.names import Names
 
-STACKS = ("storage", "guards", "pipeline", "operations")
+STACKS = ("storage", "operations", "guards", "pipeline")
 
 
 class NotDeployed(Exception):

@@ -1,4 +1,4 @@
-"""One environment as a CDK application: four stacks, in the order in which they are deployed."""
+"""One environment as a CDK application: four stacks, each after those that it needs."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ def populate(app: cdk.App, environment: Environment, *, host: Target | None = No
     target = target_of(environment, host or this_machine())
     storage = StorageStack(app, environment)
     key_arn = storage.key.key_arn if storage.key else None
+    operations = OperationsStack(app, environment, key=storage.key)
     guards = GuardsStack(app, environment, target=target, key_arn=key_arn)
     pipeline = PipelineStack(app, environment, target=target, key_arn=key_arn)
-    pipeline.add_stack_dependency(storage, reason="it names the bucket")
+    # "cdk destroy" goes the other way: what buys is the first to go.
+    operations.add_stack_dependency(storage, reason="it may need the key")
+    guards.add_stack_dependency(operations, reason="what a guard finds, somebody is told")
     pipeline.add_stack_dependency(guards, reason="nothing is bought before it is guarded")
-    operations = OperationsStack(app, environment, key=storage.key)
-    operations.add_stack_dependency(pipeline, reason="it watches the pipeline by name")
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))

@@ -14,8 +14,15 @@ class EnvironmentStack(cdk.Stack):
     """One of an environment's stacks, called "bedrock-tuning-ENVIRONMENT-WHAT"."""
 
     def __init__(
-        self, app: cdk.App, environment: Environment, what: str, *, description: str
+        self,
+        app: cdk.App,
+        environment: Environment,
+        what: str,
+        *,
+        description: str,
+        protected: bool = False,
     ) -> None:
+        """Make the stack; one that is `protected`, or of an environment that retains, stays put."""
         self.config = environment
         self.names = Names(environment.name)
         super().__init__(
@@ -24,5 +31,5 @@ class EnvironmentStack(cdk.Stack):
             description=f"Fine-tuning on Amazon Bedrock: {description}",
             env=cdk.Environment(account=environment.account, region=environment.region),
             tags={"project": PROJECT, tags.ENVIRONMENT: environment.name},
-            termination_protection=environment.storage.retain,
+            termination_protection=protected or environment.storage.retain,
         )

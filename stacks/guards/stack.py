@@ -28,7 +28,12 @@ class GuardsStack(EnvironmentStack):
         self, app: cdk.App, environment: Environment, *, target: Target, key_arn: str | None
     ) -> None:
         super().__init__(
-            app, environment, "guards", description="what releases, reaps and cleans up"
+            app,
+            environment,
+            "guards",
+            description="what releases, reaps and cleans up",
+            # "cdk destroy" stops at it, the pipeline being gone, and lets it end what still bills.
+            protected=True,
         )
         access = Access(environment, self.account, key_arn)
         functions = LambdaFunctions(

@@ -3,11 +3,14 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from graphlib import TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from operate.deployed import STACKS
 from stacks.environment import Environment
 from tests.stacks.resources import NAMES, Stacks, of_type
 
@@ -87,7 +90,7 @@ def test_stacks_are_tagged_and_described(
             "bedrock-tuning:environment": environment.name,
         }
         protected = artifact["properties"].get("terminationProtection", False)
-        assert protected is environment.storage.retain
+        assert protected is (environment.storage.retain or stack == "guards")
         assert stacks[stack]["Description"]
 
 
@@ -101,10 +104,10 @@ def artifacts(environment: Environment, assemblies: Path) -> dict[str, Any]:
     }
 
 
-def test_the_guards_stay_when_the_pipeline_goes(
-    environment: Environment, stacks: Stacks, assemblies: Path
+def test_what_buys_goes_before_what_guards_and_that_before_what_tells(
+    environment: Environment, assemblies: Path
 ) -> None:
-    """They are there before it, know it by name only, and nothing of it holds them or is held."""
+    """`cdk destroy` goes from each stack to those that it needs, and stops at a protected one."""
     prefix = f"bedrock-tuning-{environment.name}-"
     needs = {
         name: {
@@ -114,10 +117,14 @@ def test_the_guards_stay_when_the_pipeline_goes(
         }
         for name, artifact in artifacts(environment, assemblies).items()
     }
-    assert {*needs} == {*stacks} == {"storage", "guards", "pipeline", "operations"}
-    assert "guards" in needs["pipeline"]
-    assert needs["guards"] <= {"storage"}
-    assert "pipeline" in needs["operations"]
+    deployed = [*TopologicalSorter(needs).static_order()]
+    assert deployed == ["storage", "operations", "guards", "pipeline"] == [*STACKS]
+    for one, before in pairwise(deployed):
+        assert one in needs[before], "the order is the only one"
+
+
+def test_stacks_know_each_other_by_name_only(environment: Environment, stacks: Stacks) -> None:
+    prefix = f"bedrock-tuning-{environment.name}-"
     for name in ("guards", "pipeline", "operations"):
         imported = re.findall(r'"Fn::ImportValue": "([^"]*)"', json.dumps(stacks[name]))
         assert {each.split(":")[0] for each in imported} <= {f"{prefix}storage"}, name
