@@ -128,6 +128,13 @@ _COURSE_TO: dict[str, Course] = {
 UNANSWERED = (CallFault("access_denied", "Converse", "answer-with-tuned-model"),)
 
 
+# What the reaper never gets to see: then the name decides, or the time.
+_BLIND = {
+    "no tag can be read": "ListTagsForResource",
+    "no execution can be listed": "ListExecutions",
+}
+
+
 def stop_cases(states: Iterable[str]) -> Iterator[Case]:
     """Return *Stop execution* in every state, and in some of them with the guard's event lost."""
     for state in states:
@@ -140,6 +147,14 @@ def stop_cases(states: Iterable[str]) -> Iterator[Case]:
         )
     for state in ("Wait for training", "Buy throughput", "Answer with tuned model"):
         yield Case("stop", f"Stop execution at {state}, event lost", stop_at=state, guard_lost=True)
+    for blind, operation in _BLIND.items():
+        yield Case(
+            "stop",
+            f"Stop execution at Wait for throughput, event lost, {blind}",
+            faults=(CallFault("access_denied", operation, "reap-leftovers"),),
+            stop_at="Wait for throughput",
+            guard_lost=True,
+        )
 
 
 def change_cases(functions: Iterable[str]) -> Iterator[Case]:

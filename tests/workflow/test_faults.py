@@ -72,6 +72,26 @@ CASES = [
         expected=("nobody decided",),
     ),
     Case("stop", "stopped while it buys", stop_at="Buy throughput"),
+    Case(
+        "stop",
+        "the guard is not told, and the reaper can read no tag",
+        (CallFault("access_denied", "ListTagsForResource", "reap-leftovers"),),
+        stop_at=SERVING,
+        guard_lost=True,
+    ),
+    Case(
+        "stop",
+        "the guard is not told, and the reaper can list no execution",
+        (CallFault("access_denied", "ListExecutions", "reap-leftovers"),),
+        stop_at=SERVING,
+        guard_lost=True,
+    ),
+    Case(
+        "guard",
+        "the guard cannot ask whether the run is over",
+        (CallFault("access_denied", "DescribeExecution", "stop-run"),),
+        stop_at=SERVING,
+    ),
     Case("deleted", "the machine is deleted while it serves", delete_at=SERVING),
     Case(
         "two runs",
