@@ -49,7 +49,8 @@ def needed(world: World, found: Route, request: dict[str, Any], location: Locati
     if name == "CreateCustomModelDeployment":
         model = request["modelArn"]
         return _create_from_model(name, model, "custom-model-deployment", request)
-    return [(f"bedrock:{name}", _resource(world, name, request, location), {})]
+    keys = _tag_keys(request.get("tags", []))  # of TagResource
+    return [(f"bedrock:{name}", _resource(world, name, request, location), keys)]
 
 
 def _invoked(identifier: str, location: Location) -> list[tuple[str, dict[str, Any]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, NamedTuple
@@ -110,25 +110,40 @@ class Access:
         return self._key(["kms:Decrypt", "kms:GenerateDataKey"], service)
 
     def customize_with_key(self) -> list[Permission]:
-        """Allow what encrypting a custom model needs: Bedrock creates grants on the key."""
+        """Allow what encrypting a custom model needs: Bedrock creates grants on the key.
+
+        https://docs.aws.amazon.com/nova/latest/userguide/customize-fine-tune-encrypt.html (read
+        2026-11-28); whoever buys for or asks such a model needs `use_key_through("bedrock")`.
+        """
         actions = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
         return self._key(actions, "bedrock")
-
-    def decrypt_model(self) -> list[Permission]:
-        return self._key(["kms:Decrypt"], "bedrock")
 
     def bedrock(self, kind: BedrockKind) -> IamArn:
         """Return the ARN of all of the account's resources of a kind."""
         return IamArn(f"arn:aws:bedrock:{self._region}:{self.account}:{kind}/*", _BEDROCK_IDS)
+
+    def create_tagged(
+        self, action: str, on: Sequence[IamArn], *, makes: Sequence[IamArn]
+    ) -> list[Permission]:
+        """Allow creating what carries this environment's tag from the first moment.
+
+        AWS also checks TagResource then. Without the condition on the resource, a role could give
+        what belongs to another environment this one's tag, and delete it.
+        """
+        own = {
+            "StringEquals": {f"aws:RequestTag/{tags.ENVIRONMENT}": self.environment.name},
+            **self._tagged_ours_or_not_at_all(),
+        }
+        return [Permission([action], on, own), Permission(["bedrock:TagResource"], makes, own)]
 
     def find_job(self) -> Permission:
         return Permission(
             ["bedrock:GetModelCustomizationJob"], [self.bedrock("model-customization-job")]
         )
 
-    def stop_job(self) -> Permission:
-        actions = ["bedrock:GetModelCustomizationJob", "bedrock:StopModelCustomizationJob"]
-        return Permission(actions, [self.bedrock("model-customization-job")])
+    def stop_job(self) -> list[Permission]:
+        stop = self.end_own("bedrock:StopModelCustomizationJob", "model-customization-job")
+        return [self.find_job(), stop]
 
     def find_throughput(self) -> Permission:
         """Allow it without a condition on tags: what is gone has none and must be "not found"."""
@@ -137,26 +152,16 @@ class Access:
         )
 
     def release_throughput(self) -> list[Permission]:
-        """Allow ending this environment's throughputs.
-
-        "IfExists", because what does not exist has no tags: releasing it again must answer "not
-        found", which is success, and never "access denied", which raises an alarm.
-        """
-        own = {"StringEqualsIfExists": self._tagged()}
-        delete = ["bedrock:DeleteProvisionedModelThroughput"]
-        return [
-            self.find_throughput(),
-            Permission(delete, [self.bedrock("provisioned-model")], own),
-        ]
+        delete = self.end_own("bedrock:DeleteProvisionedModelThroughput", "provisioned-model")
+        return [self.find_throughput(), delete]
 
     def end_own(self, action: str, kind: BedrockKind) -> Permission:
-        """Allow an action on what carries this environment's tag, or no environment's.
+        """Allow ending what carries this environment's tag, or none; never another's.
 
-        What has lost its tags is told by its name, which is no part of its ARN: the code compares
-        it.
+        What lost its tags still bills. Its ARN ends in an id and Bedrock has no condition key for
+        names, so that its name is this environment's is for the code to check.
         """
-        condition = {"StringEqualsIfExists": self._tagged()}
-        return Permission([action], [self.bedrock(kind)], condition)
+        return Permission([action], [self.bedrock(kind)], self._tagged_ours_or_not_at_all())
 
     def tunable_models(self) -> list[IamArn]:
         """Return what the catalogue can tune in this region.
@@ -193,8 +198,16 @@ class Access:
     def _region(self) -> str:
         return self.environment.region
 
-    def _tagged(self) -> Mapping[str, str]:
-        return {f"aws:ResourceTag/{tags.ENVIRONMENT}": self.environment.name}
+    def _tagged_ours_or_not_at_all(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the condition; it also lets AWS answer "not found" for what is gone.
+
+        https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonbedrock.html
+        (read 2026-11-28) has aws:ResourceTag for throughputs, jobs and custom models. For
+        deployments it shows none: a key that AWS does not give must not block a release.
+        """
+        return {
+            "StringEqualsIfExists": {f"aws:ResourceTag/{tags.ENVIRONMENT}": self.environment.name}
+        }
 
     def _foundation_model(self, inference: Inference) -> str:
         return f"arn:aws:bedrock:{self._region}::foundation-model/{inference.foundation_model_id}"

@@ -66,7 +66,7 @@ _ALWAYS = (
         timeout_seconds=180,  # of its five calls, three may hang
         permissions=lambda access: [
             access.describe_executions(),
-            access.stop_job(),
+            *access.stop_job(),
             *access.release_throughput(),
         ],
     ),

@@ -31,10 +31,11 @@ def _start_training(access: Access) -> list[Permission]:
     to_bedrock = {"StringEquals": {"iam:PassedToService": "bedrock.amazonaws.com"}}
     return [
         # Bedrock authorizes the call on the base model, the job and the model to be.
-        Permission(
-            ["bedrock:CreateModelCustomizationJob"], [*access.tunable_models(), jobs, models]
+        *access.create_tagged(
+            "bedrock:CreateModelCustomizationJob",
+            [*access.tunable_models(), jobs, models],
+            makes=[jobs, models],
         ),
-        Permission(["bedrock:TagResource"], [jobs, models]),
         access.find_job(),
         Permission(["iam:PassRole"], [IamArn(access.service_role_arn)], to_bedrock),
         *access.read(runs("dataset/*")),
@@ -53,10 +54,13 @@ START_TRAINING = Step(
 BUY_THROUGHPUT = Step(
     "Buy throughput",
     permissions=lambda access: [
-        Permission(["bedrock:CreateProvisionedModelThroughput"], [access.bedrock("custom-model")]),
-        Permission(["bedrock:TagResource"], [access.bedrock("provisioned-model")]),
+        *access.create_tagged(
+            "bedrock:CreateProvisionedModelThroughput",
+            [access.bedrock("custom-model")],
+            makes=[access.bedrock("provisioned-model")],
+        ),
         access.find_throughput(),
-        *access.decrypt_model(),
+        *access.use_key_through("bedrock"),
     ],
 )
 PIPELINE_STEPS = (
@@ -125,8 +129,8 @@ PIPELINE_STEPS = (
         ],
     ),
     START_TRAINING,
-    Step("Check training", permissions=lambda access: [access.stop_job()]),
-    Step("Stop training", permissions=lambda access: [access.stop_job()]),
+    Step("Check training", permissions=Access.stop_job),
+    Step("Stop training", permissions=Access.stop_job),
     Step(
         "Read loss curves",
         memory_mb=1024,
@@ -154,7 +158,7 @@ PIPELINE_STEPS = (
             *access.read(*map(runs, ("dataset/evaluation.jsonl", "answers-tuned.jsonl"))),
             *access.write(runs("answers-tuned.jsonl")),
             Permission(["bedrock:InvokeModel"], [access.bedrock("provisioned-model")]),
-            *access.decrypt_model(),
+            *access.use_key_through("bedrock"),
         ],
     ),
     Step("Release throughput", permissions=Access.release_throughput),

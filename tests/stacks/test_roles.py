@@ -41,6 +41,12 @@ END_WHAT_BILLS = {
     "bedrock:DeleteProvisionedModelThroughput",
     "bedrock:StopModelCustomizationJob",
 }
+ENDING = {
+    "bedrock:DeleteCustomModel": "custom-model",
+    "bedrock:DeleteCustomModelDeployment": "custom-model-deployment",
+    "bedrock:DeleteProvisionedModelThroughput": "provisioned-model",
+    "bedrock:StopModelCustomizationJob": "model-customization-job",
+}
 
 ACTIONS = {
     "Check preflight": FIND_JOB
@@ -149,7 +155,7 @@ KEY_ACTIONS = {
     "Start training": MAKE_GRANTS,
     "Read loss curves": USE_KEY,
     "Answer with base model": USE_KEY,
-    "Buy throughput": {"kms:Decrypt"},
+    "Buy throughput": USE_KEY,
     "Answer with tuned model": USE_KEY,
     "Judge answers": USE_KEY,
     "Decide verdict": USE_KEY,
@@ -389,49 +395,40 @@ def test_no_other_role_creates_or_deletes_on_bedrock(resources: Resources) -> No
     } == {each for each in HOLDERS if each.startswith("bedrock:")}
 
 
-def test_throughputs_of_another_environment_cannot_be_deleted(
-    environment: Environment, resources: Resources
+@pytest.mark.parametrize("action", ENDING)
+def test_what_another_environment_tagged_cannot_be_ended(
+    environment: Environment, resources: Resources, action: str
 ) -> None:
-    deleting = allowing(resources, "bedrock:DeleteProvisionedModelThroughput")
-    tag = {"aws:ResourceTag/bedrock-tuning:environment": environment.name}
-    assert deleting
-    for each in deleting:
-        assert each["Condition"] == {"StringEqualsIfExists": tag}
-
-
-@pytest.mark.parametrize("step", ["ReleaseThroughput", "StopRun"])
-def test_releasing_what_is_gone_is_not_denied(resources: Resources, step: str) -> None:
-    """What is not there has no tags: the condition must let the call answer "not found"."""
-    [delete] = [
-        each
-        for each in statements(role(resources, f"Functions{step}Role"))
-        if "bedrock:DeleteProvisionedModelThroughput" in listed(each["Action"])
-    ]
-    assert {*delete["Condition"]} == {"StringEqualsIfExists"}
-
-
-@pytest.mark.parametrize("step", ["ReapLeftovers", "DeleteResources"])
-def test_what_looks_through_the_account_ends_nothing_of_another_environment(
-    environment: Environment, resources: Resources, step: str
-) -> None:
-    """What has lost its tags is told by its name, which an ARN does not hold."""
-    kinds = {
-        "bedrock:DeleteCustomModel": "custom-model",
-        "bedrock:DeleteCustomModelDeployment": "custom-model-deployment",
-        "bedrock:DeleteProvisionedModelThroughput": "provisioned-model",
-        "bedrock:StopModelCustomizationJob": "model-customization-job",
-    }
+    """What is gone has no tags and must answer "not found"; what lost them still bills."""
     tag = {"aws:ResourceTag/bedrock-tuning:environment": environment.name}
     own = f"arn:aws:bedrock:{environment.region}:<AWS::AccountId>"
-    ending = [
-        each
-        for each in statements(role(resources, f"Functions{step}Role"))
-        if {*listed(each["Action"])} & {*kinds}
-    ]
+    ending = allowing(resources, action)
     assert ending
     for each in ending:
+        assert listed(each["Action"]) == [action]
         assert each["Condition"] == {"StringEqualsIfExists": tag}
-        assert text(each["Resource"]).strip('"') == f"{own}:{kinds[each['Action']]}/*"
+        assert text(each["Resource"]).strip('"') == f"{own}:{ENDING[action]}/*"
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "bedrock:CreateModelCustomizationJob",
+        "bedrock:CreateProvisionedModelThroughput",
+        "bedrock:TagResource",
+    ],
+)
+def test_what_is_made_carries_this_environments_tag_and_no_other_is_tagged(
+    environment: Environment, resources: Resources, action: str
+) -> None:
+    tag = "bedrock-tuning:environment"
+    making = allowing(resources, action)
+    assert making
+    for each in making:
+        assert each["Condition"] == {
+            "StringEquals": {f"aws:RequestTag/{tag}": environment.name},
+            "StringEqualsIfExists": {f"aws:ResourceTag/{tag}": environment.name},
+        }
 
 
 def test_decisions_reach_this_machine_only(environment: Environment, resources: Resources) -> None:

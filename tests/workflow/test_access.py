@@ -1,4 +1,7 @@
-"""A run needs what its roles grant: `test_runs` has it succeed with all, this has it fail."""
+"""A run needs what its roles grant: `test_runs` has it succeed with all, this has it fail.
+
+And no role of ours touches what belongs to another environment.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,12 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
+from lambdas.domain.run import tags
+from local.bedrock import Scenario
+from local.environment import ACCOUNT
+from local.rehearsal.rehearse import REGION
 from tests.workflow.deployed_machine import Machine
 
 pytestmark = pytest.mark.usefixtures("enforced")
@@ -19,14 +27,7 @@ pytestmark = pytest.mark.usefixtures("enforced")
 def without(action: str, function: str) -> Iterator[None]:
     """Take `action` out of the inline policies of the function's role for a while."""
     iam: Any = boto3.client("iam")
-    arn = boto3.client("lambda").get_function_configuration(
-        FunctionName=f"bedrock-tuning-local-{function}"
-    )["Role"]
-    role = arn.rpartition("/")[2]
-    stock = {
-        name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
-    }
+    role, stock = _policies(iam, function)
     changed = {name: _less(document, action) for name, document in stock.items()}
     assert changed != stock, f"{role} does not have {action}"
     try:
@@ -36,6 +37,41 @@ def without(action: str, function: str) -> Iterator[None]:
     finally:
         for name, document in stock.items():
             _put(iam, role, name, document)
+
+
+def _policies(iam: Any, function: str) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Return the role of a function, and its inline policies."""
+    arn = boto3.client("lambda").get_function_configuration(
+        FunctionName=f"bedrock-tuning-local-{function}"
+    )["Role"]
+    role = arn.rpartition("/")[2]
+    names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    return role, {
+        name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for name in names
+    }
+
+
+@contextmanager
+def acting_as(function: str) -> Iterator[Any]:
+    """Call Bedrock with the policies of the function's role, which only Lambda may assume."""
+    iam: Any = boto3.client("iam")
+    user = f"as-{function}"
+    iam.create_user(UserName=user)
+    for name, document in _policies(iam, function)[1].items():
+        iam.put_user_policy(UserName=user, PolicyName=name, PolicyDocument=json.dumps(document))
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    try:
+        yield boto3.client(
+            "bedrock",
+            aws_access_key_id=key["AccessKeyId"],
+            aws_secret_access_key=key["SecretAccessKey"],
+        )
+    finally:
+        iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
+        for name in iam.list_user_policies(UserName=user)["PolicyNames"]:
+            iam.delete_user_policy(UserName=user, PolicyName=name)
+        iam.delete_user(UserName=user)
 
 
 def _put(iam: Any, role: str, name: str, document: dict[str, Any]) -> None:
@@ -78,3 +114,97 @@ def test_a_release_without_its_grant_says_what_still_bills(machine: Machine) -> 
     assert ended.status == "FAILED"
     assert "MAY STILL BILL" in ended.cause
     assert "bedrock:DeleteProvisionedModelThroughput" in ended.cause
+
+
+def _throughput(machine: Machine, tagged: dict[str, str]) -> str:
+    return machine.offline.bedrock.add_throughput(
+        "bedrock-tuning-local-theirs", account=ACCOUNT, region=REGION, tags=tagged
+    )
+
+
+def _denied(call: Any, **request: Any) -> None:
+    with pytest.raises(ClientError) as error:
+        call(**request)
+    assert error.value.response["Error"]["Code"] == "AccessDeniedException"
+
+
+ENDERS = ["release-throughput", "stop-run", "reap-leftovers", "delete-resources"]
+
+
+@pytest.mark.parametrize("function", ENDERS)
+def test_another_environments_throughput_is_not_ours_to_delete(
+    machine: Machine, function: str
+) -> None:
+    theirs = _throughput(machine, {tags.ENVIRONMENT: "prod"})
+    with acting_as(function) as bedrock:
+        _denied(bedrock.delete_provisioned_model_throughput, provisionedModelId=theirs)
+    assert machine.offline.bedrock.alive() == [theirs]
+
+
+@pytest.mark.parametrize("function", ENDERS)
+@pytest.mark.parametrize("tagged", [{}, {tags.ENVIRONMENT: "local"}])
+def test_what_is_ours_or_lost_its_tags_can_be_deleted(
+    machine: Machine, function: str, tagged: dict[str, str]
+) -> None:
+    ours = _throughput(machine, tagged)
+    with acting_as(function) as bedrock:
+        bedrock.delete_provisioned_model_throughput(provisionedModelId=ours)
+    assert machine.offline.bedrock.alive() == []
+
+
+def test_another_environments_throughput_cannot_be_made_to_look_like_ours(
+    machine: Machine,
+) -> None:
+    theirs = _throughput(machine, {tags.ENVIRONMENT: "prod"})
+    ours = [{"key": tags.ENVIRONMENT, "value": "local"}]
+    for function in ("buy-throughput", *ENDERS):
+        with acting_as(function) as bedrock:
+            _denied(bedrock.tag_resource, resourceARN=theirs, tags=ours)
+            _denied(bedrock.untag_resource, resourceARN=theirs, tagKeys=[tags.ENVIRONMENT])
+
+
+def test_nothing_is_bought_without_our_tag_or_for_another_environments_model(
+    machine: Machine,
+) -> None:
+    assert machine.run().status == "SUCCEEDED"
+    everybody: Any = boto3.client("bedrock")
+    model = everybody.list_custom_models()["modelSummaries"][0]["modelArn"]
+    ours, theirs = (
+        [{"key": tags.ENVIRONMENT, "value": environment}] for environment in ("local", "prod")
+    )
+    request = {"modelId": model, "modelUnits": 1, "provisionedModelName": "by-hand"}
+    with acting_as("buy-throughput") as bedrock:
+        buy = bedrock.create_provisioned_model_throughput
+        _denied(buy, **request)
+        _denied(buy, **request, tags=theirs)
+        everybody.tag_resource(resourceARN=model, tags=theirs)
+        _denied(buy, **request, tags=ours)
+    assert machine.offline.bedrock.alive() == []
+
+
+@pytest.mark.parametrize(
+    "function", ["check-training", "stop-training", "stop-run", "reap-leftovers"]
+)
+def test_another_environments_job_is_not_ours_to_stop(machine: Machine, function: str) -> None:
+    machine.offline.bedrock.scenario = Scenario(job_outcome="stuck_training")
+    job = _job_of(machine, environment="prod")
+    with acting_as(function) as bedrock:
+        _denied(bedrock.stop_model_customization_job, jobIdentifier=job)
+    assert machine.offline.bedrock.alive() == [job]
+
+
+def _job_of(machine: Machine, *, environment: str) -> str:
+    roles: Any = boto3.client("iam").list_roles()["Roles"]
+    [service] = [role["Arn"] for role in roles if "BedrockServiceRole" in role["RoleName"]]
+    bedrock: Any = boto3.client("bedrock")
+    arn: str = bedrock.create_model_customization_job(
+        jobName="theirs",
+        customModelName="their-model",
+        roleArn=service,
+        baseModelIdentifier="anthropic.claude-3-haiku-20240307-v1:0:200k",
+        trainingDataConfig={"s3Uri": f"s3://{machine.bucket}/datasets/default/training.jsonl"},
+        outputDataConfig={"s3Uri": f"s3://{machine.bucket}/runs/theirs/training/"},
+        hyperParameters={"epochCount": "1"},
+        jobTags=[{"key": tags.ENVIRONMENT, "value": environment}],
+    )["jobArn"]
+    return arn
