@@ -1,7 +1,8 @@
 """Which IAM actions on which resources a request needs, as AWS documents it.
 
-Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonbedrock.html
-(read 2026-11-23).
+Sources: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonbedrock.html
+(read 2026-11-23), and, read 2026-11-28, for a customer's key
+https://docs.aws.amazon.com/nova/latest/userguide/customize-fine-tune-encrypt.html
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ def needed(world: World, found: Route, request: dict[str, Any], location: Locati
     name = found.name
     if name in _INVOKES | _STREAMS:
         action = "InvokeModel" if name in _INVOKES else "InvokeModelWithResponseStream"
-        return [
-            (f"bedrock:{action}", arn, keys) for arn, keys in _invoked(request["modelId"], location)
-        ]
+        asked = request["modelId"]
+        checks = [(f"bedrock:{action}", arn, keys) for arn, keys in _invoked(asked, location)]
+        return checks + _use_key(_key_behind(world, asked), location)
     if name == "CreateModelCustomizationJob":
         return _create_job(request, location)
     if name == "CreateProvisionedModelThroughput":
-        return _create_throughput(world, request)
+        return _create_throughput(world, request, location)
     if name == "CreateCustomModelDeployment":
         model = request["modelArn"]
         return _create_from_model(name, model, "custom-model-deployment", request)
@@ -84,6 +85,7 @@ def _create_job(request: dict[str, Any], location: Location) -> list[Check]:
     job = location.arn("model-customization-job/new")
     model = location.arn("custom-model/new")
     checks: list[Check] = [
+        *_use_key(request.get("customModelKmsKeyId"), location, "DescribeKey", "CreateGrant"),
         (action, _foundation_model(base_id, location), keys),
         (action, model, keys),
         (action, job, keys),
@@ -94,12 +96,28 @@ def _create_job(request: dict[str, Any], location: Location) -> list[Check]:
     return checks
 
 
-def _create_throughput(world: World, request: dict[str, Any]) -> list[Check]:
+def _create_throughput(world: World, request: dict[str, Any], location: Location) -> list[Check]:
     arn = request["modelId"]
     for model in world.models.values():
         if arn == model.name:
             arn = model.arn
-    return _create_from_model("CreateProvisionedModelThroughput", arn, "provisioned-model", request)
+    name = "CreateProvisionedModelThroughput"
+    checks = _create_from_model(name, arn, "provisioned-model", request)
+    return checks + _use_key(_key_behind(world, arn), location)
+
+
+def _key_behind(world: World, arn: str) -> str | None:
+    """Return the customer's key of a custom model, or of the one that a throughput serves."""
+    throughput = world.throughputs.get(arn)
+    model = throughput.custom if throughput else world.models.get(arn)
+    return model.job.request.get("customModelKmsKeyId") if model else None
+
+
+def _use_key(key: str | None, location: Location, *more: str) -> list[Check]:
+    """Return what Bedrock does with a key in the caller's name."""
+    via = {"kms:ViaService": f"bedrock.{location.region}.amazonaws.com"}
+    actions = ("Decrypt", "GenerateDataKey", *more)
+    return [(f"kms:{action}", key, via) for action in actions] if key else []
 
 
 def _create_from_model(

@@ -136,7 +136,7 @@ class LambdaFunctions(Construct):
         return make_log_group(
             self,
             f"{step.id}Logs",
-            environment=self._environment,
+            access=self._access,
             name=f"/aws/lambda/{self._names.of(step.slug)}",
         )
 

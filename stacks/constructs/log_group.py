@@ -1,12 +1,13 @@
-"""Log groups, kept as long as the environment says."""
+"""Log groups, kept as long as the environment says, and under its key."""
 
 from __future__ import annotations
 
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from stacks.constructs.access import Access
+from stacks.constructs.key import environment_key
 from stacks.constructs.removal import kept_or_not
-from stacks.environment import Environment
 
 _RETENTION = {
     1: logs.RetentionDays.ONE_DAY,
@@ -25,12 +26,13 @@ _RETENTION = {
 
 
 def make_log_group(
-    scope: Construct, construct_id: str, *, environment: Environment, name: str
+    scope: Construct, construct_id: str, *, access: Access, name: str
 ) -> logs.LogGroup:
     return logs.LogGroup(
         scope,
         construct_id,
         log_group_name=name,
-        retention=_RETENTION[environment.functions.log_retention_days],
-        removal_policy=kept_or_not(environment),
+        retention=_RETENTION[access.environment.functions.log_retention_days],
+        encryption_key=environment_key(scope, access),
+        removal_policy=kept_or_not(access.environment),
     )

@@ -11,11 +11,11 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from stacks.constructs.access import Access
 from stacks.constructs.findings import explain
 from stacks.constructs.log_group import make_log_group
 from stacks.constructs.permission import IamArn, Permission, every_resource, trace
 from stacks.constructs.role import make_role
-from stacks.environment import Environment
 
 _DELIVER_LOGS = [
     "logs:CreateLogDelivery",
@@ -38,7 +38,7 @@ class Machine(Construct):
         self,
         scope: Construct,
         *,
-        environment: Environment,
+        access: Access,
         name: str,
         start: sfn.IChainable,
         functions: Sequence[lambda_.Function],
@@ -46,7 +46,7 @@ class Machine(Construct):
         permissions: Sequence[Permission] = (),
     ) -> None:
         super().__init__(scope, "Machine")
-        tracing = environment.functions.tracing
+        tracing = access.environment.functions.tracing
         self.machine = sfn.StateMachine(
             self,
             "StateMachine",
@@ -56,21 +56,23 @@ class Machine(Construct):
             timeout=timeout,
             role=self._role(name, functions, permissions, tracing=tracing),
             tracing_enabled=tracing,
-            logs=self._logs(environment, name),
+            logs=self._logs(access, name),
         )
         # The construct's own policy for a Distributed Map, which is attached to nothing.
         self.machine.node.try_remove_child("DistributedMapPolicy")
         if not tracing:
             explain(self.machine, "SF2", "this environment is not traced")
 
-    def _logs(self, environment: Environment, machine: str) -> sfn.LogOptions:
+    def _logs(self, access: Access, machine: str) -> sfn.LogOptions:
         # AWS keeps the permissions of all log groups in one policy of limited size, except for
         # groups whose names begin like this.
         name = f"/aws/vendedlogs/states/{machine}"
         return sfn.LogOptions(
-            destination=make_log_group(self, "Logs", environment=environment, name=name),
+            destination=make_log_group(self, "Logs", access=access, name=name),
             level=sfn.LogLevel.ALL,
-            include_execution_data=True,
+            # Children of a review are given training data, and a run's settings hold a prompt. The
+            # history of an execution has both, for as long as Step Functions keeps it.
+            include_execution_data=False,
         )
 
     def _role(

@@ -12,6 +12,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from stacks.constructs.access import Access
 from stacks.constructs.machine import Machine
 from stacks.constructs.retries import UNTIL_DELETED
 from stacks.constructs.stack import EnvironmentStack
@@ -27,12 +28,14 @@ _STEPS = ("List resources", "Delete resources")
 class Cleanup(Construct):
     """List → delete, until all is gone or it has taken an hour → list what is left."""
 
-    def __init__(self, stack: EnvironmentStack, functions: Mapping[str, lambda_.Function]) -> None:
+    def __init__(
+        self, stack: EnvironmentStack, access: Access, functions: Mapping[str, lambda_.Function]
+    ) -> None:
         super().__init__(stack, "Cleanup")
         self._functions = functions
         self.machine = Machine(
             self,
-            environment=stack.config,
+            access=access,
             name=stack.names.of("cleanup"),
             start=self._states(),
             functions=[functions[name] for name in _STEPS],

@@ -15,12 +15,15 @@ from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from stacks.constructs.access import Access
 from stacks.constructs.findings import explain
+from stacks.constructs.key import environment_key
 from stacks.constructs.machine import Machine
 from stacks.constructs.permission import IamArn, Permission
 from stacks.constructs.retries import UNTIL_RELEASED
@@ -41,25 +44,25 @@ class Guard(Construct):
     """Rule, machine and a queue for events that could not be delivered to it."""
 
     def __init__(
-        self, stack: EnvironmentStack, *, watched_arn: str, stop_run: lambda_.Function
+        self, stack: EnvironmentStack, access: Access, *, stop_run: lambda_.Function
     ) -> None:
         super().__init__(stack, "Guard")
         names = stack.names
         self.machine = Machine(
             self,
-            environment=stack.config,
+            access=access,
             name=names.of("guard"),
             start=self._stop_run(stop_run),
             functions=[stop_run],
             timeout=_TIMEOUT,
         ).machine
-        self.undelivered = self._queue(names.of("guard-undelivered"))
+        self.undelivered = self._queue(names.of("guard-undelivered"), environment_key(self, access))
         rule = events.Rule(
             self,
             "Rule",
             rule_name=names.of("abnormal-end"),
             description=f"Starts the guard when {names.state_machine} ends abnormally",
-            event_pattern=_abnormal_ends(watched_arn),
+            event_pattern=_abnormal_ends(access.machine_arn),
         )
         rule.add_target(self._target())
 
@@ -133,12 +136,13 @@ class Guard(Construct):
             permissions=[Permission(["states:StartExecution"], [guard])],
         )
 
-    def _queue(self, name: str) -> sqs.Queue:
+    def _queue(self, name: str, key: kms.IKey | None) -> sqs.Queue:
         queue = sqs.Queue(
             self,
             "Undelivered",
             queue_name=name,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            encryption=sqs.QueueEncryption.KMS if key else sqs.QueueEncryption.SQS_MANAGED,
+            encryption_master_key=key,
             enforce_ssl=True,
             retention_period=Duration.days(_UNDELIVERED_DAYS),
         )

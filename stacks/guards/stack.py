@@ -43,9 +43,9 @@ class GuardsStack(EnvironmentStack):
             target=target,
             shared=["ENVIRONMENT"],
         ).by_name
-        Guard(self, watched_arn=access.machine_arn, stop_run=functions["Stop run"])
+        Guard(self, access, stop_run=functions["Stop run"])
         Reaper(self, functions["Reap leftovers"])
-        cleanup = Cleanup(self, functions).machine
+        cleanup = Cleanup(self, access, functions).machine
         if inspect_purchase := functions.get("Inspect purchase"):
             PurchaseWatch(self, inspect_purchase)
         arn = cleanup.state_machine_arn

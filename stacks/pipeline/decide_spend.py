@@ -10,6 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from stacks.constructs.access import Access
 from stacks.constructs.machine import Machine
 from stacks.constructs.stack import EnvironmentStack
 from stacks.constructs.task import EXECUTION, INPUT, failure, invoke
@@ -20,7 +21,9 @@ _TIMEOUT = Duration.minutes(30)
 class DecideSpend(Construct):
     """One task; its answer, or why the decision was refused, is the result of the execution."""
 
-    def __init__(self, stack: EnvironmentStack, decide_spend: lambda_.Function) -> None:
+    def __init__(
+        self, stack: EnvironmentStack, access: Access, decide_spend: lambda_.Function
+    ) -> None:
         super().__init__(stack, "DecideSpend")
         refused = sfn.Fail.jsonata(
             self, "Decision refused", error="{% $failure.error %}", cause="{% $failure.cause %}"
@@ -33,7 +36,7 @@ class DecideSpend(Construct):
         )
         self.machine = Machine(
             self,
-            environment=stack.config,
+            access=access,
             name=stack.names.of("decide-spend"),
             start=decide,
             functions=[decide_spend],

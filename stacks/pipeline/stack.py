@@ -43,14 +43,14 @@ class PipelineStack(EnvironmentStack):
         ).by_name
         decide_spend = functions.pop("Decide spend")
         machine = self._machine(functions, access)
-        decisions = DecideSpend(self, decide_spend).machine
+        decisions = DecideSpend(self, access, decide_spend).machine
         self._outputs(access, machine.state_machine_arn, decisions.state_machine_arn)
 
     def _machine(self, functions: dict[str, lambda_.Function], access: Access) -> sfn.StateMachine:
         workflow = Workflow(self, functions)
         return Machine(
             self,
-            environment=access.environment,
+            access=access,
             name=self.names.state_machine,
             start=workflow.start,
             functions=[*functions.values()],

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import aws_cdk as cdk
 from aws_cdk import CfnOutput, Duration
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
 from stacks.constructs.removal import kept_or_not
 from stacks.constructs.stack import EnvironmentStack
 from stacks.environment import Environment
+from stacks.storage.key_policy import key_statements
 
 _ACCESS_LOG_DAYS = 90
 _NONCURRENT_DAYS = 30
@@ -35,26 +35,13 @@ class StorageStack(EnvironmentStack):
             self,
             "Key",
             alias=machine,
-            description=f"Artefacts, custom models and notifications of {machine}",
+            description=f"Artefacts, custom models, logs and notifications of {machine}",
             enable_key_rotation=True,
             removal_policy=self._removal,
         )
-        key.add_to_resource_policy(self._alarms_reach_the_topic())
+        for statement in key_statements(self.names, account=self.account, region=self.region):
+            key.add_to_resource_policy(statement)
         return key
-
-    def _alarms_reach_the_topic(self) -> iam.PolicyStatement:
-        # Alarms publish as CloudWatch, budgets as AWS Budgets, and both need the key of an
-        # encrypted topic. AWS's examples have no condition; one that a service does not meet
-        # would lose every alarm.
-        return iam.PolicyStatement(
-            sid="AlarmsReachTheTopic",
-            principals=[
-                iam.ServicePrincipal(f"{service}.amazonaws.com")
-                for service in ("cloudwatch", "budgets")
-            ],
-            actions=["kms:Decrypt", "kms:GenerateDataKey"],
-            resources=["*"],
-        )
 
     def _access_logs(self) -> s3.Bucket:
         return s3.Bucket(
