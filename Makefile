@@ -19,8 +19,9 @@ INPUT ?= {}
 CDK := node node_modules/aws-cdk/bin/cdk
 READY := .venv/.ready
 CHECKED := .venv/.checked
+CHECKOV := .checkov
 
-.PHONY: help setup rehearse faults test check mutants models synth deploy cleanup destroy snapshot review
+.PHONY: help setup rehearse faults test check mutants checkov synth deploy cleanup destroy snapshot review
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -63,6 +64,17 @@ test: $(CHECKED) ## Everything: check, templates, and the deployed machine offli
 
 mutants: $(CHECKED) ## Break the product line by line: a test must notice each fault
 	@python -m tests.mutants
+
+checkov: $(READY) $(CHECKOV)/.ready ## checkov on every template; .checkov.yaml says what is skipped, and why
+	@for file in environments/*.toml; do name=$$(basename $$file .toml); echo "$$name" >&2; \
+		$(CDK) synth --quiet '*' -c env=$$name --output build/checkov/$$name >/dev/null; \
+		$(CHECKOV)/bin/checkov --config-file .checkov.yaml --file build/checkov/$$name/*.template.json; done
+
+$(CHECKOV)/.ready: requirements-checkov.txt constraints-checkov.txt
+	@echo "Setting up: checkov (once, about a minute)" >&2
+	@$(PYTHON) -m venv $(CHECKOV)
+	@$(CHECKOV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-checkov.txt --requirement requirements-checkov.txt
+	@touch $@
 
 snapshot: $(CHECKED) ## Write every generated file again: snapshots, pictures, docs, schemas
 	@python -m docs.generate_execution_input
