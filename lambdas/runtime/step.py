@@ -78,7 +78,8 @@ def step(name: str, request: type[RequestT]) -> Callable[..., LambdaHandler]:
     """Make a typed function into the Lambda handler of the state called `name`.
 
     The function takes the parsed request and returns a contract; an error it raises reaches the
-    log, and Step Functions by its class name, unchanged.
+    log, and Step Functions by its class name, unchanged. What it was given and what it returns
+    reach no log: a run's settings hold a prompt, and the records of a review are training data.
     """
 
     def wrap(act: Callable[[RequestT], BaseModel]) -> LambdaHandler:
@@ -98,7 +99,7 @@ def step(name: str, request: type[RequestT]) -> Callable[..., LambdaHandler]:
             except Exception:
                 logger.exception("unexpected error")
                 raise
-            logger.info("done", extra={"result": result})
+            logger.info("done")
             return result
 
         return handler

@@ -19,6 +19,7 @@ BedrockKind = Literal[
 ]
 _RUNS = "a run's prefix contains the name of its execution, which is not known in advance"
 _DATASETS = "people choose the names of their datasets"
+_EXECUTIONS = "whoever or whatever starts an execution names it"
 _BEDROCK_IDS = "AWS chooses the id when it creates the resource"
 
 
@@ -103,7 +104,9 @@ class Access:
 
     def executions(self, suffix: str) -> IamArn:
         """Return the ARN of executions of the machine that runs."""
-        return IamArn(self.machine_arn.replace(":stateMachine:", ":execution:") + suffix, _RUNS)
+        return IamArn(
+            self.machine_arn.replace(":stateMachine:", ":execution:") + suffix, _EXECUTIONS
+        )
 
     def use_key_through(self, service: str) -> list[Permission]:
         """Allow the environment's key for objects or messages of `service` only."""
@@ -202,8 +205,8 @@ class Access:
         """Return the condition; it also lets AWS answer "not found" for what is gone.
 
         https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonbedrock.html
-        (read 2026-11-28) has aws:ResourceTag for throughputs, jobs and custom models. For
-        deployments it shows none: a key that AWS does not give must not block a release.
+        (read 2026-11-28) has aws:ResourceTag for all four kinds. Not every call was seen to give
+        it, least of all those on deployments: a key that is not given must not block a release.
         """
         return {
             "StringEqualsIfExists": {f"aws:ResourceTag/{tags.ENVIRONMENT}": self.environment.name}

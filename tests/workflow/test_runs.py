@@ -197,7 +197,7 @@ def test_a_review_below_the_lowest_score_stops_the_run_before_training(
     review = read_json(machine, ended, "review.json")["summary"]
     worst = review["worst"][0]
     assert worst["line"] % 2 == 1, "the first, third, … record was spoilt"
-    assert f"line {worst['line']} ({worst['score']}: " in ended.cause
+    assert f"line {worst['line']} ({worst['score']})" in ended.cause
     assert any(f"line {worst['line']} (" in mail["Message"] for mail in mails(inbox))
 
 

@@ -120,15 +120,12 @@ def check_review(run: Run, summary: ReviewSummary, errors: Sequence[str], place:
             f"min_review_score = {min_score:g}, over {summary.reviewed} reviewed records; "
             f"{summary.poor} score below {summary.poor_score:g}. Nothing was trained. The worst: "
             f"{_named(summary.worst)}. Correct or drop these and those like them ({place} has "
-            "all), or lower min_review_score"
+            "all, with reasons), or lower min_review_score"
         )
 
 
 def _named(worst: Sequence[ReviewRow]) -> str:
-    return "; ".join(
-        f"line {row.line} ({row.score}: {(row.reason or '').rstrip('.')})"
-        for row in worst[:_NAMED_ROWS]
-    )
+    return "; ".join(f"line {row.line} ({row.score})" for row in worst[:_NAMED_ROWS])
 
 
 def rows_of_children(children: Iterable[Mapping[str, Any]]) -> Iterator[ReviewRow]:

@@ -73,15 +73,16 @@ class Rubric:
         scores = {name: _score(name, tool_input.get(name)) for name in self.criteria}
         reason = tool_input.get("reason")
         if not isinstance(reason, str):
-            raise OutOfSchema(f"reason is {reason!r}, not a string")
+            raise OutOfSchema("the reason is missing or is not a text")
         return Assessment(scores, reason.strip())
 
 
 def _score(name: str, value: object) -> int:
     score = _whole_number(value)
     if score is None or not LOWEST_SCORE <= score <= HIGHEST_SCORE:
+        given = f" is {value}," if isinstance(value, int | float) else " is"
         raise OutOfSchema(
-            f"{name} is {value!r}, not a whole number from {LOWEST_SCORE} to {HIGHEST_SCORE}"
+            f"{name}{given} not a whole number from {LOWEST_SCORE} to {HIGHEST_SCORE}"
         )
     return score
 

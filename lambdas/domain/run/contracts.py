@@ -21,7 +21,7 @@ from lambdas.domain.run.execution_input import Settings
 class Contract(BaseModel):
     """Base of all payloads: immutable; a field that a later version of the code adds is ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class Run(Contract):

@@ -1,11 +1,15 @@
-"""Values of a dataset as messages show them: short, on one line, and always encodable."""
+"""Values of a dataset as messages show them: a word or a number, and never a text.
+
+Messages reach logs, mails and the causes of failed executions; the place they name has the text.
+"""
 
 from __future__ import annotations
 
 import json
-from json.encoder import encode_basestring
+import re
 
-_SHOWN_CHARACTERS = 60
+# "assitant", "bedrock-conversation-2023", "system ": anything longer is a text, or may be a secret.
+_WORD = re.compile(r"\s{0,2}\S{0,32}\s{0,2}")
 
 
 def type_name(value: object) -> str:
@@ -23,17 +27,14 @@ def type_name(value: object) -> str:
 
 
 def quoted(value: object) -> str:
-    """Quote a value for a message: shortened, on one line, lone surrogates escaped."""
+    """Quote one word or a number for a message; of anything else say what it is."""
     if isinstance(value, dict | list):
         return type_name(value)
-    if isinstance(value, str):
-        text = encode_basestring(value[: _SHOWN_CHARACTERS + 1])
-    else:
-        text = json.dumps(value, default=repr)
-    if len(text) > _SHOWN_CHARACTERS:
-        text = text[:_SHOWN_CHARACTERS] + "…"
+    if isinstance(value, str) and not _WORD.fullmatch(value):
+        return f"a text of {len(value)} characters"
+    text = json.dumps(value, ensure_ascii=False, default=repr)
     return text.encode(errors="backslashreplace").decode()
 
 
 def quoted_key(key: str) -> str:
-    return key if len(key) <= _SHOWN_CHARACTERS and key.isidentifier() else quoted(key)
+    return key if key.isidentifier() and _WORD.fullmatch(key) else quoted(key)

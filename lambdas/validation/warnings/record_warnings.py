@@ -11,8 +11,6 @@ from lambdas.validation.warnings.endings import ending_of
 from lambdas.validation.warnings.personal_data import find_personal_data
 from lambdas.validation.warnings.secrets import find_secrets
 
-_TAIL_CHARACTERS = 30
-
 
 def record_warnings(conversation: Conversation, field_of_turn: FieldOf) -> Iterator[Problem]:
     """Yield the warnings of one record; no message shows a whole secret."""
@@ -31,7 +29,7 @@ def record_warnings(conversation: Conversation, field_of_turn: FieldOf) -> Itera
             yield Problem(
                 field_of_turn(at),
                 "truncated-answer",
-                f"{which} is cut off: …{_tail(turn.text)}",
+                f"{which} is cut off",
                 "complete it: a model learns to stop there",
                 "warning",
             )
@@ -42,9 +40,3 @@ def _texts(conversation: Conversation, field_of_turn: FieldOf) -> Iterator[tuple
         yield "system", conversation.system
     for at, turn in enumerate(conversation.turns):
         yield field_of_turn(at), turn.text
-
-
-def _tail(text: str) -> str:
-    """Return the end of a text, on one line, for a message."""
-    end = " ".join(text[-_TAIL_CHARACTERS:].split())
-    return end.encode(errors="backslashreplace").decode()

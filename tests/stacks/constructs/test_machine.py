@@ -15,7 +15,7 @@ def test_machines_are_standard_logged_and_traced(environment: Environment, stack
         properties = machine["Properties"]
         assert properties.get("StateMachineType", "STANDARD") == "STANDARD"
         assert properties["LoggingConfiguration"]["Level"] == "ALL"
-        assert properties["LoggingConfiguration"]["IncludeExecutionData"] is True
+        assert properties["LoggingConfiguration"]["IncludeExecutionData"] is False
         traced = properties.get("TracingConfiguration", {}).get("Enabled", False)
         assert traced is environment.functions.tracing
 

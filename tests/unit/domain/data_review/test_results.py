@@ -86,7 +86,8 @@ def test_below_the_threshold_the_run_stops_and_the_worst_lines_are_named(s3: Fak
         summarised(6.0)
     said = str(refused.value)
     assert "scores 5.33 of 10 on average, below min_review_score = 6" in said
-    assert "The worst: line 4 (2: The year is wrong); line 9 (5: So so); line 2" in said
+    assert "The worst: line 4 (2); line 9 (5); line 2 (9)." in said
+    assert "The year is wrong" not in said, "a reason speaks of the record; it is in the bucket"
     assert "Nothing was trained" in said
     assert f"{PREFIX}/review.json" in s3.objects, "what there is to correct is kept"
 

@@ -36,9 +36,9 @@ def test_the_judge_sees_system_prompt_prompt_and_answer() -> None:
     [
         (None, "did not call record_review"),
         ({**GOOD, "clear": 11}, "clear is 11"),
-        ({**GOOD, "grounded": "high"}, "grounded is 'high'"),
-        ({**GOOD, "consistent": None}, "consistent is None"),
-        ({name: GOOD[name] for name in CRITERIA}, "reason is None"),
+        ({**GOOD, "grounded": "high"}, "grounded is not a whole number"),
+        ({**GOOD, "consistent": None}, "consistent is not a whole number"),
+        ({name: GOOD[name] for name in CRITERIA}, "reason is missing"),
     ],
 )
 def test_what_leaves_the_schema_is_refused(wrong: object, says: str) -> None:
