@@ -10,6 +10,9 @@ from stacks.constructs.access import Access
 from stacks.constructs.permission import Permission
 
 MAX_SECONDS = 900  # Lambda's own limit
+# Lambda documents 10,240 and lets a young account have this much: "Member must have value less
+# than or equal to 3008" (github.com/awslabs/genai-bedrock-agent-chatbot/issues/4, read 2026-11-28).
+MAX_MEMORY_MB = 3008
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,13 @@ class Step:
     memory_mb: int = 256
     timeout_seconds: int = 60
     layers: tuple[str, ...] = ("core",)
+
+    def __post_init__(self) -> None:
+        if self.memory_mb > MAX_MEMORY_MB:
+            raise ValueError(
+                f"step {self.name!r} asks for {self.memory_mb} MB: a young account gives a "
+                f"function at most {MAX_MEMORY_MB}"
+            )
 
     @property
     def module(self) -> str:

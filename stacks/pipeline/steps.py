@@ -14,7 +14,7 @@ from lambdas.domain.run.variables import (
 )
 from stacks.constructs.access import Access, approvals, datasets, runs
 from stacks.constructs.permission import IamArn, Permission, every_resource
-from stacks.constructs.step import MAX_SECONDS, Step
+from stacks.constructs.step import MAX_MEMORY_MB, MAX_SECONDS, Step
 
 
 def _validate_dataset(access: Access) -> list[Permission]:
@@ -77,8 +77,8 @@ PIPELINE_STEPS = (
     Step(
         "Validate dataset",
         variables=ValidateDatasetVariables,
-        # Streams files of up to 5 GB, in one process per vCPU: 1,769 MB give one, this gives two.
-        memory_mb=3538,
+        # Streams files of gigabytes in two processes: 1,769 MB give one vCPU, this gives 1.7.
+        memory_mb=MAX_MEMORY_MB,
         timeout_seconds=MAX_SECONDS,
         permissions=_validate_dataset,
     ),

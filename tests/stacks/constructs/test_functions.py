@@ -1,5 +1,6 @@
 """What the functions have in common: logs, layers, target and variables."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from stacks.constructs.variables import environment_of, values_of
 from stacks.environment import Environment
 from stacks.guards.steps import GUARD_STEPS
 from stacks.pipeline.steps import PIPELINE_STEPS
-from tests.stacks.resources import Stacks, both, variables
+from tests.stacks.resources import Stacks, both, of_type, variables
 
 
 @pytest.fixture
@@ -45,6 +46,20 @@ def test_aws_runs_what_the_environment_says(templates: Mapping[str, Stacks]) -> 
         for function in both(templates[name], "AWS::Lambda::Function"):
             assert function["Properties"]["Runtime"] == "python3.13"
             assert function["Properties"]["Architectures"] == ["arm64"]
+
+
+def test_a_young_account_takes_every_function(stacks: Stacks) -> None:
+    """AWS refuses it more than 3,008 MB, and any concurrency reserved out of its ten."""
+    for template in stacks.values():
+        for function in of_type(template, "AWS::Lambda::Function"):
+            assert function["Properties"]["MemorySize"] <= 3008
+            assert "ReservedConcurrentExecutions" not in function["Properties"]
+        assert "ProvisionedConcurrency" not in json.dumps(template)
+
+
+def test_a_step_that_a_young_account_refuses_fails_the_synth() -> None:
+    with pytest.raises(ValueError, match=r"'Check all' asks for 3009 MB: .* at most 3008"):
+        Step("Check all", permissions=lambda _: [], memory_mb=3009)
 
 
 def test_a_function_is_told_what_it_reads_and_reads_no_more(
