@@ -94,7 +94,8 @@ class Cleanup(Construct):
         # One text for what was tried in vain and what could not be looked at.
         why = f"({_FAILED} ? $failure.state & ': ' & $failure.cause : '')"
         unknown = f"({_PROBLEMS} != '' ? ' Could not be looked at: ' & {_PROBLEMS} : '')"
-        left = "($type($left) = 'object' ? '\n\nStill there:\n' & $left.summary : '')"
+        # JSONata's own escapes: a line break within a text is left to the parser.
+        left = r"($type($left) = 'object' ? '\n\nStill there:\n' & $left.summary : '')"
         return sfn.Fail.jsonata(
             self,
             "Clean-up failed",

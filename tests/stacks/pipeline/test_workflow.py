@@ -307,6 +307,13 @@ def test_expressions_name_fields_that_exist(machines: Machines) -> None:
                     assert field in known[variable].model_fields, f"${variable}.{field}"
 
 
+def test_no_expression_holds_a_line_break(machines: Machines) -> None:
+    """JSONata has escapes for it; what a parser makes of a raw one is its own affair."""
+    for name, machine in machines.items():
+        for text in expressions(machine):
+            assert json.loads(f'"{text}"').isprintable(), f"{name}: {text}"
+
+
 def test_every_path_assigns_what_it_uses(machines: Machines) -> None:
     assert {name: unassigned(machine) for name, machine in machines.items()} == {
         name: set() for name in machines
