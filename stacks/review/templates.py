@@ -199,8 +199,8 @@ class _Reader:
                 text = f"${{{argument}}}"
             case "Fn::GetAtt", [str(of), str(attribute)]:
                 text = f"${{{of}.{attribute}}}"
-            case "Fn::ImportValue", str():
-                text = f"${{import {argument}}}"
+            case "Fn::GetStackOutput", {"StackName": str(stack), "OutputName": str(output)}:
+                text = f"${{{stack}.{output}}}"
             case "Fn::Sub", str():
                 text = argument
             case "Fn::Join", ["", [*parts]]:

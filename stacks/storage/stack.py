@@ -41,6 +41,9 @@ class StorageStack(EnvironmentStack):
         )
         for statement in key_statements(self.names, account=self.account, region=self.region):
             key.add_to_resource_policy(statement)
+        # By Fn::GetStackOutput: an export could not go while the other stacks still import it, and
+        # this stack is deployed before them.
+        cdk.CrossStackReferences.of(key).produce(cdk.ReferenceStrength.WEAK)
         return key
 
     def _access_logs(self) -> s3.Bucket:

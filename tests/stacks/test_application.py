@@ -78,7 +78,7 @@ def test_everything_with_a_policy_of_its_own_takes_tls_only(stacks: Stacks) -> N
 def test_outputs_are_what_a_person_needs_next(
     stacks: Stacks, stack: str, outputs: set[str]
 ) -> None:
-    assert {key for key in stacks[stack]["Outputs"] if "Exports" not in key} == outputs
+    assert {key for key in stacks[stack]["Outputs"] if "PublishOutput" not in key} == outputs
 
 
 def test_stacks_are_tagged_and_described(
@@ -126,8 +126,17 @@ def test_what_buys_goes_before_what_guards_and_that_before_what_tells(
 def test_stacks_know_each_other_by_name_only(environment: Environment, stacks: Stacks) -> None:
     prefix = f"bedrock-tuning-{environment.name}-"
     for name in ("guards", "pipeline", "operations"):
-        imported = re.findall(r'"Fn::ImportValue": "([^"]*)"', json.dumps(stacks[name]))
-        assert {each.split(":")[0] for each in imported} <= {f"{prefix}storage"}, name
+        read = re.findall(
+            r'"Fn::GetStackOutput": {"StackName": "([^"]*)"', json.dumps(stacks[name])
+        )
+        assert {*read} <= {f"{prefix}storage"}, name
+
+
+def test_no_stack_holds_what_another_exports(stacks: Stacks) -> None:
+    """An export in use cannot go or change: a setting like `encryption` could not be changed."""
+    for template in stacks.values():
+        assert "Fn::ImportValue" not in json.dumps(template)
+        assert not any("Export" in each for each in template["Outputs"].values())
 
 
 def test_no_template_holds_a_setting_of_the_machine_that_made_it(stacks: Stacks) -> None:

@@ -244,7 +244,7 @@ def allowing(resources: Resources, action: str) -> list[Statement]:
 
 def text(value: object) -> str:
     """Return an ARN as one text, whatever it is joined of."""
-    plain = re.sub(r'\{"(?:Ref|Fn::ImportValue)": "([^"]*)"\}', r'"<\1>"', json.dumps(value))
+    plain = re.sub(r'\{"Ref": "([^"]*)"\}', r'"<\1>"', json.dumps(value))
     return re.sub(r'\{"Fn::Join": \["", \[(.*?)\]\]\}', lambda m: _joined(m[1]), plain)
 
 
