@@ -5,6 +5,7 @@ It imports neither aws_cdk nor boto3, so that every command may use it.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,6 +26,11 @@ FOLDER = Path(__file__).parent.parent / "environments"
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 # CloudWatch Logs accepts only certain values; these are enough to choose from.
 RetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365, 731, 3653]
+
+
+# Of the 4,096 bytes that Lambda has for all variables of a function (its Developer Guide,
+# gettingstarted-limits, read 2026-11-28); names and ARNs take less than the rest.
+MAX_VARIABLE_BYTES = 3_072
 
 
 class EnvironmentInvalid(Exception):
@@ -167,6 +173,26 @@ def _conflicts(environment: Environment, stem: str) -> Iterator[str]:
             f"judge {environment.defaults.judge_model} cannot be called from "
             f"{environment.region}; judges there: {', '.join(judges) or 'none'}"
         )
+    yield from _oversized(environment)
+
+
+def _oversized(environment: Environment) -> Iterator[str]:
+    """Yield each table that is too long to be a function's variable."""
+    defaults = environment.defaults.model_dump(mode="json")
+    for name, table in (("defaults", defaults), ("prices", environment.prices)):
+        if (size := variable_bytes(table)) > MAX_VARIABLE_BYTES:
+            longest = max(table, key=lambda field: variable_bytes(table[field]))
+            yield (
+                f"[{name}] takes {size:,} bytes of a function's variables, at most "
+                f"{MAX_VARIABLE_BYTES:,} fit: shorten {longest}, which takes "
+                f"{variable_bytes(table[longest]):,}"
+            )
+
+
+def variable_bytes(value: object) -> int:
+    """Return what JSON takes as a variable: Lambda measures all of them as JSON once more."""
+    text = json.dumps(value, ensure_ascii=False)
+    return len(json.dumps(text, ensure_ascii=False).encode())
 
 
 def _explained(problem: ErrorDetails) -> str:

@@ -1,5 +1,6 @@
 """Each mistake in an environment file ends in one line that says what to change."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,24 @@ def test_a_mistake_is_one_line_that_names_it(
     assert message in str(error.value)
     assert f"{tmp_path.name}/dev.toml" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_table_that_is_too_long_for_a_function_names_the_longest_field(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (FOLDER / "dev.toml").read_text(encoding="utf-8")
+    prompt = f'system_prompt = "{"é" * 1_500}"\nmodel_units = 1'  # two bytes a character
+    (tmp_path / "dev.toml").write_text(text.replace("model_units = 1", prompt), encoding="utf-8")
+
+    monkeypatch.setattr("stacks.environment.FOLDER", tmp_path)
+    with pytest.raises(EnvironmentInvalid) as error:
+        load("dev")
+
+    assert re.search(
+        r"\[defaults\] takes 3,\d{3} bytes of a function's variables, at most 3,072 fit: "
+        r"shorten system_prompt, which takes 3,006$",
+        str(error.value),
+    )
 
 
 def test_an_unknown_environment_names_the_nearest() -> None:

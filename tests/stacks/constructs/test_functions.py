@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from lambdas.domain.run import variables as variables_module
+from lambdas.domain.run.names import MAX_ENVIRONMENT_LENGTH
 from stacks.constructs.access import Access
 from stacks.constructs.step import Step
 from stacks.constructs.variables import environment_of, values_of
-from stacks.environment import Environment
+from stacks.environment import MAX_VARIABLE_BYTES, Environment, variable_bytes
 from stacks.guards.steps import GUARD_STEPS
 from stacks.pipeline.steps import PIPELINE_STEPS
+from stacks.review.templates import synthesise
 from tests.stacks.resources import Stacks, both, of_type, variables
 
 
@@ -60,6 +62,43 @@ def test_a_young_account_takes_every_function(stacks: Stacks) -> None:
 def test_a_step_that_a_young_account_refuses_fails_the_synth() -> None:
     with pytest.raises(ValueError, match=r"'Check all' asks for 3009 MB: .* at most 3008"):
         Step("Check all", permissions=lambda _: [], memory_mb=3009)
+
+
+def test_the_longest_accepted_environment_fits_the_variables(
+    environments: Mapping[str, Environment], tmp_path: Path
+) -> None:
+    """Lambda takes 4,096 bytes a function: measured with every name as long as it may be."""
+    prod = environments["prod"]
+    empty = variable_bytes(prod.defaults.model_dump(mode="json"))
+    prompt = "x" * (MAX_VARIABLE_BYTES - empty)
+    longest = prod.model_copy(
+        update={
+            "name": "e" * MAX_ENVIRONMENT_LENGTH,
+            "defaults": prod.defaults.model_copy(update={"system_prompt": prompt}),
+            "prices": {"nova-micro": dict.fromkeys(["p" * (MAX_VARIABLE_BYTES - 40)], 1.0)},
+        }
+    )
+    sizes = [
+        len(json.dumps(_deployed(each), ensure_ascii=False).encode())
+        for each in variables(synthesise(longest, tmp_path)).values()
+    ]
+    assert max(sizes) > MAX_VARIABLE_BYTES
+    assert max(sizes) <= 4096
+
+
+def _deployed(value: Mapping[str, object]) -> dict[str, str]:
+    """Return variables as they will be, each ARN as long as the longest."""
+    role = f"arn:aws:iam::{'1' * 12}:role/{'r' * 64}"
+    account = re.compile(r'\{"Ref": "AWS::AccountId"\}')
+    texts = {name: account.sub(f'"{"1" * 12}"', json.dumps(each)) for name, each in value.items()}
+    return {
+        name: "".join(re.findall(r'"([^"]*)"', text))
+        if "Fn::Join" in text
+        else role
+        if "Fn::Get" in text
+        else json.loads(text)
+        for name, text in texts.items()
+    }
 
 
 def test_a_function_is_told_what_it_reads_and_reads_no_more(
