@@ -25,7 +25,6 @@ REPOSITORY = Path(__file__).parents[2]
 REQUIREMENTS = REPOSITORY / "stacks" / "layers"
 CACHE = REPOSITORY / "build" / "layers"
 
-_RECIPE = "1"  # raise it when this file changes what a zip holds
 _LEAN = ("__pycache__", "tests", "sample_data", "bin", "include")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest date that a zip can hold: same input, same bytes
 
@@ -35,9 +34,13 @@ class LayerFailed(Exception):
 
 
 def layer_hash(name: str, target: Target) -> str:
-    """Return the layer's identity: it follows from its requirements and its target alone."""
-    pins = "\n".join(_pins(name))
-    return hashlib.sha256(f"{_RECIPE}\n{target.label}\n{pins}".encode()).hexdigest()
+    """Return the layer's identity: it follows from all that decides what its zip holds.
+
+    That is the files that pip may install, by their hashes, the target, and this module.
+    """
+    recipe = Path(__file__).read_text(encoding="utf-8")
+    parts = [recipe, target.label, *target.pip_options, *_pins(name)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def command(name: str, target: Target) -> list[str]:
@@ -96,12 +99,13 @@ def _make(name: str, target: Target, archive: Path) -> None:
 
 def _pins(name: str) -> list[str]:
     lines = (REQUIREMENTS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
-    return sorted(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
 def _install(name: str, target: Target, folder: Path) -> None:
-    fixed = ["--no-deps", "--no-compile", "--only-binary=:all:", "--quiet", "--no-input"]
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", *fixed]
+    fixed = ["--require-hashes", "--no-deps", "--no-compile", "--only-binary=:all:"]
+    quiet = ["--quiet", "--no-input", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "install", *fixed, *quiet]
     pins = REQUIREMENTS / f"{name}.txt"
     done = subprocess.run(
         [*pip, *target.pip_options, f"--target={folder}", f"--requirement={pins}"],

@@ -1,5 +1,6 @@
 """Layers: what they pin, what their hash follows from, and how they are built."""
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -20,10 +21,21 @@ LAYERS = sorted(path.stem for path in build_layer.REQUIREMENTS.glob("*.txt"))
 FROM_RUNTIME = {"boto3", "botocore", "s3transfer", "urllib3"}
 
 
+def lines(file: str) -> list[str]:
+    text = (build_layer.REQUIREMENTS / file).read_text(encoding="utf-8").replace("\\\n", "")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
 def pins(name: str) -> dict[str, str]:
-    lines = (build_layer.REQUIREMENTS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
-    pairs = (line.split("==") for line in lines if line and not line.startswith("#"))
+    pairs = (line.split()[0].split("==") for line in lines(f"{name}.txt"))
     return {canonicalize_name(package): pinned for package, pinned in pairs}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_file_that_pip_may_install_is_known_by_its_hash(layer: str) -> None:
+    for line in lines(f"{layer}.txt"):
+        assert re.fullmatch(r"\S+==\S+( +--hash=sha256:[0-9a-f]{64})+ *", line)
+    assert {*pins(layer)} == {canonicalize_name(name) for name in lines(f"{layer}.in")}
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -53,7 +65,17 @@ def test_the_hash_follows_from_requirements_and_target(
     assert layer_hash("core", Target("3.12", "arm64", on_host=False)) != first
     assert layer_hash("core", Target("3.13", "x86_64", on_host=False)) != first
     assert layer_hash("core", Target("3.13", "arm64", on_host=True)) != first
-    layer.write_text("six==1.16.0\n")
+    layer.write_text("six==1.17.0 --hash=sha256:0\n")
+    assert layer_hash("core", AWS) != first
+
+
+def test_the_hash_follows_from_how_a_layer_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = layer_hash("core", AWS)
+    other = tmp_path / "layers.py"
+    other.write_text("_LEAN = ()")
+    monkeypatch.setattr(build_layer, "__file__", str(other))
     assert layer_hash("core", AWS) != first
 
 
@@ -64,6 +86,7 @@ def test_wheels_are_of_the_target() -> None:
 
 
 def fake_pip(arguments: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+    assert "--require-hashes" in arguments
     (folder,) = (Path(each.removeprefix("--target=")) for each in arguments if "--target=" in each)
     for name in ("six.py", "pkg/__init__.py", "pkg/tests/test_it.py", "bin/tool"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
