@@ -4,6 +4,35 @@ Retry and Catch tables in `stacks/` list these class names, and an execution sho
 `error`. The message is the `cause`: what is wrong, where, and what to do next.
 """
 
+_FEWER = "Use fewer or shorter records or answers"
+# What ends a function or a state without an error of ours, whose causes need an explanation.
+# Names: Step Functions, concepts-error-handling; Runtime.OutOfMemory: nasa-gcn/gcn.nasa.gov issue
+# 3628; both read 2026-11-28.
+DEATHS = {
+    "Runtime.OutOfMemory": f"The function needed more memory than it has, three times. {_FEWER}",
+    "Runtime.ExitError": "The function's process ended without an answer, three times; most often "
+    f"it lacked memory, and its log says so. {_FEWER}",
+    "Sandbox.Timedout": f"The function did not end within its time limit, three times. {_FEWER}",
+    "Lambda.Unknown": "Lambda lost the function three times and gave no reason; its log has the "
+    f"last lines. If it lacked time or memory: {_FEWER.lower()}",
+    "Runtime.ImportModuleError": "The function's code or layer cannot be loaded. Deploy again",
+    "Lambda.ResourceNotFoundException": "The function does not exist: a deployment removed it "
+    "during the run. Start a new execution",
+    "States.Timeout": "The state had no answer within its limit. Start again; if it recurs, read "
+    "the function's log",
+    "States.DataLimitExceeded": "A state's data exceeded the 256 KB of Step Functions, which no "
+    "state can catch: the guard has cleaned up. It is a bug of this project",
+    "States.QueryEvaluationError": "An expression of the state machine failed. It is a bug of this "
+    "project",
+    "States.Runtime": "The state machine's definition failed, which no state can catch: the guard "
+    "has cleaned up. It is a bug of this project",
+    "States.ExceedToleratedFailureThreshold": "Too many batches of the review failed; the failed "
+    "child executions of the map say why",
+    "States.ItemReaderFailed": "The map could not read the records that it is to review: "
+    "runs/<run>/review/items.jsonl",
+    "States.ResultWriterFailed": "The map could not write its results to the artefact bucket",
+}
+
 
 class TuningError(Exception):
     """Base of all errors that a person must act on; never retried."""

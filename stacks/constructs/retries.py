@@ -53,7 +53,13 @@ UNAVAILABLE = Retry(
 )
 # The function died halfway: the next call finds what it had done.
 DIED = Retry(
-    ("Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout", "States.Timeout"),
+    (
+        "Lambda.Unknown",
+        "Runtime.ExitError",
+        "Runtime.OutOfMemory",
+        "Sandbox.Timedout",
+        "States.Timeout",
+    ),
     interval_seconds=5,
     max_attempts=2,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lambdas.domain.errors import DEATHS
 from lambdas.domain.run import mail
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.console import execution_url, object_url
@@ -42,9 +43,9 @@ def _failure(request: NotifyRequest) -> str:
     failure = request.failure
     if failure is None:
         return ""
-    return (
-        f"The run failed.\n\nState: {failure.state}\nError: {failure.error}\nCause: {failure.cause}"
-    )
+    said = f"State: {failure.state}\nError: {failure.error}\nCause: {failure.cause}"
+    means = DEATHS.get(failure.error)
+    return f"The run failed.\n\n{said}" + (f"\n\n{means}." if means else "")
 
 
 def _released(request: NotifyRequest) -> str:

@@ -38,7 +38,14 @@ CALLED = {
 }
 # What no machine calls: rules do.
 BY_RULE = {"Reap leftovers", "Inspect purchase"}
-RETRIED = {"Throttled", "ServiceUnavailable", "Lambda.Unknown", "Sandbox.Timedout"}
+RETRIED = {
+    "Throttled",
+    "ServiceUnavailable",
+    "Lambda.Unknown",
+    "Runtime.ExitError",
+    "Runtime.OutOfMemory",
+    "Sandbox.Timedout",
+}
 FIELDS = {
     "Task": {"Resource", "Arguments", "TimeoutSeconds", "Retry", "Catch", "Assign", "Output"},
     "Parallel": {"Branches", "Retry", "Catch", "Assign", "Output"},

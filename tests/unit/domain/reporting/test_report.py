@@ -428,6 +428,16 @@ def test_the_mail_of_a_failure() -> None:
     assert "released" not in text
 
 
+def test_the_mail_says_what_lambdas_own_words_mean() -> None:
+    died = Failure(
+        state="Validate dataset",
+        error="Runtime.OutOfMemory",
+        cause="RequestId: 1 Error: Runtime exited with error: signal: killed",
+    )
+    text = body(FAILURE.model_copy(update={"failure": died}))
+    assert "signal: killed\n\nThe function needed more memory than it has, three times." in text
+
+
 def test_the_mail_of_a_run_that_never_began() -> None:
     text = body(FAILURE.model_copy(update={"run": None}))
     assert "Nothing was bought." in text
