@@ -8,7 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.aws.clients import client, code_of, get, translated
+from lambdas.aws.clients import client, code_of, translated
+from lambdas.aws.named_resources import NamedResources
 from lambdas.domain.errors import RequestRefused
 from lambdas.domain.run.contracts import Dataset, Run, TrainingStop
 from lambdas.domain.run.tags import tags_of
@@ -29,11 +30,7 @@ class CustomizationJobs:
 
     def find(self, name_or_arn: str) -> Job | None:
         """Return the job, or None if there is none."""
-        found = get(
-            f"look for customization job {name_or_arn}",
-            self.bedrock.get_model_customization_job,
-            jobIdentifier=name_or_arn,
-        )
+        found = _JOBS.find(self.bedrock, name_or_arn)
         return found and _job(found)
 
     def stop(self, arn: str) -> bool:
@@ -61,7 +58,7 @@ class CustomizationJobs:
 
         An empty `kms_key_arn` means AWS's own key.
         """
-        if found := self.find(run.job_name):
+        if found := self._own(run):
             return found
         request = _request(run, dataset, base_model_id, role_arn)
         if kms_key_arn:
@@ -69,16 +66,51 @@ class CustomizationJobs:
         try:
             with translated(f"create customization job {run.job_name}"):
                 arn: str = self.bedrock.create_model_customization_job(**request)["jobArn"]
+        except RequestRefused:
+            # Bedrock also says so of a name that is in use: by an earlier request with this token.
+            if found := self._own(run):
+                return found
+            raise
         except ClientError as error:
             if code_of(error) != "ConflictException":
                 raise
-            if found := self.find(run.job_name):  # by an earlier request with this token
+            if found := self._own(run):
                 return found
-            raise RequestRefused(
-                f"could not create customization job {run.job_name}: its name or that of its "
-                f"model is taken ({error}). Start a new execution under another name"
-            ) from error
+            raise _taken(run, str(error)) from error
         return arn
+
+    def _own(self, run: Run) -> Job | None:
+        """Return the job that the run started, if it did.
+
+        Raises
+        ------
+        RequestRefused
+            A job of that name was started by something else.
+        """
+        found = _JOBS.find(self.bedrock, run.job_name)
+        if found is None:
+            return None
+        if found.get("clientRequestToken", run.client_token) != run.client_token:
+            raise _taken(run, f"{found['jobArn']} was not started by this run")
+        return _job(found)
+
+
+_JOBS = NamedResources(
+    kind="customization job",
+    describe="get_model_customization_job",
+    identifier="jobIdentifier",
+    list_all="list_model_customization_jobs",
+    summaries="modelCustomizationJobSummaries",
+    name="jobName",
+    arn="jobArn",
+)
+
+
+def _taken(run: Run, why: str) -> RequestRefused:
+    return RequestRefused(
+        f"could not create customization job {run.job_name}: its name or that of its model is "
+        f"taken ({why}). Start a new execution under another name"
+    )
 
 
 def _request(run: Run, dataset: Dataset, base_model_id: str, role_arn: str) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from lambdas.aws.clients import client, delete, get, translated
-from lambdas.domain.errors import QuotaExceeded
+from lambdas.aws.clients import client, delete, translated
+from lambdas.aws.named_resources import NamedResources
+from lambdas.domain.errors import QuotaExceeded, RequestRefused
 from lambdas.domain.hosting.throughput import Deletion, ProvisionedThroughput, quota_advice
 from lambdas.domain.run.contracts import Run
 from lambdas.domain.run.names import PROJECT
@@ -26,11 +27,7 @@ class Throughputs:
 
     def find(self, name_or_arn: str) -> ProvisionedThroughput | None:
         """Return the throughput, or None if there is none."""
-        found = get(
-            f"look for provisioned throughput {name_or_arn}",
-            self.bedrock.get_provisioned_model_throughput,
-            provisionedModelId=name_or_arn,
-        )
+        found = _THROUGHPUTS.find(self.bedrock, name_or_arn)
         return found and ProvisionedThroughput(
             arn=found["provisionedModelArn"],
             name=found["provisionedModelName"],
@@ -65,12 +62,17 @@ class Throughputs:
             AWS refuses for now; try again later.
         """
         throughput = self._look(name)
-        answer = delete(
-            f"delete provisioned throughput {name}",
-            self.bedrock.delete_provisioned_model_throughput,
-            changing=throughput is not None and throughput.is_changing,
-            provisionedModelId=throughput.arn if throughput else name,
-        )
+        try:
+            answer = delete(
+                f"delete provisioned throughput {name}",
+                self.bedrock.delete_provisioned_model_throughput,
+                changing=throughput is not None and throughput.is_changing,
+                provisionedModelId=throughput.arn if throughput else name,
+            )
+        except RequestRefused:
+            if throughput or _THROUGHPUTS.listed(self.bedrock, name):
+                raise
+            answer = None
         if answer is None:
             return Deletion(found=False, throughput=throughput)
         return Deletion(found=True, at=_answered_at(answer), throughput=throughput)
@@ -81,6 +83,17 @@ class Throughputs:
         except Exception:  # a failed describe must not prevent the deletion
             _logger.exception("could not describe the throughput; deleting it by its name")
             return None
+
+
+_THROUGHPUTS = NamedResources(
+    kind="provisioned throughput",
+    describe="get_provisioned_model_throughput",
+    identifier="provisionedModelId",
+    list_all="list_provisioned_model_throughputs",
+    summaries="provisionedModelSummaries",
+    name="provisionedModelName",
+    arn="provisionedModelArn",
+)
 
 
 def _answered_at(answer: Mapping[str, Any]) -> datetime | None:

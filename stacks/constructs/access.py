@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from lambdas.domain.models.catalogue import JUDGES, MODELS
 from lambdas.domain.models.model import Inference, Model
 from lambdas.domain.run import tags
-from stacks.constructs.permission import IamArn, Permission
+from stacks.constructs.permission import IamArn, Permission, every_resource
 from stacks.environment import Environment
 from stacks.names import Names
 
@@ -139,24 +139,31 @@ class Access:
         }
         return [Permission([action], on, own), Permission(["bedrock:TagResource"], makes, own)]
 
-    def find_job(self) -> Permission:
-        return Permission(
-            ["bedrock:GetModelCustomizationJob"], [self.bedrock("model-customization-job")]
-        )
+    def find_job(self) -> list[Permission]:
+        """Allow getting a job, and the list: it tells of a name that Bedrock calls invalid."""
+        return [
+            Permission(
+                ["bedrock:GetModelCustomizationJob"], [self.bedrock("model-customization-job")]
+            ),
+            Permission(["bedrock:ListModelCustomizationJobs"], every_resource("listing")),
+        ]
 
     def stop_job(self) -> list[Permission]:
         stop = self.end_own("bedrock:StopModelCustomizationJob", "model-customization-job")
-        return [self.find_job(), stop]
+        return [*self.find_job(), stop]
 
-    def find_throughput(self) -> Permission:
+    def find_throughput(self) -> list[Permission]:
         """Allow it without a condition on tags: what is gone has none and must be "not found"."""
-        return Permission(
-            ["bedrock:GetProvisionedModelThroughput"], [self.bedrock("provisioned-model")]
-        )
+        return [
+            Permission(
+                ["bedrock:GetProvisionedModelThroughput"], [self.bedrock("provisioned-model")]
+            ),
+            Permission(["bedrock:ListProvisionedModelThroughputs"], every_resource("listing")),
+        ]
 
     def release_throughput(self) -> list[Permission]:
         delete = self.end_own("bedrock:DeleteProvisionedModelThroughput", "provisioned-model")
-        return [self.find_throughput(), delete]
+        return [*self.find_throughput(), delete]
 
     def end_own(self, action: str, kind: BedrockKind) -> Permission:
         """Allow ending what carries this environment's tag, or none; never another's.

@@ -36,7 +36,7 @@ def _start_training(access: Access) -> list[Permission]:
             [*access.tunable_models(), jobs, models],
             makes=[jobs, models],
         ),
-        access.find_job(),
+        *access.find_job(),
         Permission(["iam:PassRole"], [IamArn(access.service_role_arn)], to_bedrock),
         *access.read(runs("dataset/*")),
         *access.customize_with_key(),
@@ -59,7 +59,7 @@ BUY_THROUGHPUT = Step(
             [access.bedrock("custom-model")],
             makes=[access.bedrock("provisioned-model")],
         ),
-        access.find_throughput(),
+        *access.find_throughput(),
         *access.use_key_through("bedrock"),
     ],
 )
@@ -69,7 +69,7 @@ PIPELINE_STEPS = (
         variables=CheckPreflightVariables,
         permissions=lambda access: [
             access.list_keys(datasets("*"), runs("*"), approvals("*")),
-            access.find_job(),
+            *access.find_job(),
             Permission(["bedrock:GetFoundationModel"], access.models_asked_about()),
             Permission(["servicequotas:ListServiceQuotas"], every_resource("reading quotas")),
         ],
@@ -149,7 +149,10 @@ PIPELINE_STEPS = (
         ],
     ),
     BUY_THROUGHPUT,
-    Step("Check throughput", permissions=lambda access: [access.find_throughput()]),
+    Step(
+        "Check throughput",
+        permissions=Access.find_throughput,
+    ),
     Step(
         "Answer with tuned model",
         memory_mb=512,

@@ -53,22 +53,37 @@ class FakeBedrock(FakeClient):
         self.meta = SimpleNamespace(region_name=REGION)
         self.jobs: dict[str, dict[str, Any]] = {}
         self.throughputs: dict[str, dict[str, Any]] = {}
+        self.unknown = "ResourceNotFoundException"  # what a name is told that nothing has
+
+    def get_paginator(self, operation: str) -> SimpleNamespace:
+        """Make a paginator: `paginate` gives one page of jobs or of throughputs."""
+        member, things = {
+            "list_model_customization_jobs": ("modelCustomizationJobSummaries", self.jobs),
+            "list_provisioned_model_throughputs": ("provisionedModelSummaries", self.throughputs),
+        }[operation]
+
+        def paginate(*, nameContains: str = "") -> list[dict[str, Any]]:  # noqa: N803  # AWS's name
+            self._enter(operation, {"nameContains": nameContains})
+            return [{member: [each for name, each in things.items() if nameContains in name]}]
+
+        return SimpleNamespace(paginate=paginate)
 
     def get_model_customization_job(self, **request: Any) -> dict[str, Any]:
         self._enter("GetModelCustomizationJob", request)
-        return _find(self.jobs, "jobArn", request["jobIdentifier"])
+        return self._find(self.jobs, "jobArn", request["jobIdentifier"])
 
     def create_model_customization_job(self, **request: Any) -> dict[str, Any]:
         self._enter("CreateModelCustomizationJob", request)
         name = request["jobName"]
         if name in self.jobs:
             raise client_error("ConflictException")
-        self.jobs[name] = self.job(name)
+        token = request["clientRequestToken"]
+        self.jobs[name] = self.job(name, clientRequestToken=token)
         return {"jobArn": self.jobs[name]["jobArn"]}
 
     def stop_model_customization_job(self, **request: Any) -> dict[str, Any]:
         self._enter("StopModelCustomizationJob", request)
-        job = _find(self.jobs, "jobArn", request["jobIdentifier"])
+        job = self._find(self.jobs, "jobArn", request["jobIdentifier"])
         if job["status"] != "InProgress":
             raise client_error("ConflictException")
         job["status"] = "Stopping"
@@ -76,7 +91,7 @@ class FakeBedrock(FakeClient):
 
     def get_provisioned_model_throughput(self, **request: Any) -> dict[str, Any]:
         self._enter("GetProvisionedModelThroughput", request)
-        return _find(self.throughputs, "provisionedModelArn", request["provisionedModelId"])
+        return self._find(self.throughputs, "provisionedModelArn", request["provisionedModelId"])
 
     def create_provisioned_model_throughput(self, **request: Any) -> dict[str, Any]:
         self._enter("CreateProvisionedModelThroughput", request)
@@ -86,10 +101,18 @@ class FakeBedrock(FakeClient):
 
     def delete_provisioned_model_throughput(self, **request: Any) -> dict[str, Any]:
         self._enter("DeleteProvisionedModelThroughput", request)
-        found = _find(self.throughputs, "provisionedModelArn", request["provisionedModelId"])
+        found = self._find(self.throughputs, "provisionedModelArn", request["provisionedModelId"])
         del self.throughputs[found["provisionedModelName"]]
         date = {"date": format_datetime(self.answered_at)} if self.answered_at else {}
         return {"ResponseMetadata": {"HTTPHeaders": date}}
+
+    def _find(
+        self, things: dict[str, dict[str, Any]], arn_member: str, identifier: str
+    ) -> dict[str, Any]:
+        for name, thing in things.items():
+            if identifier in {name, thing[arn_member]}:
+                return thing
+        raise client_error(self.unknown, 404)
 
     def job(self, name: str, status: str = "InProgress", **members: Any) -> dict[str, Any]:
         return {
@@ -155,10 +178,3 @@ def _response(content: list[dict[str, Any]], stop_reason: str) -> dict[str, Any]
         "stopReason": stop_reason,
         "usage": {"inputTokens": 11, "outputTokens": 7},
     }
-
-
-def _find(things: dict[str, dict[str, Any]], arn_member: str, identifier: str) -> dict[str, Any]:
-    for name, thing in things.items():
-        if identifier in {name, thing[arn_member]}:
-            return thing
-    raise client_error("ResourceNotFoundException", 404)

@@ -20,9 +20,12 @@ LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 TRACES = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 READ = {"s3:GetObject", "s3:ListBucket"}
 WRITE = {"s3:PutObject"}
-FIND_JOB = {"bedrock:GetModelCustomizationJob"}
+FIND_JOB = {"bedrock:GetModelCustomizationJob", "bedrock:ListModelCustomizationJobs"}
 STOP_JOB = FIND_JOB | {"bedrock:StopModelCustomizationJob"}
-FIND_THROUGHPUT = {"bedrock:GetProvisionedModelThroughput"}
+FIND_THROUGHPUT = {
+    "bedrock:GetProvisionedModelThroughput",
+    "bedrock:ListProvisionedModelThroughputs",
+}
 RELEASE = FIND_THROUGHPUT | {"bedrock:DeleteProvisionedModelThroughput"}
 INVOKE = {"bedrock:InvokeModel"}
 DECIDE = {"states:SendTaskFailure", "states:SendTaskSuccess"}
@@ -92,19 +95,19 @@ WILDCARDS = {
     "Plan review": {"runs/*/dataset/training.jsonl", "runs/*/review/items.jsonl"},
     "Review records": {"runs/*/review/batches/*"},
     "Summarise review": {"runs/*/review.json", "runs/*/review/*", "runs/*/review/rows.jsonl"},
-    "Start training": {"custom-model/*", "model-customization-job/*", "runs/*/dataset/*"},
-    "Check training": {"model-customization-job/*"},
-    "Stop training": {"model-customization-job/*"},
+    "Start training": {"*", "custom-model/*", "model-customization-job/*", "runs/*/dataset/*"},
+    "Check training": {"*", "model-customization-job/*"},
+    "Stop training": {"*", "model-customization-job/*"},
     "Read loss curves": {"runs/*/losses.*", "runs/*/training/*"},
     "Answer with base model": {"runs/*/answers-base.jsonl", "runs/*/dataset/evaluation.jsonl"},
-    "Buy throughput": {"custom-model/*", "provisioned-model/*"},
-    "Check throughput": {"provisioned-model/*"},
+    "Buy throughput": {"*", "custom-model/*", "provisioned-model/*"},
+    "Check throughput": {"*", "provisioned-model/*"},
     "Answer with tuned model": {
         "provisioned-model/*",
         "runs/*/answers-tuned.jsonl",
         "runs/*/dataset/evaluation.jsonl",
     },
-    "Release throughput": {"provisioned-model/*"},
+    "Release throughput": {"*", "provisioned-model/*"},
     "Judge answers": {"runs/*/answers-*.jsonl", "runs/*/judgements.jsonl"},
     "Decide verdict": {"runs/*/judgements.jsonl", "runs/*/verdict.json"},
     "Write report": {
@@ -121,7 +124,7 @@ WILDCARDS = {
     "Decide spend": {"approvals/*", "approvals/*/decision.json", "execution:*"},
     "MachineRole": {"*", "execution/ReviewData:*", "execution:*", "runs/*/review/*"},
     "DecideSpendMachineRole": {"*"},
-    "Stop run": {"execution:*", "model-customization-job/*", "provisioned-model/*"},
+    "Stop run": {"*", "execution:*", "model-customization-job/*", "provisioned-model/*"},
     "Reap leftovers": {
         "*",
         "custom-model-deployment/*",

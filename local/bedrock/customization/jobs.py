@@ -48,7 +48,8 @@ def _create(world: World, location: Location, request: dict[str, Any]) -> str:
 def _check(world: World, region: str, request: dict[str, Any]) -> ModelSpec:
     base = _base(world, region, request["baseModelIdentifier"])
     if any(job.name == request["jobName"] for job in world.jobs.values()):
-        raise Conflict(f"The provided job name is currently in use: {request['jobName']}")
+        # Not a conflict: apache/airflow's Bedrock operator (read 2026-11-28) matches this text.
+        raise ValidationError(f"The provided job name is currently in use: {request['jobName']}")
     if any(model.name == request["customModelName"] for model in world.models.values()):
         raise Conflict(f"The provided custom model name is in use: {request['customModelName']}")
     if not world.role_assumable(request["roleArn"]):

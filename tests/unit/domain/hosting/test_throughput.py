@@ -302,3 +302,20 @@ def test_the_guard_releases_what_bills_first(bought: FakeBedrock) -> None:
         for operation in ("DeleteProvisionedModelThroughput", "GetModelCustomizationJob")
     ]
     assert release < job
+
+
+def test_what_an_invalid_name_says_nothing_about_is_looked_up_in_the_list(
+    bedrock: FakeBedrock,
+) -> None:
+    bedrock.unknown = "ValidationException"
+    assert not release_throughput(RELEASE).found
+    assert buy_throughput(BUY) == buy_throughput(BUY)
+    assert len(bedrock.called("CreateProvisionedModelThroughput")) == 1
+    assert release_throughput(RELEASE).found
+
+
+def test_a_refused_deletion_of_what_the_list_has_is_no_release(bought: FakeBedrock) -> None:
+    bought.fail("GetProvisionedModelThroughput", "AccessDeniedException")
+    bought.fail("DeleteProvisionedModelThroughput", "ValidationException")
+    with pytest.raises(RequestRefused):
+        release_throughput(RELEASE)

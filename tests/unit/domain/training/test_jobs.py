@@ -192,10 +192,38 @@ def test_start_again_finds_the_job_of_the_first_try(bedrock: FakeBedrock) -> Non
     assert len(bedrock.called("CreateModelCustomizationJob")) == 1
 
 
-def test_start_takes_the_job_that_a_racing_try_has_made(bedrock: FakeBedrock) -> None:
-    bedrock.jobs[NAMES.job] = bedrock.job(NAMES.job)
+@pytest.mark.parametrize("code", ["ConflictException", "ValidationException"])
+def test_start_takes_the_job_that_a_racing_try_has_made(bedrock: FakeBedrock, code: str) -> None:
+    bedrock.jobs[NAMES.job] = bedrock.job(NAMES.job, clientRequestToken=NAMES.client_token)
     bedrock.fail("GetModelCustomizationJob", "ResourceNotFoundException")
+    bedrock.fail("CreateModelCustomizationJob", code)
     assert start_training(REQUEST).job_arn == bedrock.jobs[NAMES.job]["jobArn"]
+
+
+@pytest.mark.parametrize("code", ["ConflictException", "ValidationException"])
+def test_start_takes_nobody_elses_job(bedrock: FakeBedrock, code: str) -> None:
+    bedrock.jobs[NAMES.job] = bedrock.job(NAMES.job, clientRequestToken="another")
+    with pytest.raises(RequestRefused, match="was not started by this run"):
+        start_training(REQUEST)
+    bedrock.fail("GetModelCustomizationJob", "ResourceNotFoundException")
+    bedrock.fail("CreateModelCustomizationJob", code)
+    with pytest.raises(RequestRefused, match="was not started by this run"):
+        start_training(REQUEST)
+
+
+def test_start_asks_the_list_where_an_unknown_name_is_invalid(bedrock: FakeBedrock) -> None:
+    bedrock.unknown = "ValidationException"
+    first = start_training(REQUEST)
+    assert start_training(REQUEST).job_arn == first.job_arn
+    assert len(bedrock.called("CreateModelCustomizationJob")) == 1
+    bedrock.jobs.clear()
+    assert stop_training(REQUEST) == TrainingStop(stopped=False, status=None)
+
+
+def test_a_job_that_the_list_has_is_described_by_its_arn(bedrock: FakeBedrock) -> None:
+    bedrock.jobs[NAMES.job] = bedrock.job(NAMES.job)
+    bedrock.fail("GetModelCustomizationJob", "ValidationException")
+    assert stop_training(REQUEST).stopped
 
 
 def test_start_refuses_a_name_that_is_taken_by_something_else(bedrock: FakeBedrock) -> None:

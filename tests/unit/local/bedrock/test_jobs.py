@@ -119,7 +119,7 @@ def test_a_name_is_taken_for_ever() -> None:
     account.tuned()
     with pytest.raises(ClientError) as error:
         account.start()
-    assert code(error) == "ConflictException"
+    assert code(error) == "ValidationException"
 
 
 @pytest.mark.parametrize(
