@@ -55,6 +55,11 @@ class Rubric:
 
     @property
     def tool_schema(self) -> dict[str, Any]:
+        """Return the tool's schema, at its top with the three keywords that Nova takes.
+
+        https://docs.aws.amazon.com/nova/latest/userguide/prompting-tool-troubleshooting.html, read
+        2026-11-28. What a judge adds to it is ignored.
+        """
         score = {"type": "integer", "minimum": LOWEST_SCORE, "maximum": HIGHEST_SCORE}
         return {
             "type": "object",
@@ -63,7 +68,6 @@ class Rubric:
                 "reason": {"type": "string", "description": self.reason},
             },
             "required": [*self.criteria, "reason"],
-            "additionalProperties": False,
         }
 
     def parse(self, tool_input: object) -> Assessment:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.domain.data_review.tasks import TRAINING_QUALITY
 from lambdas.domain.evaluation.judge import CORRECTNESS
-from lambdas.domain.evaluation.rubrics import Assessment, OutOfSchema
+from lambdas.domain.evaluation.rubrics import Assessment, OutOfSchema, Rubric
 
 SCHEMA = jsonschema.Draft202012Validator(CORRECTNESS.tool_schema)
 
@@ -34,6 +35,17 @@ SCHEMA = jsonschema.Draft202012Validator(CORRECTNESS.tool_schema)
 def test_scores_out_of_schema(tool_input: object) -> None:
     with pytest.raises(OutOfSchema):
         CORRECTNESS.parse(tool_input)
+
+
+@pytest.mark.parametrize("rubric", [CORRECTNESS, TRAINING_QUALITY])
+def test_a_schema_has_only_what_every_family_documents(rubric: Rubric) -> None:
+    assert {*rubric.tool_schema} == {"type", "properties", "required"}
+
+
+def test_what_a_judge_adds_is_ignored() -> None:
+    added = {"score": 8, "reason": "x", "confidence": "high"}
+    SCHEMA.validate(added)
+    assert CORRECTNESS.parse(added) == Assessment({"score": 8}, "x")
 
 
 @given(st.integers(1, 10), st.text())
