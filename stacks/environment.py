@@ -6,6 +6,7 @@ It imports neither aws_cdk nor boto3, so that every command may use it.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,9 +20,19 @@ from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import JUDGES
 from lambdas.domain.models.lookup import find_model, nearest
 from lambdas.domain.run.execution_input import ExecutionDefaults
-from lambdas.domain.run.names import EnvironmentName
+from lambdas.domain.run.names import PROJECT, EnvironmentName
 
 FOLDER = Path(__file__).parent.parent / "environments"
+
+# Bedrock's tags have the fewest characters, and CloudFormation's no empty value. AWS takes 50 a
+# resource, of which a run's throughput needs four and a person one. API references of Bedrock and
+# CloudFormation (Tag), IAM (CreateRole), read 2026-11-28.
+_TAG_CHARACTERS = r"[A-Za-z0-9 ._:/=+@-]"
+TagKey = Annotated[str, StringConstraints(pattern=rf"^{_TAG_CHARACTERS}{{1,128}}$")]
+TagValue = Annotated[str, StringConstraints(pattern=rf"^{_TAG_CHARACTERS}{{1,256}}$")]
+_MAX_TAGS = 45
+_RESERVED = re.compile(rf"(?:aws|{PROJECT}):|(?:project|aws-cdk:.*)$", re.IGNORECASE)
+_BOUNDARY = r"^(arn:aws:iam::(\d{12}|aws):policy/)?[A-Za-z0-9_+=,.@/-]{1,512}$"
 
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 # CloudWatch Logs accepts only certain values; these are enough to choose from.
@@ -82,7 +93,9 @@ class Environment(_Table):
 
     name: EnvironmentName
     region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
-    account: Annotated[str, StringConstraints(pattern=r"^\d{12}$")] | None = None
+    account: Annotated[str, StringConstraints(pattern=r"^\d{12}$")] | None = None  # no other one
+    # Name or ARN of a managed policy of the account, on every role that the stacks make.
+    permissions_boundary: Annotated[str, StringConstraints(pattern=_BOUNDARY)] | None = None
     storage: Storage
     functions: Functions
     notifications: Notifications
@@ -90,6 +103,10 @@ class Environment(_Table):
     defaults: ExecutionDefaults
     validation: Validation = Validation()
     prices: dict[str, dict[str, float]] = Field(default_factory=dict)  # override the price book's
+    # The organisation's own, on all that the stacks and the runs make.
+    tags: Annotated[dict[TagKey, TagValue], Field(max_length=_MAX_TAGS)] = Field(
+        default_factory=dict
+    )
 
 
 def known_environments() -> list[str]:
@@ -173,19 +190,48 @@ def _conflicts(environment: Environment, stem: str) -> Iterator[str]:
             f"judge {environment.defaults.judge_model} cannot be called from "
             f"{environment.region}; judges there: {', '.join(judges) or 'none'}"
         )
+    yield from _refused_tags(environment.tags)
+    yield from _foreign_boundary(environment)
     yield from _oversized(environment)
 
 
+def _foreign_boundary(environment: Environment) -> Iterator[str]:
+    _, *parts = (environment.permissions_boundary or "").split(":")
+    if parts and environment.account and parts[3] not in {environment.account, "aws"}:
+        yield (
+            f"permissions_boundary is of account {parts[3]}, and account is "
+            f"{environment.account}: name a policy of that account"
+        )
+
+
+def _refused_tags(tags: Mapping[str, str]) -> Iterator[str]:
+    seen: dict[str, str] = {}
+    for key in tags:
+        if _RESERVED.match(key):
+            yield f"[tags] {key} is AWS's or the project's own: choose another key"
+        if same := seen.get(key.lower()):
+            yield f"[tags] {same} and {key} are one key to IAM: keep one of them"
+        seen[key.lower()] = key
+
+
 def _oversized(environment: Environment) -> Iterator[str]:
-    """Yield each table that is too long to be a function's variable."""
+    """Yield the tables that are too long to be variables of a function."""
     defaults = environment.defaults.model_dump(mode="json")
-    for name, table in (("defaults", defaults), ("prices", environment.prices)):
-        if (size := variable_bytes(table)) > MAX_VARIABLE_BYTES:
-            longest = max(table, key=lambda field: variable_bytes(table[field]))
+    for tables in (
+        {"defaults": defaults, "tags": environment.tags},
+        {"prices": environment.prices},
+    ):
+        if (size := sum(map(variable_bytes, tables.values()))) > MAX_VARIABLE_BYTES:
+            sizes = {
+                f"[{table}] {field}": variable_bytes(value)
+                for table, fields in tables.items()
+                for field, value in fields.items()
+            }
+            longest = max(sizes, key=sizes.__getitem__)
             yield (
-                f"[{name}] takes {size:,} bytes of a function's variables, at most "
-                f"{MAX_VARIABLE_BYTES:,} fit: shorten {longest}, which takes "
-                f"{variable_bytes(table[longest]):,}"
+                f"[{'] and ['.join(tables)}] take {size:,} bytes of a function's variables, at "
+                f"most {MAX_VARIABLE_BYTES:,} fit: shorten {longest}, which takes "
+                f"{sizes[longest]:,}"
             )
 
 

@@ -86,6 +86,7 @@ def _environment(execution_arn: str, variables: CheckPreflightVariables) -> Depl
         region=execution.region,
         account=execution.account,
         service_role_arn=variables.service_role_arn,
+        tags=variables.tags,
     )
 
 

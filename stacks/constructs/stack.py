@@ -30,6 +30,15 @@ class EnvironmentStack(cdk.Stack):
             self.names.of(what),
             description=f"Fine-tuning on Amazon Bedrock: {description}",
             env=cdk.Environment(account=environment.account, region=environment.region),
-            tags={"project": PROJECT, tags.ENVIRONMENT: environment.name},
+            tags={**environment.tags, "project": PROJECT, tags.ENVIRONMENT: environment.name},
+            permissions_boundary=_boundary(environment.permissions_boundary),
             termination_protection=protected or environment.storage.retain,
         )
+
+
+def _boundary(policy: str | None) -> cdk.PermissionsBoundary | None:
+    if policy is None:
+        return None
+    if policy.startswith("arn:"):
+        return cdk.PermissionsBoundary.from_arn(policy)
+    return cdk.PermissionsBoundary.from_name(policy)

@@ -41,6 +41,7 @@ def values_of(access: Access, *, code_version: str) -> dict[str, str]:
         "MODEL_KMS_KEY_ARN": access.key_arn,
         "PRICE_OVERRIDES": json.dumps(environment.prices),
         "SERVICE_ROLE_ARN": access.service_role_arn,
+        "TAGS": json.dumps(environment.tags) if environment.tags else None,
         "TOPIC_ARN": access.topic_arn,
     }
     return {name: value for name, value in values.items() if value}

@@ -63,7 +63,10 @@ class Pair:
         return compare(*self.deployments)
 
     def _read(self, side: Side | None) -> Deployment:
-        return read(self.name, side["region"], side["stacks"]) if side else Deployment(self.name)
+        if side is None:
+            return Deployment(self.name)
+        account = side["settings"].get("account")
+        return read(self.name, side["region"], side["stacks"], account=account)
 
 
 def review(title: str, before: Mapping[str, Side], after: Mapping[str, Side]) -> str:

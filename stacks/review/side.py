@@ -52,7 +52,7 @@ def quote(environment: Environment) -> dict[str, Any]:
         started_at=_WHEN,
     )
     request = CheckPreflightRequest(input={}, execution=execution, now=_WHEN)
-    deployed = DeployedEnvironment(environment.name, "bucket", region, _ACCOUNT, "role")
+    deployed = DeployedEnvironment(environment.name, "bucket", region, _ACCOUNT, "role", {})
     run = plan(request, settings, environment.defaults, deployed)
     calculator = Calculator(PriceBook.load(environment.prices), region)
     made = make_quote(run, _shipped_dataset(settings.model), calculator)

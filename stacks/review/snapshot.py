@@ -106,7 +106,8 @@ def difference(reference: Deployment, other: Deployment) -> str:
 def _deployment(name: str) -> Deployment:
     environment = load(name)
     with tempfile.TemporaryDirectory() as folder:
-        return read(name, environment.region, synthesise(environment, Path(folder)))
+        stacks = synthesise(environment, Path(folder))
+        return read(name, environment.region, stacks, account=environment.account)
 
 
 def main() -> ExitCode:

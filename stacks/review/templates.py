@@ -114,9 +114,11 @@ def synthesise(environment: Environment, folder: Path) -> dict[str, Template]:
     }
 
 
-def read(environment: str, region: str, stacks: Mapping[str, Template]) -> Deployment:
-    """Return what is compared of an environment's templates."""
-    reader = _Reader(environment, region)
+def read(
+    environment: str, region: str, stacks: Mapping[str, Template], *, account: str | None = None
+) -> Deployment:
+    """Return what is compared of an environment's templates; `account`: what it is pinned to."""
+    reader = _Reader(environment, region, account)
     resources: dict[tuple[str, str], Resource] = {}
     machines: dict[str, Template] = {}
     for stack, template in sorted(stacks.items()):
@@ -136,6 +138,7 @@ def read(environment: str, region: str, stacks: Mapping[str, Template]) -> Deplo
 class _Reader:
     environment: str
     region: str
+    account: str | None
 
     def resource(self, stack: str, logical_id: str, raw: Template) -> tuple[Resource, Any]:
         properties = self.resolved(raw.get("Properties", {}))
@@ -223,6 +226,8 @@ class _Reader:
     def _text(self, text: str) -> str:
         unversioned = _VERSION_HASH.sub("", _ASSET_HASH.sub("<hash>", text))
         masked = _ID_HASH.sub("", unversioned)
+        if self.account:
+            masked = masked.replace(self.account, "${AWS::AccountId}")
         joined = f"{PROJECT}-{self.environment}".replace("-", "")
         own = rf"(?<![A-Za-z0-9]){self.environment}(?![A-Za-z0-9])"
         named = re.sub(own, "<env>", masked.replace(joined, f"{PROJECT.replace('-', '')}<env>"))

@@ -7,6 +7,7 @@ import pytest
 
 from stacks.environment import FOLDER, EnvironmentInvalid, known_environments, load
 
+FOREIGN = f"arn:aws:iam::{'2' * 12}:policy/edge"
 MISTAKES = {
     "missing field": ('region = "us-east-1"\n', "", "region is missing"),
     "misspelt field": (
@@ -36,6 +37,44 @@ MISTAKES = {
         'region = "us-east-1"',
         'region = "eu-west-1"',
         "judge nova-pro cannot be called from eu-west-1; judges there: none",
+    ),
+    "short account": ('name = "dev"', 'name = "dev"\naccount = "123"', "account is '123'"),
+    "boundary of another account": (
+        'name = "dev"',
+        f'name = "dev"\naccount = "{"1" * 12}"\npermissions_boundary = "{FOREIGN}"',
+        "boundary is of account 222222222222, and account is 111111111111",
+    ),
+    "boundary that is no policy": (
+        'name = "dev"',
+        'name = "dev"\npermissions_boundary = "arn:aws:iam::222222222222:role/edge"',
+        "permissions_boundary is 'arn:aws:iam::222222222222:role/edge'",
+    ),
+    "tag of AWS": (
+        "[defaults]",
+        '[tags]\n"aws:team" = "ml"\n[defaults]',
+        "[tags] aws:team is AWS's or the project's own",
+    ),
+    "tag of ours": (
+        "[defaults]",
+        '[tags]\n"bedrock-tuning:environment" = "prod"\n[defaults]',
+        "[tags] bedrock-tuning:environment is AWS's or the project's own",
+    ),
+    "tag of ours but for case": (
+        "[defaults]",
+        '[tags]\nProject = "x"\n[defaults]',
+        "[tags] Project is AWS's or the project's own",
+    ),
+    "one tag twice": (
+        "[defaults]",
+        '[tags]\nTeam = "x"\nteam = "y"\n[defaults]',
+        "[tags] Team and team are one key to IAM",
+    ),
+    "tag that Bedrock refuses": ("[defaults]", '[tags]\nteam = "R&D"\n[defaults]', "'R&D'"),
+    "empty tag": ("[defaults]", '[tags]\nteam = ""\n[defaults]', "tags.team is ''"),
+    "too many tags": (
+        "[defaults]",
+        "[tags]\n" + "".join(f't{each} = "x"\n' for each in range(46)) + "[defaults]",
+        "at most 45 items",
     ),
     "no TOML": ("[storage]", "[storage", "is not valid TOML"),
 }
@@ -71,8 +110,8 @@ def test_a_table_that_is_too_long_for_a_function_names_the_longest_field(
         load("dev")
 
     assert re.search(
-        r"\[defaults\] takes 3,\d{3} bytes of a function's variables, at most 3,072 fit: "
-        r"shorten system_prompt, which takes 3,006$",
+        r"\[defaults\] and \[tags\] take 3,\d{3} bytes of .* variables, at most 3,072 fit: "
+        r"shorten \[defaults\] system_prompt, which takes 3,006$",
         str(error.value),
     )
 

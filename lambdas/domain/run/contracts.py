@@ -42,6 +42,7 @@ class Run(Contract):
     client_token: str
     approval_hours: float | None  # None: nobody is asked
     fail_on_warnings: tuple[str, ...]  # codes that refuse the dataset
+    tags: dict[str, str] = {}  # the environment's own
 
 
 class RefusedIfRedriven(Contract):

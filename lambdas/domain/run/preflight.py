@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -68,6 +68,7 @@ class DeployedEnvironment:
     region: str
     account: str
     service_role_arn: str
+    tags: Mapping[str, str]  # its own, for what the run makes
 
 
 @dataclass(frozen=True)
@@ -283,4 +284,5 @@ def plan(
         client_token=names.client_token,
         approval_hours=defaults.approval_hours if settings.require_approval else None,
         fail_on_warnings=tuple(defaults.fail_on_warnings),
+        tags=dict(environment.tags),
     )

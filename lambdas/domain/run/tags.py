@@ -17,7 +17,12 @@ KEEP = f"{PROJECT}:keep"  # set by a person; clean-up skips what carries it
 
 def tags_of(run: Run, *, release_by: datetime | None = None) -> dict[str, str]:
     """Return the tags of a resource of `run`; `release_by` is when it must be gone, in UTC."""
-    tags = {ENVIRONMENT: run.environment, RUN: run.name, EXECUTION: run.execution_arn}
+    tags = {
+        **run.tags,
+        ENVIRONMENT: run.environment,
+        RUN: run.name,
+        EXECUTION: run.execution_arn,
+    }
     if release_by:
         tags[RELEASE_BY] = release_by.astimezone(UTC).isoformat(timespec="seconds")
     return tags

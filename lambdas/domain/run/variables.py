@@ -40,6 +40,7 @@ class CheckPreflightVariables(EnvironmentVariables):
     artefact_bucket: str
     service_role_arn: str
     execution_defaults: Json[ExecutionDefaults]
+    tags: Json[dict[str, str]] = {}
 
 
 class ValidateDatasetVariables(Variables):

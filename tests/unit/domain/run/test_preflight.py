@@ -155,6 +155,13 @@ def test_nothing_given_decides_everything() -> None:
     assert len(run.model_dump_json()) < 3000
 
 
+def test_what_the_run_makes_gets_the_environments_own_tags(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TAGS", '{"cost-center": "4711"}')
+    assert preflight().tags == {"cost-center": "4711"}
+
+
 def test_validation_is_optional(s3: FakeS3) -> None:
     del s3.objects["datasets/default/validation.jsonl"]
     preflight()

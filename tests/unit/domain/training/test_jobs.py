@@ -158,6 +158,16 @@ def test_start_creates_the_job_with_the_runs_names(bedrock: FakeBedrock) -> None
     }
 
 
+def test_start_tags_with_the_environments_own_tags_too(bedrock: FakeBedrock) -> None:
+    own = {"cost-center": "4711", "bedrock-tuning:environment": "another"}
+    start_training(StartTrainingRequest(run=run(tags=own), now=NOW, dataset=dataset()))
+    (request,) = bedrock.called("CreateModelCustomizationJob")
+    for tags in (request["jobTags"], request["customModelTags"]):
+        found = {each["key"]: each["value"] for each in tags}
+        assert found["cost-center"] == "4711"
+        assert found["bedrock-tuning:environment"] == "dev", "by which reaper and roles go"
+
+
 def test_start_without_validation_set_and_with_a_key(
     bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
