@@ -21,7 +21,7 @@ READY := .venv/.ready
 CHECKED := .venv/.checked
 CHECKOV := .checkov
 
-.PHONY: help setup rehearse faults test check mutants checkov synth deploy cleanup destroy snapshot review
+.PHONY: help setup rehearse faults test check mutants models checkov synth deploy doctor cleanup destroy snapshot review
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -97,6 +97,9 @@ deploy: $(READY) environment ## Deploy ENV with the caller's AWS credentials
 
 cleanup: $(READY) environment ## What ENV has on Bedrock; deletes: INPUT='{"mode": "delete", "runs": [...]}'
 	@python -m operate.cleanup --env $(ENV) --input '$(INPUT)'
+
+doctor: $(READY) environment ## Whether this account is ready for ENV: quotas, access, limits, mails; reads only
+	@python -m operate.doctor --env $(ENV)
 
 destroy: $(READY) environment ## Remove ENV, unless something of it still bills (FORCE=1: even then; YES=1: unasked)
 	@python -m operate.destroy --env $(ENV) $(if $(YES),--yes) $(if $(FORCE),--force)

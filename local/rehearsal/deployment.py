@@ -29,7 +29,9 @@ class DeploymentFailed(RuntimeError):
 
 
 def bootstrap() -> None:
-    """Create the CDKToolkit stack from the template of the pinned CLI."""
+    """Create what an account has before the first deployment: a trail, and the CDKToolkit stack."""
+    trail: Any = boto3.client("cloudtrail")
+    trail.create_trail(Name="offline", S3BucketName="offline-trail", IsMultiRegionTrail=True)
     cloudformation: Any = boto3.client("cloudformation")
     cloudformation.create_stack(
         StackName="CDKToolkit",

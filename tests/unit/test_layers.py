@@ -36,7 +36,7 @@ RULES = {
     "stacks/operations/*.py": {"stacks.pipeline.stack", "stacks.guards.stack", "stacks.storage"},
     "stacks/**/step*.py": {"aws_cdk", "constructs"},
     "dataset/**/*.py": {"aws_cdk", "stacks.application", "stacks.review", "local"},
-    "operate/*.py": {"aws_cdk", "stacks.application", "stacks.review", "local"},
+    "operate/**/*.py": {"aws_cdk", "stacks.application", "stacks.review", "local"},
     # A spawned process cannot import the `__main__` of a package.
     "local/**/__main__.py": {"multiprocessing"},
     "local/bedrock/**/*.py": {"ministack", "lambdas", "stacks", "dataset"},

@@ -1,0 +1,71 @@
+"""What is deployed: who is told, what runs, and whether purchases are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from operate.checks.finding import Account, Check, Finding, Verdict, code_of
+
+_NOT_THERE = {"NotFound", "NotFoundException", "StateMachineDoesNotExist"}
+_PENDING = "PendingConfirmation"
+_NOT_DEPLOYED = "not deployed yet"
+
+
+def _subscriptions(account: Account) -> Iterator[Finding]:
+    topic = f"arn:aws:sns:{account.region}:{account.number}:{account.names.of('notifications')}"
+    pages = account.client("sns").get_paginator("list_subscriptions_by_topic")
+    try:
+        found = [each for page in pages.paginate(TopicArn=topic) for each in page["Subscriptions"]]
+    except Exception as error:
+        if code_of(error) not in _NOT_THERE:
+            raise
+        yield Finding(Verdict.NOTE, "mails", _NOT_DEPLOYED)
+        return
+    pending = [each["Endpoint"] for each in found if each["SubscriptionArn"] == _PENDING]
+    for address in pending:
+        means = "open AWS's mail and confirm, or nothing reaches it"
+        yield Finding(Verdict.FIX, "mails", f"{address} is not confirmed", means)
+    confirmed = len(found) - len(pending)
+    if not found:
+        means = "a quote, a failure or an alarm reaches nobody: add [notifications] emails"
+        yield Finding(Verdict.NOTE, "mails", "no recipient", means)
+    elif confirmed:
+        yield Finding(Verdict.OK, "mails", f"{confirmed} confirmed")
+
+
+def _executions(account: Account) -> Iterator[Finding]:
+    machine = account.names.machine_arn(account=account.number, region=account.region)
+    pages = account.client("stepfunctions").get_paginator("list_executions")
+    try:
+        running = [
+            each["name"]
+            for page in pages.paginate(stateMachineArn=machine, statusFilter="RUNNING")
+            for each in page["executions"]
+        ]
+    except Exception as error:
+        if code_of(error) not in _NOT_THERE:
+            raise
+        yield Finding(Verdict.NOTE, "running executions", _NOT_DEPLOYED)
+        return
+    verdict = Verdict.NOTE if running else Verdict.OK
+    means = "let them finish before settings change" if running else ""
+    yield Finding(verdict, "running executions", ", ".join(running) or "none", means)
+
+
+def _trail(account: Account) -> Iterator[Finding]:
+    if not account.environment.spending.watch_purchases:
+        return
+    trails = account.client("cloudtrail").describe_trails()["trailList"]
+    if trails:
+        names = ", ".join(each.get("Name", "?") for each in trails)
+        yield Finding(Verdict.OK, "CloudTrail", names, "the purchase watch hears of purchases")
+    else:
+        means = "watch_purchases hears of nothing: make a trail with management events"
+        yield Finding(Verdict.FIX, "CloudTrail", "no trail", means)
+
+
+DEPLOYMENT_CHECKS = (
+    Check("mails", _subscriptions),
+    Check("running executions", _executions),
+    Check("CloudTrail", _trail),
+)
