@@ -6,22 +6,23 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client, translated
 from lambdas.domain.errors import AccessDenied, RequestRefused, ServiceUnavailable, Throttled
+from lambdas.domain.run.quotas import Quota
 
 _NO_ANSWER = (AccessDenied, ClientError, RequestRefused, ServiceUnavailable, Throttled)
 
 
-def bedrock_quota(code: str) -> float | None:
-    """Return the quota's value in the client's region, or None if it cannot be read.
+def bedrock_quotas() -> list[Quota]:
+    """Return all quotas in the client's region, or none if they cannot be read.
 
     An unknown quota does not stop a run: the purchase itself would fail.
     """
     try:
-        with translated(f"read the quota {code}"):
+        with translated("read the quotas of Bedrock"):
             pages = client("service-quotas").get_paginator("list_service_quotas")
-            for page in pages.paginate(ServiceCode="bedrock"):
-                for quota in page["Quotas"]:
-                    if quota["QuotaCode"] == code:
-                        return float(quota["Value"])
+            return [
+                Quota(each["QuotaCode"], each["QuotaName"], float(each["Value"]))
+                for page in pages.paginate(ServiceCode="bedrock")
+                for each in page["Quotas"]
+            ]
     except _NO_ANSWER:
-        return None
-    return None
+        return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.customization_jobs import CustomizationJobs
 from lambdas.aws.foundation_models import get_foundation_model
-from lambdas.aws.quotas import bedrock_quota
+from lambdas.aws.quotas import bedrock_quotas
 from lambdas.domain.approval import decisions as approval
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
@@ -43,7 +43,7 @@ def _prerequisites(
         base_model=_model(model.base_inference.foundation_model_id, model, region),
         judge_model=get_foundation_model(requested.judge.inference.foundation_model_id),
         dataset_keys=frozenset(Artefacts(environment.bucket).list_keys(prefix)),
-        throughput_quota=bedrock_quota(preflight.THROUGHPUT_QUOTA),
+        quotas=bedrock_quotas(),
         taken=_taken(names, environment.bucket),
     )
 

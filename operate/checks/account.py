@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from lambdas.domain.models.lookup import find_model
-from lambdas.domain.run.preflight import THROUGHPUT_QUOTA
+from lambdas.domain.run.quotas import CUSTOM_MODELS, Quota, across_custom_models, of_model
 from operate.checks.finding import Account, Check, Finding, Verdict, code_of
 from stacks.constructs.step import MAX_MEMORY_MB
 
@@ -72,36 +71,32 @@ def _lambda(account: Account) -> Iterator[Finding]:
 
 def _quotas(account: Account) -> Iterator[Finding]:
     pages = account.client("service-quotas").get_paginator("list_service_quotas")
-    quotas = [each for page in pages.paginate(ServiceCode="bedrock") for each in page["Quotas"]]
-    by_code = {each["QuotaCode"]: each for each in quotas}
-    units = account.environment.defaults.model_units
-    yield _quota(by_code.get(THROUGHPUT_QUOTA), f"throughput ({THROUGHPUT_QUOTA})", units)
-    yield _quota(_per_model(account, quotas), "model units of the model", units)
+    quotas = [
+        Quota(each["QuotaCode"], each["QuotaName"], float(each["Value"]))
+        for page in pages.paginate(ServiceCode="bedrock")
+        for each in page["Quotas"]
+    ]
+    defaults = account.environment.defaults
+    own = of_model(quotas, find_model(defaults.model))
+    yield _quota(
+        across_custom_models(quotas), f"throughput ({CUSTOM_MODELS})", defaults.model_units
+    )
+    yield _quota(own, f"throughput of {defaults.model}", defaults.model_units)
+    by_code = {quota.code: quota for quota in quotas}
     yield _quota(by_code.get(_JOBS_QUOTA), f"customization jobs ({_JOBS_QUOTA})", 1)
     if pending := by_code.get(_PENDING_MODELS_QUOTA):
         yield _quota(pending, f"models being made ({_PENDING_MODELS_QUOTA})", 1)
 
 
-def _per_model(account: Account, quotas: list[dict[str, Any]]) -> dict[str, Any] | None:
-    # By its name: the codes differ from model to model, and few are known.
-    name = find_model(account.environment.defaults.model).name.lower()
-    for each in quotas:
-        text = each["QuotaName"].lower()
-        if text.startswith("model units per provisioned model for") and name in text:
-            return each
-    return None
-
-
-def _quota(quota: dict[str, Any] | None, what: str, least: int) -> Finding:
+def _quota(quota: Quota | None, what: str, least: int) -> Finding:
     title = f"quota of {what}"
     if quota is None:
         means = "look it up by its name in Service Quotas; a purchase beyond it is refused"
         return Finding(Verdict.NOTE, title, "not in the list that AWS gives", means)
-    value = float(quota["Value"])
-    if value < least:
-        means = f"a run needs {least}: {_REQUEST}"
-        return Finding(Verdict.FIX, title, f"{value:g}", means)
-    return Finding(Verdict.OK, title, f"{value:g}", f"a run needs {least}")
+    if quota.value < least:
+        means = f"a run needs {least} of {quota.name}: {_REQUEST}"
+        return Finding(Verdict.FIX, title, f"{quota.value:g}", means)
+    return Finding(Verdict.OK, title, f"{quota.value:g}", f"a run needs {least}")
 
 
 def _use(what: str, call: str, member: str, **filters: str) -> Check:

@@ -15,9 +15,7 @@ from lambdas.domain.run.contracts import CheckPreflightRequest, Execution, Run
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, dataset_prefix
 from lambdas.domain.run.execution_input import ExecutionDefaults, ExecutionInput
 from lambdas.domain.run.names import ResourceNames, can_be_found_by, names_of
-
-THROUGHPUT_QUOTA = "L-BE77399C"
-THROUGHPUT_QUOTA_NAME = "Model units no-commitment Provisioned Throughputs across custom models"
+from lambdas.domain.run.quotas import Quota, across_custom_models, of_model
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class Prerequisites:
     base_model: ModelAvailability | None
     judge_model: ModelAvailability | None
     dataset_keys: frozenset[str]
-    throughput_quota: float | None  # model units without commitment; None: unknown
+    quotas: Sequence[Quota]  # of Bedrock; none: unknown
     taken: Sequence[str]  # what there is under this execution's names before it makes anything
 
 
@@ -112,7 +110,7 @@ def check(
         *_base_problems(requested.model, found.base_model, environment.region),
         *_judge_problems(requested.judge, found.judge_model, environment.region),
         *_dataset_problems(requested.settings, found.dataset_keys, environment.bucket),
-        *_quota_problems(requested.settings, found.throughput_quota, environment.region),
+        *_quota_problems(requested, found.quotas, environment.region),
         *_role_problems(environment),
     ]
     if problems:
@@ -236,13 +234,14 @@ def _dataset_problems(settings: ExecutionInput, keys: frozenset[str], bucket: st
             )
 
 
-def _quota_problems(settings: ExecutionInput, quota: float | None, region: str) -> Iterable[str]:
-    units = settings.model_units
-    if quota is not None and quota < units:
-        yield (
-            f"the quota {THROUGHPUT_QUOTA_NAME!r} ({THROUGHPUT_QUOTA}) is {quota:g} in {region}, "
-            f"and the run needs {units}: request an increase in Service Quotas, which can take days"
-        )
+def _quota_problems(requested: RequestedRun, quotas: Sequence[Quota], region: str) -> Iterable[str]:
+    units = requested.settings.model_units
+    for quota in (across_custom_models(quotas), of_model(quotas, requested.model)):
+        if quota is not None and quota.value < units:
+            yield (
+                f"the quota {quota.name!r} ({quota.code}) is {quota.value:g} in {region}, and the "
+                f"run needs {units}: request an increase in Service Quotas, which can take days"
+            )
 
 
 def _role_problems(environment: DeployedEnvironment) -> Iterable[str]:

@@ -140,7 +140,11 @@ WRONG: dict[str, tuple[str, Any, str]] = {
         {"AccountLimit": {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 1}},
         "a run and its guards need 5",
     ),
-    "quotas of a new account": ("list_service_quotas", quotas(0), "model units of the model: 0"),
+    "quotas of a new account": (
+        "list_service_quotas",
+        quotas(0),
+        "quota of throughput of nova-micro: 0",
+    ),
     "legacy model": (
         "get_foundation_model",
         {"modelDetails": {**NOVA, "modelLifecycle": {"status": "LEGACY"}}},

@@ -86,6 +86,7 @@ class FakeBedrock:
 class FakeQuotas:
     def __init__(self) -> None:
         self.value: float | None = 1.0
+        self.haiku: float | None = None
         self.failure: str | None = None
 
     def get_paginator(self, operation: str) -> FakeQuotas:
@@ -96,9 +97,17 @@ class FakeQuotas:
         assert ServiceCode == "bedrock"
         if self.failure:
             raise client_error(self.failure)
-        yield {"Quotas": [{"QuotaCode": "L-0", "Value": 0.0}]}
+        yield {"Quotas": [{"QuotaCode": "L-0", "QuotaName": "another", "Value": 0.0}]}
         if self.value is not None:
-            yield {"Quotas": [{"QuotaCode": "L-BE77399C", "Value": self.value}]}
+            yield {"Quotas": [quota("L-BE77399C", "custom models", self.value)]}
+        if self.haiku is not None:
+            name = "Model units per provisioned model for Anthropic Claude 3 Haiku"
+            old = f"{name} 48K"
+            yield {"Quotas": [quota("L-1", name, self.haiku), quota("L-2", old, 0)]}
+
+
+def quota(code: str, name: str, value: float) -> dict[str, Any]:
+    return {"QuotaCode": code, "QuotaName": name, "Value": value}
 
 
 @pytest.fixture(autouse=True)
@@ -299,6 +308,15 @@ def test_the_service_role_must_be_of_this_account(
 def test_a_quota_too_small_is_refused(quotas: FakeQuotas) -> None:
     quotas.value = 0
     with pytest.raises(PreflightFailed, match=r"\(L-BE77399C\) is 0 in us-west-2"):
+        preflight()
+
+
+def test_the_models_own_quota_is_found_by_its_name(quotas: FakeQuotas) -> None:
+    """A purchase needs both, and would be refused after the training was paid."""
+    quotas.haiku = 1
+    assert preflight()
+    quotas.haiku = 0
+    with pytest.raises(PreflightFailed, match=r"Claude 3 Haiku' \(L-1\) is 0 in us-west-2"):
         preflight()
 
 
