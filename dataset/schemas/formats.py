@@ -12,7 +12,7 @@ from lambdas.validation.formats.records import MAX_ID_CHARACTERS
 
 # A schema cannot say that roles alternate: their order is written out up to here.
 MOST_ORDERED_MESSAGES = 64
-# The codes of findings that a schema makes too; `schema-version` only where it is an error.
+# The codes of findings that a schema makes too.
 STRUCTURAL = frozenset(
     {
         "content-block",
@@ -44,6 +44,7 @@ def schemas() -> Mapping[str, Schema]:
     return {
         "claude-messages": _claude(),
         "converse": _converse(),
+        "converse-reasoning": _converse(with_reasoning=True),
         "prompt-completion": _pair(),
         "evaluation": _evaluation(),
     }
@@ -62,32 +63,37 @@ def _claude() -> Schema:
         "Claude training record",
         "One line of a file that fine-tunes Claude 3 Haiku on Amazon Bedrock.",
         {
-            "system": _named(_TEXT, "System prompt", "What the model is told before the question."),
+            "system": _system(_TEXT, _blank_text()),
             "messages": _messages("The conversation."),
         },
         required=["messages"],
-        definitions={"text": _text(), **_roles(_TEXT)},
+        definitions={"text": _text(), **_roles(_TEXT, _TEXT)},
     )
 
 
-def _converse() -> Schema:
+def _converse(*, with_reasoning: bool = False) -> Schema:
+    models = "Amazon Nova, Llama 3.2 or Llama 3.3"
+    answer, definitions = _BLOCKS, {"text": _text(), "blocks": _blocks()}
+    if with_reasoning:
+        models = "Amazon Nova 2 Lite"
+        answer, definitions["answer"] = {"$ref": "#/$defs/answer"}, _answer_blocks()
     version = {
         "title": "Version of the format",
-        "description": f"AWS documents one value: {SCHEMA_VERSION}.",
+        "description": f"Any text; AWS's examples have {SCHEMA_VERSION}.",
         "type": "string",
         "default": SCHEMA_VERSION,
         "examples": [SCHEMA_VERSION],
     }
     return _schema(
         "Converse training record",
-        "One line of a file that fine-tunes Amazon Nova, Llama 3.2 or Llama 3.3 on Amazon Bedrock.",
+        f"One line of a file that fine-tunes {models} on Amazon Bedrock.",
         {
             "schemaVersion": version,
-            "system": _named(_BLOCKS, "System prompt", "What the model is told beforehand."),
+            "system": _system(_BLOCKS, _blank_blocks()),
             "messages": _messages("The conversation."),
         },
         required=["schemaVersion", "messages"],
-        definitions={"text": _text(), "blocks": _blocks(), **_roles(_BLOCKS)},
+        definitions={**definitions, **_roles(_BLOCKS, answer)},
     )
 
 
@@ -151,6 +157,11 @@ def _object(properties: Mapping[str, Schema], required: list[str]) -> Schema:
     }
 
 
+def _system(prompt: Schema, blank: Schema) -> Schema:
+    what = "What the model is told before the question; an empty one is none."
+    return _named({"anyOf": [prompt, blank]}, "System prompt", what)
+
+
 def _named(schema: Schema, title: str, description: str) -> Schema:
     return {"title": title, "description": description, **schema}
 
@@ -165,22 +176,51 @@ def _text() -> Schema:
     }
 
 
+def _blank_text() -> Schema:
+    return {"type": "string", "pattern": f"^[{INVISIBLE}]*$"}
+
+
+def _blank_blocks() -> Schema:
+    return {"type": "array", "items": _object({"text": _blank_text()}, ["text"])}
+
+
 def _blocks() -> Schema:
-    block = _object({"text": _named(_TEXT, "Text", "What is said.")}, ["text"])
     return {
         "title": "Content blocks",
-        "description": "Text only; images and videos are not for this project's models.",
+        "description": "Text only; this project does not train on images and videos.",
         "type": "array",
-        "items": {"title": "Block", **block},
+        "items": _block(),
         "minItems": 1,
     }
 
 
-def _roles(content: Schema) -> dict[str, Schema]:
+def _block() -> Schema:
+    text = _named(_TEXT, "Text", "What is said.")
+    return {"title": "Block", **_object({"text": text}, ["text"])}
+
+
+def _answer_blocks() -> Schema:
+    thought = _object({"text": _named(_TEXT, "Reasoning", "What leads to the answer.")}, ["text"])
+    reasoning = _object({"reasoningText": thought}, ["reasoningText"])
+    block = _object({"reasoningContent": reasoning}, ["reasoningContent"])
     return {
-        "user": _message(content, "Question", {"const": "user"}),
-        "assistant": _message(content, "Answer", {"const": "assistant"}),
-        "either": _message(content, "Message", {"enum": ["user", "assistant"]}),
+        "title": "Content blocks of an answer",
+        "description": "Text, and the reasoning before it, which the model is trained on too.",
+        "type": "array",
+        "items": {"title": "Block", "anyOf": [_block(), block]},
+        "contains": {"required": ["text"]},
+    }
+
+
+def _roles(question: Schema, answer: Schema) -> dict[str, Schema]:
+    either = {
+        "title": "Message",
+        "anyOf": [{"$ref": "#/$defs/user"}, {"$ref": "#/$defs/assistant"}],
+    }
+    return {
+        "user": _message(question, "Question", {"const": "user"}),
+        "assistant": _message(answer, "Answer", {"const": "assistant"}),
+        "either": either,
     }
 
 

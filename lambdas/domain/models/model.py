@@ -122,6 +122,7 @@ class Model(_Data):
     context: str  # the suffix that jobs and throughput need, such as 128k
     profile_regions: tuple[str, ...] = ()
     record_format: RecordFormat
+    trains_on_reasoning: bool = False  # an answer may have `reasoningContent`
     customization_regions: tuple[str, ...]
     hyperparameters: Mapping[str, HyperparameterRange]
     limits: Limits

@@ -50,6 +50,7 @@ _LINE = _errors(
     not_an_object="the line is JSON but not an object",
     wrong_format="the record is evidently in another format",
     unknown_key="the format does not have this key",
+    schema_version="`schemaVersion` is missing or not a text",
     messages="`messages` is missing or not a list",
     too_few_messages="there are fewer than two messages",
     message="a message is not an object",
@@ -74,12 +75,6 @@ _ENCODING = _errors(
     lone_surrogate="a text contains a lone surrogate, which is not a character",
 )
 _MIXED = {
-    "schema-version": Code(
-        "error",
-        "`schemaVersion` is missing, not a text, or not bedrock-conversation-2024",
-        "documented",
-        "it is another text: AWS documents one value, but not that others fail",
-    ),
     "reserved-word": Code(
         "error",
         "a text contains a word of the model's own prompt format",

@@ -18,6 +18,7 @@ MIN_MESSAGES = 2
 class Turn:
     role: Role
     text: str
+    reasoning: str | None = None  # before an answer, for models that are trained on it
 
 
 @dataclass(frozen=True)
@@ -84,5 +85,12 @@ def make_conversation(record_format: RecordFormat, conversation: Conversation) -
     return {
         "schemaVersion": SCHEMA_VERSION,
         **({"system": [{"text": system}]} if system else {}),
-        "messages": [{"role": turn.role, "content": [{"text": turn.text}]} for turn in turns],
+        "messages": [{"role": turn.role, "content": _blocks(turn)} for turn in turns],
     }
+
+
+def _blocks(turn: Turn) -> list[dict[str, Any]]:
+    blocks: list[dict[str, Any]] = [{"text": turn.text}]
+    if turn.reasoning:
+        blocks.insert(0, {"reasoningContent": {"reasoningText": {"text": turn.reasoning}}})
+    return blocks

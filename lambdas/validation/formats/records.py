@@ -2,7 +2,8 @@
 
 Three formats train models. `claude-messages`: {"system": text, "messages": [{"role", "content":
 text}]}. `converse`: {"schemaVersion", "system": [{"text"}], "messages": [{"role", "content":
-[{"text"}]}]}. `prompt-completion`: {"prompt", "completion"}. A fourth, of this project, holds
+[{"text"}]}]}, and before an answer's text, for models that train on it, its reasoning.
+`prompt-completion`: {"prompt", "completion"}. A fourth, of this project, holds
 evaluation examples: {"id", "question", "reference_answer", "topic"}. Nothing here raises.
 """
 
@@ -34,6 +35,14 @@ _CLAUDE_KEYS = ("system", "messages")
 _CONVERSE_KEYS = ("schemaVersion", "system", "messages")
 _MESSAGE_KEYS = ("role", "content")
 _BLOCK_KEYS = ("text",)
+_REASONING = "reasoningContent"
+# Converse's other content blocks:
+# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html,
+# read 2026-11-28.
+_NOT_TEXT = frozenset(
+    {"audio", "document", "image", "searchResult", "toolResult", "toolUse", "video"}
+)
+_SYSTEM_ROLES = ("system", "developer")
 _EXAMPLE_KEYS = ("id", "question", "reference_answer", "topic")
 MAX_ID_CHARACTERS = 128
 _GUESSED_CHARACTERS = 60  # of a key that are compared with known keys
@@ -66,7 +75,7 @@ def read_conversation(
             f"convert the data: python -m dataset prepare --model {model.key} SOURCE OUT",
         )
         return None
-    texts = _READERS[model.record_format](record, problems)
+    texts = _READERS[model.record_format](record, model, problems)
     field_of_turn = field_of("training", model.record_format)
     for at, role, text in texts:
         path = "system" if role == "system" else field_of_turn(at)
@@ -104,25 +113,28 @@ def _has_text_content(messages: object) -> bool:
     )
 
 
-def _read_claude(record: Mapping[str, Any], problems: Problems) -> list[RoleText]:
+def _read_claude(record: Mapping[str, Any], _: Model, problems: Problems) -> list[RoleText]:
     _check_keys(record, "", _CLAUDE_KEYS, problems)
-    return _read_system(record, _text, problems) + _read_messages(record, _text, problems)
+    reads = dict.fromkeys(ROLES, _text)
+    return _read_system(record, _text, problems) + _read_messages(record, reads, problems)
 
 
-def _read_converse(record: Mapping[str, Any], problems: Problems) -> list[RoleText]:
+def _read_converse(record: Mapping[str, Any], model: Model, problems: Problems) -> list[RoleText]:
     _check_keys(record, "", _CONVERSE_KEYS, problems)
     _check_version(record, problems)
     system = _read_system(record, _text_blocks, problems)
-    return system + _read_messages(record, _text_blocks, problems)
+    answer = _answer_blocks if model.trains_on_reasoning else _text_blocks
+    reads: dict[Role, ReadText] = {"user": _text_blocks, "assistant": answer}
+    return system + _read_messages(record, reads, problems)
 
 
-def _read_pair(record: Mapping[str, Any], problems: Problems) -> list[RoleText]:
+def _read_pair(record: Mapping[str, Any], _: Model, problems: Problems) -> list[RoleText]:
     _check_keys(record, "", PAIR_KEYS, problems)
     texts = [_text(record.get(key), key, problems) for key in PAIR_KEYS]
     return [(at, ROLES[at], text) for at, text in enumerate(texts) if text is not None]
 
 
-_READERS: Mapping[RecordFormat, Callable[[Mapping[str, Any], Problems], list[RoleText]]] = {
+_READERS: Mapping[RecordFormat, Callable[[Mapping[str, Any], Model, Problems], list[RoleText]]] = {
     "claude-messages": _read_claude,
     "converse": _read_converse,
     "prompt-completion": _read_pair,
@@ -132,10 +144,23 @@ _READERS: Mapping[RecordFormat, Callable[[Mapping[str, Any], Problems], list[Rol
 def _read_system(
     record: Mapping[str, Any], read_content: ReadText, problems: Problems
 ) -> list[RoleText]:
-    if "system" not in record:
+    if "system" not in record or _is_no_prompt(record["system"], read_content):
         return []
     text = read_content(record["system"], "system", problems)
     return [] if text is None else [(0, "system", text)]
+
+
+def _is_no_prompt(system: object, read_content: ReadText) -> bool:
+    """Return whether a system prompt of the format's type says nothing: there is none then."""
+    if read_content is _text:
+        return isinstance(system, str) and not is_visible(system)
+    return isinstance(system, list) and all(
+        isinstance(block, dict)
+        and tuple(block) == _BLOCK_KEYS
+        and isinstance(block["text"], str)
+        and not is_visible(block["text"])
+        for block in system
+    )
 
 
 def _check_version(record: Mapping[str, Any], problems: Problems) -> None:
@@ -147,17 +172,10 @@ def _check_version(record: Mapping[str, Any], problems: Problems) -> None:
             "the schema version is missing" if version is None else f"it is {type_name(version)}",
             f'write "schemaVersion": "{SCHEMA_VERSION}"',
         )
-    elif version != SCHEMA_VERSION:
-        problems.warning(
-            "schemaVersion",
-            "schema-version",
-            f"the schema version is {quoted(version)}",
-            f"AWS documents {SCHEMA_VERSION} only: write that",
-        )
 
 
 def _read_messages(
-    record: Mapping[str, Any], read_content: ReadText, problems: Problems
+    record: Mapping[str, Any], reads: Mapping[Role, ReadText], problems: Problems
 ) -> list[RoleText]:
     messages = record.get("messages")
     if not isinstance(messages, list):
@@ -172,7 +190,7 @@ def _read_messages(
             "give one of the user and one of the assistant",
         )
     _check_order([_role_of(each) for each in messages], problems)
-    texts = [_read_message(each, at, read_content, problems) for at, each in enumerate(messages)]
+    texts = [_read_message(each, at, reads, problems) for at, each in enumerate(messages)]
     return [text for text in texts if text]
 
 
@@ -203,7 +221,7 @@ def _check_order(roles: Sequence[object], problems: Problems) -> None:
 
 
 def _read_message(
-    message: object, at: int, read_content: ReadText, problems: Problems
+    message: object, at: int, reads: Mapping[Role, ReadText], problems: Problems
 ) -> RoleText | None:
     path = f"messages[{at}]"
     if not isinstance(message, dict):
@@ -214,7 +232,11 @@ def _read_message(
     role = message.get("role")
     if role not in ROLES:
         problem = f"the role is {quoted(role)}" if "role" in message else "the role is missing"
-        problems.error(f"{path}.role", "role", problem, "write user or assistant")
+        fix = "write user or assistant"
+        if role in _SYSTEM_ROLES:
+            fix = "python -m dataset prepare moves it to the key system"
+        problems.error(f"{path}.role", "role", problem, fix)
+    read_content = reads[role if role in ROLES else "user"]
     text = read_content(message.get("content"), f"{path}.content", problems)
     return (at, role, text) if role in ROLES and text is not None else None
 
@@ -222,7 +244,10 @@ def _read_message(
 def _text(value: object, path: str, problems: Problems) -> str | None:
     if not isinstance(value, str):
         problem = "it is missing or null" if value is None else f"it is {type_name(value)}"
-        problems.error(path, "not-text", problem, "give text")
+        fix = "give text"
+        if isinstance(value, list):
+            fix = "give text: python -m dataset prepare joins the texts of a list"
+        problems.error(path, "not-text", problem, fix)
         return None
     if not is_visible(value):
         problems.error(path, "empty", "the text is empty or blank", "fill it, or drop the record")
@@ -251,11 +276,45 @@ def _text_blocks(value: object, path: str, problems: Problems) -> str | None:
     return "\n".join(whole) if len(whole) == len(texts) else None
 
 
+def _answer_blocks(value: object, path: str, problems: Problems) -> str | None:
+    """Read an answer and the reasoning in it, which the model is trained to write as well."""
+    if not isinstance(value, list) or not any(map(_is_reasoning, value)):
+        return _text_blocks(value, path, problems)
+    if all(map(_is_reasoning, value)):
+        problem, fix = "there is reasoning without an answer", 'add {"text": …}'
+        problems.error(path, "empty", problem, fix)
+        return None
+    texts = [
+        (_reasoning if _is_reasoning(each) else _text_block)(each, f"{path}[{at}]", problems)
+        for at, each in enumerate(value)
+    ]
+    whole = [text for text in texts if text is not None]
+    return "\n".join(whole) if len(whole) == len(texts) else None
+
+
+def _is_reasoning(block: object) -> bool:
+    return isinstance(block, dict) and _REASONING in block
+
+
+def _reasoning(block: Mapping[str, Any], path: str, problems: Problems) -> str | None:
+    """Read {"reasoningContent": {"reasoningText": {"text": …}}}."""
+    value: object = block
+    for key in (_REASONING, "reasoningText", "text"):
+        if not isinstance(value, dict):
+            problems.error(path, "content-block", f"it is {type_name(value)}", 'give {"text": …}')
+            return None
+        _check_keys(value, path, (key,), problems)
+        value, path = value.get(key), f"{path}.{key}"
+    return _text(value, path, problems)
+
+
 def _text_block(block: object, path: str, problems: Problems) -> str | None:
     if not isinstance(block, dict):
         problems.error(path, "content-block", f"it is {type_name(block)}", 'give {"text": …}')
         return None
     _check_keys(block, path, _BLOCK_KEYS, problems)
+    if "text" not in block and not {*_NOT_TEXT, _REASONING}.isdisjoint(block):
+        return None  # said already
     return _text(block.get("text"), f"{path}.text", problems)
 
 
@@ -263,7 +322,9 @@ def _check_keys(
     value: Mapping[str, Any], path: str, known: Sequence[str], problems: Problems
 ) -> None:
     for key in value:
-        if key not in known:
+        if known == _BLOCK_KEYS and key in (*_NOT_TEXT, _REASONING):
+            _add_other_content(f"{path}.{key}", key, problems)
+        elif key not in known:
             # Guessing takes far longer than everything else about a key.
             guess = (
                 None
@@ -276,6 +337,14 @@ def _check_keys(
                 f"the format does not have this key, only {', '.join(known)}",
                 f"rename it to {guess}, or remove it" if guess else "remove it",
             )
+
+
+def _add_other_content(path: str, key: str, problems: Problems) -> None:
+    problem, fix = "this project trains text only", "remove the block, or the record"
+    if key == _REASONING:
+        problem = "only the answers of a model that trains on reasoning have it"
+        fix = "python -m dataset prepare --no-reasoning leaves it out"
+    problems.error(path, "unknown-key", problem, fix)
 
 
 def _check_words(

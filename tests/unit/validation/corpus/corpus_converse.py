@@ -36,8 +36,7 @@ CONVERSE: Table = {
         ),
         row(
             "another version",
-            '{"schemaVersion": "bedrock-conversation-2025", "messages": [<U>, <A>]}',
-            "1 ?schema-version schemaVersion",
+            '{"schemaVersion": "tooluse-dataset-2024", "messages": [<U>, <A>]}',
         ),
         row("sistem", '{<V>, "sistem": [], "messages": [<U>, <A>]}', "1 unknown-key sistem"),
         row(
@@ -140,7 +139,19 @@ CONVERSE: Table = {
             "an image alone",
             '{<V>, "messages": [{"role": "user", "content": [{"image": {}}]}, <A>]}',
             "1 unknown-key messages[0].content[0].image",
-            "1 not-text messages[0].content[0].text",
+        ),
+        row(
+            "a tool call beside an unknown key",
+            '{<V>, "messages": ['
+            '<U>, {"role": "assistant", "content": [{"toolUse": {}, "text ": "A"}]}]}',
+            "1 unknown-key messages[1].content[0].toolUse",
+            '1 unknown-key messages[1].content[0]."text "',
+        ),
+        row(
+            "reasoning, which this model is not trained on",
+            '{<V>, "messages": [<U>, {"role": "assistant", "content": ['
+            '{"reasoningContent": {"reasoningText": {"text": "R"}}}, {"text": "A"}]}]}',
+            "1 unknown-key messages[1].content[0].reasoningContent",
         ),
         row(
             "role a number",
@@ -175,12 +186,14 @@ CONVERSE: Table = {
         ),
     ],
     "text": [
-        row(
-            "an empty system list", '{<V>, "system": [], "messages": [<U>, <A>]}', "1 empty system"
-        ),
+        row("an empty system list", '{<V>, "system": [], "messages": [<U>, <A>]}'),
         row(
             "an empty system text",
             '{<V>, "system": [{"text": ""}], "messages": [<U>, <A>]}',
+        ),
+        row(
+            "an empty system text beside another",
+            '{<V>, "system": [{"text": ""}, {"text": "S"}], "messages": [<U>, <A>]}',
             "1 empty system[0].text",
         ),
         row(

@@ -11,6 +11,7 @@ import json
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from lambdas.domain.models.model import Model
@@ -254,7 +255,7 @@ def _record(model: Model, value: dict[str, Any]) -> Iterator[Problem]:
     texts: list[tuple[str, str, str]] = []  # role, field, text of all that is readable
     yield from {
         "claude-messages": _claude,
-        "converse": _converse,
+        "converse": partial(_converse, thinks=model.trains_on_reasoning),
         "prompt-completion": _pair,
     }[model.record_format](value, texts)
     for role, path, text in texts:
@@ -286,21 +287,28 @@ Texts = list[tuple[str, str, str]]
 
 def _claude(value: dict[str, Any], texts: Texts) -> Iterator[Problem]:
     yield from _unknown_keys(value, "", {"system", "messages"})
-    if "system" in value:
+    if "system" in value and not _is_blank(value["system"]):
         yield from _spoken("system", "system", value["system"], texts, blocks=False)
     yield from _messages(value, texts, blocks=False)
 
 
-def _converse(value: dict[str, Any], texts: Texts) -> Iterator[Problem]:
+def _converse(value: dict[str, Any], texts: Texts, *, thinks: bool) -> Iterator[Problem]:
     yield from _unknown_keys(value, "", {"schemaVersion", "system", "messages"})
     version = value.get("schemaVersion")
     if not isinstance(version, str):
         yield "schemaVersion", "schema-version", "error"
-    elif version != "bedrock-conversation-2024":
-        yield "schemaVersion", "schema-version", "warning"
-    if "system" in value:
+    system = value.get("system")
+    is_blank = isinstance(system, list) and all(
+        isinstance(block, dict) and set(block) == {"text"} and _is_blank(block["text"])
+        for block in system
+    )
+    if "system" in value and not is_blank:
         yield from _spoken("system", "system", value["system"], texts, blocks=True)
-    yield from _messages(value, texts, blocks=True)
+    yield from _messages(value, texts, blocks=True, thinks=thinks)
+
+
+def _is_blank(value: object) -> bool:
+    return isinstance(value, str) and all(map(is_invisible, value))
 
 
 def _pair(value: dict[str, Any], texts: Texts) -> Iterator[Problem]:
@@ -309,7 +317,9 @@ def _pair(value: dict[str, Any], texts: Texts) -> Iterator[Problem]:
     yield from _spoken("assistant", "completion", value.get("completion"), texts, blocks=False)
 
 
-def _messages(value: dict[str, Any], texts: Texts, *, blocks: bool) -> Iterator[Problem]:
+def _messages(
+    value: dict[str, Any], texts: Texts, *, blocks: bool, thinks: bool = False
+) -> Iterator[Problem]:
     messages = value.get("messages")
     if not isinstance(messages, list):
         yield "messages", "messages", "error"
@@ -329,8 +339,52 @@ def _messages(value: dict[str, Any], texts: Texts, *, blocks: bool) -> Iterator[
             yield f"{path}.role", "role", "error"
         else:
             spoken = texts
-        where = f"{path}.content"
-        yield from _spoken(str(role), where, message.get("content"), spoken, blocks=blocks)
+        where, content = f"{path}.content", message.get("content")
+        if thinks and role == "assistant" and _has_reasoning(content):
+            yield from _thinking(where, content, spoken)
+        else:
+            yield from _spoken(str(role), where, content, spoken, blocks=blocks)
+
+
+def _thinking(path: str, content: list[Any], texts: Texts) -> Iterator[Problem]:
+    problems, answer = _without_reasoning(content, path)
+    yield from problems
+    is_whole = all(code == "unknown-key" for _, code, _ in problems)
+    if answer:
+        yield from _spoken("assistant", path, answer, texts if is_whole else [], blocks=True)
+
+
+def _has_reasoning(content: object) -> bool:
+    return isinstance(content, list) and any(map(_is_reasoning, content))
+
+
+def _is_reasoning(block: object) -> bool:
+    return isinstance(block, dict) and "reasoningContent" in block
+
+
+def _without_reasoning(content: list[Any], path: str) -> tuple[list[Problem], list[Any]]:
+    """Return what is wrong with the reasoning, and the answer with a text in its place."""
+    if all(map(_is_reasoning, content)):
+        return [(path, "empty", "error")], []
+    problems: list[Problem] = []
+    answer: list[Any] = []
+    for at, block in enumerate(content):
+        if not _is_reasoning(block):
+            answer.append(block)
+            continue
+        found = [*_unknown_keys(block, f"{path}[{at}]", {"reasoningContent"})]
+        where, inner = f"{path}[{at}].reasoningContent", block["reasoningContent"]
+        for key in ("reasoningText", "text"):
+            if not isinstance(inner, dict):
+                found.append((where, "content-block", "error"))
+                break
+            found += _unknown_keys(inner, where, {key})
+            where, inner = f"{where}.{key}", inner.get(key)
+        else:
+            found += _text(inner, where)
+        problems += found
+        answer.append({"text": "unreadable" if list(_text(inner, "")) else inner})
+    return problems, answer
 
 
 def _order(roles: list[object]) -> Iterator[Problem]:
@@ -350,6 +404,8 @@ def _spoken(
     yield from problems
     if any(code != "unknown-key" for _, code, _ in problems):
         return
+    if isinstance(value, list) and not all("text" in each for each in value):
+        return  # other content stands in place of a text
     text = "\n".join(each["text"] for each in value) if isinstance(value, list) else value
     texts.append((role, path, str(text)))
 
@@ -369,7 +425,15 @@ def _block(block: object, path: str) -> Iterator[Problem]:
         yield path, "content-block", "error"
         return
     yield from _unknown_keys(block, path, {"text"})
+    if "text" not in block and OTHER_CONTENT & set(block):
+        return
     yield from _text(block.get("text"), f"{path}.text")
+
+
+OTHER_CONTENT = {
+    *("audio", "document", "image", "reasoningContent"),
+    *("searchResult", "toolResult", "toolUse", "video"),
+}
 
 
 def _text(value: object, path: str) -> Iterator[Problem]:
