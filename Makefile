@@ -16,6 +16,7 @@ ENV ?=
 BASE ?= main
 DATASET ?= dataset
 INPUT ?= {}
+PREPARE ?=
 CDK := node node_modules/aws-cdk/bin/cdk
 READY := .venv/.ready
 CHECKED := .venv/.checked
@@ -47,8 +48,8 @@ $(CHECKED): $(READY) requirements-dev.txt
 	@$(PIP) --requirement requirements-dev.txt
 	@touch $@
 
-rehearse: $(READY) ## A whole run, offline: make rehearse [DATASET=dir] [INPUT='{...}' or file.json]
-	@python -m local.rehearsal.rehearse --dataset '$(DATASET)' --input '$(INPUT)'
+rehearse: $(READY) ## A whole run, offline: make rehearse [DATASET=source] [PREPARE='--options'] [INPUT='{...}' or file.json]
+	@python -m local.rehearsal.rehearse --dataset '$(DATASET)' --input '$(INPUT)' $(PREPARE)
 
 faults: $(READY) ## Everything that may go wrong, offline, case by case: writes docs/faults.md
 	@python -m local.fault_matrix $(if $(ONLY),--only '$(ONLY)')

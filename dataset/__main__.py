@@ -13,7 +13,7 @@ from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dataset.commands import generate, prepare, review, upload, validate
-from dataset.sources.raw import SourceInvalid
+from dataset.sources.files import SourceInvalid
 from exit_codes import ExitCode
 from lambdas.domain.errors import ServiceUnavailable, Throttled, TuningError
 from lambdas.validation.workers import WorkerDied
@@ -53,7 +53,11 @@ _FAILURES = (
 
 def main(arguments: Sequence[str] | None = None) -> ExitCode:
     """Run a command."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help(sys.stderr)
+        return ExitCode.ERROR
     _escape_what_cannot_be_printed()
     try:
         status = _COMMANDS[options.command].run(options)
@@ -72,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> ExitCode:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dataset", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     for name, command in _COMMANDS.items():
         description = command.__doc__ or ""
         summary = description.partition("\n")[0]

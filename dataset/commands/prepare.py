@@ -1,15 +1,17 @@
 r"""Write a dataset in a model's format, from data of any kind.
 
 training.jsonl, validation.jsonl and evaluation.jsonl are written to OUT_DIR and checked. SOURCE is
-a folder with training, evaluation and, optionally, validation files (.jsonl, .json or .csv), or one
-such file, which is split. JSON holds a list, or one object after the other. A record is a pair of
-texts (question/answer, prompt/completion and other usual names, or what --prompt-key and
---completion-key say), or a conversation: "messages", "conversations" or "turns", in Claude's,
-Converse's, OpenAI's or ShareGPT's format. A .jsonl file of a folder that is already in the model's
-format is copied unchanged. The result depends only on the source and, of a split, the seed.
+a folder with training, evaluation and, optionally, validation files, or one such file, which is
+split: JSON (a list, or one object after the other), JSONL, CSV, TSV, XLSX or Parquet, also with
+.gz; on disk, in S3 (s3://BUCKET/KEY; of a folder, with / at its end), or - for standard input. A
+record is a pair of texts (question/answer, prompt/completion and other usual names, or what
+--prompt-key and --completion-key say), or a conversation: "messages", "conversations" or "turns",
+in Claude's, Converse's, OpenAI's or ShareGPT's format. A .jsonl file of a folder that is already in
+the model's format is copied unchanged. The result depends only on the source and, of a split, the
+seed.
 
 For example:
-  python -m dataset prepare --model nova-micro faq.csv build/prepared --split 80/10/10 --seed 7
+  python -m dataset prepare --model nova-micro faq.xlsx build/prepared --split 80/10/10 --seed 7
   python -m dataset prepare --model claude-3-haiku my-folder build/prepared
   python -m dataset prepare --model nova-lite --prompt-key Frage --completion-key Antwort \
       --no-system-prompt fragen.json build/prepared
@@ -20,27 +22,32 @@ Exit status: 0 written and valid, 1 written but a run would refuse it, 2 nothing
 from __future__ import annotations
 
 import argparse
+import io
 import json
-import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dataset.commands.file_progress import file_progress
 from dataset.commands.report_text import quantity, report_text
-from dataset.sources.conversations import Entry, ignored_keys, read_entries
+from dataset.sources.conversations import Entry, describe, read_entries
 from dataset.sources.conversion import (
-    SYSTEM_PROMPT,
     Style,
-    system_prompts_in_prompts,
+    obstacles,
+    system_prompt,
     to_examples,
     to_records,
+    unusable_examples,
+    usual_system_prompt,
 )
-from dataset.sources.raw import READERS, SourceInvalid
+from dataset.sources.files import SourceFile, SourceInvalid, in_folder, list_folder, read_file
+from dataset.sources.pairs import USUAL, Keys, is_blank
+from dataset.sources.raw import READERS
 from dataset.sources.split import DEFAULT, shares_of, split
 from exit_codes import ExitCode
 from lambdas.domain.errors import InputInvalid
@@ -49,30 +56,35 @@ from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import Model
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
 from lambdas.validation import (
-    MAX_LINE_BYTES,
     FileSource,
     FileSummary,
+    Options,
     Problems,
     ValidationReport,
     check,
 )
-from lambdas.validation.formats.pairs import USUAL, Keys
-from lambdas.validation.formats.records import read_conversation, read_example
+from lambdas.validation.formats.fields import FileKind
+from lambdas.validation.formats.records import read_record
 from lambdas.validation.jsonl.lines import parse_line
 
 _NAMES = (TRAINING, VALIDATION, EVALUATION)
-
-Write = Callable[[Path], object]  # writes one file of the result
+# Findings on how a file is written, which converting it corrects: all but those on what it says.
+_OF_CONTENT = {
+    *("empty", "first-role", "id-too-long", "last-role", "lone-surrogate", "reserved-word"),
+    *("role-repeats", "too-few-messages"),
+}
 
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """How records are read, written and split."""
+    """How records are read, written, split and checked."""
 
     keys: Keys = USUAL
     style: Style = field(default_factory=Style)
     split: str = DEFAULT  # if the source is one file
     seed: int = 0
+    skip: bool = False  # leave out what cannot be converted, instead of refusing everything
+    checks: Options = field(default_factory=Options)
 
 
 @dataclass(frozen=True)
@@ -100,26 +112,95 @@ class Prepared:
 class _Plan:
     """What to write once everything has been read and can be converted."""
 
-    writes: dict[str, Write] = field(default_factory=dict)
+    model: Model
+    options: PrepareOptions
+    contents: dict[str, bytes] = field(default_factory=dict)  # of files to write as they are
+    entries: dict[str, Sequence[Entry]] = field(default_factory=dict)  # of files to convert
     converted: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def convert(self, name: str, entries: Sequence[Entry], model: Model, style: Style) -> None:
-        if name == EVALUATION:
-            self.writes[name] = partial(_write_lines, to_examples(entries, style))
-            return
-        self.writes[name] = partial(_write_lines, to_records(entries, model, style))
-        opened = system_prompts_in_prompts(entries, model, style)
-        if opened:
-            self.notes.append(
-                f"{name}: in {quantity(opened, 'record')} the system prompt is part of the prompt, "
-                f"because {model.name} is trained without one; ask the tuned model with the same "
-                "text, or prepare with --no-system-prompt"
+    def read(self, file: SourceFile, *, is_evaluation: bool = False) -> list[Entry]:
+        """Return the entries of a file that can be converted.
+
+        Raises
+        ------
+        SourceInvalid
+            Some cannot be, and are not to be skipped; or none can be.
+        """
+        source = read_entries(file, self.options.keys)
+        problems = [*source.problems]
+        if is_evaluation:
+            problems += unusable_examples(source.entries)
+        else:
+            problems += obstacles(source.entries, self.model, self.options.style)
+        skipped = {location for location, _ in problems}
+        entries = [entry for entry in source.entries if entry.location not in skipped]
+        if problems and not (self.options.skip and entries):
+            hint = (
+                ["To leave such records out: --skip"] if entries and not self.options.skip else []
             )
+            raise SourceInvalid("\n".join([*describe(problems), *hint]))
+        self.converted.append(file.name)
+        self.notes += (f"{file.name}: {note}" for note in source.notes())
+        if problems:
+            self.notes.append(f"{file.name}: skipped {quantity(len(problems), 'record')}")
+            self.notes += (f"skipped {line}" for line in describe(problems))
+        return entries
+
+    def finish(self) -> dict[str, bytes]:
+        """Convert, and return the contents of all files."""
+        entries = [entry for name in self.entries for entry in self.entries[name]]
+        usual = usual_system_prompt(entries)
+        for name, own in self.entries.items():
+            if name == EVALUATION:
+                self.contents[name] = _json_lines(to_examples(own))
+            else:
+                records = to_records(own, self.model, self.options.style, usual)
+                self.contents[name] = _json_lines(records)
+        self.notes += self._notes_on_prompts(usual)
+        self.notes += self._notes_on_turns()
+        return {name: self.contents[name] for name in _NAMES if name in self.contents}
+
+    def _notes_on_prompts(self, usual: str | None) -> Iterator[str]:
+        style = self.options.style
+        trained = [
+            (entry.conversation.system, system_prompt(entry, self.model, style, usual))
+            for name, entries in self.entries.items()
+            for entry in entries
+            if name != EVALUATION
+        ]
+        added = Counter(now for before, now in trained if now and not before)
+        for prompt, count in added.items():
+            where = f"{quantity(count, 'record')} that had none"
+            yield f'added a system prompt to {where}: "{prompt}" (--no-system-prompt: none)'
+        dropped = sum(bool(before) and not now for before, now in trained)
+        if dropped:
+            yield f"left out the system prompt of {quantity(dropped, 'record')}"
+        written = sum(bool(now) for _, now in trained)
+        if written and self.model.record_format == "prompt-completion":
+            yield (
+                f"in {quantity(written, 'record')} the system prompt is part of the prompt, "
+                f"because {self.model.name} is trained without one; ask the tuned model with the "
+                "same text, or prepare with --no-system-prompt"
+            )
+
+    def _notes_on_turns(self) -> Iterator[str]:
+        for name, entries in self.entries.items():
+            is_evaluation = name == EVALUATION
+            keeps = self.model.trains_on_reasoning and not self.options.style.no_reasoning
+            thoughts = sum(entry.has_reasoning for entry in entries)
+            if thoughts and (is_evaluation or not keeps):
+                yield f"{name}: left out the reasoning of {quantity(thoughts, 'record')}"
+            several = sum(not entry.is_pair for entry in entries)
+            if several and is_evaluation:
+                yield (
+                    f"{name}: {quantity(several, 'question')} with the earlier turns written into "
+                    "it, as an example is one question and its answer"
+                )
 
 
 def prepare(
-    source: Path, out: Path, model: Model, options: PrepareOptions = PrepareOptions()
+    source: Path | str, out: Path, model: Model, options: PrepareOptions = PrepareOptions()
 ) -> Prepared:
     """Write the dataset in `source` to `out`, in the format of `model`.
 
@@ -132,24 +213,21 @@ def prepare(
         A file is missing or unreadable, or a record is not a conversation or does not fit the
         format.
     """
-    plan = _Plan()
-    if source.is_file():
-        _plan_split(plan, source, model, options)
+    plan = _Plan(model, options)
+    place = str(source)
+    names = list_folder(place)
+    if names is None:
+        _plan_split(plan, read_file(place))
     else:
-        _plan_folder(plan, source, model, options)
-    report = _write(out, plan.writes, model)
+        _plan_folder(plan, place, names)
+    report = _write(out, plan.finish(), model, options.checks)
     return Prepared(tuple(plan.converted), tuple(plan.notes), report)
 
 
-def _plan_split(plan: _Plan, source: Path, model: Model, options: PrepareOptions) -> None:
-    shares = shares_of(options.split)
-    entries = read_entries(source, options.keys)
-    parts = split(entries, shares, options.seed)
-    for name, part in zip(_NAMES, parts.files, strict=True):
-        if part:
-            plan.convert(name, part, model, options.style)
-    plan.converted.append(source.name)
-    plan.notes += (f"{source.name}: {note}" for note in ignored_keys(entries))
+def _plan_split(plan: _Plan, file: SourceFile) -> None:
+    shares = shares_of(plan.options.split)
+    parts = split(plan.read(file), shares, plan.options.seed)
+    plan.entries |= {name: part for name, part in zip(_NAMES, parts.files, strict=True) if part}
     if parts.not_compared:
         plan.notes.append(
             f"{quantity(len(parts.not_compared), 'record')}, the first at {parts.not_compared[0]}, "
@@ -158,21 +236,18 @@ def _plan_split(plan: _Plan, source: Path, model: Model, options: PrepareOptions
         )
 
 
-def _plan_folder(plan: _Plan, folder: Path, model: Model, options: PrepareOptions) -> None:
-    for name, path in _find_sources(folder).items():
-        if _is_prepared(path, name, model):
-            plan.writes[name] = partial(shutil.copyfile, path)
+def _plan_folder(plan: _Plan, folder: str, names: Sequence[str]) -> None:
+    for name, own in _find_sources(folder, names).items():
+        file = read_file(in_folder(folder, own))
+        is_plain = plan.options.style == Style() and file.suffix == ".jsonl"
+        if is_plain and _has_format(file.content, name, plan.model):
+            plan.contents[name] = file.content
         else:
-            entries = read_entries(path, options.keys)
-            plan.convert(name, entries, model, options.style)
-            plan.converted.append(path.name)
-            plan.notes += (f"{path.name}: {note}" for note in ignored_keys(entries))
+            plan.entries[name] = plan.read(file, is_evaluation=name == EVALUATION)
 
 
-def _find_sources(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise SourceInvalid(f"{folder} is neither a folder nor a file: give one with training data")
-    found = {name: path for name in _NAMES if (path := _source_of(folder, name))}
+def _find_sources(folder: str, names: Sequence[str]) -> dict[str, str]:
+    found = {name: own for name in _NAMES if (own := _source_of(folder, name, names))}
     for name in (TRAINING, EVALUATION):
         if name not in found:
             stem = Path(name).stem
@@ -183,54 +258,66 @@ def _find_sources(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _source_of(folder: Path, name: str) -> Path | None:
-    paths = [folder / Path(name).with_suffix(suffix).name for suffix in READERS]
-    there = [path for path in paths if path.is_file()]
+def _source_of(folder: str, name: str, names: Sequence[str]) -> str | None:
+    known = {Path(name).stem + suffix for suffix in READERS}
+    there = [own for own in names if own.removesuffix(".gz") in known]
     if len(there) > 1:
-        names = " and ".join(path.name for path in there)
-        raise SourceInvalid(f"{folder} has both {names}: keep one of them")
+        raise SourceInvalid(f"{folder} has both {' and '.join(there)}: keep one of them")
     return there[0] if there else None
 
 
-def _is_prepared(path: Path, name: str, model: Model) -> bool:
-    """Say whether a file is already in the model's format, judging by its first line."""
-    if path.name != name:
-        return False
-    problems = Problems()
-    try:
-        with path.open("rb") as file:
-            line = file.readline(MAX_LINE_BYTES + 1).removesuffix(b"\n").removesuffix(b"\r")
-    except OSError as error:
-        raise SourceInvalid(f"{path} cannot be read: {error.strerror}") from None
-    record = parse_line(line, problems, is_first=True)
-    if record is None or problems.found:
-        return False
-    if name == EVALUATION:
-        read_example(record, problems)
-    else:
-        read_conversation(record, model, problems)
-    return not any(problem.code in {"wrong-format", "unknown-key"} for problem in problems.found)
+def _has_format(content: bytes, name: str, model: Model) -> bool:
+    """Say whether a whole file is written as the model needs it, whatever it says."""
+    kind: FileKind = "evaluation" if name == EVALUATION else "training"
+    for at, line in enumerate(io.BytesIO(content)):
+        problems = Problems(warnings=False)
+        record = parse_line(line.removesuffix(b"\n"), problems, is_first=not at)
+        if record is None:
+            return False
+        read_record(record, kind, model, problems)
+        if problems.found and not {problem.code for problem in problems.found} <= _OF_CONTENT:
+            return False
+        if "system" in record and not _says_anything(record["system"]):
+            return False
+    return bool(content)
 
 
-def _write_lines(records: Iterable[dict[str, Any]], path: Path) -> None:
-    with path.open("wb") as file:
-        for record in records:
-            # A lone surrogate, which UTF-8 cannot hold, stays the JSON escape that it came as.
-            line = json.dumps(record, ensure_ascii=False) + "\n"
-            file.write(line.encode(errors="backslashreplace"))
+def _says_anything(system: object) -> bool:
+    """Say whether a system prompt is one: an empty one is left out by converting the file."""
+    blocks = system if isinstance(system, list) else [{"text": system}]
+    return any(isinstance(block, dict) and not is_blank(block.get("text")) for block in blocks)
 
 
-def _write(out: Path, writes: Mapping[str, Write], model: Model) -> ValidationReport:
+def _json_lines(records: Iterable[Mapping[str, Any]]) -> bytes:
+    # A lone surrogate, which UTF-8 cannot hold, stays the JSON escape that it came as.
+    return b"".join(
+        (json.dumps(record, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
+        for record in records
+    )
+
+
+def _write(
+    out: Path, contents: Mapping[str, bytes], model: Model, checks: Options
+) -> ValidationReport:
     """Write all files and check them; if one cannot be written, nothing has changed."""
     try:
         with _staging(out) as folder:
-            for name, write in writes.items():
-                write(folder / name)
-            report = _checked(folder, writes, model)
-            for name in writes:
+            for name, content in contents.items():
+                (folder / name).write_bytes(content)
+            files = {name: FileSource(folder / name, name) for name in contents}
+            with file_progress() as show:
+                report = check(
+                    model,
+                    files[TRAINING],
+                    files.get(VALIDATION),
+                    files.get(EVALUATION),
+                    checks,
+                    show,
+                )
+            for name in contents:
                 (folder / name).replace(out / name)
             # A validation set left from an earlier source would become part of this one.
-            for name in set(_NAMES) - set(writes):
+            for name in set(_NAMES) - set(contents):
                 (out / name).unlink(missing_ok=True)
     except OSError as error:
         raise SourceInvalid(f"{out} cannot be written: {error.strerror}") from None
@@ -252,14 +339,10 @@ def _staging(out: Path) -> Iterator[Path]:
         raise
 
 
-def _checked(folder: Path, names: Iterable[str], model: Model) -> ValidationReport:
-    files = {name: FileSource(folder / name, name) for name in names}
-    return check(model, files[TRAINING], files.get(VALIDATION), files.get(EVALUATION))
-
-
 _PARTS = {
     "prompt": "question",
     "completion": "answer",
+    "context": "passage that a question is about",
     "system": "system prompt of a record",
     "id": "id of an example",
     "topic": "topic",
@@ -267,15 +350,23 @@ _PARTS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="a folder or a file")
+    parser.add_argument("source", metavar="SOURCE", help="a folder, a file, s3://… or -")
     parser.add_argument("out", type=Path, metavar="OUT_DIR", help="created if need be")
     parser.add_argument("--model", required=True, metavar="KEY", help=", ".join(MODELS))
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the dataset in an OUT_DIR that has one"
+    )
+    add_conversion_arguments(parser)
+
+
+def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every command that takes raw data; `conversion_options` reads them."""
     prompts = parser.add_mutually_exclusive_group()
     prompts.add_argument(
         "--system-prompt",
         metavar="TEXT",
-        help="for converted records without one; default: conversations get none, and pairs, if "
-        f'the format has a field for it, "{SYSTEM_PROMPT}"',
+        help="for converted records without one; default: conversations get none, and pairs a "
+        "general one in their language, if the format has a field for it",
     )
     prompts.add_argument(
         "--no-system-prompt",
@@ -296,30 +387,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--flatten",
         action="store_true",
-        help="if the format has a single prompt, write earlier turns into it",
+        help="write earlier turns into the prompt, if the format has a single one, or if they are "
+        "not to be trained on",
+    )
+    parser.add_argument(
+        "--no-reasoning", action="store_true", help="leave out the reasoning before answers"
+    )
+    parser.add_argument(
+        "--skip", action="store_true", help="leave out records that cannot be converted"
     )
 
 
 def run(options: argparse.Namespace) -> ExitCode:
     """Prepare, and print what was written and what the check found."""
     model = find_model(options.model)
-    prepared = prepare(options.source, options.out, model, _options(options))
-    for note in prepared.notes:
-        print(f"Note: {note}", file=sys.stderr)
+    settings = conversion_options(options, options.source)
+    _refuse_to_replace(options.out, overwrite=options.overwrite)
+    prepared = prepare(options.source, options.out, model, settings)
+    print_notes(prepared)
     if prepared.report.findings.kept:
         print(report_text(prepared.report), file=sys.stderr)
     print(f"{options.out}: {prepared}, for {model.name}.")
     return ExitCode.OK if prepared.valid else ExitCode.FAILED
 
 
-def _options(given: argparse.Namespace) -> PrepareOptions:
+def print_notes(prepared: Prepared) -> None:
+    for note in prepared.notes:
+        print(f"Note: {note}", file=sys.stderr)
+
+
+def _refuse_to_replace(out: Path, *, overwrite: bool) -> None:
+    if out.exists() and not out.is_dir():
+        raise InputInvalid(f"{out} is a file: name a folder")
+    if not overwrite and out.is_dir() and any(out.iterdir()):
+        raise InputInvalid(f"{out} is not empty: name another folder, or give --overwrite")
+
+
+def conversion_options(given: argparse.Namespace, source: str) -> PrepareOptions:
+    """Return the options as given on a command line.
+
+    Raises
+    ------
+    InputInvalid
+        Some do not go together.
+    """
     if bool(given.prompt_key) != bool(given.completion_key):
         raise InputInvalid("--prompt-key and --completion-key go together: give both")
-    if not given.source.is_file() and (given.split or given.seed is not None):
+    if (given.split or given.seed is not None) and list_folder(source) is not None:
         raise InputInvalid("--split and --seed are for a SOURCE that is one file")
     return PrepareOptions(
         Keys(**{part: getattr(given, f"{part}_key") for part in _PARTS}),
-        Style(given.system_prompt, given.no_system_prompt, given.flatten),
+        Style(given.system_prompt, given.no_system_prompt, given.no_reasoning, given.flatten),
         given.split or DEFAULT,
         given.seed or 0,
+        given.skip,
     )

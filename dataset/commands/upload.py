@@ -1,13 +1,14 @@
 """Put a checked dataset into the bucket of a deployed environment.
 
-training.jsonl, validation.jsonl (optional) and evaluation.jsonl of FOLDER are checked as a run of
-the environment would check them, then stored under datasets/NAME/ of its bucket. S3 verifies the
-SHA-256 of what it receives; each file's own SHA-256 is kept in its metadata as sha256. If FOLDER
-has no validation.jsonl, that of an earlier upload is removed.
+SOURCE is what `prepare` takes: a folder that it wrote, which is uploaded as it is, or data of any
+kind, which is converted and split first, with the same options. It is checked as a run of the
+environment would check it, then stored under datasets/NAME/ of its bucket. S3 verifies the SHA-256
+of what it receives; each file's own SHA-256 is kept in its metadata as sha256. If SOURCE has no
+validation data, that of an earlier upload is removed.
 
 For example:
   python -m dataset upload --env dev build/prepared
-  python -m dataset upload --env dev --name faq --model nova-lite build/prepared
+  python -m dataset upload --env dev --name faq --model nova-lite faq.xlsx
 
 Exit status: 0 uploaded, 1 not uploaded because it is not valid, 2 not uploaded for another reason
 """
@@ -20,47 +21,62 @@ import json
 import os
 import shlex
 import sys
+import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import boto3
 
-from dataset.commands.file_progress import file_progress
+from dataset.commands.prepare import (
+    add_conversion_arguments,
+    conversion_options,
+    prepare,
+    print_notes,
+)
 from dataset.commands.report_text import quantity, report_text, verdict_text
 from exit_codes import ExitCode
-from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
-from lambdas.domain.run.execution_input import ExecutionInput, resolve
-from lambdas.validation import FileSource, Options, ValidationReport, check
+from lambdas.domain.run.execution_input import resolve
+from lambdas.validation import Options
 from operate.deployed import Deployed, find_deployed
 from stacks.environment import Environment, load
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="what `prepare` wrote")
+    parser.add_argument("source", metavar="SOURCE", help="a folder, a file, s3://… or -")
     parser.add_argument(
         "--env", required=True, metavar="ENV", help="a deployed environment, environments/ENV.toml"
     )
     parser.add_argument("--name", metavar="NAME", help="default: the environment's default dataset")
     parser.add_argument("--model", metavar="KEY", help="default: the environment's default model")
     parser.add_argument("--force", action="store_true", help="upload even an invalid dataset")
+    add_conversion_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> ExitCode:
-    """Check and upload; print what went where, and the input of a run with it."""
-    deployed = find_deployed(options.env)
+    """Prepare and upload; print what went where, and the input of a run with it."""
     environment = load(options.env)
     start = _start_input(options, environment)
     run_input = resolve(start, environment.defaults)
-    files = _files(options.folder)
-    report = _checked(files, run_input, environment)
-    print((verdict_text if report.valid else report_text)(report), file=sys.stderr)
-    if not report.valid and not options.force:
-        print("Not uploaded. To upload it anyway: --force.", file=sys.stderr)
-        return ExitCode.FAILED
-    _upload(files, deployed, run_input.dataset)
+    checks = Options(
+        system_prompt=run_input.system_prompt,
+        fail_on=frozenset(environment.defaults.fail_on_warnings),
+        workers=os.cpu_count() or 1,
+    )
+    settings = replace(conversion_options(options, options.source), checks=checks)
+    with tempfile.TemporaryDirectory() as scratch:
+        prepared = prepare(options.source, Path(scratch), find_model(run_input.model), settings)
+        print_notes(prepared)
+        text = verdict_text if prepared.valid else report_text
+        print(text(prepared.report), file=sys.stderr)
+        if not prepared.valid and not options.force:
+            print("Not uploaded. To upload it anyway: --force.", file=sys.stderr)
+            return ExitCode.FAILED
+        deployed = find_deployed(options.env)
+        _upload(Path(scratch), deployed, run_input.dataset)
     print(_how_to_start(start, deployed))
     return ExitCode.OK
 
@@ -72,37 +88,11 @@ def _start_input(options: argparse.Namespace, environment: Environment) -> dict[
     return {name: value for name, value in wanted.items() if value and value != own[name]}
 
 
-def _files(folder: Path) -> dict[str, Path]:
-    files = {name: folder / name for name in (TRAINING, VALIDATION, EVALUATION)}
-    for name in (TRAINING, EVALUATION):
-        if not files[name].is_file():
-            raise InputInvalid(f"there is no {files[name]}: python -m dataset prepare writes it")
-    return {name: path for name, path in files.items() if path.is_file()}
-
-
-def _checked(
-    files: Mapping[str, Path], run_input: ExecutionInput, environment: Environment
-) -> ValidationReport:
-    sources = {name: FileSource(path, name) for name, path in files.items()}
-    options = Options(
-        system_prompt=run_input.system_prompt,
-        fail_on=frozenset(environment.defaults.fail_on_warnings),
-        workers=os.cpu_count() or 1,
-    )
-    with file_progress() as show:
-        return check(
-            find_model(run_input.model),
-            sources[TRAINING],
-            sources.get(VALIDATION),
-            sources[EVALUATION],
-            options,
-            show,
-        )
-
-
-def _upload(files: Mapping[str, Path], deployed: Deployed, dataset: str) -> None:
+def _upload(folder: Path, deployed: Deployed, dataset: str) -> None:
     s3: Any = boto3.client("s3", region_name=deployed.region)
-    for name, path in files.items():
+    files = [name for name in (TRAINING, VALIDATION, EVALUATION) if (folder / name).is_file()]
+    for name in files:
+        path = folder / name
         key = f"datasets/{dataset}/{name}"
         digest = _sha_256(path)
         # Of a multipart upload, S3 keeps only a checksum of the parts' checksums:
@@ -118,7 +108,7 @@ def _upload(files: Mapping[str, Path], deployed: Deployed, dataset: str) -> None
             },
         )
         size = quantity(path.stat().st_size, "byte")
-        print(f"{path} → s3://{deployed.bucket}/{key} ({size}, SHA-256 {digest})", flush=True)
+        print(f"{name} → s3://{deployed.bucket}/{key} ({size}, SHA-256 {digest})", flush=True)
     if VALIDATION not in files:
         _remove_old_validation(s3, deployed.bucket, f"datasets/{dataset}/{VALIDATION}")
 

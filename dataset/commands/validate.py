@@ -17,12 +17,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 from functools import partial
 from pathlib import Path
 
 from dataset.commands.file_progress import file_progress
 from dataset.commands.report_text import report_text
+from dataset.sources.files import in_folder, list_folder
 from exit_codes import ExitCode
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.comprehend import Comprehend
@@ -120,6 +122,7 @@ def run(options: argparse.Namespace) -> ExitCode:
 
 def _checked(options: argparse.Namespace) -> ValidationReport:
     model = find_model(options.model)
+    _refuse_raw(options)
     files = {kind: getattr(options, kind) for kind in FILE_KINDS}
     sources = {kind: _source(file) for kind, file in files.items() if file is not None}
     settings = Options(
@@ -152,3 +155,24 @@ def _source(file: str) -> DatasetSource:
     if not path.is_file():  # a pipe has no size and cannot be read in parts
         raise InputInvalid(f"{file} is not a regular file: name one, such as training.jsonl")
     return FileSource(path, file)
+
+
+def _refuse_raw(options: argparse.Namespace) -> None:
+    """Refuse what the command cannot check, with the command that can."""
+    training: str = options.training
+    names = list_folder(training)
+    command = f"python -m dataset {{}} --model {shlex.quote(options.model)}"
+    if names is not None:
+        kinds = [kind for kind in FILE_KINDS if f"{kind}.jsonl" in names]
+        files = {kind: shlex.quote(in_folder(training, f"{kind}.jsonl")) for kind in kinds}
+        own = files.pop("training", None)
+        more = "".join(f" --{kind} {file}" for kind, file in files.items())
+        if own:
+            raise InputInvalid(
+                f"{training} is a folder: check its files: {command.format('validate')} {own}{more}"
+            )
+    if names is not None or Path(training).suffix.lower() not in {".jsonl", ""}:
+        raise InputInvalid(
+            f"{training} is not a file of records in a model's format (.jsonl): convert it, which "
+            f"checks it too: {command.format('prepare')} {shlex.quote(training)} build/prepared"
+        )

@@ -9,23 +9,30 @@ from __future__ import annotations
 import difflib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-from dataset.sources.raw import SourceInvalid, read_values
-from lambdas.validation import Conversation, Turn
-from lambdas.validation.formats.conversation import ROLES, Role
-from lambdas.validation.formats.pairs import (
+from dataset.sources.files import SourceFile, SourceInvalid
+from dataset.sources.foreign import foreign_format
+from dataset.sources.pairs import (
+    ID,
+    REASONING,
+    SYSTEM,
+    TOPIC,
     USUAL,
     Keys,
-    PairInvalid,
-    pair_keys,
-    read_labels,
+    Reading,
+    RecordInvalid,
+    is_blank,
     read_pair,
 )
+from dataset.sources.raw import read_values
+from lambdas.validation import Conversation, Turn
+from lambdas.validation.formats.conversation import PAIR_KEYS, ROLES, Role
+from lambdas.validation.formats.pairs import pair_keys
 
 _LISTS = ("messages", "conversations", "conversation", "turns")
+_NESTED = ("data", "paragraphs", "qas")  # lists of records: SQuAD has the three in each other
 _ROLES: Mapping[str, Role] = {
     "user": "user",
     "human": "user",
@@ -33,13 +40,21 @@ _ROLES: Mapping[str, Role] = {
     "assistant": "assistant",
     "gpt": "assistant",
     "chatgpt": "assistant",
+    "chatbot": "assistant",
     "model": "assistant",
     "bot": "assistant",
 }
 _SYSTEM_ROLES = ("system", "developer")
-_LABELS = ("system", "topic")
 _ROLE_KEYS, _TEXT_KEYS = ("role", "from"), ("content", "value", "text")
+# 0 or false: the answer is part of the conversation, but is not to be learned.
+_TRAINED_KEYS = ("weight", "loss_weight", "train", "training", "trainable", "loss")
+_TEXT_ONLY = "this project trains text only: drop the record, or write it as text"
+_NOT_TEXT = ("image", "images", "video", "videos", "audio", "audios")
+_TOOLS = ("tools", "functions", "toolConfig", "tool_calls", "function_call", "tool_call_id")
+_TEXT_BLOCKS = (None, "text", "input_text", "output_text")
 _SHOWN_PROBLEMS = 10
+
+Problem = tuple[str, str]  # a location and what is wrong there
 
 
 @dataclass(frozen=True)
@@ -52,36 +67,62 @@ class Entry:
     topic: str | None = None
     by_keys: bool = False  # a pair of texts, not a list of messages
     ignored: tuple[str, ...] = ()  # keys that nothing was read from
+    untrained: tuple[str, ...] = ()  # answers that are not to be trained on
+    is_last_untrained: bool = False
 
     @property
     def is_pair(self) -> bool:
         return len(self.conversation.turns) == len(ROLES)
 
+    @property
+    def has_reasoning(self) -> bool:
+        return any(turn.reasoning for turn in self.conversation.turns)
 
-def read_entries(path: Path, keys: Keys = USUAL) -> list[Entry]:
+
+@dataclass
+class Entries:
+    """The records of a source: those that can be read, and what is wrong with the others."""
+
+    entries: list[Entry] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    blank_rows: int = 0
+
+    def notes(self) -> Iterator[str]:
+        """Yield a note on each kind of thing that nothing was read from."""
+        if self.blank_rows:
+            yield f"skipped {_counted(self.blank_rows, 'blank row')}"
+        counts = Counter(key for entry in self.entries for key in entry.ignored)
+        labels = (*SYSTEM, *ID, *TOPIC)
+        for key, count in counts.most_common():
+            guess = difflib.get_close_matches(key.lower(), labels, n=1, cutoff=0.8)
+            hint = f"; did you mean {guess[0]!r}?" if guess else ""
+            first = next(entry.location for entry in self.entries if key in entry.ignored)
+            yield f"ignored the key {key!r} of {_counted(count, 'record')}, from {first} on{hint}"
+
+
+def read_entries(file: SourceFile, keys: Keys = USUAL) -> Entries:
     """Read a whole file.
 
     Raises
     ------
     SourceInvalid
-        It cannot be read, does not match its suffix, is empty, or some records are not
-        conversations; names the first of them.
+        It cannot be read, does not match its suffix, or is empty.
     """
-    entries: list[Entry] = []
-    problems: list[tuple[str, str]] = []
-    for location, value in read_values(path):
-        try:
-            entries.append(_entry(location, value, keys))
-        except _NotARecord as error:
-            problems.append((location, str(error)))
-    refuse(problems)
-    if not entries:
-        raise SourceInvalid(f"{path} has no records")
-    return entries
+    raw = read_values(file)
+    found = Entries(blank_rows=raw.blank_rows)
+    for value_location, value in raw.values:
+        for location, record in _records(value_location, value, keys):
+            try:
+                found.entries.append(_entry(location, record, keys))
+            except RecordInvalid as error:
+                found.problems.append((location, str(error)))
+    if not raw.values:
+        raise SourceInvalid(f"{file.place} has no records")
+    return found
 
 
-def refuse(problems: Iterable[tuple[str, str]]) -> None:
-    """Raise SourceInvalid with the first problems, each a location and a reason, if any."""
+def describe(problems: Iterable[Problem]) -> list[str]:
+    """Return a line on each kind of problem, with its first place and the number of others."""
     locations: defaultdict[str, list[str]] = defaultdict(list)
     for location, why in problems:
         locations[why].append(location)
@@ -91,53 +132,96 @@ def refuse(problems: Iterable[tuple[str, str]]) -> None:
     ]
     if len(lines) > _SHOWN_PROBLEMS:
         lines[_SHOWN_PROBLEMS:] = [f"… and {len(lines) - _SHOWN_PROBLEMS} more"]
-    if lines:
-        raise SourceInvalid("\n".join(lines))
+    return lines
 
 
-def ignored_keys(entries: Iterable[Entry]) -> Iterator[str]:
-    """Yield a note on each key that nothing was read from, with the number of records."""
-    counts = Counter(key for entry in entries for key in entry.ignored)
-    for key, count in counts.most_common():
-        guess = difflib.get_close_matches(key.lower(), _LABELS, n=1, cutoff=0.8)
-        hint = f"; did you mean {guess[0]!r}?" if guess else ""
-        yield f"ignored the key {key!r} of {count} record{'s' * (count > 1)}{hint}"
+def _records(location: str, value: object, keys: Keys) -> Iterator[tuple[str, object]]:
+    """Yield the records of a list in an object, each with what the object says besides."""
+    own = None if _is_record(value, keys) else _nested_key(value)
+    if own is None or not isinstance(value, dict):
+        yield location, value
+        return
+    shared = {key: value[key] for key in value if key != own}
+    for at, inner in enumerate(value[own]):
+        separator = ", " if ", " not in location else "."
+        yield from _records(f"{location}{separator}{own}[{at}]", {**shared, **inner}, keys)
 
 
-class _NotARecord(ValueError):
-    """A value is not a conversation; says which part of it, and why."""
+def _is_record(value: object, keys: Keys) -> bool:
+    if not isinstance(value, dict):
+        return False
+    return (keys.prompt in value if keys.prompt else bool(pair_keys(value))) or any(
+        key in value for key in _LISTS
+    )
+
+
+def _nested_key(value: object) -> str | None:
+    if not isinstance(value, dict):
+        return None
+    return next(
+        (
+            key
+            for key in _NESTED
+            if isinstance(value.get(key), list)
+            and value[key]
+            and all(isinstance(inner, dict) for inner in value[key])
+        ),
+        None,
+    )
 
 
 def _entry(location: str, value: object, keys: Keys) -> Entry:
-    own = _list_key(value, keys)
-    if own is None or not isinstance(value, dict):
-        return _pair(location, value, keys)
-    labels = read_labels(value, keys)
-    given = value.get(keys.system or "system")
-    system = labels.system if given is None or isinstance(given, str) else _text("system", given)
-    conversation = _conversation(own, value[own], system)
-    used = {own, "schemaVersion", keys.system or "system", *labels.keys}
-    ignored = tuple(str(key) for key in value if key not in used)
-    return Entry(location, conversation, labels.id, labels.topic, ignored=ignored)
+    if not isinstance(value, dict):
+        raise RecordInvalid(f"it is not an object but {type(value).__name__}")
+    reading = Reading()
+    by_keys = bool(keys.prompt or keys.completion)
+    foreign = None if by_keys else foreign_format(value)
+    if foreign:
+        raise RecordInvalid(f"it is {foreign}")
+    messages = None if by_keys else _messages(value, reading)
+    _refuse_other_content(value, "", _NOT_TEXT if messages is None else (*_NOT_TEXT, *_TOOLS))
+    system = _own_system(value, keys, reading)
+    if messages is None:
+        turns = read_pair(value, keys, reading)
+    else:
+        said, turns = _turns(*messages, reading)
+        if said and system not in {None, said}:
+            first = f"{messages[0]}[0]"
+            raise RecordInvalid(f"system and {first} are different system prompts: keep one")
+        system = said or system
+    return Entry(
+        location,
+        Conversation(system, turns),
+        reading.label(value, keys.id, ID),
+        reading.label(value, keys.topic, TOPIC),
+        by_keys=messages is None,
+        ignored=reading.unread(value),
+        untrained=tuple(reading.untrained),
+        is_last_untrained=reading.is_last_untrained,
+    )
 
 
-def _list_key(value: object, keys: Keys) -> str | None:
-    """Return the key of the list of messages, unless the keys of a pair are given."""
-    if not isinstance(value, dict) or keys.prompt or keys.completion:
-        return None
-    return next((key for key in _LISTS if isinstance(value.get(key), list)), None)
+def _messages(value: Mapping[str, Any], reading: Reading) -> tuple[str, list[Any]] | None:
+    """Return the list of messages, after its key; a prompt and its completion may be two lists."""
+    for key in _LISTS:
+        if isinstance(value.get(key), list):
+            reading.used |= {key, "schemaVersion"}
+            return key, value[key]
+    prompt, completion = (value.get(key) for key in PAIR_KEYS)
+    if isinstance(prompt, list) and isinstance(completion, list):
+        reading.used |= {*PAIR_KEYS}
+        return "prompt", [*prompt, *completion]
+    return None
 
 
-def _pair(location: str, value: object, keys: Keys) -> Entry:
-    try:
-        pair = read_pair(value, keys)
-    except PairInvalid as error:
-        unknown = isinstance(value, dict) and not (keys.prompt or pair_keys(value))
-        hint = "; or give --prompt-key and --completion-key" if unknown else ""
-        raise _NotARecord(f"{error}{hint}") from None
-    turns = (Turn("user", pair.question), Turn("assistant", pair.answer))
-    conversation = Conversation(pair.system, turns)
-    return Entry(location, conversation, pair.id, pair.topic, by_keys=True, ignored=pair.ignored)
+def _own_system(value: Mapping[str, Any], keys: Keys, reading: Reading) -> str | None:
+    """Read the system prompt beside messages or a pair; an empty one is none."""
+    for key, given in reading.find(value, SYSTEM):
+        if not keys.system and isinstance(given, list | dict):
+            text, _ = _content(key, given, reading)
+            reading.used.add(key)
+            return None if is_blank(text) else text
+    return reading.label(value, keys.system, SYSTEM)
 
 
 @dataclass(frozen=True)
@@ -145,61 +229,129 @@ class _Message:
     path: str
     role: str
     text: str
+    reasoning: str | None
 
 
-def _conversation(key: str, messages: Sequence[object], system: str | None) -> Conversation:
-    read = [_message(f"{key}[{at}]", message) for at, message in enumerate(messages)]
-    if read and read[0].role.lower() in _SYSTEM_ROLES:
-        own = read.pop(0).text
-        if system not in {None, own}:
-            raise _NotARecord(f"system and {key}[0] are different system prompts: keep one")
-        system = own
-    turns = tuple(Turn(_role(message), message.text) for message in read)
+def _turns(
+    key: str, messages: Sequence[object], reading: Reading
+) -> tuple[str | None, tuple[Turn, ...]]:
+    """Return the system prompt among the messages, and the turns."""
+    read = [_message(f"{key}[{at}]", message, reading) for at, message in enumerate(messages)]
+    system = read.pop(0).text if read and read[0].role in _SYSTEM_ROLES else None
+    turns = tuple(Turn(_role(each), each.text, each.reasoning) for each in read)
     for turn, message, expected in zip(turns, read, ROLES * len(read), strict=False):
+        if is_blank(message.text):
+            raise RecordInvalid(f"{message.path}: its text is blank")
         if turn.role != expected:
-            raise _NotARecord(
+            raise RecordInvalid(
                 f"{message.path}: the role is {turn.role} where {expected} is expected: user and "
                 "assistant take turns, and the user begins"
             )
     if len(turns) % len(ROLES) or not turns:
-        raise _NotARecord(
+        raise RecordInvalid(
             f"{key}: the last message must be the assistant's: add one, or drop the question"
         )
-    return Conversation(system, turns)
+    reading.is_last_untrained = any(f"{read[-1].path}." in each for each in reading.untrained)
+    return None if is_blank(system) else system, turns
 
 
-def _message(path: str, message: object) -> _Message:
+def _message(path: str, message: object, reading: Reading) -> _Message:
     if not isinstance(message, dict):
-        raise _NotARecord(f"{path} is not an object but {type(message).__name__}")
+        raise RecordInvalid(f"{path} is not an object but {type(message).__name__}")
+    _refuse_other_content(message, path, (*_NOT_TEXT, *_TOOLS, "refusal"))
     role_key, text_key = _key_of(path, message, _ROLE_KEYS), _key_of(path, message, _TEXT_KEYS)
-    return _Message(path, str(message[role_key]), _text(f"{path}.{text_key}", message[text_key]))
+    role = str(message[role_key]).lower()
+    text, reasoning = _content(f"{path}.{text_key}", message[text_key], reading)
+    used = {role_key, text_key}
+    if _ROLES.get(role) == "assistant":
+        used |= {*_TRAINED_KEYS, *REASONING}
+        reading.untrained += _untrained(path, message)
+        reasoning = reasoning or next(_thoughts(path, message), None)
+    elif not any(message.get(name) for name in _TRAINED_KEYS):
+        used |= {*_TRAINED_KEYS}  # no model is trained on what it is asked
+    reading.ignore(path, message, used)
+    return _Message(path, role, text, reasoning)
 
 
 def _key_of(path: str, message: Mapping[str, Any], keys: Sequence[str]) -> str:
     found = next((key for key in keys if key in message), None)
     if found is None:
-        raise _NotARecord(f"{path} has none of the keys {', '.join(keys)}")
+        raise RecordInvalid(f"{path} has none of the keys {', '.join(keys)}")
     return found
 
 
+def _untrained(path: str, message: Mapping[str, Any]) -> Iterator[str]:
+    for key in _TRAINED_KEYS:
+        weight = message.get(key)
+        if weight is None or weight == 1:
+            continue
+        if weight != 0:
+            raise RecordInvalid(f"{path}.{key} is {weight}: Bedrock knows no weights but 0 and 1")
+        yield f"{path}.{key} is {str(weight).lower()}"
+
+
+def _thoughts(path: str, message: Mapping[str, Any]) -> Iterator[str]:
+    for key in REASONING:
+        if not is_blank(message.get(key)):
+            yield _content(f"{path}.{key}", message[key], Reading())[0]
+
+
 def _role(message: _Message) -> Role:
-    if message.role.lower() not in _ROLES:
-        raise _NotARecord(
+    if message.role not in _ROLES:
+        raise RecordInvalid(
             f"{message.path}: the role is {message.role!r}: only user, assistant and, at the "
             "beginning, system can be converted"
         )
-    return _ROLES[message.role.lower()]
+    return _ROLES[message.role]
 
 
-def _text(path: str, content: object) -> str:
-    """Return a text, or the texts of a list of content blocks, joined by line breaks."""
-    blocks = [{"text": content}] if isinstance(content, str) else content
-    if not isinstance(blocks, list):
-        raise _NotARecord(f"{path} is not text")
-    texts = [block.get("text") if isinstance(block, dict) else None for block in blocks]
-    joined = "\n".join(text for text in texts if isinstance(text, str))
-    if not all(isinstance(text, str) for text in texts):
-        raise _NotARecord(f"{path} has content other than text, which cannot be converted")
-    if not joined.strip():
-        raise _NotARecord(f"{path} is blank")
-    return joined
+def _refuse_other_content(value: Mapping[str, Any], path: str, keys: Sequence[str]) -> None:
+    found = next((key for key in keys if not is_blank(value.get(key))), None)
+    if found:
+        raise RecordInvalid(f"it has {f'{path}.{found}'.removeprefix('.')}; {_TEXT_ONLY}")
+
+
+def _content(path: str, content: object, reading: Reading) -> tuple[str, str | None]:
+    """Return text and reasoning: of a text, or of content blocks, joined by line breaks."""
+    if isinstance(content, list):
+        blocks = [(f"{path}[{at}]", block) for at, block in enumerate(content)]
+    elif isinstance(content, str | dict):
+        blocks = [(path, content)]
+    else:
+        raise RecordInvalid(f"{path} is not text")
+    texts, thoughts = [], []
+    for place, block in blocks:
+        thought = _thought(block)
+        if thought is not None:
+            thoughts.append(thought)
+        else:
+            texts.append(_block_text(place, block, reading))
+    return "\n".join(texts), "\n".join(thoughts) or None
+
+
+def _thought(block: object) -> str | None:
+    """Return the reasoning in a block of Converse (`reasoningContent`) or Claude (`thinking`)."""
+    for key in ("reasoningContent", "reasoningText", "text"):
+        if not isinstance(block, dict) or key not in block:
+            break
+        block = block[key]
+    else:
+        return block if isinstance(block, str) else None
+    thinking = block.get("thinking") if isinstance(block, dict) else None
+    return thinking if isinstance(thinking, str) else None
+
+
+def _block_text(path: str, block: object, reading: Reading) -> str:
+    if isinstance(block, str):
+        return block
+    if isinstance(block, dict) and block.get("type") in _TEXT_BLOCKS:
+        key = next((key for key in ("text", "value") if isinstance(block.get(key), str)), None)
+        if key:
+            reading.ignore(path, block, {"type", key})
+            return str(block[key])
+    kind = block.get("type") or next(iter(block), "nothing") if isinstance(block, dict) else block
+    raise RecordInvalid(f"{path} has content other than text ({kind}), and {_TEXT_ONLY}")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -2,98 +2,150 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from dataset.sources.conversations import Entry, refuse
+from dataset.sources.conversations import Entry, Problem
+from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
 from lambdas.validation import Conversation, Turn
 from lambdas.validation.formats.conversation import make_conversation
+from lambdas.validation.warnings.language import language_of
 
-SYSTEM_PROMPT = (
-    "You answer questions precisely. Give a correct answer in a few sentences, keep to what was "
-    "asked, and leave out what you are not sure of."
-)
-_SPEAKERS = {"user": "User", "assistant": "Assistant"}
+# The general system prompt of pairs, in the languages that it exists in.
+SYSTEM_PROMPTS: Mapping[str, str] = {
+    "English": "You answer questions precisely. Give a correct answer in a few sentences, keep to "
+    "what was asked, and leave out what you are not sure of.",
+    "Japanese": "質問に正確に答えてください。数文で正しい答えを述べ、聞かれたことだけに答え、"
+    "確かでないことは書かないでください。",
+    "Chinese": "请准确回答问题。用几句话给出正确的答案，只回答所问的内容，"  # noqa: RUF001  # Chinese
+    "不写没有把握的内容。",
+    "Korean": "질문에 정확하게 답하십시오. 몇 문장으로 올바른 답을 제시하고, "
+    "질문받은 것에만 답하며, 확실하지 않은 내용은 쓰지 마십시오.",
+    "German": "Du beantwortest Fragen genau. Gib in wenigen Sätzen eine richtige Antwort, bleibe "
+    "bei der Frage und lass weg, was du nicht sicher weißt.",
+    "French": "Tu réponds aux questions avec précision. Donne une réponse juste en quelques "
+    "phrases, tiens-t'en à la question et omets ce dont tu n'es pas sûr.",
+    "Spanish": "Respondes preguntas con precisión. Da una respuesta correcta en pocas frases, "
+    "cíñete a lo que se pregunta y omite lo que no sepas con certeza.",
+    "Portuguese": "Você responde a perguntas com precisão. Dê uma resposta correta em poucas "
+    "frases, atenha-se à pergunta e omita aquilo de que não tem certeza.",
+    "Italian": "Rispondi alle domande con precisione. Dai una risposta corretta in poche frasi, "
+    "attieniti alla domanda e ometti ciò di cui non sei sicuro.",
+}
+_LOOKED_AT = 200  # records, for the language
+_INSTEAD = "drop the record, or its last question and answer"
+# Not the names of roles: models reserve those.
+_SPEAKERS = {"user": "Question", "assistant": "Answer"}
 
 
 @dataclass(frozen=True)
 class Style:
     """How records are to be written."""
 
-    # For records without one; None: SYSTEM_PROMPT in pairs if the format has a field for it, and
+    # For records without one; None: the general one in pairs if the format has a field for it, and
     # nothing in conversations.
     system_prompt: str | None = None
     no_system_prompt: bool = False  # not even the records' own
-    flatten: bool = False  # several turns as one prompt, if the format has a single prompt
+    no_reasoning: bool = False  # even if the model trains on it
+    flatten: bool = False  # several turns as one prompt, where they cannot be kept apart
 
 
-def to_records(entries: Sequence[Entry], model: Model, style: Style) -> list[dict[str, Any]]:
-    """Write training or validation records.
+def usual_system_prompt(entries: Iterable[Entry]) -> str | None:
+    """Return the general system prompt in the language of most pairs; None in other languages."""
+    pairs = [entry.conversation for entry in entries if entry.by_keys][:_LOOKED_AT]
+    languages = Counter(language_of(f"{each.prompt} {each.answer}") for each in pairs)
+    del languages[None]  # short texts, mostly
+    [(language, _)] = languages.most_common(1) or [("English", 0)]
+    return SYSTEM_PROMPTS.get(language or "")
 
-    Raises
-    ------
-    SourceInvalid
-        A conversation has more turns than the format can hold, and is not to be flattened.
-    """
-    single = model.record_format == "prompt-completion"
-    if single and not style.flatten:
-        because = f"{model.name} is trained on one prompt and its completion"
-        refuse(_too_long(entries, because))
-    systems = [_system_prompt(entry, model, style) for entry in entries]
+
+def obstacles(entries: Iterable[Entry], model: Model, style: Style) -> Iterator[Problem]:
+    """Yield why entries cannot be training records of the model."""
+    for entry in entries:
+        why = _obstacle(entry, model, style)
+        if why:
+            yield entry.location, why
+
+
+def unusable_examples(entries: Iterable[Entry]) -> Iterator[Problem]:
+    """Yield why entries cannot be evaluation examples."""
+    for entry in entries:
+        if entry.is_last_untrained:
+            yield entry.location, f"{entry.untrained[-1]}, so it is not a reference: {_INSTEAD}"
+
+
+def _obstacle(entry: Entry, model: Model, style: Style) -> str | None:
+    if entry.is_last_untrained:
+        return f"{entry.untrained[-1]}, and so is not to be trained on: {_INSTEAD}"
+    flatten = "drop the record, or write earlier turns into the prompt with --flatten"
+    if entry.untrained and not style.flatten:
+        return f"{entry.untrained[0]}, but every answer is trained on: {flatten}"
+    if not entry.is_pair and model.record_format == "prompt-completion" and not style.flatten:
+        return (
+            f"{len(entry.conversation.turns)} turns, but {model.name} is trained on one prompt and "
+            f"its completion: {flatten}"
+        )
+    if entry.has_reasoning and not model.trains_on_reasoning and not style.no_reasoning:
+        others = ", ".join(key for key, each in MODELS.items() if each.trains_on_reasoning)
+        return (
+            f"it has reasoning, and {model.name} does not train on it: leave it out with "
+            f"--no-reasoning, or tune a model that does ({others})"
+        )
+    return None
+
+
+def to_records(
+    entries: Sequence[Entry], model: Model, style: Style, usual: str | None
+) -> list[dict[str, Any]]:
+    """Write training or validation records of entries without obstacles."""
     return [
-        make_conversation(model.record_format, Conversation(system, _turns(entry, single=single)))
-        for entry, system in zip(entries, systems, strict=True)
+        make_conversation(
+            model.record_format,
+            Conversation(system_prompt(entry, model, style, usual), _turns(entry, model, style)),
+        )
+        for entry in entries
     ]
 
 
-def to_examples(entries: Sequence[Entry], style: Style) -> list[dict[str, str]]:
+def to_examples(entries: Sequence[Entry]) -> list[dict[str, str]]:
     """Write evaluation examples; those without an id get one.
 
-    Raises
-    ------
-    SourceInvalid
-        A conversation has several turns, and is not to be flattened.
+    The question of a conversation has the earlier turns written into it.
     """
-    if not style.flatten:
-        refuse(_too_long(entries, "an evaluation example is one question and its answer"))
     return [_example(number, entry) for number, entry in enumerate(entries, start=1)]
 
 
-def system_prompts_in_prompts(entries: Sequence[Entry], model: Model, style: Style) -> int:
-    """Count the records whose system prompt is in the prompt, as the format has no field for it."""
-    if model.record_format != "prompt-completion":
-        return 0
-    return sum(bool(_system_prompt(entry, model, style)) for entry in entries)
-
-
-def _too_long(entries: Sequence[Entry], because: str) -> Iterator[tuple[str, str]]:
-    for entry in entries:
-        if not entry.is_pair:
-            turns = len(entry.conversation.turns)
-            instead = "drop the record, or write earlier turns into the prompt with --flatten"
-            yield entry.location, f"{turns} turns, but {because}: {instead}"
-
-
-def _system_prompt(entry: Entry, model: Model, style: Style) -> str | None:
+def system_prompt(entry: Entry, model: Model, style: Style, usual: str | None) -> str | None:
     if style.no_system_prompt:
         return None
     has_field = model.record_format != "prompt-completion"
-    usual = SYSTEM_PROMPT if entry.by_keys and has_field else None
-    return entry.conversation.system or style.system_prompt or usual
+    general = usual if entry.by_keys and has_field else None
+    return entry.conversation.system or style.system_prompt or general
 
 
-def _turns(entry: Entry, *, single: bool) -> tuple[Turn, ...]:
+def _turns(entry: Entry, model: Model, style: Style) -> tuple[Turn, ...]:
     turns = entry.conversation.turns
-    if entry.is_pair or not single:
+    if style.no_reasoning or not model.trains_on_reasoning:
+        turns = tuple(replace(turn, reasoning=None) for turn in turns)
+    if model.record_format == "prompt-completion" or entry.untrained:
+        return _flat(turns)
+    return turns
+
+
+def _flat(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """Return one question, with the earlier turns written into it, and the last answer."""
+    *earlier, last = turns
+    if len(earlier) == 1:
         return turns
-    said = "\n\n".join(f"{_SPEAKERS[turn.role]}: {turn.text}" for turn in turns[:-1])
-    return Turn("user", said), turns[-1]
+    said = "\n\n".join(f"{_SPEAKERS[turn.role]}: {turn.text}" for turn in earlier)
+    return Turn("user", said), last
 
 
 def _example(number: int, entry: Entry) -> dict[str, str]:
-    question, answer = _turns(entry, single=True)
+    question, answer = _flat(entry.conversation.turns)
     return {
         "id": entry.id or f"evaluation-{number:03}",
         "question": question.text,

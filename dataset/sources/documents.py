@@ -22,7 +22,7 @@ from markdown_it import MarkdownIt
 from pypdf import PdfReader, PdfWriter
 from pypdf.errors import DependencyError, FileNotDecryptedError
 
-from dataset.sources.raw import SourceInvalid
+from dataset.sources.files import SourceInvalid
 from dataset.sources.sections import Format, Section
 
 FORMATS: dict[str, Format] = {

@@ -1,4 +1,4 @@
-"""Reads JSON, JSONL and CSV files value by value, each with the line that it starts in.
+"""Reads files of every kind value by value, each with the line that it starts in.
 
 Texts are never changed: not trimmed, not normalised, and line breaks are kept.
 """
@@ -9,40 +9,68 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
 from types import MappingProxyType
 from typing import Any
 
+from python_calamine import CalamineError, CalamineWorkbook
+
+from dataset.sources.files import SourceFile, SourceInvalid
+
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _DELIMITERS = ",;\t"
+_EXCEL_DELIMITER = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
 _MAX_CELL_CHARACTERS = 64 * 1024**2  # the csv module's own limit, 128 KiB, is below a long record
+_KINDS_BY_HEAD = ((b"PK\x03\x04", ".xlsx"), (b"PAR1", ".parquet"))
+
+Value = tuple[int, object]  # and the line, or row, that it starts in
 
 
-class SourceInvalid(Exception):
-    """A source cannot be used; says which file, which line, why and what to do."""
+@dataclass
+class RawValues:
+    """A file's values, each after its location: file:line, and the record of that line."""
+
+    values: list[tuple[str, object]] = field(default_factory=list)
+    blank_rows: int = 0  # of a table, skipped
 
 
-def read_values(path: Path) -> Iterator[tuple[str, object]]:
-    """Yield a file's values, each after its location: file:line, and the record of that line.
+def read_values(file: SourceFile) -> RawValues:
+    """Read a whole file by its suffix, or by how it begins.
 
     Raises
     ------
     SourceInvalid
-        It cannot be read, is not UTF-8, or does not match its suffix.
+        It is not UTF-8, or does not match its suffix.
     """
-    read = READERS.get(path.suffix.lower())
-    if read is None:
-        raise SourceInvalid(f"{path}: unsupported file type; expected {', '.join(READERS)}")
-    text = _text(path)
-    last_line = 0
+    kind = _kind_of(file)
+    raw, last_line = RawValues(), 0
     try:
-        for number, (line, value) in enumerate(read(text), start=1):
+        for number, (line, value) in enumerate(READERS[kind](file), start=1):
+            if value is _BLANK_ROW:
+                raw.blank_rows += 1
+                continue
             record = f", record {number}" if line == last_line else ""
-            yield f"{path}:{line}{record}", value
+            raw.values.append((f"{file.place}:{line}{record}", value))
             last_line = line
     except _BrokenAt as error:
-        raise SourceInvalid(f"{path}:{error.line}: {error}") from None
+        raise SourceInvalid(f"{file.place}:{error.line}: {error}") from None
+    return raw
+
+
+def _kind_of(file: SourceFile) -> str:
+    for head, kind in _KINDS_BY_HEAD:
+        if file.content.startswith(head):
+            return kind
+    if file.suffix in READERS:
+        return file.suffix
+    if file.suffix:
+        expected = ", ".join(READERS)
+        raise SourceInvalid(
+            f"{file.place}: unsupported file type; expected {expected}, or one of these with .gz"
+        )
+    return ".json" if file.content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in b"[{" else ".csv"
 
 
 class _BrokenAt(ValueError):
@@ -53,22 +81,9 @@ class _BrokenAt(ValueError):
         self.line = line
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise SourceInvalid(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise SourceInvalid(
-            f"{path}:{line}: byte 0x{error.object[error.start]:02x} is not UTF-8: save the file "
-            "as UTF-8 (in Excel: CSV UTF-8)"
-        ) from None
-
-
-def _json(text: str) -> Iterator[tuple[int, object]]:
+def _json(file: SourceFile) -> Iterator[Value]:
     """Yield the values of one list, or of one value after the other."""
-    walk = _JsonWalk(text)
+    walk = _JsonWalk(file.text())
     if not walk.take("["):
         while not walk.ended():
             yield walk.value()
@@ -103,7 +118,7 @@ class _JsonWalk:
             self._skip_blanks()
         return found
 
-    def value(self) -> tuple[int, object]:
+    def value(self) -> Value:
         """Step over a value; return it and the line that it starts in."""
         line = self._line
         try:
@@ -138,45 +153,128 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _csv(text: str) -> Iterator[tuple[int, object]]:
+_BLANK_ROW = object()
+_Row = tuple[int, Sequence[str]]  # after the line that it starts in
+
+
+def _table(rows: Iterator[_Row]) -> Iterator[Value]:
     """Yield the rows below the header as objects, their keys taken from it."""
-    rows = _rows(text)
-    _, header = next(rows, (1, []))
-    names = [name.strip() for name in header]
-    repeated = {name for name in names if name and names.count(name) > 1}
+    header_line, header = next(_filled(rows), (1, ()))
+    names = [name.strip() or f"column {at}" for at, name in enumerate(header, start=1)]
+    repeated = {name for name in names if names.count(name) > 1}
     if repeated:
-        raise _BrokenAt(1, f"two columns are called {min(repeated)!r}: rename one")
+        raise _BrokenAt(header_line, f"two columns are called {min(repeated)!r}: rename one")
     for line, row in rows:
-        if len(row) != len(names):
+        cells, more = row[: len(names)], row[len(names) :]
+        if _is_filled(more):
             raise _BrokenAt(
                 line,
                 f"the row has {len(row)} cells, the header {len(names)}: put quotes around cells "
                 "that hold the separator or a line break",
             )
-        yield line, dict(zip(names, row, strict=True))
+        if _is_filled(cells):
+            # Excel leaves out empty cells at the end of a row.
+            yield line, dict(zip(names, (*cells, *[""] * (len(names) - len(cells))), strict=True))
+        else:
+            yield line, _BLANK_ROW
 
 
-def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are not blank, each with the line that it starts in."""
+def _filled(rows: Iterable[_Row]) -> Iterator[_Row]:
+    return ((line, row) for line, row in rows if _is_filled(row))
+
+
+def _is_filled(cells: Iterable[str]) -> bool:
+    return any(cell.strip() for cell in cells)
+
+
+def _csv(file: SourceFile) -> Iterator[Value]:
+    text = file.text()
+    excel = _EXCEL_DELIMITER.match(text)
+    if excel:
+        return _table(_csv_rows(text[excel.end() :], excel[1], first_line=2))
+    return _table(_csv_rows(text, _delimiter(text)))
+
+
+def _tsv(file: SourceFile) -> Iterator[Value]:
+    return _table(_csv_rows(file.text(), "\t"))
+
+
+def _csv_rows(text: str, delimiter: str, first_line: int = 1) -> Iterator[_Row]:
+    """Yield the rows that have a cell, each with the line that it starts in."""
     # The limit can only be set for the whole process.
     csv.field_size_limit(_MAX_CELL_CHARACTERS)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-    line = 1
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = first_line
     try:
         for row in reader:
             if row:
                 yield line, row
-            line = reader.line_num + 1
+            line = reader.line_num + first_line
     except csv.Error as error:
         raise _BrokenAt(line, f"the row that starts here is not CSV: {error}") from None
 
 
 def _delimiter(text: str) -> str:
     """Return the separator that gives the header the most columns; a comma if several do."""
-    header = text.partition("\n")[0]
+    header = text.lstrip("\r\n").partition("\n")[0]
     return max(_DELIMITERS, key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
 
 
-READERS: Mapping[str, Callable[[str], Iterator[tuple[int, object]]]] = MappingProxyType(
-    {".jsonl": _json, ".json": _json, ".csv": _csv}
+def _xlsx(file: SourceFile) -> Iterator[Value]:
+    """Yield the rows of the one sheet that has any."""
+    try:
+        workbook = CalamineWorkbook.from_filelike(io.BytesIO(file.content))
+        sheets = {
+            name: workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)
+            for name in workbook.sheet_names
+        }
+    except CalamineError as error:
+        raise SourceInvalid(
+            f"{file.place} cannot be read as a workbook ({error}): save it in Excel as .xlsx, "
+            "without a password"
+        ) from None
+    tables = {
+        name: [(line, [*map(_cell, row)]) for line, row in enumerate(rows, start=1)]
+        for name, rows in sheets.items()
+    }
+    filled = [name for name, rows in tables.items() if any(_filled(rows))]
+    if len(filled) > 1:
+        raise SourceInvalid(
+            f"{file.place} has several sheets with data ({', '.join(filled)}): save the one to "
+            "read as a file of its own"
+        )
+    return _table(row for name in filled for row in tables[name])
+
+
+def _cell(value: object) -> str:
+    """Return a cell as Excel's CSV has it, if the cell has no format of its own."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).upper() if isinstance(value, bool) else str(value)
+
+
+def _parquet(file: SourceFile) -> Iterator[Value]:
+    try:
+        from pyarrow import ArrowException, parquet  # noqa: PLC0415  # large, and optional
+    except ImportError:
+        raise SourceInvalid(
+            f"{file.place}: Parquet needs a package that is not installed; install it: "
+            ".venv/bin/pip install -c constraints.txt -r requirements-parquet.txt"
+        ) from None
+    try:
+        rows = parquet.read_table(io.BytesIO(file.content)).to_pylist()
+    except ArrowException as error:
+        raise SourceInvalid(f"{file.place} cannot be read as Parquet: {error}") from None
+    return zip(count(1), rows)
+
+
+READERS: Mapping[str, Callable[[SourceFile], Iterator[Value]]] = MappingProxyType(
+    {
+        ".jsonl": _json,
+        ".json": _json,
+        ".csv": _csv,
+        ".tsv": _tsv,
+        ".xlsx": _xlsx,
+        ".parquet": _parquet,
+    }
 )

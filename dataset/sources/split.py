@@ -10,14 +10,13 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from dataset.sources.conversations import Entry
-from dataset.sources.raw import SourceInvalid
+from dataset.sources.files import SourceInvalid
 from lambdas.validation.warnings.near_duplicates import near_duplicate_groups
 
 DEFAULT = "80/10/10"
 _SHARES = re.compile(r"(\d{1,3})/(\d{1,3})/(\d{1,3})")
 _WHOLE = 100
 _NAMES = ("training", "validation", "evaluation")
-_EVALUATION = 2
 
 Shares = tuple[int, int, int]
 
@@ -46,8 +45,7 @@ def split(entries: Sequence[Entry], shares: Shares, seed: int) -> Split:
 
     Records with the same or nearly the same prompt, or nearly the same longer answer, stay
     together, and every topic is spread by the same shares. The result depends only on the texts,
-    the shares and the seed. Conversations of several turns are never put into evaluation: an
-    example there is one question and its answer.
+    the shares and the seed.
 
     Raises
     ------
@@ -65,7 +63,7 @@ def split(entries: Sequence[Entry], shares: Shares, seed: int) -> Split:
         if share and not numbers:
             raise SourceInvalid(
                 f"no record is left for {name}: {len(entries)} records are too few, as "
-                "near-duplicates and conversations stay together: add records, or make its share 0"
+                "near-duplicates stay together: add records, or make its share 0"
             )
     training, validation, evaluation = (
         [entries[at] for at in sorted(numbers)] for numbers in files.numbers
@@ -77,16 +75,10 @@ def split(entries: Sequence[Entry], shares: Shares, seed: int) -> Split:
 def _in_order(
     groups: Collection[list[int]], entries: Sequence[Entry], seed: int
 ) -> list[list[int]]:
-    """Return groups, the hardest to place first: conversations, then large ones."""
+    """Return groups, the hardest to place first: large ones."""
     # A hash draws the same lots in every version of Python and order of the records.
     lots = {group[0]: min(_lot(seed, entries[at]) for at in group) for group in groups}
-    return sorted(
-        groups, key=lambda group: (_are_pairs(entries, group), -len(group), lots[group[0]])
-    )
-
-
-def _are_pairs(entries: Sequence[Entry], group: Sequence[int]) -> bool:
-    return all(entries[at].is_pair for at in group)
+    return sorted(groups, key=lambda group: (-len(group), lots[group[0]]))
 
 
 def _lot(seed: int, entry: Entry) -> bytes:
@@ -106,8 +98,6 @@ class _Files:
     def add(self, group: Sequence[int]) -> None:
         """Add a group to the file that needs it most."""
         allowed = [file for file, share in enumerate(self._shares) if share]
-        if not _are_pairs(self._entries, group):
-            allowed = [file for file in allowed if file != _EVALUATION]
         roomy = [file for file in allowed if self._has_room(file, len(group))]
         topic = self._entries[group[0]].topic
         chosen = max(roomy or allowed, key=lambda file: self._needs(file, topic))

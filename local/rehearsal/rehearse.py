@@ -1,6 +1,7 @@
 """`make rehearse`: a complete run, offline, from `cdk deploy` to the verdict.
 
-Usage: python -m local.rehearsal.rehearse [--dataset DIR] [--input JSON-OR-FILE]
+Usage: python -m local.rehearsal.rehearse [--dataset SOURCE] [--input JSON-OR-FILE] [OPTIONS]
+OPTIONS are those of `python -m dataset prepare`, such as --prompt-key and --split.
 Exit status: 0 the execution succeeded and nothing is left running; 1 it did not; 2 bad usage.
 """
 
@@ -20,8 +21,14 @@ from typing import Any
 
 import boto3
 
-from dataset.commands.prepare import prepare
-from dataset.sources.raw import SourceInvalid
+from dataset.commands.prepare import (
+    PrepareOptions,
+    add_conversion_arguments,
+    conversion_options,
+    prepare,
+    print_notes,
+)
+from dataset.sources.files import SourceInvalid
 from exit_codes import ExitCode
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.lookup import find_model
@@ -60,13 +67,15 @@ class Ended:
 
 def main(arguments: list[str] | None = None) -> ExitCode:
     parser = argparse.ArgumentParser(prog="make rehearse", description=__doc__)
-    parser.add_argument("--dataset", type=Path, default=ROOT / "dataset", metavar="DIR")
+    parser.add_argument("--dataset", default=str(ROOT / "dataset"), metavar="SOURCE")
     parser.add_argument("--input", default="{}", metavar="JSON-OR-FILE")
+    add_conversion_arguments(parser)
     options = parser.parse_args(arguments)
     for ending in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores the first
         signal.signal(ending, signal.default_int_handler)
     try:
-        return rehearse(options.dataset, read_input(options.input))
+        settings = conversion_options(options, options.dataset)
+        return rehearse(options.dataset, read_input(options.input), settings)
     except (RehearsalInvalid, SourceInvalid, InputInvalid) as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.ERROR
@@ -100,7 +109,7 @@ def read_input(text: str) -> dict[str, Any]:
     return value
 
 
-def rehearse(dataset: Path, execution_input: dict[str, Any]) -> ExitCode:
+def rehearse(dataset: str, execution_input: dict[str, Any], settings: PrepareOptions) -> ExitCode:
     """Run one execution and print it; return the exit status."""
     began = time.monotonic()
     print(BANNER, flush=True)
@@ -108,7 +117,8 @@ def rehearse(dataset: Path, execution_input: dict[str, Any]) -> ExitCode:
     offline = OfflineAws(region=REGION)
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            prepared = prepare(dataset, Path(scratch), model)
+            prepared = prepare(dataset, Path(scratch), model, settings)
+            print_notes(prepared)
             offline.start()
             bootstrap()
             deployed = deploy()

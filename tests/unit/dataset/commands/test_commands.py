@@ -89,7 +89,8 @@ def test_a_warning_counts_where_it_is_said_to(
     ("arguments", "says"),
     [
         (["missing.jsonl"], "error: there is no file missing.jsonl"),
-        (["."], "error: . is not a regular file"),
+        (["."], "prepare --model nova-micro . build/prepared"),
+        (["faq.csv"], "prepare --model nova-micro faq.csv build/prepared"),
         (["s3://nobody-s/training.jsonl"], "error: An error occurred (NoSuchBucket)"),
         ([f"s3://{fakes_s3.BUCKET}/none.jsonl"], "none.jsonl does not exist: upload it"),
         (["s3://bucket"], "error: s3://bucket does not name an object: give s3://BUCKET/KEY"),
@@ -261,7 +262,8 @@ def test_upload_says_the_shortest_input_that_starts_with_it(
 def test_upload_refuses_what_is_not_valid_unless_forced(
     prepared: Path, bucket: Bucket, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (prepared / "training.jsonl").write_text("{}\n")
+    training = prepared / "training.jsonl"
+    training.write_text(training.read_text().partition("\n")[0] + "\n")
     assert main(["upload", "--env", "dev", "--name", "other", str(prepared)]) == 1
     assert bucket.put == {}
     said = capsys.readouterr().err
@@ -321,7 +323,7 @@ def test_upload_of_nothing_says_what_is_missing(
     tmp_path: Path, bucket: Bucket, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["upload", "--env", "dev", str(tmp_path)]) == 2
-    assert "training.jsonl: python -m dataset prepare writes it" in capsys.readouterr().err
+    assert "has no training.jsonl, training.json, training.csv" in capsys.readouterr().err
     assert bucket.put == {}
 
 
@@ -330,3 +332,40 @@ def test_an_environment_that_is_not_there_is_named(
 ) -> None:
     assert main(["upload", "--env", "div", str(prepared)]) == 2
     assert "no environment 'div': did you mean 'dev'" in capsys.readouterr().err
+
+
+def test_upload_takes_raw_data_and_converts_it(
+    tmp_path: Path, bucket: Bucket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = (f"Frage {n * 7919}?,Antwort {n * 104729}.\n" for n in range(40))
+    (tmp_path / "faq.csv").write_text("Frage,Antwort\n" + "".join(rows))
+    keys = ["--prompt-key", "Frage", "--completion-key", "Antwort", "--split", "80/0/20"]
+    assert main(["upload", "--env", "dev", *keys, str(tmp_path / "faq.csv")]) == 0
+    assert {*bucket.put} == {f"b/datasets/default/{n}.jsonl" for n in ("training", "evaluation")}
+    assert "Note: added a system prompt to 32 records" in capsys.readouterr().err
+
+
+def test_upload_looks_at_the_data_before_it_asks_aws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def asked(_: str) -> Deployed:
+        raise AssertionError
+
+    monkeypatch.setattr(upload, "find_deployed", asked)
+    assert main(["upload", "--env", "dev", str(tmp_path / "none.csv")]) == 2
+    assert "none.csv cannot be read: No such file" in capsys.readouterr().err
+
+
+def test_validate_names_the_files_of_a_folder(
+    prepared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert validate(prepared) == 2
+    said = capsys.readouterr().err
+    command = said.partition("python -m dataset ")[2].split()
+    assert main(command) == 0
+
+
+def test_without_a_command_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    said = capsys.readouterr().err
+    assert all(command in said for command in ("generate", "prepare", "validate", "upload"))

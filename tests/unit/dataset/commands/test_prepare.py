@@ -9,12 +9,13 @@ import pytest
 
 from dataset.__main__ import main
 from dataset.commands.prepare import PrepareOptions, prepare
-from dataset.sources.conversion import SYSTEM_PROMPT, Style
-from dataset.sources.raw import SourceInvalid
+from dataset.sources.conversion import SYSTEM_PROMPTS, Style
+from dataset.sources.files import SourceInvalid
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
 from tests.models import CLAUDE_3_HAIKU, LLAMA_3_1_8B, NOVA_MICRO
 
+SYSTEM_PROMPT = SYSTEM_PROMPTS["English"]
 PAIRS = [
     {"sentence1": f"質問 {n}?", "sentence2": f"Answer {n}."} for n in range(100)
 ]  # what Llama needs
@@ -102,11 +103,11 @@ def test_prepared_files_are_copied_unchanged(source: Path, out: Path) -> None:
     spaced = (out / "training.jsonl").read_bytes().replace(b'": ', b'" : ')
     (source / "training.json").unlink()
     (source / "training.jsonl").write_bytes(spaced)
-    again = prepare(
-        source, out, CLAUDE_3_HAIKU, PrepareOptions(style=Style("not for what is copied"))
-    )
+    again = prepare(source, out, CLAUDE_3_HAIKU)
     assert (out / "training.jsonl").read_bytes() == spaced
     assert again.converted == ("validation.json", "evaluation.json")
+    prepare(source, out, CLAUDE_3_HAIKU, PrepareOptions(style=Style(no_system_prompt=True)))
+    assert "system" not in records(out / "training.jsonl")[0]
 
 
 def test_the_result_is_the_same_each_time(source: Path, out: Path, tmp_path: Path) -> None:
@@ -148,7 +149,11 @@ def test_a_leak_is_a_warning(source: Path, out: Path) -> None:
     ("name", "content", "says"),
     [
         ("training.json", b"[{]", r"training\.json:1: not JSON from column 3 on"),
-        ("training.json", b"[\n\xff]", r"training\.json:2: byte 0xff is not UTF-8: save the file"),
+        (
+            "training.json",
+            b"[\n\xff]",
+            r"training\.json:2: byte 0xff is not UTF-8; the file is",
+        ),
         ("training.json", b"[]", r"training\.json has no records"),
         ("training.json", b"[1]", r"training\.json:1: it is not an object but int"),
         (
@@ -156,7 +161,7 @@ def test_a_leak_is_a_warning(source: Path, out: Path) -> None:
             b'[{"question": "Q", "answer": "A"},\n {"ask": 1, "tell": 2}]',
             r"evaluation\.json:2: its keys are ask, tell; recognised",
         ),
-        ("validation.jsonl", b"", r"has both validation\.jsonl and validation\.json"),
+        ("validation.jsonl", b"", r"has both validation\.json and validation\.jsonl"),
     ],
 )
 def test_a_source_that_cannot_be_read(
@@ -176,12 +181,13 @@ def test_what_is_wrong_is_said_once_with_the_first_place_up_to_ten_times(
     write(source, "training.json", [*PAIRS[:2], *alike, *others])
     with pytest.raises(SourceInvalid) as refused:
         prepare(source, out, CLAUDE_3_HAIKU)
-    first, second, *others, last = str(refused.value).splitlines()
+    first, second, *others, last, hint = str(refused.value).splitlines()
+    assert hint == "To leave such records out: --skip"
     assert first.endswith(
         "training.json:1, record 3 and 11 more: answer is not a text, or is blank"
     )
     assert "its keys are key 0; recognised" in second
-    assert second.endswith("; or give --prompt-key and --completion-key")
+    assert second.endswith("; for others, give --prompt-key and --completion-key")
     assert (len(others), last) == (8, "… and 2 more")
 
 
@@ -236,10 +242,8 @@ def test_a_format_without_system_prompts_gets_them_only_on_demand_and_says_so(
     assert records(out / "training.jsonl")[0]["prompt"] == "質問 0?"
     prepared = prepare(source, out, LLAMA_3_1_8B, PrepareOptions(style=Style("Be brief.")))
     assert records(out / "training.jsonl")[0]["prompt"] == "Be brief.\n\n質問 0?"
-    assert (
-        "training.jsonl: in 100 records the system prompt is part of the prompt"
-        in prepared.notes[0]
-    )
+    assert prepared.notes[0].startswith("added a system prompt to 101 records that had none: ")
+    assert "in 101 records the system prompt is part of the prompt" in prepared.notes[1]
 
 
 def test_several_turns_fit_one_prompt_only_when_asked_to(source: Path, out: Path) -> None:
@@ -247,11 +251,10 @@ def test_several_turns_fit_one_prompt_only_when_asked_to(source: Path, out: Path
     chat = {"messages": [{"role": role, "content": text} for role, text in said]}
     write(source, "training.json", [chat, *PAIRS])
     write(source, "evaluation.json", [chat])
-    for model, file in ((LLAMA_3_1_8B, "training"), (NOVA_MICRO, "evaluation")):
-        with pytest.raises(SourceInvalid, match=rf"{file}\.json:1: 4 turns, but .* --flatten"):
-            prepare(source, out, model)
+    with pytest.raises(SourceInvalid, match=r"training\.json:1: 4 turns, but .* --flatten"):
+        prepare(source, out, LLAMA_3_1_8B)
     assert not out.exists()
-    flat = "User: a\n\nAssistant: b\n\nUser: c"
+    flat = "Question: a\n\nAnswer: b\n\nQuestion: c"
     prepare(source, out, LLAMA_3_1_8B, PrepareOptions(style=Style(flatten=True)))
     assert records(out / "training.jsonl")[0] == {"prompt": flat, "completion": "d"}
     assert records(out / "evaluation.jsonl")[0]["question"] == flat
@@ -259,9 +262,10 @@ def test_several_turns_fit_one_prompt_only_when_asked_to(source: Path, out: Path
 
 def test_what_nothing_is_read_from_is_noted(source: Path, out: Path) -> None:
     write(source, "training.json", [{**pair, "sytem": "S", "n": 1} for pair in PAIRS])
-    assert prepare(source, out, NOVA_MICRO).notes == (
-        "training.json: ignored the key 'sytem' of 100 records; did you mean 'system'?",
-        "training.json: ignored the key 'n' of 100 records",
+    where = f"of 100 records, from {source / 'training.json'}:1 on"
+    assert prepare(source, out, NOVA_MICRO).notes[:2] == (
+        f"training.json: ignored the key 'sytem' {where}; did you mean 'system'?",
+        f"training.json: ignored the key 'n' {where}",
     )
 
 
@@ -273,7 +277,8 @@ def test_records_with_keys_the_format_lacks_are_rewritten_without(source: Path, 
     (source / "training.jsonl").write_text(text)
     prepared = prepare(source, out, NOVA_MICRO)
     assert prepared.valid
-    assert prepared.notes == ("training.jsonl: ignored the key 'source' of 100 records",)
+    where = f"of 100 records, from {source / 'training.jsonl'}:1 on"
+    assert prepared.notes[0] == f"training.jsonl: ignored the key 'source' {where}"
     assert records(out / "training.jsonl") == lines
 
 
@@ -311,7 +316,7 @@ def test_training_and_evaluation_are_needed(source: Path, out: Path, tmp_path: P
     (source / "evaluation.json").unlink()
     with pytest.raises(SourceInvalid, match=r"has no evaluation\.jsonl, evaluation\.json, eval"):
         prepare(source, out, CLAUDE_3_HAIKU)
-    with pytest.raises(SourceInvalid, match="is neither a folder nor a file"):
+    with pytest.raises(SourceInvalid, match="none cannot be read: No such file"):
         prepare(tmp_path / "none", out, CLAUDE_3_HAIKU)
 
 

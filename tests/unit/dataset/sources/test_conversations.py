@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset.commands.prepare import PrepareOptions, prepare
-from dataset.sources.conversations import Entry, read_entries
+from dataset.sources.conversations import Entry, describe, read_entries
 from dataset.sources.conversion import Style
-from dataset.sources.raw import SourceInvalid
+from dataset.sources.files import SourceInvalid, read_file
+from dataset.sources.pairs import USUAL, Keys
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
 from lambdas.validation import Turn
-from lambdas.validation.formats.pairs import USUAL, Keys
 from tests.models import CLAUDE_3_HAIKU, NOVA_MICRO
 
 Read = Callable[..., list[Entry]]
@@ -31,9 +31,16 @@ def read(tmp_path: Path) -> Read:
     def read(name: str, content: str | bytes, keys: Keys = USUAL) -> list[Entry]:
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return read_entries(path, keys)
+        return read_all(path, keys)
 
     return read
+
+
+def read_all(path: Path, keys: Keys = USUAL) -> list[Entry]:
+    found = read_entries(read_file(str(path)), keys)
+    if found.problems:
+        raise SourceInvalid("\n".join(describe(found.problems)))
+    return found.entries
 
 
 def said(entries: list[Entry]) -> list[tuple[str, ...]]:
@@ -93,7 +100,7 @@ def test_a_cell_may_be_as_long_as_a_record(read: Read) -> None:
     [
         ("raw.txt", "", r"raw\.txt: unsupported file type; expected \.jsonl, \.json, \.csv"),
         ("raw.csv", CSV.encode("utf-16"), r"raw\.csv:1: byte 0xff is not UTF-8"),
-        ("raw.csv", "Frage,Antwort\n1,2\n1\n", r"raw\.csv:3: the row has 1 cells, the header 2"),
+        ("raw.csv", "Frage,Antwort\n1,2\n1\n", r"raw\.csv:3: Antwort is not a text, or is blank"),
         ("raw.csv", 'Frage,Antwort\n"1,2\n', r"raw\.csv:2: the row that starts here is not CSV"),
         ("raw.csv", "Frage,Frage\n1,2\n", r"raw\.csv:1: two columns are called 'Frage'"),
         ("raw.csv", "Frage,Antwort\n", r"raw\.csv has no records"),
@@ -152,12 +159,15 @@ def message(role: str, content: object = "x") -> dict[str, object]:
         ([message("user")] * 2, r"messages\[1\]: the role is user where assistant is expected"),
         ([message("user"), message("tool")], r"messages\[1\]: the role is 'tool': only user"),
         ([message("user"), message("system")], r"messages\[1\]: the role is 'system'"),
-        ([message("user", " ")], r"messages\[0\]\.content is blank"),
+        ([message("user", " ")], r"messages\[0\]: its text is blank"),
         ([message("user", None)], r"messages\[0\]\.content is not text"),
-        ([message("user", [{"image": {}}])], r"messages\[0\]\.content has content other than"),
+        ([message("user", [{"image": {}}])], r"messages\[0\]\.content\[0\] has content other"),
         (["x"], r"messages\[0\] is not an object but str"),
         ([{"role": "user"}], r"messages\[0\] has none of the keys content, value, text"),
-        ([message("system", "other")], "different system prompts: keep one"),
+        (
+            [message("system", "other"), message("user"), message("assistant")],
+            "different system prompts: keep one",
+        ),
     ],
 )
 def test_what_is_no_conversation(read: Read, messages: list[object], says: str) -> None:
@@ -166,13 +176,13 @@ def test_what_is_no_conversation(read: Read, messages: list[object], says: str) 
 
 
 def test_given_keys_stand_over_recognised_ones(read: Read) -> None:
-    keys = Keys("ask", "tell", "rules", "number", "area")
+    keys = Keys("ask", "tell", "basis", "rules", "number", "area")
     record = {"question": "q", "answer": "a", "messages": [], "system": "s", "id": "i"}
     own = {"ask": "Q", "tell": "A", "rules": "S", "number": 7, "area": "T"}
     [entry] = read("raw.json", json.dumps(record | own), keys)
     assert entry.conversation.turns == (Turn("user", "Q"), Turn("assistant", "A"))
     assert (entry.conversation.system, entry.id, entry.topic) == ("S", "7", "T")
-    assert entry.ignored == ("question", "answer", "messages", "system", "id")
+    assert entry.ignored == ("question", "answer", "system", "id")
 
 
 # All of Unicode but half surrogate pairs, which no file in UTF-8 can hold; and at least one letter,
@@ -201,7 +211,7 @@ def through(folder: Path, model: Model, name: str, content: str) -> list[tuple[s
     (folder / name).write_bytes(content.encode())
     options = PrepareOptions(style=Style(no_system_prompt=True), split="100/0/0")
     prepare(folder / name, folder / "out", model, options)
-    return said(read_entries(folder / "out" / "training.jsonl"))
+    return said(read_all(folder / "out" / "training.jsonl"))
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset.sources.conversations import Entry
-from dataset.sources.raw import SourceInvalid
+from dataset.sources.files import SourceInvalid
 from dataset.sources.split import Shares, shares_of, split
 from lambdas.validation import Conversation, Turn
 from lambdas.validation.warnings.near_duplicates import near_duplicate_groups
@@ -105,11 +105,9 @@ def texts(entries: list[Entry]) -> tuple[list[str], list[str]]:
     return questions(entries), [each.conversation.answer for each in entries]
 
 
-def test_conversations_are_not_put_into_evaluation() -> None:
-    entries = [*unlike(20), *(entry(f"{word} {n}", turns=2) for n, word in enumerate(WORDS))]
-    files = split(entries, (50, 0, 50), seed=0).files
-    assert all(each.is_pair for each in files[2])
-    assert sizes(files) == (15, 0, 15)
+def test_conversations_are_split_like_pairs() -> None:
+    entries = [entry(each.conversation.prompt, turns=2) for each in unlike(30)]
+    assert sizes(split(entries, (80, 10, 10), seed=0).files) == (24, 3, 3)
 
 
 def test_too_few_records_are_refused() -> None:

@@ -1,0 +1,188 @@
+"""Reads raw pairs of a question and an answer, and what else stands beside a conversation."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lambdas.validation import Turn
+from lambdas.validation.formats.conversation import ROLES
+from lambdas.validation.formats.pairs import RECOGNISED, own_keys, pair_keys
+
+SYSTEM = ("system", "system_prompt", "システム", "システムプロンプト")
+ID = ("id", "番号")
+TOPIC = ("topic", "category", "トピック", "カテゴリ", "カテゴリー", "分類")
+_CONTEXT = (
+    *("context", "contexts", "passage", "passages", "input"),
+    *("文脈", "コンテキスト", "背景", "背景情報", "本文", "入力"),
+)
+_HISTORY = ("history", "履歴", "会話履歴")
+REASONING = ("reasoning_content", "reasoning", "thinking", "思考", "推論")
+
+
+class RecordInvalid(ValueError):
+    """A value is not a record that can be read; says which part of it, and why."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of an object's parts; None: the usual names."""
+
+    prompt: str | None = None
+    completion: str | None = None
+    context: str | None = None
+    system: str | None = None
+    id: str | None = None
+    topic: str | None = None
+
+
+USUAL = Keys()
+
+
+@dataclass
+class Reading:
+    """What was read of an object so far, and what was not."""
+
+    used: set[str] = field(default_factory=set)  # keys of the object
+    ignored: list[str] = field(default_factory=list)  # paths below keys that were used
+    untrained: list[str] = field(default_factory=list)  # answers not to be trained on, and why
+    is_last_untrained: bool = False
+
+    def unread(self, value: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the paths that nothing was read from, but not those of blank values."""
+        own = [str(key) for key in value if key not in self.used and not is_blank(value[key])]
+        return (*own, *dict.fromkeys(self.ignored))
+
+    def ignore(self, path: str, value: Mapping[str, Any], used: Collection[str]) -> None:
+        """Note the keys of an object below that are not used, whatever its place in a list."""
+        place = re.sub(r"\[\d+\]", "[]", path)
+        self.ignored += (
+            f"{place}.{key}" for key in value if key not in used and not is_blank(value[key])
+        )
+
+    def find(self, value: Mapping[str, Any], names: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        """Yield what the object has under these names and is not blank."""
+        for key in own_keys(value, names):
+            if key not in self.used and not is_blank(value[key]):
+                yield key, value[key]
+
+    def label(self, value: Mapping[str, Any], own: str | None, names: Sequence[str]) -> str | None:
+        """Read a text or number under the given key, else under the first of the usual names."""
+        if own:
+            names = (own,)
+            found: Iterator[tuple[str, Any]] = iter([(own, value.get(own))])
+        else:
+            found = self.find(value, names)
+        for key, label in found:
+            if isinstance(label, str | int) and not isinstance(label, bool) and not is_blank(label):
+                self.used.add(key)
+                return str(label)
+        return None
+
+
+def is_blank(value: object) -> bool:
+    """Say whether a value says nothing: null, an empty list or object, or blank text."""
+    return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())
+
+
+def read_pair(value: Mapping[str, Any], keys: Keys, reading: Reading) -> tuple[Turn, ...]:
+    """Read the turns of a pair: those of its history, its question with its context, its answer.
+
+    Texts are unchanged.
+
+    Raises
+    ------
+    RecordInvalid
+        It has no known pair of keys, or a text is missing or blank.
+    """
+    question_key, answer_key = _pair_keys(value, keys)
+    reading.used |= {question_key, answer_key}
+    question = _text(value, question_key)
+    answer = _answer(value, answer_key, reading)
+    contexts = [*_contexts(value, keys, reading)]
+    reasoning = next(reading.find(value, REASONING), None)
+    if reasoning:
+        reading.used.add(reasoning[0])
+    return (
+        *_history(value, reading),
+        Turn("user", "\n\n".join([question, *contexts])),
+        Turn("assistant", answer, _text(value, reasoning[0]) if reasoning else None),
+    )
+
+
+def _pair_keys(value: Mapping[str, Any], keys: Keys) -> tuple[str, str]:
+    if keys.prompt and keys.completion:
+        return _given(value, keys.prompt), _given(value, keys.completion)
+    recognised = pair_keys(value)
+    if recognised is None:
+        raise RecordInvalid(
+            f"{_its_keys(value)}; recognised pairs of keys are {RECOGNISED}; for others, give "
+            "--prompt-key and --completion-key"
+        )
+    return recognised
+
+
+def _given(value: Mapping[str, Any], key: str) -> str:
+    if key in value:
+        return key
+    guess = difflib.get_close_matches(key, map(str, value), n=1)
+    hint = f"did you mean {guess[0]!r}? " if guess else ""
+    raise RecordInvalid(f"no key {key!r}: {hint}{_its_keys(value)}")
+
+
+def _its_keys(value: Mapping[str, Any]) -> str:
+    return f"its keys are {', '.join(map(str, value)) or 'none'}"
+
+
+def _text(value: Mapping[str, Any], key: str) -> str:
+    text = value[key]
+    if not isinstance(text, str) or is_blank(text):
+        raise RecordInvalid(f"{key} is not a text, or is blank")
+    return text
+
+
+def _answer(value: Mapping[str, Any], key: str, reading: Reading) -> str:
+    """Read an answer, or the first of several: SQuAD has a list of objects, or an object of lists.
+
+    https://huggingface.co/datasets/rajpurkar/squad_v2, read 2026-11-28.
+    """
+    answers, path = value[key], key
+    if isinstance(answers, dict) and "text" in answers:
+        reading.ignore(key, answers, ("text",))
+        answers, path = answers["text"], f"{key}.text"
+    if isinstance(answers, list):
+        texts = [each.get("text") if isinstance(each, dict) else each for each in answers]
+        for each in answers:
+            if isinstance(each, dict):
+                reading.ignore(f"{path}[]", each, ("text",))
+        if any(text != texts[0] for text in texts):
+            reading.ignored.append(f"{path}[1:]")
+        return _text({path: texts[0] if texts else None}, path)
+    return _text({path: answers}, path)
+
+
+def _contexts(value: Mapping[str, Any], keys: Keys, reading: Reading) -> Iterator[str]:
+    found = reading.find(value, _CONTEXT)
+    if keys.context:
+        found = iter([(keys.context, value.get(keys.context))])
+    for key, context in found:
+        texts = context if isinstance(context, list) else [context]
+        reading.used.add(key)
+        for text in texts:
+            if not is_blank(text):
+                yield _text({key: text}, key)
+
+
+def _history(value: Mapping[str, Any], reading: Reading) -> Iterator[Turn]:
+    """Read earlier turns as Alpaca has them: a list of pairs, each a question and its answer."""
+    for key, history in reading.find(value, _HISTORY):
+        reading.used.add(key)
+        for at, turns in enumerate(history if isinstance(history, list) else [history]):
+            path = f"{key}[{at}]"
+            if not isinstance(turns, list) or len(turns) != len(ROLES):
+                raise RecordInvalid(f"{path} is not a question and its answer")
+            for role, text in zip(ROLES, turns, strict=True):
+                yield Turn(role, _text({path: text}, path))
