@@ -1,9 +1,9 @@
 """Write question-answer pairs from documents with a model.
 
-Ask a model for question-answer pairs on documents (PDF, text, Markdown, HTML), keep those that are
-new and whose quote is in the document, and write them to OUT.json, which `python -m dataset
-prepare` reads. Every answer is saved in OUT.json.journal.jsonl as soon as it is paid for: the same
-command again resumes and pays for nothing twice.
+Ask a model for question-answer pairs on documents (PDF, Word, text, Markdown, HTML), keep those
+that are new, stand on their own and whose quote is in the document, and write them to OUT.json,
+which `python -m dataset prepare` reads. Every answer is saved in OUT.json.journal.jsonl as soon as
+it is paid for: the same command again resumes and pays for nothing twice.
 
 For example:
   python -m dataset generate --pairs 100 --env dev handbook.pdf faq.html build/pairs.json

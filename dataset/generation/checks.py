@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -29,6 +30,28 @@ LEAST_COVERED = 0.6  # of an answer's content words must be in its section
 _NEAR_IN_SAME_TERMS = 0.5  # Jaccard index from which two texts with the same terms are duplicates
 # Question words that tell questions apart; "what" and "which" are interchangeable.
 _INTERROGATIVE = re.compile(r"\b(?:how|when|where|who|why)\b|いつ|どこ|どれ|なぜ|誰")
+# What only somebody with the document open can follow: "according to the text", "in section 3".
+_PART = (
+    r"(?:document|text|passage|excerpt|article|paper|report|manual|guide|author|section|chapter|"
+    r"paragraph|page|table|figure|appendix)"
+)
+_OPEN_DOCUMENT = re.compile(
+    rf"\b(?:according to|based on|as (?:\w+ )?(?:in|by)|(?:mentioned|described|stated|listed|given|"
+    rf"discussed|explained|shown|defined|provided|outlined) (?:in|by)) "
+    rf"(?:the|this|that) (?:\w+ )?(?:{_PART}|context)\b"
+    rf"|\b(?:this|the (?:above|following|given|provided|attached|preceding)) {_PART}\b"
+    rf"|\bdo(?:es)? the {_PART} (?:say|state|mention|describe|list|explain|recommend|claim)"
+    r"|\b(?:in|see|under|from|of|by) (?:section|chapter|paragraph|page|table|figure|appendix) "
+    r"\d+(?:\.\d+)*\b(?!,? of\b)"
+    r"|(?<![一-龥])(?:本文|文書|文章|資料|本書|原文|記事|マニュアル)(?:によると|によれば|に基づ|に(?:は)?"
+    r"(?:書かれ|記載|記され|述べられ))"
+    r"|この(?:文書|文章|本文|資料|章|節|項|セクション|ページ|記事|マニュアル|表|図)"
+    r"|(?:上記|前述|後述|以下|次)の(?:文書|文章|本文|資料|表|図|章|節)"
+    r"|(?<![一-龥])(?:本章|本節|本項|本稿|本資料|本文書)"
+    r"|(?<![一-龥])第\s*\d+\s*[章節](?:で|に|の(?:内容|説明|記述)|によ)"
+    r"|(?<![一-龥])[図表]\s*\d+",
+    re.IGNORECASE,
+)
 _MAX_CHARACTERS = 4_000
 _SHOWN = 90  # characters of a question in a message
 _SKETCH_BYTES = SKETCH_HASHES * 4  # of a text long enough to compare
@@ -64,6 +87,7 @@ class Refusal:
 REASONS = {
     "schema": "does not match the tool's schema",
     "language": "in another language than requested",
+    "open-document": "only makes sense with the document open",
     "duplicate": "asks the same as another pair",
     "same-answer": "has the same answer as another pair",
     "quote-short": "the quote is too short to prove anything",
@@ -155,7 +179,8 @@ class KeptPairs:
         return [kept for kept in self.kept if kept.section.fingerprint == section.fingerprint]
 
     def _refusals(self, new: KeptPair) -> Iterator[Refusal]:
-        for code, detail in (*self._in_other_language(new.pair), *_ungrounded(new)):
+        checks = (self._in_other_language(new.pair), _needs_document(new.pair), _ungrounded(new))
+        for code, detail in itertools.chain(*checks):
             yield Refusal(code, new.pair.question, detail)
         for other in self.kept:
             if repeat := _repeats(new, other):
@@ -178,6 +203,13 @@ def read_pairs(tool_input: object) -> list[object]:
         except ValueError:
             return [value]
     return value if isinstance(value, list) else [value]
+
+
+def _needs_document(pair: GeneratedPair) -> Iterator[tuple[str, str]]:
+    for text in (pair.question, pair.answer):
+        found = _OPEN_DOCUMENT.search(text)
+        if found:
+            yield "open-document", f"{REASONS['open-document']}: {found[0]!r}"
 
 
 class _SectionText:

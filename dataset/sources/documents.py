@@ -1,12 +1,13 @@
 """Reads the documents that pairs are generated from, and cuts them into sections.
 
-A document that fits is sent as it is. A longer one is sent in sections: a PDF by pages, Markdown
-and HTML at their headings, text at its blank lines. Pairs are checked against the text that is
+A document that fits is sent as it is. A longer one is sent in sections: a PDF by pages, Markdown,
+HTML and Word at their headings, text at its blank lines. Pairs are checked against the text that is
 extracted here.
 """
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import io
 import itertools
@@ -16,16 +17,20 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import bs4
+import mammoth
 from markdown_it import MarkdownIt
 from pypdf import PdfReader, PdfWriter
 from pypdf.errors import DependencyError, FileNotDecryptedError
 
-from dataset.sources.files import SourceInvalid
+from dataset.sources.files import SourceFile, SourceInvalid, read_file
 from dataset.sources.sections import Format, Section
 
-FORMATS: dict[str, Format] = {
+# A Word document is sent as its text in Markdown.
+FORMATS: dict[str, Format | Literal["docx"]] = {
+    ".docx": "docx",
     ".pdf": "pdf",
     ".txt": "txt",
     ".text": "txt",
@@ -35,9 +40,12 @@ FORMATS: dict[str, Format] = {
     ".htm": "html",
     ".xhtml": "html",
 }
-# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html, read 2026-11-23;
-# newer models take larger PDFs, which no section comes near.
+# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html, read 2026-11-23.
+# Amazon Nova and newer Claude models take larger PDFs, which no section comes near; of text, Nova
+# takes 4.5 MB as well, and in a PDF no picture in JPEG 2000 or JBIG2:
+# https://docs.aws.amazon.com/nova/latest/userguide/modalities-document.html, read 2026-11-28.
 MAX_DOCUMENT_BYTES = 4_500_000
+_REFUSED_PICTURES = frozenset({"/JPXDecode", "/JBIG2Decode"})
 # Models find facts best in a few pages, and the pairs of a section have to fit their output.
 SECTION_CHARACTERS = 24_000
 _BETWEEN = "\n\n"  # blocks
@@ -58,39 +66,24 @@ class _Block:
     text: str
 
 
-@dataclass(frozen=True)
-class _File:
-    """One document, as it was read."""
+def _decoded(file: SourceFile) -> str:
+    is_utf_16 = file.content[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
+    text = file.content.decode("utf-16") if is_utf_16 else file.text()
+    return re.sub(r"\r\n?", "\n", text)
 
-    path: Path
-    content: bytes
 
-    @classmethod
-    def read(cls, path: Path) -> _File:
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise SourceInvalid(f"{path} cannot be read: {error.strerror}") from None
-        if not content:
-            raise SourceInvalid(f"{path} is empty")
-        return cls(path, content)
-
-    def decoded(self) -> str:
-        encoding = "utf-16" if self.content[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
-        try:
-            return re.sub(r"\r\n?", "\n", self.content.decode(encoding))
-        except UnicodeDecodeError as error:
-            raise SourceInvalid(
-                f"{self.path} is not UTF-8 text (byte {error.start}): convert it, for example "
-                "with: iconv -f SHIFT_JIS -t UTF-8"
-            ) from None
-
-    def section(  # noqa: PLR0913, PLR0917  # a section's parts
-        self, number: int, label: str, kind: Format, content: bytes, text: str, pages: int = 0
-    ) -> Section:
-        own = hashlib.sha256(self.content)
-        own.update(f"/{number}/{label}/{kind}/{SECTION_CHARACTERS}".encode())
-        return Section(self.path.name, label, kind, content, text, own.hexdigest(), pages)
+def _section(  # noqa: PLR0913, PLR0917  # a section's parts
+    file: SourceFile,
+    number: int,
+    label: str,
+    kind: Format,
+    content: bytes,
+    text: str,
+    pages: int = 0,
+) -> Section:
+    own = hashlib.sha256(file.content)
+    own.update(f"/{number}/{label}/{kind}/{SECTION_CHARACTERS}".encode())
+    return Section(file.name, label, kind, content, text, own.hexdigest(), pages)
 
 
 def read_sections(path: Path) -> list[Section]:
@@ -105,7 +98,10 @@ def read_sections(path: Path) -> list[Section]:
     if kind is None:
         formats = ", ".join(sorted(set(FORMATS.values())))
         raise SourceInvalid(f"{path}: unsupported file type; expected one of {formats}")
-    sections = [part for part in _sections(_File.read(path), kind) if _has_text(part.text)]
+    file = read_file(str(path))
+    if not file.content:
+        raise SourceInvalid(f"{path} is empty")
+    sections = [part for part in _sections(file, kind) if _has_text(part.text)]
     if not sections:
         raise SourceInvalid(
             f"{path} has no text. If it is a scan, recognise its text first (OCR) and save it with "
@@ -114,45 +110,60 @@ def read_sections(path: Path) -> list[Section]:
     return sections
 
 
-def _sections(file: _File, kind: Format) -> Iterator[Section]:
+def _sections(file: SourceFile, kind: str) -> Iterator[Section]:
     match kind:
+        case "docx":
+            return _packed(file, "md", _headed_blocks(html_text(_docx_html(file))))
         case "pdf":
             return _pdf_sections(file)
         case "txt":
-            return _packed(file, "txt", [_Block("", file.decoded())])
+            return _packed(file, "txt", [_Block("", _decoded(file))])
         case "md":
-            return _packed(file, "md", _headed_blocks(file.decoded()))
+            return _packed(file, "md", _headed_blocks(_decoded(file)))
     text = html_text(file.content)
     if len(file.content) <= SECTION_CHARACTERS:
-        return iter([file.section(0, "whole", "html", file.content, text)])
+        return iter([_section(file, 0, "whole", "html", file.content, text)])
     return _packed(file, "md", _headed_blocks(text))
+
+
+def _docx_html(file: SourceFile) -> str:
+    no_picture = mammoth.images.img_element(lambda _: {})
+    try:
+        converted = mammoth.convert_to_html(io.BytesIO(file.content), convert_image=no_picture)
+    except Exception as error:  # noqa: BLE001  # mammoth fails in any way on a damaged file
+        raise SourceInvalid(
+            f"{file.place} cannot be read as a Word document ({error}): save it as .docx, without "
+            "a password"
+        ) from None
+    return str(converted.value)
 
 
 def _has_text(text: str) -> bool:
     return sum(map(str.isalnum, text)) >= _LEAST_TEXT
 
 
-def _pdf_sections(file: _File) -> Iterator[Section]:
+def _pdf_sections(file: SourceFile) -> Iterator[Section]:
     reader, texts = _open_pdf(file)
     groups = [*_page_groups(texts)]
-    if len(groups) == 1 and len(file.content) <= MAX_DOCUMENT_BYTES:
+    is_whole = len(groups) == 1 and len(file.content) <= MAX_DOCUMENT_BYTES
+    if is_whole and not _has_refused_pictures(reader, groups[0]):
         label, text = _pages(groups[0]), "\n".join(texts)
-        yield file.section(0, label, "pdf", file.content, text, len(texts))
+        yield _section(file, 0, label, "pdf", file.content, text, len(texts))
         return
     for pages in groups:
         yield from _cut_pages(file, reader, texts, pages)
 
 
-def _open_pdf(file: _File) -> tuple[PdfReader, list[str]]:
+def _open_pdf(file: SourceFile) -> tuple[PdfReader, list[str]]:
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it warns of what it repairs
     try:
         reader = PdfReader(io.BytesIO(file.content))
         return reader, [page.extract_text() for page in reader.pages]
     except (FileNotDecryptedError, DependencyError):
-        raise SourceInvalid(f"{file.path} is protected: save a copy without protection") from None
+        raise SourceInvalid(f"{file.place} is protected: save a copy without protection") from None
     except Exception as error:  # noqa: BLE001  # pypdf fails in any way on a damaged PDF
         raise SourceInvalid(
-            f"{file.path} cannot be read as a PDF ({error}): save or print it to PDF again"
+            f"{file.place} cannot be read as a PDF ({error}): save or print it to PDF again"
         ) from None
 
 
@@ -168,18 +179,39 @@ def _page_groups(texts: Sequence[str]) -> Iterator[range]:
 
 
 def _cut_pages(
-    file: _File, reader: PdfReader, texts: Sequence[str], pages: range
+    file: SourceFile, reader: PdfReader, texts: Sequence[str], pages: range
 ) -> Iterator[Section]:
     """Yield the pages as a PDF of their own, halved until it is small enough to be sent."""
     content, text = _extracted(reader, pages), "\n".join(texts[pages.start : pages.stop])
-    if len(content) <= MAX_DOCUMENT_BYTES:
-        yield file.section(pages.start, _pages(pages), "pdf", content, text, len(pages))
-    elif len(pages) == 1:  # pictures, which the model must do without
-        yield file.section(pages.start, _pages(pages), "txt", text.encode(), text)
+    is_refused = _has_refused_pictures(reader, pages)
+    if len(content) <= MAX_DOCUMENT_BYTES and not is_refused:
+        yield _section(file, pages.start, _pages(pages), "pdf", content, text, len(pages))
+    elif len(pages) == 1 or is_refused:  # pictures, which the model must do without
+        yield _section(file, pages.start, _pages(pages), "txt", text.encode(), text)
     else:
         middle = pages.start + len(pages) // 2
         for half in (range(pages.start, middle), range(middle, pages.stop)):
             yield from _cut_pages(file, reader, texts, half)
+
+
+def _has_refused_pictures(reader: PdfReader, pages: range) -> bool:
+    """Say whether a picture of the pages has a format that Amazon Nova refuses in a PDF."""
+    return any(
+        not _REFUSED_PICTURES.isdisjoint(_picture_filters(reader.pages[at].get("/Resources")))
+        for at in pages
+    )
+
+
+def _picture_filters(resources: Any, depth: int = 4) -> Iterator[str]:  # noqa: ANN401  # pypdf's objects
+    """Yield the encodings of the pictures, also of those in forms."""
+    if not resources or not depth:
+        return
+    objects = resources.get_object().get("/XObject")
+    for each in objects.get_object().values() if objects else ():
+        drawn = each.get_object()
+        filters = drawn.get("/Filter", [])
+        yield from filters if isinstance(filters, list) else [filters]
+        yield from _picture_filters(drawn.get("/Resources"), depth - 1)
 
 
 def _extracted(reader: PdfReader, pages: range) -> bytes:
@@ -196,7 +228,7 @@ def _pages(pages: range) -> str:
     return f"pages {pages.start + 1}-{pages.stop}"
 
 
-def _packed(file: _File, kind: Format, blocks: Iterable[_Block]) -> Iterator[Section]:
+def _packed(file: SourceFile, kind: Format, blocks: Iterable[_Block]) -> Iterator[Section]:
     """Yield consecutive blocks together, as many as make a section."""
     parts: list[_Block] = []
     number, characters = 0, 0
@@ -210,11 +242,11 @@ def _packed(file: _File, kind: Format, blocks: Iterable[_Block]) -> Iterator[Sec
         yield _joined(file, number, kind, parts)
 
 
-def _joined(file: _File, number: int, kind: Format, parts: Sequence[_Block]) -> Section:
+def _joined(file: SourceFile, number: int, kind: Format, parts: Sequence[_Block]) -> Section:
     text = _BETWEEN.join(part.text for part in parts)
     label = next((part.title for part in parts if part.title), f"part {number + 1}")
     plain = markdown_text(text) if kind == "md" else text
-    return file.section(number, label, kind, text.encode(), plain)
+    return _section(file, number, label, kind, text.encode(), plain)
 
 
 def _pieces(block: _Block) -> Iterator[_Block]:

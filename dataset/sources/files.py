@@ -76,13 +76,19 @@ def _likely_encoding(content: bytes) -> tuple[str, str]:
 
 
 def _reads_as_japanese(content: bytes, encoding: str) -> bool:
-    """Say whether at least a quarter of what is not ASCII is hiragana, as in any Japanese prose."""
+    """Say whether the text has the hiragana of Japanese prose, or more kanji than Latin letters.
+
+    Western text can be read as kanji here and there, but hardly as either.
+    """
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError:
         return False
     others = [character for character in text if not character.isascii()]
-    return sum("\u3041" <= character <= "\u309f" for character in others) * 4 >= len(others)
+    hiragana = sum("\u3041" <= character <= "\u309f" for character in others)
+    kanji = sum("\u4e00" <= character <= "\u9fff" for character in others)
+    latin = sum(character.isascii() and character.isalpha() for character in text)
+    return hiragana * 4 >= len(others) or kanji > latin
 
 
 def read_file(place: str) -> SourceFile:

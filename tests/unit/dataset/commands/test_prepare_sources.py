@@ -443,7 +443,7 @@ def test_reasoning_is_kept_for_models_that_train_on_it(
     tmp_path: Path, answer: dict[str, Any]
 ) -> None:
     record = {"messages": [{"role": "user", "content": "Q"}, {"role": "assistant", **answer}]}
-    prepared = made(tmp_path, "x.jsonl", [record] * 8, NOVA_2_LITE)
+    prepared = made(tmp_path, "x.jsonl", [record] * 200, NOVA_2_LITE)
     assert trained(tmp_path)[0]["messages"][1]["content"] == [
         {"reasoningContent": {"reasoningText": {"text": "R"}}},
         {"text": "A"},
@@ -452,7 +452,7 @@ def test_reasoning_is_kept_for_models_that_train_on_it(
     without = PrepareOptions(split="100/0/0", style=Style(no_reasoning=True))
     prepared = prepare(tmp_path / "x.jsonl", tmp_path / "out", NOVA_MICRO, without)
     assert pairs_of(tmp_path)[0] == ("Q", "A")
-    assert "training.jsonl: left out the reasoning of 8 records" in prepared.notes
+    assert "training.jsonl: left out the reasoning of 200 records" in prepared.notes
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutErro
 from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader, PdfWriter
+from pypdf.generic import DictionaryObject, NameObject, StreamObject
 
 from dataset.__main__ import main
 from dataset.commands import generate
@@ -244,6 +246,7 @@ REFUSED = {
     ),
     "schema": pair(3) | {"topic": ""},
     "duplicate": pair(2, question=pair(2)["question"].upper()),
+    "open-document": pair(3, question="According to the text, what does the turbine do?"),
     "same-answer": pair(2, question="Which inspection concerns the boiler mentioned?"),
 }
 
@@ -260,6 +263,123 @@ def test_a_bad_pair_is_refused_and_asked_for_again(code: str, manual: Path, tmp_
     assert second.startswith("Write 1 question-answer pairs")
     assert pair(2)["question"] in second
     assert "refused" in second
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "According to the text, when is it due?",
+        "Based on the given passage, when is it due?",
+        "When is it due, as described in the document?",
+        "What does the author say about pumps?",
+        "What does this section explain?",
+        "It is due on Monday, as stated in this report.",
+        "What is listed in section 3?",
+        "See Table 2.1 for the limits.",
+        "Which limits does the following table have?",
+        "本文によると、いつですか。",
+        "この文書では何が説明されていますか。",
+        "第3章では何が述べられていますか。",
+        "上記の表の値はいくつですか。",
+        "図2に示すとおりです。",
+        "資料に記載されています。",
+    ],
+)
+def test_what_needs_the_document_open_is_refused(text: str, manual: Path) -> None:
+    [section] = documents.read_sections(manual)
+    for changed in (pair(3, question=text), pair(3, answer=f"{sentence(3)} {text}")):
+        refusal = KeptPairs().take(section, changed)
+        assert isinstance(refusal, Refusal)
+        assert refusal.code == "open-document"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "How do I upload a document to the knowledge base?",
+        "Which clause of section 230 of the Act protects hosts?",
+        "What happens to the text in a document that is too long?",
+        "Which table does DynamoDB create in this context?",
+        "Which page shows the status of a job?",
+        "メールの本文はどこに書きますか。",
+        "会計資料に基づいて何を計算しますか。",
+        "代表2名は誰ですか。",
+        "憲法第3章では何が定められていますか。",
+        "文書を検索するにはどうしますか。",
+    ],
+)
+def test_a_question_on_documents_is_not_one_that_needs_them_open(text: str, manual: Path) -> None:
+    [section] = documents.read_sections(manual)
+    assert not isinstance(KeptPairs().take(section, pair(3, question=text)), Refusal)
+
+
+def docx_of(*paragraphs: tuple[str, str]) -> bytes:
+    """Return a Word document of paragraphs, each a style and a text."""
+    word = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    body = "".join(
+        f'<w:p><w:pPr><w:pStyle w:val="{style}"/></w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>'
+        for style, text in paragraphs
+    )
+    styles = (
+        '<w:style w:type="paragraph" w:styleId="Heading1"><w:name w:val="heading 1"/></w:style>'
+    )
+    package = "http://schemas.openxmlformats.org/package/2006"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{package}/content-types"/>',
+        "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
+        f'Type="{office}/officeDocument" Target="word/document.xml"/></Relationships>',
+        "word/document.xml": f'<w:document xmlns:w="{word}"><w:body>{body}</w:body></w:document>',
+        "word/_rels/document.xml.rels": f'<Relationships xmlns="{package}/relationships">'
+        f'<Relationship Id="r1" Type="{office}/styles" Target="styles.xml"/></Relationships>',
+        "word/styles.xml": f'<w:styles xmlns:w="{word}">{styles}</w:styles>',
+    }
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for path, text in parts.items():
+            archive.writestr(path, text)
+    return file.getvalue()
+
+
+def test_a_word_document_is_sent_as_text_with_its_headings(tmp_path: Path) -> None:
+    content = docx_of(
+        ("Heading1", "Machines"),
+        ("Normal", sentence(1)),
+        ("Heading1", "点検"),
+        ("Normal", "毎月。"),
+    )
+    source = saved(tmp_path, "a.docx", content)
+    [section] = documents.read_sections(source)
+    assert (section.label, section.format) == ("Machines", "md")
+    assert section.content.decode() == f"# Machines\n\n{sentence(1)}\n\n# 点検\n\n毎月。"
+    ran = run(Scripted([pair(1)]), tmp_path / "out.json", source, pairs=1)
+    assert [each["quote"] for each in ran.pairs] == [sentence(1)]
+
+
+@pytest.mark.parametrize("encoding", ["JPXDecode", "JBIG2Decode", "DCTDecode"])
+def test_pages_with_pictures_that_nova_refuses_are_sent_as_text(
+    tmp_path: Path, encoding: str
+) -> None:
+    writer, out = PdfWriter(), io.BytesIO()
+    writer.append(io.BytesIO(pdf_of([[sentence(1)], [sentence(2)]])))
+    picture = StreamObject()
+    picture.update(
+        {
+            NameObject("/Subtype"): NameObject("/Image"),
+            NameObject("/Filter"): NameObject(f"/{encoding}"),
+        }
+    )
+    form = StreamObject()  # pictures are found in forms too
+    inner = DictionaryObject({NameObject("/P"): writer._add_object(picture)})  # noqa: SLF001  # no other way
+    form[NameObject("/Resources")] = DictionaryObject({NameObject("/XObject"): inner})
+    resources = writer.pages[1]["/Resources"].get_object()
+    resources[NameObject("/XObject")] = DictionaryObject(
+        {NameObject("/F"): writer._add_object(form)}  # noqa: SLF001  # no other way
+    )
+    writer.write(out)
+    [section] = documents.read_sections(saved(tmp_path, "a.pdf", out.getvalue()))
+    assert section.format == ("pdf" if encoding == "DCTDecode" else "txt")
+    assert matching.squeezed(sentence(2)) in matching.squeezed(section.text)
 
 
 def test_questions_that_differ_in_a_name_are_two_questions(manual: Path) -> None:
@@ -682,11 +802,12 @@ def protected() -> bytes:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("a.docx", b"PK", "a.docx: unsupported file type; expected one of html, md, pdf, txt"),
+        ("a.odt", b"PK", "a.odt: unsupported file type; expected one of docx, html, md, pdf, txt"),
+        ("a.docx", b"PK", "a.docx cannot be read as a Word document"),
         ("a", b"text", "a: unsupported file type"),
         ("a.txt", b"", "is empty"),
         ("a.txt", b" \n\n ", "has no text"),
-        ("a.txt", "運用手順".encode("shift_jis") * 9, "not UTF-8 text (byte 0)"),
+        ("a.txt", "運用手順".encode("shift_jis") * 9, "probably in Shift-JIS"),
         ("a.pdf", b"%PDF-1.7 no more than this", "cannot be read as a PDF"),
         ("a.pdf", pdf_of([[], []]), "recognise its text first (OCR)"),
         ("a.pdf", protected(), "is protected"),
