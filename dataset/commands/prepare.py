@@ -35,7 +35,7 @@ from typing import Any
 
 from dataset.commands.file_progress import file_progress
 from dataset.commands.report_text import quantity, report_text
-from dataset.sources.conversations import Entry, describe, read_entries
+from dataset.sources.conversations import Entries, Entry, describe, read_entries
 from dataset.sources.conversion import (
     Style,
     obstacles,
@@ -47,7 +47,7 @@ from dataset.sources.conversion import (
 )
 from dataset.sources.files import SourceFile, SourceInvalid, in_folder, list_folder, read_file
 from dataset.sources.pairs import USUAL, Keys, is_blank
-from dataset.sources.raw import READERS
+from dataset.sources.raw import READERS, TABLES
 from dataset.sources.split import DEFAULT, shares_of, split
 from exit_codes import ExitCode
 from lambdas.domain.errors import InputInvalid
@@ -136,16 +136,20 @@ class _Plan:
         skipped = {location for location, _ in problems}
         entries = [entry for entry in source.entries if entry.location not in skipped]
         if problems and not (self.options.skip and entries):
-            hint = (
-                ["To leave such records out: --skip"] if entries and not self.options.skip else []
-            )
-            raise SourceInvalid("\n".join([*describe(problems), *hint]))
+            hints = self._hints(file, source, entries)
+            raise SourceInvalid("\n".join([*describe(problems), *hints]))
         self.converted.append(file.name)
         self.notes += (f"{file.name}: {note}" for note in source.notes())
         if problems:
             self.notes.append(f"{file.name}: skipped {quantity(len(problems), 'record')}")
             self.notes += (f"skipped {line}" for line in describe(problems))
         return entries
+
+    def _hints(self, file: SourceFile, source: Entries, usable: Sequence[Entry]) -> Iterator[str]:
+        if usable and not self.options.skip:
+            yield "To leave such records out: --skip"
+        if file.suffix in TABLES and not source.entries:
+            yield "The first row names the columns, such as question and answer: is it missing?"
 
     def finish(self) -> dict[str, bytes]:
         """Convert, and return the contents of all files."""

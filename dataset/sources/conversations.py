@@ -85,12 +85,12 @@ class Entries:
 
     entries: list[Entry] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    blank_rows: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)  # rows that are no records
 
     def notes(self) -> Iterator[str]:
         """Yield a note on each kind of thing that nothing was read from."""
-        if self.blank_rows:
-            yield f"skipped {_counted(self.blank_rows, 'blank row')}"
+        for what, count in self.skipped.items():
+            yield f"skipped {count:,} {what if count == 1 else what.replace('row', 'rows')}"
         counts = Counter(key for entry in self.entries for key in entry.ignored)
         labels = (*SYSTEM, *ID, *TOPIC)
         for key, count in counts.most_common():
@@ -109,7 +109,7 @@ def read_entries(file: SourceFile, keys: Keys = USUAL) -> Entries:
         It cannot be read, does not match its suffix, or is empty.
     """
     raw = read_values(file)
-    found = Entries(blank_rows=raw.blank_rows)
+    found = Entries(skipped=raw.skipped)
     for value_location, value in raw.values:
         for location, record in _records(value_location, value, keys):
             try:

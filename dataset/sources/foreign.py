@@ -32,6 +32,7 @@ _BATCH = "a request of a batch job: make a record of its messages and the right 
 # The keys of each, none of them blank.
 _BY_KEYS = (
     (("chosen", "rejected"), _PREFERENCES),
+    (("chosen_messages", "rejected_messages"), _PREFERENCES),
     (("preferred_output", "non_preferred_output"), _PREFERENCES),
     (("reward_model",), _REINFORCEMENT),
     (("conversationTurns",), _KNOWLEDGE_BASE),
@@ -53,13 +54,13 @@ def foreign_format(value: Mapping[str, Any]) -> str | None:
     for keys, what in _BY_KEYS:
         if filled.issuperset(keys):
             return what
-    pair = pair_keys(value)
-    if pair and isinstance(value.get("label"), bool):
+    if isinstance(value.get("label"), bool):
         return _RATED
     messages = value.get("messages")
-    if isinstance(messages, list) and "reference_answer" in filled and not _is_answered(messages):
-        return _REINFORCEMENT
-    if not pair and not isinstance(messages, list) and filled & _TEXT_KEYS:
+    if isinstance(messages, list):
+        is_asked = "reference_answer" in filled and not _is_answered(messages)
+        return _REINFORCEMENT if is_asked else None
+    if not pair_keys(value) and filled & _TEXT_KEYS:
         return _RAW_TEXT
     return None
 

@@ -9,7 +9,8 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from types import MappingProxyType
@@ -23,6 +24,10 @@ _BLANKS = re.compile(r"[ \t\r\n]*")
 _DELIMITERS = ",;\t"
 _EXCEL_DELIMITER = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
 _MAX_CELL_CHARACTERS = 64 * 1024**2  # the csv module's own limit, 128 KiB, is below a long record
+_ONE_COLUMN = (
+    "no row has two cells: separate question and answer by a comma, a semicolon or a tab, and name "
+    "both in the first row"
+)
 _KINDS_BY_HEAD = ((b"PK\x03\x04", ".xlsx"), (b"PAR1", ".parquet"))
 
 Value = tuple[int, object]  # and the line, or row, that it starts in
@@ -33,7 +38,7 @@ class RawValues:
     """A file's values, each after its location: file:line, and the record of that line."""
 
     values: list[tuple[str, object]] = field(default_factory=list)
-    blank_rows: int = 0  # of a table, skipped
+    skipped: Counter[str] = field(default_factory=Counter)  # rows of a table, by what they are
 
 
 def read_values(file: SourceFile) -> RawValues:
@@ -48,8 +53,8 @@ def read_values(file: SourceFile) -> RawValues:
     raw, last_line = RawValues(), 0
     try:
         for number, (line, value) in enumerate(READERS[kind](file), start=1):
-            if value is _BLANK_ROW:
-                raw.blank_rows += 1
+            if isinstance(value, _SkippedRow):
+                raw.skipped[value] += 1
                 continue
             record = f", record {number}" if line == last_line else ""
             raw.values.append((f"{file.place}:{line}{record}", value))
@@ -153,13 +158,29 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-_BLANK_ROW = object()
-_Row = tuple[int, Sequence[str]]  # after the line that it starts in
+class _SkippedRow(str):
+    """What a row is that is no record."""
+
+    __slots__ = ()
+
+
+_Row = tuple[int, list[str]]  # after the line that it starts in
 
 
 def _table(rows: Iterator[_Row]) -> Iterator[Value]:
-    """Yield the rows below the header as objects, their keys taken from it."""
-    header_line, header = next(_filled(rows), (1, ()))
+    """Yield the rows below the header as objects, their keys taken from it.
+
+    The header is the first row of several cells: above it may stand a title.
+    """
+    header_line = 1
+    header: list[str] = []
+    for header_line, header in _filled(rows):
+        if sum(bool(cell.strip()) for cell in header) > 1:
+            break
+        yield header_line, _SkippedRow("row above the header")
+    else:
+        if header:
+            raise _BrokenAt(header_line, _ONE_COLUMN)
     names = [name.strip() or f"column {at}" for at, name in enumerate(header, start=1)]
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
@@ -176,7 +197,7 @@ def _table(rows: Iterator[_Row]) -> Iterator[Value]:
             # Excel leaves out empty cells at the end of a row.
             yield line, dict(zip(names, (*cells, *[""] * (len(names) - len(cells))), strict=True))
         else:
-            yield line, _BLANK_ROW
+            yield line, _SkippedRow("blank row")
 
 
 def _filled(rows: Iterable[_Row]) -> Iterator[_Row]:
@@ -268,6 +289,7 @@ def _parquet(file: SourceFile) -> Iterator[Value]:
     return zip(count(1), rows)
 
 
+TABLES = (".csv", ".tsv", ".xlsx")
 READERS: Mapping[str, Callable[[SourceFile], Iterator[Value]]] = MappingProxyType(
     {
         ".jsonl": _json,

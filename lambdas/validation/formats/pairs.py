@@ -60,4 +60,4 @@ def own_keys(value: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:
 
 def plain_key(key: str) -> str:
     """Return a key without differences of case, width and separators."""
-    return re.sub(r"[\s-]+", "_", unicodedata.normalize("NFKC", key).strip().casefold())
+    return re.sub(r"[\s-]+", "_", unicodedata.normalize("NFKC", key).casefold()).strip("_")

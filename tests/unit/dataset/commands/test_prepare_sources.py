@@ -202,6 +202,21 @@ def test_rows_of_separators_are_skipped_and_counted(tmp_path: Path) -> None:
     assert pairs_of(tmp_path) == PAIRS
 
 
+def test_a_title_above_the_header_is_skipped_and_said(tmp_path: Path) -> None:
+    rows = [("Our questions", ""), ("_question", "_answer"), *PAIRS]
+    prepared = made(tmp_path, "faq.xlsx", xlsx(rows))
+    assert prepared.notes[0] == "faq.xlsx: skipped 1 row above the header"
+    assert pairs_of(tmp_path) == PAIRS
+
+
+def test_a_table_without_a_header_is_told_to_have_one(tmp_path: Path) -> None:
+    without = table(PAIRS).partition("\n")[2]
+    with pytest.raises(SourceInvalid, match="The first row names the columns"):
+        made(tmp_path, "faq.csv", without)
+    with pytest.raises(SourceInvalid, match=r"faq\.csv:3: no row has two cells: separate"):
+        made(tmp_path, "faq.csv", "question|answer\n\nWhy?|So.\n")
+
+
 def test_cells_that_excel_leaves_out_are_blank(tmp_path: Path) -> None:
     content = "question,answer,topic,,\n" + "".join(f"{q},{a}\n" for q, a in PAIRS)
     prepared = made(tmp_path, "faq.csv", content + "Why?,So.,t,,,,\nAnd?,So.,t,x,,\n")
@@ -356,6 +371,8 @@ def test_squad_is_read_with_its_passages(tmp_path: Path) -> None:
             "a preference pair",
         ),
         ({"prompt": "Q", "completion": "A", "label": False}, "a label of good or bad"),
+        (chat("Q", "A", label=False), "a label of good or bad"),
+        ({"chosen_messages": [1], "rejected_messages": [1]}, "a preference pair"),
         (chat("Q", reference_answer="A"), "for reinforcement fine-tuning"),
         ({"prompt": [{"role": "user"}], "reward_model": {"a": 1}}, "for reinforcement fine-tuning"),
         (
