@@ -13,6 +13,7 @@ from lambdas.aws.artefacts import ArtefactMissing, Artefacts
 
 STANDARD_INPUT = "-"
 _S3, _GZIP = "s3://", b"\x1f\x8b"
+_LFS_POINTER = b"version https://git-lfs.github.com/"
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -105,6 +106,8 @@ def read_file(place: str) -> SourceFile:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise SourceInvalid(f"{place} cannot be unzipped: {error}") from None
+    if content.startswith(_LFS_POINTER):
+        raise SourceInvalid(f"{place} is a pointer of Git LFS: fetch the file with git lfs pull")
     return SourceFile("standard input" if place == STANDARD_INPUT else place, content)
 
 

@@ -34,6 +34,7 @@ class ModelSpec:
     ranges: Ranges = field(default_factory=dict)
     default_batch: int = USUAL_BATCH  # where the service does not say its own, or has one only
     record_format: RecordFormat = "converse"
+    trains_on_reasoning: bool = False
     refused_words: tuple[str, ...] = ()  # in what a system or a user says
     min_records: int = 8  # of training
     min_total_records: int = 0  # of training and validation
@@ -129,6 +130,7 @@ MODELS = (
     replace(
         _nova("nova-2-lite", "Nova 2 Lite", "amazon.nova-2-lite-v1:0", "256k", training=0.00378),
         min_records=200,
+        trains_on_reasoning=True,
     ),
     _llama("llama-3-1-8b", "Llama 3.1 8B Instruct", "meta.llama3-1-8b-instruct-v1:0", 0.00149),
     _llama("llama-3-1-70b", "Llama 3.1 70B Instruct", "meta.llama3-1-70b-instruct-v1:0", None),

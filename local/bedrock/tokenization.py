@@ -18,6 +18,8 @@ COMMON_WORDS = frozenset(
     would you your
     """.split()  # noqa: SIM905  # a list of words reads as words
 )
+_DENSE = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
+_HIRAGANA = re.compile(r"[\u3040-\u309f]+")
 _ENDINGS = ("ations", "ation", "ings", "ing", "ies", "ied", "ers", "er", "ed", "es", "s", "e", "y")
 
 
@@ -28,9 +30,22 @@ def count_tokens(text: str) -> int:
 
 @functools.lru_cache(maxsize=4096)
 def content_stems(text: str) -> tuple[str, ...]:
-    """Return the words that say something, in order, without their endings."""
+    """Return the words that say something, in order, without their endings.
+
+    Of a script without spaces, return the pairs of letters instead, but not those of its grammar.
+    """
     words = re.findall(r"[^\W_]+", text.lower())
-    return tuple(_stem(word) for word in words if word not in COMMON_WORDS and len(word) > 1)
+    return tuple(
+        piece
+        for word in words
+        for piece in (_pairs(word) if _DENSE.search(word) else [_stem(word)])
+        if piece not in COMMON_WORDS and len(piece) > 1
+    )
+
+
+def _pairs(word: str) -> list[str]:
+    pairs = (word[at : at + 2] for at in range(len(word) - 1))
+    return [pair for pair in pairs if not _HIRAGANA.fullmatch(pair)]
 
 
 def _stem(word: str) -> str:

@@ -93,7 +93,9 @@ def test_stopping_it_leaves_nothing_behind(scratch: Path, runs: set[Path]) -> No
         (["--input", "{oops"], "INPUT is not JSON"),
         (["--input", "[1]"], "INPUT is neither a JSON object nor a file"),
         (["--input", '{"model": "nova-mcro"}'], "Did you mean 'nova-micro'?"),
-        (["--dataset", "nowhere"], "nowhere is neither a folder nor a file"),
+        (["--dataset", "nowhere"], "nowhere cannot be read: No such file"),
+        (["--prompt-key", "Frage"], "--prompt-key and --completion-key go together"),
+        (["--split", "80/10/10"], "--split and --seed are for a SOURCE that is one file"),
     ],
 )
 def test_what_cannot_be_rehearsed_is_refused_before_anything_starts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from local.bedrock.catalogue import ModelSpec
@@ -47,14 +48,19 @@ def _of_prompt(record: dict[str, Any], _: ModelSpec) -> tuple[list[str], list[st
 
 
 def _of_messages(record: dict[str, Any], model: ModelSpec) -> tuple[list[str], list[str], str]:
-    text = _blocks if model.record_format == "converse" else _string
+    text = partial(_blocks, model) if model.record_format == "converse" else _string
     messages = record["messages"]
     system = text(record["system"]) if "system" in record else ""
     return [turn["role"] for turn in messages], [text(turn["content"]) for turn in messages], system
 
 
-def _blocks(content: Any) -> str:  # noqa: ANN401  # JSON of any shape
-    return "\n".join(str(block["text"]) for block in content)
+def _blocks(model: ModelSpec, content: Any) -> str:  # noqa: ANN401  # JSON of any shape
+    blocks = [block for block in content if not (model.trains_on_reasoning and _is_thought(block))]
+    return "\n".join(str(block["text"]) for block in blocks)
+
+
+def _is_thought(block: Any) -> bool:  # noqa: ANN401  # same
+    return bool(block.get("reasoningContent", {}).get("reasoningText", {}).get("text"))
 
 
 def _string(content: Any) -> str:  # noqa: ANN401  # same

@@ -88,7 +88,7 @@ def review(system: str, prompt: str, answer: str) -> dict[str, Any]:
 def _correct(prompt: str, answer: str) -> _Opinion:
     if _EVASION.search(answer):
         return 3, "The answer evades the question."
-    asked, said = _pieces(prompt), _pieces(answer)
+    asked, said = set(content_stems(prompt)), set(content_stems(answer))
     if len(answer.split()) <= _LABEL_WORDS or not asked:
         return 8, _FINE
     shared = len(asked & said) / len(asked)
@@ -105,8 +105,8 @@ def _grounded(prompt: str, answer: str) -> _Opinion:
     alien = sorted(set(_NUMBER.findall(answer)) - set(_NUMBER.findall(prompt)))
     if alien:
         return 4, f"The material in the prompt has no {alien[0]}."
-    said = _pieces(answer)
-    borne = len(said & _pieces(prompt)) / (len(said) or 1)
+    said = set(content_stems(answer))
+    borne = len(said & set(content_stems(prompt))) / (len(said) or 1)
     return (9, _FINE) if borne >= _ANYTHING else (5, "Most of the answer is not in the material.")
 
 
@@ -158,14 +158,3 @@ def _is_json(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _pieces(text: str) -> set[str]:
-    """Return the text's words without endings; of scripts that write without spaces, the pairs."""
-    pieces: set[str] = set()
-    for stem in content_stems(text):
-        if stem.isascii():
-            pieces.add(stem)
-        else:
-            pieces.update(stem[at : at + 2] for at in range(max(1, len(stem) - 1)))
-    return pieces

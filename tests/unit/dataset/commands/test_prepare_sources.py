@@ -245,6 +245,12 @@ def test_parquet_says_what_to_install(tmp_path: Path, monkeypatch: pytest.Monkey
         made(tmp_path, "faq.parquet", b"PAR1")
 
 
+def test_a_pointer_of_git_lfs_is_named(tmp_path: Path) -> None:
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    with pytest.raises(SourceInvalid, match="git lfs pull"):
+        made(tmp_path, "faq.parquet", pointer)
+
+
 def test_what_cannot_be_unzipped(tmp_path: Path) -> None:
     with pytest.raises(SourceInvalid, match=r"faq\.csv\.gz cannot be unzipped: "):
         made(tmp_path, "faq.csv.gz", gzip.compress(KINDS["faq.csv"])[:-9])
@@ -422,6 +428,7 @@ def test_what_changes_meaning_is_refused_or_skipped_and_said(
     )
     assert pairs_of(tmp_path) == PAIRS
     assert prepared.notes[0] == "x.jsonl: skipped 1 record"
+    assert prepared.notes[1].startswith(f"skipped {path}:41: ")
 
 
 def test_an_earlier_answer_that_is_not_trained_on_becomes_part_of_the_question(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lambdas.domain.data_review.tasks import TRAINING_QUALITY
-from local.bedrock.inference.judge import is_review
+from local.bedrock.inference.judge import is_review, judge_correctness
 from local.bedrock.inference.judge import review as offline_review
 
 
@@ -31,6 +31,30 @@ def test_the_offline_judge_reads_the_record(
     assert TRAINING_QUALITY.parse(found).score <= at_most
     fine = offline_review("", "What is S3?", "S3 is object storage.")
     assert fine[criterion] > at_most
+
+
+@pytest.mark.parametrize(
+    ("question", "reference", "right"),
+    [
+        (
+            "How long is the warranty of the hub?",
+            "The warranty of the hub runs for two years from the day of purchase.",
+            "From the day of purchase the hub's warranty runs two years.",
+        ),
+        (
+            "ハブの保証期間はどのくらいですか。",
+            "ハブの保証期間は購入日から2年間です。製造上の不具合が対象です。",
+            "購入日から2年間がハブの保証期間で、対象は製造上の不具合です。",
+        ),
+    ],
+    ids=["English", "Japanese"],
+)
+def test_the_offline_judge_tells_words_apart(question: str, reference: str, right: str) -> None:
+    wrong = (
+        "ランプが白く点滅するまで待ちます。" if "ハブ" in question else "Wait for a white blink."
+    )
+    assert judge_correctness(question, reference, right)[0] >= 9
+    assert judge_correctness(question, reference, wrong)[0] <= 2
 
 
 def test_the_offline_judge_knows_a_review_by_its_schema() -> None:
