@@ -22,7 +22,6 @@ Exit status: 0 written and valid, 1 written but a run would refuse it, 2 nothing
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import sys
 import tempfile
@@ -46,8 +45,9 @@ from dataset.sources.conversion import (
     usual_system_prompt,
 )
 from dataset.sources.files import SourceFile, SourceInvalid, in_folder, list_folder, read_file
-from dataset.sources.pairs import USUAL, Keys, is_blank
-from dataset.sources.raw import READERS, TABLES
+from dataset.sources.folders import DATASET_FILES, find_sources, has_format
+from dataset.sources.pairs import USUAL, Keys
+from dataset.sources.raw import TABLES
 from dataset.sources.split import DEFAULT, shares_of, split
 from exit_codes import ExitCode
 from lambdas.domain.errors import InputInvalid
@@ -59,20 +59,9 @@ from lambdas.validation import (
     FileSource,
     FileSummary,
     Options,
-    Problems,
     ValidationReport,
     check,
 )
-from lambdas.validation.formats.fields import FileKind
-from lambdas.validation.formats.records import read_record
-from lambdas.validation.jsonl.lines import parse_line
-
-_NAMES = (TRAINING, VALIDATION, EVALUATION)
-# Findings on how a file is written, which converting it corrects: all but those on what it says.
-_OF_CONTENT = {
-    *("empty", "first-role", "id-too-long", "last-role", "lone-surrogate", "reserved-word"),
-    *("role-repeats", "too-few-messages"),
-}
 
 
 @dataclass(frozen=True)
@@ -103,7 +92,7 @@ class Prepared:
         nouns = ("training record", "validation record", "evaluation example")
         text = ", ".join(
             quantity(self.report.files.get(name, FileSummary()).records, noun)
-            for name, noun in zip(_NAMES, nouns, strict=True)
+            for name, noun in zip(DATASET_FILES, nouns, strict=True)
         )
         return text + (f" (converted: {', '.join(self.converted)})" if self.converted else "")
 
@@ -163,7 +152,7 @@ class _Plan:
                 self.contents[name] = _json_lines(records)
         self.notes += self._notes_on_prompts(usual)
         self.notes += self._notes_on_turns()
-        return {name: self.contents[name] for name in _NAMES if name in self.contents}
+        return {name: self.contents[name] for name in DATASET_FILES if name in self.contents}
 
     def _notes_on_prompts(self, usual: str | None) -> Iterator[str]:
         style = self.options.style
@@ -180,6 +169,14 @@ class _Plan:
         dropped = sum(bool(before) and not now for before, now in trained)
         if dropped:
             yield f"left out the system prompt of {quantity(dropped, 'record')}"
+        common = Counter(now for _, now in trained).most_common(1)
+        asked = [entry.conversation.system for entry in self.entries.get(EVALUATION, ())]
+        others = sum(bool(own) and [own] != [prompt for prompt, _ in common] for own in asked)
+        if others:
+            yield (
+                f"{EVALUATION}: left out the system prompt of {quantity(others, 'question')}: a "
+                "run asks all questions with the one that most training records have"
+            )
         written = sum(bool(now) for _, now in trained)
         if written and self.model.record_format == "prompt-completion":
             yield (
@@ -231,7 +228,9 @@ def prepare(
 def _plan_split(plan: _Plan, file: SourceFile) -> None:
     shares = shares_of(plan.options.split)
     parts = split(plan.read(file), shares, plan.options.seed)
-    plan.entries |= {name: part for name, part in zip(_NAMES, parts.files, strict=True) if part}
+    plan.entries |= {
+        name: part for name, part in zip(DATASET_FILES, parts.files, strict=True) if part
+    }
     if parts.not_compared:
         plan.notes.append(
             f"{quantity(len(parts.not_compared), 'record')}, the first at {parts.not_compared[0]}, "
@@ -241,55 +240,13 @@ def _plan_split(plan: _Plan, file: SourceFile) -> None:
 
 
 def _plan_folder(plan: _Plan, folder: str, names: Sequence[str]) -> None:
-    for name, own in _find_sources(folder, names).items():
+    for name, own in find_sources(folder, names).items():
         file = read_file(in_folder(folder, own))
         is_plain = plan.options.style == Style() and file.suffix == ".jsonl"
-        if is_plain and _has_format(file.content, name, plan.model):
+        if is_plain and has_format(file.content, name, plan.model):
             plan.contents[name] = file.content
         else:
             plan.entries[name] = plan.read(file, is_evaluation=name == EVALUATION)
-
-
-def _find_sources(folder: str, names: Sequence[str]) -> dict[str, str]:
-    found = {name: own for name in _NAMES if (own := _source_of(folder, name, names))}
-    for name in (TRAINING, EVALUATION):
-        if name not in found:
-            stem = Path(name).stem
-            raise SourceInvalid(
-                f"{folder} has no {', '.join(stem + suffix for suffix in READERS)}: add one, or "
-                "give a single file, which is split"
-            )
-    return found
-
-
-def _source_of(folder: str, name: str, names: Sequence[str]) -> str | None:
-    known = {Path(name).stem + suffix for suffix in READERS}
-    there = [own for own in names if own.removesuffix(".gz") in known]
-    if len(there) > 1:
-        raise SourceInvalid(f"{folder} has both {' and '.join(there)}: keep one of them")
-    return there[0] if there else None
-
-
-def _has_format(content: bytes, name: str, model: Model) -> bool:
-    """Say whether a whole file is written as the model needs it, whatever it says."""
-    kind: FileKind = "evaluation" if name == EVALUATION else "training"
-    for at, line in enumerate(io.BytesIO(content)):
-        problems = Problems(warnings=False)
-        record = parse_line(line.removesuffix(b"\n"), problems, is_first=not at)
-        if record is None:
-            return False
-        read_record(record, kind, model, problems)
-        if problems.found and not {problem.code for problem in problems.found} <= _OF_CONTENT:
-            return False
-        if "system" in record and not _says_anything(record["system"]):
-            return False
-    return bool(content)
-
-
-def _says_anything(system: object) -> bool:
-    """Say whether a system prompt is one: an empty one is left out by converting the file."""
-    blocks = system if isinstance(system, list) else [{"text": system}]
-    return any(isinstance(block, dict) and not is_blank(block.get("text")) for block in blocks)
 
 
 def _json_lines(records: Iterable[Mapping[str, Any]]) -> bytes:
@@ -321,7 +278,7 @@ def _write(
             for name in contents:
                 (folder / name).replace(out / name)
             # A validation set left from an earlier source would become part of this one.
-            for name in set(_NAMES) - set(contents):
+            for name in set(DATASET_FILES) - set(contents):
                 (out / name).unlink(missing_ok=True)
     except OSError as error:
         raise SourceInvalid(f"{out} cannot be written: {error.strerror}") from None

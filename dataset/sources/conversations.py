@@ -91,13 +91,23 @@ class Entries:
         """Yield a note on each kind of thing that nothing was read from."""
         for what, count in self.skipped.items():
             yield f"skipped {count:,} {what if count == 1 else what.replace('row', 'rows')}"
-        counts = Counter(key for entry in self.entries for key in entry.ignored)
-        labels = (*SYSTEM, *ID, *TOPIC)
-        for key, count in counts.most_common():
-            guess = difflib.get_close_matches(key.lower(), labels, n=1, cutoff=0.8)
-            hint = f"; did you mean {guess[0]!r}?" if guess else ""
-            first = next(entry.location for entry in self.entries if key in entry.ignored)
-            yield f"ignored the key {key!r} of {_counted(count, 'record')}, from {first} on{hint}"
+        places: defaultdict[str, list[str]] = defaultdict(list)
+        for entry in self.entries:
+            for key in entry.ignored:
+                places[key].append(entry.location)
+        alike: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
+        for key, locations in places.items():
+            alike[locations[0], len(locations)].append(repr(key) + _guess(key))
+        for (first, count), keys in alike.items():
+            noun = "key" if len(keys) == 1 else "keys"
+            records = _counted(count, "record")
+            yield f"ignored the {noun} {', '.join(keys)} of {records}, from {first} on"
+
+
+def _guess(key: str) -> str:
+    """Return what a key that nothing was read from may have been meant to be."""
+    close = difflib.get_close_matches(key.lower(), (*SYSTEM, *ID, *TOPIC), n=1, cutoff=0.8)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def read_entries(file: SourceFile, keys: Keys = USUAL) -> Entries:

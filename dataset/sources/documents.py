@@ -99,8 +99,6 @@ def read_sections(path: Path) -> list[Section]:
         formats = ", ".join(sorted(set(FORMATS.values())))
         raise SourceInvalid(f"{path}: unsupported file type; expected one of {formats}")
     file = read_file(str(path))
-    if not file.content:
-        raise SourceInvalid(f"{path} is empty")
     sections = [part for part in _sections(file, kind) if _has_text(part.text)]
     if not sections:
         raise SourceInvalid(

@@ -106,6 +106,8 @@ def read_file(place: str) -> SourceFile:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise SourceInvalid(f"{place} cannot be unzipped: {error}") from None
+    if not content:
+        raise SourceInvalid(f"{place} is empty")
     if content.startswith(_LFS_POINTER):
         raise SourceInvalid(f"{place} is a pointer of Git LFS: fetch the file with git lfs pull")
     return SourceFile("standard input" if place == STANDARD_INPUT else place, content)

@@ -92,7 +92,8 @@ def words_of(value: object, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def ignored(prepared: Prepared) -> list[str]:
-    return [note.split("'")[1] for note in prepared.notes if "ignored the key" in note]
+    notes = (note for note in prepared.notes if "ignored the key" in note)
+    return [key for note in notes for key in re.findall(r"'([^']*)'", note)]
 
 
 def is_named(path: str, named: list[str]) -> bool:

@@ -263,9 +263,8 @@ def test_several_turns_fit_one_prompt_only_when_asked_to(source: Path, out: Path
 def test_what_nothing_is_read_from_is_noted(source: Path, out: Path) -> None:
     write(source, "training.json", [{**pair, "sytem": "S", "n": 1} for pair in PAIRS])
     where = f"of 100 records, from {source / 'training.json'}:1 on"
-    assert prepare(source, out, NOVA_MICRO).notes[:2] == (
-        f"training.json: ignored the key 'sytem' {where}; did you mean 'system'?",
-        f"training.json: ignored the key 'n' {where}",
+    assert prepare(source, out, NOVA_MICRO).notes[0] == (
+        f"training.json: ignored the keys 'sytem' (did you mean 'system'?), 'n' {where}"
     )
 
 

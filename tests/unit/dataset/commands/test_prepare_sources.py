@@ -363,8 +363,9 @@ def test_squad_is_read_with_its_passages(tmp_path: Path) -> None:
     skipping = PrepareOptions(split="100/0/0", skip=True)
     prepared = prepare(path, tmp_path / "out", NOVA_MICRO, skipping)
     assert pairs_of(tmp_path)[3] == ("When is 3 due?\n\nUnit 3.", "Every 3 weeks.")
-    ignored = {note.split("'")[1] for note in prepared.notes if "ignored" in note}
-    assert ignored == {"version", "title", "answers[].answer_start"}
+    assert prepared.notes[0].startswith(
+        "squad.json: ignored the keys 'version', 'title', 'answers[].answer_start' of 9 records"
+    )
     assert "squad.json: skipped 9 records" in prepared.notes
 
 
@@ -521,6 +522,18 @@ def test_conversations_are_split_and_evaluated(tmp_path: Path) -> None:
     assert question.startswith("Question: How is the ")
     assert "\n\nAnswer: Clean the " in question
     assert "4 questions with the earlier turns written into it" in prepared.notes[-1]
+
+
+def test_system_prompts_that_are_not_asked_with_are_said(tmp_path: Path) -> None:
+    chats = [chat(q, a, system="Be kind.") for q, a in PAIRS]
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    written(folder, "training.jsonl", chats)
+    written(
+        folder, "evaluation.jsonl", [chat("Why?", "So.", system=s) for s in ("Be kind.", "No.")]
+    )
+    prepared = prepare(folder, tmp_path / "out", NOVA_MICRO)
+    assert [note for note in prepared.notes if "left out the system prompt of 1 question" in note]
 
 
 def test_a_folder_is_not_overwritten_unless_told(

@@ -98,7 +98,8 @@ def test_a_cell_may_be_as_long_as_a_record(read: Read) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("raw.txt", "", r"raw\.txt: unsupported file type; expected \.jsonl, \.json, \.csv"),
+        ("raw.csv", "", r"raw\.csv is empty"),
+        ("raw.txt", "x", r"raw\.txt: unsupported file type; expected \.jsonl, \.json, \.csv"),
         ("raw.csv", CSV.encode("utf-16"), r"raw\.csv:1: byte 0xff is not UTF-8"),
         ("raw.csv", "Frage,Antwort\n1,2\n1\n", r"raw\.csv:3: Antwort is not a text, or is blank"),
         ("raw.csv", 'Frage,Antwort\n"1,2\n', r"raw\.csv:2: the row that starts here is not CSV"),

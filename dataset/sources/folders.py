@@ -1,0 +1,73 @@
+"""Finds the files of a folder of data, and tells which are in the model's format already."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from dataset.sources.files import SourceInvalid
+from dataset.sources.pairs import is_blank
+from dataset.sources.raw import READERS
+from lambdas.domain.models.model import Model
+from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
+from lambdas.validation import Problems
+from lambdas.validation.formats.fields import FileKind
+from lambdas.validation.formats.records import read_record
+from lambdas.validation.jsonl.lines import parse_line
+
+DATASET_FILES = (TRAINING, VALIDATION, EVALUATION)
+# Findings on how a file is written, which converting it corrects: all but those on what it says.
+_OF_CONTENT = {
+    *("empty", "first-role", "id-too-long", "last-role", "lone-surrogate", "reserved-word"),
+    *("role-repeats", "too-few-messages"),
+}
+
+
+def find_sources(folder: str, names: Sequence[str]) -> dict[str, str]:
+    """Return the name of the source of each file of the dataset, of all names in a folder.
+
+    Raises
+    ------
+    SourceInvalid
+        Training or evaluation is missing, or there are two sources of one file.
+    """
+    found = {name: own for name in DATASET_FILES if (own := _source_of(folder, name, names))}
+    for name in (TRAINING, EVALUATION):
+        if name not in found:
+            stem = Path(name).stem
+            raise SourceInvalid(
+                f"{folder} has no {', '.join(stem + suffix for suffix in READERS)}: add one, or "
+                "give a single file, which is split"
+            )
+    return found
+
+
+def _source_of(folder: str, name: str, names: Sequence[str]) -> str | None:
+    known = {Path(name).stem + suffix for suffix in READERS}
+    there = [own for own in names if own.removesuffix(".gz") in known]
+    if len(there) > 1:
+        raise SourceInvalid(f"{folder} has both {' and '.join(there)}: keep one of them")
+    return there[0] if there else None
+
+
+def has_format(content: bytes, name: str, model: Model) -> bool:
+    """Say whether a whole file is written as the model needs it, whatever it says."""
+    kind: FileKind = "evaluation" if name == EVALUATION else "training"
+    for at, line in enumerate(io.BytesIO(content)):
+        problems = Problems(warnings=False)
+        record = parse_line(line.removesuffix(b"\n"), problems, is_first=not at)
+        if record is None:
+            return False
+        read_record(record, kind, model, problems)
+        if problems.found and not {problem.code for problem in problems.found} <= _OF_CONTENT:
+            return False
+        if "system" in record and not _says_anything(record["system"]):
+            return False
+    return bool(content)
+
+
+def _says_anything(system: object) -> bool:
+    """Say whether a system prompt is one: an empty one is left out by converting the file."""
+    blocks = system if isinstance(system, list) else [{"text": system}]
+    return any(isinstance(block, dict) and not is_blank(block.get("text")) for block in blocks)
