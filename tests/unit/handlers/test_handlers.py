@@ -105,7 +105,8 @@ def with_news(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     fields = {
-        key: each if key == "hyperparameters" else with_news(each) for key, each in value.items()
+        key: each if key in {"hyperparameters", "tags"} else with_news(each)
+        for key, each in value.items()
     }
     return fields | {"added_later": {"a": 1}}
 
