@@ -65,6 +65,7 @@ class CallFault:
     function: str | None = None  # end of the function's name, such as "buy-throughput"
     service: str | None = None
     times: int | None = None
+    after: int = 0  # so many matching calls go through before
 
     def matches(self, call: Call) -> bool:
         by_function = self.function is None or f"-{call.function}".endswith(f"-{self.function}")
@@ -86,11 +87,13 @@ class CallFaults:
         self._caller = caller
         self._faults: list[CallFault] = []
         self._fired: Counter[CallFault] = Counter()
+        self._spared: Counter[CallFault] = Counter()
 
     def set(self, *faults: CallFault) -> None:
         """Replace the faults, and forget the calls so far."""
         self._faults = list(faults)
         self._fired.clear()
+        self._spared.clear()
         self.calls.clear()
 
     @property
@@ -141,6 +144,9 @@ class CallFaults:
         for fault in self._faults:
             left = fault.times is None or self._fired[fault] < fault.times
             if left and fault.matches(call):
+                if self._spared[fault] < fault.after:
+                    self._spared[fault] += 1
+                    continue
                 self._fired[fault] += 1
                 return fault
         return None

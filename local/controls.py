@@ -4,7 +4,8 @@
 - `PUT /_offline/scenario`: quotas, lifecycle and faults from now on (`local.bedrock.Scenario`)
 - `POST /_offline/redeploy`: delete everything, then deploy the `local` environment again
 - `POST /_offline/advance` with `{"seconds": 3600}`: let simulated time pass
-- `POST /_offline/sleep` with `{"process": 4711, "seconds": 2}`: returns when that time has passed
+- `POST /_offline/sleep` with `{"process": 4711, "seconds": 2}`: returns when that time has passed,
+  and says how many seconds the function that asked has left of its limit
 """
 
 from __future__ import annotations
@@ -70,6 +71,6 @@ def _act(offline: Controlled, method: str, route: str, body: bytes) -> dict[str,
         return {"now": offline.clock.iso()}
     if (method, route) == ("POST", "sleep"):
         asked = json.loads(body)
-        offline.invocations.sleep(asked["process"], float(asked["seconds"]))
-        return {}
+        left = offline.invocations.sleep(asked["process"], float(asked["seconds"]))
+        return {"seconds_left": left}
     return None

@@ -37,11 +37,14 @@ _BOOTSTRAP = """    os.environ.update(env)
         connection = http.client.HTTPConnection(gateway)
         body = json.dumps({"process": os.getpid(), "seconds": seconds})
         connection.request("POST", "/_offline/sleep", body)
-        connection.getresponse().read()
+        answer = json.loads(connection.getresponse().read())
         connection.close()
+        return answer["seconds_left"]
 
     time.sleep = sleep
 """
+_REAL_TIME_LEFT = "max(0, int((_deadline - time.time()) * 1000))"
+_TIME_LEFT = "int(sleep(0) * 1000)"
 _PROCESS = re.compile(r"exec-env/AWS_Lambda_python[\d.]+-p(\d+)")
 
 
@@ -62,6 +65,7 @@ class Invocation:
     function: str
     process: Process
     handle: subprocess.Popen[str]
+    deadline: float  # in simulated time
     timed_out: bool = False
 
     def calling(self) -> AbstractContextManager[None]:
@@ -86,6 +90,7 @@ class Invocations:
         self._clock = clock
         self._running: dict[int, Invocation] = {}
         replace_in_worker(_AFTER_ENVIRONMENT, _BOOTSTRAP)
+        replace_in_worker(_REAL_TIME_LEFT, _TIME_LEFT)
         original(lambda_runtime, "ensure_spawned")
         invoke = original(lambda_runtime.Worker, "invoke")
 
@@ -109,7 +114,7 @@ class Invocations:
     def _running_until(
         self, deadline: float, worker: Any, process: Process
     ) -> Iterator[Invocation]:
-        invocation = Invocation(worker.func_name, process, worker._proc)
+        invocation = Invocation(worker.func_name, process, worker._proc, deadline)
         self._running[invocation.handle.pid] = invocation
         try:
             with self._clock.deadline(deadline, invocation.time_out):
@@ -117,10 +122,16 @@ class Invocations:
         finally:
             del self._running[invocation.handle.pid]
 
-    def sleep(self, process_id: int, seconds: float) -> None:
-        """Sleep for a thread of a function; at most until its invocation ends."""
-        if invocation := self._running.get(process_id):
-            invocation.process.sleep(seconds)
+    def sleep(self, process_id: int, seconds: float) -> float:
+        """Sleep for a thread of a function; at most until its invocation ends.
+
+        Return how many seconds of its limit are left then.
+        """
+        invocation = self._running.get(process_id)
+        if invocation is None:
+            return 0.0
+        invocation.process.sleep(seconds)
+        return max(0.0, invocation.deadline - self._clock.time())
 
     def caller(self, user_agent: str) -> Invocation | None:
         """Return the invocation that makes a call, or None where no function makes it."""

@@ -288,3 +288,8 @@ def test_a_request_that_is_not_signed_is_no_call(serve: Served, faults: CallFaul
     unsigned = HttpRequest("POST", "/", "", headers, PUBLISH.body)
     assert serve(unsigned) == DONE
     assert faults.calls == []
+
+
+def test_a_fault_may_spare_the_first_calls(serve: Served, faults: CallFaults) -> None:
+    faults.set(CallFault("lost_answer", "Publish", after=2, times=1))
+    assert [serve(PUBLISH) == DONE for _ in range(4)] == [True, True, False, True]

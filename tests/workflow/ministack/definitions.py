@@ -25,6 +25,7 @@ def handler(event, context):
     if event.get("count"): tell("called")
     if event.get("token"): tell(event["token"])
     if event.get("sleeps"): sleep(event["sleeps"])
+    if event.get("left"): return context.get_remaining_time_in_millis()
     if event.get("call"): return call(**event["call"])
     return event
 def tell(what):

@@ -90,6 +90,11 @@ def test_threads_of_a_function_sleep_in_simulated_time(patient: str, run: Run) -
     assert time.monotonic() - began < 20
 
 
+def test_a_function_sees_how_much_of_its_limit_is_left(patient: str, run: Run) -> None:
+    ended = run(one_state(call(patient, {"sleeps": [600, 60], "left": True})))
+    assert payload_of(ended) == pytest.approx(300_000, abs=10_000)
+
+
 def test_a_function_that_sleeps_past_its_limit_times_out_there(function: str, run: Run) -> None:
     ended = run(one_state(call(function, {"sleeps": [60]})))
     assert ended["error"] == "Sandbox.Timedout"
