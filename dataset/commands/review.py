@@ -49,7 +49,7 @@ from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import JUDGES, MODELS
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Judge, Model
-from lambdas.domain.parallel import BATCH_SIZE, in_parallel
+from lambdas.domain.parallel import in_parallel
 from lambdas.domain.run.contracts import ReviewRow
 
 DEFAULT_JUDGE = "nova-pro"
@@ -85,6 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_target_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+_BATCH_RECORDS = 64  # between two looks at the ceiling
 
 
 @dataclass(frozen=True)
@@ -199,7 +202,7 @@ def _ask_within_ceiling(
     def most_usd(task: ReviewTask) -> float:
         return worst_usd(most_input_tokens(task), usd)
 
-    while batch := [*affordable(pending[:BATCH_SIZE], most_usd, review.max_usd - log.usd(usd))]:
+    while batch := [*affordable(pending[:_BATCH_RECORDS], most_usd, review.max_usd - log.usd(usd))]:
         in_parallel(ask, batch)
         pending = pending[len(batch) :]
     return len(pending)

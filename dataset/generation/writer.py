@@ -8,11 +8,11 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import code_of
 from lambdas.aws.converse import ConverseClient, Patience
-from lambdas.domain.errors import ServiceUnavailable
+from lambdas.domain.errors import AnswerLost, ServiceUnavailable
 from lambdas.domain.evaluation.rubrics import ToolCall
 
 _READ_SECONDS = 300  # a long answer takes minutes, and giving up on it does not save its price
@@ -69,8 +69,8 @@ class Writer:
 
 def _paid_stop(error: Exception) -> str | None:
     """Name the stop of an answer that was begun but did not arrive."""
-    cause = error.__cause__
-    if isinstance(cause, ReadTimeoutError | ConnectionClosedError):
+    if isinstance(error, AnswerLost):
         return _LOST
+    cause = error.__cause__
     code = code_of(cause) if isinstance(cause, ClientError) else ""
-    return {"ModelTimeoutException": _LOST, "ModelErrorException": _MODEL_ERROR}.get(code)
+    return _MODEL_ERROR if code == "ModelErrorException" else None

@@ -20,22 +20,11 @@ from lambdas.domain.errors import (
     Throttled,
 )
 
-
-def _config(attempts: int, read_timeout: int = 60) -> Config:
-    return Config(
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        connect_timeout=5,
-        read_timeout=read_timeout,
-        max_pool_connections=32,
-    )
-
-
-_CONFIG = _config(attempts=4)
+_READ_SECONDS = 60
+_ATTEMPTS = 4
 # They answer within seconds: a call that hangs costs the guards 40 s of their 180 or 300.
-_CONTROL = _config(attempts=4, read_timeout=10)
+_CONTROL_READ_SECONDS = 10
 _CONTROL_PLANES = frozenset({"bedrock", "sns", "stepfunctions"})
-# Calls to models are repeated by their callers, within their function's time limit.
-_RUNTIME = _config(attempts=2)
 
 _BY_CODE: dict[str, type[Exception]] = {
     "AccessDeniedException": AccessDenied,
@@ -63,11 +52,19 @@ _GONE = "ResourceNotFoundException"
 
 
 @functools.cache
-def client(service: str) -> Any:  # noqa: ANN401  # each service has a type of its own
-    """Return the process's client for `service`, with bounded retries and time-outs."""
-    config = _CONTROL if service in _CONTROL_PLANES else _CONFIG
-    if service == "bedrock-runtime":
-        config = _RUNTIME
+def client(service: str, read_seconds: float = _READ_SECONDS) -> Any:  # noqa: ANN401  # each service has a type of its own
+    """Return the process's client for `service`, with bounded retries and time-outs.
+
+    A request to a model may be paid for although its answer is lost, and botocore repeats it all
+    the same: there the caller repeats, who knows what came of it.
+    """
+    attempts = 1 if service == "bedrock-runtime" else _ATTEMPTS
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        connect_timeout=5,
+        read_timeout=_CONTROL_READ_SECONDS if service in _CONTROL_PLANES else read_seconds,
+        max_pool_connections=32,
+    )
     return boto3.client(service, config=config)  # type: ignore[call-overload]  # service is a str
 
 

@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
 
-from lambdas.aws.clients import client, translated
-from lambdas.domain.errors import RequestRefused, ServiceUnavailable, Throttled
+from lambdas.aws.clients import client, code_of, translated
+from lambdas.domain.errors import (
+    AnswerLost,
+    OutOfTime,
+    RequestRefused,
+    ServiceUnavailable,
+    Throttled,
+)
 from lambdas.domain.evaluation.answers import Reply
 from lambdas.domain.evaluation.rubrics import MAX_TOKENS, Rubric, ToolCall
 from lambdas.domain.parallel import CONCURRENCY
 
-# On top of the SDK's own retries. Quotas are per minute: so much waiting outlasts one that is used
-# up, and a question that hangs at each try ends within a function's 15 minutes.
+# Converse answers when the whole text is there. An assumption, since nobody promises a speed: no
+# model that the catalogue has writes slower than this, however busy it is.
+_SLOWEST_TOKENS_PER_SECOND = 10
+_PROMPT_SECONDS = 60  # before the first token, and botocore's own time-out
+_SAVING_SECONDS = 30  # between the last answer and the end of the function
+# Instead of the SDK's own retries. Quotas are per minute: so much waiting outlasts one that is
+# used up.
 BACKOFF_SECONDS = (2.0, 4.0, 8.0, 16.0, 32.0)
 # For all questions together what eight threads can wait in five minutes, so that no function is
 # killed while it waits.
 PATIENCE_SECONDS = CONCURRENCY * 300.0
+
+
+def read_seconds(max_tokens: int) -> float:
+    """Return how long to wait for an answer of so many tokens."""
+    return _PROMPT_SECONDS + max_tokens / _SLOWEST_TOKENS_PER_SECOND
 
 
 @dataclass
@@ -45,13 +62,30 @@ class ConverseClient:
     """Models by the id that Converse takes: foundation model, profile, or throughput ARN.
 
     Methods raise Throttled or ServiceUnavailable once the backoff is used up or the error may not
-    be retried, and RequestRefused and AccessDenied at once. `note` is told of each wait.
+    be retried, OutOfTime where the next try would outlive the function, and RequestRefused,
+    AccessDenied and AnswerLost at once. `note` is told of each wait.
     """
 
-    bedrock: Any = field(default_factory=lambda: client("bedrock-runtime"))
+    bedrock: Any
     patience: Patience = field(default_factory=Patience)
     may_retry: Callable[[Exception], bool] = lambda _: True
     note: Callable[[str], None] = lambda _: None
+    seconds_left: Callable[[], float] = lambda: math.inf
+    seconds_needed: float = 0  # by one request, and by keeping what came of it
+
+    @classmethod
+    def within(cls, seconds_left: Callable[[], float], *, max_tokens: int) -> ConverseClient:
+        """Return the client of a function that lives so long and asks for so many tokens."""
+        seconds = read_seconds(max_tokens)
+        return cls(
+            client("bedrock-runtime", seconds),
+            seconds_left=seconds_left,
+            seconds_needed=seconds + _SAVING_SECONDS,
+        )
+
+    def may_begin(self) -> bool:
+        """Whether the function will see the end of a request that it begins now."""
+        return self.seconds_left() >= self.seconds_needed
 
     def ask(self, model_id: str, question: str, *, system: str | None, max_tokens: int) -> Reply:
         """Return the model's answer to one question, at temperature 0."""
@@ -83,9 +117,13 @@ class ConverseClient:
         for pause_seconds in BACKOFF_SECONDS:
             try:
                 return self._converse_once(request)
+            except AnswerLost:
+                raise
             except (Throttled, ServiceUnavailable) as error:
                 if not self.may_retry(error) or not self.patience.spend(pause_seconds):
                     raise
+                if self.seconds_left() < pause_seconds + self.seconds_needed:
+                    raise OutOfTime(str(error)) from error
                 self.note(f"{error}\nTrying again in {pause_seconds:.0f} s.")
                 time.sleep(pause_seconds)
         return self._converse_once(request)
@@ -94,8 +132,21 @@ class ConverseClient:
         try:
             with translated(f"ask {request['modelId']}"):
                 return self.bedrock.converse(**request)
+        except ServiceUnavailable as error:
+            if not _may_be_paid(error.__cause__):
+                raise
+            raise AnswerLost(
+                f"no answer of {request['modelId']} arrived, and it may be paid for: {error}"
+            ) from error.__cause__
         except ClientError as error:
             raise RequestRefused(f"could not ask {request['modelId']}: {error}") from error
+
+
+def _may_be_paid(cause: BaseException | None) -> bool:
+    """Whether a request reached the model; botocore's ConnectionError says that it did not."""
+    if isinstance(cause, ClientError):
+        return code_of(cause) == "ModelTimeoutException"
+    return isinstance(cause, HTTPClientError)
 
 
 def _request(model_id: str, message: str, system: str | None, max_tokens: int) -> dict[str, Any]:

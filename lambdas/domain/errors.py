@@ -142,5 +142,13 @@ class ServiceUnavailable(Exception):
     """AWS answered with a 5xx or did not answer; retried."""
 
 
+class AnswerLost(ServiceUnavailable):
+    """The request was sent and no answer arrived: it may be paid for. Sent once more at most."""
+
+
+class OutOfTime(ServiceUnavailable):
+    """The function's time does not allow another try; the state's next pass makes it."""
+
+
 class HostingBusy(Exception):
     """The throughput cannot be deleted yet (still being created or updated); retried."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import TypeVar
 
 from lambdas.domain.errors import ServiceUnavailable
 
 CONCURRENCY = 8
-BATCH_SIZE = 64
 
 ItemT = TypeVar("ItemT")
-KeyT = TypeVar("KeyT", bound=Hashable)
 ResultT = TypeVar("ResultT")
 
 
@@ -50,15 +47,3 @@ def each_alone(
             return error
 
     return in_parallel(attempt, items)
-
-
-def in_batches(
-    act: Callable[[KeyT], ResultT], items: Iterable[KeyT]
-) -> Iterator[dict[KeyT, ResultT]]:
-    """Apply `act` as `in_parallel` does and yield the results of 64 items at a time.
-
-    Whoever saves each batch pays for none of them twice, should the function be killed.
-    """
-    remaining = iter(items)
-    while batch := list(islice(remaining, BATCH_SIZE)):
-        yield dict(zip(batch, in_parallel(act, batch), strict=True))

@@ -11,20 +11,24 @@ from lambdas.aws.record_files import S3RecordFile
 from lambdas.domain.evaluation.answers import answer_questions
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import Answers, AnswerWithBaseModelRequest
-from lambdas.runtime.step import step
+from lambdas.runtime.step import SecondsLeft, timed_step
 
 
-def answer_with_base_model(request: AnswerWithBaseModelRequest) -> Answers:
+def answer_with_base_model(
+    request: AnswerWithBaseModelRequest, seconds_left: SecondsLeft
+) -> Answers:
     run = request.run
     artefacts, questions = Artefacts(run.bucket), request.dataset.evaluation
     require_unchanged(artefacts, [questions])
+    model = ConverseClient.within(seconds_left, max_tokens=run.settings.max_answer_tokens)
     return answer_questions(
         run,
         request.dataset,
         artefacts.iter_records(questions.key),
-        S3RecordFile(artefacts, f"{run.prefix}/answers-base.jsonl"),
-        partial(ConverseClient().ask, find_model(run.settings.model).base_inference.model_id),
+        file=S3RecordFile(artefacts, f"{run.prefix}/answers-base.jsonl"),
+        ask=partial(model.ask, find_model(run.settings.model).base_inference.model_id),
+        may_begin=model.may_begin,
     )
 
 
-handler = step("Answer with base model", AnswerWithBaseModelRequest)(answer_with_base_model)
+handler = timed_step("Answer with base model", AnswerWithBaseModelRequest)(answer_with_base_model)

@@ -6,12 +6,12 @@ from lambdas.aws.inventory import Inventory
 from lambdas.domain.housekeeping import cleanup
 from lambdas.domain.run.contracts import DeleteResourcesRequest, Deletions
 from lambdas.domain.run.variables import EnvironmentVariables
-from lambdas.runtime.step import seconds_left, step, variables_of
+from lambdas.runtime.step import SecondsLeft, timed_step, variables_of
 
 
-def delete_resources(request: DeleteResourcesRequest) -> Deletions:
+def delete_resources(request: DeleteResourcesRequest, seconds_left: SecondsLeft) -> Deletions:
     environment = variables_of(EnvironmentVariables).environment
     return cleanup.delete(Inventory(environment), request.plan, environment, seconds_left)
 
 
-handler = step("Delete resources", DeleteResourcesRequest)(delete_resources)
+handler = timed_step("Delete resources", DeleteResourcesRequest)(delete_resources)

@@ -8,22 +8,25 @@ from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.converse import ConverseClient
 from lambdas.aws.record_files import S3RecordFile
 from lambdas.domain.evaluation.judge import CORRECTNESS, score_answers
+from lambdas.domain.evaluation.rubrics import MAX_TOKENS
 from lambdas.domain.models.lookup import find_judge
 from lambdas.domain.run.contracts import JudgeAnswersRequest, Judgements
-from lambdas.runtime.step import step
+from lambdas.runtime.step import SecondsLeft, timed_step
 
 
-def judge_answers(request: JudgeAnswersRequest) -> Judgements:
+def judge_answers(request: JudgeAnswersRequest, seconds_left: SecondsLeft) -> Judgements:
     run = request.run
     artefacts = Artefacts(run.bucket)
     model_id = find_judge(run.settings.judge_model).inference.model_id
+    model = ConverseClient.within(seconds_left, max_tokens=MAX_TOKENS)
     return score_answers(
         run,
         list(artefacts.iter_records(request.base_answers.answers_key)),
         list(artefacts.iter_records(request.tuned_answers.answers_key)),
-        S3RecordFile(artefacts, f"{run.prefix}/judgements.jsonl"),
-        partial(ConverseClient().judge, model_id, CORRECTNESS),
+        file=S3RecordFile(artefacts, f"{run.prefix}/judgements.jsonl"),
+        call=partial(model.judge, model_id, CORRECTNESS),
+        may_begin=model.may_begin,
     )
 
 
-handler = step("Judge answers", JudgeAnswersRequest)(judge_answers)
+handler = timed_step("Judge answers", JudgeAnswersRequest)(judge_answers)

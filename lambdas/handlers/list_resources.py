@@ -11,10 +11,10 @@ from lambdas.domain.run.contracts import CleanupPlan, ListResourcesRequest
 from lambdas.domain.run.execution_input import parse_input
 from lambdas.domain.run.variables import ListResourcesVariables
 from lambdas.runtime.pricing import calculator
-from lambdas.runtime.step import seconds_left, step, variables_of
+from lambdas.runtime.step import SecondsLeft, timed_step, variables_of
 
 
-def list_resources(request: ListResourcesRequest) -> CleanupPlan:
+def list_resources(request: ListResourcesRequest, seconds_left: SecondsLeft) -> CleanupPlan:
     asked = parse_input(cleanup.CleanupInput, request.input, "clean-up")
     variables = variables_of(ListResourcesVariables)
     environment = variables.environment
@@ -26,4 +26,4 @@ def list_resources(request: ListResourcesRequest) -> CleanupPlan:
     return cleanup.plan(asked, survey, under_way, request.now, prices)
 
 
-handler = step("List resources", ListResourcesRequest)(list_resources)
+handler = timed_step("List resources", ListResourcesRequest)(list_resources)

@@ -18,10 +18,10 @@ from lambdas.domain.housekeeping.survey import Problem
 from lambdas.domain.run.contracts import Reaped, ReapLeftoversRequest
 from lambdas.domain.run.variables import MachineVariables, ReapLeftoversVariables
 from lambdas.runtime.pricing import calculator
-from lambdas.runtime.step import logger, seconds_left, step, variables_of
+from lambdas.runtime.step import SecondsLeft, logger, timed_step, variables_of
 
 
-def reap_leftovers(request: ReapLeftoversRequest) -> Reaped:
+def reap_leftovers(request: ReapLeftoversRequest, seconds_left: SecondsLeft) -> Reaped:
     """Make one pass.
 
     Raises
@@ -78,4 +78,4 @@ def _tell(this: Pass, region: str) -> None:
         this.problems.append(Problem("mail", error))
 
 
-handler = step("Reap leftovers", ReapLeftoversRequest)(reap_leftovers)
+handler = timed_step("Reap leftovers", ReapLeftoversRequest)(reap_leftovers)

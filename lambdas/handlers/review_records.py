@@ -9,22 +9,24 @@ from lambdas.aws.converse import ConverseClient
 from lambdas.aws.record_files import S3RecordFile
 from lambdas.domain.data_review.asking import review_batch
 from lambdas.domain.data_review.tasks import TRAINING_QUALITY
+from lambdas.domain.evaluation.rubrics import MAX_TOKENS
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.run.contracts import ReviewedRecords, ReviewRecordsRequest
-from lambdas.runtime.step import step
+from lambdas.runtime.step import SecondsLeft, timed_step
 
 
-def review_records(request: ReviewRecordsRequest) -> ReviewedRecords:
+def review_records(request: ReviewRecordsRequest, seconds_left: SecondsLeft) -> ReviewedRecords:
     run, items = request.run, request.items
     key = f"{run.prefix}/review/batches/{items[0].line}.jsonl"
     model_id = find_judge(run.settings.judge_model).inference.model_id
+    model = ConverseClient.within(seconds_left, max_tokens=MAX_TOKENS)
     rows = review_batch(
         items,
         find_model(run.settings.model),
         S3RecordFile(Artefacts(run.bucket), key),
-        partial(ConverseClient().judge, model_id, TRAINING_QUALITY),
+        partial(model.judge, model_id, TRAINING_QUALITY),
     )
     return ReviewedRecords(rows=rows)
 
 
-handler = step("Review records", ReviewRecordsRequest)(review_records)
+handler = timed_step("Review records", ReviewRecordsRequest)(review_records)

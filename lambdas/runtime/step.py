@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 import os
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -18,19 +17,11 @@ from lambdas.domain.run.variables import Variables
 
 RequestT = TypeVar("RequestT", bound=BaseModel)
 VariablesT = TypeVar("VariablesT", bound=Variables)
+SecondsLeft = Callable[[], float]
 LambdaHandler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 logger = Logger(service=PROJECT)
 tracer = Tracer(service=PROJECT)
-
-
-_invocation: dict[str, Any] = {}  # its Lambda context, for all threads
-
-
-def seconds_left() -> float:
-    """Return what is left of the function's time limit; outside Lambda there is none."""
-    context = _invocation.get("context")
-    return context.get_remaining_time_in_millis() / 1000 if context else math.inf
 
 
 def variables_of(kind: type[VariablesT]) -> VariablesT:
@@ -84,15 +75,28 @@ def step(name: str, request: type[RequestT]) -> Callable[..., LambdaHandler]:
 
     def wrap(act: Callable[[RequestT], BaseModel]) -> LambdaHandler:
         @functools.wraps(act)
+        def timed(parsed: RequestT, seconds_left: SecondsLeft) -> BaseModel:
+            del seconds_left
+            return act(parsed)
+
+        return timed_step(name, request)(timed)
+
+    return wrap
+
+
+def timed_step(name: str, request: type[RequestT]) -> Callable[..., LambdaHandler]:
+    """Do as `step` does for a function that also takes how many seconds its invocation has left."""
+
+    def wrap(act: Callable[[RequestT, SecondsLeft], BaseModel]) -> LambdaHandler:
+        @functools.wraps(act)
         def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401  # Lambda's own
-            _invocation["context"] = context
             parsed = _parsed(request, event)
             run = getattr(parsed, "run", None)
             logger.append_keys(step=name, run=run.name if run else None)
             try:
                 with tracer.provider.in_subsegment(f"## {name}"):
                     _refuse_if_redriven(parsed)
-                    result = act(parsed).model_dump(mode="json")
+                    result = act(parsed, lambda: _seconds_left(context)).model_dump(mode="json")
             except TuningError as error:
                 logger.error(str(error), extra={"error": type(error).__name__})  # noqa: TRY400  # a person's message needs no traceback
                 raise
@@ -105,3 +109,8 @@ def step(name: str, request: type[RequestT]) -> Callable[..., LambdaHandler]:
         return handler
 
     return wrap
+
+
+def _seconds_left(context: Any) -> float:  # noqa: ANN401  # Lambda's own
+    milliseconds: int = context.get_remaining_time_in_millis()
+    return milliseconds / 1000

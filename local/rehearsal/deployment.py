@@ -7,8 +7,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,26 +78,31 @@ def run_cdk(*arguments: str) -> None:
         raise DeploymentFailed(f"cdk {arguments[0]} failed with status {done.returncode}:\n{tail}")
 
 
-@contextmanager
-def unloadable(function: str) -> Iterator[None]:
+def unloadable(function: str) -> AbstractContextManager[None]:
     """Deploy a version of a function that Lambda cannot load, and afterwards one that it can."""
+    return configured(function, Handler="no_such_module.handler")
+
+
+@contextmanager
+def configured(function: str, **configuration: object) -> Iterator[None]:
+    """Deploy a version of a function with another configuration, and afterwards its own."""
     lambda_: Any = boto3.client("lambda")
-    stock = lambda_.get_function_configuration(FunctionName=function)["Handler"]
-    _deploy_handler(function, "no_such_module.handler")
+    stock = lambda_.get_function_configuration(FunctionName=function)
+    _deploy_configuration(function, configuration)
     try:
         yield
     finally:
-        _deploy_handler(function, stock)
+        _deploy_configuration(function, {key: stock[key] for key in configuration})
 
 
-def _deploy_handler(function: str, handler: str) -> None:
-    """Publish a version with this handler, and let every machine that calls the function call it.
+def _deploy_configuration(function: str, configuration: Mapping[str, object]) -> None:
+    """Publish a version with this configuration, and let the machines call it from then on.
 
     So does `cdk deploy`, which would take a minute.
     """
     lambda_: Any = boto3.client("lambda")
     states: Any = boto3.client("stepfunctions")
-    lambda_.update_function_configuration(FunctionName=function, Handler=handler)
+    lambda_.update_function_configuration(FunctionName=function, **configuration)
     version = lambda_.publish_version(FunctionName=function)["Version"]
     pages = states.get_paginator("list_state_machines").paginate()
     for arn in (each["stateMachineArn"] for page in pages for each in page["stateMachines"]):

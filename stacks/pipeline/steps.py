@@ -143,8 +143,8 @@ PIPELINE_STEPS = (
         memory_mb=512,
         timeout_seconds=MAX_SECONDS,
         permissions=lambda access: [
-            *access.read(*map(runs, ("dataset/evaluation.jsonl", "answers-base.jsonl"))),
-            *access.write(runs("answers-base.jsonl")),
+            *access.read(*map(runs, ("dataset/evaluation.jsonl", "answers-base/*"))),
+            *access.write(*map(runs, ("answers-base.jsonl", "answers-base/*"))),
             *access.invoke_base_models(),
         ],
     ),
@@ -158,8 +158,8 @@ PIPELINE_STEPS = (
         memory_mb=512,
         timeout_seconds=MAX_SECONDS,
         permissions=lambda access: [
-            *access.read(*map(runs, ("dataset/evaluation.jsonl", "answers-tuned.jsonl"))),
-            *access.write(runs("answers-tuned.jsonl")),
+            *access.read(*map(runs, ("dataset/evaluation.jsonl", "answers-tuned/*"))),
+            *access.write(*map(runs, ("answers-tuned.jsonl", "answers-tuned/*"))),
             Permission(["bedrock:InvokeModel"], [access.bedrock("provisioned-model")]),
             *access.use_key_through("bedrock"),
         ],
@@ -170,8 +170,8 @@ PIPELINE_STEPS = (
         memory_mb=512,
         timeout_seconds=MAX_SECONDS,
         permissions=lambda access: [
-            *access.read(runs("answers-*.jsonl"), runs("judgements.jsonl")),
-            *access.write(runs("judgements.jsonl")),
+            *access.read(runs("answers-*.jsonl"), runs("judgements/*")),
+            *access.write(runs("judgements.jsonl"), runs("judgements/*")),
             *access.invoke_judges(),
         ],
     ),

@@ -149,7 +149,8 @@ class Workflow(Construct):
         )
         for state in (read, answer):
             self._on_failure(state, self._notify_failure)
-        return read.next(answer)
+        again = self._again("Base answers done?", "$base_answers.done", answer)
+        return sfn.Chain.custom(read, again.end_states, read.next(answer))
 
     def _serve(self) -> sfn.Parallel:
         """Everything between purchase and release, in a block whose every exit releases."""
@@ -173,7 +174,11 @@ class Workflow(Construct):
         answer = self._task(
             "Answer with tuned model",
             {"dataset": "{% $dataset %}", "hosting": "{% $bought %}"},
-            outputs={"hosting": "{% $bought %}", "answers": RESULT},
+            assign={"answered": RESULT},
+        )
+        answers = {"hosting": "{% $bought %}", "answers": "{% $answered %}"}
+        self._again("Tuned answers done?", "$answered.done", answer).next(
+            sfn.Pass.jsonata(self, "Tuned model answered", outputs=answers)
         )
         return buy.next(self._until("Throughput ready?", "$bought.ready", check, then=answer))
 
@@ -200,7 +205,11 @@ class Workflow(Construct):
         judge = self._task(
             "Judge answers",
             {"base_answers": "{% $base_answers %}", "tuned_answers": "{% $tuned_answers %}"},
-            outputs={"judgements": RESULT},
+            assign={"judging": RESULT},
+        )
+        judged = {"judgements": "{% $judging %}"}
+        self._again("Judgements done?", "$judging.done", judge).next(
+            sfn.Pass.jsonata(self, "Answers judged", outputs=judged)
         )
         judge.add_catch(
             sfn.Pass.jsonata(self, "Judging failed"),
@@ -345,6 +354,17 @@ class Workflow(Construct):
         choice = sfn.Choice.jsonata(self, question)
         wait.next(check).next(choice)
         return choice.when(sfn.Condition.jsonata(f"{{% {yes} %}}"), then).otherwise(wait)
+
+    def _again(self, question: str, done: str, ask: sfn.TaskStateBase) -> sfn.Chain:
+        """Ask on until it is done: all of it may be more than a function has time for.
+
+        The function fails where it could do nothing more, so that this ends.
+        """
+        choice = sfn.Choice.jsonata(self, question)
+        ask.next(choice)
+        return choice.when(sfn.Condition.jsonata(f"{{% $not({done}) %}}"), ask).afterwards(
+            include_otherwise=True
+        )
 
     def _on_failure(
         self,

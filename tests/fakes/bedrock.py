@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from tests.fakes.s3 import client_error
 
@@ -31,6 +32,10 @@ class FakeClient:
 
     def fail(self, operation: str, *codes: str) -> None:
         self.failures[operation] = [client_error(code, operation=operation) for code in codes]
+
+    def lose(self, times: int) -> None:
+        """Let so many calls of Converse take effect and their answers be waited for in vain."""
+        self.failures["Converse"] = [ReadTimeoutError(endpoint_url="…") for _ in range(times)]
 
     def called(self, operation: str) -> list[dict[str, Any]]:
         return [request for name, request in self.calls if name == operation]
@@ -155,6 +160,10 @@ def text_reply(text: str, stop_reason: str = "end_turn") -> dict[str, Any]:
     return _response([{"text": text}], stop_reason)
 
 
+def empty_reply(stop_reason: str) -> dict[str, Any]:
+    return _response([], stop_reason)
+
+
 def tool_reply(tool_input: object) -> dict[str, Any]:
     content = {"toolUse": {"toolUseId": "1", "name": "record_correctness", "input": tool_input}}
     return _response([content], "tool_use")
@@ -168,8 +177,13 @@ def question_in(request: Mapping[str, Any]) -> str:
 def install(monkeypatch: pytest.MonkeyPatch, **clients: FakeClient) -> None:
     """Make the adapters use these clients: bedrock, bedrock_runtime, sns."""
     by_name = {name.replace("_", "-"): fake for name, fake in clients.items()}
+
+    def client(service: str, read_seconds: float = 60) -> FakeClient:
+        assert read_seconds > 0
+        return by_name[service]
+
     for module in ("customization_jobs", "throughputs", "converse", "topic"):
-        monkeypatch.setattr(f"lambdas.aws.{module}.client", by_name.__getitem__)
+        monkeypatch.setattr(f"lambdas.aws.{module}.client", client)
 
 
 def _response(content: list[dict[str, Any]], stop_reason: str) -> dict[str, Any]:

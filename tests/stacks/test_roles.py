@@ -99,16 +99,25 @@ WILDCARDS = {
     "Check training": {"*", "model-customization-job/*"},
     "Stop training": {"*", "model-customization-job/*"},
     "Read loss curves": {"runs/*/losses.*", "runs/*/training/*"},
-    "Answer with base model": {"runs/*/answers-base.jsonl", "runs/*/dataset/evaluation.jsonl"},
+    "Answer with base model": {
+        "runs/*/answers-base.jsonl",
+        "runs/*/answers-base/*",
+        "runs/*/dataset/evaluation.jsonl",
+    },
     "Buy throughput": {"*", "custom-model/*", "provisioned-model/*"},
     "Check throughput": {"*", "provisioned-model/*"},
     "Answer with tuned model": {
         "provisioned-model/*",
         "runs/*/answers-tuned.jsonl",
+        "runs/*/answers-tuned/*",
         "runs/*/dataset/evaluation.jsonl",
     },
     "Release throughput": {"*", "provisioned-model/*"},
-    "Judge answers": {"runs/*/answers-*.jsonl", "runs/*/judgements.jsonl"},
+    "Judge answers": {
+        "runs/*/answers-*.jsonl",
+        "runs/*/judgements.jsonl",
+        "runs/*/judgements/*",
+    },
     "Decide verdict": {"runs/*/judgements.jsonl", "runs/*/verdict.json"},
     "Write report": {
         "runs/*/judgements.jsonl",

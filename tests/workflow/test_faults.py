@@ -46,6 +46,12 @@ CASES = [
         expected=("staged access denied",),
     ),
     Case(
+        "run",
+        "no answer of the tuned model arrives",
+        (CallFault("lost_answer", "Converse", "answer-with-tuned-model"),),
+        expected=("it may be paid for",),
+    ),
+    Case(
         "guard",
         "the guard cannot delete the throughput",
         (CallFault("server_error", DELETE, "stop-run"),),

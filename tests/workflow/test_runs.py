@@ -11,9 +11,10 @@ from typing import Any
 import boto3
 import pytest
 
+from lambdas.domain.parallel import CONCURRENCY
 from local.bedrock import Fault, Scenario
 from local.call_faults import CallFault
-from local.rehearsal.deployment import unloadable, upload_converted
+from local.rehearsal.deployment import configured, unloadable, upload_converted
 from local.rehearsal.rehearse import REGION
 from local.server import OfflineAws
 from operate.deployed import Deployed
@@ -362,14 +363,71 @@ def test_a_function_that_dies_while_the_meter_runs_releases(machine: Machine) ->
     assert_nothing_left(machine)
 
 
+def asked(machine: Machine, slug: str) -> int:
+    """Return how many requests a function has sent to models."""
+    calls = machine.offline.faults.calls
+    return sum(each.operation == "Converse" and slug in (each.function or "") for each in calls)
+
+
+@pytest.mark.parametrize("slug", ["answer-with-base-model", "answer-with-tuned-model"])
+def test_what_a_killed_function_has_answered_is_not_asked_again(
+    machine: Machine, slug: str
+) -> None:
+    """It is killed with the 20th of its 24 answers, at which at most eight are on their way."""
+    machine.offline.bedrock.scenario = QUICK
+    machine.offline.faults.set(CallFault("function_killed", "Converse", slug, times=1, after=19))
+    ended = machine.run()
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert 24 < asked(machine, slug) <= 24 + CONCURRENCY
+    assert read_json(machine, ended, "verdict.json")["questions"] == 24
+    assert_nothing_left(machine)
+
+
+@pytest.mark.parametrize(
+    ("slug", "model", "state"),
+    [
+        ("answer-with-base-model", "claude-3-haiku", BASE_ANSWERS),
+        ("answer-with-tuned-model", "provisioned-model", TUNED_ANSWERS),
+        ("judge-answers", "nova-pro", "Judge answers"),
+    ],
+)
+def test_a_function_without_time_for_all_goes_on_where_it_stopped(
+    machine: Machine, slug: str, model: str, state: str
+) -> None:
+    slow = Fault("Converse", "slow", seconds=1.0, model=model)
+    machine.offline.bedrock.scenario = replace(QUICK, faults=(slow,))
+    machine.offline.faults.set()
+    # A request needs 60 s, a second for each ten tokens, and 30 s to keep its outcome.
+    with configured(f"bedrock-tuning-local-{slug}", Timeout=143):
+        ended = machine.run()
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert ended.states.count(state) > 1
+    assert asked(machine, slug) == (48 if slug == "judge-answers" else 24)
+    assert_nothing_left(machine)
+
+
+def test_a_function_without_time_for_one_question_ends_the_run_and_the_meter(
+    machine: Machine,
+) -> None:
+    machine.offline.bedrock.scenario = QUICK
+    with configured("bedrock-tuning-local-answer-with-tuned-model", Timeout=100):
+        ended = machine.run()
+    assert (ended.status, ended.error) == ("FAILED", "AnswersFailed")
+    assert "a whole pass added none: no time was left to begin" in ended.cause
+    assert ended.states.count(TUNED_ANSWERS) == 1
+    assert_nothing_left(machine)
+
+
 def test_a_function_that_times_out_while_the_meter_runs_releases(machine: Machine) -> None:
+    """Twice: the third one finds that each question on the way was asked as often as it may be."""
     machine.offline.bedrock.scenario = QUICK
     fault = CallFault("function_timed_out", "Converse", "answer-with-tuned-model")
     machine.offline.faults.set(fault)
     ended = machine.run()
     machine.offline.faults.set()
-    assert (ended.status, ended.error) == ("FAILED", "Sandbox.Timedout")
-    assert "Task timed out after 900.00 seconds" in ended.cause
+    assert (ended.status, ended.error) == ("FAILED", "AnswersFailed")
+    assert "the function ended before the answer was here" in ended.cause
+    assert 30 < machine.minutes_in(ended.arn, TUNED_ANSWERS) < 32
     assert_nothing_left(machine)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 
-from lambdas.domain.data_review.tasks import TRAINING_QUALITY, ReviewTask
+from lambdas.domain.data_review.tasks import TRAINING_QUALITY, ReviewTask, most_input_tokens
+from lambdas.domain.errors import AnswerLost
 from lambdas.domain.evaluation.records import RECORDED_ERRORS, RecordFile, error_text
-from lambdas.domain.evaluation.rubrics import ATTEMPTS, CallTool, OutOfSchema
+from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS, CallTool, OutOfSchema
 from lambdas.domain.models.model import Model
 from lambdas.domain.parallel import in_parallel
 from lambdas.domain.run.contracts import ReviewItem, ReviewRow
@@ -15,14 +16,23 @@ _KEPT_CHARACTERS = 300  # of a prompt, a reason or an error in a state's result
 _LOST = "the judge was asked, and the function ended before it saved the answer"
 
 
-def review_record(call: CallTool, task: ReviewTask) -> ReviewRow:
+def review_record(
+    call: CallTool,
+    task: ReviewTask,
+    row: ReviewRow | None = None,
+    keep: Callable[[ReviewRow], None] = lambda _: None,
+) -> ReviewRow:
     """Return the record's row: its scores, or why it has none; AccessDenied and its like raise.
 
-    `call` uses TRAINING_QUALITY. Tokens are those of all attempts, because all are paid for.
+    `call` uses TRAINING_QUALITY. Tokens are those of all attempts, because all are paid for. `row`
+    is what is known already; `keep` gets the row before and after each attempt.
     """
-    row = _first_row(task)
+    row = row or _first_row(task)
     while row.attempts_left:
-        row = _ask_once(call, task, _begun(row))
+        row = _begun(row)
+        keep(row)
+        row = _ask_once(call, task, row)
+        keep(row)
     return row
 
 
@@ -31,24 +41,23 @@ def review_batch(
 ) -> list[ReviewRow]:
     """Return a row for each item, as `review_record` does, its texts cut.
 
-    The rows are saved before and after each attempt. Whoever is called again, because an answer was
+    Each row is kept before and after each attempt. Whoever is called again, because an answer was
     lost or the function killed, asks about no record that has its review, and about none more often
     than the plan has counted on.
     """
     tasks = {item.line: ReviewTask.of(item.line, item.record, model) for item in items}
-    rows = {
-        line: _first_row(task) if task else _unreadable(line, model) for line, task in tasks.items()
-    }
-    rows |= {row.line: row for row in map(ReviewRow.model_validate, file.read())}
+    known = {row.line: row for row in map(ReviewRow.model_validate, file.read())}
 
-    def save(changed: Iterable[ReviewRow]) -> None:
-        rows.update((row.line, row) for row in changed)
-        file.write(row.model_dump() for row in rows.values())
+    def keep(row: ReviewRow) -> None:
+        file.keep(str(row.line), cut(row).model_dump())
 
-    while due := [task for task in tasks.values() if task and rows[task.line].attempts_left]:
-        save([_begun(rows[task.line]) for task in due])
-        save(map(cut, in_parallel(lambda task: _ask_once(call, task, rows[task.line]), due)))
-    return [rows[item.line] for item in items]
+    def review(line: int) -> ReviewRow:
+        task = tasks[line]
+        if task is None:
+            return _unreadable(line, model)
+        return cut(review_record(call, task, known.get(line), keep))
+
+    return in_parallel(review, tasks)
 
 
 def _first_row(task: ReviewTask) -> ReviewRow:
@@ -68,6 +77,13 @@ def _ask_once(call: CallTool, task: ReviewTask, row: ReviewRow) -> ReviewRow:
     """Return a row that has begun an attempt with what came of it."""
     try:
         answer = call(task.message)
+    except AnswerLost as error:
+        lost = {
+            "error": error_text(error),
+            "input_tokens": row.input_tokens + most_input_tokens(task),
+            "output_tokens": row.output_tokens + MAX_TOKENS,
+        }
+        return row.model_copy(update=lost)
     except RECORDED_ERRORS as error:
         return row.model_copy(update={"error": error_text(error), "attempts_left": 0})
     paid = {

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Protocol
 
 from lambdas.domain.errors import AnswersFailed
+from lambdas.domain.evaluation.attempts import Answered, Pass, Question
 from lambdas.domain.evaluation.records import (
-    RECORDED_ERRORS,
     Record,
     RecordFile,
-    error_text,
     failure_summary,
+    most_tokens,
     too_many,
 )
-from lambdas.domain.parallel import in_batches
 from lambdas.domain.run.contracts import Answers, Dataset, Run
 from lambdas.validation.formats.conversation import EvaluationExample
 
@@ -37,77 +36,88 @@ class Ask(Protocol):
     def __call__(self, question: str, *, system: str | None, max_tokens: int) -> Reply: ...
 
 
-def answer_questions(
-    run: Run, dataset: Dataset, lines: Iterable[Mapping[str, Any]], file: RecordFile, ask: Ask
+def answer_questions(  # noqa: PLR0913  # keyword-only from `file` on
+    run: Run,
+    dataset: Dataset,
+    lines: Iterable[Mapping[str, Any]],
+    *,
+    file: RecordFile,
+    ask: Ask,
+    may_begin: Callable[[], bool],
 ) -> Answers:
-    """Ask every evaluation question that has no answer in `file` yet.
+    """Ask every evaluation question that has no answer in `file` yet, as far as time allows.
 
     Raises
     ------
     AnswersFailed
-        More failed than `max_failed_answers_percent`; the file holds each failure's reason.
+        More failed than `max_failed_answers_percent`, or a whole pass brought nothing; the file
+        holds each failure's reason.
     """
-    examples = [_example(line) for line in lines]
-    records = _kept(examples, file.read())
-    missing = [example for example in examples if example.id not in records]
-    for batch in in_batches(partial(_answer, run, dataset, ask), missing):
-        records |= {example.id: record for example, record in batch.items()}
-        file.write(_ordered(examples, records))
-        failed = sum("error" in record for record in records.values())
-        if too_many(failed, len(examples), run.settings.max_failed_answers_percent):
-            break  # already lost: the rest would only cost time and tokens
-    return _result(run, _ordered(examples, records), file)
-
-
-def _kept(examples: Iterable[EvaluationExample], earlier: Iterable[Record]) -> dict[str, Record]:
-    """Return by id the earlier answers that still fit; failures are asked again."""
-    by_id = {record["id"]: record for record in earlier if "answer" in record}
-    return {
-        example.id: by_id[example.id]
-        for example in examples
-        if example.id in by_id and by_id[example.id].items() >= asdict(example).items()
-    }
-
-
-def _answer(run: Run, dataset: Dataset, ask: Ask, example: EvaluationExample) -> Record:
-    """Record an answer; one that ran into the token limit is marked, an empty one is a failure."""
-    try:
-        reply = ask(
-            example.question,
-            system=dataset.system_prompt,
-            max_tokens=run.settings.max_answer_tokens,
+    questions = [_question(run, dataset, ask, _example(line)) for line in lines]
+    most_failures = run.settings.max_failed_answers_percent * len(questions) / 100
+    asking = Pass(file, may_begin, "error", most_failures)
+    entries = asking.ask(questions)
+    records = [
+        entry.about | entry.record(question)
+        for entry, question in zip(entries, questions, strict=True)
+        if entry.settled
+    ]
+    _check(run, records, file, total=len(questions))
+    done = len(records) == len(questions)
+    if not done and not asking.moved:
+        raise AnswersFailed(
+            f"asking the evaluation questions: {len(records)} of {len(questions)} are settled, and "
+            f"a whole pass added none: {asking.because}. What is answered is kept in {file.uri}"
         )
-    except RECORDED_ERRORS as error:
-        return asdict(example) | {"error": error_text(error)}
+    return _answers(records, file, done=done)
+
+
+def _question(run: Run, dataset: Dataset, ask: Ask, example: EvaluationExample) -> Question:
+    settings = run.settings
+    send = partial(_answer, ask, example, dataset.system_prompt, settings.max_answer_tokens)
+    asked = f"{dataset.system_prompt or ''}{example.question}"
+    return Question(
+        name=example.id,
+        about=asdict(example),
+        send=send,
+        most_input_tokens=most_tokens(asked),
+        most_output_tokens=settings.max_answer_tokens,
+    )
+
+
+def _answer(ask: Ask, example: EvaluationExample, system: str | None, max_tokens: int) -> Answered:
+    """Ask once; an answer that ran into the token limit is marked, an empty one is a failure."""
+    reply = ask(example.question, system=system, max_tokens=max_tokens)
+    outcome: Record = {"answer": reply.text}
     if not reply.text.strip():
-        problem = f"no text in the answer (stop reason {reply.stop_reason})"
-        return asdict(example) | {"error": problem}
-    record = asdict(example) | {
-        "answer": reply.text,
-        "input_tokens": reply.input_tokens,
-        "output_tokens": reply.output_tokens,
-    }
-    return record | {"truncated": True} if reply.stop_reason == "max_tokens" else record
+        outcome = {"error": f"no text in the answer (stop reason {reply.stop_reason})"}
+    elif reply.stop_reason == "max_tokens":
+        outcome["truncated"] = True
+    return Answered(outcome, reply.input_tokens, reply.output_tokens)
 
 
-def _ordered(examples: Sequence[EvaluationExample], records: dict[str, Record]) -> list[Record]:
-    return [records[example.id] for example in examples if example.id in records]
-
-
-def _result(run: Run, records: list[Record], file: RecordFile) -> Answers:
+def _check(run: Run, records: list[Record], file: RecordFile, *, total: int) -> None:
+    """Write what there is, and refuse it if too much of it failed."""
+    file.write(records)
     errors = [record["error"] for record in records if "error" in record]
     most_percent = run.settings.max_failed_answers_percent
-    if too_many(len(errors), len(records), most_percent):
+    if too_many(len(errors), total, most_percent):
         raise AnswersFailed(
-            f"asking the evaluation questions: {failure_summary(errors, len(records))}. At most "
+            f"asking the evaluation questions: {failure_summary(errors, total)}. At most "
             f"max_failed_answers_percent = {most_percent:g} may; every error is in {file.uri}"
         )
+
+
+def _answers(records: list[Record], file: RecordFile, *, done: bool) -> Answers:
+    failed = sum("error" in record for record in records)
     return Answers(
-        answered=len(records) - len(errors),
-        failed=len(errors),
+        answered=len(records) - failed,
+        failed=failed,
         input_tokens=sum(record.get("input_tokens", 0) for record in records),
         output_tokens=sum(record.get("output_tokens", 0) for record in records),
+        lost_requests=sum(record.get("lost_requests", 0) for record in records),
         answers_key=file.key,
+        done=done,
     )
 
 

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
 from statistics import fmean
 
 from lambdas.domain.errors import JudgementsFailed
+from lambdas.domain.evaluation.attempts import Answered, Pass, Question
 from lambdas.domain.evaluation.records import (
-    RECORDED_ERRORS,
     Record,
     RecordFile,
     error_text,
     failure_summary,
+    most_tokens,
     too_many,
 )
-from lambdas.domain.evaluation.rubrics import (
-    ATTEMPTS,
-    Assessment,
-    CallTool,
-    OutOfSchema,
-    Rubric,
-    ToolCall,
-)
-from lambdas.domain.parallel import in_batches
+from lambdas.domain.evaluation.rubrics import MAX_TOKENS, CallTool, OutOfSchema, Rubric
 from lambdas.domain.run.contracts import Judgements, Run
 
 SIDES = ("base", "tuned")
@@ -48,6 +42,7 @@ CORRECTNESS = Rubric(
     criteria={"score": "correctness: 1 wrong throughout, 10 fully correct"},
     reason="the decisive facts, in one or two sentences",
 )
+_INSTRUCTIONS = CORRECTNESS.system_prompt + json.dumps(CORRECTNESS.tool_schema)
 
 
 @dataclass(frozen=True)
@@ -70,23 +65,44 @@ class JudgedAnswer:
         )
 
 
-def score_answers(
-    run: Run, base: list[Record], tuned: list[Record], file: RecordFile, call: CallTool
+def score_answers(  # noqa: PLR0913  # keyword-only from `file` on
+    run: Run,
+    base: list[Record],
+    tuned: list[Record],
+    *,
+    file: RecordFile,
+    call: CallTool,
+    may_begin: Callable[[], bool],
 ) -> Judgements:
-    """Score every answer that has no score in `file` yet; `call` uses CORRECTNESS.
+    """Score every answer that has no score in `file` yet, as far as time allows.
+
+    `call` uses CORRECTNESS.
 
     Raises
     ------
     JudgementsFailed
-        More failed than `max_failed_answers_percent`, or no question has both scores.
+        More failed than `max_failed_answers_percent`, no question has both scores, or a whole pass
+        brought nothing.
     """
     answers = [*_answers("base", base), *_answers("tuned", tuned)]
-    judged = _kept(answers, file.read())
-    missing = [answer for answer in answers if answer not in judged]
-    for batch in in_batches(partial(_judge, call), missing):
-        judged |= batch
-        file.write(_merged(base, tuned, judged))
-    return _result(run, _merged(base, tuned, judged), file, asked=len(answers))
+    most_failures = run.settings.max_failed_answers_percent * len(answers) / 100
+    asking = Pass(file, may_begin, "judge_error", most_failures)
+    questions = [_question(call, answer) for answer in answers]
+    judged = {
+        answer: {"answer": answer.answer} | entry.record(question)
+        for answer, question, entry in zip(answers, questions, asking.ask(questions), strict=True)
+        if entry.settled
+    }
+    records = _merged(base, tuned, judged)
+    file.write(records)
+    _check(run, records, file, asked=len(answers))
+    if len(judged) < len(answers) and not asking.moved:
+        raise JudgementsFailed(
+            f"judging with {run.settings.judge_model}: {len(judged)} of {len(answers)} answers are "
+            f"judged, and a whole pass added none: {asking.because}. What is judged is kept in "
+            f"{file.uri}"
+        )
+    return _result(run, records, file, done=len(judged) == len(answers))
 
 
 def _answers(side: str, records: Iterable[Record]) -> Iterator[JudgedAnswer]:
@@ -102,41 +118,26 @@ def _answers(side: str, records: Iterable[Record]) -> Iterator[JudgedAnswer]:
             )
 
 
-def _kept(answers: Iterable[JudgedAnswer], earlier: Iterable[Record]) -> dict[JudgedAnswer, Record]:
-    """Return what an earlier try of the state has scored of these very answers already."""
-    by_id = {record["id"]: record for record in earlier}
-    sides = {answer: by_id.get(answer.id, {}).get(answer.side, {}) for answer in answers}
-    return {
-        answer: side
-        for answer, side in sides.items()
-        if "score" in side and side.get("answer") == answer.answer
-    }
+def _question(call: CallTool, answer: JudgedAnswer) -> Question:
+    return Question(
+        name=f"{answer.side} {answer.id}",
+        about=asdict(answer),
+        send=partial(_judge, call, answer),
+        most_input_tokens=most_tokens(_INSTRUCTIONS + answer.message),
+        most_output_tokens=MAX_TOKENS,
+    )
 
 
-def _judge(call: CallTool, answer: JudgedAnswer) -> Record:
-    """Record the score beside its answer, with the tokens of all attempts."""
+def _judge(call: CallTool, answer: JudgedAnswer) -> Answered:
+    """Ask the judge once; one that leaves the schema may be asked again."""
+    said = call(answer.message)
     try:
-        assessment, calls = _assess(call, answer)
-    except (OutOfSchema, *RECORDED_ERRORS) as error:
-        return {"answer": answer.answer, "judge_error": error_text(error)}
-    return {
-        "answer": answer.answer,
-        "score": assessment.score,
-        "reason": assessment.reason,
-        "input_tokens": sum(each.input_tokens for each in calls),
-        "output_tokens": sum(each.output_tokens for each in calls),
-    }
-
-
-def _assess(call: CallTool, answer: JudgedAnswer) -> tuple[Assessment, list[ToolCall]]:
-    calls: list[ToolCall] = []
-    while True:
-        calls.append(call(answer.message))
-        try:
-            return CORRECTNESS.parse(calls[-1].tool_input), calls
-        except OutOfSchema:
-            if len(calls) == ATTEMPTS:
-                raise
+        assessment = CORRECTNESS.parse(said.tool_input)
+    except OutOfSchema as error:
+        outcome: Record = {"judge_error": error_text(error)}
+        return Answered(outcome, said.input_tokens, said.output_tokens, final=False)
+    outcome = {"score": assessment.score, "reason": assessment.reason}
+    return Answered(outcome, said.input_tokens, said.output_tokens)
 
 
 def _merged(
@@ -165,31 +166,45 @@ def _side(judged: Record | None, answer: Record | None) -> Record:
         return {"error": "there is no record of this question"}
     if "error" in answer:
         return {"error": answer["error"]}
-    side = judged or {"answer": answer["answer"], "judge_error": "not judged"}
+    side = judged or {"answer": answer["answer"]}  # not judged yet
     return side | {"truncated": True} if answer.get("truncated") else side
 
 
-def _result(run: Run, records: list[Record], file: RecordFile, *, asked: int) -> Judgements:
+def _check(run: Run, records: list[Record], file: RecordFile, *, asked: int) -> None:
     settings = run.settings
-    pairs = list(score_pairs(records))
-    sides = [record[side] for record in records for side in SIDES]
-    errors = [side["judge_error"] for side in sides if "judge_error" in side]
-    if not pairs or too_many(len(errors), asked, settings.max_failed_answers_percent):
+    errors = [side["judge_error"] for side in _sides(records) if "judge_error" in side]
+    if too_many(len(errors), asked, settings.max_failed_answers_percent):
         raise JudgementsFailed(
-            f"judging with {settings.judge_model}: {failure_summary(errors, asked)}; {len(pairs)} "
-            "questions have both scores. At most max_failed_answers_percent = "
-            f"{settings.max_failed_answers_percent:g} may fail; every error is in {file.uri}. The "
-            "answers are kept: fix the cause or choose another judge_model"
+            f"judging with {settings.judge_model}: {failure_summary(errors, asked)}. At most "
+            f"max_failed_answers_percent = {settings.max_failed_answers_percent:g} may fail; every "
+            f"error is in {file.uri}. The answers are kept: fix the cause or choose another "
+            "judge_model"
         )
+
+
+def _result(run: Run, records: list[Record], file: RecordFile, *, done: bool) -> Judgements:
+    pairs = list(score_pairs(records))
+    if done and not pairs:
+        raise JudgementsFailed(
+            f"judging with {run.settings.judge_model}: 0 questions have both scores; {file.uri} "
+            "says why"
+        )
+    sides = _sides(records)
     return Judgements(
         judged=len(pairs),
         failed=len(records) - len(pairs),
         input_tokens=sum(side.get("input_tokens", 0) for side in sides),
         output_tokens=sum(side.get("output_tokens", 0) for side in sides),
-        base_correctness=fmean(base for base, _ in pairs),
-        tuned_correctness=fmean(tuned for _, tuned in pairs),
+        lost_requests=sum(side.get("lost_requests", 0) for side in sides),
+        base_correctness=fmean(base for base, _ in pairs) if done else None,
+        tuned_correctness=fmean(tuned for _, tuned in pairs) if done else None,
         judgements_key=file.key,
+        done=done,
     )
+
+
+def _sides(records: Iterable[Record]) -> list[Record]:
+    return [record[side] for record in records for side in SIDES]
 
 
 def score_pairs(judgements: Iterable[Record]) -> Iterator[tuple[int, int]]:

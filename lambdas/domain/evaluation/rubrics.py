@@ -11,7 +11,9 @@ MAX_TOKENS = 500  # a few scores and a reason of a few sentences
 OUTPUT_TOKENS = (60, 150)  # low, expected: of one assessment
 # Low, expected: token counts are upper estimates, of which prose has about two thirds.
 PROSE_SHARES = (0.6, 0.7)
-ATTEMPTS = 2  # a judge that leaves the schema gets one more chance
+# Requests about one thing that may be paid for: one more where an answer is lost on its way, or
+# where a judge leaves the schema.
+ATTEMPTS = 2
 
 
 class OutOfSchema(ValueError):

@@ -12,6 +12,7 @@ from lambdas.domain.run.times import minutes_between
 
 EXPECTED_PROVISIONING_MINUTES = 20  # AWS's Haiku notebook says 20 to 30
 RELEASE_MARGIN_MINUTES = 60  # for answering, and for release attempts that AWS refuses at first
+_RELEASE_MINUTES = 15  # of these: when so little is left before the release-by, asking has to end
 # Throughput that is ready before anyone notices bills for nothing: at $60 an hour, 15 s are $0.25,
 # and a check costs less than $0.0001. So check often when it is due, and every 45 s otherwise.
 _RELAXED_WAIT_SECONDS = 45
@@ -55,6 +56,12 @@ def release_by(run: Run, created_at: datetime) -> datetime:
     settings = run.settings
     minutes = settings.max_provisioning_minutes + settings.hold_minutes + RELEASE_MARGIN_MINUTES
     return created_at + timedelta(minutes=minutes)
+
+
+def answering_seconds(hosting: Hosting, run: Run, now: datetime) -> float:
+    """Return for how long the tuned model may be asked, so that the release comes in time."""
+    minutes = run.settings.hold_minutes + _RELEASE_MINUTES
+    return (hosting.release_by - timedelta(minutes=minutes) - now).total_seconds()
 
 
 def hosting_of(throughput: ProvisionedThroughput, run: Run, now: datetime) -> Hosting:

@@ -303,6 +303,8 @@ class Answers(Contract):
     input_tokens: int
     output_tokens: int
     answers_key: str  # JSONL of {"id", "question", "answer" | "error", tokens …}
+    lost_requests: int = 0  # may be paid for, without an answer; tokens count them as if they were
+    done: bool = True  # False: the function's time was over, and the rest is for the next pass
 
 
 class BuyThroughputRequest(StateRequest):
@@ -349,9 +351,11 @@ class Judgements(Contract):
     failed: int
     input_tokens: int
     output_tokens: int
-    base_correctness: float | None  # mean, 1-10
+    base_correctness: float | None  # mean, 1-10; None as long as it is not done
     tuned_correctness: float | None
     judgements_key: str
+    lost_requests: int = 0  # both as in `Answers`
+    done: bool = True
 
 
 class DecideVerdictRequest(StateRequest):

@@ -14,6 +14,7 @@ from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS
 from lambdas.handlers import review_records
 from tests.factories import NOW, PREFIX, run
 from tests.fakes.bedrock import FakeRuntime, question_in, tool_reply
+from tests.fakes.function import FakeContext
 from tests.fakes.s3 import FakeS3
 from tests.unit.domain.data_review.made_up_records import (
     GOOD,
@@ -25,7 +26,7 @@ from tests.unit.domain.data_review.made_up_records import (
 def asked_to_review(*records: Mapping[str, Any]) -> list[dict[str, Any]]:
     batch = [{"line": line, "record": each} for line, each in enumerate(records, start=5)]
     given = event(run=run(), now=NOW.isoformat(), items=batch)
-    rows: list[dict[str, Any]] = review_records.handler(given, None)["rows"]
+    rows: list[dict[str, Any]] = review_records.handler(given, FakeContext())["rows"]
     return rows
 
 
@@ -77,8 +78,8 @@ def test_a_second_call_of_a_batch_pays_for_nothing(bedrock: FakeRuntime) -> None
 
 def journal(s3: FakeS3) -> list[dict[str, Any]]:
     """What the bucket holds of the batch."""
-    text = s3.objects.get(f"{PREFIX}/review/batches/5.jsonl", b"").decode()
-    return [json.loads(line) for line in text.splitlines()]
+    prefix = f"{PREFIX}/review/batches/5/"
+    return [json.loads(body) for key, body in s3.objects.items() if key.startswith(prefix)]
 
 
 class Killed(BaseException):
@@ -124,3 +125,29 @@ def test_a_batch_that_was_killed_once_keeps_its_reviews_and_recovers(
     assert (fine["score"], lost["score"]) == (8, None)
     assert lost["input_tokens"] == 11, "what was counted stays counted"
     assert len(bedrock.called("Converse")) == 3
+
+
+def test_a_lost_review_is_asked_for_once_more_and_its_most_is_counted(bedrock: FakeRuntime) -> None:
+    bedrock.lose(1)
+    (row,) = asked_to_review(record("Fine?"))
+    assert row["score"] == 8
+    assert row["output_tokens"] == 7 + MAX_TOKENS
+    assert row["input_tokens"] > 11
+    assert len(bedrock.called("Converse")) == 2
+
+
+def test_each_review_is_kept_as_it_comes(bedrock: FakeRuntime) -> None:
+    """One of ten kills the function: the others are not asked again."""
+
+    def reply(request: Mapping[str, Any]) -> dict[str, Any]:
+        if "bad" in question_in(request) and len(bedrock.calls) <= 10:
+            raise Killed
+        return tool_reply(GOOD)
+
+    bedrock.reply = reply
+    batch = [*(record(f"Fine {n}?") for n in range(9)), record("bad?")]
+    with pytest.raises(Killed):
+        asked_to_review(*batch)
+    rows = asked_to_review(*batch)
+    assert all(row["score"] == 8 for row in rows)
+    assert len(bedrock.called("Converse")) == 11

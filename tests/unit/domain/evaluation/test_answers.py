@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -10,18 +10,20 @@ import pytest
 
 from lambdas.aws.converse import BACKOFF_SECONDS
 from lambdas.domain.errors import AccessDenied, AnswersFailed, DatasetChanged
-from lambdas.domain.parallel import BATCH_SIZE
+from lambdas.domain.evaluation.rubrics import ATTEMPTS
+from lambdas.domain.parallel import CONCURRENCY
 from lambdas.domain.run.contracts import (
     AnswerWithBaseModelRequest,
     AnswerWithTunedModelRequest,
     Dataset,
 )
-from lambdas.handlers.answer_with_base_model import answer_with_base_model
+from lambdas.handlers.answer_with_base_model import answer_with_base_model, handler
 from lambdas.handlers.answer_with_tuned_model import answer_with_tuned_model
 from tests.factories import FROZEN, NOW, PREFIX, dataset, frozen, hosting, run
 from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import s3 as fakes_s3
-from tests.fakes.bedrock import FakeRuntime, client_error, question_in, text_reply
+from tests.fakes.bedrock import FakeRuntime, empty_reply, question_in, text_reply
+from tests.fakes.function import LIMIT_SECONDS, FakeContext, plenty
 from tests.fakes.s3 import FakeS3
 
 EXAMPLES = [
@@ -52,6 +54,12 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> FakeS3:
     return fakes_s3.install(monkeypatch, FakeS3(frozen={QUESTIONS: lines(EXAMPLES)}))
 
 
+def about(s3: FakeS3, examples: list[dict[str, Any]]) -> AnswerWithBaseModelRequest:
+    """Freeze other questions, and return the request that asks them."""
+    s3.freeze(QUESTIONS, lines(examples))
+    return REQUEST.model_copy(update={"dataset": asking(examples)})
+
+
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     slept: list[float] = []
@@ -72,7 +80,7 @@ def written(s3: FakeS3, key: str = KEY) -> list[dict[str, Any]]:
 
 
 def test_every_example_gets_a_line_in_order(s3: FakeS3, bedrock: FakeRuntime) -> None:
-    answers = answer_with_base_model(REQUEST)
+    answers = answer_with_base_model(REQUEST, plenty)
     assert (answers.answered, answers.failed) == (20, 0)
     assert (answers.input_tokens, answers.output_tokens) == (220, 140)
     assert answers.answers_key == KEY
@@ -87,7 +95,7 @@ def test_every_example_gets_a_line_in_order(s3: FakeS3, bedrock: FakeRuntime) ->
 
 def test_the_base_model_is_asked_the_bare_question(s3: FakeS3, bedrock: FakeRuntime) -> None:
     assert s3.objects
-    answer_with_base_model(REQUEST)
+    answer_with_base_model(REQUEST, plenty)
     request = next(each for each in bedrock.called("Converse") if question_in(each)[9:] == "7?")
     assert request == {
         "modelId": "anthropic.claude-3-haiku-20240307-v1:0",
@@ -101,7 +109,8 @@ def test_the_tuned_model_is_asked_through_its_throughput(s3: FakeS3, bedrock: Fa
     answers = answer_with_tuned_model(
         AnswerWithTunedModelRequest(
             run=run(), now=NOW, dataset=asking(EXAMPLES, system_prompt=None), hosting=hosting()
-        )
+        ),
+        plenty,
     )
     assert answers.answers_key == f"{PREFIX}/answers-tuned.jsonl"
     assert {each["modelId"] for each in bedrock.called("Converse")} == {hosting().hosting_arn}
@@ -116,20 +125,20 @@ def test_other_questions_than_the_approved_ones_are_not_asked(
     tuned = AnswerWithTunedModelRequest(**dict(REQUEST), hosting=hosting())
     for ask in (partial(answer_with_base_model, REQUEST), partial(answer_with_tuned_model, tuned)):
         with pytest.raises(DatasetChanged, match=r"dataset/evaluation\.jsonl is no longer what"):
-            ask()
+            ask(plenty)
     assert not bedrock.calls
 
 
 def test_throttling_is_waited_for(s3: FakeS3, bedrock: FakeRuntime, pauses: list[float]) -> None:
     bedrock.fail("Converse", *["ThrottlingException", "ServiceUnavailableException"] * 2)
-    assert answer_with_base_model(REQUEST).failed == 0
+    assert answer_with_base_model(REQUEST, plenty).failed == 0
     assert len(pauses) == 4
     assert len(written(s3)) == 20
 
 
 def test_a_refused_question_is_counted_and_shown(s3: FakeS3, bedrock: FakeRuntime) -> None:
     bedrock.fail("Converse", "ValidationException", "ResourceNotFoundException")
-    answers = answer_with_base_model(REQUEST)
+    answers = answer_with_base_model(REQUEST, plenty)
     assert (answers.answered, answers.failed) == (18, 2)
     failures = [each["error"] for each in written(s3) if "error" in each]
     assert all(each.startswith("RequestRefused: could not ask anthropic") for each in failures)
@@ -141,73 +150,193 @@ def test_too_many_failures_end_the_state_with_their_reason(
 ) -> None:
     bedrock.fail("Converse", *["ValidationException"] * 3)
     with pytest.raises(AnswersFailed) as caught:
-        answer_with_base_model(REQUEST)
+        answer_with_base_model(REQUEST, plenty)
     message = str(caught.value)
     assert "3 of 20 (15 %) failed, 3 of them with: RequestRefused: could not ask" in message
     assert "max_failed_answers_percent = 10" in message
     assert KEY in message
-    assert len(written(s3)) == 20
+    assert sum("error" in each for each in written(s3)) == 3
 
 
 def test_endless_throttling_ends(s3: FakeS3, bedrock: FakeRuntime, pauses: list[float]) -> None:
     bedrock.fail("Converse", *["ThrottlingException"] * 1000)
-    with pytest.raises(AnswersFailed, match="20 of 20"):
-        answer_with_base_model(REQUEST)
-    assert sum(pauses) == 20 * sum(BACKOFF_SECONDS)
-    assert len(written(s3)) == 20
+    with pytest.raises(AnswersFailed, match="of 20"):
+        answer_with_base_model(REQUEST, plenty)
+    assert sum(pauses) <= 20 * sum(BACKOFF_SECONDS)
+    assert written(s3)
 
 
 def test_a_lost_cause_is_not_asked_to_its_end(s3: FakeS3, bedrock: FakeRuntime) -> None:
-    many = [EXAMPLES[0] | {"id": str(i), "question": f"{i}"} for i in range(BATCH_SIZE * 5)]
-    s3.freeze(QUESTIONS, lines(many))
+    many = [EXAMPLES[0] | {"id": str(i), "question": f"{i}"} for i in range(200)]
     bedrock.fail("Converse", *["ValidationException"] * 1000)
-    with pytest.raises(AnswersFailed, match=f"{BATCH_SIZE} of {BATCH_SIZE} "):
-        answer_with_base_model(REQUEST.model_copy(update={"dataset": asking(many)}))
-    assert len(bedrock.calls) == BATCH_SIZE
+    with pytest.raises(AnswersFailed, match="of 200 "):
+        answer_with_base_model(about(s3, many), plenty)
+    assert 20 < len(bedrock.calls) <= 20 + CONCURRENCY  # a tenth may fail
 
 
 def test_a_missing_permission_is_no_failure_of_one_answer(s3: FakeS3, bedrock: FakeRuntime) -> None:
     bedrock.fail("Converse", *["AccessDeniedException"] * 1000)
     with pytest.raises(AccessDenied):
-        answer_with_base_model(REQUEST)
+        answer_with_base_model(REQUEST, plenty)
     assert KEY not in s3.objects
 
 
-def test_a_second_try_asks_only_what_is_missing(s3: FakeS3, bedrock: FakeRuntime) -> None:
-    bedrock.fail("Converse", *["ValidationException"] * 3)
-    with pytest.raises(AnswersFailed):
-        answer_with_base_model(REQUEST)
-    missing = {each["question"] for each in written(s3) if "error" in each}
+def test_a_second_try_asks_for_nothing_that_has_its_outcome(
+    s3: FakeS3, bedrock: FakeRuntime
+) -> None:
+    bedrock.fail("Converse", "ValidationException")
+    first = answer_with_base_model(REQUEST, plenty)
     bedrock.calls.clear()
-    assert answer_with_base_model(REQUEST).answered == 20
-    assert {question_in(each) for each in bedrock.called("Converse")} == missing
-    bedrock.calls.clear()
-    assert answer_with_base_model(REQUEST).answered == 20
+    assert answer_with_base_model(REQUEST, plenty) == first
     assert not bedrock.calls
+    assert len(written(s3)) == 20
 
 
 def test_an_answer_to_another_question_is_not_kept(s3: FakeS3, bedrock: FakeRuntime) -> None:
-    stale = [EXAMPLES[0] | {"question": "Another?", "answer": "x"}, {"id": "gone", "answer": "x"}]
-    s3.objects[KEY] = lines(stale)
-    answer_with_base_model(REQUEST)
-    assert len(bedrock.calls) == 20
-    assert written(s3)[0]["answer"] == "I say: Question 0?"
+    answer_with_base_model(REQUEST, plenty)
+    bedrock.calls.clear()
+    other = [EXAMPLES[0] | {"question": "Another?"}, *EXAMPLES[1:]]
+    answer_with_base_model(about(s3, other), plenty)
+    assert [question_in(each) for each in bedrock.called("Converse")] == ["Another?"]
+    assert written(s3)[0]["answer"] == "I say: Another?"
 
 
-def test_what_a_killed_function_has_paid_for_is_saved(s3: FakeS3, bedrock: FakeRuntime) -> None:
-    many = [EXAMPLES[0] | {"id": str(i), "question": f"{i}"} for i in range(BATCH_SIZE + 40)]
-    s3.freeze(QUESTIONS, lines(many))
-    asked = threading.Semaphore(BATCH_SIZE)
+class Killed(BaseException):
+    """The function ends in the middle, and nothing of it runs any more."""
 
-    def dies_after_the_first_batch(request: Mapping[str, Any]) -> dict[str, Any]:
-        if not asked.acquire(blocking=False):
-            raise client_error("AccessDeniedException")
+
+def test_what_a_killed_function_has_answered_is_not_asked_again(
+    s3: FakeS3, bedrock: FakeRuntime
+) -> None:
+    answered: list[str] = []
+
+    def dies_after_twelve(request: Mapping[str, Any]) -> dict[str, Any]:
+        if len(answered) >= 12:
+            raise Killed
+        answered.append(question_in(request))
         return echo(request)
 
-    bedrock.reply = dies_after_the_first_batch
-    with pytest.raises(AccessDenied):
-        answer_with_base_model(REQUEST.model_copy(update={"dataset": asking(many)}))
-    assert len(written(s3)) == BATCH_SIZE
+    bedrock.reply = dies_after_twelve
+    with pytest.raises(Killed):
+        answer_with_base_model(REQUEST, plenty)
+    assert KEY not in s3.objects, "it had no time to write the file"
+    kept = set(answered)
+    bedrock.reply = echo
+    bedrock.calls.clear()
+    answers = answer_with_base_model(REQUEST, plenty)
+    assert (answers.answered, answers.failed) == (20, 0)
+    again = {question_in(each) for each in bedrock.called("Converse")}
+    assert not again & kept
+    assert 0 < answers.lost_requests <= CONCURRENCY, "what died with it may be paid for"
+
+
+def test_a_question_that_kills_is_asked_twice_and_no_more(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    def dies(request: Mapping[str, Any]) -> dict[str, Any]:
+        if question_in(request) == "Question 3?":
+            raise Killed
+        return echo(request)
+
+    bedrock.reply = dies
+    for _ in range(ATTEMPTS):
+        with pytest.raises(Killed):
+            answer_with_base_model(REQUEST, plenty)
+    answers = answer_with_base_model(REQUEST, plenty)
+    asked = [question_in(each) for each in bedrock.called("Converse")]
+    assert asked.count("Question 3?") == ATTEMPTS
+    assert (answers.failed, answers.lost_requests) == (1, ATTEMPTS)
+    assert "ended before the answer was here" in written(s3)[3]["error"]
+
+
+def test_a_lost_answer_is_asked_for_once_more_and_counted(
+    s3: FakeS3, bedrock: FakeRuntime, pauses: list[float]
+) -> None:
+    bedrock.lose(1)
+    answers = answer_with_base_model(about(s3, EXAMPLES[:1]), plenty)
+    assert (answers.answered, answers.lost_requests) == (1, 1)
+    assert len(bedrock.calls) == 2
+    assert not pauses
+    most = len(b"Answer briefly.Question 0?") + 16
+    assert (answers.input_tokens, answers.output_tokens) == (11 + most, 7 + 300)
+
+
+def test_an_answer_that_is_lost_each_time_is_paid_for_twice_at_most(
+    s3: FakeS3, bedrock: FakeRuntime
+) -> None:
+    bedrock.lose(1000)
+    with pytest.raises(AnswersFailed, match="it may be paid for"):
+        answer_with_base_model(about(s3, EXAMPLES[:1]), plenty)
+    assert len(bedrock.calls) == ATTEMPTS
+    assert written(s3)[0]["output_tokens"] == ATTEMPTS * 300
+
+
+def test_what_there_is_no_time_for_is_left_to_the_next_pass(
+    s3: FakeS3, bedrock: FakeRuntime
+) -> None:
+    context = FakeContext()
+
+    def takes_a_minute(request: Mapping[str, Any]) -> dict[str, Any]:
+        context.seconds -= 60
+        return echo(request)
+
+    bedrock.reply = takes_a_minute
+    event = REQUEST.model_dump(mode="json")
+    first = handler(event, context)
+    assert not first["done"]
+    assert 0 < first["answered"] < 20
+    assert context.seconds > 0, "it ended before Lambda would end it"
+    context.seconds = LIMIT_SECONDS
+    last = handler(event, context)
+    assert (last["done"], last["answered"]) == (True, 20)
+    assert len(bedrock.calls) == 20, "it went on where it had stopped"
+    assert len(written(s3)) == 20
+
+
+def test_a_pass_that_brings_nothing_is_the_last(
+    s3: FakeS3, bedrock: FakeRuntime, pauses: list[float]
+) -> None:
+    with pytest.raises(AnswersFailed, match=r"0 of 20 are settled.*no time was left to begin"):
+        answer_with_base_model(REQUEST, lambda: 100)
+    one = about(s3, EXAMPLES[:1])
+    bedrock.fail("Converse", *["ThrottlingException"] * 1000)
+    left = iter([LIMIT_SECONDS])
+    with pytest.raises(AnswersFailed, match=r"pass added none: could not ask .*Throttling"):
+        answer_with_base_model(one, lambda: next(left, 100))
+    assert not pauses
+
+
+@pytest.mark.parametrize("minutes", [0, 44])
+def test_the_tuned_model_is_asked_until_the_release_is_due(
+    s3: FakeS3, bedrock: FakeRuntime, minutes: int
+) -> None:
+    """The release-by is 60 minutes away, and a quarter of an hour belongs to the release."""
+    assert s3.objects
+    hosted = hosting(release_by=NOW + timedelta(minutes=60 - minutes))
+    request = AnswerWithTunedModelRequest(**{**dict(REQUEST), "hosting": hosted})
+    if minutes:
+        with pytest.raises(AnswersFailed, match="no time was left"):
+            answer_with_tuned_model(request, plenty)
+        assert not bedrock.calls
+    else:
+        assert answer_with_tuned_model(request, plenty).done
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "content_filtered",
+        "guardrail_intervened",
+        "malformed_model_output",
+        "malformed_tool_use",
+        "model_context_window_exceeded",
+        "something_new",
+    ],
+)
+def test_no_stop_reason_ends_the_state(s3: FakeS3, bedrock: FakeRuntime, reason: str) -> None:
+    replies = {"Question 0?": text_reply("Sorry.", reason), "Question 1?": empty_reply(reason)}
+    bedrock.reply = lambda request: replies.get(question_in(request)) or echo(request)
+    answers = answer_with_base_model(REQUEST, plenty)
+    assert (answers.answered, answers.failed) == (19, 1)
+    assert reason in written(s3)[1]["error"]
 
 
 def test_a_cut_off_answer_is_marked_and_an_empty_one_fails(
@@ -218,7 +347,7 @@ def test_a_cut_off_answer_is_marked_and_an_empty_one_fails(
         "Question 1?": text_reply(" ", "end_turn"),
     }
     bedrock.reply = lambda request: replies.get(question_in(request)) or echo(request)
-    answers = answer_with_base_model(REQUEST)
+    answers = answer_with_base_model(REQUEST, plenty)
     assert (answers.answered, answers.failed) == (19, 1)
     assert written(s3)[0]["truncated"] is True
     assert "truncated" not in written(s3)[2]

@@ -9,6 +9,7 @@ import pytest
 
 from lambdas.domain.errors import AccessDenied, JudgementsFailed
 from lambdas.domain.evaluation.judge import CORRECTNESS, JudgedAnswer
+from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS
 from lambdas.domain.run.contracts import DecideVerdictRequest, JudgeAnswersRequest, Judgements
 from lambdas.handlers.decide_verdict import decide_verdict
 from lambdas.handlers.judge_answers import judge_answers
@@ -16,6 +17,7 @@ from tests.factories import NOW, PREFIX, answers, dataset, report_request, run
 from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import s3 as fakes_s3
 from tests.fakes.bedrock import FakeRuntime, question_in, text_reply, tool_reply
+from tests.fakes.function import LIMIT_SECONDS, plenty
 from tests.fakes.s3 import FakeS3
 
 KEY = f"{PREFIX}/judgements.jsonl"
@@ -77,7 +79,7 @@ def fail_answers(s3: FakeS3, side: str, *indexes: int) -> None:
 
 
 def test_both_sides_are_scored_and_kept(s3: FakeS3, bedrock: FakeRuntime) -> None:
-    judgements = judge_answers(REQUEST)
+    judgements = judge_answers(REQUEST, plenty)
     assert judgements == Judgements(
         judged=10,
         failed=0,
@@ -103,7 +105,7 @@ def test_the_judge_must_use_the_tool_and_is_not_told_the_model(
     s3: FakeS3, bedrock: FakeRuntime
 ) -> None:
     assert s3.objects
-    judge_answers(REQUEST)
+    judge_answers(REQUEST, plenty)
     request = bedrock.called("Converse")[0]
     assert request["modelId"] == "us.amazon.nova-pro-v1:0"
     assert request["toolConfig"] == {
@@ -138,7 +140,7 @@ def test_a_failed_answer_gets_no_score_and_its_pair_does_not_count(
     s3: FakeS3, bedrock: FakeRuntime
 ) -> None:
     fail_answers(s3, "tuned", 2)
-    judgements = judge_answers(REQUEST)
+    judgements = judge_answers(REQUEST, plenty)
     assert (judgements.judged, judgements.failed) == (9, 1)
     assert len(bedrock.calls) == 19
     assert written(s3)[2]["tuned"] == {"error": "Throttled: slow down"}
@@ -147,7 +149,7 @@ def test_a_failed_answer_gets_no_score_and_its_pair_does_not_count(
 
 def test_an_answer_that_one_file_lacks_is_shown(s3: FakeS3, bedrock: FakeRuntime) -> None:
     s3.objects[f"{PREFIX}/answers-tuned.jsonl"] = lines(records("tuned")[1:])
-    assert judge_answers(REQUEST).failed == 1
+    assert judge_answers(REQUEST, plenty).failed == 1
     assert written(s3)[0]["tuned"] == {"error": "there is no record of this question"}
     assert len(bedrock.calls) == 19
 
@@ -162,7 +164,7 @@ def test_out_of_schema_is_asked_once_more(s3: FakeS3, bedrock: FakeRuntime) -> N
         return prefers_tuned(request)
 
     bedrock.reply = sloppy
-    judgements = judge_answers(REQUEST)
+    judgements = judge_answers(REQUEST, plenty)
     assert (judgements.judged, judgements.input_tokens) == (10, 21 * 11)
     assert len(written(s3)) == 10
 
@@ -178,7 +180,7 @@ def test_twice_out_of_schema_is_a_failure(
         return reply if "Question 4?" in text and "<answer>base" in text else prefers_tuned(request)
 
     bedrock.reply = stubborn
-    judgements = judge_answers(REQUEST)
+    judgements = judge_answers(REQUEST, plenty)
     assert (judgements.judged, judgements.failed) == (9, 1)
     assert len(bedrock.calls) == 21
     side = written(s3)[4]["base"]
@@ -189,36 +191,67 @@ def test_twice_out_of_schema_is_a_failure(
 def test_too_many_failed_judgements_end_the_state(s3: FakeS3, bedrock: FakeRuntime) -> None:
     bedrock.fail("Converse", *["ValidationException"] * 3)
     with pytest.raises(JudgementsFailed, match=r"3 of 20 \(15 %\) failed, 3 of them with: Request"):
-        judge_answers(REQUEST)
+        judge_answers(REQUEST, plenty)
     assert len(written(s3)) == 10
 
 
 def test_nothing_to_compare_ends_the_state(s3: FakeS3, bedrock: FakeRuntime) -> None:
     fail_answers(s3, "tuned", *range(10))
     with pytest.raises(JudgementsFailed, match="0 questions have both scores"):
-        judge_answers(REQUEST)
+        judge_answers(REQUEST, plenty)
     assert bedrock.calls
 
 
-def test_a_second_try_judges_only_what_is_missing(s3: FakeS3, bedrock: FakeRuntime) -> None:
-    bedrock.fail("Converse", *["ValidationException"] * 3)
-    with pytest.raises(JudgementsFailed):
-        judge_answers(REQUEST)
+def test_a_second_try_judges_nothing_that_has_its_outcome(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    bedrock.fail("Converse", "ValidationException")
+    first = judge_answers(REQUEST, plenty)
     bedrock.calls.clear()
-    assert judge_answers(REQUEST).judged == 10
-    assert len(bedrock.calls) == 3
+    assert judge_answers(REQUEST, plenty) == first
+    assert not bedrock.calls
     assert len(written(s3)) == 10
+
+
+def test_judging_goes_on_where_it_ran_out_of_time(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    left = iter([LIMIT_SECONDS] * 7)
+    first = judge_answers(REQUEST, lambda: next(left, 1))
+    assert (first.done, first.base_correctness) == (False, None)
+    assert 0 < len(bedrock.calls) <= 7
+    assert judge_answers(REQUEST, plenty).done
+    assert len(bedrock.calls) == 20
+    assert len(written(s3)) == 10
+
+
+def test_a_lost_judgement_is_asked_for_once_more_and_counted(
+    s3: FakeS3, bedrock: FakeRuntime
+) -> None:
+    bedrock.lose(1)
+    judgements = judge_answers(REQUEST, plenty)
+    assert (judgements.judged, judgements.lost_requests) == (10, 1)
+    assert len(bedrock.calls) == 21
+    assert judgements.output_tokens == 20 * 7 + MAX_TOKENS
+    assert s3.objects
+
+
+def test_no_judge_is_asked_more_than_twice(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    """Neither one that is lost and then leaves the schema, nor one that is lost each time."""
+    for side in ("base", "tuned"):
+        s3.objects[f"{PREFIX}/answers-{side}.jsonl"] = lines(records(side)[:1])
+    bedrock.lose(2)
+    bedrock.reply = lambda _: text_reply("8 of 10")
+    with pytest.raises(JudgementsFailed):
+        judge_answers(REQUEST, plenty)
+    assert len(bedrock.calls) <= 2 * ATTEMPTS
 
 
 def test_an_answer_that_changed_between_two_tries_is_judged_anew(
     s3: FakeS3, bedrock: FakeRuntime
 ) -> None:
-    judge_answers(REQUEST)
+    judge_answers(REQUEST, plenty)
     bedrock.calls.clear()
     changed = records("tuned")
     changed[0]["answer"] = "tuned answer, asked again"
     s3.objects[f"{PREFIX}/answers-tuned.jsonl"] = lines(changed)
-    judge_answers(REQUEST)
+    judge_answers(REQUEST, plenty)
     assert [question_in(request) for request in bedrock.called("Converse")] == [
         JudgedAnswer("q-0", "tuned", "Question 0?", "Reference 0.", changed[0]["answer"]).message
     ]
@@ -227,13 +260,13 @@ def test_an_answer_that_changed_between_two_tries_is_judged_anew(
 def test_a_missing_permission_is_no_failed_judgement(s3: FakeS3, bedrock: FakeRuntime) -> None:
     bedrock.fail("Converse", *["AccessDeniedException"] * 100)
     with pytest.raises(AccessDenied):
-        judge_answers(REQUEST)
+        judge_answers(REQUEST, plenty)
     assert KEY not in s3.objects
 
 
 def test_the_verdict_is_written_with_every_question(s3: FakeS3, bedrock: FakeRuntime) -> None:
     fail_answers(s3, "tuned", 2)
-    judgements = judge_answers(REQUEST)
+    judgements = judge_answers(REQUEST, plenty)
     assert bedrock.calls
     verdict = decide_verdict(VERDICT_REQUEST.model_copy(update={"judgements": judgements}))
     assert (verdict.verdict, verdict.questions, verdict.wins) == ("better", 9, 9)

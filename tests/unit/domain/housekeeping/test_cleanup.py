@@ -15,6 +15,7 @@ from lambdas.handlers.list_resources import list_resources
 from tests.factories import EXECUTION, NOW, PRICES
 from tests.fakes import inventory as fakes_inventory
 from tests.fakes import step_functions as fakes_states
+from tests.fakes.function import plenty
 from tests.fakes.inventory import FakeInventory
 from tests.fakes.s3 import client_error
 from tests.fakes.step_functions import FakeStepFunctions
@@ -37,13 +38,13 @@ class World:
         self.account.add("custom-model-deployment", "dev-d")
 
     def plan(self, **given: Any) -> CleanupPlan:
-        return list_resources(ListResourcesRequest(input=given, now=NOW))
+        return list_resources(ListResourcesRequest(input=given, now=NOW), plenty)
 
     def going(self, **given: Any) -> list[str]:
         return [item.name for item in self.plan(**given).items if item.delete]
 
     def delete(self, plan: CleanupPlan) -> list[str]:
-        return delete_resources(DeleteResourcesRequest(plan=plan, now=NOW)).deleted
+        return delete_resources(DeleteResourcesRequest(plan=plan, now=NOW), plenty).deleted
 
     @property
     def names(self) -> set[str]:

@@ -22,6 +22,7 @@ from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import inventory as fakes_inventory
 from tests.fakes import step_functions as fakes_states
 from tests.fakes.bedrock import FakeSns
+from tests.fakes.function import plenty
 from tests.fakes.inventory import FakeInventory, each_name
 from tests.fakes.s3 import client_error
 from tests.fakes.step_functions import FakeStepFunctions
@@ -56,7 +57,7 @@ class World:
         self.states.statuses[EXECUTION.arn] = "RUNNING"
 
     def reap(self) -> Reaped:
-        return reap_leftovers(ReapLeftoversRequest(now=NOW))
+        return reap_leftovers(ReapLeftoversRequest(now=NOW), plenty)
 
     @property
     def left(self) -> list[str]:
