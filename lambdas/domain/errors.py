@@ -74,10 +74,6 @@ class TrainingTimedOut(TuningError):
     """The customization job outlived `max_training_hours` and has been stopped."""
 
 
-class LossCurvesMissing(TuningError):
-    """The job completed, but its metric files are missing or unreadable."""
-
-
 class QuotaExceeded(TuningError):
     """A service quota is too low for the run; names it."""
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from lambdas.aws.artefacts import Artefacts
-from lambdas.domain.errors import LossCurvesMissing
 from lambdas.domain.run.contracts import LossCurves, ReadLossCurvesRequest, Run
 from lambdas.domain.training.loss_plot import draw
 from lambdas.domain.training.losses import (
     TRAINING_FILE,
     VALIDATION_FILE,
+    Curve,
     LossHistory,
     find_metrics_file,
     history,
+    missing,
+    parse,
     verdict,
 )
 from lambdas.runtime.step import step
@@ -27,13 +29,14 @@ def read_loss_curves(request: ReadLossCurvesRequest) -> LossCurves:
     svg, png = draw(losses)
     best, last = losses.best, losses.last_validated
     return LossCurves(
-        epochs=len(losses.epochs),
+        epochs=len(losses.epochs) if losses.whole else None,
         best_epoch=best.epoch if best else None,
-        final_training_loss=losses.epochs[-1].training_loss,
+        final_training_loss=losses.trained[-1].training_loss if losses.trained else None,
         best_validation_loss=best.validation_loss if best else None,
         final_validation_loss=last.validation_loss if last else None,
         over_fit=losses.over_fit,
         verdict=said,
+        warnings=losses.warnings,
         losses_key=artefacts.put_json(
             f"{run.prefix}/losses.json",
             asdict(losses) | {"over_fit": losses.over_fit, "verdict": said},
@@ -46,17 +49,16 @@ def read_loss_curves(request: ReadLossCurvesRequest) -> LossCurves:
 def _read(artefacts: Artefacts, run: Run, *, job_id: str) -> LossHistory:
     prefix = f"{run.prefix}/training/"
     keys = artefacts.list_keys(prefix)
-    training_key = find_metrics_file(keys, TRAINING_FILE, job_id)
-    if training_key is None:
-        raise LossCurvesMissing(
-            f"no {TRAINING_FILE} under {artefacts.uri(prefix)} ({len(keys)} other objects): check "
-            "that nothing deletes from that prefix and that Bedrock's role may write there; the "
-            f"custom model {run.custom_model_name} was created and is kept"
-        )
-    validation_key = find_metrics_file(keys, VALIDATION_FILE, job_id)
+
+    def curve(column: str, file: str) -> Curve:
+        key = find_metrics_file(keys, file, job_id)
+        if key is None:
+            return missing(file, f"{artefacts.uri(prefix)} ({len(keys)} other objects)")
+        return parse(artefacts.read_bytes(key).decode(errors="replace"), column, file)
+
+    training = curve("training_loss", TRAINING_FILE)
     return history(
-        artefacts.read_text(training_key),
-        artefacts.read_text(validation_key) if validation_key else None,
+        training, curve("validation_loss", VALIDATION_FILE) if run.validation_key else Curve()
     )
 
 

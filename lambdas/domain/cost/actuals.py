@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.quote import REVIEW, Quote
+from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import Answers, Judgements, Release, Run, WriteReportRequest
 
 
@@ -55,8 +56,12 @@ def _review(request: WriteReportRequest) -> tuple[float, str]:
 
 
 def _training(request: WriteReportRequest, calculator: Calculator) -> tuple[float, str]:
-    epochs, tokens = request.loss_curves.epochs, request.dataset.training_tokens
-    usd = calculator.training_usd(request.run.settings.model, tokens, epochs)
+    run, tokens = request.run, request.dataset.training_tokens
+    epochs = request.loss_curves.epochs
+    if epochs is None:  # at most those that were planned
+        default = find_model(run.settings.model).hyperparameters["epochCount"].default
+        epochs = int(run.hyperparameters.get("epochCount", default))
+    usd = calculator.training_usd(run.settings.model, tokens, epochs)
     return usd, f"{tokens:,} tokens (an upper estimate) in {epochs} epochs"
 
 

@@ -279,13 +279,14 @@ class ReadLossCurvesRequest(StateRequest):
 class LossCurves(Contract):
     """Result of *Read loss curves*."""
 
-    epochs: int
+    epochs: int | None  # None: the job's file does not say
     best_epoch: int | None  # by validation loss; None without a validation set
-    final_training_loss: float
+    final_training_loss: float | None
     best_validation_loss: float | None
     final_validation_loss: float | None
     over_fit: bool | None
-    verdict: str  # one sentence
+    verdict: str  # one sentence, and what is wrong with the job's files
+    warnings: tuple[str, ...] = ()
     losses_key: str  # JSON: per step and per epoch
     svg_key: str
     png_key: str

@@ -42,10 +42,13 @@ def draw(losses: LossHistory) -> tuple[bytes, bytes]:
 
 
 def _draw_on(axes: Axes, losses: LossHistory) -> None:
-    _draw_steps(axes, losses)
-    epochs = [each.epoch for each in losses.epochs]
-    training = [each.training_loss for each in losses.epochs]
-    axes.plot(epochs, training, "o-", color=TRAINING_COLOUR, label="training (mean of epoch)")
+    trained = [
+        (each.epoch, each.training_loss) for each in losses.epochs if each.training_loss is not None
+    ]
+    if trained:
+        _draw_steps(axes, losses)
+        mean = "training (mean of epoch)"
+        axes.plot(*zip(*trained, strict=True), "o-", color=TRAINING_COLOUR, label=mean)
     validated = [
         (each.epoch, each.validation_loss)
         for each in losses.epochs
@@ -58,7 +61,10 @@ def _draw_on(axes: Axes, losses: LossHistory) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(visible=True, alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    if losses.epochs:
+        axes.legend(frameon=False)
+    else:
+        axes.text(0.5, 0.5, "no losses to show", transform=axes.transAxes, ha="center")
 
 
 def _draw_steps(axes: Axes, losses: LossHistory) -> None:

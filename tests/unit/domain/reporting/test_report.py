@@ -32,7 +32,7 @@ from lambdas.domain.run.contracts import (
 )
 from lambdas.domain.training.input_status import InputStatus, RecordCounts
 from lambdas.domain.training.loss_plot import draw
-from lambdas.domain.training.losses import history
+from lambdas.domain.training.losses import TRAINING_FILE, Curve, history, parse
 from lambdas.handlers.notify import notify
 from lambdas.handlers.write_report import write_report
 from tests.factories import (
@@ -157,7 +157,8 @@ def test_facts_on_data_training_and_cost_are_there() -> None:
 
 
 def test_text_is_escaped_and_nothing_is_loaded() -> None:
-    losses = history("step_number,epoch_number,training_loss\n0,1,1.0", None)
+    text = "step_number,epoch_number,training_loss\n0,1,1.0\n"
+    losses = history(parse(text, "training_loss", TRAINING_FILE), Curve())
     source = page(svg=draw(losses)[0].decode())
     tags = Page(source).tags
     assert not {"script", "link", "img", "iframe", "object"} & {tag for tag, _ in tags}
