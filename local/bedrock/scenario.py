@@ -7,8 +7,18 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 FaultKind = Literal[
-    "throttle", "server_error", "access_denied", "quota", "refused", "timeout_after_effect", "slow"
+    "throttle",
+    "server_error",
+    "access_denied",
+    "quota",
+    "refused",
+    "not_found",
+    "timeout_after_effect",
+    "slow",
 ]
+# Of the user guide, and of AWS's samples: validation_metrics.csv is directly in it.
+ValidationFolder = Literal["post_fine_tuning_validation", "post_fine_tuning_validation/validation"]
+CurveFile = Literal["whole", "missing", "empty", "header_only", "cut", "nan"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,9 @@ class Scenario:
     haiku_arrangement: bool = True  # a private arrangement for Claude 3 Haiku past its end of life
     legacy_models: tuple[str, ...] = ()  # keys of models to show as LEGACY
     job_outcome: Literal["complete", "fail", "stuck_not_started", "stuck_training"] = "complete"
+    validation_folder: ValidationFolder = "post_fine_tuning_validation"
+    training_curve: CurveFile = "whole"
+    validation_curve: CurveFile = "whole"
     throughput_outcome: Literal["in_service", "fail", "never_ready"] = "in_service"
     provisioning_minutes: float = 20.0
     deployments: int = 10  # on demand, active and in creation

@@ -41,6 +41,7 @@ _FAULTS = {
         403,
     ),
     "refused": ("ValidationException", "The request is not valid.", 400),
+    "not_found": ("ResourceNotFoundException", "The specified resource could not be found.", 404),
     "quota": (
         "ServiceQuotaExceededException",
         "Your account does not currently have any no commitment model units reserved.",

@@ -96,7 +96,7 @@ def configured(function: str, **configuration: object) -> Iterator[None]:
 
 
 def _deploy_configuration(function: str, configuration: Mapping[str, object]) -> None:
-    """Publish a version with this configuration, and let the machines call it from then on.
+    """Publish a version configured so, and let every machine that calls the function call it.
 
     So does `cdk deploy`, which would take a minute.
     """

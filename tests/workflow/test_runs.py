@@ -264,6 +264,43 @@ def test_a_failed_job_is_reported_in_bedrocks_words(machine: Machine) -> None:
     assert_nothing_left(machine)
 
 
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        Scenario(validation_folder="post_fine_tuning_validation/validation"),
+        Scenario(validation_curve="missing"),
+        Scenario(validation_curve="header_only"),
+        Scenario(validation_curve="cut", training_curve="cut"),
+        Scenario(validation_curve="nan", training_curve="nan"),
+        Scenario(validation_curve="empty", training_curve="empty"),
+        Scenario(validation_curve="missing", training_curve="missing"),
+    ],
+    ids=lambda scenario: f"{scenario.training_curve}-{scenario.validation_curve}",
+)
+def test_no_loss_curve_fails_a_paid_run(machine: Machine, scenario: Scenario) -> None:
+    machine.offline.bedrock.scenario = replace(scenario, provisioning_minutes=3)
+    ended = machine.run()
+    assert ended.status == "SUCCEEDED", ended.cause
+    curves = read_json(machine, ended, "manifest.json")["loss_curves"]
+    whole = (scenario.training_curve, scenario.validation_curve) == ("whole", "whole")
+    assert bool(curves["warnings"]) == (not whole)
+    assert (curves["best_epoch"] is None) == (
+        scenario.validation_curve in {"missing", "header_only", "empty"}
+    )
+    assert ("diverged" in curves["verdict"]) == (scenario.training_curve == "nan")
+
+
+@pytest.mark.parametrize("operation", ["GetProvisionedModelThroughput", "GetModelCustomizationJob"])
+def test_one_stale_not_found_is_not_a_deletion(machine: Machine, operation: str) -> None:
+    """The first look is of before the purchase, and of before the start."""
+    fault = Fault(operation, "not_found", after=1, times=2)
+    machine.offline.bedrock.scenario = replace(QUICK, faults=(fault,))
+    ended = machine.run()
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert bought(machine) == 1
+    assert_nothing_left(machine)
+
+
 @pytest.mark.parametrize("outcome", ["stuck_not_started", "stuck_training"])
 def test_a_stuck_job_is_stopped(machine: Machine, outcome: Any) -> None:
     machine.offline.bedrock.scenario = replace(QUICK, job_outcome=outcome)

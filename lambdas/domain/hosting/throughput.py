@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from lambdas.domain.errors import HostingFailed
 from lambdas.domain.run.console import bedrock_quotas_url
 from lambdas.domain.run.contracts import Hosting, Release, Run
-from lambdas.domain.run.times import minutes_between
+from lambdas.domain.run.times import is_gone, minutes_between
 
 EXPECTED_PROVISIONING_MINUTES = 20  # AWS's Haiku notebook says 20 to 30
 RELEASE_MARGIN_MINUTES = 60  # for answering, and for release attempts that AWS refuses at first
@@ -93,6 +93,30 @@ def hosting_of(throughput: ProvisionedThroughput, run: Run, now: datetime) -> Ho
         age_minutes=age_minutes,
         ready=ready,
         wait_seconds=wait_seconds(age_minutes),
+    )
+
+
+def not_found(hosting: Hosting, now: datetime) -> Hosting:
+    """Describe hosting that Bedrock does not find: an answer may be older than the purchase.
+
+    Raises
+    ------
+    HostingFailed
+        It was not found for too long for that.
+    """
+    since = hosting.missing_since or now
+    if is_gone(since, now):
+        raise HostingFailed(
+            f"provisioned throughput {hosting.name} is gone: somebody deleted it (CloudTrail names "
+            "the caller of DeleteProvisionedModelThroughput). Start a new execution"
+        )
+    return hosting.model_copy(
+        update={
+            "missing_since": since,
+            "ready": False,
+            "age_minutes": minutes_between(hosting.created_at, now),
+            "wait_seconds": _TIGHT_WAIT_SECONDS,
+        }
     )
 
 

@@ -259,6 +259,7 @@ class Training(Contract):
     done: bool
     wait_seconds: int
     custom_model_arn: str | None
+    missing_since: datetime | None = None  # it was not found since then
 
 
 class CheckTrainingRequest(StateRequest):
@@ -323,6 +324,7 @@ class Hosting(Contract):
     age_minutes: float
     ready: bool
     wait_seconds: int
+    missing_since: datetime | None = None  # it was not found since then
 
 
 class CheckThroughputRequest(StateRequest):

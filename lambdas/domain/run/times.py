@@ -5,11 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 
 _MINUTES_UP_TO = 120  # longer durations are shown in hours
+# An assumption: AWS does not say for how long an answer may be out of date. Waiting costs nothing,
+# for what is gone does not bill.
+_GONE_AFTER_MINUTES = 5
 
 
 def minutes_between(start: datetime, end: datetime) -> float:
     # Bedrock's clock and Step Functions' differ slightly; an age is never negative.
     return round(max((end - start).total_seconds(), 0) / 60, 2)
+
+
+def is_gone(missing_since: datetime, now: datetime) -> bool:
+    """Whether something was not found for so long that AWS's answers cannot be stale any more."""
+    return minutes_between(missing_since, now) >= _GONE_AFTER_MINUTES
 
 
 def duration(minutes: float) -> str:

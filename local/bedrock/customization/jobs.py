@@ -12,10 +12,11 @@ from typing import Any
 from local.bedrock.catalogue import USUAL_BATCH, ModelSpec, by_customization_id, status_of
 from local.bedrock.customization import language_model
 from local.bedrock.customization.datasets import DatasetRefused, read_pairs
-from local.bedrock.customization.language_model import Fitted, TrainingPair
+from local.bedrock.customization.language_model import Fitted, LossPoint, TrainingPair
 from local.bedrock.foundation_models import shown
 from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import Conflict, NotFound, ServiceError, ValidationError
+from local.bedrock.scenario import CurveFile
 from local.bedrock.state import CustomizationJob, CustomModel, Location, World, split_uri
 from local.bedrock.tokenization import count_tokens
 
@@ -308,25 +309,28 @@ def _write_input_status(
 
 def _write_metrics(world: World, job: CustomizationJob, fitted: Fitted) -> None:
     bucket, folder = _output(job)
-    world.objects.put(
-        bucket,
-        f"{folder}/training_artifacts/step_wise_training_metrics.csv",
-        _csv("training_loss", fitted.training),
-    )
-    if fitted.validation:
-        world.objects.put(
-            bucket,
-            f"{folder}/validation_artifacts/post_fine_tuning_validation/validation_metrics.csv",
-            _csv("validation_loss", fitted.validation),
-        )
+    scenario = world.scenario
+
+    def write(key: str, column: str, points: tuple[LossPoint, ...], curve: CurveFile) -> None:
+        if points and curve != "missing":
+            world.objects.put(bucket, f"{folder}/{key}", _csv(column, points, curve))
+
+    training = "training_artifacts/step_wise_training_metrics.csv"
+    write(training, "training_loss", fitted.training, scenario.training_curve)
+    validation = f"validation_artifacts/{scenario.validation_folder}/validation_metrics.csv"
+    write(validation, "validation_loss", fitted.validation, scenario.validation_curve)
 
 
-def _csv(column: str, points: tuple[language_model.LossPoint, ...]) -> bytes:
+def _csv(column: str, points: tuple[LossPoint, ...], curve: CurveFile) -> bytes:
+    rows = [(point.step, point.epoch, point.loss) for point in points]
+    if curve == "nan":
+        rows[-1] = (*rows[-1][:2], math.nan)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["step_number", "epoch_number", column])
-    writer.writerows([point.step, point.epoch, point.loss] for point in points)
-    return text.getvalue().encode()
+    writer.writerows([] if curve == "header_only" else rows)
+    whole = text.getvalue().encode()
+    return {"empty": b"", "cut": whole[:-3]}.get(curve, whole)
 
 
 def _end(world: World, job: CustomizationJob, status: str, failure: str | None) -> None:

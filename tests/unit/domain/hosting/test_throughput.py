@@ -165,9 +165,23 @@ def test_throughput_that_came_late_is_used_all_the_same(bought: FakeBedrock) -> 
 
 
 def test_check_of_a_throughput_that_is_gone(bedrock: FakeBedrock) -> None:
+    """It counts as gone when it was not found for five minutes."""
     assert not bedrock.throughputs
+    first = check_throughput(check(minutes=1))
+    assert not first.ready
+    assert first.wait_seconds <= 15
+    second = check_throughput(check(minutes=5).model_copy(update={"hosting": first}))
     with pytest.raises(HostingFailed, match="is gone"):
-        check_throughput(check())
+        check_throughput(check(minutes=6).model_copy(update={"hosting": second}))
+
+
+def test_one_stale_answer_is_forgotten(bedrock: FakeBedrock) -> None:
+    missing = check_throughput(check(minutes=1))
+    bedrock.throughputs[NAME] = bedrock.throughput(NAME)
+    found = check_throughput(check(minutes=9).model_copy(update={"hosting": missing}))
+    assert found.missing_since is None
+    bedrock.throughputs.clear()
+    assert not check_throughput(check(minutes=10).model_copy(update={"hosting": found})).ready
 
 
 def test_release_deletes_and_tells_the_minutes(bought: FakeBedrock) -> None:

@@ -23,7 +23,14 @@ from lambdas.domain.run.contracts import (
     StartTrainingRequest,
     TrainingStop,
 )
-from lambdas.domain.training.jobs import Job, Phase, overdue, training_of, wait_seconds
+from lambdas.domain.training.jobs import (
+    SHORTEST_WAIT_SECONDS,
+    Job,
+    Phase,
+    overdue,
+    training_of,
+    wait_seconds,
+)
 from lambdas.handlers.check_training import check_training
 from lambdas.handlers.start_training import start_training
 from lambdas.handlers.stop_training import stop_training
@@ -293,9 +300,13 @@ def test_check_says_that_somebody_stopped_it(bedrock: FakeBedrock, status: str) 
 
 
 def test_check_of_a_job_that_is_gone(bedrock: FakeBedrock) -> None:
+    """It counts as gone when it was not found for five minutes."""
     assert not bedrock.jobs
+    first = check_training(check())
+    assert first.wait_seconds == SHORTEST_WAIT_SECONDS
+    again = check(at=NOW + timedelta(minutes=5)).model_copy(update={"training": first})
     with pytest.raises(TrainingFailed, match="no longer knows"):
-        check_training(check())
+        check_training(again)
 
 
 @pytest.mark.parametrize(

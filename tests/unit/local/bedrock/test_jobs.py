@@ -39,6 +39,33 @@ def test_a_job_moves_through_its_phases_on_the_clock() -> None:
     assert done["hyperParameters"]["epochCount"] == "3"
 
 
+@pytest.mark.parametrize(
+    ("scenario", "place", "ends"),
+    [
+        (
+            Scenario(validation_folder="post_fine_tuning_validation/validation"),
+            "post_fine_tuning_validation/validation",
+            b"\n",
+        ),
+        (Scenario(validation_curve="empty"), "post_fine_tuning_validation", b""),
+        (
+            Scenario(validation_curve="header_only"),
+            "post_fine_tuning_validation",
+            b"validation_loss\n",
+        ),
+        (Scenario(validation_curve="nan"), "post_fine_tuning_validation", b",nan\n"),
+    ],
+)
+def test_a_job_leaves_the_validation_curve_that_is_asked_for(
+    scenario: Scenario, place: str, ends: bytes
+) -> None:
+    account = Account(scenario)
+    arn = account.start()
+    account.clock.advance(600)
+    folder = f"out/model-customization-job-{arn.rpartition('/')[2]}/validation_artifacts/{place}"
+    assert account.objects.stored[f"{folder}/validation_metrics.csv"].endswith(ends)
+
+
 def test_a_completed_job_leaves_metrics_model_tags_and_event() -> None:
     account = Account()
     arn = account.start()
