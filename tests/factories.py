@@ -171,6 +171,7 @@ QUOTED = QuotedCost(
     summary="…",
     quote_key=f"{PREFIX}/quote.json",
     dataset_sha256=dataset().sha256,
+    quote_sha256="0f" * 32,
 )
 
 

@@ -1,19 +1,20 @@
-"""Executions of the state machine: their status, and the decision that one waits for."""
+"""Executions of the state machines: what they are, and the decision that one waits for."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client, code_of, translated
-from lambdas.domain.approval.decisions import Decision, rejection
-from lambdas.domain.errors import SpendRejected
-from lambdas.domain.run.execution_status import GONE
+from lambdas.domain.run.contracts import Decision
+from lambdas.domain.run.execution_status import GONE, StartedExecution
 
 _NOT_WAITING = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
+_NO_EXECUTION = frozenset({"ExecutionDoesNotExist", "InvalidArn"})
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,19 @@ class Executions:
 
     def status(self, arn: str) -> str:
         """Return the execution's status, `GONE` if there is none."""
-        try:
-            with translated(f"describe execution {arn}"):
-                status: str = self.states.describe_execution(executionArn=arn)["status"]
-        except ClientError as error:
-            if code_of(error) in {"ExecutionDoesNotExist", "InvalidArn"}:
-                return GONE
-            raise
-        return status
+        found = self._describe(arn)
+        return str(found["status"]) if found else GONE
+
+    def find(self, arn: str) -> StartedExecution | None:
+        """Return the execution, or None if there is none."""
+        found = self._describe(arn)
+        if found is None:
+            return None
+        return StartedExecution(
+            status=found["status"],
+            started_at=found["startDate"],
+            input=json.loads(found.get("input") or "null"),
+        )
 
     def running(self, machine_arn: str) -> dict[str, str]:
         """Return the names of a machine's executions that are under way, by ARN.
@@ -55,20 +61,41 @@ class Executions:
             raise
 
     def deliver(self, decision: Decision, token: str) -> bool:
-        """Hand a decision to the state that waits with `token`; False if none waits any more."""
+        """Resume the state that waits with `token`; False if none waits any more."""
         try:
-            if decision.approved:
-                output = json.dumps(decision.approval().model_dump(mode="json"))
-                self._send("send_task_success", taskToken=token, output=output)
-            else:
-                error, cause = SpendRejected.__name__, rejection(decision)
-                self._send("send_task_failure", taskToken=token, error=error, cause=cause)
+            with translated("hand the decision to the waiting run"):
+                self.states.send_task_success(taskToken=token, output=decision.model_dump_json())
         except ClientError as refused:
             if code_of(refused) in _NOT_WAITING:
                 return False
             raise
         return True
 
-    def _send(self, operation: str, **arguments: str) -> None:
-        with translated("hand the decision to the waiting run"):
-            getattr(self.states, operation)(**arguments)
+    def received(self, arn: str, state: str) -> Decision | None:
+        """Return the decision with which the execution has left `state`; None if it has not."""
+        try:
+            with translated(f"read the history of {arn}"):
+                pages = self.states.get_paginator("get_execution_history").paginate(
+                    executionArn=arn
+                )
+                exits = (
+                    event.get("stateExitedEventDetails", {})
+                    for page in pages
+                    for event in page["events"]
+                )
+                output = next((each["output"] for each in exits if each.get("name") == state), None)
+        except ClientError as error:
+            if code_of(error) in _NO_EXECUTION:
+                return None
+            raise
+        return Decision.model_validate_json(output) if output else None
+
+    def _describe(self, arn: str) -> Mapping[str, Any] | None:
+        try:
+            with translated(f"describe execution {arn}"):
+                found: Mapping[str, Any] = self.states.describe_execution(executionArn=arn)
+        except ClientError as error:
+            if code_of(error) in _NO_EXECUTION:
+                return None
+            raise
+        return found

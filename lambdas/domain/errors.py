@@ -99,7 +99,7 @@ class SpendRejected(TuningError):
 
 
 class DecisionRefused(TuningError):
-    """A decision that does not count: unknown run, decided already, or too late."""
+    """A decision that does not count: unknown run, another quote, decided already, or too late."""
 
 
 class HostingFailed(TuningError):
@@ -128,6 +128,10 @@ class DatasetBelowThreshold(TuningError):
 
 class ReviewFailed(TuningError):
     """More records could not be reviewed than `max_failed_answers_percent` allows."""
+
+
+class DecisionPending(Exception):
+    """The execution that brought a decision has not ended, so it does not count yet; retried."""
 
 
 class Throttled(Exception):

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from lambdas.aws.artefacts import Artefacts
-from lambdas.aws.executions import Executions
 from lambdas.aws.frozen_files import require_unchanged
 from lambdas.aws.topic import Topic
 from lambdas.domain.approval import decisions as approval
 from lambdas.domain.run.contracts import ApproveSpendRequest, Asked
 from lambdas.domain.run.variables import ApproveSpendVariables
-from lambdas.runtime.step import logger, step, variables_of
+from lambdas.runtime.step import step, variables_of
 
 
 def approve_spend(request: ApproveSpendRequest) -> Asked:
@@ -30,23 +29,15 @@ def approve_spend(request: ApproveSpendRequest) -> Asked:
         asked_at=request.now,
         decide_by=decide_by,
         dataset_sha256=quote.dataset_sha256,
+        quote_sha256=quote.quote_sha256,
         expected_usd=quote.expected_usd,
         high_usd=quote.high_usd,
     )
     artefacts.put_json(approval.request_key(run.name), asked.model_dump(mode="json"))
-    if artefacts.exists(approval.decision_key(run.name)):
-        _hand_on(artefacts, asked)  # decided between two attempts
-    else:
-        variables = variables_of(ApproveSpendVariables)
-        text = approval.body(run, quote.summary, decide_by, variables.decide_machine_arn)
-        Topic(variables.topic_arn).publish(approval.subject(run, quote.expected_usd), text)
+    variables = variables_of(ApproveSpendVariables)
+    text = approval.body(run, quote, decide_by, variables.decide_machine_arn)
+    Topic(variables.topic_arn).publish(approval.subject(run, quote.expected_usd), text)
     return Asked(decide_by=decide_by)
-
-
-def _hand_on(artefacts: Artefacts, asked: approval.ApprovalRequest) -> None:
-    kept = artefacts.read_json(approval.decision_key(asked.run))
-    if not Executions().deliver(approval.Decision.model_validate(kept), asked.token):
-        logger.info("no state waits with this token any more")
 
 
 handler = step("Approve spend", ApproveSpendRequest)(approve_spend)

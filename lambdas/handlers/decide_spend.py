@@ -1,36 +1,34 @@
-"""*Decide spend*: one person's decision on one run's quote; the first one counts."""
+"""*Decide spend*: brings one person's decision to one run; the first that arrives counts."""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 from lambdas.aws.artefacts import ArtefactMissing, Artefacts
 from lambdas.aws.executions import Executions
 from lambdas.domain.approval import decisions as approval
-from lambdas.domain.run.contracts import Decided, DecideSpendRequest
+from lambdas.domain.run.contracts import Decided, DecideSpendRequest, Decision
 from lambdas.domain.run.execution_input import parse_input
-from lambdas.domain.run.execution_status import is_under_way
 from lambdas.domain.run.variables import DecideSpendVariables
 from lambdas.runtime.step import step, variables_of
 
 
 def decide_spend(request: DecideSpendRequest) -> Decided:
+    """Bring the decision to the run that waits for it, which looks at this execution itself.
+
+    Raises
+    ------
+    DecisionRefused
+        It does not count; says why, and what became of the run.
+    """
     given = parse_input(approval.DecisionInput, request.input, "decision")
-    artefacts = Artefacts(variables_of(DecideSpendVariables).artefact_bucket)
-    asked = _asked(artefacts, given.run)
-    decision = approval.Decision(
-        run=given.run,
-        approved=given.decision == "approve",
-        reason=given.reason,
-        decided_at=request.now,
-        decided_in=request.execution.arn,
-    )
-    if request.now >= asked.decide_by:
-        raise approval.too_late(asked, request.now)
-    delivered = _decide(artefacts, decision, asked)
-    return Decided(
-        run=given.run,
-        decision=given.decision,
-        message=approval.confirmation(decision, delivered=delivered),
-    )
+    asked = _asked(Artefacts(variables_of(DecideSpendVariables).artefact_bucket), given.run)
+    approval.check_quote(given, asked)
+    decision = Decision(decided_in=request.execution.arn)
+    in_time = request.now < asked.decide_by
+    if not (in_time and Executions().deliver(decision, asked.token)):
+        _check_arrived(decision, asked, request.now)
+    return Decided(run=given.run, decision=given.decision, message=approval.confirmation(given))
 
 
 def _asked(artefacts: Artefacts, run: str) -> approval.ApprovalRequest:
@@ -42,28 +40,15 @@ def _asked(artefacts: Artefacts, run: str) -> approval.ApprovalRequest:
     return approval.ApprovalRequest.model_validate(found)
 
 
-def _decide(
-    artefacts: Artefacts, decision: approval.Decision, asked: approval.ApprovalRequest
-) -> bool:
-    """Write the decision unless there is one, and deliver the one that counts.
-
-    This also delivers a decision that an earlier call wrote but did not deliver. Returns False if
-    nothing waited: a run that is asking again after a failure will find the decision itself.
-
-    Raises
-    ------
-    DecisionRefused
-        Another decision came first, or the run no longer waits.
-    """
-    key = approval.decision_key(decision.run)
-    first = artefacts.put_json_once(key, decision.model_dump(mode="json"))
-    counts = decision if first else approval.Decision.model_validate(artefacts.read_json(key))
-    delivered = Executions().deliver(counts, asked.token)
-    if counts.decided_in != decision.decided_in:
-        raise approval.decided_already(counts)
-    if first and not delivered and not is_under_way(Executions().status(asked.execution_arn)):
-        raise approval.too_late(asked, decision.decided_at)
-    return delivered
+def _check_arrived(decision: Decision, asked: approval.ApprovalRequest, now: datetime) -> None:
+    """Refuse a decision that nothing waits for, unless an earlier call has delivered it."""
+    executions = Executions()
+    received = executions.received(asked.execution_arn, approval.WAITING_STATE)
+    if received is None:
+        raise approval.not_waiting(asked, executions.status(asked.execution_arn), now)
+    if received != decision:
+        first = executions.find(received.decided_in)
+        raise approval.decided_already(asked.run, received.decided_in, first)
 
 
 handler = step("Decide spend", DecideSpendRequest)(decide_spend)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.metrics import record
 from lambdas.domain.cost.estimate import make_quote
-from lambdas.domain.cost.quote import check_ceiling, text
+from lambdas.domain.cost.quote import as_bytes, check_ceiling, text
 from lambdas.domain.run.contracts import QuoteCostRequest, QuotedCost
 from lambdas.domain.run.variables import PriceVariables
 from lambdas.runtime.pricing import calculator
@@ -17,7 +19,8 @@ def quote_cost(request: QuoteCostRequest) -> QuotedCost:
     prices = calculator(variables_of(PriceVariables), run.region)
     quote = make_quote(run, request.dataset, prices)
     hourly = prices.hosting_usd(settings.model, settings.model_units, minutes=60)
-    key = Artefacts(run.bucket).put_json(f"{run.prefix}/quote.json", quote.model_dump(mode="json"))
+    kept = as_bytes(quote)
+    key = Artefacts(run.bucket).put_bytes(f"{run.prefix}/quote.json", kept)
     check_ceiling(quote, settings.model)
     record(run.environment, {"QuotedUsd": quote.expected_usd})
     return QuotedCost(
@@ -28,6 +31,7 @@ def quote_cost(request: QuoteCostRequest) -> QuotedCost:
         summary=text(quote),
         quote_key=key,
         dataset_sha256=quote.dataset_sha256,
+        quote_sha256=sha256(kept).hexdigest(),
     )
 
 

@@ -62,7 +62,7 @@ def _call_case(call: Call, kind: Kind, *, always: bool) -> Case:
     group: Group = "run"
     if function in GUARDS:
         group = "guard" if GUARDS[function] == "guard" else "reaper"
-    if function in {"approve-spend", "decide-spend"}:
+    if function in {"approve-spend", "confirm-decision", "decide-spend"}:
         group = "decision"
     # A pass of the reaper that fails is followed by another: its faults last one pass.
     times = None if always and group != "reaper" else (_ONE_PASS.get(kind, 1) if always else 1)
@@ -106,6 +106,7 @@ _EXPECTED: dict[Kind, tuple[str, ...]] = {
 
 _COURSE_OF: dict[str, Course] = {
     "approve-spend": "approved",
+    "confirm-decision": "approved",
     "decide-spend": "approved",
     "plan-review": "reviewed",
     "review-records": "reviewed",
@@ -117,6 +118,7 @@ _COURSE_OF: dict[str, Course] = {
 # The course that enters a state which not every run enters.
 _COURSE_TO: dict[str, Course] = {
     "Approve spend": "approved",
+    "Confirm decision": "approved",
     "Plan review": "reviewed",
     "Review data": "reviewed",
     "Summarise review": "reviewed",

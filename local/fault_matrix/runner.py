@@ -113,9 +113,9 @@ def _decide(target: FaultTarget, arns: list[str], decided: set[str]) -> None:
             continue
         decided.add(arn)
         run = names_of(NAMES.environment, arn.rpartition(":")[2], arn).run
-        given = {"run": run, "decision": "approve", "reason": "a case of the matrix"}
         while _status(arn) == "RUNNING" and not _asked(run):
             target.offline.clock.advance(1)
+        given = {"run": run, "decision": "approve", "quote_sha256": _asked(run) or ""}
         started = states.start_execution(
             stateMachineArn=target.decide_arn, input=json.dumps(given)
         )["executionArn"]
@@ -125,15 +125,19 @@ def _decide(target: FaultTarget, arns: list[str], decided: set[str]) -> None:
             target.offline.clock.advance(25 * 3600)
 
 
-def _asked(run: str) -> bool:
+def _asked(run: str) -> str | None:
+    """Return the hash of the quote that the run asks about; None while it does not ask."""
     s3: Any = boto3.client("s3")
     bucket = next(
         bucket["Name"]
         for bucket in s3.list_buckets()["Buckets"]
         if bucket["Name"].startswith(NAMES.of("")) and not bucket["Name"].endswith("-logs")
     )
-    found = s3.list_objects_v2(Bucket=bucket, Prefix=f"approvals/{run}/request.json")
-    return bool(found.get("KeyCount"))
+    key = f"approvals/{run}/request.json"
+    if not s3.list_objects_v2(Bucket=bucket, Prefix=key).get("KeyCount"):
+        return None
+    request = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    return str(request["quote_sha256"])
 
 
 @contextmanager

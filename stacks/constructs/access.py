@@ -18,6 +18,7 @@ BedrockKind = Literal[
     "custom-model", "custom-model-deployment", "model-customization-job", "provisioned-model"
 ]
 _RUNS = "a run's prefix contains the name of its execution, which is not known in advance"
+_DECISIONS = "a decision is an execution, whose name is not known in advance"
 _DATASETS = "people choose the names of their datasets"
 _EXECUTIONS = "whoever or whatever starts an execution names it"
 _BEDROCK_IDS = "AWS chooses the id when it creates the resource"
@@ -101,6 +102,11 @@ class Access:
 
     def list_executions(self) -> Permission:
         return Permission(["states:ListExecutions"], [IamArn(self.machine_arn)])
+
+    def describe_decisions(self) -> Permission:
+        """Allow looking at executions of the machine that decides."""
+        executions = self.decide_machine_arn.replace(":stateMachine:", ":execution:") + ":*"
+        return Permission(["states:DescribeExecution"], [IamArn(executions, _DECISIONS)])
 
     def executions(self, suffix: str) -> IamArn:
         """Return the ARN of executions of the machine that runs."""

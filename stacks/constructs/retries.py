@@ -81,7 +81,18 @@ DIED_ASKING = Retry(
     max_attempts=2,
 )
 
+# A decision counts once its execution has succeeded: wait until that can only have ended.
+DECISION_PENDING = Retry(
+    ("DecisionPending",),
+    interval_seconds=2,
+    max_attempts=100,
+    backoff_rate=1.5,
+    max_delay_seconds=30,
+    jitter=False,
+)
+
 ALWAYS = (THROTTLED, UNAVAILABLE, DIED)
 UNTIL_ASKED = (THROTTLED, UNAVAILABLE, DIED_ASKING)
+UNTIL_CONFIRMED = (DECISION_PENDING, *ALWAYS)
 UNTIL_DELETED = (HOSTING_BUSY, *ALWAYS)
 UNTIL_RELEASED = (HOSTING_BUSY, *ALWAYS, ANYTHING)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lambdas.domain.run.variables import (
     ApproveSpendVariables,
     CheckPreflightVariables,
+    ConfirmDecisionVariables,
     DecideSpendVariables,
     NotifyVariables,
     PriceVariables,
@@ -41,11 +42,6 @@ def _start_training(access: Access) -> list[Permission]:
         *access.read(runs("dataset/*")),
         *access.customize_with_key(),
     ]
-
-
-def _deliver_decisions(access: Access) -> Permission:
-    actions = ["states:SendTaskFailure", "states:SendTaskSuccess"]
-    return Permission(actions, [IamArn(access.machine_arn)])
 
 
 START_TRAINING = Step(
@@ -91,11 +87,15 @@ PIPELINE_STEPS = (
         "Approve spend",
         variables=ApproveSpendVariables,
         permissions=lambda access: [
-            *access.read(approvals("*"), runs("dataset/*")),
+            *access.read(runs("dataset/*")),
             *access.write(approvals("*/request.json")),
-            _deliver_decisions(access),
             *access.publish(),
         ],
+    ),
+    Step(
+        "Confirm decision",
+        variables=ConfirmDecisionVariables,
+        permissions=lambda access: [access.describe_decisions()],
     ),
     Step(
         "Plan review",
@@ -204,9 +204,10 @@ PIPELINE_STEPS = (
         variables=DecideSpendVariables,
         permissions=lambda access: [
             *access.read(approvals("*")),
-            *access.write(approvals("*/decision.json")),
-            _deliver_decisions(access),
+            Permission(["states:SendTaskSuccess"], [IamArn(access.machine_arn)]),
+            Permission(["states:GetExecutionHistory"], [access.executions(":*")]),
             access.describe_executions(),
+            access.describe_decisions(),
         ],
     ),
 )

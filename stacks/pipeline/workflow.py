@@ -15,7 +15,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from lambdas.domain.run.execution_input import ExecutionDefaults, ExecutionInput
-from stacks.constructs.retries import ALWAYS, UNTIL_ASKED, UNTIL_RELEASED, Retry
+from stacks.constructs.retries import ALWAYS, UNTIL_ASKED, UNTIL_CONFIRMED, UNTIL_RELEASED, Retry
 from stacks.constructs.task import (
     CAUSE,
     EXECUTION,
@@ -81,19 +81,25 @@ class Workflow(Construct):
         """Nothing is bought before this, or without it."""
         quote = self._task("Quote cost", {"dataset": "{% $dataset %}"}, assign={"quote": RESULT})
         self._on_failure(quote, self._notify_failure)
-        approve = self._approve()
-        approve.next(then)
+        approve = self._approve().next(then)
         asked = sfn.Condition.jsonata("{% $type($run.approval_hours) = 'number' %}")
         choice = sfn.Choice.jsonata(self, "Approval required?")
         return quote.next(choice.when(asked, approve).otherwise(then))
 
-    def _approve(self) -> sfn.CustomState:
+    def _approve(self) -> sfn.Chain:
+        confirm = self._task(
+            "Confirm decision",
+            {"quote": "{% $quote %}", "decision": "{% $decision %}"},
+            assign={"approval": RESULT},
+            retries=UNTIL_CONFIRMED,
+        )
+        self._on_failure(confirm, self._notify_failure)
         approve = wait_for_decision(
             self,
             "Approve spend",
             self._functions["Approve spend"],
             {"run": "{% $run %}", "dataset": "{% $dataset %}", "quote": "{% $quote %}"},
-            assign={"approval": "{% $states.result %}"},
+            assign={"decision": "{% $states.result %}"},
             hours="$run.approval_hours",
             retries=UNTIL_ASKED,
         )
@@ -106,7 +112,7 @@ class Workflow(Construct):
             self._notify_failure, errors=["States.Timeout"], assign={"failure": rejected}
         )
         self._on_failure(approve, self._notify_failure)
-        return approve
+        return sfn.Chain.start(approve).next(confirm)
 
     def _review(self, then: sfn.IChainable) -> sfn.Choice:
         """Where the input asks for it, nothing is trained on data that a judge rejects."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -15,20 +16,29 @@ from tests.fakes.s3 import client_error
 class FakeStepFunctions(FakeClient):
     """One machine: `waiting` holds the tokens that its states wait for.
 
-    Executions are in `statuses`; without any there is no machine.
+    Executions are in `statuses`; without any there is no machine. `started` has the input and time
+    of those that have them; a token that is brought back leaves the waiting state's exit in the
+    history of `waiter`.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.statuses: dict[str, str] = {}
+        self.started: dict[str, tuple[dict[str, Any], datetime]] = {}
         self.waiting: set[str] = set()
-        self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.waiter: tuple[str, str] = ("", "")  # execution and state
+        self.sent: list[dict[str, Any]] = []
 
     def describe_execution(self, **request: Any) -> dict[str, Any]:
         self._enter("DescribeExecution", request)
-        if request["executionArn"] not in self.statuses:
+        arn = request["executionArn"]
+        if arn not in self.statuses:
             raise client_error("ExecutionDoesNotExist")
-        return {"status": self.statuses[request["executionArn"]]}
+        described = {"status": self.statuses[arn]}
+        if arn not in self.started:
+            return described
+        given, at = self.started[arn]
+        return {**described, "input": json.dumps(given), "startDate": at}
 
     def get_paginator(self, operation: str) -> FakeStepFunctions:
         assert operation == "list_executions"
@@ -42,18 +52,26 @@ class FakeStepFunctions(FakeClient):
         yield {"executions": [{"executionArn": a, "name": a.rpartition(":")[2]} for a in found]}
 
     def send_task_success(self, **request: Any) -> dict[str, Any]:
-        return self._send("approve", request, json.loads(request["output"]))
-
-    def send_task_failure(self, **request: Any) -> dict[str, Any]:
-        return self._send("reject", request, {key: request[key] for key in ("error", "cause")})
-
-    def _send(self, what: str, request: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
-        self._enter(what, request)
+        self._enter("SendTaskSuccess", request)
         if request["taskToken"] not in self.waiting:
             raise client_error("TaskTimedOut")
         self.waiting.remove(request["taskToken"])
-        self.sent.append((what, said))
+        self.sent.append(json.loads(request["output"]))
         return {}
+
+    def get_paginator(self, operation: str) -> FakeStepFunctions:
+        assert operation == "get_execution_history"
+        return self
+
+    def paginate(self, **request: Any) -> list[dict[str, Any]]:
+        self._enter("GetExecutionHistory", request)
+        execution, state = self.waiter
+        exits = [
+            {"stateExitedEventDetails": {"name": state, "output": json.dumps(each)}}
+            for each in self.sent
+            if execution == request["executionArn"]
+        ]
+        return [{"events": [{"type": "ExecutionStarted"}]}, {"events": exits}]
 
 
 def install(monkeypatch: pytest.MonkeyPatch, fake: FakeStepFunctions) -> FakeStepFunctions:

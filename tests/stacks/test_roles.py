@@ -28,7 +28,8 @@ FIND_THROUGHPUT = {
 }
 RELEASE = FIND_THROUGHPUT | {"bedrock:DeleteProvisionedModelThroughput"}
 INVOKE = {"bedrock:InvokeModel"}
-DECIDE = {"states:SendTaskFailure", "states:SendTaskSuccess"}
+DECIDE = {"states:SendTaskSuccess"}
+READ_HISTORY = {"states:GetExecutionHistory"}
 LOOK_AT_EXECUTION = {"states:DescribeExecution"}
 MAIL = {"sns:Publish"}
 LIST_RUNNING = {"states:ListExecutions"}
@@ -78,8 +79,9 @@ ACTIONS = {
     "Decide verdict": READ | WRITE,
     "Write report": READ | WRITE,
     "Quote cost": WRITE,
-    "Approve spend": READ | WRITE | DECIDE | MAIL,
-    "Decide spend": READ | WRITE | DECIDE | LOOK_AT_EXECUTION,
+    "Approve spend": READ | WRITE | MAIL,
+    "Confirm decision": LOOK_AT_EXECUTION,
+    "Decide spend": READ | DECIDE | LOOK_AT_EXECUTION | READ_HISTORY,
     "Notify": MAIL,
     "Stop run": LOOK_AT_EXECUTION | STOP_JOB | RELEASE,
     "Reap leftovers": LIST_RUNNING | LIST | END_WHAT_BILLS | MAIL,
@@ -129,8 +131,9 @@ WILDCARDS = {
         "runs/*/training/*",
     },
     "Quote cost": {"runs/*/quote.json"},
-    "Approve spend": {"approvals/*", "approvals/*/request.json", "runs/*/dataset/*"},
-    "Decide spend": {"approvals/*", "approvals/*/decision.json", "execution:*"},
+    "Approve spend": {"approvals/*/request.json", "runs/*/dataset/*"},
+    "Confirm decision": {"execution-decide-spend:*"},
+    "Decide spend": {"approvals/*", "execution-decide-spend:*", "execution:*"},
     "MachineRole": {"*", "execution/ReviewData:*", "execution:*", "runs/*/review/*"},
     "DecideSpendMachineRole": {"*"},
     "Stop run": {"*", "execution:*", "model-customization-job/*", "provisioned-model/*"},
@@ -200,8 +203,7 @@ HOLDERS = {
     },
     # Without it, Step Functions does not redrive the children of a map.
     "states:RedriveExecution": set(),
-    "states:SendTaskFailure": {"Approve spend", "Decide spend"},
-    "states:SendTaskSuccess": {"Approve spend", "Decide spend"},
+    "states:SendTaskSuccess": {"Decide spend"},
 }
 
 
@@ -455,9 +457,12 @@ def test_executions_of_this_machine_only_are_looked_at(
 ) -> None:
     machine = f"{states_arn(environment)}:execution:bedrock-tuning-{environment.name}"
     children = f"{machine}/ReviewData:*"
+    decisions = f"{machine}-decide-spend:*"
     for each in allowing(resources, "states:DescribeExecution"):
         arns = {text(one).strip('"') for one in listed(each["Resource"])}
-        assert arns in ({f"{machine}:*"}, {f"{machine}:*", children})
+        assert arns in ({f"{machine}:*"}, {f"{machine}:*", children}, {decisions})
+    for each in allowing(resources, "states:GetExecutionHistory"):
+        assert text(each["Resource"]).strip('"') == f"{machine}:*"
 
 
 def states_arn(environment: Environment) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -515,31 +516,48 @@ def asked_run(machine: Machine, inbox: str, arn: str) -> str:
     raise AssertionError("nobody was asked")
 
 
+def decision(machine: Machine, run: str, **changes: str) -> dict[str, str]:
+    """Return what approves a waiting run, with the hash of its quote as the bucket has it."""
+    s3: Any = boto3.client("s3")
+    quote = s3.get_object(Bucket=machine.bucket, Key=f"runs/{run}/quote.json")["Body"].read()
+    sha256 = hashlib.sha256(quote).hexdigest()
+    return {"run": run, "quote_sha256": sha256, "decision": "approve", "reason": "go"} | changes
+
+
 def test_a_run_waits_until_a_person_approves(machine: Machine, inbox: str) -> None:
     machine.offline.bedrock.scenario = QUICK
     arn = machine.start({"require_approval": True})
     run = asked_run(machine, inbox, arn)
     assert machine.offline.bedrock.snapshot()["jobs"] == []
 
-    unknown = decide(machine, {"run": f"{run}x", "decision": "approve"})
+    approve = decision(machine, run)
+    unknown = decide(machine, approve | {"run": f"{run}x"})
     assert (unknown.status, unknown.error) == ("FAILED", "DecisionRefused")
     assert f"Did you mean '{run}'" in unknown.cause
 
-    approved = decide(machine, {"run": run, "decision": "approve", "reason": "go"})
+    another = decide(machine, approve | {"quote_sha256": "0" * 64})
+    assert (another.status, another.error) == ("FAILED", "DecisionRefused")
+    assert "on another quote" in another.cause
+
+    approved = decide(machine, approve)
     assert approved.status == "SUCCEEDED", approved.cause
     ended = machine.wait(arn)
     assert ended.status == "SUCCEEDED", ended.cause
-    assert read_json(machine, ended, "manifest.json")["approval"]["reason"] == "go"
+    kept = read_json(machine, ended, "manifest.json")["approval"]
+    assert (kept["reason"], kept["quote_sha256"]) == ("go", approve["quote_sha256"])
+    assert kept["decided_in"] == approved.arn
 
-    second = decide(machine, {"run": run, "decision": "reject"})
+    second = decide(machine, approve | {"decision": "reject"})
     assert (second.status, second.error) == ("FAILED", "DecisionRefused")
-    assert "already approved" in second.cause
+    assert "already decided: approve on" in second.cause
+    assert approved.arn in second.cause
 
 
 def test_a_rejected_run_buys_nothing(machine: Machine, inbox: str) -> None:
     arn = machine.start({"require_approval": True})
     run = asked_run(machine, inbox, arn)
-    decide(machine, {"run": run, "decision": "reject", "reason": "too dear"})
+    told = decide(machine, decision(machine, run, decision="reject", reason="too dear"))
+    assert "nothing was bought" in told.output["message"]
     ended = machine.wait(arn)
     assert (ended.status, ended.error) == ("FAILED", "SpendRejected")
     assert "too dear" in ended.cause
@@ -553,8 +571,54 @@ def test_silence_is_a_rejection(machine: Machine, inbox: str) -> None:
     ended = machine.wait(arn)
     assert (ended.status, ended.error) == ("FAILED", "SpendRejected")
     assert "nobody decided within approval_hours = 24" in ended.cause
-    late = decide(machine, {"run": run, "decision": "approve"})
+    late = decide(machine, decision(machine, run))
     assert "no decision by" in late.cause
+
+
+def test_a_decision_that_is_planted_does_not_count(machine: Machine, inbox: str) -> None:
+    """Whoever can read the bucket has the token: the run looks at the execution it is told of."""
+    arn = machine.start({"require_approval": True})
+    run = asked_run(machine, inbox, arn)
+    states: Any = boto3.client("stepfunctions")
+    kept = boto3.client("s3").get_object(Bucket=machine.bucket, Key=f"approvals/{run}/request.json")
+    token = json.loads(kept["Body"].read())["token"]
+    execution = f"{machine.arn}-decide-spend:planted".replace("stateMachine", "execution")
+    planted = {"decided_in": execution}
+    states.send_task_success(taskToken=token, output=json.dumps(planted))
+    ended = machine.wait(arn)
+    assert (ended.status, ended.error) == ("FAILED", "SpendRejected")
+    assert "no execution of the machine that decides" in ended.cause
+    assert machine.offline.bedrock.snapshot()["jobs"] == []
+    told = decide(machine, decision(machine, run))
+    assert (told.status, told.error) == ("FAILED", "DecisionRefused")
+
+
+def test_a_decision_whose_execution_fails_does_not_count(machine: Machine, inbox: str) -> None:
+    """It dies after the run has got the decision: both say that nothing was approved."""
+    arn = machine.start({"require_approval": True})
+    run = asked_run(machine, inbox, arn)
+    machine.offline.faults.set(
+        CallFault("function_killed", "SendTaskSuccess", "decide-spend", times=1),
+        CallFault("function_killed", "GetExecutionHistory", "decide-spend", times=None),
+    )
+    told = decide(machine, decision(machine, run))
+    machine.offline.faults.set()
+    ended = machine.wait(arn)
+    assert (told.status, ended.status, ended.error) == ("FAILED", "FAILED", "SpendRejected")
+    assert "it ended as FAILED" in ended.cause
+    assert machine.offline.bedrock.snapshot()["jobs"] == []
+
+
+def test_a_decision_whose_function_dies_once_counts(machine: Machine, inbox: str) -> None:
+    machine.offline.bedrock.scenario = QUICK
+    arn = machine.start({"require_approval": True})
+    run = asked_run(machine, inbox, arn)
+    fault = CallFault("function_killed", "SendTaskSuccess", "decide-spend", times=1)
+    machine.offline.faults.set(fault)
+    told = decide(machine, decision(machine, run))
+    machine.offline.faults.set()
+    assert told.status == "SUCCEEDED", told.cause
+    assert machine.wait(arn).status == "SUCCEEDED"
 
 
 def test_capacity_is_given_back_within_a_minute_of_its_use(machine: Machine) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from lambdas.domain.errors import CostCeilingExceeded
 from lambdas.domain.run.contracts import Contract
 
@@ -32,6 +34,11 @@ class Quote(Contract):
     high_usd: float
     max_cost_usd: float
     assumptions: list[str]
+
+
+def as_bytes(quote: Quote) -> bytes:
+    """Return what quote.json holds, and an approval is bound to."""
+    return (json.dumps(quote.model_dump(mode="json"), indent=2) + "\n").encode()
 
 
 def check_ceiling(quote: Quote, model: str) -> None:

@@ -143,6 +143,7 @@ class QuotedCost(Contract):
     summary: str  # the quote as a plain-text table
     quote_key: str
     dataset_sha256: str  # `Dataset.sha256` of what was quoted
+    quote_sha256: str  # of that object's bytes: what an approval is bound to
 
 
 class ApproveSpendRequest(StateRequest):
@@ -157,13 +158,25 @@ class Asked(Contract):
     decide_by: datetime
 
 
+class Decision(Contract):
+    """Result of the state *Approve spend*: where to look for the decision, not what it is."""
+
+    decided_in: str  # ARN of the execution that brought it: CloudTrail names its starter
+
+
+class ConfirmDecisionRequest(StateRequest):
+    quote: QuotedCost
+    decision: Decision
+
+
 class Approval(Contract):
-    """Result of *Approve spend*."""
+    """Result of *Confirm decision*."""
 
     asked: bool = True
     reason: str
     decided_at: datetime
-    decided_in: str  # ARN of the execution that brought the decision
+    decided_in: str
+    quote_sha256: str
 
 
 class DecideSpendRequest(Contract):

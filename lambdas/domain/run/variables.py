@@ -47,8 +47,12 @@ class ValidateDatasetVariables(Variables):
     comprehend_max_usd: float = 0
 
 
-class ApproveSpendVariables(TopicVariables):
+class ConfirmDecisionVariables(Variables):
     decide_machine_arn: str
+
+
+class ApproveSpendVariables(ConfirmDecisionVariables, TopicVariables):
+    pass
 
 
 class DecideSpendVariables(Variables):

@@ -2,14 +2,11 @@
 
 import copy
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 
-from lambdas.aws.executions import Executions
-from lambdas.domain.approval.decisions import Decision
+from lambdas.domain.errors import DecisionPending, SpendRejected
 from tests.stacks.asl import Graph, evaluate
 
 Machine = dict[str, Any]
@@ -27,10 +24,15 @@ COSTLY = {
 def unapproved(machine: Machine, costly: Collection[str] = tuple(COSTLY)) -> set[str]:
     """Return what costs money and can be reached without a quote, or past its refusal."""
     graph = Graph(machine)
-    refused = {each["Next"] for each in graph.nodes["Approve spend"].state["Catch"]}
+    refused = {
+        each["Next"]
+        for name in ("Approve spend", "Confirm decision")
+        for each in graph.nodes[name].state["Catch"]
+    }
     reached = {
         *graph.reach(graph.start, past=lambda name: name == "Quote cost"),
         *graph.reach(graph.start, past=lambda name: name == "Approval required?"),
+        *graph.reach("Approve spend", past=lambda name: name == "Confirm decision"),
         *(after for start in refused for after in graph.reach(start)),
     }
     return reached & {*costly}
@@ -77,7 +79,11 @@ def silence_is_consent(machine: Machine) -> None:
 
 
 def rejection_ignored(machine: Machine) -> None:
-    machine["States"]["Approve spend"]["Catch"][-1]["Next"] = "Start training"
+    machine["States"]["Confirm decision"]["Catch"][-1]["Next"] = "Start training"
+
+
+def confirmation_skipped(machine: Machine) -> None:
+    machine["States"]["Approve spend"]["Next"] = "Start training"
 
 
 @pytest.mark.parametrize(
@@ -88,6 +94,7 @@ def rejection_ignored(machine: Machine) -> None:
         refusal_of_the_quote_ignored,
         silence_is_consent,
         rejection_ignored,
+        confirmation_skipped,
     ],
 )
 def test_the_proof_notices(workflow: Machine, spoil: Callable[[Machine], None]) -> None:
@@ -127,22 +134,23 @@ def test_silence_is_a_rejection_and_says_so(workflow: Machine) -> None:
     silence = workflow["States"]["Approve spend"]["Catch"][0]
     assert silence["ErrorEquals"] == ["States.Timeout"]
     failure = silence["Assign"]["failure"]
-    assert failure["error"] == error_of_a_rejection()
+    assert failure["error"] == SpendRejected.__name__
     cause = evaluate(failure["cause"], run={"approval_hours": 4})
     assert "nobody decided within approval_hours = 4" in cause
     assert "Nothing was bought" in cause
 
 
-def error_of_a_rejection() -> str:
-    """Return the error with which a person's rejection fails the waiting state."""
-    sent = Mock()
-    rejection = Decision(
-        run="a",
-        approved=False,
-        reason="too dear",
-        decided_at=datetime(2026, 11, 23, tzinfo=UTC),
-        decided_in="arn:aws:states:us-east-1:111111111111:execution:b:c",
-    )
-    assert Executions(sent).deliver(rejection, "the token")
-    (call,) = sent.send_task_failure.call_args_list
-    return str(call.kwargs["error"])
+def test_a_decision_is_waited_for_longer_than_its_execution_may_take(
+    workflow: Machine, machines: Mapping[str, Machine]
+) -> None:
+    """Else the person is told of an approval that the run has already refused."""
+    pending, *_ = workflow["States"]["Confirm decision"]["Retry"]
+    assert pending["ErrorEquals"] == [DecisionPending.__name__]
+    waits = [
+        min(
+            pending["IntervalSeconds"] * pending["BackoffRate"] ** attempt,
+            pending["MaxDelaySeconds"],
+        )
+        for attempt in range(pending["MaxAttempts"])
+    ]
+    assert sum(waits) > machines["decide-spend"]["TimeoutSeconds"]
