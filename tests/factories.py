@@ -95,6 +95,8 @@ def run(**changes: object) -> Run:
         "client_token": NAMES.client_token,
         "approval_hours": None,
         "fail_on_warnings": (),
+        "reap_every_minutes": 15,
+        "comprehend_max_usd": 0,
     }
     return Run.model_validate(values | changes)
 

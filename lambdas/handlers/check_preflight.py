@@ -87,6 +87,8 @@ def _environment(execution_arn: str, variables: CheckPreflightVariables) -> Depl
         account=execution.account,
         service_role_arn=variables.service_role_arn,
         tags=variables.tags,
+        reap_every_minutes=variables.reap_every_minutes,
+        comprehend_max_usd=variables.comprehend_max_usd,
     )
 
 

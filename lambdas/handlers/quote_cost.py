@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.metrics import record
-from lambdas.domain.cost.estimate import make_quote
+from lambdas.domain.cost.estimate import make_quote, savings
 from lambdas.domain.cost.quote import as_bytes, check_ceiling, text
 from lambdas.domain.run.contracts import QuoteCostRequest, QuotedCost
 from lambdas.domain.run.variables import PriceVariables
@@ -21,7 +21,7 @@ def quote_cost(request: QuoteCostRequest) -> QuotedCost:
     hourly = prices.hosting_usd(settings.model, settings.model_units, minutes=60)
     kept = as_bytes(quote)
     key = Artefacts(run.bucket).put_bytes(f"{run.prefix}/quote.json", kept)
-    check_ceiling(quote, settings.model)
+    check_ceiling(quote, settings.model, savings(run, request.dataset, prices))
     record(run.environment, {"QuotedUsd": quote.expected_usd})
     return QuotedCost(
         low_usd=quote.low_usd,

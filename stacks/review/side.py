@@ -52,7 +52,16 @@ def quote(environment: Environment) -> dict[str, Any]:
         started_at=_WHEN,
     )
     request = CheckPreflightRequest(input={}, execution=execution, now=_WHEN)
-    deployed = DeployedEnvironment(environment.name, "bucket", region, _ACCOUNT, "role", {})
+    deployed = DeployedEnvironment(
+        name=environment.name,
+        bucket="bucket",
+        region=region,
+        account=_ACCOUNT,
+        service_role_arn="role",
+        tags={},
+        reap_every_minutes=environment.spending.reap_every_minutes,
+        comprehend_max_usd=environment.validation.comprehend_max_usd,
+    )
     run = plan(request, settings, environment.defaults, deployed)
     calculator = Calculator(PriceBook.load(environment.prices), region)
     made = make_quote(run, _shipped_dataset(settings.model), calculator)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,17 +40,6 @@ class FakeStepFunctions(FakeClient):
         given, at = self.started[arn]
         return {**described, "input": json.dumps(given), "startDate": at}
 
-    def get_paginator(self, operation: str) -> FakeStepFunctions:
-        assert operation == "list_executions"
-        return self
-
-    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
-        self._enter("ListExecutions", request)
-        if not self.statuses:
-            raise client_error("StateMachineDoesNotExist")
-        found = [arn for arn, each in self.statuses.items() if each == request["statusFilter"]]
-        yield {"executions": [{"executionArn": a, "name": a.rpartition(":")[2]} for a in found]}
-
     def send_task_success(self, **request: Any) -> dict[str, Any]:
         self._enter("SendTaskSuccess", request)
         if request["taskToken"] not in self.waiting:
@@ -59,11 +48,21 @@ class FakeStepFunctions(FakeClient):
         self.sent.append(json.loads(request["output"]))
         return {}
 
-    def get_paginator(self, operation: str) -> FakeStepFunctions:
-        assert operation == "get_execution_history"
-        return self
+    def get_paginator(self, operation: str) -> SimpleNamespace:
+        pages = {
+            "get_execution_history": self._history,
+            "list_executions": self._list_executions,
+        }
+        return SimpleNamespace(paginate=pages[operation])
 
-    def paginate(self, **request: Any) -> list[dict[str, Any]]:
+    def _list_executions(self, **request: Any) -> list[dict[str, Any]]:
+        self._enter("ListExecutions", request)
+        if not self.statuses:
+            raise client_error("StateMachineDoesNotExist")
+        found = [arn for arn, each in self.statuses.items() if each == request["statusFilter"]]
+        return [{"executions": [{"executionArn": a, "name": a.rpartition(":")[2]} for a in found]}]
+
+    def _history(self, **request: Any) -> list[dict[str, Any]]:
         self._enter("GetExecutionHistory", request)
         execution, state = self.waiter
         exits = [

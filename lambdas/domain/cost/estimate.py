@@ -6,8 +6,9 @@ is the most that the run may cost, and is held against `max_cost_usd`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import ceil
 
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.price_book import Price
@@ -20,14 +21,21 @@ from lambdas.domain.evaluation.rubrics import (
     OUTPUT_TOKENS,
     PROSE_SHARES,
 )
-from lambdas.domain.hosting.throughput import EXPECTED_PROVISIONING_MINUTES, RELEASE_MARGIN_MINUTES
+from lambdas.domain.hosting.throughput import (
+    EXPECTED_PROVISIONING_MINUTES,
+    LONGEST_CREATION_MINUTES,
+    RELEASE_MARGIN_MINUTES,
+    most_minutes,
+)
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import Dataset, Run
+from lambdas.domain.run.execution_input import LEAST_PROVISIONING_MINUTES
 
 # Answers and judgements of today's models take seconds, and are asked for several at once.
 _ANSWER_SECONDS = (1.0, 3.0)
 _SLOWER_PROVISIONING_MINUTES = 5  # AWS's Haiku notebook says 20 to 30
 _SECONDS_PER_MINUTE = 60
+_MINUTES_PER_HOUR = 60
 _TOKEN_SHARES = (*PROSE_SHARES, 1.0)
 _SHORT_ANSWER_TOKENS = 40
 _JUDGE_OUTPUT_TOKENS = (*OUTPUT_TOKENS, MAX_TOKENS)
@@ -83,6 +91,36 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         max_cost_usd=run.settings.max_cost_usd,
         assumptions=[*_assumptions(run), *_stand_ins(items)],
     )
+
+
+def savings(run: Run, dataset: Dataset, calculator: Calculator) -> dict[str, float]:
+    """Return what lowers the run's high figure, and to how much, in US dollars.
+
+    Each alone, to the least that can work.
+    """
+    settings, most = run.settings, make_quote(run, dataset, calculator).high_usd
+    epochs = int(find_model(settings.model).hyperparameters["epochCount"].minimum)
+    cheaper = {
+        "max_provisioning_minutes": LEAST_PROVISIONING_MINUTES,
+        "hold_minutes": 0,
+        "model_units": 1,
+        "review_data": False,
+    }
+    runs = {
+        f"{name} = {str(value).lower()}": _changed(run, {name: value})
+        for name, value in cheaper.items()
+        if value < getattr(settings, name)
+    }
+    fewer = {**run.hyperparameters, "epochCount": str(epochs)}
+    runs[f"epochCount = {epochs}"] = run.model_copy(update={"hyperparameters": fewer})
+    highs = {
+        change: make_quote(each, dataset, calculator).high_usd for change, each in runs.items()
+    }
+    return {change: high for change, high in highs.items() if high < most}
+
+
+def _changed(run: Run, settings: Mapping[str, object]) -> Run:
+    return run.model_copy(update={"settings": run.settings.model_copy(update=settings)})
 
 
 def _item(what: str, units: Amounts, price: Price, usd_per_unit: float, unit: str) -> QuoteItem:
@@ -157,17 +195,18 @@ def _earliest_stop(run: Run, dataset: Dataset, epochs: int) -> int:
 
 
 def hosting_minutes(run: Run, dataset: Dataset) -> Amounts:
-    """Return how long the throughput will live: provisioning, answering and hold.
+    """Return how long the throughput will be billed: provisioning, answering and hold.
 
-    The high figure is the time at which the reaper deletes it, whatever happened.
+    The high figure is the time at which the last of the guards has deleted it, whatever happened,
+    in begun hours: AWS prices throughput by the hour, and does not say how it bills a part of one.
     """
     fast, slow = (
         dataset.evaluation_examples * seconds / _SECONDS_PER_MINUTE for seconds in _ANSWER_SECONDS
     )
-    most = run.settings.max_provisioning_minutes + RELEASE_MARGIN_MINUTES
-    quick = min(EXPECTED_PROVISIONING_MINUTES + fast, most)
-    usual = min(EXPECTED_PROVISIONING_MINUTES + _SLOWER_PROVISIONING_MINUTES + slow, most)
-    return Amounts(*(each + run.settings.hold_minutes for each in (quick, usual, most)))
+    most = ceil(most_minutes(run) / _MINUTES_PER_HOUR) * _MINUTES_PER_HOUR
+    quick = EXPECTED_PROVISIONING_MINUTES + fast + run.settings.hold_minutes
+    usual = quick + _SLOWER_PROVISIONING_MINUTES + slow - fast
+    return Amounts(min(quick, most), min(usual, most), most)
 
 
 def _hosting(run: Run, dataset: Dataset, calculator: Calculator) -> QuoteItem:
@@ -259,9 +298,12 @@ def _stand_ins(items: Iterable[QuoteItem]) -> list[str]:
 
 def _high_hosting(run: Run) -> str:
     return (
-        f"High hosting ends at the release-by: {RELEASE_MARGIN_MINUTES} minutes after "
-        f"max_provisioning_minutes = {run.settings.max_provisioning_minutes:g} and hold_minutes = "
-        f"{run.settings.hold_minutes}."
+        f"High hosting ends when the last guard has ended it: {RELEASE_MARGIN_MINUTES} minutes "
+        f"after max_provisioning_minutes = {run.settings.max_provisioning_minutes:g} and "
+        f"hold_minutes = {run.settings.hold_minutes}, or {LONGEST_CREATION_MINUTES} minutes after "
+        "the purchase if that is later (AWS deletes none that it still creates, and that it "
+        "creates none for longer is assumed), and then two passes of the reaper, every "
+        f"{run.reap_every_minutes} minutes. Begun hours count in full: AWS prices by the hour."
     )
 
 

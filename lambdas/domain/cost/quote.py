@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from lambdas.domain.errors import CostCeilingExceeded
 from lambdas.domain.run.contracts import Contract
@@ -41,8 +42,10 @@ def as_bytes(quote: Quote) -> bytes:
     return (json.dumps(quote.model_dump(mode="json"), indent=2) + "\n").encode()
 
 
-def check_ceiling(quote: Quote, model: str) -> None:
+def check_ceiling(quote: Quote, model: str, savings: Mapping[str, float]) -> None:
     """Refuse a run that could cost more than its ceiling.
+
+    `savings` has the most that the run could cost after each change that lowers it, in US dollars.
 
     Raises
     ------
@@ -55,9 +58,15 @@ def check_ceiling(quote: Quote, model: str) -> None:
     raise CostCeilingExceeded(
         f"this run of {model} could cost {dollars(quote.high_usd)} (expected "
         f"{dollars(quote.expected_usd)}), more than max_cost_usd = {quote.max_cost_usd:g}. Nothing "
-        f"was bought.\n{arithmetic}\nLower max_provisioning_minutes, hold_minutes, model_units or "
-        "epochCount, or have the ceiling of the environment raised"
+        f"was bought.\n{arithmetic}\n{_advice(savings)}"
     )
+
+
+def _advice(savings: Mapping[str, float]) -> str:
+    cheaper = sorted(savings.items(), key=lambda saving: saving[1])
+    listed = "; ".join(f"{change} makes that {dollars(usd)}" for change, usd in cheaper)
+    raised = "have max_cost_usd of the environment raised, or choose a cheaper model"
+    return f"What lowers it: {listed}. Or {raised}" if listed else f"No field lowers it: {raised}"
 
 
 def text(quote: Quote) -> str:

@@ -11,6 +11,10 @@ from lambdas.domain.run.contracts import Hosting, Release, Run
 from lambdas.domain.run.times import is_gone, minutes_between
 
 EXPECTED_PROVISIONING_MINUTES = 20  # AWS's Haiku notebook says 20 to 30
+# AWS deletes no throughput that is still being created, and does not say for how long that may be:
+# four times the longest that its notebook names is assumed.
+LONGEST_CREATION_MINUTES = 120
+REAPER_PASS_MINUTES = 5  # the time-out of *Reap leftovers*
 RELEASE_MARGIN_MINUTES = 60  # for answering, and for release attempts that AWS refuses at first
 _RELEASE_MINUTES = 15  # of these: when so little is left before the release-by, asking has to end
 # Throughput that is ready before anyone notices bills for nothing: at $60 an hour, 15 s are $0.25,
@@ -53,9 +57,22 @@ def wait_seconds(age_minutes: float) -> int:
 
 def release_by(run: Run, created_at: datetime) -> datetime:
     """Return the time at which the run's hosting must be gone, whatever happened."""
+    return created_at + timedelta(minutes=_minutes_until_release_by(run))
+
+
+def most_minutes(run: Run) -> float:
+    """Return how long the run's hosting can bill at most.
+
+    Its release-by has passed, or AWS lets it go at last; the reaper has just looked, the next pass
+    fails and is repeated until the one after it is due, which takes its time.
+    """
+    until = max(_minutes_until_release_by(run), LONGEST_CREATION_MINUTES)
+    return until + 2 * run.reap_every_minutes + REAPER_PASS_MINUTES
+
+
+def _minutes_until_release_by(run: Run) -> float:
     settings = run.settings
-    minutes = settings.max_provisioning_minutes + settings.hold_minutes + RELEASE_MARGIN_MINUTES
-    return created_at + timedelta(minutes=minutes)
+    return settings.max_provisioning_minutes + settings.hold_minutes + RELEASE_MARGIN_MINUTES
 
 
 def answering_seconds(hosting: Hosting, run: Run, now: datetime) -> float:

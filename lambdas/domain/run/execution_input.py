@@ -54,6 +54,8 @@ def _judge(key: str) -> str:
     return key
 
 
+# AWS's Haiku notebook says 20 to 30: with less, a run trains, buys, and fails.
+LEAST_PROVISIONING_MINUTES = 20
 WholeNumber = Annotated[int, BeforeValidator(_number)]
 Number = Annotated[float, BeforeValidator(_number)]
 
@@ -129,10 +131,11 @@ class Settings(BaseModel):
         examples=[12],
     )
     max_provisioning_minutes: Number = Field(
-        ge=1,
+        ge=LEAST_PROVISIONING_MINUTES,
         le=240,
-        description="The throughput is released and the run fails if it is not in service by then.",
-        examples=[90],
+        description="The throughput is released and the run fails if it is not in service by then; "
+        f"none is known to be in less than {LEAST_PROVISIONING_MINUTES} minutes.",
+        examples=[60],
     )
     max_cost_usd: Number = Field(
         gt=0,
@@ -166,6 +169,18 @@ class Settings(BaseModel):
         "execution may require it even if the environment does not, but cannot waive it.",
         examples=[False],
     )
+
+    @field_validator("max_provisioning_minutes", mode="before")
+    @classmethod
+    def _long_enough(cls, given: object) -> object:
+        number = isinstance(given, int | float) and not isinstance(given, bool)
+        if number and float(str(given)) < LEAST_PROVISIONING_MINUTES:
+            raise ValueError(
+                f"{given} minutes are too few: no throughput is known to be in service in less "
+                f"than {LEAST_PROVISIONING_MINUTES}, so the run would train, buy one and fail. "
+                f"Give {LEAST_PROVISIONING_MINUTES} to 240"
+            )
+        return given
 
     _known_model = field_validator("model")(_model)
     _known_judge = field_validator("judge_model")(_judge)

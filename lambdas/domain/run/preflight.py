@@ -67,6 +67,8 @@ class DeployedEnvironment:
     account: str
     service_role_arn: str
     tags: Mapping[str, str]  # its own, for what the run makes
+    reap_every_minutes: int
+    comprehend_max_usd: float
 
 
 @dataclass(frozen=True)
@@ -284,4 +286,6 @@ def plan(
         approval_hours=defaults.approval_hours if settings.require_approval else None,
         fail_on_warnings=tuple(defaults.fail_on_warnings),
         tags=dict(environment.tags),
+        reap_every_minutes=environment.reap_every_minutes,
+        comprehend_max_usd=environment.comprehend_max_usd,
     )

@@ -38,6 +38,8 @@ class PriceVariables(Variables):
 
 class CheckPreflightVariables(EnvironmentVariables):
     artefact_bucket: str
+    comprehend_max_usd: float = 0
+    reap_every_minutes: int
     service_role_arn: str
     execution_defaults: Json[ExecutionDefaults]
     tags: Json[dict[str, str]] = {}

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from lambdas.domain.hosting.throughput import REAPER_PASS_MINUTES
 from lambdas.domain.run.contracts import InspectPurchaseRequest, ReapLeftoversRequest
 from stacks.environment import Environment
+from stacks.guards.steps import REAP_LEFTOVERS
 from tests.stacks.resources import Stacks, named, of_type
 
 
@@ -34,6 +36,10 @@ def test_the_guard_watches_this_machine_and_misses_no_event(
     (target,) = rule["Targets"]
     assert target["Arn"]["Ref"].startswith("GuardMachine")
     assert target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0].startswith("GuardUndelivered")
+
+
+def test_a_pass_of_the_reaper_takes_no_longer_than_is_quoted() -> None:
+    assert REAP_LEFTOVERS.timeout_seconds <= 60 * REAPER_PASS_MINUTES
 
 
 def test_the_reaper_comes_on_time_and_is_told_it(environment: Environment, stacks: Stacks) -> None:

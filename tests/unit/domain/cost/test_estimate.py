@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import timedelta
+from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lambdas.domain.cost.calculator import Calculator
-from lambdas.domain.cost.estimate import _training_tokens, hosting_minutes, make_quote
+from lambdas.domain.cost.estimate import (
+    _training_tokens,
+    hosting_minutes,
+    make_quote,
+    savings,
+)
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.cost.quote import REVIEW, Quote, text
 from lambdas.domain.errors import CostCeilingExceeded, PriceMissing
 from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS
-from lambdas.domain.hosting.throughput import release_by
-from lambdas.domain.run.contracts import QuoteCostRequest
+from lambdas.domain.hosting.throughput import (
+    LONGEST_CREATION_MINUTES,
+    REAPER_PASS_MINUTES,
+    release_by,
+)
+from lambdas.domain.housekeeping.reaper import expired
+from lambdas.domain.housekeeping.tagged_resources import TaggedResource
+from lambdas.domain.run.contracts import QuoteCostRequest, Run
+from lambdas.domain.run.execution_input import LEAST_PROVISIONING_MINUTES
+from lambdas.domain.run.tags import RELEASE_BY
 from lambdas.handlers.quote_cost import quote_cost
 from tests.factories import NOW, PREFIX, PRICES, dataset, quote, run
 from tests.fakes import s3 as fakes_s3
@@ -104,13 +119,83 @@ def test_another_models_price_is_named_as_such() -> None:
     assert not any(each.stand_in for each in quote().items)
 
 
-def test_hosting_lasts_at_most_until_the_reaper_comes() -> None:
-    the_run = run(hold_minutes=30, model_units=2)
-    most = hosting_minutes(the_run, dataset()).high
-    assert NOW + timedelta(minutes=most) == release_by(the_run, NOW)
-    made = make_quote(the_run, dataset(), CALCULATOR)
+def test_hosting_is_quoted_in_begun_hours_until_the_last_guard_has_ended_it() -> None:
+    """60 to come into service, 30 held, 60 of margin, two passes every 15 minutes, 5 for one."""
+    made = make_quote(run(hold_minutes=30, model_units=2), dataset(), CALCULATOR)
     _, _, high = item(made, "Provisioned throughput")
-    assert high == pytest.approx(most / 60 * 2 * 132, abs=1e-3)
+    assert 60 + 30 + 60 + 2 * 15 + 5 == 185
+    assert high == pytest.approx(4 * 2 * 132)
+    assert "the last guard has ended it" in text(made)
+    assert "Begun hours count in full" in text(made)
+
+
+class Leftover(NamedTuple):
+    """A throughput that nothing but the reaper ends; minutes after its purchase."""
+
+    created: float  # AWS deletes none that it still creates
+    first_pass: float
+    failing_pass: int  # the one that fails, counted from the first that is due
+
+
+def billed_minutes(the_run: Run, leftover: Leftover) -> float:
+    """Play the reaper's passes against its own rule for what is overdue."""
+    tags = {RELEASE_BY: release_by(the_run, NOW).isoformat()}
+    resource = TaggedResource("throughput", "arn", "name", "InService", NOW, tags)
+    at, due = leftover.first_pass, 0
+    while True:
+        now = NOW + timedelta(minutes=at)
+        if expired(resource, "RUNNING", now):
+            if at >= leftover.created and due != leftover.failing_pass:
+                return at + REAPER_PASS_MINUTES
+            due += at >= leftover.created
+        at += the_run.reap_every_minutes
+
+
+@given(
+    provisioning=st.floats(LEAST_PROVISIONING_MINUTES, 240),
+    hold=st.integers(0, 1440),
+    every=st.integers(5, 60),
+    leftover=st.builds(
+        Leftover,
+        created=st.floats(0, LONGEST_CREATION_MINUTES),
+        first_pass=st.floats(0, 60),
+        failing_pass=st.integers(-1, 3),
+    ),
+)
+@example(provisioning=20, hold=0, every=60, leftover=Leftover(120, 119, 0))
+def test_no_throughput_is_billed_for_longer_than_was_quoted(
+    provisioning: float, hold: int, every: int, leftover: Leftover
+) -> None:
+    """Neither machine nor guard releases it, AWS holds on to it, and a pass of the reaper fails."""
+    the_run = run(
+        max_provisioning_minutes=provisioning, hold_minutes=hold, reap_every_minutes=every
+    )
+    begun_hours = math.ceil(billed_minutes(the_run, leftover) / 60)
+    assert begun_hours <= hosting_minutes(the_run, dataset()).high / 60
+
+
+def test_what_lowers_the_highest_figure_can_work_and_lowers_it() -> None:
+    cheaper = savings(run(hold_minutes=200, model_units=2, review_data=True), dataset(), CALCULATOR)
+    assert {*cheaper} == {
+        "hold_minutes = 0",
+        "model_units = 1",
+        "review_data = false",
+        "epochCount = 1",
+    }, "neither 20 nor 60 minutes of provisioning change the begun hours"
+    assert cheaper["hold_minutes = 0"] == pytest.approx(
+        quote(model_units=2, review_data=True).high_usd
+    )
+
+
+def test_what_lowers_nothing_is_not_advised() -> None:
+    least = run(max_provisioning_minutes=20, hyperparameters={"epochCount": "1"})
+    assert savings(least, dataset(), CALCULATOR) == {}
+
+
+def test_a_hold_is_expected_to_be_paid() -> None:
+    held, without = (hosting_minutes(run(hold_minutes=each), dataset()) for each in (60, 0))
+    assert held.low - without.low == pytest.approx(60)
+    assert held.expected - without.expected == pytest.approx(60)
 
 
 def test_the_sums_are_those_of_the_items_without_the_month() -> None:
@@ -125,7 +210,7 @@ def test_the_sums_are_those_of_the_items_without_the_month() -> None:
     tokens=st.integers(0, 10**9),
     examples=st.integers(1, 1000),
     hold=st.integers(0, 1440),
-    provisioning=st.floats(1, 240),
+    provisioning=st.floats(20, 240),
     answer_tokens=st.integers(1, 4096),
     epochs=st.integers(1, 10),
 )

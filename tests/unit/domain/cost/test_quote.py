@@ -32,9 +32,14 @@ def test_the_table_has_every_item_its_arithmetic_and_the_assumptions() -> None:
 def test_a_run_above_the_ceiling_is_refused_with_the_arithmetic() -> None:
     made = quote(max_cost_usd=100)
     with pytest.raises(CostCeilingExceeded) as refused:
-        check_ceiling(made, "claude-3-haiku")
+        check_ceiling(made, "claude-3-haiku", {"hold_minutes = 0": 80, "model_units = 1": 50})
     cause = str(refused.value)
     assert "max_cost_usd = 100" in cause
-    assert "120 minutes x 1 unit x $132 an hour = $264.00" in cause
-    assert "Lower max_provisioning_minutes" in cause
-    check_ceiling(quote(max_cost_usd=made.high_usd), "claude-3-haiku")
+    assert "180 minutes x 1 unit x $132 an hour = $396.00" in cause
+    assert "model_units = 1 makes that $50.00; hold_minutes = 0 makes that $80.00" in cause
+    check_ceiling(quote(max_cost_usd=made.high_usd), "claude-3-haiku", {})
+
+
+def test_a_run_that_no_field_makes_cheaper_is_told_so() -> None:
+    with pytest.raises(CostCeilingExceeded, match="No field lowers it"):
+        check_ceiling(quote(max_cost_usd=100), "claude-3-haiku", {})

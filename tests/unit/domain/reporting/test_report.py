@@ -262,7 +262,9 @@ def test_a_review_of_all_records_says_nothing_of_some() -> None:
 
 
 def test_an_approval_is_in_the_report_with_its_reason() -> None:
-    approval = Approval(reason="in <budget>", decided_at=NOW, decided_in="arn")
+    approval = Approval(
+        reason="in <budget>", decided_at=NOW, decided_in="arn", quote_sha256="0f" * 32
+    )
     text = Page(page(report_request(approval=approval))).text
     assert "The quote was approved on 2026-11-23 09:30 UTC: in <budget>." in text
 

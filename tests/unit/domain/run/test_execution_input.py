@@ -76,6 +76,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"hold_minutes": "3"}, 'hold_minutes is "3": give a whole number from 0 to 1440'),
     ({"hold_minutes": 2.5}, "hold_minutes is 2.5"),
     ({"hold_minutes": -1}, "hold_minutes is -1"),
+    ({"max_provisioning_minutes": 19.5}, "no throughput is known to be in service in less than 20"),
+    ({"max_provisioning_minutes": True}, "max_provisioning_minutes is true: give a number from 20"),
     ({"review_data": "yes"}, 'review_data is "yes": give true or false'),
     ({"review_data": True, "min_review_score": 11}, "give a number from 1 to 10 or null"),
     ({"max_review_usd": 0}, "max_review_usd is 0: give a number above 0 up to 100"),

@@ -136,6 +136,7 @@ def function(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVIRONMENT", "local")
     monkeypatch.setenv("ARTEFACT_BUCKET", BUCKET)
     monkeypatch.setenv("SERVICE_ROLE_ARN", "arn:aws:iam::123456789012:role/bedrock")
+    monkeypatch.setenv("REAP_EVERY_MINUTES", "15")
     monkeypatch.setenv("EXECUTION_DEFAULTS", json.dumps(DEFAULTS))
 
 
