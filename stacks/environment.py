@@ -71,7 +71,10 @@ class Functions(_Table):
 
 
 class Notifications(_Table):
+    """Who learns of quotes that wait, of what still bills, and of how runs ended."""
+
     emails: list[Email]
+    watched_without_mail: Annotated[str, StringConstraints(pattern=r"\S")] | None = None  # by whom
 
 
 class Spending(_Table):
@@ -174,6 +177,7 @@ def _defaults(table: object) -> ExecutionDefaults:
 def _conflicts(environment: Environment, stem: str) -> Iterator[str]:
     if environment.name != stem:
         yield f"name is {environment.name!r}, but the file is called {stem!r}"
+    yield from _unwatched(environment)
     model = find_model(environment.defaults.model)
     if environment.region not in model.customization_regions:
         regions = ", ".join(model.customization_regions)
@@ -239,6 +243,19 @@ def variable_bytes(value: object) -> int:
     """Return what JSON takes as a variable: Lambda measures all of them as JSON once more."""
     text = json.dumps(value, ensure_ascii=False)
     return len(json.dumps(text, ensure_ascii=False).encode())
+
+
+def _unwatched(environment: Environment) -> Iterator[str]:
+    """Yield a problem if what waits, or bills by the hour, would be told to nobody."""
+    notified = environment.notifications
+    if notified.emails or notified.watched_without_mail:
+        return
+    asks = " and ask for approval" if environment.defaults.require_approval else ""
+    yield (
+        f"[notifications] emails is empty, and runs here buy by the hour{asks}: nobody would be "
+        'told. Write emails = ["you@example.com"] or, if somebody watches without mail, '
+        'watched_without_mail = "who watches, and where"'
+    )
 
 
 def _explained(problem: ErrorDetails) -> str:

@@ -20,6 +20,16 @@ MISTAKES = {
     "wrong choice": ('encryption = "s3"', 'encryption = "aes"', "storage.encryption is 'aes'"),
     "wrong retention": ("log_retention_days = 14", "log_retention_days = 15", "is 15"),
     "not a mail address": ("emails = []", 'emails = ["ops"]', "notifications.emails.0 is 'ops'"),
+    "nobody to tell": (
+        "watched_without_mail",
+        "# watched_without_mail",
+        'nobody would be told. Write emails = ["you@example.com"] or',
+    ),
+    "blank words instead of a recipient": (
+        'watched_without_mail = "whoever starts a run, in the Step Functions console"',
+        'watched_without_mail = " "',
+        "notifications.watched_without_mail is ' '",
+    ),
     "other name": (
         'name = "dev"',
         'name = "devel"',
@@ -124,6 +134,18 @@ def test_an_unknown_environment_names_the_nearest() -> None:
 def test_no_environment_names_all() -> None:
     with pytest.raises(EnvironmentInvalid, match=r"-c env=NAME, one of dev, local, prod$"):
         load(None)
+
+
+def test_a_recipient_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = (FOLDER / "dev.toml").read_text(encoding="utf-8").splitlines()
+    mailed = [
+        'emails = ["ops@example.com"]' if line.startswith("emails") else line
+        for line in lines
+        if not line.startswith("watched_without_mail")
+    ]
+    (tmp_path / "dev.toml").write_text("\n".join(mailed), encoding="utf-8")
+    monkeypatch.setattr("stacks.environment.FOLDER", tmp_path)
+    assert load("dev").notifications.emails == ["ops@example.com"]
 
 
 def test_the_committed_environments_are_valid() -> None:
