@@ -248,7 +248,9 @@ def report_request(**changes: object) -> WriteReportRequest:
             png_key=f"{PREFIX}/losses.png",
         ),
         "hosting": hosting(),
-        "release": Release(found=True, hosting_arn=hosting().hosting_arn, billed_minutes=25),
+        "release": Release(
+            found=True, hosting_arn=hosting().hosting_arn, billed_minutes=25, at=NOW
+        ),
         "base_answers": answers("base"),
         "tuned_answers": answers("tuned", failed=1, answered=2),
         "judgements": Judgements(

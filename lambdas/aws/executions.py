@@ -72,7 +72,7 @@ class Executions:
         return True
 
     def received(self, arn: str, state: str) -> Decision | None:
-        """Return the decision with which the execution has left `state`; None if it has not."""
+        """Return the decision with which the execution has left `state`; None without one."""
         try:
             with translated(f"read the history of {arn}"):
                 pages = self.states.get_paginator("get_execution_history").paginate(
@@ -88,7 +88,11 @@ class Executions:
             if code_of(error) in _NO_EXECUTION:
                 return None
             raise
-        return Decision.model_validate_json(output) if output else None
+        left_with = json.loads(output or "null")
+        # A state that timed out or failed leaves with its error.
+        if not isinstance(left_with, dict) or "decided_in" not in left_with:
+            return None
+        return Decision.model_validate(left_with)
 
     def _describe(self, arn: str) -> Mapping[str, Any] | None:
         try:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.billing import Billing
 from lambdas.aws.converse import ConverseClient
 from lambdas.aws.frozen_files import require_unchanged
 from lambdas.aws.record_files import S3RecordFile
+from lambdas.domain.cost.quote import BASE_ANSWERS
 from lambdas.domain.evaluation.answers import answer_questions
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import Answers, AnswerWithBaseModelRequest
@@ -20,6 +22,7 @@ def answer_with_base_model(
     run = request.run
     artefacts, questions = Artefacts(run.bucket), request.dataset.evaluation
     require_unchanged(artefacts, [questions])
+    Billing(artefacts, run.prefix).begin(BASE_ANSWERS, request.now)
     model = ConverseClient.within(seconds_left, max_tokens=run.settings.max_answer_tokens)
     return answer_questions(
         run,

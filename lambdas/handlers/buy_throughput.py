@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.billing import Billing
 from lambdas.aws.throughputs import Throughputs
+from lambdas.domain.cost.quote import HOSTING
 from lambdas.domain.hosting.throughput import ProvisionedThroughput, hosting_of, release_by
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import BuyThroughputRequest, Hosting
@@ -20,6 +23,7 @@ def buy_throughput(request: BuyThroughputRequest) -> Hosting:
 
 def _buy(throughputs: Throughputs, request: BuyThroughputRequest) -> ProvisionedThroughput:
     run, now = request.run, request.now
+    Billing(Artefacts(run.bucket), run.prefix).begin(HOSTING, now)
     arn = throughputs.buy(
         run,
         model_arn=request.training.custom_model_arn or run.custom_model_name,

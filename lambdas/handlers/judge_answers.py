@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.billing import Billing
 from lambdas.aws.converse import ConverseClient
 from lambdas.aws.record_files import S3RecordFile
+from lambdas.domain.cost.quote import JUDGEMENTS
 from lambdas.domain.evaluation.judge import CORRECTNESS, score_answers
 from lambdas.domain.evaluation.rubrics import MAX_TOKENS
 from lambdas.domain.models.lookup import find_judge
@@ -17,6 +19,7 @@ from lambdas.runtime.step import SecondsLeft, timed_step
 def judge_answers(request: JudgeAnswersRequest, seconds_left: SecondsLeft) -> Judgements:
     run = request.run
     artefacts = Artefacts(run.bucket)
+    Billing(artefacts, run.prefix).begin(JUDGEMENTS, request.now)
     model_id = find_judge(run.settings.judge_model).inference.model_id
     model = ConverseClient.within(seconds_left, max_tokens=MAX_TOKENS)
     return score_answers(

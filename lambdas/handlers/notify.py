@@ -1,32 +1,41 @@
-"""*Notify*: one mail at the end of every run."""
+"""*Notify*: one mail at the end of every run, with what it has cost."""
 
 from __future__ import annotations
 
+from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.billing import Billing
 from lambdas.aws.metrics import record
 from lambdas.aws.topic import Topic
-from lambdas.domain.cost.actuals import hosting_usd
+from lambdas.domain.cost.actuals import NOTHING_BOUGHT, Bill, bill_at_most
 from lambdas.domain.reporting.notification import body, subject
 from lambdas.domain.run.contracts import Notification, NotifyRequest
-from lambdas.domain.run.variables import PriceVariables, TopicVariables
-from lambdas.runtime.pricing import calculator
-from lambdas.runtime.step import step, variables_of
+from lambdas.domain.run.variables import TopicVariables
+from lambdas.runtime.step import logger, step, variables_of
 
 
 def notify(request: NotifyRequest) -> Notification:
-    Topic(variables_of(TopicVariables).topic_arn).publish(subject(request), body(request))
+    report = request.report
+    bill = None if report else _bill(request)
     if request.run:
-        record(request.run.environment, {"MeteredUsd": _metered_usd(request)})
+        usd = report.metered_usd if report else bill.usd if bill else 0
+        record(request.run.environment, {"MeteredUsd": usd})
+    Topic(variables_of(TopicVariables).topic_arn).publish(subject(request), body(request, bill))
     return Notification(subject=subject(request))
 
 
-def _metered_usd(request: NotifyRequest) -> float:
-    """Return what the run cost; for a failed run, what its throughput cost."""
-    if request.report:
-        return request.report.metered_usd
-    if request.run is None or request.release is None or not request.release.billed_minutes:
-        return 0.0
-    prices = calculator(variables_of(PriceVariables), request.run.region)
-    return hosting_usd(request.run, request.release, prices)
+def _bill(request: NotifyRequest) -> Bill:
+    """Return what a run that failed has cost, and keep it; never fails, for the mail must go."""
+    run, quote = request.run, request.quote
+    if run is None or quote is None:  # nothing is bought before there is a quote
+        return NOTHING_BOUGHT
+    billing = Billing(Artefacts(run.bucket), run.prefix)
+    try:
+        bill = billing.bill_of_unfinished(request.release)
+        billing.keep(bill)
+    except Exception:  # noqa: BLE001  # the quote is the most that it can be
+        logger.exception("could not meter the run")
+        return bill_at_most(quote.high_usd)
+    return bill
 
 
 handler = step("Notify", NotifyRequest)(notify)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.billing import Billing
 from lambdas.aws.frozen_files import require_unchanged
+from lambdas.domain.cost.quote import REVIEW
 from lambdas.domain.data_review.sampling import MAX_RECORD_BYTES, sample_records
 from lambdas.domain.run.contracts import PlanReviewRequest, ReviewPlan
 from lambdas.domain.run.variables import PriceVariables
@@ -18,6 +20,8 @@ def plan_review(request: PlanReviewRequest) -> ReviewPlan:
     require_unchanged(artefacts, [dataset.training])
     lines = artefacts.iter_lines(dataset.training.key, max_line_bytes=MAX_RECORD_BYTES)
     sample = sample_records(run, dataset, lines, prices.usd)
+    # Its batches may be asked about from here on.
+    Billing(artefacts, run.prefix).begin(REVIEW, request.now)
     return ReviewPlan(
         records=dataset.training_records,
         planned=len(sample.items),

@@ -18,7 +18,6 @@ def quote_cost(request: QuoteCostRequest) -> QuotedCost:
     run, settings = request.run, request.run.settings
     prices = calculator(variables_of(PriceVariables), run.region)
     quote = make_quote(run, request.dataset, prices)
-    hourly = prices.hosting_usd(settings.model, settings.model_units, minutes=60)
     kept = as_bytes(quote)
     key = Artefacts(run.bucket).put_bytes(f"{run.prefix}/quote.json", kept)
     check_ceiling(quote, settings.model, savings(run, request.dataset, prices))
@@ -27,7 +26,7 @@ def quote_cost(request: QuoteCostRequest) -> QuotedCost:
         low_usd=quote.low_usd,
         expected_usd=quote.expected_usd,
         high_usd=quote.high_usd,
-        hosting_usd_per_hour=hourly,
+        hosting_usd_per_hour=quote.hosting_usd_per_hour,
         summary=text(quote),
         quote_key=key,
         dataset_sha256=quote.dataset_sha256,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.billing import Billing
 from lambdas.aws.customization_jobs import CustomizationJobs
 from lambdas.aws.frozen_files import require_unchanged
+from lambdas.domain.cost.quote import TRAINING
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import StartTrainingRequest, Training
 from lambdas.domain.run.variables import StartTrainingVariables
@@ -14,7 +16,9 @@ from lambdas.runtime.step import step, variables_of
 
 def start_training(request: StartTrainingRequest) -> Training:
     run, variables = request.run, variables_of(StartTrainingVariables)
-    require_unchanged(Artefacts(run.bucket), request.dataset.files)
+    artefacts = Artefacts(run.bucket)
+    require_unchanged(artefacts, request.dataset.files)
+    Billing(artefacts, run.prefix).begin(TRAINING, request.now)
     started = CustomizationJobs().start(
         run,
         request.dataset,

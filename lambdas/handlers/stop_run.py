@@ -30,9 +30,10 @@ def stop_run(request: StopRunRequest) -> Stopped:
     because those are retried longest.
     """
     execution = request.execution
+    nothing_released = Release(found=False, hosting_arn=None, billed_minutes=None, at=request.now)
     status = Executions().status(execution.arn)
     if is_under_way(status):
-        return _stopped(status, _NOTHING_STOPPED, _NOTHING_RELEASED)
+        return _stopped(status, _NOTHING_STOPPED, nothing_released)
     environment = variables_of(EnvironmentVariables).environment
     names = names_of(environment, execution.name, execution.arn)
     errors: list[Exception] = []
@@ -40,7 +41,7 @@ def stop_run(request: StopRunRequest) -> Stopped:
     released = _attempt(
         errors,
         lambda: release_of(Throughputs().release(names.hosting), request.now),
-        _NOTHING_RELEASED,
+        nothing_released,
     )
     stopped = _attempt(
         errors, lambda: CustomizationJobs().stop_by_name(names.job), _NOTHING_STOPPED
@@ -50,7 +51,6 @@ def stop_run(request: StopRunRequest) -> Stopped:
     return _stopped(status, stopped, released)
 
 
-_NOTHING_RELEASED = Release(found=False, hosting_arn=None, billed_minutes=None)
 _NOTHING_STOPPED = TrainingStop(stopped=False, status=None)
 
 

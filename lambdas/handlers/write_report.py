@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lambdas.aws.artefacts import Artefacts
-from lambdas.domain.cost.actuals import spent, total
+from lambdas.aws.billing import Billing
+from lambdas.domain.cost.actuals import bill_of, finished
 from lambdas.domain.cost.quote import Quote
 from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.reporting.report import html, manifest, summary
@@ -18,22 +19,24 @@ def write_report(request: WriteReportRequest) -> Report:
     run, variables = request.run, variables_of(WriteReportVariables)
     artefacts = Artefacts(run.bucket)
     quote = Quote.model_validate(artefacts.read_json(request.quote.quote_key))
-    bill = spent(request, quote, calculator(variables, run.region))
+    bill = bill_of(quote, finished(request, calculator(variables, run.region)))
+    Billing(artefacts, run.prefix).keep(bill)
     counted = _input_status(artefacts, request)
     page = html(
         request,
         judgements=list(artefacts.iter_records(request.judgements.judgements_key)),
         losses_svg=artefacts.read_text(request.loss_curves.svg_key),
-        spent=bill,
+        bill=bill,
         input_status=counted,
         review=_review(artefacts, request),
     )
-    facts = manifest(request, spent=bill, input_status=counted, code_version=variables.code_version)
+    facts = manifest(request, bill=bill, input_status=counted, code_version=variables.code_version)
     return Report(
         report_key=artefacts.put_text(f"{run.prefix}/report.html", page),
         manifest_key=artefacts.put_json(f"{run.prefix}/manifest.json", facts),
         summary=summary(request, bill),
-        metered_usd=total(bill),
+        metered_usd=bill.usd,
+        metered_at_most=bill.at_most,
     )
 
 

@@ -30,6 +30,7 @@ from dataset.commands.prepare import (
 )
 from dataset.sources.files import SourceInvalid
 from exit_codes import ExitCode
+from lambdas.domain.cost.actuals import Bill
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import Model
@@ -227,7 +228,8 @@ def _shown(path: Path) -> str:
 def _outcome(ended: Ended, folder: Path | None) -> list[str]:
     if ended.status != "SUCCEEDED" or folder is None:
         advice = "What each error means: docs/runbook.md"
-        return [f"Execution {ended.status}: {ended.error}", f"{ended.cause}", advice, ""]
+        cost = [f"Cost:    {_cost(folder)}"] if folder and (folder / "cost.json").exists() else []
+        return [f"Execution {ended.status}: {ended.error}", f"{ended.cause}", advice, *cost, ""]
     verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
     losses = json.loads((folder / "losses.json").read_text(encoding="utf-8"))
     return [
@@ -241,9 +243,9 @@ def _outcome(ended: Ended, folder: Path | None) -> list[str]:
 
 def _cost(folder: Path) -> str:
     quote = json.loads((folder / "quote.json").read_text(encoding="utf-8"))
-    spent = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["spent_usd"]
+    bill = Bill.model_validate_json((folder / "cost.json").read_text(encoding="utf-8"))
     return (
-        f"${spent:,.2f} by the price book; quoted ${quote['expected_usd']:,.2f}, "
+        f"{bill} by the price book; quoted ${quote['expected_usd']:,.2f}, "
         f"at most ${quote['high_usd']:,.2f}"
     )
 

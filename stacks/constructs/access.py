@@ -97,6 +97,14 @@ class Access:
             *self.use_key_through("sns"),
         ]
 
+    def meter_unfinished(self) -> list[Permission]:
+        """Allow billing a run by what it left behind."""
+        known = ("billing/*", "cost.json", "losses.json", "quote.json", "review.json")
+        return [*self.read(*map(runs, known)), *self.write(runs("cost.json"))]
+
+    def begin_billing(self, kind: str) -> list[Permission]:
+        return self.write(runs(f"billing/{kind}.json"))
+
     def describe_executions(self) -> Permission:
         return Permission(["states:DescribeExecution"], [self.executions(":*")])
 

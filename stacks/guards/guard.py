@@ -29,7 +29,7 @@ from stacks.constructs.permission import IamArn, Permission
 from stacks.constructs.retries import UNTIL_RELEASED
 from stacks.constructs.role import make_role
 from stacks.constructs.stack import EnvironmentStack
-from stacks.constructs.task import REGION, failure, invoke
+from stacks.constructs.task import REGION, RESULT, failure, invoke
 from stacks.pipeline.steps import BUY_THROUGHPUT, START_TRAINING
 
 _ABNORMAL = ["ABORTED", "FAILED", "TIMED_OUT"]
@@ -38,13 +38,22 @@ _MARGIN_SECONDS = 60
 # Both must have ended before the guard looks again.
 _CREATORS = (START_TRAINING, BUY_THROUGHPUT)
 _UNDELIVERED_DAYS = 14
+_EVENT = {
+    "execution": "{% $states.context.Execution.Input.execution %}",
+    "status": "{% $states.context.Execution.Input.status %}",
+}
 
 
 class Guard(Construct):
     """Rule, machine and a queue for events that could not be delivered to it."""
 
     def __init__(
-        self, stack: EnvironmentStack, access: Access, *, stop_run: lambda_.Function
+        self,
+        stack: EnvironmentStack,
+        access: Access,
+        *,
+        stop_run: lambda_.Function,
+        meter_stopped_run: lambda_.Function,
     ) -> None:
         super().__init__(stack, "Guard")
         names = stack.names
@@ -52,8 +61,8 @@ class Guard(Construct):
             self,
             access=access,
             name=names.of("guard"),
-            start=self._stop_run(stop_run),
-            functions=[stop_run],
+            start=self._stop_run(stop_run, then=self._meter(meter_stopped_run)),
+            functions=[stop_run, meter_stopped_run],
             timeout=_TIMEOUT,
         ).machine
         self.undelivered = self._queue(names.of("guard-undelivered"), environment_key(self, access))
@@ -66,7 +75,7 @@ class Guard(Construct):
         )
         rule.add_target(self._target())
 
-    def _stop_run(self, function: lambda_.Function) -> sfn.IChainable:
+    def _stop_run(self, function: lambda_.Function, then: sfn.IChainable) -> sfn.IChainable:
         left_behind = self._left_behind()
         longest = max(step.timeout_seconds for step in _CREATORS)
         wait = sfn.Wait.jsonata(
@@ -74,20 +83,40 @@ class Guard(Construct):
             "Wait for running functions",
             time=sfn.WaitTime.duration(Duration.seconds(longest + _MARGIN_SECONDS)),
         )
-        first, again = (self._ask(name, function) for name in ("Stop run", "Stop run again"))
+        first = self._ask("Stop run", function, "stopped")
+        again = self._ask("Stop run again", function, "stopped_again")
         for task in (first, again):
             task.add_catch(
                 left_behind, errors=["States.ALL"], assign={"failure": failure(task.state_id)}
             )
-        return first.next(wait).next(again)
+        return first.next(wait).next(again).next(self._unless_under_way(then))
 
-    def _ask(self, name: str, function: lambda_.Function) -> sfn.TaskStateBase:
-        event = "$states.context.Execution.Input"
-        payload = {
-            "execution": f"{{% {event}.execution %}}",
-            "status": f"{{% {event}.status %}}",
-        }
-        return invoke(self, name, function, payload, retries=UNTIL_RELEASED)
+    def _unless_under_way(self, then: sfn.IChainable) -> sfn.Choice:
+        """A run that goes on tells its cost itself."""
+        goes_on = sfn.Condition.jsonata("{% $stopped_again.execution_status = 'RUNNING' %}")
+        under_way = sfn.Succeed.jsonata(self, "Under way again", outputs="{% $stopped_again %}")
+        return sfn.Choice.jsonata(self, "Is it over?").when(goes_on, under_way).otherwise(then)
+
+    def _ask(self, name: str, function: lambda_.Function, result: str) -> sfn.TaskStateBase:
+        return invoke(self, name, function, _EVENT, assign={result: RESULT}, retries=UNTIL_RELEASED)
+
+    def _meter(self, function: lambda_.Function) -> sfn.TaskStateBase:
+        released = "$stopped.release.found ? $stopped.release : $stopped_again.release"
+        payload = {**_EVENT, "release": f"{{% {released} %}}"}
+        meter = invoke(self, "Meter stopped run", function, payload)
+        not_metered = sfn.Fail.jsonata(
+            self,
+            "Not metered",
+            error="{% $failure.error %}",
+            cause=(
+                "{% 'the job is stopped and the throughput released; only what the run has cost "
+                "could not be said: ' & $failure.cause %}"
+            ),
+        )
+        meter.add_catch(
+            not_metered, errors=["States.ALL"], assign={"failure": failure("Meter stopped run")}
+        )
+        return meter
 
     def _left_behind(self) -> sfn.Fail:
         # Whoever gets the alarm opens this execution: its cause says what to look for.

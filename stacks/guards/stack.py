@@ -43,7 +43,12 @@ class GuardsStack(EnvironmentStack):
             target=target,
             shared=["ENVIRONMENT"],
         ).by_name
-        Guard(self, access, stop_run=functions["Stop run"])
+        Guard(
+            self,
+            access,
+            stop_run=functions["Stop run"],
+            meter_stopped_run=functions["Meter stopped run"],
+        )
         Reaper(self, functions["Reap leftovers"])
         cleanup = Cleanup(self, access, functions).machine
         if inspect_purchase := functions.get("Inspect purchase"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lambdas.domain.run.variables import (
     EnvironmentVariables,
     ListResourcesVariables,
+    MeterStoppedRunVariables,
     ReapLeftoversVariables,
     TopicVariables,
 )
@@ -69,6 +70,11 @@ _ALWAYS = (
             *access.stop_job(),
             *access.release_throughput(),
         ],
+    ),
+    Step(
+        "Meter stopped run",
+        variables=MeterStoppedRunVariables,
+        permissions=lambda access: access.publish() + access.meter_unfinished(),
     ),
     REAP_LEFTOVERS,
     Step(

@@ -7,9 +7,9 @@ from lambdas.domain.run.variables import (
     CheckPreflightVariables,
     ConfirmDecisionVariables,
     DecideSpendVariables,
-    NotifyVariables,
     PriceVariables,
     StartTrainingVariables,
+    TopicVariables,
     ValidateDatasetVariables,
     WriteReportVariables,
 )
@@ -40,6 +40,7 @@ def _start_training(access: Access) -> list[Permission]:
         *access.find_job(),
         Permission(["iam:PassRole"], [IamArn(access.service_role_arn)], to_bedrock),
         *access.read(runs("dataset/*")),
+        *access.begin_billing("training"),
         *access.customize_with_key(),
     ]
 
@@ -56,6 +57,7 @@ BUY_THROUGHPUT = Step(
             makes=[access.bedrock("provisioned-model")],
         ),
         *access.find_throughput(),
+        *access.begin_billing("provisioned-throughput"),
         *access.use_key_through("bedrock"),
     ],
 )
@@ -104,7 +106,9 @@ PIPELINE_STEPS = (
         memory_mb=1769,
         timeout_seconds=MAX_SECONDS,
         permissions=lambda access: (
-            access.read(runs("dataset/training.jsonl")) + access.write(runs("review/items.jsonl"))
+            access.read(runs("dataset/training.jsonl"))
+            + access.write(runs("review/items.jsonl"))
+            + access.begin_billing("review-of-the-training-data")
         ),
     ),
     Step(
@@ -145,6 +149,7 @@ PIPELINE_STEPS = (
         permissions=lambda access: [
             *access.read(*map(runs, ("dataset/evaluation.jsonl", "answers-base/*"))),
             *access.write(*map(runs, ("answers-base.jsonl", "answers-base/*"))),
+            *access.begin_billing("answers-of-the-base-model"),
             *access.invoke_base_models(),
         ],
     ),
@@ -172,6 +177,7 @@ PIPELINE_STEPS = (
         permissions=lambda access: [
             *access.read(runs("answers-*.jsonl"), runs("judgements/*")),
             *access.write(runs("judgements.jsonl"), runs("judgements/*")),
+            *access.begin_billing("judgements"),
             *access.invoke_judges(),
         ],
     ),
@@ -195,10 +201,14 @@ PIPELINE_STEPS = (
                     ("judgements.jsonl", "losses.svg", "quote.json", "review.json", "training/*"),
                 )
             ),
-            *access.write(runs("report.html"), runs("manifest.json")),
+            *access.write(runs("report.html"), runs("manifest.json"), runs("cost.json")),
         ],
     ),
-    Step("Notify", variables=NotifyVariables, permissions=Access.publish),
+    Step(
+        "Notify",
+        variables=TopicVariables,
+        permissions=lambda access: access.publish() + access.meter_unfinished(),
+    ),
     Step(
         "Decide spend",
         variables=DecideSpendVariables,

@@ -65,9 +65,11 @@ class FakeStepFunctions(FakeClient):
     def _history(self, **request: Any) -> list[dict[str, Any]]:
         self._enter("GetExecutionHistory", request)
         execution, state = self.waiter
+        failed = {"Error": "States.Timeout", "Cause": "after 86400 seconds"}
+        left = [*self.sent, *([failed] if self.statuses.get(execution) == "FAILED" else [])]
         exits = [
             {"stateExitedEventDetails": {"name": state, "output": json.dumps(each)}}
-            for each in self.sent
+            for each in left
             if execution == request["executionArn"]
         ]
         return [{"events": [{"type": "ExecutionStarted"}]}, {"events": exits}]

@@ -65,12 +65,14 @@ ACTIONS = {
     "Summarise review": READ | WRITE,
     "Start training": FIND_JOB
     | READ
+    | WRITE
     | {"bedrock:CreateModelCustomizationJob", "bedrock:TagResource", "iam:PassRole"},
     "Check training": STOP_JOB,
     "Stop training": STOP_JOB,
     "Read loss curves": READ | WRITE,
     "Answer with base model": READ | WRITE | INVOKE,
     "Buy throughput": FIND_THROUGHPUT
+    | WRITE
     | {"bedrock:CreateProvisionedModelThroughput", "bedrock:TagResource"},
     "Check throughput": FIND_THROUGHPUT,
     "Answer with tuned model": READ | WRITE | INVOKE,
@@ -82,31 +84,55 @@ ACTIONS = {
     "Approve spend": READ | WRITE | MAIL,
     "Confirm decision": LOOK_AT_EXECUTION,
     "Decide spend": READ | DECIDE | LOOK_AT_EXECUTION | READ_HISTORY,
-    "Notify": MAIL,
+    "Notify": READ | WRITE | MAIL,
+    "Meter stopped run": READ | WRITE | MAIL,
     "Stop run": LOOK_AT_EXECUTION | STOP_JOB | RELEASE,
     "Reap leftovers": LIST_RUNNING | LIST | END_WHAT_BILLS | MAIL,
     "List resources": LIST_RUNNING | LIST | LIST_MODELS,
     "Delete resources": LIST | LIST_MODELS | END_WHAT_BILLS | {"bedrock:DeleteCustomModel"},
     "Inspect purchase": MAIL,
 }
+BILLING = {
+    "runs/*/billing/*",
+    "runs/*/cost.json",
+    "runs/*/losses.json",
+    "runs/*/quote.json",
+    "runs/*/review.json",
+}
 # Every wildcard in a role's resources: the bucket's keys, Bedrock's kinds, executions, and "*".
 WILDCARDS = {
     "BedrockServiceRole": {"runs/*/dataset/*", "runs/*/training/*"},
     "Check preflight": {"*", "model-customization-job/*"},
     "Validate dataset": {"datasets/*", "runs/*/dataset/*", "runs/*/validation.json"},
-    "Plan review": {"runs/*/dataset/training.jsonl", "runs/*/review/items.jsonl"},
+    "Plan review": {
+        "runs/*/billing/review-of-the-training-data.json",
+        "runs/*/dataset/training.jsonl",
+        "runs/*/review/items.jsonl",
+    },
     "Review records": {"runs/*/review/batches/*"},
     "Summarise review": {"runs/*/review.json", "runs/*/review/*", "runs/*/review/rows.jsonl"},
-    "Start training": {"*", "custom-model/*", "model-customization-job/*", "runs/*/dataset/*"},
+    "Start training": {
+        "*",
+        "custom-model/*",
+        "model-customization-job/*",
+        "runs/*/billing/training.json",
+        "runs/*/dataset/*",
+    },
     "Check training": {"*", "model-customization-job/*"},
     "Stop training": {"*", "model-customization-job/*"},
     "Read loss curves": {"runs/*/losses.*", "runs/*/training/*"},
     "Answer with base model": {
         "runs/*/answers-base.jsonl",
         "runs/*/answers-base/*",
+        "runs/*/billing/answers-of-the-base-model.json",
         "runs/*/dataset/evaluation.jsonl",
     },
-    "Buy throughput": {"*", "custom-model/*", "provisioned-model/*"},
+    "Buy throughput": {
+        "*",
+        "custom-model/*",
+        "provisioned-model/*",
+        "runs/*/billing/provisioned-throughput.json",
+    },
     "Check throughput": {"*", "provisioned-model/*"},
     "Answer with tuned model": {
         "provisioned-model/*",
@@ -117,11 +143,13 @@ WILDCARDS = {
     "Release throughput": {"*", "provisioned-model/*"},
     "Judge answers": {
         "runs/*/answers-*.jsonl",
+        "runs/*/billing/judgements.json",
         "runs/*/judgements.jsonl",
         "runs/*/judgements/*",
     },
     "Decide verdict": {"runs/*/judgements.jsonl", "runs/*/verdict.json"},
     "Write report": {
+        "runs/*/cost.json",
         "runs/*/judgements.jsonl",
         "runs/*/losses.svg",
         "runs/*/manifest.json",
@@ -130,6 +158,8 @@ WILDCARDS = {
         "runs/*/review.json",
         "runs/*/training/*",
     },
+    "Notify": BILLING,
+    "Meter stopped run": BILLING,
     "Quote cost": {"runs/*/quote.json"},
     "Approve spend": {"approvals/*/request.json", "runs/*/dataset/*"},
     "Confirm decision": {"execution-decide-spend:*"},
@@ -179,6 +209,7 @@ KEY_ACTIONS = {
     "Approve spend": USE_KEY,
     "Decide spend": USE_KEY,
     "Notify": USE_KEY,
+    "Meter stopped run": USE_KEY,
     "Reap leftovers": USE_KEY,
     "Inspect purchase": USE_KEY,
 }

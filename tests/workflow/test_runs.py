@@ -15,6 +15,7 @@ import pytest
 from lambdas.domain.parallel import CONCURRENCY
 from local.bedrock import Fault, Scenario
 from local.call_faults import CallFault
+from local.ministack import state_machines
 from local.rehearsal.deployment import configured, unloadable, upload_converted
 from local.rehearsal.rehearse import REGION
 from local.server import OfflineAws
@@ -260,6 +261,11 @@ def test_a_failed_job_is_reported_in_bedrocks_words(machine: Machine) -> None:
     machine.offline.bedrock.scenario = replace(QUICK, job_outcome="fail")
     ended = machine.run()
     assert (ended.status, ended.error) == ("FAILED", "TrainingFailed")
+    bill = read_json(machine, ended, "cost.json")
+    quote = read_json(machine, ended, "quote.json")
+    [training] = (each["high_usd"] for each in quote["items"] if each["what"] == "Training")
+    assert bill["at_most"]
+    assert training < bill["usd"] + 0.01 <= quote["high_usd"], "training, and nothing that is 0"
     assert "Encountered an internal error" in ended.cause
     assert bought(machine) == 0
     assert_nothing_left(machine)
@@ -468,6 +474,53 @@ def test_a_function_that_times_out_while_the_meter_runs_releases(machine: Machin
     assert_nothing_left(machine)
     # Three minutes of provisioning, and two time-outs of fifteen.
     assert 33 < machine.offline.bedrock.snapshot()["meter"]["throughput_minutes"] < 36
+
+
+def test_a_run_stopped_while_the_meter_runs_is_metered_and_mailed(
+    machine: Machine, inbox: str
+) -> None:
+    machine.offline.bedrock.scenario = QUICK
+    states: Any = boto3.client("stepfunctions")
+
+    def stop(arn: str, state: str) -> None:
+        if state == "Wait for throughput":
+            states.stop_execution(executionArn=arn, cause="enough")
+
+    with state_machines.watching(stop):
+        ended = machine.run()
+    assert ended.status == "ABORTED"
+    assert_nothing_left(machine)
+    billed = machine.offline.bedrock.snapshot()["meter"]["throughput_minutes"] / 60 * 132
+    deadline, told = time.monotonic() + 40, list[str]()
+    while not told and time.monotonic() < deadline:
+        machine.offline.clock.advance(30)
+        told = [mail["Message"] for mail in mails(inbox) if "was stopped" in mail["Subject"]]
+        time.sleep(0.1)
+    bill = read_json(machine, ended, "cost.json")
+    assert billed < bill["usd"] < read_json(machine, ended, "quote.json")["high_usd"]
+    assert f"Cost: at most ${bill['usd']:,.2f}." in told[0]
+
+
+def test_what_somebody_deleted_by_hand_is_metered(machine: Machine, inbox: str) -> None:
+    machine.offline.bedrock.scenario = QUICK
+    bedrock: Any = boto3.client("bedrock")
+
+    def delete(_: str, state: str) -> None:
+        if state == "Hold throughput":
+            [bought] = bedrock.list_provisioned_model_throughputs()["provisionedModelSummaries"]
+            arn = bought["provisionedModelArn"]
+            bedrock.delete_provisioned_model_throughput(provisionedModelId=arn)
+
+    with state_machines.watching(delete):
+        ended = machine.run({"hold_minutes": 60})
+    assert ended.status == "SUCCEEDED", ended.cause
+    billed = machine.offline.bedrock.snapshot()["meter"]["throughput_minutes"] / 60 * 132
+    bill = read_json(machine, ended, "cost.json")
+    assert bill["at_most"]
+    assert billed < bill["usd"] < read_json(machine, ended, "quote.json")["high_usd"]
+    assert read_json(machine, ended, "manifest.json")["spent_usd"] == bill["usd"]
+    shown = f"The run cost at most ${bill['usd']:,.2f}"
+    assert any(shown in mail["Message"] for mail in mails(inbox))
 
 
 def test_stop_execution_stops_the_judging_and_the_hold(machine: Machine) -> None:

@@ -1,61 +1,169 @@
-"""What a run has cost, set beside what was quoted."""
+"""What a run has cost, set beside what was quoted: its bill.
+
+What has begun and is not known is billed at the most that it can be, and marked. So there is one
+figure for every run, however it ended, and it is never too low.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from lambdas.domain.cost.calculator import Calculator
-from lambdas.domain.cost.quote import REVIEW, Quote
+from lambdas.domain.cost.quote import (
+    BASE_ANSWERS,
+    HOSTING,
+    JUDGEMENTS,
+    REVIEW,
+    TRAINING,
+    Quote,
+    QuoteItem,
+    dollars,
+)
 from lambdas.domain.models.lookup import find_model
-from lambdas.domain.run.contracts import Answers, Judgements, Release, Run, WriteReportRequest
+from lambdas.domain.run.contracts import (
+    Answers,
+    Contract,
+    Judgements,
+    Release,
+    WriteReportRequest,
+)
+from lambdas.domain.run.times import minutes_between, utc
+
+Counted = tuple[float, str]  # US dollars, and what was counted
 
 
-@dataclass(frozen=True)
-class Spent:
+class Spent(Contract):
     """One thing that was billed, in US dollars."""
 
     what: str
     quoted_usd: float  # expected
     usd: float
+    at_most: bool  # an upper bound: what was billed is not known
     how: str  # what was counted
 
 
-def spent(request: WriteReportRequest, quote: Quote, calculator: Calculator) -> list[Spent]:
-    """Return each item of the quote with its actual cost.
+class Bill(Contract):
+    """A run's cost in US dollars, without tax, as it is kept under the run's prefix."""
 
-    Minutes are from the throughput's creation to its deletion, tokens as the API counted them.
-    Bedrock reports no token count of a training: the estimate stands, times the epochs that ran.
-    """
-    settings = request.run.settings
-    actual = {
-        REVIEW: _review(request),
-        "Training": _training(request, calculator),
-        "Provisioned throughput": _hosting(request, calculator),
-        **_tokens("Answers of the base model", request.base_answers, settings.model, calculator),
-        **_tokens("Judgements", request.judgements, settings.judge_model, calculator),
-    }
-    return [Spent(item.what, item.expected_usd, *actual[item.what]) for item in quote.items]
+    items: list[Spent]
+    usd: float
+    at_most: bool  # at least one item is an upper bound
+
+    def __str__(self) -> str:
+        return f"{'at most' if self.at_most else 'about'} {dollars(self.usd)}"
+
+
+NOTHING_BOUGHT = Bill(items=[], usd=0, at_most=False)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What is known of a run's use, by the items of its quote."""
+
+    begun: Mapping[str, datetime]  # what may have been billed, and since when
+    known: Mapping[str, Counted]
+    until: datetime | None  # the throughput was gone then; None: it may be billed still
+
+
+def bill_of(quote: Quote, usage: Usage) -> Bill:
+    """Return the bill of a run, at the prices of its quote."""
+    items = [_spent(item, quote, usage) for item in quote.items]
+    return Bill(items=items, usd=total(items), at_most=any(each.at_most for each in items))
+
+
+def bill_at_most(high_usd: float) -> Bill:
+    """Return the bill of a run of which only its quote's highest figure is known."""
+    return Bill(items=[], usd=high_usd, at_most=True)
 
 
 def total(items: Iterable[Spent]) -> float:
     return round(sum(item.usd for item in items), 2)
 
 
-def hosting_usd(run: Run, release: Release, calculator: Calculator) -> float:
-    """Return the throughput's cost; 0 where none was bought."""
-    settings, minutes = run.settings, release.billed_minutes or 0
-    return calculator.hosting_usd(settings.model, settings.model_units, minutes)
+def _spent(item: QuoteItem, quote: Quote, usage: Usage) -> Spent:
+    since = usage.begun.get(item.kind)
+    counted = usage.known.get(item.what)
+    if counted is None and since is not None:
+        usd, how = _most(item, quote, since, usage.until)
+        return _of(item, usd, how, at_most=True)
+    usd, how = counted or (0.0, "not begun")
+    return _of(item, usd, how, at_most=False)
 
 
-def _review(request: WriteReportRequest) -> tuple[float, str]:
+def _of(item: QuoteItem, usd: float, how: str, *, at_most: bool) -> Spent:
+    quoted = item.expected_usd
+    return Spent(what=item.what, quoted_usd=quoted, usd=usd, at_most=at_most, how=how)
+
+
+def _most(item: QuoteItem, quote: Quote, since: datetime, until: datetime | None) -> Counted:
+    if item.kind != HOSTING:
+        return item.high_usd, "begun, and not counted: the quote's highest figure"
+    if until is None:
+        return item.high_usd, "not released: at the latest the last guard ends it"
+    minutes = minutes_between(since, until)
+    how = f"{minutes:.1f} minutes, from {utc(since)} to {utc(until)}, when it was gone"
+    return minutes / 60 * quote.hosting_usd_per_hour, how
+
+
+def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
+    """Return the use of a run that has done all its work.
+
+    Minutes are from the throughput's creation to its deletion, tokens as the API counted them.
+    Bedrock reports no token count of a training: the estimate stands, times the epochs that ran.
+    """
+    settings, release = request.run.settings, request.release
+    known = {
+        **_review(request),
+        TRAINING: _training(request, calculator),
+        **_tokens(BASE_ANSWERS, request.base_answers, settings.model, calculator),
+        **_tokens(JUDGEMENTS, request.judgements, settings.judge_model, calculator),
+    }
+    if release.billed_minutes is not None:
+        usd = calculator.hosting_usd(settings.model, settings.model_units, release.billed_minutes)
+        known[HOSTING] = usd, f"{release.billed_minutes:.1f} minutes"
+    begun = {HOSTING: request.hosting.created_at}
+    return Usage(begun=begun, known=known, until=release.at)
+
+
+def unfinished(  # keyword-only, each from another place
+    quote: Quote,
+    *,
+    begun: Mapping[str, datetime],
+    release: Release | None,
+    epochs: int | None,
+    review_usd: float | None,
+) -> Usage:
+    """Return the use of a run that failed or was stopped, from what it left behind.
+
+    Parameters
+    ----------
+    release
+        None if its throughput could not be released.
+    epochs
+        Those that were trained; None if they are not known.
+    """
+    known: dict[str, Counted] = {}
+    if epochs is not None:
+        [most] = (item.high_usd for item in quote.items if item.kind == TRAINING)
+        known[TRAINING] = most * min(epochs / quote.epochs, 1), f"{epochs} epochs"
+    if review_usd is not None:
+        known[REVIEW] = review_usd, "as the judge counted"
+    if release and release.billed_minutes is not None:
+        usd = release.billed_minutes / 60 * quote.hosting_usd_per_hour
+        known[HOSTING] = usd, f"{release.billed_minutes:.1f} minutes"
+    return Usage(begun=begun, known=known, until=release.at if release else None)
+
+
+def _review(request: WriteReportRequest) -> dict[str, Counted]:
     review = request.review
     if review is None:
-        return 0.0, "not reviewed"
-    return review.usd, f"{review.reviewed:,} records reviewed, {review.failed:,} failed"
+        return {}
+    return {REVIEW: (review.usd, f"{review.reviewed:,} records reviewed, {review.failed:,} failed")}
 
 
-def _training(request: WriteReportRequest, calculator: Calculator) -> tuple[float, str]:
+def _training(request: WriteReportRequest, calculator: Calculator) -> Counted:
     run, tokens = request.run, request.dataset.training_tokens
     epochs = request.loss_curves.epochs
     if epochs is None:  # at most those that were planned
@@ -65,15 +173,9 @@ def _training(request: WriteReportRequest, calculator: Calculator) -> tuple[floa
     return usd, f"{tokens:,} tokens (an upper estimate) in {epochs} epochs"
 
 
-def _hosting(request: WriteReportRequest, calculator: Calculator) -> tuple[float, str]:
-    minutes = request.release.billed_minutes
-    usd = hosting_usd(request.run, request.release, calculator)
-    return usd, "not measured" if minutes is None else f"{minutes:.1f} minutes"
-
-
 def _tokens(
     what: str, counted: Answers | Judgements, model: str, calculator: Calculator
-) -> dict[str, tuple[float, str]]:
+) -> dict[str, Counted]:
     prices = calculator.tokens(model)
     asked, said = counted.input_tokens, counted.output_tokens
     return {

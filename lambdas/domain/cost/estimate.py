@@ -12,7 +12,16 @@ from math import ceil
 
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.price_book import Price
-from lambdas.domain.cost.quote import REVIEW, Quote, QuoteItem, dollars
+from lambdas.domain.cost.quote import (
+    BASE_ANSWERS,
+    HOSTING,
+    JUDGEMENTS,
+    REVIEW,
+    TRAINING,
+    Quote,
+    QuoteItem,
+    dollars,
+)
 from lambdas.domain.data_review.sampling import quoted_usd, step_through
 from lambdas.domain.evaluation.judge import CORRECTNESS
 from lambdas.domain.evaluation.rubrics import (
@@ -89,6 +98,10 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         expected_usd=_sum(item.expected_usd for item in items),
         high_usd=_sum(item.high_usd for item in items),
         max_cost_usd=run.settings.max_cost_usd,
+        epochs=_epochs(run),
+        hosting_usd_per_hour=calculator.hosting_usd(
+            run.settings.model, run.settings.model_units, minutes=60
+        ),
         assumptions=[*_assumptions(run), *_stand_ins(items)],
     )
 
@@ -172,7 +185,7 @@ def _training(run: Run, dataset: Dataset, calculator: Calculator) -> QuoteItem:
     earliest = _earliest_stop(run, dataset, epochs) / epochs
     units = Amounts(tokens.low * earliest, tokens.expected, tokens.high)
     unit = f"tokens x {epochs} epochs x {{price}} per 1,000"
-    return _item("Training", units, price, calculator.training_usd(model, 1, epochs), unit)
+    return _item(TRAINING, units, price, calculator.training_usd(model, 1, epochs), unit)
 
 
 def _training_tokens(dataset: Dataset) -> Amounts:
@@ -212,7 +225,7 @@ def hosting_minutes(run: Run, dataset: Dataset) -> Amounts:
 def _hosting(run: Run, dataset: Dataset, calculator: Calculator) -> QuoteItem:
     model, units = run.settings.model, run.settings.model_units
     return _item(
-        "Provisioned throughput",
+        HOSTING,
         hosting_minutes(run, dataset),
         calculator.price(model, "throughput_usd_per_unit_hour"),
         calculator.hosting_usd(model, units, minutes=1),
@@ -223,7 +236,7 @@ def _hosting(run: Run, dataset: Dataset, calculator: Calculator) -> QuoteItem:
 def _base_answers(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
     asked = dataset.evaluation_tokens + dataset.evaluation_examples * _system_tokens(dataset)
     return _tokens(
-        "Answers of the base model",
+        BASE_ANSWERS,
         Amounts(*(asked * share for share in _TOKEN_SHARES)),
         _answer_tokens(run, dataset) * dataset.evaluation_examples,
         calculator,
@@ -239,7 +252,7 @@ def _judgements(run: Run, dataset: Dataset, calculator: Calculator) -> list[Quot
     asked += Amounts(instructions * 0.5, instructions, instructions)
     said = Amounts(*(tokens * count for tokens in _JUDGE_OUTPUT_TOKENS))
     asked, said = asked.at_most(ATTEMPTS), said.at_most(ATTEMPTS)
-    return _tokens("Judgements", asked, said, calculator, run.settings.judge_model)
+    return _tokens(JUDGEMENTS, asked, said, calculator, run.settings.judge_model)
 
 
 def _answer_tokens(run: Run, dataset: Dataset) -> Amounts:

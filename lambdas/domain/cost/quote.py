@@ -9,7 +9,12 @@ from lambdas.domain.errors import CostCeilingExceeded
 from lambdas.domain.run.contracts import Contract
 
 _SMALLEST_SHOWN_USD = 0.0001
+# What bills, as the items are called; those of tokens add ", input tokens" or ", output tokens".
 REVIEW = "Review of the training data"
+TRAINING = "Training"
+HOSTING = "Provisioned throughput"
+BASE_ANSWERS = "Answers of the base model"
+JUDGEMENTS = "Judgements"
 
 
 class QuoteItem(Contract):
@@ -23,6 +28,11 @@ class QuoteItem(Contract):
     price: str  # with its source and date
     stand_in: bool = False  # the price is another model's, in place of its own
 
+    @property
+    def kind(self) -> str:
+        """What bills: both items of a model's tokens are of one kind."""
+        return self.what.partition(",")[0]
+
 
 class Quote(Contract):
     """A run's cost in US dollars, without tax; `monthly` goes on after the run."""
@@ -34,6 +44,8 @@ class Quote(Contract):
     expected_usd: float
     high_usd: float
     max_cost_usd: float
+    epochs: int
+    hosting_usd_per_hour: float  # all model units together
     assumptions: list[str]
 
 

@@ -151,6 +151,7 @@ def release_of(deletion: Deletion, now: datetime) -> Release:
         billed_minutes=minutes_between(throughput.created_at, until)
         if throughput and deletion.found
         else None,
+        at=until,
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from lambdas.domain.cost.actuals import Bill
+from lambdas.domain.cost.quote import dollars
 from lambdas.domain.errors import DEATHS
 from lambdas.domain.run import mail
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.console import execution_url, object_url
-from lambdas.domain.run.contracts import NotifyRequest, Report, Run
+from lambdas.domain.run.contracts import MeterStoppedRunRequest, NotifyRequest, Report, Run
 
 
 def subject(request: NotifyRequest) -> str:
@@ -14,17 +16,47 @@ def subject(request: NotifyRequest) -> str:
     return mail.subject(f"{_outcome(request)}: {name}", rehearsal=_is_rehearsal(request))
 
 
-def body(request: NotifyRequest) -> str:
-    """Return the message as plain text, with the cause of a failure verbatim."""
+def body(request: NotifyRequest, bill: Bill | None) -> str:
+    """Return the message as plain text, with the cause of a failure verbatim.
+
+    `bill` is of a run that failed; the summary of a report has its own.
+    """
     parts = [
         _failure(request) if request.failure else _success(request),
         _released(request),
+        _cost(bill) if bill and request.run else "",
         _where(request),
         _next_step(request),
     ]
     if _is_rehearsal(request):
         parts.insert(0, "This was a rehearsal: nothing was trained or billed on AWS.")
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def stopped_subject(request: MeterStoppedRunRequest, run: str) -> str:
+    rehearsal = Arn.parse(request.execution.arn).is_rehearsal
+    return mail.subject(f"{_ENDED[request.status]}: {run}", rehearsal=rehearsal)
+
+
+def stopped_body(request: MeterStoppedRunRequest, run: str, bill: Bill) -> str:
+    """Return the message about a run that could not send its own."""
+    return (
+        f"Run {run} {_ENDED[request.status]} and could not send its mail. The guard has stopped "
+        "its job and released its throughput: nothing of it bills by the hour any more.\n\n"
+        f"{_cost(bill)}\n\nExecution: {execution_url(request.execution.arn)}\n"
+    )
+
+
+_ENDED = {"ABORTED": "was stopped", "FAILED": "failed", "TIMED_OUT": "timed out"}
+
+
+def _cost(bill: Bill) -> str:
+    lines = (
+        f"- {each.what}: {'at most ' if each.at_most else ''}{dollars(each.usd)}, {each.how}"
+        for each in bill.items
+        if each.usd
+    )
+    return "\n".join([f"Cost: {bill}.", *lines])
 
 
 def _outcome(request: NotifyRequest) -> str:

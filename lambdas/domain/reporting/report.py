@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from lambdas.domain.cost.actuals import Spent, total
+from lambdas.domain.cost.actuals import Bill
 from lambdas.domain.cost.quote import dollars
 from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.data_review.tasks import CRITERIA
@@ -65,7 +65,7 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
     *,
     judgements: Sequence[Record],
     losses_svg: str,
-    spent: Sequence[Spent],
+    bill: Bill,
     input_status: InputStatus,
     review: DataReview | None = None,
 ) -> str:
@@ -90,8 +90,7 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
         data_review=review,
         input_status=input_status,
         criteria=[*CRITERIA],
-        spent=spent,
-        spent_usd=total(spent),
+        bill=bill,
         significant_percent=f"{SIGNIFICANT_P * 100:g}",
     )
 
@@ -99,7 +98,7 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
 def manifest(
     request: WriteReportRequest,
     *,
-    spent: Sequence[Spent],
+    bill: Bill,
     input_status: InputStatus,
     code_version: str | None,
 ) -> dict[str, Any]:
@@ -123,8 +122,9 @@ def manifest(
         "tokens": _tokens(request),
         "approval": approval.model_dump(mode="json") if approval else None,
         "review": request.review.model_dump(mode="json") if request.review else None,
-        "spent": [asdict(each) for each in spent],
-        "spent_usd": total(spent),
+        "spent": [each.model_dump(mode="json") for each in bill.items],
+        "spent_usd": bill.usd,
+        "spent_at_most": bill.at_most,
         **{name: getattr(request, name).model_dump(mode="json") for name in _SECTIONS},
     }
 
@@ -141,10 +141,10 @@ def _model(request: WriteReportRequest) -> dict[str, Any]:
     }
 
 
-def summary(request: WriteReportRequest, spent: Sequence[Spent]) -> str:
+def summary(request: WriteReportRequest, bill: Bill) -> str:
     """Return a few plain lines for a mail."""
     verdict, lived = request.verdict, _lived(request.release.billed_minutes)
-    cost, quoted = dollars(total(spent)), dollars(request.quote.expected_usd)
+    quoted = dollars(request.quote.expected_usd)
     return (
         f"{_HEADLINES[verdict.verdict]}. {verdict.reason}\n"
         f"{request.loss_curves.verdict}\n"
@@ -152,7 +152,7 @@ def summary(request: WriteReportRequest, spent: Sequence[Spent]) -> str:
         f"Failures: {request.base_answers.failed} answers of the base model, "
         f"{request.tuned_answers.failed} of the tuned one; questions without both "
         f"scores: {request.judgements.failed}.\n"
-        f"Provisioned throughput lived {lived}. The run cost about {cost}, quoted {quoted}."
+        f"Provisioned throughput lived {lived}. The run cost {bill}, quoted {quoted}."
     )
 
 

@@ -356,7 +356,8 @@ class Release(Contract):
 
     found: bool
     hosting_arn: str | None
-    billed_minutes: float | None
+    billed_minutes: float | None  # None: nobody knows when it began, or when it ended
+    at: datetime  # it was gone then
 
 
 class JudgeAnswersRequest(StateRequest):
@@ -414,6 +415,7 @@ class Report(Contract):
     manifest_key: str  # runs/<run>/manifest.json
     summary: str  # a few lines for a mail
     metered_usd: float  # from AWS's counts and the price book
+    metered_at_most: bool  # an upper bound
 
 
 class Failure(Contract):
@@ -445,6 +447,22 @@ class StopRunRequest(Contract):
     execution: Execution
     status: str
     now: datetime
+
+
+class MeterStoppedRunRequest(Contract):
+    """From the guard, when it has cleaned up."""
+
+    execution: Execution
+    status: str
+    release: Release
+    now: datetime
+
+
+class Metered(Contract):
+    """What a run has cost, in US dollars."""
+
+    usd: float
+    at_most: bool  # an upper bound
 
 
 class Stopped(Contract):

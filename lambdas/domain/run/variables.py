@@ -70,8 +70,8 @@ class WriteReportVariables(PriceVariables):
     code_version: str
 
 
-class NotifyVariables(PriceVariables, TopicVariables):
-    pass
+class MeterStoppedRunVariables(EnvironmentVariables, TopicVariables):
+    artefact_bucket: str
 
 
 class ListResourcesVariables(MachineVariables, PriceVariables):

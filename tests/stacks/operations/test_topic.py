@@ -16,8 +16,9 @@ def test_whoever_mails_knows_the_topic_by_its_name(
         for module, each in variables(stacks).items()
         if "TOPIC_ARN" in each
     }
+    named = {"approve_spend", "meter_stopped_run", "notify", "reap_leftovers"}
     watching = {"inspect_purchase"} if environment.spending.watch_purchases else set[str]()
-    assert {*told} == {"approve_spend", "notify", "reap_leftovers"} | watching
+    assert {*told} == named | watching
     assert all(arn.endswith(f':{name}"]]}}') for arn in told.values())
     keyed = environment.storage.encryption == "kms"
     assert ("KmsMasterKeyId" in topic["Properties"]) is keyed

@@ -8,7 +8,7 @@ from stacks.review.idle_cost import idle_items
 from stacks.review.templates import Deployment, read
 
 
-@pytest.mark.parametrize(("name", "usd"), [("dev", 5.44), ("prod", 6.54), ("local", 5.54)])
+@pytest.mark.parametrize(("name", "usd"), [("dev", 5.54), ("prod", 6.64), ("local", 5.64)])
 def test_the_environments(deployments: Mapping[str, Deployment], name: str, usd: float) -> None:
     assert sum(cost for _, cost in idle_items(deployments[name]).values()) == pytest.approx(
         usd, abs=0.005

@@ -24,7 +24,7 @@ def machine_text(stacks: dict[str, Any], change: Callable[[str], str]) -> None:
 def test_no_change_is_said_in_a_line(reviewed: Reviewed) -> None:
     text = reviewed(lambda _: None)
     assert "No environment changes." in text
-    assert "| dev | 0 | 0 | 0 | 0 | +0 -0 | +0 -0 ~0 | $26.50 | $151.54 | $5.44 |" in text
+    assert "| dev | 0 | 0 | 0 | 0 | +0 -0 | +0 -0 ~0 | $26.50 | $151.54 | $5.54 |" in text
     assert "<details>" not in text
 
 
@@ -175,7 +175,7 @@ def test_a_side_without_a_quote_says_why(side: Side) -> None:
 def test_idle_cost_shows_what_is_dearer(reviewed: Reviewed) -> None:
     key = {"Type": "AWS::KMS::Key", "Properties": {}}
     text = reviewed(lambda stacks: stacks["storage"]["Resources"].update(Key0A0B0C0D=key))
-    assert "$5.44 → **$6.44**" in text
+    assert "$5.54 → **$6.54**" in text
     assert "~ KMS key: + 1 for $1.00" in text
 
 

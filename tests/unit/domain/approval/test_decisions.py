@@ -179,9 +179,12 @@ def test_a_second_decision_is_told_of_the_first(world: World) -> None:
     assert world.states.sent == [{"decided_in": f"{DECIDED_IN}:first"}]
 
 
-@pytest.mark.parametrize("hours", [24, 40])
-def test_a_late_decision_is_told_that_it_is_too_late(world: World, hours: float) -> None:
+@pytest.mark.parametrize(("hours", "status"), [(24, "RUNNING"), (40, "FAILED")])
+def test_a_late_decision_is_told_that_it_is_too_late(
+    world: World, hours: float, status: str
+) -> None:
     world.ask()
+    world.states.statuses[EXECUTION.arn] = status
     with pytest.raises(DecisionRefused, match="no decision by 2026-11-24 09:30 UTC"):
         world.decide(hours=hours)
     assert world.states.sent == []

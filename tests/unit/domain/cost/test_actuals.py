@@ -1,37 +1,77 @@
-"""What a run has cost, beside what was quoted: only what was counted, at the run's own prices."""
+"""What a run has cost: what was counted, at its prices; of the rest the most that it can be."""
 
 from __future__ import annotations
 
-import pytest
+import json
+from datetime import datetime, timedelta
 
-from lambdas.domain.cost.actuals import Spent, hosting_usd, spent, total
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.aws.artefacts import ArtefactMissing
+from lambdas.domain.cost.actuals import (
+    Bill,
+    Spent,
+    bill_of,
+    finished,
+    total,
+    unfinished,
+)
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.price_book import PriceBook
-from lambdas.domain.cost.quote import REVIEW
-from lambdas.domain.run.contracts import Release
-from tests.factories import PRICES, REVIEWED, hosting, quote, report_request, run
-from tests.fakes.bedrock import REGION
+from lambdas.domain.cost.quote import BASE_ANSWERS, HOSTING, JUDGEMENTS, REVIEW, TRAINING, as_bytes
+from lambdas.domain.run.contracts import (
+    Failure,
+    Metered,
+    MeterStoppedRunRequest,
+    NotifyRequest,
+    Release,
+)
+from lambdas.handlers.meter_stopped_run import meter_stopped_run
+from lambdas.handlers.notify import notify
+from tests.factories import (
+    EXECUTION,
+    NOW,
+    PREFIX,
+    PRICES,
+    QUOTED,
+    REVIEWED,
+    data_review,
+    hosting,
+    quote,
+    report_request,
+    run,
+)
+from tests.fakes import bedrock as fakes_bedrock
+from tests.fakes import s3 as fakes_s3
+from tests.fakes.bedrock import REGION, FakeSns
+from tests.fakes.s3 import BUCKET, FakeS3, client_error
 
 CALCULATOR = Calculator(PriceBook.load(PRICES), REGION)
-NOTHING = Release(found=False, hosting_arn=None, billed_minutes=None)
+GONE = Release(found=False, hosting_arn=None, billed_minutes=None, at=NOW)
+KINDS = (TRAINING, BASE_ANSWERS, HOSTING, JUDGEMENTS)
 
 
 def released(minutes: float) -> Release:
     arn = hosting().hosting_arn
-    return Release(found=True, hosting_arn=arn, billed_minutes=minutes)
+    return Release(found=True, hosting_arn=arn, billed_minutes=minutes, at=NOW)
 
 
 def rows(**changes: object) -> dict[str, Spent]:
-    return {each.what: each for each in spent(report_request(**changes), quote(), CALCULATOR)}
+    request = report_request(**changes)
+    made = quote(review_data=request.run.settings.review_data)
+    return {each.what: each for each in bill_of(made, finished(request, CALCULATOR)).items}
 
 
 def test_every_item_of_the_quote_has_its_actual_cost() -> None:
     quoted = {each.what: each.expected_usd for each in quote().items}
     assert {what: each.quoted_usd for what, each in rows().items()} == quoted
+    assert not any(each.at_most for each in rows().values())
 
 
 def test_training_bills_the_epochs_that_ran() -> None:
-    training = rows()["Training"]  # 7 of the 10 that were asked for
+    training = rows()[TRAINING]  # 7 of the 10 that were asked for
     assert training.usd == pytest.approx(12_345 * 7 / 1000 * 0.004)
     assert training.how == "12,345 tokens (an upper estimate) in 7 epochs"
 
@@ -48,24 +88,20 @@ def test_tokens_are_those_that_the_api_counted() -> None:
 
 
 def test_hosting_is_minutes_times_units_times_price() -> None:
-    assert hosting_usd(run(model_units=2), released(25), CALCULATOR) == pytest.approx(
-        25 / 60 * 2 * 132
-    )
-    assert rows()["Provisioned throughput"].how == "25.0 minutes"
+    hosted = rows(run=run(model_units=2), release=released(25))[HOSTING]
+    assert (hosted.usd, hosted.how) == (pytest.approx(25 / 60 * 2 * 132), "25.0 minutes")
 
 
-def test_a_run_that_bought_nothing_paid_for_no_throughput() -> None:
-    assert hosting_usd(run(), NOTHING, CALCULATOR) == 0
-    assert rows(release=NOTHING)["Provisioned throughput"].how == "not measured"
+def test_what_somebody_deleted_is_billed_at_most_until_it_was_missed() -> None:
+    """Bought 25 minutes ago; the release found nothing, whoever deleted it, and whenever."""
+    hosted = rows(release=GONE)[HOSTING]
+    assert (hosted.usd, hosted.at_most) == (pytest.approx(25 / 60 * 132), True)
+    assert "from 2026-11-23 09:05 UTC to 2026-11-23 09:30 UTC" in hosted.how
 
 
 def test_a_review_bills_its_tokens() -> None:
-    reviewing = quote(review_data=True)
-    request = report_request(run=run(review_data=True), review=REVIEWED)
-    bill = {each.what: each for each in spent(request, reviewing, CALCULATOR)}
-    assert bill[REVIEW].usd == REVIEWED.usd
-    assert bill[REVIEW].how == "31 records reviewed, 1 failed"
-    assert bill[REVIEW].quoted_usd == reviewing.items[0].expected_usd
+    reviewed = rows(run=run(review_data=True), review=REVIEWED)[REVIEW]
+    assert (reviewed.usd, reviewed.how) == (REVIEWED.usd, "31 records reviewed, 1 failed")
     assert REVIEW not in rows()
 
 
@@ -77,6 +113,163 @@ def test_the_total_is_the_sum_in_cents() -> None:
 
 def test_an_environments_price_is_the_one_that_counts() -> None:
     dear = {"claude-3-haiku": PRICES["claude-3-haiku"] | {"throughput_usd_per_unit_hour": 264.0}}
-    assert hosting_usd(
-        run(), released(30), Calculator(PriceBook.load(dear), REGION)
-    ) == pytest.approx(132)
+    usage = finished(report_request(release=released(30)), Calculator(PriceBook.load(dear), REGION))
+    assert usage.known[HOSTING][0] == pytest.approx(132)
+
+
+@given(
+    begun=st.dictionaries(st.sampled_from(KINDS), st.integers(0, 150)),
+    epochs=st.none() | st.integers(1, 10),
+    minutes=st.none() | st.floats(0, 150),
+)
+def test_the_bill_of_a_run_that_failed_is_never_0_for_unknown_nor_above_its_quote(
+    begun: dict[str, int], epochs: int | None, minutes: float | None
+) -> None:
+    made = quote()
+    usage = unfinished(
+        made,
+        begun={kind: NOW - timedelta(minutes=since) for kind, since in begun.items()},
+        release=GONE if minutes is None else released(minutes),
+        epochs=epochs,
+        review_usd=None,
+    )
+    bill = bill_of(made, usage)
+    assert bill.usd <= made.high_usd
+    for item, each in zip(made.items, bill.items, strict=True):
+        if item.kind in begun and not (item.kind == HOSTING and not begun[HOSTING]):
+            assert each.usd or each.what in usage.known
+            assert each.at_most == (each.what not in usage.known)
+
+
+class World:
+    """The bucket of a run that failed, and who is told of its bill."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in {
+            "TOPIC_ARN": "topic",
+            "ENVIRONMENT": "dev",
+            "ARTEFACT_BUCKET": BUCKET,
+        }.items():
+            monkeypatch.setenv(name, value)
+        self.s3 = fakes_s3.install(monkeypatch, FakeS3())
+        self.s3.objects[f"{PREFIX}/quote.json"] = as_bytes(quote(review_data=True))
+        self.sns = FakeSns()
+        fakes_bedrock.install(monkeypatch, sns=self.sns)
+
+    def begin(self, kind: str, since: datetime) -> None:
+        key = f"{PREFIX}/billing/{kind.lower().replace(' ', '-')}.json"
+        note = {"kind": kind, "since": since.isoformat()}
+        self.s3.objects[key] = json.dumps(note).encode()
+
+    def fail(self, release: Release | None = None) -> str:
+        notify(
+            NotifyRequest(
+                execution=EXECUTION,
+                now=NOW,
+                run=run(),
+                quote=QUOTED,
+                failure=Failure(state="Check training", error="TrainingFailed", cause="why"),
+                release=release,
+            )
+        )
+        return str(self.sns.called("Publish")[-1]["Message"])
+
+    def stop(self, release: Release = GONE, status: str = "ABORTED") -> Metered:
+        return meter_stopped_run(
+            MeterStoppedRunRequest(execution=EXECUTION, status=status, release=release, now=NOW)
+        )
+
+    @property
+    def kept(self) -> Bill:
+        return Bill.model_validate_json(self.s3.objects[f"{PREFIX}/cost.json"])
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+def figures(capsys: pytest.CaptureFixture[str]) -> list[float]:
+    """Return the figures that CloudWatch gets."""
+    lines = map(json.loads, capsys.readouterr().out.splitlines())
+    return [each["MeteredUsd"][0] for each in lines if "MeteredUsd" in each]
+
+
+def test_a_training_that_failed_is_billed_at_most_in_mail_metric_and_file(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.begin(TRAINING, NOW - timedelta(hours=2))
+    assert "Cost: at most $0.49.\n- Training: at most $0.49, begun" in world.fail()
+    assert figures(capsys) == [0.49]
+    assert (world.kept.usd, world.kept.at_most) == (0.49, True)
+
+
+def test_epochs_and_a_review_that_are_known_are_counted(world: World) -> None:
+    for kind in (REVIEW, TRAINING, BASE_ANSWERS):
+        world.begin(kind, NOW)
+    epochs = [{"epoch": each} for each in range(5)]
+    world.s3.objects[f"{PREFIX}/losses.json"] = json.dumps({"epochs": epochs}).encode()
+    world.s3.objects[f"{PREFIX}/review.json"] = data_review().model_dump_json().encode()
+    world.fail()
+    spent = {each.what: (each.usd, each.at_most) for each in world.kept.items}
+    assert spent[TRAINING] == (pytest.approx(0.4938 / 2, abs=1e-3), False)
+    assert spent[REVIEW] == (0.0213, False)
+    assert spent[f"{BASE_ANSWERS}, output tokens"][1]
+    assert spent[HOSTING] == (0, False)
+
+
+def test_a_run_that_failed_before_it_began_anything_cost_nothing(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "Cost: about $0.00." in world.fail()
+    assert figures(capsys) == [0]
+
+
+def test_a_bill_that_cannot_be_made_is_the_quotes_highest_figure(world: World) -> None:
+    world.s3.failure = client_error("AccessDenied", 403)
+    assert f"Cost: at most ${QUOTED.high_usd:.2f}." in world.fail()
+
+
+def test_a_run_that_was_stopped_is_metered_by_the_guard_once(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.begin(TRAINING, NOW - timedelta(hours=3))
+    world.begin(HOSTING, NOW - timedelta(minutes=31))
+    assert world.stop(released(30)) == Metered(usd=66.49, at_most=True)
+    assert world.stop(released(30)) == Metered(usd=66.49, at_most=True)
+    [mail] = world.sns.called("Publish")
+    assert "was stopped" in mail["Subject"]
+    assert "Cost: at most $66.49." in mail["Message"]
+    assert figures(capsys) == [66.49]
+
+
+def test_whoever_released_a_stopped_runs_throughput_its_minutes_are_bounded(world: World) -> None:
+    world.begin(HOSTING, NOW - timedelta(minutes=45))
+    assert world.stop() == Metered(usd=99, at_most=True)
+
+
+def test_a_run_that_told_its_bill_itself_is_not_told_again(world: World) -> None:
+    world.begin(TRAINING, NOW)
+    world.fail()
+    assert world.stop(status="FAILED").usd == 0.49
+    assert len(world.sns.called("Publish")) == 1
+
+
+def test_a_run_that_was_stopped_before_it_began_anything_is_not_told_of(world: World) -> None:
+    assert world.stop() == Metered(usd=0, at_most=False)
+    assert world.sns.called("Publish") == []
+
+
+def test_what_could_not_be_released_is_billed_until_the_last_guard_has_ended_it(
+    world: World,
+) -> None:
+    world.begin(HOSTING, NOW - timedelta(minutes=45))
+    assert "Provisioned throughput: at most $396.00, not released" in world.fail()
+
+
+def test_a_bill_without_its_quote_is_not_0(world: World) -> None:
+    world.begin(TRAINING, NOW)
+    del world.s3.objects[f"{PREFIX}/quote.json"]
+    assert f"Cost: at most ${QUOTED.high_usd:.2f}." in world.fail()
+    with pytest.raises(ArtefactMissing):
+        world.stop()

@@ -67,6 +67,7 @@ def items(s3: FakeS3) -> list[dict[str, Any]]:
 def test_all_records_are_planned_where_the_money_lasts(s3: FakeS3) -> None:
     done = plan(s3, 10.0)
     assert (done["planned"], done["every"]) == (40, 1)
+    assert f"{PREFIX}/billing/review-of-the-training-data.json" in s3.objects
     assert [each["line"] for each in items(s3)] == list(range(1, 41))
     assert items(s3)[6]["record"] == record("Question 6?")
 

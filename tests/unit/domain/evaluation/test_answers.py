@@ -84,6 +84,7 @@ def test_every_example_gets_a_line_in_order(s3: FakeS3, bedrock: FakeRuntime) ->
     assert (answers.answered, answers.failed) == (20, 0)
     assert (answers.input_tokens, answers.output_tokens) == (220, 140)
     assert answers.answers_key == KEY
+    assert f"{PREFIX}/billing/answers-of-the-base-model.json" in s3.objects
     assert [each["id"] for each in written(s3)] == [each["id"] for each in EXAMPLES]
     assert written(s3)[3] == EXAMPLES[3] | {
         "answer": "I say: Question 3?",

@@ -80,6 +80,7 @@ def fail_answers(s3: FakeS3, side: str, *indexes: int) -> None:
 
 def test_both_sides_are_scored_and_kept(s3: FakeS3, bedrock: FakeRuntime) -> None:
     judgements = judge_answers(REQUEST, plenty)
+    assert f"{PREFIX}/billing/judgements.json" in s3.objects
     assert judgements == Judgements(
         judged=10,
         failed=0,

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import ast
+import json
 from datetime import timedelta
 
 import pytest
 
+from lambdas.domain.cost.quote import HOSTING
 from lambdas.domain.errors import (
     AccessDenied,
     HostingBusy,
@@ -27,8 +29,10 @@ from lambdas.handlers.check_throughput import check_throughput
 from lambdas.handlers.release_throughput import release_throughput
 from lambdas.handlers.stop_run import stop_run
 from tests.factories import EXECUTION, NAMES, NOW, hosting, run, training
+from tests.fakes import s3 as fakes_s3
 from tests.fakes import step_functions as fakes_states
 from tests.fakes.bedrock import FakeBedrock, install
+from tests.fakes.s3 import FakeS3, client_error
 from tests.fakes.step_functions import FakeStepFunctions
 from tests.repository import ROOT
 
@@ -51,6 +55,7 @@ def bedrock(monkeypatch: pytest.MonkeyPatch) -> FakeBedrock:
     monkeypatch.setenv("ENVIRONMENT", "dev")
     fake = FakeBedrock(NOW)
     install(monkeypatch, bedrock=fake)
+    fakes_s3.install(monkeypatch, FakeS3())
     return fake
 
 
@@ -90,6 +95,27 @@ def test_buys_once_without_commitment_and_tagged(bedrock: FakeBedrock) -> None:
             {"key": "bedrock-tuning:release-by", "value": "2026-11-23T11:45:00+00:00"},
         ],
     }
+
+
+def test_it_notes_since_when_it_may_bill_before_it_buys(
+    bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3 = fakes_s3.install(monkeypatch, FakeS3())
+    bedrock.fail("CreateProvisionedModelThroughput", "ThrottlingException")
+    with pytest.raises(Throttled):
+        buy_throughput(BUY)
+    buy_throughput(BUY.model_copy(update={"now": LATER}))
+    [note] = s3.objects.values()
+    assert json.loads(note) == {"kind": HOSTING, "since": NOW.isoformat()}, "the first attempt's"
+
+
+def test_it_does_not_buy_what_it_cannot_note(
+    bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fakes_s3.install(monkeypatch, FakeS3()).failure = client_error("AccessDenied", 403)
+    with pytest.raises(AccessDenied):
+        buy_throughput(BUY)
+    assert bedrock.called("CreateProvisionedModelThroughput") == []
 
 
 def test_release_by_leaves_time_for_provisioning_hold_and_a_margin() -> None:
@@ -186,7 +212,9 @@ def test_one_stale_answer_is_forgotten(bedrock: FakeBedrock) -> None:
 
 def test_release_deletes_and_tells_the_minutes(bought: FakeBedrock) -> None:
     arn = bought.throughputs[NAME]["provisionedModelArn"]
-    assert release_throughput(RELEASE) == Release(found=True, hosting_arn=arn, billed_minutes=30)
+    assert release_throughput(RELEASE) == Release(
+        found=True, hosting_arn=arn, billed_minutes=30, at=LATER
+    )
     assert not bought.throughputs
 
 
@@ -199,7 +227,7 @@ def test_a_release_that_had_to_wait_has_billed_until_aws_deleted(bought: FakeBed
 def test_nothing_to_release_is_success(bedrock: FakeBedrock) -> None:
     assert not bedrock.throughputs
     assert release_throughput(RELEASE) == Release(
-        found=False, hosting_arn=None, billed_minutes=None
+        found=False, hosting_arn=None, billed_minutes=None, at=LATER
     )
 
 

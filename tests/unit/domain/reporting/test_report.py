@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambdas.domain.cost.actuals import Spent, spent
+from lambdas.domain.cost.actuals import NOTHING_BOUGHT, Bill, bill_of, finished
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.estimate import make_quote
 from lambdas.domain.cost.price_book import PriceBook
@@ -69,6 +69,7 @@ REPORT = Report(
     manifest_key="m",
     summary="It is better.",
     metered_usd=55.36,
+    metered_at_most=False,
 )
 SUCCESS = NotifyRequest(
     execution=EXECUTION,
@@ -114,18 +115,18 @@ def page(
         request,
         judgements=JUDGEMENTS,
         losses_svg=svg,
-        spent=bill(request),
+        bill=bill(request),
         input_status=input_status,
     )
 
 
-def bill(request: WriteReportRequest) -> list[Spent]:
+def bill(request: WriteReportRequest) -> Bill:
     # A made-up price for every model that a test names, so that each can be quoted.
     region = {"nova-micro": "us-east-1"}.get(request.run.settings.model, REGION)
     run = request.run.model_copy(update={"region": region})
     moved = request.model_copy(update={"run": run})
     prices = Calculator(PriceBook.load(PRICES), region)
-    return spent(moved, make_quote(run, moved.dataset, prices), prices)
+    return bill_of(make_quote(run, moved.dataset, prices), finished(moved, prices))
 
 
 def test_the_verdict_comes_first() -> None:
@@ -176,7 +177,11 @@ def test_text_is_escaped_and_nothing_is_loaded() -> None:
 def test_any_text_passes_through_unharmed(text: str) -> None:
     judgement = JUDGEMENTS[0] | {"id": text, "base": {"answer": text, "score": 1, "reason": text}}
     source = html(
-        report_request(), judgements=[judgement], losses_svg=SVG, spent=[], input_status=COUNTED
+        report_request(),
+        judgements=[judgement],
+        losses_svg=SVG,
+        bill=NOTHING_BOUGHT,
+        input_status=COUNTED,
     )
     assert {tag for tag, _ in Page(source).tags} <= {
         "html", "head", "meta", "title", "style", "body", "header", "p", "code", "h1", "h2", "h3",
@@ -201,17 +206,18 @@ def test_topics_count_pairs_only() -> None:
 
 
 def test_what_was_not_measured_is_not_invented() -> None:
-    unknown = Release(found=False, hosting_arn=None, billed_minutes=None)
+    unknown = Release(found=False, hosting_arn=None, billed_minutes=None, at=NOW)
     curves = report_request().loss_curves.model_copy(update={"best_validation_loss": None})
     text = Page(page(report_request(release=unknown, loss_curves=curves))).text
     assert "not measured" in text
-    assert "$55.00" not in text
+    assert "at most $55.00" in text, "from the purchase until it was gone"
     assert "Best validation loss" not in text
 
 
 def test_what_it_came_to_stands_beside_what_was_quoted() -> None:
     rows = {
-        each.what: each for each in bill(report_request(run=run(model="nova-micro", model_units=2)))
+        each.what: each
+        for each in bill(report_request(run=run(model="nova-micro", model_units=2))).items
     }
     hosting, training = rows["Provisioned throughput"], rows["Training"]
     assert hosting.usd == pytest.approx(25 / 60 * 2 * 60.5)
@@ -226,7 +232,7 @@ def reviewed_page(review: DataReview | None = None) -> str:
         request,
         judgements=JUDGEMENTS,
         losses_svg=SVG,
-        spent=bill(request),
+        bill=bill(request),
         input_status=COUNTED,
         review=review or data_review(),
     )
@@ -273,16 +279,16 @@ def test_an_approval_is_in_the_report_with_its_reason() -> None:
 def test_a_rehearsal_says_so(arn: str, *, expected: bool) -> None:
     request = report_request(run=run(execution_arn=arn))
     assert ("Rehearsal." in Page(page(request)).text) is expected
-    made = manifest(request, spent=[], input_status=COUNTED, code_version=None)
+    made = manifest(request, bill=NOTHING_BOUGHT, input_status=COUNTED, code_version=None)
     assert made["rehearsal"] is expected
     notice = SUCCESS.model_copy(update={"execution": EXECUTION.model_copy(update={"arn": arn})})
     assert ("rehearsal" in subject(notice)) is expected
-    assert ("rehearsal" in body(notice)) is expected
+    assert ("rehearsal" in body(notice, None)) is expected
 
 
 def test_the_manifest_holds_what_a_comparison_needs() -> None:
     request = report_request()
-    facts = manifest(request, spent=bill(request), input_status=COUNTED, code_version="1.2.3")
+    facts = manifest(request, bill=bill(request), input_status=COUNTED, code_version="1.2.3")
     made = json.loads(json.dumps(facts))
     assert made["spent_usd"] == pytest.approx(55.36, abs=0.01)
     assert made["quote"]["expected_usd"] == QUOTED.expected_usd
@@ -406,7 +412,7 @@ def test_the_report_names_what_s3_refuses(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_mail_of_a_success() -> None:
     assert subject(SUCCESS) == f"[bedrock-tuning] tuned model is not decisive: {NAMES.run}"
-    text = body(SUCCESS)
+    text = body(SUCCESS, None)
     for shown in (
         "It is better.",
         f"Provisioned throughput {NAMES.hosting} was released after 25 minutes",
@@ -420,7 +426,7 @@ def test_the_mail_of_a_success() -> None:
 
 def test_the_mail_of_a_failure() -> None:
     assert subject(FAILURE) == f"[bedrock-tuning] failed in Check training: {NAMES.run}"
-    text = body(FAILURE)
+    text = body(FAILURE, NOTHING_BOUGHT)
     for shown in (
         "State: Check training\nError: TrainingFailed\nCause: line 1 <&>\nline 2, ünïcode\n",
         f"Files: s3://{run().bucket}/{PREFIX}/",
@@ -442,14 +448,16 @@ def test_the_mail_says_what_lambdas_own_words_mean() -> None:
 
 
 def test_the_mail_of_a_run_that_never_began() -> None:
-    text = body(FAILURE.model_copy(update={"run": None}))
+    text = body(FAILURE.model_copy(update={"run": None}), None)
     assert "Nothing was bought." in text
     assert "Files:" not in text
 
 
 def test_the_mail_when_nothing_was_there_to_release() -> None:
-    nothing = Release(found=False, hosting_arn=None, billed_minutes=None)
-    assert "there was nothing to release" in body(FAILURE.model_copy(update={"release": nothing}))
+    nothing = Release(found=False, hosting_arn=None, billed_minutes=None, at=NOW)
+    assert "there was nothing to release" in body(
+        FAILURE.model_copy(update={"release": nothing}), None
+    )
 
 
 @given(st.text(), st.text())
@@ -470,7 +478,7 @@ def test_notify_publishes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRICE_OVERRIDES", "{}")
     assert notify(SUCCESS).subject == subject(SUCCESS)
     assert sns.called("Publish") == [
-        {"TopicArn": "topic-arn", "Subject": subject(SUCCESS), "Message": body(SUCCESS)}
+        {"TopicArn": "topic-arn", "Subject": subject(SUCCESS), "Message": body(SUCCESS, None)}
     ]
     sns.fail("Publish", "ThrottlingException")
     with pytest.raises(Throttled, match="publish to topic-arn"):

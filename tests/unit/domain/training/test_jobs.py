@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -34,10 +35,20 @@ from lambdas.domain.training.jobs import (
 from lambdas.handlers.check_training import check_training
 from lambdas.handlers.start_training import start_training
 from lambdas.handlers.stop_training import stop_training
-from tests.factories import EXECUTION, FROZEN, FROZEN_OBJECTS, NAMES, NOW, dataset, run, training
+from tests.factories import (
+    EXECUTION,
+    FROZEN,
+    FROZEN_OBJECTS,
+    NAMES,
+    NOW,
+    PREFIX,
+    dataset,
+    run,
+    training,
+)
 from tests.fakes import s3 as fakes_s3
 from tests.fakes.bedrock import FakeBedrock, install
-from tests.fakes.s3 import FakeS3
+from tests.fakes.s3 import FakeS3, client_error
 
 ROLE = "arn:aws:iam::123456789012:role/bedrock"
 REQUEST = StartTrainingRequest(run=run(), now=NOW, dataset=dataset())
@@ -135,6 +146,18 @@ def test_a_completed_job_stops_ageing() -> None:
 
 def test_a_clock_that_runs_behind_makes_no_negative_age() -> None:
     assert training_of(Job("arn", "job", "InProgress", NOW + hours(1)), NOW).age_minutes == 0
+
+
+def test_start_creates_no_job_whose_bill_it_cannot_begin(
+    bedrock: FakeBedrock, s3: FakeS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as denied:
+        denied.setattr(s3, "put_object", Mock(side_effect=client_error("AccessDenied", 403)))
+        with pytest.raises(AccessDenied):
+            start_training(REQUEST)
+    assert bedrock.called("CreateModelCustomizationJob") == []
+    start_training(REQUEST)
+    assert f"{PREFIX}/billing/training.json" in s3.objects
 
 
 def test_start_creates_the_job_with_the_runs_names(bedrock: FakeBedrock) -> None:

@@ -1,0 +1,82 @@
+"""What a run has begun to pay for and has cost, under its prefix in the artefact bucket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lambdas.aws.artefacts import ArtefactMissing, Artefacts
+from lambdas.domain.cost.actuals import NOTHING_BOUGHT, Bill, bill_of, unfinished
+from lambdas.domain.cost.quote import Quote
+from lambdas.domain.data_review.results import DataReview
+from lambdas.domain.run.contracts import Release
+
+
+@dataclass(frozen=True)
+class Billing:
+    """One run's; methods raise what those of `Artefacts` raise."""
+
+    artefacts: Artefacts
+    prefix: str  # "runs/<run>"
+
+    def begin(self, kind: str, now: datetime) -> None:
+        """Note, before the first call that pays for it, since when `kind` may be billed."""
+        key = f"{self._begun}{kind.lower().replace(' ', '-')}.json"
+        self.artefacts.put_json_once(key, {"kind": kind, "since": now.isoformat()})
+
+    def bill_of_unfinished(self, release: Release | None) -> Bill:
+        """Return the bill of a run that failed or was stopped.
+
+        Raises
+        ------
+        ArtefactMissing
+            Something was paid for, and the quote is gone.
+        """
+        begun = self._all_begun()
+        if not begun:
+            return NOTHING_BOUGHT
+        quote = Quote.model_validate(self.artefacts.read_json(f"{self.prefix}/quote.json"))
+        usage = unfinished(
+            quote,
+            begun=begun,
+            release=release,
+            epochs=self._epochs(),
+            review_usd=self._review_usd(),
+        )
+        return bill_of(quote, usage)
+
+    def keep(self, bill: Bill) -> str:
+        return self.artefacts.put_json(self._cost, bill.model_dump(mode="json"))
+
+    def kept(self) -> Bill | None:
+        """Return the bill that was kept, None if there is none."""
+        found = self._read_if_there(self._cost)
+        return Bill.model_validate(found) if found else None
+
+    @property
+    def _cost(self) -> str:
+        return f"{self.prefix}/cost.json"
+
+    @property
+    def _begun(self) -> str:
+        return f"{self.prefix}/billing/"
+
+    def _all_begun(self) -> dict[str, datetime]:
+        notes = map(self.artefacts.read_json, self.artefacts.list_keys(self._begun))
+        return {note["kind"]: datetime.fromisoformat(note["since"]) for note in notes}
+
+    def _epochs(self) -> int | None:
+        found = self._read_if_there(f"{self.prefix}/losses.json")
+        return len(found["epochs"]) if found else None
+
+    def _review_usd(self) -> float | None:
+        found = self._read_if_there(f"{self.prefix}/review.json")
+        return DataReview.model_validate(found).summary.usd if found else None
+
+    def _read_if_there(self, key: str) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = self.artefacts.read_json(key)
+        except ArtefactMissing:
+            return None
+        return found
