@@ -86,7 +86,7 @@ class Spending(_Table):
 
 
 class Validation(_Table):
-    """The AWS services that *Validate dataset* calls in addition to the rules; by default none."""
+    """The AWS services that look at a dataset in addition to the rules; by default none."""
 
     comprehend_max_usd: Annotated[float, Field(ge=0, le=1_000)] = 0  # per run; 0: not called
 

@@ -233,6 +233,7 @@ def report_request(**changes: object) -> WriteReportRequest:
         "dataset": dataset(),
         "quote": QUOTED,
         "approval": None,
+        "screening": None,
         "review": None,
         "training": training(),
         "loss_curves": LossCurves(

@@ -11,6 +11,7 @@ from lambdas.domain.cost.actuals import NOTHING_BOUGHT, Bill, bill_of, unfinishe
 from lambdas.domain.cost.quote import Quote
 from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.run.contracts import Release
+from lambdas.validation.optional_checks import COMPREHEND
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Billing:
             begun=begun,
             release=release,
             epochs=self._epochs(),
+            screening_usd=self._screening_usd(),
             review_usd=self._review_usd(),
         )
         return bill_of(quote, usage)
@@ -69,6 +71,10 @@ class Billing:
     def _epochs(self) -> int | None:
         found = self._read_if_there(f"{self.prefix}/losses.json")
         return len(found["epochs"]) if found else None
+
+    def _screening_usd(self) -> float | None:
+        found = self._read_if_there(f"{self.prefix}/screening.json")
+        return float(found["summary"]["services"][COMPREHEND]["cost_usd"]) if found else None
 
     def _review_usd(self) -> float | None:
         found = self._read_if_there(f"{self.prefix}/review.json")

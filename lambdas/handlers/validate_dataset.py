@@ -6,24 +6,20 @@ import os
 from collections.abc import Callable, Mapping
 
 from lambdas.aws.artefacts import ArtefactChanged, Artefacts, ObjectSource
-from lambdas.aws.comprehend import Comprehend
 from lambdas.aws.frozen_files import freeze, frozen_file
-from lambdas.domain.cost.price_book import service_price
 from lambdas.domain.errors import DatasetInvalid
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import Dataset, Run, StateRequest
 from lambdas.domain.run.dataset_files import DatasetKind
 from lambdas.domain.run.validated_dataset import dataset_of
-from lambdas.domain.run.variables import ValidateDatasetVariables
-from lambdas.runtime.step import logger, step, variables_of
+from lambdas.runtime.step import logger, step
 from lambdas.validation import (
-    DatasetSource,
     Options,
     ReadProgress,
     ValidationReport,
+    check,
     refusal,
 )
-from lambdas.validation.optional_checks import PiiCheck, check_with_services
 
 _LOGGED_BYTES = 512 * 1024**2
 
@@ -48,23 +44,15 @@ def _freeze(run: Run, artefacts: Artefacts) -> dict[DatasetKind, ObjectSource]:
         return freeze(artefacts, run)
 
 
-def _check(run: Run, copies: Mapping[DatasetKind, DatasetSource]) -> ValidationReport:
+def _check(run: Run, copies: Mapping[DatasetKind, ObjectSource]) -> ValidationReport:
     options = Options(
         system_prompt=run.settings.system_prompt,
         fail_on=frozenset(run.fail_on_warnings),
         workers=os.cpu_count() or 1,
     )
     model = find_model(run.settings.model)
-    return check_with_services(model, copies, options, _pii_check(), _progress_log())
-
-
-def _pii_check() -> PiiCheck | None:
-    """Return the check of the environment's table [validation]."""
-    max_usd = variables_of(ValidateDatasetVariables).comprehend_max_usd
-    if not max_usd:
-        return None
-    price = service_price("comprehend_usd_per_unit")
-    return PiiCheck(Comprehend().detect_pii, max_usd, price.usd, logger.info)
+    validation, evaluation = copies.get("validation"), copies.get("evaluation")
+    return check(model, copies["training"], validation, evaluation, options, _progress_log())
 
 
 def _progress_log() -> Callable[[ReadProgress], None]:

@@ -11,7 +11,15 @@ from lambdas.validation.findings.report import ValidationReport
 from lambdas.validation.formats.fields import FILE_KINDS, FileKind, field_of
 from lambdas.validation.jsonl.sources import DatasetSource
 from lambdas.validation.sampling import sample_records
-from lambdas.validation.warnings.pii_screening import DetectPii, Screening, billed_units, screen
+from lambdas.validation.warnings.pii_screening import (
+    DetectPii,
+    Screening,
+    ScreeningJournal,
+    billed_units,
+    screen_in_batches,
+)
+
+COMPREHEND = "Comprehend"
 
 
 @dataclass(frozen=True)
@@ -22,6 +30,7 @@ class PiiCheck:
     max_usd: float  # for all files together
     usd_per_unit: float  # the list price
     say: Callable[[str], object]  # told what it will cost and has cost
+    journal: ScreeningJournal | None = None
 
 
 _DEFAULTS = Options()
@@ -49,10 +58,10 @@ def check_with_services(
         return report
     # `check` keeps the files in this order, and renames one of two with the same name.
     names = dict(zip((kind for kind in FILE_KINDS if kind in sources), report.files, strict=True))
-    return _screened(report, names, sources, pii)
+    return screened(report, names, sources, pii)
 
 
-def _screened(
+def screened(
     report: ValidationReport,
     names: Mapping[FileKind, str],
     sources: Mapping[FileKind, DatasetSource],
@@ -66,7 +75,7 @@ def _screened(
     checked, left = 0, pii.max_usd
     # The smallest first: evaluation and validation are short, and training takes the rest.
     for kind in sorted(names, key=lambda each: report.files[names[each]].size_bytes):
-        found = _screen(report, kind, sources[kind], pii.detect, left / pii.usd_per_unit)
+        found = _screen(report, kind, sources[kind], pii, left / pii.usd_per_unit)
         _add_screening(report, names[kind], found)
         checked += found.records
         left -= found.units * pii.usd_per_unit
@@ -75,18 +84,21 @@ def _screened(
     spent = pii.max_usd - left
     pii.say(f"Amazon Comprehend checked {checked:,} of {records:,} records for ${spent:.4f}.")
     coverage = {"records": checked, "of_records": records, "cost_usd": round(spent, 4)}
-    return replace(report, services={"Comprehend": coverage})
+    return replace(report, services={COMPREHEND: coverage})
 
 
 def _screen(
     report: ValidationReport,
     kind: FileKind,
     source: DatasetSource,
-    detect: DetectPii,
+    pii: PiiCheck,
     max_units: float,
 ) -> Screening:
-    sample = sample_records(source, kind, report.model, billed_units, round(max_units))
-    return screen(sample.records, detect, field_of(kind, report.model.record_format))
+    # Whole units, of which rounding must not make one less: 0.3 / 0.0001 is 2999.9999999999995.
+    units = int(round(max_units, 6))
+    sample = sample_records(source, kind, report.model, billed_units, units)
+    fields = field_of(kind, report.model.record_format)
+    return screen_in_batches(kind, sample.records, pii.detect, fields, pii.journal)
 
 
 def _add_screening(report: ValidationReport, name: str, found: Screening) -> None:

@@ -99,8 +99,9 @@ class Access:
 
     def meter_unfinished(self) -> list[Permission]:
         """Allow billing a run by what it left behind."""
-        known = ("billing/*", "cost.json", "losses.json", "quote.json", "review.json")
-        return [*self.read(*map(runs, known)), *self.write(runs("cost.json"))]
+        known = ("cost", "losses", "quote", "review", "screening")
+        files = [runs(f"{name}.json") for name in known]
+        return [*self.read(runs("billing/*"), *files), *self.write(runs("cost.json"))]
 
     def begin_billing(self, kind: str) -> list[Permission]:
         return self.write(runs(f"billing/{kind}.json"))

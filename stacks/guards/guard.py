@@ -92,7 +92,7 @@ class Guard(Construct):
         return first.next(wait).next(again).next(self._unless_under_way(then))
 
     def _unless_under_way(self, then: sfn.IChainable) -> sfn.Choice:
-        """A run that goes on tells its cost itself."""
+        """Do what follows unless the run goes on, and tells its cost itself."""
         goes_on = sfn.Condition.jsonata("{% $stopped_again.execution_status = 'RUNNING' %}")
         under_way = sfn.Succeed.jsonata(self, "Under way again", outputs="{% $stopped_again %}")
         return sfn.Choice.jsonata(self, "Is it over?").when(goes_on, under_way).otherwise(then)

@@ -10,7 +10,6 @@ from lambdas.domain.run.variables import (
     PriceVariables,
     StartTrainingVariables,
     TopicVariables,
-    ValidateDatasetVariables,
     WriteReportVariables,
 )
 from stacks.constructs.access import Access, approvals, datasets, runs
@@ -18,11 +17,12 @@ from stacks.constructs.permission import IamArn, Permission, every_resource
 from stacks.constructs.step import MAX_MEMORY_MB, MAX_SECONDS, Step
 
 
-def _validate_dataset(access: Access) -> list[Permission]:
+def _screen_dataset(access: Access) -> list[Permission]:
     detect = Permission(["comprehend:DetectPiiEntities"], every_resource("detecting personal data"))
     return [
-        *access.read(datasets("*"), runs("dataset/*")),
-        *access.write(runs("dataset/*"), runs("validation.json")),
+        *access.read(runs("dataset/*"), runs("screening/*")),
+        *access.write(runs("screening/*"), runs("screening.json")),
+        *access.begin_billing("personal-data"),
         *([detect] if access.environment.validation.comprehend_max_usd else []),
     ]
 
@@ -74,11 +74,13 @@ PIPELINE_STEPS = (
     ),
     Step(
         "Validate dataset",
-        variables=ValidateDatasetVariables,
         # Streams files of gigabytes in two processes: 1,769 MB give one vCPU, this gives 1.7.
         memory_mb=MAX_MEMORY_MB,
         timeout_seconds=MAX_SECONDS,
-        permissions=_validate_dataset,
+        permissions=lambda access: [
+            *access.read(datasets("*"), runs("dataset/*")),
+            *access.write(runs("dataset/*"), runs("validation.json")),
+        ],
     ),
     Step(
         "Quote cost",
@@ -98,6 +100,13 @@ PIPELINE_STEPS = (
         "Confirm decision",
         variables=ConfirmDecisionVariables,
         permissions=lambda access: [access.describe_decisions()],
+    ),
+    Step(
+        "Screen dataset",
+        # Streams the files, and keeps the records that comprehend_max_usd pays for.
+        memory_mb=1769,
+        timeout_seconds=MAX_SECONDS,
+        permissions=_screen_dataset,
     ),
     Step(
         "Plan review",

@@ -57,10 +57,13 @@ class Workflow(Construct):
         run = (
             self._tune().next(self._serve()).next(self._release_and_judge()).next(self._conclude())
         )
-        self.start = self._check().next(self._quote_and_approve(then=self._review(then=run)))
+        self.start = self._check().next(
+            self._quote_and_approve(then=self._screen(then=self._review(then=run)))
+        )
 
     def _check(self) -> sfn.Chain:
-        nothing = dict.fromkeys(("quote", "approval", "review", "release"), NOTHING)
+        later = ("quote", "approval", "screening", "review", "release")
+        nothing = dict.fromkeys(later, NOTHING)
         preflight = self._task(
             "Check preflight",
             {"input": INPUT, "execution": EXECUTION},
@@ -113,6 +116,16 @@ class Workflow(Construct):
         )
         self._on_failure(approve, self._notify_failure)
         return sfn.Chain.start(approve).next(confirm)
+
+    def _screen(self, then: sfn.IChainable) -> sfn.Choice:
+        """Where the environment pays for it, Amazon Comprehend looks for personal data."""
+        screen = self._task(
+            "Screen dataset", {"dataset": "{% $dataset %}"}, assign={"screening": RESULT}
+        )
+        self._on_failure(screen, self._notify_failure)
+        screen.next(then)
+        asked = sfn.Condition.jsonata("{% $run.comprehend_max_usd > 0 %}")
+        return sfn.Choice.jsonata(self, "Screening requested?").when(asked, screen).otherwise(then)
 
     def _review(self, then: sfn.IChainable) -> sfn.Choice:
         """Where the input asks for it, nothing is trained on data that a judge rejects."""
@@ -248,6 +261,7 @@ class Workflow(Construct):
             "dataset",
             "quote",
             "approval",
+            "screening",
             "review",
             "training",
             "loss_curves",

@@ -60,6 +60,7 @@ ACTIONS = {
         "servicequotas:ListServiceQuotas",
     },
     "Validate dataset": READ | WRITE,
+    "Screen dataset": READ | WRITE,
     "Plan review": READ | WRITE,
     "Review records": READ | WRITE | INVOKE,
     "Summarise review": READ | WRITE,
@@ -98,12 +99,19 @@ BILLING = {
     "runs/*/losses.json",
     "runs/*/quote.json",
     "runs/*/review.json",
+    "runs/*/screening.json",
 }
 # Every wildcard in a role's resources: the bucket's keys, Bedrock's kinds, executions, and "*".
 WILDCARDS = {
     "BedrockServiceRole": {"runs/*/dataset/*", "runs/*/training/*"},
     "Check preflight": {"*", "model-customization-job/*"},
     "Validate dataset": {"datasets/*", "runs/*/dataset/*", "runs/*/validation.json"},
+    "Screen dataset": {
+        "runs/*/billing/personal-data.json",
+        "runs/*/dataset/*",
+        "runs/*/screening.json",
+        "runs/*/screening/*",
+    },
     "Plan review": {
         "runs/*/billing/review-of-the-training-data.json",
         "runs/*/dataset/training.jsonl",
@@ -194,6 +202,7 @@ USE_KEY = {"kms:Decrypt", "kms:GenerateDataKey"}
 MAKE_GRANTS = USE_KEY | {"kms:CreateGrant", "kms:DescribeKey"}
 KEY_ACTIONS = {
     "Validate dataset": USE_KEY,
+    "Screen dataset": USE_KEY,
     "Plan review": USE_KEY,
     "Review records": USE_KEY,
     "Summarise review": USE_KEY,

@@ -16,6 +16,7 @@ from lambdas.domain.cost.quote import (
     HOSTING,
     JUDGEMENTS,
     REVIEW,
+    SCREENING,
     TRAINING,
     Quote,
     QuoteItem,
@@ -115,6 +116,7 @@ def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
     """
     settings, release = request.run.settings, request.release
     known = {
+        **_screening(request),
         **_review(request),
         TRAINING: _training(request, calculator),
         **_tokens(BASE_ANSWERS, request.base_answers, settings.model, calculator),
@@ -127,12 +129,13 @@ def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
     return Usage(begun=begun, known=known, until=release.at)
 
 
-def unfinished(  # keyword-only, each from another place
+def unfinished(  # noqa: PLR0913  # keyword-only, each from another place
     quote: Quote,
     *,
     begun: Mapping[str, datetime],
     release: Release | None,
     epochs: int | None,
+    screening_usd: float | None,
     review_usd: float | None,
 ) -> Usage:
     """Return the use of a run that failed or was stopped, from what it left behind.
@@ -148,12 +151,22 @@ def unfinished(  # keyword-only, each from another place
     if epochs is not None:
         [most] = (item.high_usd for item in quote.items if item.kind == TRAINING)
         known[TRAINING] = most * min(epochs / quote.epochs, 1), f"{epochs} epochs"
+    if screening_usd is not None:
+        known[SCREENING] = screening_usd, "as Amazon Comprehend was asked"
     if review_usd is not None:
         known[REVIEW] = review_usd, "as the judge counted"
     if release and release.billed_minutes is not None:
         usd = release.billed_minutes / 60 * quote.hosting_usd_per_hour
         known[HOSTING] = usd, f"{release.billed_minutes:.1f} minutes"
     return Usage(begun=begun, known=known, until=release.at if release else None)
+
+
+def _screening(request: WriteReportRequest) -> dict[str, Counted]:
+    screening = request.screening
+    if screening is None:
+        return {}
+    how = f"{screening.records:,} of {screening.of_records:,} records"
+    return {SCREENING: (screening.usd, how)}
 
 
 def _review(request: WriteReportRequest) -> dict[str, Counted]:

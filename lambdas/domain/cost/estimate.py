@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from math import ceil
 
 from lambdas.domain.cost.calculator import Calculator
-from lambdas.domain.cost.price_book import Price
+from lambdas.domain.cost.price_book import Price, service_price
 from lambdas.domain.cost.quote import (
     BASE_ANSWERS,
     HOSTING,
     JUDGEMENTS,
     REVIEW,
+    SCREENING,
     TRAINING,
     Quote,
     QuoteItem,
@@ -49,6 +50,8 @@ _TOKEN_SHARES = (*PROSE_SHARES, 1.0)
 _SHORT_ANSWER_TOKENS = 40
 _JUDGE_OUTPUT_TOKENS = (*OUTPUT_TOKENS, MAX_TOKENS)
 _JUDGE_INSTRUCTION_TOKENS = len(CORRECTNESS.system_prompt) // 3 + 250  # and the tool's schema
+_CHARACTERS_PER_TOKEN = 4  # of English prose
+_UNIT_CHARACTERS = 100  # of Amazon Comprehend's price
 _SIDES = 2  # base and tuned
 
 
@@ -84,6 +87,7 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         The run needs a price that neither the book nor the environment has.
     """
     items = [
+        *_screening(run, dataset),
         *_review(run, dataset, calculator),
         _training(run, dataset, calculator),
         _hosting(run, dataset, calculator),
@@ -154,6 +158,26 @@ def _item(what: str, units: Amounts, price: Price, usd_per_unit: float, unit: st
 
 def _line(units: float, usd: float, price: Price, unit: str) -> str:
     return f"{units:,.0f} {unit} = {dollars(usd)}".replace("{price}", price.amount)
+
+
+def _screening(run: Run, dataset: Dataset) -> list[QuoteItem]:
+    most = run.comprehend_max_usd
+    if not most:
+        return []
+    price = service_price("comprehend_usd_per_unit")
+    tokens = dataset.expected_training_tokens + dataset.evaluation_tokens
+    expected = min(tokens * _CHARACTERS_PER_TOKEN / _UNIT_CHARACTERS * price.usd, most)
+    return [
+        QuoteItem(
+            what=SCREENING,
+            low_usd=0,  # what is in no language that it knows is not sent
+            expected_usd=round(expected, 6),
+            high_usd=most,
+            how=f"Amazon Comprehend, about {dollars(expected)}, within comprehend_max_usd = "
+            f"{most:g}: {dollars(most)}",
+            price=str(price),
+        )
+    ]
 
 
 def _review(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:

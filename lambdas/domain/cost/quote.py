@@ -10,6 +10,7 @@ from lambdas.domain.run.contracts import Contract
 
 _SMALLEST_SHOWN_USD = 0.0001
 # What bills, as the items are called; those of tokens add ", input tokens" or ", output tokens".
+SCREENING = "Personal data"
 REVIEW = "Review of the training data"
 TRAINING = "Training"
 HOSTING = "Provisioned throughput"

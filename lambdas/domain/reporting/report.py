@@ -121,6 +121,7 @@ def manifest(
         "input_status": input_status.model_dump(mode="json"),
         "tokens": _tokens(request),
         "approval": approval.model_dump(mode="json") if approval else None,
+        "screening": request.screening.model_dump(mode="json") if request.screening else None,
         "review": request.review.model_dump(mode="json") if request.review else None,
         "spent": [each.model_dump(mode="json") for each in bill.items],
         "spent_usd": bill.usd,

@@ -195,6 +195,20 @@ class Decided(Contract):
     message: str
 
 
+class ScreenDatasetRequest(StateRequest):
+    dataset: Dataset
+
+
+class Screened(Contract):
+    """Result of *Screen dataset*, by Amazon Comprehend."""
+
+    records: int
+    of_records: int
+    usd: float
+    warnings: int
+    screening_key: str
+
+
 class PlanReviewRequest(StateRequest):
     dataset: Dataset
 
@@ -399,6 +413,7 @@ class WriteReportRequest(StateRequest):
     dataset: Dataset
     quote: QuotedCost
     approval: Approval | None  # None if nobody was asked
+    screening: Screened | None  # None if Amazon Comprehend was not asked
     review: ReviewOutcome | None  # None if the data was not reviewed
     training: Training
     loss_curves: LossCurves

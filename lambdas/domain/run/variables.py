@@ -45,10 +45,6 @@ class CheckPreflightVariables(EnvironmentVariables):
     tags: Json[dict[str, str]] = {}
 
 
-class ValidateDatasetVariables(Variables):
-    comprehend_max_usd: float = 0
-
-
 class ConfirmDecisionVariables(Variables):
     decide_machine_arn: str
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from lambdas.domain.errors import ServiceUnavailable, Throttled
 from lambdas.validation.formats.conversation import Conversation
@@ -24,6 +24,7 @@ LanguageCode = Literal["en", "es"]
 _UNIT_CHARACTERS, _LEAST_UNITS = 100, 3
 _MOST_BYTES = 100_000
 _CONCURRENT_REQUESTS = 8
+_BATCH_RECORDS = 100  # of which a death of the function loses at most the last
 _LEAST_SCORE = 0.95  # below, products and companies are often taken for persons
 _NAMES: Mapping[str, str] = {
     "NAME": "a name",
@@ -55,19 +56,72 @@ class Screening(NamedTuple):
     units: int
 
 
+class ScreeningJournal(Protocol):
+    """What has been made of batches of records, by name, so that none is paid for twice."""
+
+    def kept(self, batch: str) -> Screening | None:
+        """Return what was kept last; None if the batch has not begun."""
+
+    def keep(self, batch: str, screening: Screening) -> None: ...
+
+
+def screen_in_batches(
+    name: str,
+    records: Sequence[tuple[int, Conversation]],
+    detect: DetectPii,
+    field_of_turn: FieldOf,
+    journal: ScreeningJournal | None,
+) -> Screening:
+    """Screen all given records as `screen` does; `name` is that of their file.
+
+    A batch that an earlier call has begun, and not ended, counts as paid for and not screened.
+    """
+    problems: list[tuple[int, Problem]] = []
+    screened = units = 0
+    for start in range(0, len(records), _BATCH_RECORDS):
+        batch = records[start : start + _BATCH_RECORDS]
+        key = f"{name}-{batch[0][0]}"
+        kept = journal.kept(key) if journal else None
+        found = kept or _screen_batch(key, batch, detect, field_of_turn, journal)
+        problems += found.problems
+        screened += found.records
+        units += found.units
+        if kept is None and found.records < len(batch):  # too busy
+            break
+    return Screening(tuple(problems), screened, units)
+
+
+def _screen_batch(
+    key: str,
+    batch: Sequence[tuple[int, Conversation]],
+    detect: DetectPii,
+    field_of_turn: FieldOf,
+    journal: ScreeningJournal | None,
+) -> Screening:
+    if journal is None:
+        return screen(batch, detect, field_of_turn)
+    units = sum(billed_units(conversation) for _, conversation in batch)
+    journal.keep(key, Screening((), 0, units))
+    found = screen(batch, detect, field_of_turn)
+    journal.keep(key, found)
+    return found
+
+
 def screen(
     records: Sequence[tuple[int, Conversation]], detect: DetectPii, field_of_turn: FieldOf
 ) -> Screening:
     """Screen all given records, by line; whatever `billed_units` is 0 for should not be given.
 
     If the service is too busy, return what it has screened so far: repeating all requests would
-    cost twice.
+    cost twice. A record about which it answered in part counts as paid for.
     """
     busy = Event()
+    asked: list[Conversation] = []
 
     def screen_one(record: tuple[int, Conversation]) -> list[Problem] | None:
         if busy.is_set():
             return None
+        asked.append(record[1])
         try:
             return [*_problems(record[1], detect, field_of_turn)]
         except (Throttled, ServiceUnavailable):
@@ -84,7 +138,7 @@ def screen(
     return Screening(
         problems=tuple((line, problem) for line, _, problems in done for problem in problems),
         records=len(done),
-        units=sum(billed_units(conversation) for _, conversation, _ in done),
+        units=sum(map(billed_units, asked)),
     )
 
 

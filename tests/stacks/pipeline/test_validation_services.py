@@ -1,4 +1,4 @@
-"""The table [validation]: what *Validate dataset* may ask, only where an environment wants it."""
+"""The table [validation]: what *Screen dataset* may ask, only where an environment wants it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def wanted(asking: Environment, tmp_path_factory: pytest.TempPathFactory) -> Res
 def asked(resources: Resources) -> dict[str, list[str]]:
     return {
         action: listed(each["Resource"])
-        for each in statements(role(resources, "FunctionsValidateDatasetRole"))
+        for each in statements(role(resources, "FunctionsScreenDatasetRole"))
         for action in listed(each["Action"])
         if action == "comprehend:DetectPiiEntities"
     }
@@ -42,7 +42,7 @@ def variables(resources: Resources) -> dict[str, str]:
     [found] = [
         each["Properties"]["Environment"]["Variables"]
         for name, each in resources.items()
-        if each["Type"] == "AWS::Lambda::Function" and name.startswith("FunctionsValidateDataset")
+        if each["Type"] == "AWS::Lambda::Function" and name.startswith("FunctionsCheckPreflight")
     ]
     return dict(found)
 

@@ -1,21 +1,17 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from lambdas.aws.artefacts import ArtefactChanged, ArtefactMissing
-from lambdas.aws.comprehend import Comprehend
 from lambdas.domain.errors import AccessDenied, DatasetInvalid
 from lambdas.handlers.validate_dataset import handler
-from lambdas.runtime import step
 from lambdas.validation import make_record
 from tests.factories import run
 from tests.fakes.s3 import BUCKET, FakeS3, client_error, install
-from tests.unit.aws.test_comprehend import FakeComprehend
 
 FINDINGS_KEY = "runs/run-0123456789ab/validation.json"
 
@@ -188,22 +184,3 @@ def test_expected_tokens_lie_between_the_estimates(s3: FakeS3) -> None:
     assert s3.objects
     result = validate()
     assert 0 < result["expected_training_tokens"] <= result["training_tokens"]
-
-
-def test_what_the_environment_has_asked_is_asked(
-    s3: FakeS3, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fake = FakeComprehend(Okonkwo=("NAME", 0.99))
-    example = {"id": "e", "question": "Who is Ms Okonkwo?", "reference_answer": "A customer."}
-    s3.objects["datasets/default/evaluation.jsonl"] = jsonl([example])
-    monkeypatch.setattr("lambdas.handlers.validate_dataset.Comprehend", partial(Comprehend, fake))
-    validate()
-    assert fake.calls == []
-    monkeypatch.setenv("COMPREHEND_MAX_USD", "0.5")
-    step._variables.cache_clear()  # noqa: SLF001  # as in a new process
-    validate()
-    report = json.loads(s3.objects[FINDINGS_KEY])
-    found = {(each["file"], each["field"], each["code"]) for each in report["findings"]}
-    assert ("evaluation.jsonl", "question", "personal-data") in found
-    # The training data is in Japanese, which Amazon Comprehend does not look through.
-    assert ("training.jsonl", "", "not-screened") in found

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from lambdas.domain.run.variables import NotifyVariables, ValidateDatasetVariables
+from lambdas.domain.run.variables import PriceVariables, ReapLeftoversVariables
 from lambdas.runtime.step import variables_of
 
 
 def test_variables_are_typed_and_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COMPREHEND_MAX_USD", "2.5")
-    variables = variables_of(ValidateDatasetVariables)
-    assert variables.comprehend_max_usd == 2.5
-    monkeypatch.setenv("COMPREHEND_MAX_USD", "1")
-    assert variables_of(ValidateDatasetVariables) is variables
+    monkeypatch.setenv("PRICE_OVERRIDES", '{"a": {"b": 2.5}}')
+    variables = variables_of(PriceVariables)
+    assert variables.price_overrides == {"a": {"b": 2.5}}
+    monkeypatch.setenv("PRICE_OVERRIDES", "{}")
+    assert variables_of(PriceVariables) is variables
 
 
 def test_an_error_names_every_variable_that_is_missing_or_malformed(
@@ -23,7 +23,7 @@ def test_an_error_names_every_variable_that_is_missing_or_malformed(
 ) -> None:
     monkeypatch.setenv("PRICE_OVERRIDES", "{")
     with pytest.raises(RuntimeError, match="TOPIC_ARN: Field required") as refused:
-        variables_of(NotifyVariables)
+        variables_of(ReapLeftoversVariables)
     assert "PRICE_OVERRIDES: Invalid JSON" in str(refused.value)
 
 

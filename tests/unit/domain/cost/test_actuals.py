@@ -27,6 +27,7 @@ from lambdas.domain.run.contracts import (
     MeterStoppedRunRequest,
     NotifyRequest,
     Release,
+    Screened,
 )
 from lambdas.handlers.meter_stopped_run import meter_stopped_run
 from lambdas.handlers.notify import notify
@@ -105,6 +106,14 @@ def test_a_review_bills_its_tokens() -> None:
     assert REVIEW not in rows()
 
 
+def test_a_screening_bills_what_was_asked() -> None:
+    screening = Screened(records=90, of_records=96, usd=0.05, warnings=1, screening_key="k")
+    request = report_request(screening=screening)
+    usage = finished(request, CALCULATOR)
+    [spent, *_] = bill_of(quote(comprehend_max_usd=1), usage).items
+    assert (spent.usd, spent.at_most, spent.how) == (0.05, False, "90 of 96 records")
+
+
 def test_the_total_is_the_sum_in_cents() -> None:
     made = rows().values()
     assert total(made) == round(sum(each.usd for each in made), 2)
@@ -131,6 +140,7 @@ def test_the_bill_of_a_run_that_failed_is_never_0_for_unknown_nor_above_its_quot
         begun={kind: NOW - timedelta(minutes=since) for kind, since in begun.items()},
         release=GONE if minutes is None else released(minutes),
         epochs=epochs,
+        screening_usd=None,
         review_usd=None,
     )
     bill = bill_of(made, usage)

@@ -19,7 +19,7 @@ from lambdas.domain.cost.estimate import (
     savings,
 )
 from lambdas.domain.cost.price_book import PriceBook
-from lambdas.domain.cost.quote import REVIEW, Quote, text
+from lambdas.domain.cost.quote import REVIEW, SCREENING, Quote, text
 from lambdas.domain.errors import CostCeilingExceeded, PriceMissing
 from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS
 from lambdas.domain.hosting.throughput import (
@@ -88,6 +88,15 @@ def test_a_review_is_quoted_where_it_is_asked_for_and_never_above_its_ceiling() 
     assert "max_review_usd = 2" in review.how
     assert review.price.startswith("asking $")
     assert "; answering $" in review.price
+
+
+def test_amazon_comprehend_is_quoted_where_the_environment_pays_for_it() -> None:
+    assert SCREENING not in {each.what for each in quote().items}
+    low, expected, high = item(quote(comprehend_max_usd=2.5), SCREENING)
+    assert (low, high) == (0, 2.5)
+    assert expected == pytest.approx((8_642 + 600) * 4 / 100 * 0.0001, abs=1e-4)
+    assert item(quote(comprehend_max_usd=0.01), SCREENING) == (0, 0.01, 0.01)
+    assert quote(comprehend_max_usd=2.5).high_usd == pytest.approx(quote().high_usd + 2.5)
 
 
 def test_the_arithmetic_can_be_followed() -> None:

@@ -8,7 +8,12 @@ from lambdas.aws.comprehend import Comprehend
 from lambdas.domain.errors import AccessDenied
 from lambdas.validation.formats.conversation import Conversation, Turn
 from lambdas.validation.formats.fields import FieldOf, content_of
-from lambdas.validation.warnings.pii_screening import Screening, billed_units, screen
+from lambdas.validation.warnings.pii_screening import (
+    Screening,
+    billed_units,
+    screen,
+    screen_in_batches,
+)
 from tests.unit.aws.test_comprehend import FakeComprehend
 
 
@@ -65,8 +70,44 @@ def test_what_a_busy_service_leaves_is_not_asked_for_again() -> None:
     fake = FakeComprehend(Okonkwo=("NAME", 0.99))
     fake.fail("DetectPiiEntities", *["InternalServerException"] * 9)
     screening = screening_of(fake, records("Ms Okonkwo.", "Hello."))
-    assert (screening.records, screening.units) == (0, 0)
+    assert screening.records == 0
     assert not screening.problems
+    assert 6 <= screening.units <= 12, "what was begun may have been billed"
+
+
+class Journal(dict[str, Screening]):
+    """Batches by name; `dies_in` is the call that its function does not survive."""
+
+    dies_in = 0
+
+    def kept(self, batch: str) -> Screening | None:
+        return self.get(batch)
+
+    def keep(self, batch: str, screening: Screening) -> None:
+        self.dies_in -= 1
+        if self.dies_in == 0:
+            raise KeyboardInterrupt
+        self[batch] = screening
+
+
+@pytest.mark.parametrize(("dies_in", "screened"), [(2, 50), (3, 150), (4, 100)])
+def test_a_function_that_dies_pays_for_no_record_twice(dies_in: int, screened: int) -> None:
+    fake, journal = FakeComprehend(Okonkwo=("NAME", 0.99)), Journal()
+    given = records(*["Ms Okonkwo."] * 150)
+    journal.dies_in = dies_in
+    with pytest.raises(KeyboardInterrupt):
+        screen_in_batches("training", given, Comprehend(fake).detect_pii, content_of, journal)
+    found = screen_in_batches("training", given, Comprehend(fake).detect_pii, content_of, journal)
+    assert len(fake.called("DetectPiiEntities")) <= 2 * 150
+    assert found.units == 150 * 6, "paid for, whether it was answered or not"
+    assert found.records == screened
+
+
+def test_a_batch_that_was_cut_short_does_not_end_the_rest() -> None:
+    fake, journal = FakeComprehend(), Journal({"training-1": Screening((), 0, 600)})
+    given = records(*["Hello."] * 150)
+    found = screen_in_batches("training", given, Comprehend(fake).detect_pii, content_of, journal)
+    assert (found.records, found.units) == (50, 900)
 
 
 def test_a_denial_is_raised() -> None:

@@ -1,0 +1,31 @@
+"""What Amazon Comprehend has been asked about, and has found, in the artefact bucket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lambdas.aws.artefacts import Artefacts
+from lambdas.validation.jsonl.problems import Problem
+from lambdas.validation.warnings.pii_screening import Screening
+
+
+@dataclass(frozen=True)
+class S3ScreeningJournal:
+    """`ScreeningJournal` as one object a batch."""
+
+    artefacts: Artefacts
+    prefix: str
+
+    def kept(self, batch: str) -> Screening | None:
+        key = self._key(batch)
+        if key not in self.artefacts.list_keys(key):
+            return None
+        found = self.artefacts.read_json(key)
+        problems = tuple((line, Problem(*problem)) for line, problem in found["problems"])
+        return Screening(problems, found["records"], found["units"])
+
+    def keep(self, batch: str, screening: Screening) -> None:
+        self.artefacts.put_json(self._key(batch), screening._asdict())
+
+    def _key(self, batch: str) -> str:
+        return f"{self.prefix}/{batch}.json"

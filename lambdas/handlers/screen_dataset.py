@@ -1,0 +1,78 @@
+"""*Screen dataset*: Amazon Comprehend looks for personal data where the environment pays for it."""
+
+from __future__ import annotations
+
+from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.billing import Billing
+from lambdas.aws.comprehend import Comprehend
+from lambdas.aws.frozen_files import require_unchanged
+from lambdas.aws.screening_journal import S3ScreeningJournal
+from lambdas.domain.cost.price_book import service_price
+from lambdas.domain.cost.quote import SCREENING
+from lambdas.domain.errors import DatasetInvalid
+from lambdas.domain.models.lookup import find_model
+from lambdas.domain.run.contracts import Dataset, Run, ScreenDatasetRequest, Screened
+from lambdas.domain.run.dataset_files import FILE_NAMES, DatasetKind
+from lambdas.runtime.step import logger, step
+from lambdas.validation import ValidationReport, refusal
+from lambdas.validation.findings.findings import Findings
+from lambdas.validation.findings.report import FileSummary
+from lambdas.validation.optional_checks import COMPREHEND, PiiCheck, screened
+
+
+def screen_dataset(request: ScreenDatasetRequest) -> Screened:
+    """Screen what `comprehend_max_usd` pays for; whoever is called again asks about the rest.
+
+    Raises
+    ------
+    DatasetInvalid
+        The environment refuses a dataset for what was found.
+    """
+    run = request.run
+    artefacts = Artefacts(run.bucket)
+    Billing(artefacts, run.prefix).begin(SCREENING, request.now)
+    report = _screen(run, request.dataset, artefacts)
+    key = artefacts.put_json(f"{run.prefix}/screening.json", report.as_json())
+    if not report.valid:
+        raise DatasetInvalid(refusal(report, artefacts.uri(key)))
+    coverage = report.services[COMPREHEND]
+    return Screened(
+        records=coverage["records"],
+        of_records=coverage["of_records"],
+        usd=coverage["cost_usd"],
+        warnings=report.findings.count("warning"),
+        screening_key=key,
+    )
+
+
+def _screen(run: Run, dataset: Dataset, artefacts: Artefacts) -> ValidationReport:
+    require_unchanged(artefacts, dataset.files)
+    sources = {
+        file.kind: artefacts.source(file.key, FILE_NAMES[file.kind]) for file in dataset.files
+    }
+    records: dict[DatasetKind, int] = {
+        "training": dataset.training_records,
+        "validation": dataset.validation_records,
+        "evaluation": dataset.evaluation_examples,
+    }
+    report = ValidationReport(
+        model=find_model(run.settings.model),
+        findings=Findings(),
+        files={
+            source.name: FileSummary(records=records[kind], size_bytes=source.size_bytes)
+            for kind, source in sources.items()
+        },
+        system_prompt=dataset.system_prompt,
+        fail_on=frozenset(run.fail_on_warnings),
+    )
+    pii = PiiCheck(
+        Comprehend().detect_pii,
+        run.comprehend_max_usd,
+        service_price("comprehend_usd_per_unit").usd,
+        logger.info,
+        S3ScreeningJournal(artefacts, f"{run.prefix}/screening"),
+    )
+    return screened(report, {kind: source.name for kind, source in sources.items()}, sources, pii)
+
+
+handler = step("Screen dataset", ScreenDatasetRequest)(screen_dataset)
