@@ -12,7 +12,7 @@ from stacks.names import Names
 AFTER_EFFECT: tuple[Kind, ...] = ("lost_answer", "function_killed", "function_timed_out")
 # For these an answer that is lost every time matters too: each try might buy, or start, once more.
 SPENDING = ("CreateModelCustomizationJob", "CreateProvisionedModelThroughput")
-GUARDS = {"stop-run": "guard", "reap-leftovers": "reaper"}
+GUARDS = {"stop-run": "guard", "meter-stopped-run": "guard", "reap-leftovers": "reaper"}
 PROVISIONING_MINUTES = 2.0  # in every case
 NAMES = Names("local")
 Group = Literal["run", "guard", "reaper", "decision", "stop", "change", "deleted", "two runs"]
@@ -72,19 +72,33 @@ def _call_case(call: Call, kind: Kind, *, always: bool) -> Case:
         group=group,
         what=f"{function} {call.operation}, {kind.replace('_', ' ')} {often}",
         faults=(fault,),
-        course="deployed" if call.operation in _OF_DEPLOYMENTS else _COURSE_OF.get(function, "run"),
+        course=_course_of(call),
         stop_at=_stop_for(call) if group in {"guard", "reaper"} else None,
         guard_lost=group == "reaper",
         expected=_EXPECTED[kind] + _INSTEAD.get(function, ()),
     )
 
 
-# Other causes a run may end with: a decision that is not delivered counts as none, and a job is
-# stopped only after another failure.
+# Other causes a run may end with: a decision that is not delivered counts as none, and so does one
+# whose execution failed after that; a job is stopped, and a bill made, only after another failure.
 _SILENCE = ("nobody decided",)
-_INSTEAD = {"decide-spend": _SILENCE, "stop-training": ("TrainingFailed",)}
+_INSTEAD = {
+    "decide-spend": (*_SILENCE, "it ended as FAILED"),
+    "notify": ("TrainingFailed",),
+    "stop-training": ("TrainingFailed",),
+}
 _OF_DEPLOYMENTS = ("DeleteCustomModelDeployment", "ListCustomModelDeployments")
 _OF_JOBS = ("StopModelCustomizationJob", "ListModelCustomizationJobs")
+
+
+def _course_of(call: Call) -> Course:
+    """Return the course that makes the call; the mail of a failure makes a bill, too."""
+    if call.operation in _OF_DEPLOYMENTS:
+        return "deployed"
+    function = function_of(call)
+    if function == "notify" and call.operation != "Publish":
+        return "untrainable"
+    return _COURSE_OF.get(function, "run")
 
 
 def _stop_for(call: Call) -> str:

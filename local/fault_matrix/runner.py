@@ -116,13 +116,21 @@ def _decide(target: FaultTarget, arns: list[str], decided: set[str]) -> None:
         while _status(arn) == "RUNNING" and not _asked(run):
             target.offline.clock.advance(1)
         given = {"run": run, "decision": "approve", "quote_sha256": _asked(run) or ""}
-        started = states.start_execution(
-            stateMachineArn=target.decide_arn, input=json.dumps(given)
-        )["executionArn"]
-        while _status(started) == "RUNNING":
-            time.sleep(_POLL_SECONDS)
-        if _status(started) == "FAILED":
+        told = _told(states, target, given)
+        while "repeat it after the next mail" in told:
+            target.offline.clock.advance(10)
+            told = _told(states, target, given)
+        if told:
             target.offline.clock.advance(25 * 3600)
+
+
+def _told(states: Any, target: FaultTarget, given: dict[str, str]) -> str:  # noqa: ANN401  # boto3
+    """Decide; return why the decision does not count, nothing if it does."""
+    started = states.start_execution(stateMachineArn=target.decide_arn, input=json.dumps(given))
+    while _status(started["executionArn"]) == "RUNNING":
+        time.sleep(_POLL_SECONDS)
+    execution = state_machines.execution_of(started["executionArn"]) or {}
+    return str(execution.get("cause") or "")
 
 
 def _asked(run: str) -> str | None:

@@ -76,7 +76,7 @@ def sample_records(
         raise CostCeilingExceeded(
             f"max_review_usd = {max_usd:g} does not pay for the review of one training record with "
             f"{run.settings.judge_model} ({sample.too_long} are longer than {MAX_RECORD_BYTES:,} "
-            "bytes and cannot be reviewed). Nothing was spent: raise it, or leave review_data off"
+            "bytes and cannot be reviewed). None was reviewed: raise it, or leave review_data off"
         )
     return sample
 

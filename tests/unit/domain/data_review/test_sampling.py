@@ -95,7 +95,7 @@ def test_the_ceiling_holds_where_the_estimate_for_the_file_was_too_low(s3: FakeS
 
 
 def test_a_ceiling_that_pays_for_nothing_is_refused(s3: FakeS3) -> None:
-    with pytest.raises(CostCeilingExceeded, match=r"max_review_usd = 0\.0001 .* Nothing was spent"):
+    with pytest.raises(CostCeilingExceeded, match=r"max_review_usd = 0\.0001 .* None was reviewed"):
         plan(s3, 0.0001)
 
 
