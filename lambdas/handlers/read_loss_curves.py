@@ -24,7 +24,7 @@ from lambdas.runtime.step import step
 def read_loss_curves(request: ReadLossCurvesRequest) -> LossCurves:
     run = request.run
     artefacts = Artefacts(run.bucket)
-    losses = _read(artefacts, run, job_id=request.training.job_arn.rpartition("/")[2])
+    losses = _read(artefacts, request)
     said = verdict(losses, planned_epochs=_planned_epochs(run))
     svg, png = draw(losses)
     best, last = losses.best, losses.last_validated
@@ -46,9 +46,10 @@ def read_loss_curves(request: ReadLossCurvesRequest) -> LossCurves:
     )
 
 
-def _read(artefacts: Artefacts, run: Run, *, job_id: str) -> LossHistory:
-    prefix = f"{run.prefix}/training/"
+def _read(artefacts: Artefacts, request: ReadLossCurvesRequest) -> LossHistory:
+    prefix = f"{request.run.prefix}/training/"
     keys = artefacts.list_keys(prefix)
+    job_id = request.training.job_arn.rpartition("/")[2]
 
     def curve(column: str, file: str) -> Curve:
         key = find_metrics_file(keys, file, job_id)
@@ -56,9 +57,10 @@ def _read(artefacts: Artefacts, run: Run, *, job_id: str) -> LossHistory:
             return missing(file, f"{artefacts.uri(prefix)} ({len(keys)} other objects)")
         return parse(artefacts.read_bytes(key).decode(errors="replace"), column, file)
 
-    training = curve("training_loss", TRAINING_FILE)
+    expected = request.dataset.validation is not None
     return history(
-        training, curve("validation_loss", VALIDATION_FILE) if run.validation_key else Curve()
+        curve("training_loss", TRAINING_FILE),
+        curve("validation_loss", VALIDATION_FILE) if expected else Curve(),
     )
 
 

@@ -161,7 +161,9 @@ class Workflow(Construct):
 
     def _read_and_answer(self) -> sfn.Chain:
         read = self._task(
-            "Read loss curves", {"training": "{% $training %}"}, assign={"loss_curves": RESULT}
+            "Read loss curves",
+            {"dataset": "{% $dataset %}", "training": "{% $training %}"},
+            assign={"loss_curves": RESULT},
         )
         answer = self._task(
             "Answer with base model", {"dataset": "{% $dataset %}"}, assign={"base_answers": RESULT}

@@ -303,6 +303,7 @@ class TrainingStop(Contract):
 
 
 class ReadLossCurvesRequest(StateRequest):
+    dataset: Dataset
     training: Training
 
 

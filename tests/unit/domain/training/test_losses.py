@@ -21,13 +21,13 @@ from lambdas.domain.training.losses import (
 )
 from lambdas.handlers.read_loss_curves import read_loss_curves
 from tests.article import ARTICLE, needs_article
-from tests.factories import NOW, PREFIX, run, training
+from tests.factories import FROZEN, NOW, PREFIX, dataset, run, training
 from tests.fakes.s3 import FakeS3, install
 
 JOB = f"{PREFIX}/training/model-customization-job-abcdefghijkl"
 TRAINING_KEY = f"{JOB}/training_artifacts/{TRAINING_FILE}"
 VALIDATION_KEY = f"{JOB}/validation_artifacts/post_fine_tuning_validation/{VALIDATION_FILE}"
-REQUEST = ReadLossCurvesRequest(run=run(), now=NOW, training=training())
+REQUEST = ReadLossCurvesRequest(run=run(), now=NOW, dataset=dataset(), training=training())
 
 
 def csv(kind: str, *losses: float, per_epoch: int = 1) -> str:
@@ -214,7 +214,8 @@ def curves_of(
 
 def test_a_run_without_a_validation_set_is_not_warned(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, FakeS3({TRAINING_KEY: TRAINED.encode()}))
-    curves = read_loss_curves(REQUEST.model_copy(update={"run": run(validation_key=None)}))
+    unvalidated = dataset(files=[FROZEN[0], FROZEN[-1]])
+    curves = read_loss_curves(REQUEST.model_copy(update={"dataset": unvalidated}))
     assert (curves.best_epoch, curves.over_fit, curves.best_validation_loss) == (None, None, None)
     assert curves.warnings == ()
 
