@@ -153,7 +153,7 @@ def billed_minutes(the_run: Run, leftover: Leftover) -> float:
     at, due = leftover.first_pass, 0
     while True:
         now = NOW + timedelta(minutes=at)
-        if expired(resource, "RUNNING", now):
+        if expired(resource, None, now):
             if at >= leftover.created and due != leftover.failing_pass:
                 return at + REAPER_PASS_MINUTES
             due += at >= leftover.created

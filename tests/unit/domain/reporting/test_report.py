@@ -443,7 +443,7 @@ def test_the_mail_says_what_lambdas_own_words_mean() -> None:
         error="Runtime.OutOfMemory",
         cause="RequestId: 1 Error: Runtime exited with error: signal: killed",
     )
-    text = body(FAILURE.model_copy(update={"failure": died}))
+    text = body(FAILURE.model_copy(update={"failure": died}), NOTHING_BOUGHT)
     assert "signal: killed\n\nThe function needed more memory than it has, three times." in text
 
 
