@@ -88,9 +88,13 @@ def test_a_condition_that_goes_is_a_grant_gained_and_one_lost(changes: Compared)
             statement.pop("Condition", None)
 
     found = changes(edit)
-    assert {each.action for each in found.gained} == {"bedrock:DeleteProvisionedModelThroughput"}
-    [lost] = grant_lines(found.lost)
-    assert "if {StringEqualsIfExists: {aws:ResourceTag" in lost
+    assert {each.action for each in found.gained} == {
+        "bedrock:DeleteProvisionedModelThroughput",
+        "bedrock:StopModelCustomizationJob",
+    }
+    lost = grant_lines(found.lost)
+    assert len(lost) == len(found.gained)
+    assert all("if {StringEqualsIfExists: {aws:ResourceTag" in each for each in lost)
 
 
 def test_the_key_policy_of_a_key_means_the_key(changes: Compared) -> None:
