@@ -22,7 +22,6 @@ from lambdas.domain.cost.quote import (
     QuoteItem,
     dollars,
 )
-from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import (
     Answers,
     Contract,
@@ -118,14 +117,15 @@ def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
     known = {
         **_screening(request),
         **_review(request),
-        TRAINING: _training(request, calculator),
+        **_training(request, calculator),
         **_tokens(BASE_ANSWERS, request.base_answers, settings.model, calculator),
         **_tokens(JUDGEMENTS, request.judgements, settings.judge_model, calculator),
     }
     if release.billed_minutes is not None:
         usd = calculator.hosting_usd(settings.model, settings.model_units, release.billed_minutes)
         known[HOSTING] = usd, f"{release.billed_minutes:.1f} minutes"
-    begun = {HOSTING: request.hosting.created_at}
+    # Of the rest all is known, or was not asked for.
+    begun = {HOSTING: request.hosting.created_at, TRAINING: request.run.started_at}
     return Usage(begun=begun, known=known, until=release.at)
 
 
@@ -176,14 +176,12 @@ def _review(request: WriteReportRequest) -> dict[str, Counted]:
     return {REVIEW: (review.usd, f"{review.reviewed:,} records reviewed, {review.failed:,} failed")}
 
 
-def _training(request: WriteReportRequest, calculator: Calculator) -> Counted:
-    run, tokens = request.run, request.dataset.training_tokens
-    epochs = request.loss_curves.epochs
-    if epochs is None:  # at most those that were planned
-        default = find_model(run.settings.model).hyperparameters["epochCount"].default
-        epochs = int(run.hyperparameters.get("epochCount", default))
-    usd = calculator.training_usd(run.settings.model, tokens, epochs)
-    return usd, f"{tokens:,} tokens (an upper estimate) in {epochs} epochs"
+def _training(request: WriteReportRequest, calculator: Calculator) -> dict[str, Counted]:
+    epochs, tokens = request.loss_curves.epochs, request.dataset.training_tokens
+    if epochs is None:
+        return {}
+    usd = calculator.training_usd(request.run.settings.model, tokens, epochs)
+    return {TRAINING: (usd, f"{tokens:,} tokens (an upper estimate) in {epochs} epochs")}
 
 
 def _tokens(

@@ -77,6 +77,12 @@ def test_training_bills_the_epochs_that_ran() -> None:
     assert training.how == "12,345 tokens (an upper estimate) in 7 epochs"
 
 
+def test_a_training_whose_epochs_are_not_known_bills_all_that_were_planned() -> None:
+    curves = report_request().loss_curves.model_copy(update={"epochs": None})
+    training = rows(loss_curves=curves)[TRAINING]
+    assert (training.usd, training.at_most) == (pytest.approx(0.49, abs=0.005), True)
+
+
 def test_tokens_are_those_that_the_api_counted() -> None:
     expected = {
         "Answers of the base model, input tokens": 330 / 1000 * 0.00025,
