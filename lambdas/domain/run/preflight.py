@@ -170,9 +170,11 @@ def _lifecycle_problems(
 ) -> Iterable[str]:
     if found is None:
         return
-    if found.status != "ACTIVE":
+    closed = model.lifecycle.closed_on(until.date())  # Bedrock's API may say so weeks later
+    if closed or found.status != "ACTIVE":
+        since = f"LEGACY since {closed}, by {model.sources['lifecycle'].url}" if closed else ""
         yield (
-            f"{model.name} is {found.status}: Bedrock starts no new job and sells no new "
+            f"{model.name} is {since or found.status}: Bedrock starts no new job and sells no new "
             "throughput for it"
         )
     if found.end_of_life is not None and found.end_of_life <= until:

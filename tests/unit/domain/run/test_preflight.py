@@ -221,6 +221,15 @@ def test_a_model_that_ends_within_the_run_is_refused(bedrock: FakeBedrock) -> No
     assert preflight("us-east-1", model="nova-micro", max_training_hours=1)
 
 
+def test_a_documented_date_closes_a_model_that_the_api_still_calls_active(
+    bedrock: FakeBedrock,
+) -> None:
+    llama = "meta.llama3-1-8b-instruct-v1:0"
+    bedrock.models |= {llama: {}, f"{llama}:128k": {}}
+    with pytest.raises(PreflightFailed, match=r"Llama 3.1 8B Instruct is LEGACY since 2026-10-05"):
+        preflight(model="llama-3-1-8b")
+
+
 def test_alternatives_of_the_region_are_named() -> None:
     with pytest.raises(PreflightFailed) as refused:
         preflight("us-east-1")
