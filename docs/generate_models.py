@@ -94,11 +94,13 @@ def _row(model: Model) -> tuple[str, ...]:
 
 def _records(limits: Limits) -> str:
     training = _span(limits.min_training_records, limits.max_training_records)
-    validation = _span(1, limits.max_validation_records)
+    validation = _span(limits.min_validation_records, limits.max_validation_records)
     return f"{training}; {validation}; {_span(limits.min_total_records, limits.max_total_records)}"
 
 
 def _span(least: int | None, most: int | None) -> str:
+    if most == 0:
+        return "none"
     return f"{least or 1:,} to {most:,}" if most else f"{least or 1:,} or more"
 
 

@@ -48,7 +48,7 @@ from dataset.sources.files import SourceFile, SourceInvalid, in_folder, list_fol
 from dataset.sources.folders import DATASET_FILES, find_sources, has_format
 from dataset.sources.pairs import USUAL, Keys
 from dataset.sources.raw import TABLES
-from dataset.sources.split import DEFAULT, shares_of, split
+from dataset.sources.split import DEFAULT, default_shares, shares_of, split
 from exit_codes import ExitCode
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import MODELS
@@ -63,6 +63,11 @@ from lambdas.validation import (
     check,
 )
 
+_WITHOUT_VALIDATION = (
+    "no validation file: {model} takes none as small as a tenth of these records, or none at all "
+    "(--split sets the shares)"
+)
+
 
 @dataclass(frozen=True)
 class PrepareOptions:
@@ -70,7 +75,7 @@ class PrepareOptions:
 
     keys: Keys = USUAL
     style: Style = field(default_factory=Style)
-    split: str = DEFAULT  # if the source is one file
+    split: str | None = None  # if the source is one file; None: what suits the model
     seed: int = 0
     skip: bool = False  # leave out what cannot be converted, instead of refusing everything
     checks: Options = field(default_factory=Options)
@@ -226,8 +231,11 @@ def prepare(
 
 
 def _plan_split(plan: _Plan, file: SourceFile) -> None:
-    shares = shares_of(plan.options.split)
-    parts = split(plan.read(file), shares, plan.options.seed)
+    entries, given = plan.read(file), plan.options.split
+    shares = shares_of(given) if given else default_shares(plan.model, len(entries))
+    if not given and not shares[1]:
+        plan.notes.append(_WITHOUT_VALIDATION.format(model=plan.model.name))
+    parts = split(entries, shares, plan.options.seed)
     plan.entries |= {
         name: part for name, part in zip(DATASET_FILES, parts.files, strict=True) if part
     }
@@ -342,7 +350,8 @@ def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
         "--split",
         metavar="T/V/E",
         help="percentages of one file for training, validation and evaluation; near-duplicates "
-        f"stay together, each topic is spread evenly; default: {DEFAULT}",
+        f"stay together, each topic is spread evenly; default: {DEFAULT}, or 90/0/10 where the "
+        "model takes no validation file that small",
     )
     parser.add_argument("--seed", type=int, metavar="N", help="of the split; default: 0")
     parser.add_argument(
@@ -399,7 +408,7 @@ def conversion_options(given: argparse.Namespace, source: str) -> PrepareOptions
     return PrepareOptions(
         Keys(**{part: getattr(given, f"{part}_key") for part in _PARTS}),
         Style(given.system_prompt, given.no_system_prompt, given.no_reasoning, given.flatten),
-        given.split or DEFAULT,
+        given.split,
         given.seed or 0,
         given.skip,
     )

@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 from dataset.sources.conversations import Entry
 from dataset.sources.files import SourceInvalid
+from lambdas.domain.models.model import Model
 from lambdas.validation.warnings.near_duplicates import near_duplicate_groups
 
 DEFAULT = "80/10/10"
+_DEFAULT_WITHOUT_VALIDATION = "90/0/10"
 _SHARES = re.compile(r"(\d{1,3})/(\d{1,3})/(\d{1,3})")
 _WHOLE = 100
 _NAMES = ("training", "validation", "evaluation")
@@ -38,6 +40,16 @@ def shares_of(text: str) -> Shares:
             f"evaluation, such as {DEFAULT}; the last two may be 0"
         )
     return training, validation, evaluation
+
+
+def default_shares(model: Model, records: int) -> Shares:
+    """Return the usual shares; without validation where the model takes none that small."""
+    shares = shares_of(DEFAULT)
+    limits = model.limits
+    least = limits.min_validation_records
+    if limits.max_validation_records == 0 or records * shares[1] // _WHOLE < least:
+        return shares_of(_DEFAULT_WITHOUT_VALIDATION)
+    return shares
 
 
 def split(entries: Sequence[Entry], shares: Shares, seed: int) -> Split:

@@ -231,12 +231,16 @@ class _Check:
 
     def _check_file_count(self, kind: FileKind) -> None:
         limits, name = self.model.limits, self.names[kind]
-        least = limits.min_training_records if kind == "training" else 1
-        most = {
-            "training": limits.max_training_records,
-            "validation": limits.max_validation_records,
-            "evaluation": None,
+        least, most = {
+            "training": (limits.min_training_records, limits.max_training_records),
+            "validation": (limits.min_validation_records, limits.max_validation_records),
+            "evaluation": (1, None),
         }[kind]
+        if most == 0:
+            message = f"{self.model.name} takes no validation file"
+            fix = "remove the file, or add its records to the training file"
+            self.findings.add_file(name, "too-many-records", message, fix)
+            return
         self._check_count(name, self.files[name].records, least, most)
 
     def _check_total(self) -> None:

@@ -130,6 +130,7 @@ MODELS = (
     replace(
         _nova("nova-2-lite", "Nova 2 Lite", "amazon.nova-2-lite-v1:0", "256k", training=0.00378),
         min_records=200,
+        max_validation_records=0,
         trains_on_reasoning=True,
     ),
     _llama("llama-3-1-8b", "Llama 3.1 8B Instruct", "meta.llama3-1-8b-instruct-v1:0", 0.00149),

@@ -45,7 +45,8 @@ class Limits(_Data):
 
     min_training_records: int
     max_training_records: int
-    max_validation_records: int | None = None
+    min_validation_records: int = 1  # of a file that is given
+    max_validation_records: int | None = None  # 0: the model takes no validation file
     min_total_records: int | None = None  # of training and validation together
     max_total_records: int | None = None
     max_tokens_per_record: int

@@ -206,6 +206,20 @@ def test_the_real_limits_are_the_models() -> None:
     assert not check(converse[:7], model=NOVA_MICRO).valid
 
 
+def test_haikus_validation_file_has_a_least() -> None:
+    checked = check(pairs(32), validation=pairs(31, "v"), model=CLAUDE_3_HAIKU)
+    assert "31 records; at least 32 are needed" in refusal(checked, "s3://b/k")
+    assert check(pairs(32), validation=pairs(32, "v"), model=CLAUDE_3_HAIKU).valid
+
+
+def test_a_model_without_a_validation_file_refuses_one() -> None:
+    model = limited(max_validation_records=0)
+    assert check(pairs(2), model=model).valid
+    checked = check(pairs(2), validation=pairs(1, "v"), model=model)
+    refused = refusal(checked, "s3://b/k")
+    assert "takes no validation file (remove the file, or add its records" in refused
+
+
 def test_the_most_common_system_prompt_is_asked_with_unless_one_is_given() -> None:
     training = [*pairs(2, system="A"), *pairs(1, "x", system="B")]
     assert check(training).system_prompt == "A"

@@ -19,10 +19,11 @@ SYSTEM_PROMPT = SYSTEM_PROMPTS["English"]
 PAIRS = [
     {"sentence1": f"質問 {n}?", "sentence2": f"Answer {n}."} for n in range(100)
 ]  # what Llama needs
-MORE = [  # what Nova 2 Lite needs besides, none like another
-    {key: sha256(f"{key}{n}".encode()).hexdigest() for key in ("sentence1", "sentence2")}
-    for n in range(100)
+UNLIKE = [  # none like another
+    {"sentence1": sha256(f"{n}".encode()).hexdigest(), "sentence2": f"Answer {n}."}
+    for n in range(132)
 ]
+MORE, HELD_OUT = UNLIKE[:100], UNLIKE[100:]  # what Nova 2 Lite needs besides, and Haiku
 QUESTIONS = [{"question": "What?", "answer": "That."}, {"question": "Why?", "answer": "So."}]
 
 
@@ -31,7 +32,7 @@ def source(tmp_path: Path) -> Path:
     folder = tmp_path / "source"
     folder.mkdir()
     write(folder, "training.json", PAIRS)
-    write(folder, "validation.json", [{"q": "How?", "a": "Thus."}])
+    write(folder, "validation.json", HELD_OUT)
     write(folder, "evaluation.json", QUESTIONS)
     write(folder, "answers-base.json", {"not": "a dataset"})
     return folder
@@ -55,10 +56,16 @@ def test_raw_pairs_are_converted_for_each_model(source: Path, out: Path, model: 
     pairs = PAIRS + (MORE if model.limits.min_training_records > len(PAIRS) else [])
     write(source, "training.json", pairs)
     prepared = prepare(source, out, model)
+    if model.limits.max_validation_records == 0:
+        [refused] = prepared.report.findings.kept
+        assert refused.message == f"{model.name} takes no validation file"
+        (source / "validation.json").unlink()
+        assert prepare(source, out, model).valid
+        return
     assert prepared.valid
     assert prepared.report.findings.kept == []
     assert str(prepared).startswith(
-        f"{len(pairs)} training records, 1 validation record, 2 evaluation examples"
+        f"{len(pairs)} training records, 32 validation records, 2 evaluation examples"
     )
     assert prepared.converted == ("training.json", "validation.json", "evaluation.json")
     assert sorted(path.name for path in out.iterdir()) == [
@@ -137,7 +144,7 @@ def test_what_a_run_would_refuse_is_returned_not_raised(source: Path, out: Path)
 
 
 def test_a_leak_is_a_warning(source: Path, out: Path) -> None:
-    write(source, "validation.json", QUESTIONS[:1])
+    write(source, "validation.json", [*HELD_OUT, *QUESTIONS[:1]])
     prepared = prepare(source, out, CLAUDE_3_HAIKU)
     assert prepared.valid
     assert [(f.file, f.line, f.code) for f in prepared.report.findings.kept] == [
@@ -242,8 +249,8 @@ def test_a_format_without_system_prompts_gets_them_only_on_demand_and_says_so(
     assert records(out / "training.jsonl")[0]["prompt"] == "質問 0?"
     prepared = prepare(source, out, LLAMA_3_1_8B, PrepareOptions(style=Style("Be brief.")))
     assert records(out / "training.jsonl")[0]["prompt"] == "Be brief.\n\n質問 0?"
-    assert prepared.notes[0].startswith("added a system prompt to 101 records that had none: ")
-    assert "in 101 records the system prompt is part of the prompt" in prepared.notes[1]
+    assert prepared.notes[0].startswith("added a system prompt to 132 records that had none: ")
+    assert "in 132 records the system prompt is part of the prompt" in prepared.notes[1]
 
 
 def test_several_turns_fit_one_prompt_only_when_asked_to(source: Path, out: Path) -> None:
@@ -306,6 +313,9 @@ def test_one_file_is_split_as_asked(tmp_path: Path, out: Path) -> None:
     assert str(prepared) == (
         "30 training records, 10 validation records, 10 evaluation examples (converted: faq.csv)"
     )
+    prepared = prepare(source, out, CLAUDE_3_HAIKU)
+    assert str(prepared).startswith("45 training records, 0 validation records, 5 evaluation")
+    assert "no validation file: Claude 3 Haiku takes none as small" in prepared.notes[0]
     prepared = prepare(source, out, NOVA_MICRO, PrepareOptions(split="100/0/0"))
     assert [path.name for path in out.iterdir()] == ["training.jsonl"]
     assert prepared.valid
@@ -323,7 +333,7 @@ def test_the_command_says_what_it_wrote(
     source: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["prepare", "--model", "claude-3-haiku", str(source), str(out)]) == 0
-    assert "100 training records, 1 validation record, 2 ev" in capsys.readouterr().out
+    assert "100 training records, 32 validation records, 2 ev" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

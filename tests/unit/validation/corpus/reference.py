@@ -117,15 +117,19 @@ def _most_bytes(model: Model, kind: Kind) -> float:
 
 
 def _counts(model: Model, kind: Kind, records: int) -> Iterator[Found]:
-    least = model.limits.min_training_records if kind == "training" else 1
+    least = {
+        "training": model.limits.min_training_records,
+        "validation": model.limits.min_validation_records,
+        "evaluation": 1,
+    }[kind]
     most = {
         "training": model.limits.max_training_records,
         "validation": model.limits.max_validation_records,
         "evaluation": None,
     }[kind]
-    if records < least:
+    if records < least and most != 0:
         yield Found(kind, 0, "", "too-few-records")
-    if most is not None and records > most:
+    if most == 0 or (most is not None and records > most):
         yield Found(kind, 0, "", "too-many-records")
 
 
