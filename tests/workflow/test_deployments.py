@@ -16,6 +16,7 @@ from lambdas.domain.run.names import names_of
 from local.bedrock import Scenario
 from local.rehearsal.rehearse import REGION
 from tests.workflow.deployed_machine import Machine
+from tests.workflow.test_runs import decide, decision
 
 pytestmark = pytest.mark.usefixtures("enforced")
 
@@ -73,22 +74,13 @@ def test_a_run_under_way_ends_with_the_functions_that_it_began_with(machine: Mac
         later = machine.run()
         assert later.error == "Runtime.ImportModuleError"
         run = names_of("local", arn.rpartition(":")[2], arn).run
-        approve(machine, run)
+        decided = decide(machine, decision(machine, run))
+        assert decided.status == "SUCCEEDED", decided.cause
         ended = machine.wait(arn)
     assert ended.status == "SUCCEEDED", ended.cause
     assert ended.output["run"] == run
     assert machine.offline.bedrock.alive() == []
     assert machine.run({"max_cost_usd": 1}).error == "CostCeilingExceeded"
-
-
-def approve(machine: Machine, run: str) -> None:
-    states: Any = boto3.client("stepfunctions")
-    started = states.start_execution(
-        stateMachineArn=f"{machine.arn}-decide-spend",
-        input=json.dumps({"run": run, "decision": "approve"}),
-    )
-    decided = machine.wait(started["executionArn"])
-    assert decided.status == "SUCCEEDED", decided.cause
 
 
 def test_a_name_that_aws_gives_out_again_takes_over_nothing(machine: Machine) -> None:

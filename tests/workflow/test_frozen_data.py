@@ -15,7 +15,7 @@ import pytest
 from lambdas.domain.run.dataset_files import FILE_NAMES
 from local.bedrock import Fault
 from tests.workflow.deployed_machine import Machine, Outcome
-from tests.workflow.test_runs import BUY, QUICK, decide, read_json, read_text
+from tests.workflow.test_runs import BUY, QUICK, decide, decision, read_json, read_text
 
 pytestmark = pytest.mark.usefixtures("enforced")
 
@@ -70,7 +70,7 @@ def test_a_run_goes_by_what_was_approved(machine: Machine, uploaded: dict[str, b
     arn = machine.start({"dataset": DATASET, "require_approval": True})
     run = waiting_run(machine, arn)
     upload(machine, "training.jsonl", b"not a record\n")
-    assert decide(machine, {"run": run, "decision": "approve"}).status == "SUCCEEDED"
+    assert decide(machine, decision(machine, run)).status == "SUCCEEDED"
     machine.wait_for_state(arn, "Wait for training")
     s3: Any = boto3.client("s3")
     s3.delete_object(Bucket=machine.bucket, Key=f"datasets/{DATASET}/validation.jsonl")
@@ -107,7 +107,7 @@ def test_nothing_is_trained_on_a_copy_that_somebody_changed(
         Body=uploaded[name] * 2,
         ChecksumAlgorithm="SHA256",
     )
-    decide(machine, {"run": run, "decision": "approve"})
+    decide(machine, decision(machine, run))
     ended = machine.wait(arn)
     assert (ended.status, ended.error) == ("FAILED", "DatasetChanged")
     assert f"runs/{run}/dataset/{name} is no longer what was checked and quoted" in ended.cause
