@@ -136,16 +136,6 @@ class Artefacts:
                 raise
             raise self._changed(key) from error
 
-    def exists(self, key: str) -> bool:
-        try:
-            with translated(f"look for {self.uri(key)}"):
-                self.s3.head_object(Bucket=self.bucket, Key=key)
-        except ClientError as error:
-            if code_of(error) in _MISSING:
-                return False
-            raise
-        return True
-
     def list_keys(self, prefix: str) -> list[str]:
         """Return all keys under `prefix` in S3's order."""
         with translated(f"list {self.uri(prefix)}"):
@@ -168,17 +158,15 @@ class Artefacts:
     def put_json(self, key: str, value: object) -> str:
         return self.put_text(key, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
-    def put_json_once(self, key: str, value: object) -> bool:
-        """Write an object unless it exists; return whether it was written."""
+    def put_json_once(self, key: str, value: object) -> None:
+        """Write an object unless it exists."""
         body = (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()
         try:
             with translated(f"write {self.uri(key)}"):
                 self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*")
         except ClientError as error:
-            if code_of(error) in _THERE_ALREADY:
-                return False
-            raise
-        return True
+            if code_of(error) not in _THERE_ALREADY:
+                raise
 
     def put_records(self, key: str, records: Iterable[object]) -> str:
         """Write JSONL, one record a line."""

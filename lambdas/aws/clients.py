@@ -24,7 +24,7 @@ _READ_SECONDS = 60
 _ATTEMPTS = 4
 # They answer within seconds: a call that hangs costs the guards 40 s of their 180 or 300.
 _CONTROL_READ_SECONDS = 10
-_CONTROL_PLANES = frozenset({"bedrock", "sns", "stepfunctions"})
+_CONTROL_PLANES = frozenset({"bedrock", "service-quotas", "sns", "stepfunctions"})
 
 _BY_CODE: dict[str, type[Exception]] = {
     "AccessDeniedException": AccessDenied,

@@ -6,7 +6,7 @@ from lambdas.aws.executions import Executions
 from lambdas.aws.inventory import Inventory
 from lambdas.domain.housekeeping import cleanup
 from lambdas.domain.housekeeping.executions_under_way import ExecutionsUnderWay
-from lambdas.domain.housekeeping.survey import look
+from lambdas.domain.housekeeping.survey import Problem, look
 from lambdas.domain.run.contracts import CleanupPlan, ListResourcesRequest
 from lambdas.domain.run.execution_input import parse_input
 from lambdas.domain.run.variables import ListResourcesVariables
@@ -20,8 +20,12 @@ def list_resources(request: ListResourcesRequest, seconds_left: SecondsLeft) -> 
     environment = variables.environment
     inventory = Inventory(environment)
     survey = look(inventory, environment, seconds_left=seconds_left)
-    running = Executions().running(variables.machine_arn)
-    under_way = ExecutionsUnderWay.of(environment, running)
+    under_way = None
+    try:
+        running = Executions().running(variables.machine_arn)
+        under_way = ExecutionsUnderWay.of(environment, running)
+    except Exception as error:  # noqa: BLE001  # what is overdue can go all the same
+        survey.problems.append(Problem("executions under way", error))
     prices = calculator(variables, inventory.region)
     return cleanup.plan(asked, survey, under_way, request.now, prices)
 

@@ -56,7 +56,11 @@ _NOTHING_STOPPED = TrainingStop(stopped=False, status=None)
 
 def _stopped(status: str, job: TrainingStop, release: Release) -> Stopped:
     return Stopped(
-        execution_status=status, job_stopped=job.stopped, job_status=job.status, release=release
+        execution_status=status,
+        under_way=is_under_way(status),
+        job_stopped=job.stopped,
+        job_status=job.status,
+        release=release,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lambdas.aws.quotas import read_quotas
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.quotas import CUSTOM_MODELS, Quota, across_custom_models, of_model
 from operate.checks.finding import Account, Check, Finding, Verdict, code_of
@@ -62,7 +63,7 @@ def _lambda(account: Account) -> Iterator[Finding]:
     else:
         yield Finding(Verdict.OK, "Lambda concurrency", found, "nothing here reserves any")
     yield Finding(
-        Verdict.OK,
+        Verdict.NOTE,
         "Lambda memory",
         f"at most {MAX_MEMORY_MB:,} MB a function",
         "what a young account allows; AWS does not tell an account's own limit",
@@ -70,12 +71,7 @@ def _lambda(account: Account) -> Iterator[Finding]:
 
 
 def _quotas(account: Account) -> Iterator[Finding]:
-    pages = account.client("service-quotas").get_paginator("list_service_quotas")
-    quotas = [
-        Quota(each["QuotaCode"], each["QuotaName"], float(each["Value"]))
-        for page in pages.paginate(ServiceCode="bedrock")
-        for each in page["Quotas"]
-    ]
+    quotas = read_quotas(account.client("service-quotas"))
     defaults = account.environment.defaults
     own = of_model(quotas, find_model(defaults.model))
     yield _quota(

@@ -93,7 +93,7 @@ class Guard(Construct):
 
     def _unless_under_way(self, then: sfn.IChainable) -> sfn.Choice:
         """Do what follows unless the run goes on, and tells its cost itself."""
-        goes_on = sfn.Condition.jsonata("{% $stopped_again.execution_status = 'RUNNING' %}")
+        goes_on = sfn.Condition.jsonata("{% $stopped_again.under_way %}")
         under_way = sfn.Succeed.jsonata(self, "Under way again", outputs="{% $stopped_again %}")
         return sfn.Choice.jsonata(self, "Is it over?").when(goes_on, under_way).otherwise(then)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -69,16 +70,25 @@ class CleanupInput(BaseModel):
 def plan(
     asked: CleanupInput,
     survey: Survey,
-    running: ExecutionsUnderWay,
+    running: ExecutionsUnderWay | None,
     now: datetime,
     calculator: Calculator,
 ) -> CleanupPlan:
-    """Decide on each resource."""
+    """Decide on each resource.
+
+    Where `running` is not known, only what is overdue goes.
+    """
     ranked = sorted(survey.own, key=lambda it: (KINDS.index(it.kind), it.created_at))
     items = [
         _item(
             resource,
-            next(_reasons_to_stay(asked, resource, running, now), None),
+            next(
+                chain(
+                    _protections(resource, running, now),
+                    _unmatched(asked, resource, survey.environment, now),
+                ),
+                None,
+            ),
             now,
             usd_per_month(resource, calculator),
         )
@@ -117,8 +127,9 @@ def delete(
         seconds_left=seconds_left,
     )
     problems = survey.problems
+    stay = {it.arn for it in survey.own if it.kept or _hides_a_keep(it)}
     for kind in KINDS:
-        there = [it for it in survey.own if it.kind == kind and not (it.kept or _hides_a_keep(it))]
+        there = [it for it in survey.own if it.kind == kind and it.arn not in stay]
         answers = each_alone(account.end, there, may_begin=lambda: seconds_left() > END_SECONDS)
         problems += [
             Problem(resource.name, answer)
@@ -129,31 +140,39 @@ def delete(
         # One that AWS refuses for good must not end the attempts on the others.
         passing = next((type(each.error) for each in problems if each.passes), LeftBehind)
         raise passing(told(problems))
-    return Deletions(deleted=[item.name for item in wanted])
+    return Deletions(deleted=[item.name for item in wanted if item.arn not in stay])
 
 
 def _hides_a_keep(resource: TaggedResource) -> bool:
     return resource.kind == "custom-model" and resource.unreadable is not None
 
 
-def _reasons_to_stay(
-    asked: CleanupInput, resource: TaggedResource, running: ExecutionsUnderWay, now: datetime
+def _protections(
+    resource: TaggedResource, running: ExecutionsUnderWay | None, now: datetime
 ) -> Iterator[str]:
     if resource.kept:
         yield f"tagged {KEEP}"
     if _hides_a_keep(resource):
         yield f"its tags, of which one may be {KEEP}, could not be read"
+    if running is None:
+        if not resource.is_overdue(now):
+            yield "Step Functions did not say whether its run is under way"
+    elif running.use(resource):
+        yield "its run is under way: stop the execution first"
+    if resource.commitment:
+        yield f"bought with a commitment ({resource.commitment}): AWS deletes it only after its end"
+
+
+def _unmatched(
+    asked: CleanupInput, resource: TaggedResource, environment: str, now: datetime
+) -> Iterator[str]:
     if asked.kinds and resource.kind not in asked.kinds:
         yield f"not of kinds {', '.join(asked.kinds)}"
-    if asked.runs and resource.run not in asked.runs:
+    if asked.runs and resource.runs(environment).isdisjoint(asked.runs):
         yield "of another run"
     days = resource.age_minutes(now) / _MINUTES_PER_DAY
     if asked.older_than_days is not None and days < asked.older_than_days:
         yield f"younger than {asked.older_than_days:g} days"
-    if running.use(resource):
-        yield "its run is under way: stop the execution first"
-    if resource.commitment:
-        yield f"bought with a commitment ({resource.commitment}): AWS deletes it only after its end"
 
 
 def _item(

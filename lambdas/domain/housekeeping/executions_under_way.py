@@ -26,9 +26,8 @@ class ExecutionsUnderWay:
 
     def use(self, resource: TaggedResource) -> bool:
         """Whether one of them made it, by tag or by name: Bedrock takes not every name as a tag."""
-        by_name = resource.name.removeprefix(f"{self.environment}-")
         return resource.execution_arn in self.arns or not self.runs.isdisjoint(
-            {resource.run, by_name}
+            resource.runs(self.environment)
         )
 
     def left(self, resource: TaggedResource) -> bool:

@@ -57,6 +57,7 @@ class Problem(NamedTuple):
 class Survey:
     """The environment's resources, and what could not be listed or read."""
 
+    environment: str
     own: list[TaggedResource] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
@@ -76,7 +77,7 @@ def look(
     arns
         Only these; None: all.
     """
-    survey = Survey()
+    survey = Survey(environment)
     found = [
         each
         for each in _listed(account, kinds, survey.problems)

@@ -35,6 +35,10 @@ class TaggedResource:
     def run(self) -> str | None:
         return self.tags.get(RUN)
 
+    def runs(self, environment: str) -> set[str | None]:
+        """Return the names that its run may have, by tag and by its own name."""
+        return {self.run, self.name.removeprefix(f"{environment}-")}
+
     @property
     def execution_arn(self) -> str | None:
         return self.tags.get(EXECUTION)

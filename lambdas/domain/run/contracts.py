@@ -174,7 +174,6 @@ class ConfirmDecisionRequest(StateRequest):
 class Approval(Contract):
     """Result of *Confirm decision*."""
 
-    asked: bool = True
     reason: str
     decided_at: datetime
     decided_in: str
@@ -488,6 +487,7 @@ class Stopped(Contract):
     """
 
     execution_status: str  # when the guard asked; "gone": there is no such execution
+    under_way: bool
     job_stopped: bool
     job_status: str | None  # as it was found; None if there is none
     release: Release

@@ -48,11 +48,6 @@ def test_lists_all_pages(artefacts: Artefacts) -> None:
     assert artefacts.list_keys("nothing/") == []
 
 
-def test_existence(artefacts: Artefacts) -> None:
-    assert artefacts.exists("a/2")
-    assert not artefacts.exists("a/9")
-
-
 @pytest.mark.parametrize("read", ["read_bytes", "read_text", "read_json"])
 def test_a_missing_object_is_named(artefacts: Artefacts, read: str) -> None:
     with pytest.raises(ArtefactMissing, match=f"s3://{BUCKET}/a/9 does not exist"):
@@ -77,7 +72,7 @@ def test_errors_have_their_names(
     artefacts: Artefacts, s3: FakeS3, code: str, status: int, error: type[Exception]
 ) -> None:
     s3.failure = client_error(code, status)
-    for act in (artefacts.read_bytes, artefacts.exists, artefacts.list_keys):
+    for act in (artefacts.read_bytes, artefacts.read_json, artefacts.list_keys):
         with pytest.raises(error, match=code):
             act("a/1")
     with pytest.raises(error):

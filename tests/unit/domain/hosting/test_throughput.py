@@ -282,7 +282,8 @@ def test_the_guard_ends_nothing_of_an_execution_that_is_under_way_again(
     bought.jobs[NAMES.job] = bought.job(NAMES.job)
     states.statuses[EXECUTION.arn] = "RUNNING"
     stopped = stop_run(STOP)
-    assert (stopped.execution_status, stopped.release.found) == ("RUNNING", False)
+    assert (stopped.execution_status, stopped.under_way) == ("RUNNING", True)
+    assert not stopped.release.found
     assert bought.calls == []
     states.statuses[EXECUTION.arn] = "FAILED"
     assert stop_run(STOP).release.found
@@ -291,7 +292,7 @@ def test_the_guard_ends_nothing_of_an_execution_that_is_under_way_again(
 def test_an_execution_that_is_gone_is_over(bought: FakeBedrock, states: FakeStepFunctions) -> None:
     """Its machine was removed, or it ended more than 90 days ago."""
     states.statuses.clear()
-    assert stop_run(STOP).execution_status == "gone"
+    assert (stop_run(STOP).execution_status, stop_run(STOP).under_way) == ("gone", False)
     assert not bought.throughputs
 
 

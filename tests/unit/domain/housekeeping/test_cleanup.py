@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -199,3 +200,28 @@ def test_a_plan_of_six_hundred_fits_into_a_state_and_repeats_until_all_is_gone(
     assert "and 404 more: start the clean-up again" in plan.summary
     world.delete(plan)
     assert len(world.names) == 404
+
+
+def test_where_executions_cannot_be_listed_what_is_overdue_still_goes(world: World) -> None:
+    overdue = {"bedrock-tuning:release-by": (NOW - timedelta(minutes=1)).isoformat()}
+    world.account.add("provisioned-model", "dev-late", tags=overdue)
+    world.states.fail("ListExecutions", "AccessDeniedException")
+    plan = world.plan(mode="delete", kinds=["throughput"])
+    assert [item.name for item in plan.items if item.delete] == ["dev-late"]
+    assert "executions under way" in plan.problems
+    kept = {item.name: item.reason for item in plan.items}
+    assert kept["dev-t"] == "Step Functions did not say whether its run is under way"
+
+
+def test_a_run_is_found_by_its_name_where_its_tags_are_gone(world: World) -> None:
+    names = names_of("dev", "first", "arn")
+    world.account.tags[world.account.add("provisioned-model", names.hosting)] = {}
+    assert world.going(mode="delete", runs=[names.run]) == [names.hosting]
+
+
+def test_what_got_a_keep_tag_since_the_plan_is_not_called_deleted(world: World) -> None:
+    plan = world.plan(mode="delete", kinds=["custom-model"])
+    [kept] = [item.arn for item in plan.items if item.name == "dev-new"]
+    world.account.tags[kept] |= KEEP
+    assert world.delete(plan) == ["dev-old"]
+    assert "dev-new" in world.names
