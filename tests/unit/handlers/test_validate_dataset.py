@@ -31,7 +31,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> FakeS3:
     example = {"id": "e", "question": "What?", "reference_answer": "That."}
     objects = {
         "datasets/default/training.jsonl": training(40),
-        "datasets/default/validation.jsonl": training(3, "v"),
+        "datasets/default/validation.jsonl": training(32, "v"),
         "datasets/default/evaluation.jsonl": jsonl([example]),
     }
     return install(monkeypatch, FakeS3(objects))
@@ -45,7 +45,7 @@ def validate(**changes: object) -> dict[str, Any]:
 def test_a_good_dataset_is_summarized_and_reported(s3: FakeS3) -> None:
     result = validate()
     assert result["training_records"] == 40
-    assert result["validation_records"] == 3
+    assert result["validation_records"] == 32
     assert result["evaluation_examples"] == 1
     assert result["warnings"] == 0
     assert result["system_prompt"] == "S"
