@@ -66,6 +66,12 @@ def mails(queue: str) -> list[dict[str, str]]:
     return [json.loads(message["Body"]) for message in found]
 
 
+def mail_of(ended: Outcome, queue: str) -> dict[str, str]:
+    """Return a run's only mail: the guard of an earlier one may still tell of that."""
+    [mail] = [each for each in mails(queue) if ended.arn in each["Message"]]
+    return mail
+
+
 _DEPTH = 2  # of a run's own files: runs/<run>/<file>
 
 
@@ -117,7 +123,7 @@ def test_a_run_from_empty_input_ends_tuned_answered_and_released(
     losses = read_json(machine, ended, "losses.json")
     assert len(losses["epochs"]) >= 3
 
-    [mail] = mails(inbox)
+    mail = mail_of(ended, inbox)
     assert "better" in (mail["Subject"] + mail["Message"]).lower()
 
 
@@ -232,7 +238,7 @@ def test_unknown_input_is_refused_with_the_nearest_name(machine: Machine, inbox:
     ended = machine.run({"hold_minuts": 5})
     assert (ended.status, ended.error) == ("FAILED", "InputInvalid")
     assert "hold_minutes" in ended.cause
-    [mail] = mails(inbox)
+    mail = mail_of(ended, inbox)
     assert "hold_minutes" in mail["Message"]
 
 
@@ -472,8 +478,9 @@ def test_a_function_that_times_out_while_the_meter_runs_releases(machine: Machin
     assert (ended.status, ended.error) == ("FAILED", "AnswersFailed")
     assert "the function ended before the answer was here" in ended.cause
     assert_nothing_left(machine)
-    # Three minutes of provisioning, and two time-outs of fifteen.
-    assert 33 < machine.offline.bedrock.snapshot()["meter"]["throughput_minutes"] < 36
+    # Three minutes of provisioning, and one or two time-outs of fifteen: how many it takes depends
+    # on how many questions were on their way when the function ended.
+    assert 18 < machine.offline.bedrock.snapshot()["meter"]["throughput_minutes"] < 36
 
 
 def test_a_run_stopped_while_the_meter_runs_is_metered_and_mailed(
@@ -543,7 +550,7 @@ def test_a_run_above_its_ceiling_is_refused_before_it_costs_anything(
     assert (ended.status, ended.error) == ("FAILED", "CostCeilingExceeded")
     assert "minutes x 1 unit x $132 an hour" in ended.cause
     assert machine.offline.bedrock.snapshot()["jobs"] == []
-    [mail] = mails(inbox)
+    mail = mail_of(ended, inbox)
     assert ended.cause.partition(": ")[2] in mail["Message"]
 
 
