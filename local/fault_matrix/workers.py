@@ -24,7 +24,7 @@ from local.rehearsal.deployment import ROOT, bootstrap, deploy, upload_converted
 from local.rehearsal.rehearse import REGION
 from local.server import OfflineAws
 
-_RECORDS = {"training.json": 32, "validation.json": 8, "evaluation.json": 4}
+_RECORDS = {"training.json": 32, "validation.json": 32, "evaluation.json": 4}
 NORMAL = Case("run", "nothing goes wrong")
 _END_SECONDS = 30  # for a process whose results are all in
 
