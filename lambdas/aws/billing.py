@@ -70,7 +70,7 @@ class Billing:
 
     def _epochs(self) -> int | None:
         found = self._read_if_there(f"{self.prefix}/losses.json")
-        return len(found["epochs"]) if found else None
+        return len(found["epochs"]) if found and found["whole"] else None
 
     def _screening_usd(self) -> float | None:
         found = self._read_if_there(f"{self.prefix}/screening.json")

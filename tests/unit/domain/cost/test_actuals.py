@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 import pytest
@@ -29,6 +30,7 @@ from lambdas.domain.run.contracts import (
     Release,
     Screened,
 )
+from lambdas.domain.training.losses import Epoch, LossHistory
 from lambdas.handlers.meter_stopped_run import meter_stopped_run
 from lambdas.handlers.notify import notify
 from tests.factories import (
@@ -177,6 +179,9 @@ class World:
         note = {"kind": kind, "since": since.isoformat()}
         self.s3.objects[key] = json.dumps(note).encode()
 
+    def leave_losses(self, losses: LossHistory) -> None:
+        self.s3.objects[f"{PREFIX}/losses.json"] = json.dumps(asdict(losses)).encode()
+
     def fail(self, release: Release | None = None) -> str:
         notify(
             NotifyRequest(
@@ -205,6 +210,10 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return World(monkeypatch)
 
 
+def epochs(count: int) -> tuple[Epoch, ...]:
+    return tuple(Epoch(each + 1, 1.0, None) for each in range(count))
+
+
 def figures(capsys: pytest.CaptureFixture[str]) -> list[float]:
     """Return the figures that CloudWatch gets."""
     lines = map(json.loads, capsys.readouterr().out.splitlines())
@@ -223,8 +232,7 @@ def test_a_training_that_failed_is_billed_at_most_in_mail_metric_and_file(
 def test_epochs_and_a_review_that_are_known_are_counted(world: World) -> None:
     for kind in (REVIEW, TRAINING, BASE_ANSWERS):
         world.begin(kind, NOW)
-    epochs = [{"epoch": each} for each in range(5)]
-    world.s3.objects[f"{PREFIX}/losses.json"] = json.dumps({"epochs": epochs}).encode()
+    world.leave_losses(LossHistory(steps=(), validations=(), epochs=epochs(5)))
     world.s3.objects[f"{PREFIX}/review.json"] = data_review().model_dump_json().encode()
     world.fail()
     spent = {each.what: (each.usd, each.at_most) for each in world.kept.items}
@@ -232,6 +240,17 @@ def test_epochs_and_a_review_that_are_known_are_counted(world: World) -> None:
     assert spent[REVIEW] == (0.0213, False)
     assert spent[f"{BASE_ANSWERS}, output tokens"][1]
     assert spent[HOSTING] == (0, False)
+
+
+@pytest.mark.parametrize("shown", [0, 1])
+def test_a_training_of_which_epochs_are_not_shown_is_billed_at_most(
+    world: World, shown: int
+) -> None:
+    """The metrics file is missing, or ends after the first epoch."""
+    world.begin(TRAINING, NOW)
+    curves = LossHistory(steps=(), validations=(), epochs=epochs(shown), whole=False)
+    world.leave_losses(curves)
+    assert "Cost: at most $0.49." in world.fail()
 
 
 def test_a_run_that_failed_before_it_began_anything_cost_nothing(
