@@ -259,13 +259,9 @@ def _hosting(run: Run, dataset: Dataset, calculator: Calculator) -> QuoteItem:
 
 def _base_answers(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
     asked = dataset.evaluation_tokens + dataset.evaluation_examples * _system_tokens(dataset)
-    return _tokens(
-        BASE_ANSWERS,
-        Amounts(*(asked * share for share in _TOKEN_SHARES)),
-        _answer_tokens(run, dataset) * dataset.evaluation_examples,
-        calculator,
-        run.settings.model,
-    )
+    texts = Amounts(*(asked * share for share in _TOKEN_SHARES))
+    said = _answer_tokens(run, dataset) * dataset.evaluation_examples
+    return _tokens(BASE_ANSWERS, texts, said, calculator, run.settings.model)
 
 
 def _judgements(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
@@ -275,7 +271,6 @@ def _judgements(run: Run, dataset: Dataset, calculator: Calculator) -> list[Quot
     asked = texts + _answer_tokens(run, dataset) * count
     asked += Amounts(instructions * 0.5, instructions, instructions)
     said = Amounts(*(tokens * count for tokens in _JUDGE_OUTPUT_TOKENS))
-    asked, said = asked.at_most(ATTEMPTS), said.at_most(ATTEMPTS)
     return _tokens(JUDGEMENTS, asked, said, calculator, run.settings.judge_model)
 
 
@@ -294,6 +289,8 @@ def _system_tokens(dataset: Dataset) -> int:
 def _tokens(
     what: str, asked: Amounts, said: Amounts, calculator: Calculator, model: str
 ) -> list[QuoteItem]:
+    """Quote what is asked once, and `ATTEMPTS` times at most: a lost answer may be paid for."""
+    asked, said = asked.at_most(ATTEMPTS), said.at_most(ATTEMPTS)
     prices = calculator.tokens(model)
     unit = "tokens x {price} per 1,000"
     return [
@@ -316,7 +313,7 @@ def _assumptions(run: Run) -> list[str]:
         f"Tokens are upper estimates: expected {expected:.0%} of them, low {low:.0%} (prose).",
         "Expected training tokens are estimated by script and model family.",
         "Low training stops as early as early stopping allows; expected trains every epoch.",
-        f"At most, the judge is asked {ATTEMPTS} times about every answer.",
+        f"At most, base model and judge are asked {ATTEMPTS} times about every question.",
         f"Provisioning takes {EXPECTED_PROVISIONING_MINUTES} minutes (low), {slow} (expected).",
         _high_hosting(run),
         "Tokens of the tuned model are free while its throughput is paid for.",

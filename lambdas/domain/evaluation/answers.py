@@ -13,11 +13,11 @@ from lambdas.domain.evaluation.records import (
     Record,
     RecordFile,
     failure_summary,
-    most_tokens,
     too_many,
 )
 from lambdas.domain.run.contracts import Answers, Dataset, Run
 from lambdas.validation.formats.conversation import EvaluationExample
+from lambdas.validation.formats.tokens import estimated_tokens
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,11 @@ def answer_questions(  # noqa: PLR0913  # keyword-only from `file` on
 def _question(run: Run, dataset: Dataset, ask: Ask, example: EvaluationExample) -> Question:
     settings = run.settings
     send = partial(_answer, ask, example, dataset.system_prompt, settings.max_answer_tokens)
-    asked = f"{dataset.system_prompt or ''}{example.question}"
     return Question(
         name=example.id,
         about=asdict(example),
         send=send,
-        most_input_tokens=most_tokens(asked),
+        most_input_tokens=estimated_tokens((dataset.system_prompt or "", example.question)),
         most_output_tokens=settings.max_answer_tokens,
     )
 

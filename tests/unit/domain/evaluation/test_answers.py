@@ -7,8 +7,13 @@ from functools import partial
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from lambdas.aws.converse import BACKOFF_SECONDS
+from lambdas.domain.cost.actuals import bill_of, finished
+from lambdas.domain.cost.calculator import Calculator
+from lambdas.domain.cost.price_book import PriceBook
+from lambdas.domain.cost.quote import BASE_ANSWERS
 from lambdas.domain.errors import AccessDenied, AnswersFailed, DatasetChanged
 from lambdas.domain.evaluation.rubrics import ATTEMPTS
 from lambdas.domain.parallel import CONCURRENCY
@@ -19,10 +24,22 @@ from lambdas.domain.run.contracts import (
 )
 from lambdas.handlers.answer_with_base_model import answer_with_base_model, handler
 from lambdas.handlers.answer_with_tuned_model import answer_with_tuned_model
-from tests.factories import FROZEN, NOW, PREFIX, dataset, frozen, hosting, run
+from lambdas.validation.formats.tokens import estimated_tokens
+from tests.factories import (
+    FROZEN,
+    NOW,
+    PREFIX,
+    PRICES,
+    dataset,
+    frozen,
+    hosting,
+    quote,
+    report_request,
+    run,
+)
 from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import s3 as fakes_s3
-from tests.fakes.bedrock import FakeRuntime, empty_reply, question_in, text_reply
+from tests.fakes.bedrock import REGION, FakeRuntime, empty_reply, question_in, text_reply
 from tests.fakes.function import LIMIT_SECONDS, FakeContext, plenty
 from tests.fakes.s3 import FakeS3
 
@@ -31,6 +48,7 @@ EXAMPLES = [
     for i in range(20)
 ]
 KEY = f"{PREFIX}/answers-base.jsonl"
+CALCULATOR = Calculator(PriceBook.load(PRICES), REGION)
 
 
 def lines(records: list[dict[str, Any]]) -> bytes:
@@ -256,7 +274,7 @@ def test_a_lost_answer_is_asked_for_once_more_and_counted(
     assert (answers.answered, answers.lost_requests) == (1, 1)
     assert len(bedrock.calls) == 2
     assert not pauses
-    most = len(b"Answer briefly.Question 0?") + 16
+    most = estimated_tokens(["Answer briefly.", "Question 0?"])
     assert (answers.input_tokens, answers.output_tokens) == (11 + most, 7 + 300)
 
 
@@ -268,6 +286,32 @@ def test_an_answer_that_is_lost_each_time_is_paid_for_twice_at_most(
         answer_with_base_model(about(s3, EXAMPLES[:1]), plenty)
     assert len(bedrock.calls) == ATTEMPTS
     assert written(s3)[0]["output_tokens"] == ATTEMPTS * 300
+
+
+def test_base_answers_of_which_each_first_one_is_lost_cost_no_more_than_was_quoted(
+    s3: FakeS3, bedrock: FakeRuntime
+) -> None:
+    """Each second one says all it may."""
+    lost = set()
+
+    def second_time(request: Mapping[str, Any]) -> dict[str, Any]:
+        if question_in(request) not in lost:
+            lost.add(question_in(request))
+            raise ReadTimeoutError(endpoint_url="…")
+        return echo(request) | {"usage": {"inputTokens": 30, "outputTokens": 300}}
+
+    bedrock.reply = second_time
+    tokens = sum(
+        estimated_tokens([each["question"], each["reference_answer"]]) for each in EXAMPLES
+    )
+    quoted = quote(asking(EXAMPLES, evaluation_tokens=tokens, evaluation_examples=len(EXAMPLES)))
+    answers = answer_with_base_model(REQUEST, plenty)
+    assert (answers.answered, answers.lost_requests) == (20, 20)
+    assert s3.objects
+    bill = bill_of(quoted, finished(report_request(base_answers=answers), CALCULATOR))
+    for item, spent in zip(quoted.items, bill.items, strict=True):
+        if item.kind == BASE_ANSWERS:
+            assert 0 < spent.usd <= item.high_usd
 
 
 def test_what_there_is_no_time_for_is_left_to_the_next_pass(
