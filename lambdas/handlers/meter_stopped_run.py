@@ -25,8 +25,8 @@ def meter_stopped_run(request: MeterStoppedRunRequest) -> Metered:
         Topic(variables.topic_arn).publish(
             stopped_subject(request, run), stopped_body(request, run, bill)
         )
-        record(variables.environment, {"MeteredUsd": bill.usd})
         billing.keep(bill)
+        record(variables.environment, {"MeteredUsd": bill.usd})  # last: the dashboard adds up
     return Metered(usd=bill.usd, at_most=bill.at_most)
 
 

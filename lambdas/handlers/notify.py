@@ -16,10 +16,10 @@ from lambdas.runtime.step import logger, step, variables_of
 def notify(request: NotifyRequest) -> Notification:
     report = request.report
     bill = None if report else _bill(request)
-    if request.run:
+    Topic(variables_of(TopicVariables).topic_arn).publish(subject(request), body(request, bill))
+    if request.run:  # last, for the dashboard adds up what an attempt that is repeated recorded
         usd = report.metered_usd if report else bill.usd if bill else 0
         record(request.run.environment, {"MeteredUsd": usd})
-    Topic(variables_of(TopicVariables).topic_arn).publish(subject(request), body(request, bill))
     return Notification(subject=subject(request))
 
 

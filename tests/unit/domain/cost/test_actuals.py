@@ -22,6 +22,7 @@ from lambdas.domain.cost.actuals import (
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.cost.quote import BASE_ANSWERS, HOSTING, JUDGEMENTS, REVIEW, TRAINING, as_bytes
+from lambdas.domain.errors import AccessDenied, Throttled
 from lambdas.domain.run.contracts import (
     Failure,
     Metered,
@@ -210,6 +211,10 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return World(monkeypatch)
 
 
+def refuse(**_: object) -> None:
+    raise client_error("AccessDenied", 403)
+
+
 def epochs(count: int) -> tuple[Epoch, ...]:
     return tuple(Epoch(each + 1, 1.0, None) for each in range(count))
 
@@ -276,6 +281,31 @@ def test_a_run_that_was_stopped_is_metered_by_the_guard_once(
     assert "was stopped" in mail["Subject"]
     assert "Cost: at most $66.49." in mail["Message"]
     assert figures(capsys) == [66.49]
+
+
+def test_a_mail_that_is_tried_again_is_counted_once(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.begin(TRAINING, NOW)
+    for tell in (world.fail, world.stop):
+        world.s3.objects.pop(f"{PREFIX}/cost.json", None)
+        world.sns.fail("Publish", "Throttled")
+        with pytest.raises(Throttled):
+            tell()
+        tell()
+    assert figures(capsys) == [0.49, 0.49], "one of each"
+
+
+def test_a_bill_that_cannot_be_kept_is_not_counted_yet(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.begin(TRAINING, NOW)
+    with monkeypatch.context() as broken:
+        broken.setattr(world.s3, "put_object", refuse)
+        with pytest.raises(AccessDenied):
+            world.stop()
+    world.stop()
+    assert figures(capsys) == [0.49]
 
 
 def test_whoever_released_a_stopped_runs_throughput_its_minutes_are_bounded(world: World) -> None:
