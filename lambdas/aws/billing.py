@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
-from lambdas.aws.artefacts import ArtefactMissing, Artefacts
+from lambdas.aws.artefacts import Artefacts
 from lambdas.domain.cost.actuals import NOTHING_BOUGHT, Bill, bill_of, unfinished
 from lambdas.domain.cost.quote import Quote
 from lambdas.domain.data_review.results import DataReview
@@ -31,7 +32,7 @@ class Billing:
 
         Raises
         ------
-        ArtefactMissing
+        ArtefactMissing or AccessDenied
             Something was paid for, and the quote is gone.
         """
         begun = self._all_begun()
@@ -65,7 +66,8 @@ class Billing:
         return f"{self.prefix}/billing/"
 
     def _all_begun(self) -> dict[str, datetime]:
-        notes = map(self.artefacts.read_json, self.artefacts.list_keys(self._begun))
+        keys = (key for key in self._left if key.startswith(self._begun))
+        notes = map(self.artefacts.read_json, keys)
         return {note["kind"]: datetime.fromisoformat(note["since"]) for note in notes}
 
     def _epochs(self) -> int | None:
@@ -80,9 +82,10 @@ class Billing:
         found = self._read_if_there(f"{self.prefix}/review.json")
         return DataReview.model_validate(found).summary.usd if found else None
 
-    def _read_if_there(self, key: str) -> dict[str, Any] | None:
-        try:
-            found: dict[str, Any] = self.artefacts.read_json(key)
-        except ArtefactMissing:
-            return None
-        return found
+    def _read_if_there(self, key: str) -> Any:  # noqa: ANN401  # JSON is of any type
+        return self.artefacts.read_json(key) if key in self._left else None
+
+    @cached_property
+    def _left(self) -> list[str]:
+        """The keys that the run left, listed: reading what is not there may be "access denied"."""
+        return self.artefacts.list_keys(f"{self.prefix}/")

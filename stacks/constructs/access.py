@@ -98,10 +98,14 @@ class Access:
         ]
 
     def meter_unfinished(self) -> list[Permission]:
-        """Allow billing a run by what it left behind."""
+        """Allow billing a run by what it left behind, of which it reads only what is listed."""
         known = ("cost", "losses", "quote", "review", "screening")
         files = [runs(f"{name}.json") for name in known]
-        return [*self.read(runs("billing/*"), *files), *self.write(runs("cost.json"))]
+        return [
+            self.get(runs("billing/*"), *files),
+            self.list_keys(runs("")),
+            *self.write(runs("cost.json")),
+        ]
 
     def begin_billing(self, kind: str) -> list[Permission]:
         return self.write(runs(f"billing/{kind}.json"))

@@ -39,6 +39,7 @@ class FakeS3:
         self.content_types: dict[str, str] = {}
         self._hashed = {**(frozen or {})}  # what was copied: only that has a SHA-256
         self.failure: ClientError | None = None
+        self.hides_what_is_missing = False  # as S3 does from whoever may not list it
         self._page_size = page_size
 
     def get_object(
@@ -50,6 +51,8 @@ class FakeS3:
         IfMatch: str | None = None,  # noqa: N803  # AWS's name
     ) -> dict[str, Any]:
         self._enter(Bucket)
+        if Key not in self.objects and self.hides_what_is_missing:
+            raise client_error("AccessDenied", 403, "GetObject")
         if Key not in self.objects:
             raise client_error("NoSuchKey", 404, "GetObject")
         body = self.objects[Key]

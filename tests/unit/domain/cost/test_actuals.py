@@ -332,6 +332,14 @@ def test_what_could_not_be_released_is_billed_until_the_last_guard_has_ended_it(
     assert "Provisioned throughput: at most $396.00, not released" in world.fail()
 
 
+def test_a_bill_needs_no_answer_about_what_the_run_has_not_left(world: World) -> None:
+    """S3 may call it "access denied": listing rights have a condition on the prefix."""
+    world.s3.hides_what_is_missing = True
+    assert world.stop() == Metered(usd=0, at_most=False)
+    world.begin(TRAINING, NOW)
+    assert "- Training: at most $0.49, begun" in world.fail()
+
+
 def test_a_bill_without_its_quote_is_not_0(world: World) -> None:
     world.begin(TRAINING, NOW)
     del world.s3.objects[f"{PREFIX}/quote.json"]
