@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.quote import (
@@ -102,9 +103,14 @@ def _most(item: QuoteItem, quote: Quote, since: datetime, until: datetime | None
         return item.high_usd, "begun, and not counted: the quote's highest figure"
     if until is None:
         return item.high_usd, "not released: at the latest the last guard ends it"
-    minutes = minutes_between(since, until)
-    how = f"{minutes:.1f} minutes, from {utc(since)} to {utc(until)}, when it was gone"
-    return minutes / 60 * quote.hosting_usd_per_hour, how
+    # As in the quote: AWS does not say how it bills a part of an hour.
+    hours = ceil(minutes_between(since, until) / 60) or 1
+    how = f"begun hours: {hours}, from {utc(since)} to {utc(until)}, when it was gone"
+    return hours * quote.hosting_usd_per_hour, how
+
+
+def _minutes(minutes: float) -> str:
+    return f"{minutes:.1f} minutes, if AWS bills by the minute"
 
 
 def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
@@ -123,7 +129,7 @@ def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
     }
     if release.billed_minutes is not None:
         usd = calculator.hosting_usd(settings.model, settings.model_units, release.billed_minutes)
-        known[HOSTING] = usd, f"{release.billed_minutes:.1f} minutes"
+        known[HOSTING] = usd, _minutes(release.billed_minutes)
     # Of the rest all is known, or was not asked for.
     begun = {HOSTING: request.hosting.created_at, TRAINING: request.run.started_at}
     return Usage(begun=begun, known=known, until=release.at)
@@ -157,7 +163,7 @@ def unfinished(  # noqa: PLR0913  # keyword-only, each from another place
         known[REVIEW] = review_usd, "as the judge counted"
     if release and release.billed_minutes is not None:
         usd = release.billed_minutes / 60 * quote.hosting_usd_per_hour
-        known[HOSTING] = usd, f"{release.billed_minutes:.1f} minutes"
+        known[HOSTING] = usd, _minutes(release.billed_minutes)
     return Usage(begun=begun, known=known, until=release.at if release else None)
 
 

@@ -210,7 +210,7 @@ def test_what_was_not_measured_is_not_invented() -> None:
     curves = report_request().loss_curves.model_copy(update={"best_validation_loss": None})
     text = Page(page(report_request(release=unknown, loss_curves=curves))).text
     assert "not measured" in text
-    assert "at most $55.00" in text, "from the purchase until it was gone"
+    assert "at most $132.00" in text, "from the purchase until it was gone"
     assert "Best validation loss" not in text
 
 
