@@ -5,6 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import boto3
@@ -104,14 +107,22 @@ def get(doing: str, call: Callable[..., Mapping[str, Any]], **arguments: Any) ->
         return None
 
 
+@dataclass(frozen=True)
+class Deleted:
+    """What came of a deletion: it was there, or it was gone; `at` is AWS's time of saying so."""
+
+    found: bool
+    at: datetime | None  # None: the answer had none
+
+
 def delete(
     doing: str,
     call: Callable[..., Mapping[str, Any]],
     *,
     changing: bool,
     **arguments: str,
-) -> Any:  # noqa: ANN401  # boto3's own
-    """Delete what is being hosted; None if it does not exist.
+) -> Deleted:
+    """Delete what is being hosted; that it does not exist is no error.
 
     Raises
     ------
@@ -119,7 +130,8 @@ def delete(
         AWS refuses for now: it is being created or updated (`changing`), or is still in use.
     """
     try:
-        return get(doing, call, **arguments)
+        with translated(doing):
+            return Deleted(found=True, at=answered_at(call(**arguments)))
     except RequestRefused as error:
         # AWS does not document which error a resource in Creating gives: both are retried.
         if changing:
@@ -128,4 +140,17 @@ def delete(
     except ClientError as error:
         if code_of(error) == "ConflictException":
             raise HostingBusy(f"could not {doing} yet: {error}") from error
-        raise
+        if code_of(error) != _GONE:
+            raise
+        return Deleted(found=False, at=answered_at(error))
+
+
+def answered_at(answer: object) -> datetime | None:
+    """Return the time that AWS gave with an answer, or with the error that it answered."""
+    said = answer if isinstance(answer, Mapping) else getattr(answer, "response", {})
+    date = said.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    try:
+        at = parsedate_to_datetime(date) if date else None
+    except ValueError:
+        return None
+    return at if at and at.tzinfo else None  # one without a zone compares with no other time

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-from lambdas.aws.clients import client, delete, translated
+from lambdas.aws.clients import Deleted, answered_at, client, delete, translated
 from lambdas.aws.named_resources import NamedResources
 from lambdas.domain.errors import QuotaExceeded, RequestRefused
 from lambdas.domain.hosting.throughput import Deletion, ProvisionedThroughput, quota_advice
@@ -63,19 +60,17 @@ class Throughputs:
         """
         throughput = self._look(name)
         try:
-            answer = delete(
+            deleted = delete(
                 f"delete provisioned throughput {name}",
                 self.bedrock.delete_provisioned_model_throughput,
                 changing=throughput is not None and throughput.is_changing,
                 provisionedModelId=throughput.arn if throughput else name,
             )
-        except RequestRefused:
+        except RequestRefused as error:
             if throughput or _THROUGHPUTS.listed(self.bedrock, name):
                 raise
-            answer = None
-        if answer is None:
-            return Deletion(found=False, throughput=throughput)
-        return Deletion(found=True, at=_answered_at(answer), throughput=throughput)
+            deleted = Deleted(found=False, at=answered_at(error.__cause__))
+        return Deletion(found=deleted.found, at=deleted.at, throughput=throughput)
 
     def _look(self, name: str) -> ProvisionedThroughput | None:
         try:
@@ -94,11 +89,3 @@ _THROUGHPUTS = NamedResources(
     name="provisionedModelName",
     arn="provisionedModelArn",
 )
-
-
-def _answered_at(answer: Mapping[str, Any]) -> datetime | None:
-    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-    try:
-        return parsedate_to_datetime(date) if date else None
-    except ValueError:
-        return None

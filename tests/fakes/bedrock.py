@@ -108,8 +108,7 @@ class FakeBedrock(FakeClient):
         self._enter("DeleteProvisionedModelThroughput", request)
         found = self._find(self.throughputs, "provisionedModelArn", request["provisionedModelId"])
         del self.throughputs[found["provisionedModelName"]]
-        date = {"date": format_datetime(self.answered_at)} if self.answered_at else {}
-        return {"ResponseMetadata": {"HTTPHeaders": date}}
+        return {"ResponseMetadata": {"HTTPHeaders": self._date()}}
 
     def _find(
         self, things: dict[str, dict[str, Any]], arn_member: str, identifier: str
@@ -117,7 +116,12 @@ class FakeBedrock(FakeClient):
         for name, thing in things.items():
             if identifier in {name, thing[arn_member]}:
                 return thing
-        raise client_error(self.unknown, 404)
+        error = client_error(self.unknown, 404)
+        error.response["ResponseMetadata"]["HTTPHeaders"] = self._date()
+        raise error
+
+    def _date(self) -> dict[str, str]:
+        return {"date": format_datetime(self.answered_at)} if self.answered_at else {}
 
     def job(self, name: str, status: str = "InProgress", **members: Any) -> dict[str, Any]:
         return {

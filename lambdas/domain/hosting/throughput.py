@@ -42,7 +42,7 @@ class ProvisionedThroughput:
 
 @dataclass(frozen=True)
 class Deletion:
-    """The outcome of a deletion; `at` is AWS's time of it, None if the answer had none."""
+    """The outcome of a deletion; `at`: when AWS said that it is gone, None if it told no time."""
 
     found: bool
     at: datetime | None = None
@@ -140,8 +140,8 @@ def not_found(hosting: Hosting, now: datetime) -> Hosting:
 def release_of(deletion: Deletion, now: datetime) -> Release:
     """Describe a release that was asked for at `now`.
 
-    The throughput has billed until AWS answered that it is deleted: a state that had to ask for an
-    hour was entered an hour before, at `now`.
+    The throughput has billed until AWS answered that it is deleted, or at most until AWS did not
+    find it: a state that had to ask for an hour was entered an hour before, at `now`.
     """
     throughput = deletion.throughput
     until = max(deletion.at or now, now)

@@ -224,6 +224,21 @@ def test_a_release_that_had_to_wait_has_billed_until_aws_deleted(bought: FakeBed
     assert release_throughput(RELEASE).billed_minutes == 75
 
 
+@pytest.mark.parametrize("unknown", ["ResourceNotFoundException", "ValidationException"])
+def test_what_is_not_found_has_billed_until_aws_said_so(bedrock: FakeBedrock, unknown: str) -> None:
+    """The state had to ask for most of an hour; then somebody else had deleted it."""
+    bedrock.unknown = unknown
+    bedrock.answered_at = LATER + timedelta(minutes=45)
+    released = release_throughput(RELEASE)
+    assert (released.found, released.at) == (False, bedrock.answered_at)
+
+
+def test_no_date_of_an_answer_fails_a_release(bought: FakeBedrock) -> None:
+    bought.answered_at = LATER.replace(tzinfo=None)  # "-0000": of no zone
+    assert release_throughput(RELEASE).at == LATER
+    assert release_throughput(RELEASE).at == LATER, "nor that of one that finds nothing"
+
+
 def test_nothing_to_release_is_success(bedrock: FakeBedrock) -> None:
     assert not bedrock.throughputs
     assert release_throughput(RELEASE) == Release(
