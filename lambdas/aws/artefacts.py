@@ -18,6 +18,8 @@ from lambdas.domain.errors import ServiceUnavailable, TuningError
 
 _BUFFER_BYTES = 1 << 20  # measured: a large buffered reader is the fastest way through an object
 _READ_ATTEMPTS = 4  # of one part, each from where the one before broke off
+_IMPATIENT_READ_SECONDS = 2
+IMPATIENT_SECONDS = 45  # four attempts, each 5 s to connect and 2 s to read, and the pauses between
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 # The second: two conditional writes at once, of which the other succeeded.
 _THERE_ALREADY = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
@@ -54,6 +56,11 @@ class Artefacts:
 
     bucket: str
     s3: Any = field(default_factory=lambda: client("s3"))
+
+    @classmethod
+    def impatient(cls, bucket: str) -> Artefacts:
+        """Return a bucket of which nothing depends: a call ends within `IMPATIENT_SECONDS`."""
+        return cls(bucket, client("s3", _IMPATIENT_READ_SECONDS))
 
     def uri(self, key: str) -> str:
         return f"s3://{self.bucket}/{key}"

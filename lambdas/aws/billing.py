@@ -27,8 +27,14 @@ class Billing:
         key = f"{self._begun}{kind.lower().replace(' ', '-')}.json"
         self.artefacts.put_json_once(key, {"kind": kind, "since": now.isoformat()})
 
+    def note(self, release: Release) -> None:
+        """Note a release: an execution that is stopped later cannot tell the guard of it."""
+        self.artefacts.put_json(self._released, release.model_dump(mode="json"))
+
     def bill_of_unfinished(self, release: Release | None) -> Bill:
         """Return the bill of a run that failed or was stopped.
+
+        `release` is the last one: where it found nothing, an earlier one that is noted counts.
 
         Raises
         ------
@@ -42,7 +48,7 @@ class Billing:
         usage = unfinished(
             quote,
             begun=begun,
-            release=release,
+            release=release if release and release.found else self._noted() or release,
             epochs=self._epochs(),
             screening_usd=self._screening_usd(),
             review_usd=self._review_usd(),
@@ -64,6 +70,14 @@ class Billing:
     @property
     def _begun(self) -> str:
         return f"{self.prefix}/billing/"
+
+    @property
+    def _released(self) -> str:
+        return f"{self.prefix}/released.json"
+
+    def _noted(self) -> Release | None:
+        found = self._read_if_there(self._released)
+        return Release.model_validate(found) if found else None
 
     def _all_begun(self) -> dict[str, datetime]:
         keys = (key for key in self._left if key.startswith(self._begun))

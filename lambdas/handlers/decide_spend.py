@@ -9,7 +9,7 @@ from lambdas.aws.executions import Executions
 from lambdas.domain.approval import decisions as approval
 from lambdas.domain.run.contracts import Decided, DecideSpendRequest, Decision
 from lambdas.domain.run.execution_input import parse_input
-from lambdas.domain.run.variables import DecideSpendVariables
+from lambdas.domain.run.variables import ArtefactVariables
 from lambdas.runtime.step import step, variables_of
 
 
@@ -22,7 +22,7 @@ def decide_spend(request: DecideSpendRequest) -> Decided:
         It does not count; says why, and what became of the run.
     """
     given = parse_input(approval.DecisionInput, request.input, "decision")
-    asked = _asked(Artefacts(variables_of(DecideSpendVariables).artefact_bucket), given.run)
+    asked = _asked(Artefacts(variables_of(ArtefactVariables).artefact_bucket), given.run)
     approval.check_quote(given, asked)
     decision = Decision(decided_in=request.execution.arn)
     in_time = request.now < asked.decide_by

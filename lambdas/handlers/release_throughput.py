@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from lambdas.aws.artefacts import IMPATIENT_SECONDS, Artefacts
+from lambdas.aws.billing import Billing
 from lambdas.aws.throughputs import Throughputs
 from lambdas.domain.hosting.throughput import release_of
 from lambdas.domain.run.contracts import GiveBackRequest, Release
-from lambdas.runtime.step import step
+from lambdas.domain.run.variables import ArtefactVariables
+from lambdas.runtime.step import SecondsLeft, logger, timed_step, variables_of
 
 
-def release_throughput(request: GiveBackRequest) -> Release:
-    return release_of(Throughputs().release(request.run.hosting_name), request.now)
+def release_throughput(request: GiveBackRequest, seconds_left: SecondsLeft) -> Release:
+    release = release_of(Throughputs().release(request.run.hosting_name), request.now)
+    # Were the function ended meanwhile, its next attempt would find nothing to release, nor note.
+    if release.found:
+        _note(request.run.name, release, seconds_left)
+    return release
 
 
-handler = step("Release throughput", GiveBackRequest)(release_throughput)
+def _note(run: str, release: Release, seconds_left: SecondsLeft) -> None:
+    """Note the release for the bill of a run that is stopped after it."""
+    try:
+        if seconds_left() > IMPATIENT_SECONDS:
+            artefacts = Artefacts.impatient(variables_of(ArtefactVariables).artefact_bucket)
+            Billing(artefacts, f"runs/{run}").note(release)
+    except Exception:  # noqa: BLE001  # nothing here may fail a release that is done
+        logger.exception("the release is not noted; a run stopped now is billed at its most")
+
+
+handler = timed_step("Release throughput", GiveBackRequest)(release_throughput)

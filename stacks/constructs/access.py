@@ -99,7 +99,7 @@ class Access:
 
     def meter_unfinished(self) -> list[Permission]:
         """Allow billing a run by what it left behind, of which it reads only what is listed."""
-        known = ("cost", "losses", "quote", "review", "screening")
+        known = ("cost", "losses", "quote", "released", "review", "screening")
         files = [runs(f"{name}.json") for name in known]
         return [
             self.get(runs("billing/*"), *files),

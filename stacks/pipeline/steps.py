@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lambdas.domain.run.variables import (
     ApproveSpendVariables,
+    ArtefactVariables,
     CheckPreflightVariables,
     ConfirmDecisionVariables,
-    DecideSpendVariables,
     PriceVariables,
     StartTrainingVariables,
     TopicVariables,
@@ -178,7 +178,13 @@ PIPELINE_STEPS = (
             *access.use_key_through("bedrock"),
         ],
     ),
-    Step("Release throughput", permissions=Access.release_throughput),
+    Step(
+        "Release throughput",
+        variables=ArtefactVariables,
+        permissions=lambda access: (
+            access.release_throughput() + access.write(runs("released.json"))
+        ),
+    ),
     Step(
         "Judge answers",
         memory_mb=512,
@@ -220,7 +226,7 @@ PIPELINE_STEPS = (
     ),
     Step(
         "Decide spend",
-        variables=DecideSpendVariables,
+        variables=ArtefactVariables,
         permissions=lambda access: [
             *access.read(approvals("*")),
             Permission(["states:SendTaskSuccess"], [IamArn(access.machine_arn)]),

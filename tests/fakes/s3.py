@@ -38,7 +38,7 @@ class FakeS3:
         self.objects = {**(objects or {}), **(frozen or {})}
         self.content_types: dict[str, str] = {}
         self._hashed = {**(frozen or {})}  # what was copied: only that has a SHA-256
-        self.failure: ClientError | None = None
+        self.failure: Exception | None = None
         self.hides_what_is_missing = False  # as S3 does from whoever may not list it
         self._page_size = page_size
 
@@ -146,5 +146,5 @@ def _etag(body: bytes) -> str:
 
 def install(monkeypatch: pytest.MonkeyPatch, fake: FakeS3) -> FakeS3:
     """Make every `Artefacts` of the code under test use `fake`."""
-    monkeypatch.setattr("lambdas.aws.artefacts.client", lambda service: {"s3": fake}[service])
+    monkeypatch.setattr("lambdas.aws.artefacts.client", lambda service, *_: {"s3": fake}[service])
     return fake

@@ -77,7 +77,7 @@ ACTIONS = {
     | {"bedrock:CreateProvisionedModelThroughput", "bedrock:TagResource"},
     "Check throughput": FIND_THROUGHPUT,
     "Answer with tuned model": READ | WRITE | INVOKE,
-    "Release throughput": RELEASE,
+    "Release throughput": RELEASE | WRITE,
     "Judge answers": READ | WRITE | INVOKE,
     "Decide verdict": READ | WRITE,
     "Write report": READ | WRITE,
@@ -98,6 +98,7 @@ BILLING = {
     "runs/*/cost.json",
     "runs/*/losses.json",
     "runs/*/quote.json",
+    "runs/*/released.json",
     "runs/*/review.json",
     "runs/*/screening.json",
 }
@@ -148,7 +149,7 @@ WILDCARDS = {
         "runs/*/answers-tuned/*",
         "runs/*/dataset/evaluation.jsonl",
     },
-    "Release throughput": {"*", "provisioned-model/*"},
+    "Release throughput": {"*", "provisioned-model/*", "runs/*/released.json"},
     "Judge answers": {
         "runs/*/answers-*.jsonl",
         "runs/*/billing/judgements.json",
@@ -211,6 +212,7 @@ KEY_ACTIONS = {
     "Answer with base model": USE_KEY,
     "Buy throughput": USE_KEY,
     "Answer with tuned model": USE_KEY,
+    "Release throughput": USE_KEY,
     "Judge answers": USE_KEY,
     "Decide verdict": USE_KEY,
     "Write report": USE_KEY,

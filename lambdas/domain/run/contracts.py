@@ -449,7 +449,7 @@ class NotifyRequest(Contract):
     report: Report | None = None
     verdict: Verdict | None = None
     failure: Failure | None = None
-    release: Release | None = None  # None if the run ended before *Buy throughput*
+    release: Release | None = None  # None: nothing was to be released, or it failed
 
 
 class Notification(Contract):

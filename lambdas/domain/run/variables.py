@@ -26,6 +26,10 @@ class MachineVariables(EnvironmentVariables):
     machine_arn: str  # of the machine that runs
 
 
+class ArtefactVariables(Variables):
+    artefact_bucket: str
+
+
 class TopicVariables(Variables):
     topic_arn: str
 
@@ -53,10 +57,6 @@ class ApproveSpendVariables(ConfirmDecisionVariables, TopicVariables):
     pass
 
 
-class DecideSpendVariables(Variables):
-    artefact_bucket: str
-
-
 class StartTrainingVariables(Variables):
     service_role_arn: str
     model_kms_key_arn: str = ""  # empty: AWS manages the key
@@ -66,8 +66,8 @@ class WriteReportVariables(PriceVariables):
     code_version: str
 
 
-class MeterStoppedRunVariables(EnvironmentVariables, TopicVariables):
-    artefact_bucket: str
+class MeterStoppedRunVariables(ArtefactVariables, EnvironmentVariables, TopicVariables):
+    pass
 
 
 class ListResourcesVariables(MachineVariables, PriceVariables):

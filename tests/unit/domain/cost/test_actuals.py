@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.aws.artefacts import ArtefactMissing
+from lambdas.aws.artefacts import ArtefactMissing, Artefacts
+from lambdas.aws.billing import Billing
 from lambdas.domain.cost.actuals import (
     Bill,
     Spent,
@@ -307,6 +308,19 @@ def test_a_bill_that_cannot_be_kept_is_not_counted_yet(
             world.stop()
     world.stop()
     assert figures(capsys) == [0.49]
+
+
+def test_a_run_that_was_stopped_after_its_own_release_is_billed_until_then(world: World) -> None:
+    """The guard looked half a day later, and found nothing."""
+    world.begin(HOSTING, NOW - timedelta(hours=12))
+    Billing(Artefacts(BUCKET), PREFIX).note(released(30))
+    assert world.stop(GONE) == Metered(usd=66, at_most=False)
+
+
+def test_what_the_guard_has_released_itself_counts_before_an_earlier_note(world: World) -> None:
+    world.begin(HOSTING, NOW - timedelta(hours=2))
+    Billing(Artefacts(BUCKET), PREFIX).note(released(30))
+    assert world.stop(released(90)) == Metered(usd=198, at_most=False)
 
 
 def test_whoever_released_a_stopped_runs_throughput_its_minutes_are_bounded(world: World) -> None:
