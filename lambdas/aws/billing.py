@@ -58,10 +58,21 @@ class Billing:
     def keep(self, bill: Bill) -> str:
         return self.artefacts.put_json(self._cost, bill.model_dump(mode="json"))
 
+    def mark_told(self) -> None:
+        """Note that the mail with the bill was sent, so that the guard does not send another."""
+        self.artefacts.put_json_once(self._told, {"told": True})
+
+    def is_told(self) -> bool:
+        return self._told in self._left
+
     def kept(self) -> Bill | None:
         """Return the bill that was kept, None if there is none."""
         found = self._read_if_there(self._cost)
         return Bill.model_validate(found) if found else None
+
+    @property
+    def _told(self) -> str:
+        return f"{self.prefix}/told.json"
 
     @property
     def _cost(self) -> str:

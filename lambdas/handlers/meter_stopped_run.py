@@ -19,13 +19,13 @@ def meter_stopped_run(request: MeterStoppedRunRequest) -> Metered:
     execution = request.execution
     run = names_of(variables.environment, execution.name, execution.arn).run
     billing = Billing(Artefacts(variables.artefact_bucket), f"runs/{run}")
-    told = billing.kept()
-    bill = told or billing.bill_of_unfinished(request.release)
-    if told is None and bill.items:  # else nothing was bought, and there is nothing to tell
+    bill = billing.kept() or billing.bill_of_unfinished(request.release)
+    if bill.items and not billing.is_told():  # without items there is nothing to tell
         Topic(variables.topic_arn).publish(
             stopped_subject(request, run), stopped_body(request, run, bill)
         )
         billing.keep(bill)
+        billing.mark_told()
         record(variables.environment, {"MeteredUsd": bill.usd})  # last: the dashboard adds up
     return Metered(usd=bill.usd, at_most=bill.at_most)
 

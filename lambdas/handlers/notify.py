@@ -8,7 +8,7 @@ from lambdas.aws.metrics import record
 from lambdas.aws.topic import Topic
 from lambdas.domain.cost.actuals import NOTHING_BOUGHT, Bill, bill_at_most
 from lambdas.domain.reporting.notification import body, subject
-from lambdas.domain.run.contracts import Notification, NotifyRequest
+from lambdas.domain.run.contracts import Notification, NotifyRequest, Run
 from lambdas.domain.run.variables import TopicVariables
 from lambdas.runtime.step import logger, step, variables_of
 
@@ -17,10 +17,19 @@ def notify(request: NotifyRequest) -> Notification:
     report = request.report
     bill = None if report else _bill(request)
     Topic(variables_of(TopicVariables).topic_arn).publish(subject(request), body(request, bill))
-    if request.run:  # last, for the dashboard adds up what an attempt that is repeated recorded
+    if request.run:
+        _mark_told(request.run)
+        # Last, for the dashboard adds up what an attempt that is repeated recorded.
         usd = report.metered_usd if report else bill.usd if bill else 0
         record(request.run.environment, {"MeteredUsd": usd})
     return Notification(subject=subject(request))
+
+
+def _mark_told(run: Run) -> None:
+    try:
+        Billing(Artefacts(run.bucket), run.prefix).mark_told()
+    except Exception:  # noqa: BLE001  # the guard sends a second mail, which is better than none
+        logger.exception("could not note that the mail was sent")
 
 
 def _bill(request: NotifyRequest) -> Bill:

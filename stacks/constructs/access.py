@@ -99,12 +99,12 @@ class Access:
 
     def meter_unfinished(self) -> list[Permission]:
         """Allow billing a run by what it left behind, of which it reads only what is listed."""
-        known = ("cost", "losses", "quote", "released", "review", "screening")
+        known = ("cost", "losses", "quote", "released", "review", "screening", "told")
         files = [runs(f"{name}.json") for name in known]
         return [
             self.get(runs("billing/*"), *files),
             self.list_keys(runs("")),
-            *self.write(runs("cost.json")),
+            *self.write(runs("cost.json"), runs("told.json")),
         ]
 
     def begin_billing(self, kind: str) -> list[Permission]:

@@ -101,6 +101,7 @@ BILLING = {
     "runs/*/released.json",
     "runs/*/review.json",
     "runs/*/screening.json",
+    "runs/*/told.json",
 }
 # Every wildcard in a role's resources: the bucket's keys, Bedrock's kinds, executions, and "*".
 WILDCARDS = {

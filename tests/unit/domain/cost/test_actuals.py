@@ -290,7 +290,8 @@ def test_a_mail_that_is_tried_again_is_counted_once(
 ) -> None:
     world.begin(TRAINING, NOW)
     for tell in (world.fail, world.stop):
-        world.s3.objects.pop(f"{PREFIX}/cost.json", None)
+        for name in ("cost", "told"):
+            world.s3.objects.pop(f"{PREFIX}/{name}.json", None)
         world.sns.fail("Publish", "Throttled")
         with pytest.raises(Throttled):
             tell()
@@ -308,6 +309,32 @@ def test_a_bill_that_cannot_be_kept_is_not_counted_yet(
             world.stop()
     world.stop()
     assert figures(capsys) == [0.49]
+
+
+@pytest.mark.parametrize("ended", ["FAILED", "ABORTED"])
+def test_a_run_whose_own_mail_failed_is_told_of_by_the_guard(world: World, ended: str) -> None:
+    """Its bill was kept before the mail was to go."""
+    world.begin(TRAINING, NOW)
+    world.sns.fail("Publish", "AuthorizationError")
+    with pytest.raises(AccessDenied):
+        world.fail()
+    assert world.kept.usd == 0.49
+    assert world.stop(status=ended) == Metered(usd=0.49, at_most=True)
+    assert "could not send its mail" in world.sns.called("Publish")[-1]["Message"]
+
+
+def test_a_run_that_told_of_itself_is_not_told_of_again(world: World) -> None:
+    world.begin(TRAINING, NOW)
+    world.fail()
+    world.stop(status="FAILED")
+    assert len(world.sns.called("Publish")) == 1
+
+
+def test_a_mark_that_cannot_be_written_does_not_fail_a_sent_mail(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.s3, "put_object", refuse)
+    assert "Cost: at most" in world.fail()
 
 
 def test_a_run_that_was_stopped_after_its_own_release_is_billed_until_then(world: World) -> None:
