@@ -14,6 +14,8 @@ EXPECTED_PROVISIONING_MINUTES = 20  # AWS's Haiku notebook says 20 to 30
 # AWS deletes no throughput that is still being created, and does not say for how long that may be:
 # four times the longest that its notebook names is assumed.
 LONGEST_CREATION_MINUTES = 120
+# Of any input: its longest provisioning and hold, and the margin; no run hosts for longer.
+LONGEST_HOSTING_MINUTES = 240 + 1440 + 60
 REAPER_PASS_MINUTES = 5  # the time-out of *Reap leftovers*
 RELEASE_MARGIN_MINUTES = 60  # for answering, and for release attempts that AWS refuses at first
 _RELEASE_MINUTES = 15  # of these: when so little is left before the release-by, asking has to end

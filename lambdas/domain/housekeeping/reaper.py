@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from lambdas.domain.cost.calculator import Calculator
+from lambdas.domain.hosting.throughput import LONGEST_HOSTING_MINUTES
 from lambdas.domain.housekeeping.executions_under_way import ExecutionsUnderWay
 from lambdas.domain.housekeeping.running_costs import hourly_price
 from lambdas.domain.housekeeping.survey import (
@@ -105,7 +106,10 @@ def _urgency(resource: TaggedResource, now: datetime) -> tuple[int, bool, dateti
 def expired(
     resource: TaggedResource, running: ExecutionsUnderWay | None, now: datetime
 ) -> Expired | None:
-    """Decide on one resource; where `running` is not known, only the time counts."""
+    """Decide on one resource; where `running` is not known, only the time counts.
+
+    Of what has no `release-by` either, or an unreadable one, that is its age.
+    """
     kind = resource.kind
     if kind == "custom-model" or (kind == "job" and resource.status != "InProgress"):
         return None
@@ -113,6 +117,9 @@ def expired(
         return Expired(resource, f"its release-by, {utc(resource.release_by)}, has passed")
     if running is not None and running.left(resource):
         return Expired(resource, f"{_whose(resource)}no execution under way made it")
+    too_old = kind != "job" and resource.age_minutes(now) > LONGEST_HOSTING_MINUTES
+    if running is None and resource.release_by is None and too_old:
+        return Expired(resource, f"{_whose(resource)}no run hosts for so long")
     return None
 
 

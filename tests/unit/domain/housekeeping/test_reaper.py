@@ -11,10 +11,12 @@ from botocore.exceptions import ReadTimeoutError
 
 from lambdas.aws.inventory import Inventory
 from lambdas.domain.errors import LeftBehind
+from lambdas.domain.hosting.throughput import LONGEST_HOSTING_MINUTES, RELEASE_MARGIN_MINUTES
 from lambdas.domain.housekeeping.executions_under_way import ExecutionsUnderWay
 from lambdas.domain.housekeeping.reaper import reap
 from lambdas.domain.housekeeping.survey import END_SECONDS, READ_SECONDS
 from lambdas.domain.run.contracts import Reaped, ReapLeftoversRequest
+from lambdas.domain.run.execution_input import ExecutionInput
 from lambdas.domain.run.names import names_of
 from lambdas.handlers.reap_leftovers import reap_leftovers
 from tests.factories import EXECUTION, NAMES, NOW, PRICES
@@ -234,6 +236,24 @@ def test_what_a_run_under_way_made_stays_though_its_tags_are_lost(
     with suppress(LeftBehind):
         world.reap()
     assert len(world.left) == 2
+
+
+def test_where_neither_tags_nor_executions_can_be_read_age_alone_ends_it(world: World) -> None:
+    """Four faults at once, and no release-by: nobody else would ever end it."""
+    for minutes in (LONGEST_HOSTING_MINUTES - 1, LONGEST_HOSTING_MINUTES + 1):
+        name = names_of("dev", f"{minutes}", "arn").hosting
+        made = world.account.add(THROUGHPUT, name, minutes_old=minutes)
+        world.account.unreadable[made] = client_error("AccessDeniedException")
+    world.states.fail("ListExecutions", "AccessDeniedException")
+    with pytest.raises(LeftBehind):
+        world.reap()
+    assert world.left == [names_of("dev", f"{LONGEST_HOSTING_MINUTES - 1}", "arn").hosting]
+
+
+def test_no_input_hosts_for_longer_than_the_longest() -> None:
+    fields = ExecutionInput.model_json_schema()["properties"]
+    most = (fields[name]["maximum"] for name in ("max_provisioning_minutes", "hold_minutes"))
+    assert sum(most) + RELEASE_MARGIN_MINUTES == LONGEST_HOSTING_MINUTES
 
 
 def test_a_purchase_by_hand_without_an_execution_stays_until_its_time(world: World) -> None:
