@@ -9,12 +9,13 @@ from lambdas.validation.jsonl.problems import Problem
 from lambdas.validation.warnings.pii_screening import Screening
 
 
-@dataclass(frozen=True)
+@dataclass
 class S3ScreeningJournal:
     """`ScreeningJournal` as one object a batch."""
 
     artefacts: Artefacts
     prefix: str
+    moved: bool = False  # something was kept
 
     def kept(self, batch: str) -> Screening | None:
         key = self._key(batch)
@@ -26,6 +27,7 @@ class S3ScreeningJournal:
 
     def keep(self, batch: str, screening: Screening) -> None:
         self.artefacts.put_json(self._key(batch), screening._asdict())
+        self.moved = True
 
     def _key(self, batch: str) -> str:
         return f"{self.prefix}/{batch}.json"

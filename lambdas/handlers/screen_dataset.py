@@ -9,29 +9,41 @@ from lambdas.aws.frozen_files import require_unchanged
 from lambdas.aws.screening_journal import S3ScreeningJournal
 from lambdas.domain.cost.price_book import service_price
 from lambdas.domain.cost.quote import SCREENING
-from lambdas.domain.errors import DatasetInvalid
+from lambdas.domain.errors import DatasetInvalid, OutOfTime
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import Dataset, Run, ScreenDatasetRequest, Screened
 from lambdas.domain.run.dataset_files import FILE_NAMES, DatasetKind
-from lambdas.runtime.step import logger, step
+from lambdas.runtime.step import SecondsLeft, logger, timed_step
 from lambdas.validation import ValidationReport, refusal
 from lambdas.validation.findings.findings import Findings
 from lambdas.validation.findings.report import FileSummary
 from lambdas.validation.optional_checks import COMPREHEND, PiiCheck, screened
 
+# Far more than a hundred records take, eight at a time, with requests that botocore repeats. One
+# that takes longer all the same is cut short, and counts as paid for.
+_BATCH_SECONDS = 240
 
-def screen_dataset(request: ScreenDatasetRequest) -> Screened:
+
+def screen_dataset(request: ScreenDatasetRequest, seconds_left: SecondsLeft) -> Screened:
     """Screen what `comprehend_max_usd` pays for; whoever is called again asks about the rest.
 
     Raises
     ------
     DatasetInvalid
         The environment refuses a dataset for what was found.
+    OutOfTime
+        A whole pass had no time for one batch.
     """
     run = request.run
     artefacts = Artefacts(run.bucket)
     Billing(artefacts, run.prefix).begin(SCREENING, request.now)
-    report = _screen(run, request.dataset, artefacts)
+    journal = S3ScreeningJournal(artefacts, f"{run.prefix}/screening")
+    try:
+        report = _screen(run, request.dataset, journal, seconds_left)
+    except OutOfTime:
+        if not journal.moved:
+            raise
+        return Screened(done=False)
     key = artefacts.put_json(f"{run.prefix}/screening.json", report.as_json())
     if not report.valid:
         raise DatasetInvalid(refusal(report, artefacts.uri(key)))
@@ -45,7 +57,10 @@ def screen_dataset(request: ScreenDatasetRequest) -> Screened:
     )
 
 
-def _screen(run: Run, dataset: Dataset, artefacts: Artefacts) -> ValidationReport:
+def _screen(
+    run: Run, dataset: Dataset, journal: S3ScreeningJournal, seconds_left: SecondsLeft
+) -> ValidationReport:
+    artefacts = journal.artefacts
     require_unchanged(artefacts, dataset.files)
     sources = {
         file.kind: artefacts.source(file.key, FILE_NAMES[file.kind]) for file in dataset.files
@@ -70,9 +85,10 @@ def _screen(run: Run, dataset: Dataset, artefacts: Artefacts) -> ValidationRepor
         run.comprehend_max_usd,
         service_price("comprehend_usd_per_unit").usd,
         logger.info,
-        S3ScreeningJournal(artefacts, f"{run.prefix}/screening"),
+        journal,
+        may_begin=lambda: seconds_left() >= _BATCH_SECONDS,
     )
     return screened(report, {kind: source.name for kind, source in sources.items()}, sources, pii)
 
 
-handler = step("Screen dataset", ScreenDatasetRequest)(screen_dataset)
+handler = timed_step("Screen dataset", ScreenDatasetRequest)(screen_dataset)

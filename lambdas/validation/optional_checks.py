@@ -13,6 +13,7 @@ from lambdas.validation.jsonl.sources import DatasetSource
 from lambdas.validation.sampling import sample_records
 from lambdas.validation.warnings.pii_screening import (
     DetectPii,
+    Records,
     Screening,
     ScreeningJournal,
     billed_units,
@@ -31,6 +32,7 @@ class PiiCheck:
     usd_per_unit: float  # the list price
     say: Callable[[str], object]  # told what it will cost and has cost
     journal: ScreeningJournal | None = None
+    may_begin: Callable[[], bool] = lambda: True  # another batch
 
 
 _DEFAULTS = Options()
@@ -67,38 +69,54 @@ def screened(
     sources: Mapping[FileKind, DatasetSource],
     pii: PiiCheck,
 ) -> ValidationReport:
-    """Add what Amazon Comprehend finds; each file may cost what those before it have left."""
+    """Add what Amazon Comprehend finds.
+
+    Which records it is asked about follows from the files and the budget alone, never from what it
+    said: whoever is called again asks about these and no others, so that all calls together stay
+    within the budget.
+
+    Raises
+    ------
+    OutOfTime
+        `pii.may_begin` denied a batch; the journal has those before it.
+    """
     pii.say(
         f"Amazon Comprehend will cost ${pii.max_usd:.2f} at most, at its list price of "
         f"${pii.usd_per_unit:.4f} for 100 characters; records beyond that are not checked."
     )
-    checked, left = 0, pii.max_usd
-    # The smallest first: evaluation and validation are short, and training takes the rest.
-    for kind in sorted(names, key=lambda each: report.files[names[each]].size_bytes):
-        found = _screen(report, kind, sources[kind], pii, left / pii.usd_per_unit)
+    checked = units = 0
+    for kind, planned in _planned(report, names, sources, pii).items():
+        fields = field_of(kind, report.model.record_format)
+        found = screen_in_batches(
+            kind, planned, pii.detect, fields, pii.journal, may_begin=pii.may_begin
+        )
         _add_screening(report, names[kind], found)
         checked += found.records
-        left -= found.units * pii.usd_per_unit
+        units += found.units
     report.findings.sort(list(report.files))
     records = sum(report.files[name].records for name in names.values())
-    spent = pii.max_usd - left
+    spent = units * pii.usd_per_unit
     pii.say(f"Amazon Comprehend checked {checked:,} of {records:,} records for ${spent:.4f}.")
     coverage = {"records": checked, "of_records": records, "cost_usd": round(spent, 4)}
     return replace(report, services={COMPREHEND: coverage})
 
 
-def _screen(
+def _planned(
     report: ValidationReport,
-    kind: FileKind,
-    source: DatasetSource,
+    names: Mapping[FileKind, str],
+    sources: Mapping[FileKind, DatasetSource],
     pii: PiiCheck,
-    max_units: float,
-) -> Screening:
+) -> dict[FileKind, Records]:
+    """Return the records of each file that the budget pays for."""
     # Whole units, of which rounding must not make one less: 0.3 / 0.0001 is 2999.9999999999995.
-    units = int(round(max_units, 6))
-    sample = sample_records(source, kind, report.model, billed_units, units)
-    fields = field_of(kind, report.model.record_format)
-    return screen_in_batches(kind, sample.records, pii.detect, fields, pii.journal)
+    units = int(round(pii.max_usd / pii.usd_per_unit, 6))
+    planned: dict[FileKind, Records] = {}
+    # The smallest first: evaluation and validation are short, and training takes the rest.
+    for kind in sorted(names, key=lambda each: report.files[names[each]].size_bytes):
+        sample = sample_records(sources[kind], kind, report.model, billed_units, units)
+        planned[kind] = sample.records
+        units -= int(sample.cost)
+    return planned
 
 
 def _add_screening(report: ValidationReport, name: str, found: Screening) -> None:

@@ -123,7 +123,7 @@ class Workflow(Construct):
             "Screen dataset", {"dataset": "{% $dataset %}"}, assign={"screening": RESULT}
         )
         self._on_failure(screen, self._notify_failure)
-        screen.next(then)
+        self._again("Screening done?", "$screening.done", screen).next(then)
         asked = sfn.Condition.jsonata("{% $run.comprehend_max_usd > 0 %}")
         return sfn.Choice.jsonata(self, "Screening requested?").when(asked, screen).otherwise(then)
 

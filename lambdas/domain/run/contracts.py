@@ -199,13 +199,14 @@ class ScreenDatasetRequest(StateRequest):
 
 
 class Screened(Contract):
-    """Result of *Screen dataset*, by Amazon Comprehend."""
+    """Result of *Screen dataset*, by Amazon Comprehend; without figures until it is done."""
 
-    records: int
-    of_records: int
-    usd: float
-    warnings: int
-    screening_key: str
+    records: int = 0
+    of_records: int = 0
+    usd: float = 0
+    warnings: int = 0
+    screening_key: str | None = None
+    done: bool = True  # as in `Answers`
 
 
 class PlanReviewRequest(StateRequest):

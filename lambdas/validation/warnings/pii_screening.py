@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Literal, NamedTuple, Protocol
 
-from lambdas.domain.errors import ServiceUnavailable, Throttled
+from lambdas.domain.errors import OutOfTime, ServiceUnavailable, Throttled
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.fields import FieldOf
 from lambdas.validation.jsonl.problems import Problem
@@ -46,6 +46,7 @@ class PiiEntity(NamedTuple):
 
 
 DetectPii = Callable[[str, LanguageCode], Iterable[PiiEntity]]
+Records = Sequence[tuple[int, Conversation]]  # by line
 
 
 class Screening(NamedTuple):
@@ -65,16 +66,23 @@ class ScreeningJournal(Protocol):
     def keep(self, batch: str, screening: Screening) -> None: ...
 
 
-def screen_in_batches(
+def screen_in_batches(  # noqa: PLR0913  # what the journal and the time do is the caller's
     name: str,
-    records: Sequence[tuple[int, Conversation]],
+    records: Records,
     detect: DetectPii,
     field_of_turn: FieldOf,
     journal: ScreeningJournal | None,
+    *,
+    may_begin: Callable[[], bool] = lambda: True,
 ) -> Screening:
     """Screen all given records as `screen` does; `name` is that of their file.
 
     A batch that an earlier call has begun, and not ended, counts as paid for and not screened.
+
+    Raises
+    ------
+    OutOfTime
+        `may_begin` denied a batch; the journal has those before it.
     """
     problems: list[tuple[int, Problem]] = []
     screened = units = 0
@@ -82,6 +90,11 @@ def screen_in_batches(
         batch = records[start : start + _BATCH_RECORDS]
         key = f"{name}-{batch[0][0]}"
         kept = journal.kept(key) if journal else None
+        if kept is None and not may_begin():
+            raise OutOfTime(
+                f"{name}: Amazon Comprehend was asked about {start} of {len(records)} records, and "
+                "no time was left to begin on the next"
+            )
         found = kept or _screen_batch(key, batch, detect, field_of_turn, journal)
         problems += found.problems
         screened += found.records
@@ -93,7 +106,7 @@ def screen_in_batches(
 
 def _screen_batch(
     key: str,
-    batch: Sequence[tuple[int, Conversation]],
+    batch: Records,
     detect: DetectPii,
     field_of_turn: FieldOf,
     journal: ScreeningJournal | None,
@@ -107,9 +120,7 @@ def _screen_batch(
     return found
 
 
-def screen(
-    records: Sequence[tuple[int, Conversation]], detect: DetectPii, field_of_turn: FieldOf
-) -> Screening:
+def screen(records: Records, detect: DetectPii, field_of_turn: FieldOf) -> Screening:
     """Screen all given records, by line; whatever `billed_units` is 0 for should not be given.
 
     If the service is too busy, return what it has screened so far: repeating all requests would
