@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from dataset.generation.writer import runtime_client
 from exit_codes import ExitCode
 from lambdas.aws.converse import ConverseClient
 from lambdas.domain.cost.calculator import Calculator, TokenPrices
-from lambdas.domain.data_review.asking import review_record
+from lambdas.domain.data_review.asking import ERROR_KEY, review_question, row_of
 from lambdas.domain.data_review.results import (
     POOR_SCORE,
     ReviewSummary,
@@ -46,6 +47,8 @@ from lambdas.domain.data_review.tasks import (
     worst_usd,
 )
 from lambdas.domain.errors import InputInvalid
+from lambdas.domain.evaluation.attempts import Pass
+from lambdas.domain.evaluation.records import Record
 from lambdas.domain.models.catalogue import JUDGES, MODELS
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Judge, Model
@@ -88,6 +91,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 _BATCH_RECORDS = 64  # between two looks at the ceiling
+
+
+class _Nothing:
+    """Requests are not kept, only what came of them, in the log: a person repeats the command."""
+
+    def read(self) -> list[Record]:
+        return []
+
+    def keep(self, name: str, record: Record) -> None:
+        pass
 
 
 @dataclass(frozen=True)
@@ -176,13 +189,15 @@ def _ask_judge(review: _Review, log: ReviewLog) -> int:
     """Ask about what has no score yet; return how many records the ceiling left out."""
     client = ConverseClient(runtime_client(review.target.region))
     judge = partial(client.judge, review.judge.inference.model_id, TRAINING_QUALITY)
+    asking = Pass(_Nothing(), lambda: True, ERROR_KEY, most_failures=math.inf)
     pending = [task for task in review.tasks if not log.has(task)]
     with _progress_bar() as bar:
         shown = bar.add_task("records", total=len(review.tasks))
         bar.update(shown, completed=len(review.tasks) - len(pending))
 
         def ask(task: ReviewTask) -> ReviewRow:
-            row = review_record(judge, task)
+            question = review_question(judge, task)
+            row = row_of(question, asking.settle(question))
             log.add(task, row)
             bar.advance(shown)
             return row

@@ -10,7 +10,7 @@ from typing import Any
 from lambdas.aws.artefacts import Artefacts
 from lambdas.domain.cost.actuals import NOTHING_BOUGHT, Bill, bill_of, unfinished
 from lambdas.domain.cost.quote import Quote
-from lambdas.domain.data_review.results import DataReview
+from lambdas.domain.data_review.results import DataReview, ReviewSummary
 from lambdas.domain.run.contracts import Release
 from lambdas.validation.optional_checks import COMPREHEND
 
@@ -51,7 +51,7 @@ class Billing:
             release=release if release and release.found else self._noted() or release,
             epochs=self._epochs(),
             screening_usd=self._screening_usd(),
-            review_usd=self._review_usd(),
+            review=self._review(),
         )
         return bill_of(quote, usage)
 
@@ -103,9 +103,9 @@ class Billing:
         found = self._read_if_there(f"{self.prefix}/screening.json")
         return float(found["summary"]["services"][COMPREHEND]["cost_usd"]) if found else None
 
-    def _review_usd(self) -> float | None:
+    def _review(self) -> ReviewSummary | None:
         found = self._read_if_there(f"{self.prefix}/review.json")
-        return DataReview.model_validate(found).summary.usd if found else None
+        return DataReview.model_validate(found).summary if found else None
 
     def _read_if_there(self, key: str) -> Any:  # noqa: ANN401  # JSON is of any type
         return self.artefacts.read_json(key) if key in self._left else None

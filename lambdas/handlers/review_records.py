@@ -20,13 +20,13 @@ def review_records(request: ReviewRecordsRequest, seconds_left: SecondsLeft) -> 
     key = f"{run.prefix}/review/batches/{items[0].line}.jsonl"
     model_id = find_judge(run.settings.judge_model).inference.model_id
     model = ConverseClient.within(seconds_left, max_tokens=MAX_TOKENS)
-    rows = review_batch(
+    return review_batch(
         items,
         find_model(run.settings.model),
-        S3RecordFile(Artefacts(run.bucket), key),
-        partial(model.judge, model_id, TRAINING_QUALITY),
+        file=S3RecordFile(Artefacts(run.bucket), key),
+        call=partial(model.judge, model_id, TRAINING_QUALITY),
+        may_begin=model.may_begin,
     )
-    return ReviewedRecords(rows=rows)
 
 
 handler = timed_step("Review records", ReviewRecordsRequest)(review_records)

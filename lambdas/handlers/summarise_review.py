@@ -11,6 +11,8 @@ from lambdas.domain.data_review.results import (
     rows_of_children,
     summarise,
 )
+from lambdas.domain.models.lookup import find_model
+from lambdas.domain.models.model import Model
 from lambdas.domain.run.contracts import ReviewOutcome, ReviewRow, SummariseReviewRequest
 from lambdas.domain.run.variables import PriceVariables
 from lambdas.runtime.pricing import calculator
@@ -20,7 +22,8 @@ from lambdas.runtime.step import step, variables_of
 def summarise_review(request: SummariseReviewRequest) -> ReviewOutcome:
     run = request.run
     artefacts = Artefacts(run.bucket)
-    rows = sorted(_rows(artefacts, request.results_key), key=lambda row: row.line)
+    found = _rows(artefacts, request.results_key, find_model(run.settings.model))
+    rows = sorted(found, key=lambda row: row.line)
     prices = calculator(variables_of(PriceVariables), run.region).tokens(run.settings.judge_model)
     usd = sum(prices.usd(row.input_tokens, row.output_tokens) for row in rows)
     summary = summarise(rows, records=request.plan.records, usd=usd)
@@ -42,15 +45,16 @@ def summarise_review(request: SummariseReviewRequest) -> ReviewOutcome:
         mean_score=summary.mean_score,
         poor=summary.poor,
         usd=summary.usd,
+        lost_requests=summary.lost_requests,
         review_key=key,
         rows_key=rows_key,
     )
 
 
-def _rows(artefacts: Artefacts, manifest_key: str) -> Iterator[ReviewRow]:
+def _rows(artefacts: Artefacts, manifest_key: str, model: Model) -> Iterator[ReviewRow]:
     for files in artefacts.read_json(manifest_key)["ResultFiles"].values():
         for file in files:
-            yield from rows_of_children(artefacts.read_json(file["Key"]))
+            yield from rows_of_children(artefacts.read_json(file["Key"]), model)
 
 
 handler = step("Summarise review", SummariseReviewRequest)(summarise_review)

@@ -25,7 +25,7 @@ BATCH = {
 }
 
 
-def review_data(scope: Construct, *, review_records: sfn.TaskStateBase) -> sfn.DistributedMap:
+def review_data(scope: Construct, *, review_records: sfn.IChainable) -> sfn.DistributedMap:
     # A token: the construct would refuse an expression as a bucket's name.
     expression = Token.as_string(Intrinsic("{% $run.bucket %}"))
     bucket = s3.Bucket.from_bucket_name(scope, "RunBucket", expression)

@@ -132,8 +132,7 @@ class Workflow(Construct):
         plan = self._task(
             "Plan review", {"dataset": "{% $dataset %}"}, assign={"review_plan": RESULT}
         )
-        records = self._task("Review records", BATCH, with_run=False)
-        data = review_data(self, review_records=records)
+        data = review_data(self, review_records=self._review_batch())
         summarise = self._task(
             "Summarise review",
             {"plan": "{% $review_plan %}", "results_key": "{% $review_results.Key %}"},
@@ -144,6 +143,20 @@ class Workflow(Construct):
         plan.next(data).next(summarise).next(then)
         asked = sfn.Condition.jsonata("{% $run.settings.review_data %}")
         return sfn.Choice.jsonata(self, "Review requested?").when(asked, plan).otherwise(then)
+
+    def _review_batch(self) -> sfn.Chain:
+        """Return what each child execution does: it asks until its batch is reviewed."""
+        # Its output is its input, with which it may be called again.
+        records = self._task(
+            "Review records",
+            BATCH,
+            assign={"reviewed": RESULT},
+            outputs="{% $states.input %}",
+            with_run=False,
+        )
+        again = self._again("Batch done?", "$reviewed.done", records)
+        end = sfn.Pass.jsonata(self, "Batch reviewed", outputs="{% $reviewed %}")
+        return sfn.Chain.custom(records, [end], again.next(end))
 
     def _tune(self) -> sfn.Chain:
         stop = self._stop_training()

@@ -23,6 +23,7 @@ from lambdas.domain.cost.quote import (
     QuoteItem,
     dollars,
 )
+from lambdas.domain.data_review.results import ReviewSummary
 from lambdas.domain.run.contracts import (
     Answers,
     Contract,
@@ -66,6 +67,7 @@ class Usage:
     begun: Mapping[str, datetime]  # what may have been billed, and since when
     known: Mapping[str, Counted]
     until: datetime | None  # the throughput was gone then; None: it may be billed still
+    lost: frozenset[str] = frozenset()  # kinds in which lost requests count at the most
 
 
 def bill_of(quote: Quote, usage: Usage) -> Bill:
@@ -90,6 +92,8 @@ def _spent(item: QuoteItem, quote: Quote, usage: Usage) -> Spent:
         usd, how = _most(item, quote, since, usage.until)
         return _of(item, usd, how, at_most=True)
     usd, how = counted or (0.0, "not begun")
+    if item.kind in usage.lost:
+        return _of(item, usd, f"{how}, with requests whose answers were lost", at_most=True)
     return _of(item, usd, how, at_most=False)
 
 
@@ -132,7 +136,13 @@ def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
         known[HOSTING] = usd, _minutes(release.billed_minutes)
     # Of the rest all is known, or was not asked for.
     begun = {HOSTING: request.hosting.created_at, TRAINING: request.run.started_at}
-    return Usage(begun=begun, known=known, until=release.at)
+    lost = {
+        REVIEW: request.review.lost_requests if request.review else 0,
+        BASE_ANSWERS: request.base_answers.lost_requests,
+        JUDGEMENTS: request.judgements.lost_requests,
+    }
+    kinds = frozenset(kind for kind, requests in lost.items() if requests)
+    return Usage(begun=begun, known=known, until=release.at, lost=kinds)
 
 
 def unfinished(  # noqa: PLR0913  # keyword-only, each from another place
@@ -142,7 +152,7 @@ def unfinished(  # noqa: PLR0913  # keyword-only, each from another place
     release: Release | None,
     epochs: int | None,
     screening_usd: float | None,
-    review_usd: float | None,
+    review: ReviewSummary | None,
 ) -> Usage:
     """Return the use of a run that failed or was stopped, from what it left behind.
 
@@ -159,12 +169,13 @@ def unfinished(  # noqa: PLR0913  # keyword-only, each from another place
         known[TRAINING] = most * min(epochs / quote.epochs, 1), f"{epochs} epochs"
     if screening_usd is not None:
         known[SCREENING] = screening_usd, "as Amazon Comprehend was asked"
-    if review_usd is not None:
-        known[REVIEW] = review_usd, "as the judge counted"
+    if review is not None:
+        known[REVIEW] = review.usd, "as the judge counted"
     if release and release.billed_minutes is not None:
         usd = release.billed_minutes / 60 * quote.hosting_usd_per_hour
         known[HOSTING] = usd, _minutes(release.billed_minutes)
-    return Usage(begun=begun, known=known, until=release.at if release else None)
+    lost = frozenset({REVIEW} if review and review.lost_requests else ())
+    return Usage(begun=begun, known=known, until=release.at if release else None, lost=lost)
 
 
 def _screening(request: WriteReportRequest) -> dict[str, Counted]:

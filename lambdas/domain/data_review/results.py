@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from lambdas.domain.data_review.asking import cut
-from lambdas.domain.data_review.tasks import CRITERIA
+from lambdas.domain.data_review.asking import cut, row_at_most
+from lambdas.domain.data_review.tasks import CRITERIA, ReviewTask
 from lambdas.domain.errors import DatasetBelowThreshold, ReviewFailed
 from lambdas.domain.evaluation.records import failure_summary, too_many
+from lambdas.domain.models.model import Model
 from lambdas.domain.run.contracts import Contract, ReviewedRecords, ReviewPlan, ReviewRow, Run
 
 POOR_SCORE = 6  # below it the judge says that an answer should be rewritten
@@ -33,6 +34,7 @@ class ReviewSummary(Contract):
     poor_percent: float | None
     input_tokens: int
     output_tokens: int
+    lost_requests: int = 0  # as in `Answers`
     usd: float
     worst: list[ReviewRow]  # the lowest scores first
 
@@ -65,6 +67,7 @@ def summarise(
         poor_percent=round(100 * poor / len(scored), 1) if scored else None,
         input_tokens=sum(row.input_tokens for row in rows),
         output_tokens=sum(row.output_tokens for row in rows),
+        lost_requests=sum(row.lost_requests for row in rows),
         usd=round(usd, 4),
         worst=worst_rows(scored),
     )
@@ -128,13 +131,14 @@ def _named(worst: Sequence[ReviewRow]) -> str:
     return "; ".join(f"line {row.line} ({row.score})" for row in worst[:_NAMED_ROWS])
 
 
-def rows_of_children(children: Iterable[Mapping[str, Any]]) -> Iterator[ReviewRow]:
+def rows_of_children(children: Iterable[Mapping[str, Any]], model: Model) -> Iterator[ReviewRow]:
     """Yield the rows that a Distributed Map's child executions left in one result file.
 
     Each entry has the child's `Input` and `Output` as JSON in a string, and where it failed its
     `Error` and `Cause`
     (https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html, read
-    2026-11-23). The records of a child without output have its error.
+    2026-11-23). The records of a child without output have its error, and as many tokens as may
+    have been paid for.
     """
     for child in children:
         if child.get("Status", "SUCCEEDED") == "SUCCEEDED" and child.get("Output"):
@@ -142,4 +146,6 @@ def rows_of_children(children: Iterable[Mapping[str, Any]]) -> Iterator[ReviewRo
         else:
             error = f"{child.get('Error', child.get('Status'))}: {child.get('Cause', 'not run')}"
             for item in json.loads(child.get("Input") or "{}").get("Items", []):
-                yield cut(ReviewRow(line=item["line"], error=error))
+                task = ReviewTask.of(item["line"], item["record"], model)
+                unasked = ReviewRow(line=item["line"], error=error)  # it is no record
+                yield cut(row_at_most(task, error) if task else unasked)

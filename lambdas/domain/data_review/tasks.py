@@ -12,12 +12,8 @@ from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS, Rubric
 from lambdas.domain.models.model import Model
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.records import read_conversation
-from lambdas.validation.formats.tokens import estimated_tokens
 from lambdas.validation.jsonl.problems import Problems
 
-# What providers add to a request that forces a tool; Anthropic counts 340 tokens for Claude 3 Haiku
-# (https://docs.anthropic.com/en/docs/tool-use-pricing-and-tokens, read 2026-11-23): twice that.
-_FORCED_TOOL_TOKENS = 700
 CRITERIA: Mapping[str, str] = {
     "correct": "the answer's facts are right, and it answers what was asked",
     "grounded": "it says nothing that is made up, or that the material in the prompt does not bear",
@@ -87,9 +83,7 @@ def fingerprint(judge: str, task: ReviewTask) -> str:
 
 def most_input_tokens(task: ReviewTask) -> int:
     """Estimate from above the tokens that one attempt at this record sends."""
-    schema = json.dumps(TRAINING_QUALITY.tool_schema)
-    asked = estimated_tokens((TRAINING_QUALITY.system_prompt, schema, task.message))
-    return asked + _FORCED_TOOL_TOKENS
+    return TRAINING_QUALITY.most_input_tokens(task.message)
 
 
 def worst_usd(input_tokens: int, usd: TokenCost) -> float:

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field, replace
 from lambdas.domain.errors import AnswerLost, OutOfTime
 from lambdas.domain.evaluation.records import (
     RECORDED_ERRORS,
+    Kept,
     Record,
-    RecordFile,
     error_text,
 )
 from lambdas.domain.evaluation.rubrics import ATTEMPTS
@@ -77,7 +77,7 @@ class Entry:
 class Pass:
     """What one function does of the asking: it begins nothing whose end it may not see."""
 
-    file: RecordFile
+    file: Kept
     may_begin: Callable[[], bool]
     error_key: str  # of an outcome that is a failure
     most_failures: float  # beyond it all is lost: the rest would only cost time and tokens
@@ -89,9 +89,10 @@ class Pass:
     def ask(self, questions: Sequence[Question]) -> list[Entry]:
         """Ask about all, as far as time allows; those for which it was short are not settled."""
         self._known = {each["name"]: Entry(**each) for each in self.file.read()}
-        return in_parallel(self._ask, questions)
+        return in_parallel(self.settle, questions)
 
-    def _ask(self, question: Question) -> Entry:
+    def settle(self, question: Question) -> Entry:
+        """Ask about one thing until it is settled, as far as time allows."""
         entry = self._earlier(question)
         while not entry.settled and self.failures <= self.most_failures and self.may_begin():
             entry = self._ask_once(question, entry)

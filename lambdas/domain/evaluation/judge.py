@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -15,7 +14,6 @@ from lambdas.domain.evaluation.records import (
     RecordFile,
     error_text,
     failure_summary,
-    most_tokens,
     too_many,
 )
 from lambdas.domain.evaluation.rubrics import MAX_TOKENS, CallTool, OutOfSchema, Rubric
@@ -42,7 +40,6 @@ CORRECTNESS = Rubric(
     criteria={"score": "correctness: 1 wrong throughout, 10 fully correct"},
     reason="the decisive facts, in one or two sentences",
 )
-_INSTRUCTIONS = CORRECTNESS.system_prompt + json.dumps(CORRECTNESS.tool_schema)
 
 
 @dataclass(frozen=True)
@@ -123,7 +120,7 @@ def _question(call: CallTool, answer: JudgedAnswer) -> Question:
         name=f"{answer.side} {answer.id}",
         about=asdict(answer),
         send=partial(_judge, call, answer),
-        most_input_tokens=most_tokens(_INSTRUCTIONS + answer.message),
+        most_input_tokens=CORRECTNESS.most_input_tokens(answer.message),
         most_output_tokens=MAX_TOKENS,
     )
 

@@ -11,20 +11,12 @@ from lambdas.domain.errors import RequestRefused, ServiceUnavailable, Throttled
 
 Record = dict[str, Any]  # one line of a JSONL file
 
-_FRAME_TOKENS = 16
-
 # Errors that are recorded in place of one answer; all others end the state.
 RECORDED_ERRORS = (RequestRefused, ServiceUnavailable, Throttled)
 
 
-class RecordFile(Protocol):
-    """A JSONL file, and beside it the records that it will be made of, kept one by one."""
-
-    @property
-    def key(self) -> str: ...
-
-    @property
-    def uri(self) -> str: ...
+class Kept(Protocol):
+    """Records that are kept one by one."""
 
     def read(self) -> list[Record]:
         """Return what was kept so far, nothing at the first try."""
@@ -32,13 +24,18 @@ class RecordFile(Protocol):
     def keep(self, name: str, record: Record) -> None:
         """Keep a record, for good on return, in place of the earlier one of this name."""
 
+
+class RecordFile(Kept, Protocol):
+    """A JSONL file, and beside it the records that it will be made of."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def uri(self) -> str: ...
+
     def write(self, records: Iterable[Record]) -> None:
         """Write the file."""
-
-
-def most_tokens(text: str) -> int:
-    """Return more tokens than a text can have: each is a byte at least; 16 a message's frame."""
-    return len(text.encode(errors="surrogatepass")) + _FRAME_TOKENS
 
 
 def error_text(error: Exception) -> str:

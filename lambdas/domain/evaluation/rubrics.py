@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from lambdas.validation.formats.tokens import estimated_tokens
 
 LOWEST_SCORE, HIGHEST_SCORE = 1, 10
 MAX_TOKENS = 500  # a few scores and a reason of a few sentences
 OUTPUT_TOKENS = (60, 150)  # low, expected: of one assessment
 # Low, expected: token counts are upper estimates, of which prose has about two thirds.
 PROSE_SHARES = (0.6, 0.7)
+# What providers add to a request that forces a tool; Anthropic counts 340 tokens for Claude 3 Haiku
+# (https://docs.anthropic.com/en/docs/tool-use-pricing-and-tokens, read 2026-11-23): twice that.
+_FORCED_TOOL_TOKENS = 700
 # Requests about one thing that may be paid for: one more where an answer is lost on its way, or
 # where a judge leaves the schema.
 ATTEMPTS = 2
@@ -71,6 +77,11 @@ class Rubric:
             },
             "required": [*self.criteria, "reason"],
         }
+
+    def most_input_tokens(self, message: str) -> int:
+        """Estimate from above the tokens that one request about `message` sends."""
+        asked = (self.system_prompt, json.dumps(self.tool_schema), message)
+        return estimated_tokens(asked) + _FORCED_TOOL_TOKENS
 
     def parse(self, tool_input: object) -> Assessment:
         """Read the tool input, or raise OutOfSchema; a whole float or digits pass as a score."""

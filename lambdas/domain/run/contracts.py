@@ -244,15 +244,16 @@ class ReviewRow(Contract):
     scores: dict[str, int] | None = None
     reason: str | None = None
     error: str | None = None
-    input_tokens: int = 0  # of all attempts
+    input_tokens: int = 0  # of all requests
     output_tokens: int = 0
-    attempts_left: int = 0  # attempts that the judge still has
+    lost_requests: int = 0  # as in `Answers`
 
 
 class ReviewedRecords(Contract):
     """Result of each *Review records*."""
 
     rows: list[ReviewRow]
+    done: bool = True  # as in `Answers`
 
 
 class SummariseReviewRequest(StateRequest):
@@ -268,6 +269,7 @@ class ReviewOutcome(Contract):
     mean_score: float | None
     poor: int
     usd: float
+    lost_requests: int = 0  # as in `Answers`
     review_key: str  # the summary with the worst rows
     rows_key: str  # JSONL of all rows
 

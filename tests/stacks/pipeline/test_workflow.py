@@ -407,6 +407,25 @@ def test_a_review_is_wired_from_plan_to_summary(workflow: Machine) -> None:
     assert processor["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
 
 
+def test_a_batch_is_reviewed_until_it_is_done(workflow: Machine) -> None:
+    states = workflow["States"]["Review data"]["ItemProcessor"]["States"]
+    review, choice, end = (
+        states[name] for name in ("Review records", "Batch done?", "Batch reviewed")
+    )
+    assert review["Output"] == "{% $states.input %}", "what it is called again with"
+    assert (review["Next"], choice["Default"]) == ("Batch done?", "Batch reviewed")
+    [again] = choice["Choices"]
+    assert again == {"Condition": "{% $not($reviewed.done) %}", "Next": "Review records"}
+    assert end["Output"] == "{% $reviewed %}"
+
+
+def test_a_screening_goes_on_until_it_is_done(workflow: Machine) -> None:
+    choice = workflow["States"][workflow["States"]["Screen dataset"]["Next"]]
+    assert choice["Choices"][0]["Next"] == "Screen dataset"
+    assert choice["Choices"][0]["Condition"] == "{% $not($screening.done) %}"
+    assert choice["Default"] == "Review requested?"
+
+
 def test_a_redriven_run_may_give_back_and_tell_and_nothing_else(workflow: Machine) -> None:
     batch = workflow["States"]["Review data"]["ItemBatcher"]["BatchInput"]
     allowed = set()

@@ -117,6 +117,20 @@ def test_a_review_bills_its_tokens() -> None:
     assert REVIEW not in rows()
 
 
+@pytest.mark.parametrize(
+    ("part", "kind"),
+    [("review", REVIEW), ("base_answers", BASE_ANSWERS), ("judgements", JUDGEMENTS)],
+)
+def test_a_lost_request_counts_at_the_most_and_is_marked(part: str, kind: str) -> None:
+    request = report_request(run=run(review_data=True), review=REVIEWED)
+    lost = getattr(request, part).model_copy(update={"lost_requests": 1})
+    usage = finished(request.model_copy(update={part: lost}), CALCULATOR)
+    bill = bill_of(quote(review_data=True), usage)
+    assert bill.at_most
+    marked = {each.what.partition(",")[0] for each in bill.items if each.at_most}
+    assert marked == {kind}
+
+
 def test_a_screening_bills_what_was_asked() -> None:
     screening = Screened(records=90, of_records=96, usd=0.05, warnings=1, screening_key="k")
     request = report_request(screening=screening)
@@ -152,7 +166,7 @@ def test_the_bill_of_a_run_that_failed_is_never_0_for_unknown_nor_above_its_quot
         release=GONE if minutes is None else released(minutes),
         epochs=epochs,
         screening_usd=None,
-        review_usd=None,
+        review=None,
     )
     bill = bill_of(made, usage)
     assert bill.usd <= made.high_usd
@@ -258,6 +272,17 @@ def test_a_training_of_which_epochs_are_not_shown_is_billed_at_most(
     curves = LossHistory(steps=(), validations=(), epochs=epochs(shown), whole=False)
     world.leave_losses(curves)
     assert "Cost: at most $0.49." in world.fail()
+
+
+def test_a_review_that_lost_requests_is_billed_at_most(world: World) -> None:
+    world.begin(REVIEW, NOW)
+    review = data_review()
+    lost = review.summary.model_copy(update={"lost_requests": 2})
+    kept = review.model_copy(update={"summary": lost})
+    world.s3.objects[f"{PREFIX}/review.json"] = kept.model_dump_json().encode()
+    world.fail()
+    [spent] = (each for each in world.kept.items if each.what == REVIEW)
+    assert (spent.usd, spent.at_most) == (0.0213, True)
 
 
 def test_a_run_that_failed_before_it_began_anything_cost_nothing(

@@ -8,26 +8,42 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.data_review.tasks import TRAINING_QUALITY
-from lambdas.domain.errors import AccessDenied
+from lambdas.aws.converse import read_seconds
+from lambdas.domain.data_review.tasks import TRAINING_QUALITY, ReviewTask, most_input_tokens
+from lambdas.domain.errors import AccessDenied, ReviewFailed
 from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS
+from lambdas.domain.models.lookup import find_model
 from lambdas.handlers import review_records
 from tests.factories import NOW, PREFIX, run
 from tests.fakes.bedrock import FakeRuntime, question_in, tool_reply
-from tests.fakes.function import FakeContext
-from tests.fakes.s3 import FakeS3
+from tests.fakes.function import LIMIT_SECONDS, FakeContext
+from tests.fakes.s3 import FakeS3, client_error
 from tests.unit.domain.data_review.made_up_records import (
     GOOD,
+    dislikes_bad,
     event,
     record,
 )
 
 
-def asked_to_review(*records: Mapping[str, Any]) -> list[dict[str, Any]]:
+def asked(*records: Mapping[str, Any], seconds: float = LIMIT_SECONDS) -> dict[str, Any]:
     batch = [{"line": line, "record": each} for line, each in enumerate(records, start=5)]
     given = event(run=run(), now=NOW.isoformat(), items=batch)
-    rows: list[dict[str, Any]] = review_records.handler(given, FakeContext())["rows"]
+    return review_records.handler(given, FakeContext(seconds))
+
+
+def asked_to_review(*records: Mapping[str, Any]) -> list[dict[str, Any]]:
+    reviewed = asked(*records)
+    assert reviewed["done"]
+    rows: list[dict[str, Any]] = reviewed["rows"]
     return rows
+
+
+def most_tokens(question: str) -> int:
+    """Return the most tokens that one request about a record can have."""
+    task = ReviewTask.of(5, record(question), find_model(run().settings.model))
+    assert task
+    return most_input_tokens(task)
 
 
 def test_each_record_gets_its_row(bedrock: FakeRuntime) -> None:
@@ -92,16 +108,19 @@ def test_a_killed_batch_asks_once_more_about_what_it_lost_and_never_a_third_time
     seen: list[int] = []
 
     def dies(_: Mapping[str, Any]) -> dict[str, Any]:
-        seen.append(journal(s3)[0]["attempts_left"])
+        seen.append(journal(s3)[0]["sent"])
         raise Killed
 
     bedrock.reply = dies
     for _ in range(ATTEMPTS):
         with pytest.raises(Killed):
             asked_to_review(record("Fine?"))
-    assert seen == [1, 0], "each attempt was set down before it was made"
+    assert seen == [1, 2], "each request was set down before it was sent"
     (row,) = asked_to_review(record("Fine?"))
-    assert "ended before it saved the answer" in row["error"]
+    assert "the function ended before the answer was here" in row["error"]
+    assert row["lost_requests"] == ATTEMPTS, "they may be paid for, and are counted at the most"
+    assert row["input_tokens"] == ATTEMPTS * most_tokens("Fine?")
+    assert row["output_tokens"] == ATTEMPTS * MAX_TOKENS
     assert len(bedrock.called("Converse")) == ATTEMPTS
 
 
@@ -123,7 +142,7 @@ def test_a_batch_that_was_killed_once_keeps_its_reviews_and_recovers(
         asked_to_review(record("Fine?"), record("bad?"))
     fine, lost = asked_to_review(record("Fine?"), record("bad?"))
     assert (fine["score"], lost["score"]) == (8, None)
-    assert lost["input_tokens"] == 11, "what was counted stays counted"
+    assert lost["input_tokens"] == 11 + most_tokens("bad?"), "what was counted stays counted"
     assert len(bedrock.called("Converse")) == 3
 
 
@@ -151,3 +170,35 @@ def test_each_review_is_kept_as_it_comes(bedrock: FakeRuntime) -> None:
     rows = asked_to_review(*batch)
     assert all(row["score"] == 8 for row in rows)
     assert len(bedrock.called("Converse")) == 11
+
+
+SECONDS_NEEDED = read_seconds(MAX_TOKENS) + 30  # by one request, and by keeping what came of it
+
+
+def test_a_batch_that_runs_out_of_time_goes_on_where_it_stopped(
+    bedrock: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Throttled when no time is left to wait: the record is not settled, and not failed."""
+    monkeypatch.setattr("lambdas.aws.converse.BACKOFF_SECONDS", (32.0,))
+    batch = [record("Fine?"), record("bad?")]
+    context = FakeContext(SECONDS_NEEDED + 1)
+
+    def reply(request: Mapping[str, Any]) -> dict[str, Any]:
+        if "bad" in question_in(request) and context.seconds:
+            context.seconds = 0
+            raise client_error("ThrottlingException")
+        return dislikes_bad(request)
+
+    bedrock.reply = reply
+    items = [{"line": line, "record": each} for line, each in enumerate(batch, start=5)]
+    first = review_records.handler(event(run=run(), now=NOW, items=items), context)
+    assert not first["done"]
+    second = asked_to_review(*batch)
+    assert [row["score"] for row in second] == [8, 2]
+    assert [row["lost_requests"] for row in second] == [0, 0]
+
+
+def test_a_batch_for_which_no_pass_has_time_says_so(bedrock: FakeRuntime) -> None:
+    with pytest.raises(ReviewFailed, match=r"0 of 1 records .* a whole pass added none: no time"):
+        asked(record("Fine?"), seconds=SECONDS_NEEDED - 1)
+    assert not bedrock.calls

@@ -8,14 +8,18 @@ from typing import Any
 import pytest
 
 from lambdas.domain.data_review.results import summarise, worst_rows
-from lambdas.domain.data_review.tasks import CRITERIA
+from lambdas.domain.data_review.tasks import CRITERIA, ReviewTask, most_input_tokens, worst_usd
 from lambdas.domain.errors import DatasetBelowThreshold, ReviewFailed
+from lambdas.domain.evaluation.rubrics import ATTEMPTS
+from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import ReviewRow
 from lambdas.handlers import summarise_review
 from tests.factories import NOW, PREFIX, run
 from tests.fakes.s3 import FakeS3
 from tests.unit.domain.data_review.made_up_records import (
     event,
+    record,
+    usd,
 )
 
 MANIFEST = f"{PREFIX}/review/0f3c/manifest.json"
@@ -23,7 +27,7 @@ MANIFEST = f"{PREFIX}/review/0f3c/manifest.json"
 
 def child(rows: list[ReviewRow], **changes: str) -> dict[str, Any]:
     """Make an entry of a result file, as Step Functions writes it."""
-    given = {"Items": [{"line": row.line, "record": {}} for row in rows]}
+    given = {"Items": [{"line": row.line, "record": record("Q?")} for row in rows]}
     return {
         "ExecutionArn": "arn:aws:states:…",
         "Input": json.dumps(given),
@@ -103,7 +107,14 @@ def test_the_records_of_a_failed_child_count_as_failed(s3: FakeS3) -> None:
     died = child([scored(7, 9), scored(8, 9)], Status="FAILED", Error="Lambda.Unknown", Cause="oom")
     del died["Output"]
     write_results(s3, SUCCEEDED_0=[child([scored(1, 9)])], FAILED_0=[died])
-    assert summarised(max_failed_answers_percent=70)["failed"] == 2
+    done = summarised(max_failed_answers_percent=70)
+    assert done["failed"] == 2
+    assert done["lost_requests"] == 2 * ATTEMPTS, "all of it may have been asked and paid for"
+    task = ReviewTask.of(7, record("Q?"), find_model(run().settings.model))
+    assert task
+    assert done["usd"] == pytest.approx(
+        usd(1000, 100) + 2 * worst_usd(most_input_tokens(task), usd), abs=1e-4
+    )
     with pytest.raises(ReviewFailed, match=r"2 of 3 \(67 %\) failed.* Lambda\.Unknown: oom"):
         summarised()
 
