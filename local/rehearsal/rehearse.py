@@ -112,6 +112,11 @@ def read_input(text: str) -> dict[str, Any]:
 
 def rehearse(dataset: str, execution_input: dict[str, Any], settings: PrepareOptions) -> ExitCode:
     """Run one execution and print it; return the exit status."""
+    if execution_input.get("require_approval"):
+        raise RehearsalInvalid(
+            "require_approval: nobody can decide within this command. Leave it out, or keep an "
+            "offline AWS with python -m local up, and start the run and its decision there"
+        )
     began = time.monotonic()
     print(BANNER, flush=True)
     model = tuned_model(execution_input)

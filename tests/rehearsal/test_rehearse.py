@@ -91,6 +91,7 @@ def test_stopping_it_leaves_nothing_behind(scratch: Path, runs: set[Path]) -> No
     ("arguments", "said"),
     [
         (["--input", "{oops"], "INPUT is not JSON"),
+        (["--input", '{"require_approval": true}'], "nobody can decide within this command"),
         (["--input", "[1]"], "INPUT is neither a JSON object nor a file"),
         (["--input", '{"model": "nova-mcro"}'], "Did you mean 'nova-micro'?"),
         (["--dataset", "nowhere"], "nowhere cannot be read: No such file"),

@@ -140,7 +140,7 @@ def _tuning_problems(requested: RequestedRun, found: Prerequisites, region: str)
     if not requested.past_end_allowed:
         problems += _lifecycle_problems(requested.model, found.tuned_model, requested.until)
     if problems:
-        problems.append(_advice(requested.model, found.alternatives, region))
+        problems.append(_advice(requested, found.alternatives, region))
     return problems
 
 
@@ -172,7 +172,7 @@ def _lifecycle_problems(
         return
     closed = model.lifecycle.closed_on(until.date())  # Bedrock's API may say so weeks later
     if closed or found.status != "ACTIVE":
-        since = f"LEGACY since {closed}, by {model.sources['lifecycle'].url}" if closed else ""
+        since = f"LEGACY since {closed}, as AWS documents" if closed else ""
         yield (
             f"{model.name} is {since or found.status}: Bedrock starts no new job and sells no new "
             "throughput for it"
@@ -184,14 +184,18 @@ def _lifecycle_problems(
         )
 
 
-def _advice(model: Model, alternatives: Sequence[str], region: str) -> str:
+def _advice(requested: RequestedRun, alternatives: Sequence[str], region: str) -> str:
+    model = requested.model
     past_end = f'or, with a private arrangement, list "{model.key}" in models_past_end'
     if alternatives:
         return f'choose a model that can be tuned in {region}, "model": {_quoted(alternatives)}'
     elsewhere = _quoted(
         f"{each.key} in {', '.join(each.customization_regions)}"
         for each in MODELS.values()
-        if each.key != model.key and "provisioned" in each.hosting
+        if each.key != model.key
+        and region not in each.customization_regions
+        and "provisioned" in each.hosting
+        and not each.lifecycle.closed_on(requested.until.date())
     )
     return (
         f"no other model of the catalogue can be tuned in {region}; there is {elsewhere} {past_end}"

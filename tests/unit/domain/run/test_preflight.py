@@ -226,8 +226,12 @@ def test_a_documented_date_closes_a_model_that_the_api_still_calls_active(
 ) -> None:
     llama = "meta.llama3-1-8b-instruct-v1:0"
     bedrock.models |= {llama: {}, f"{llama}:128k": {}}
-    with pytest.raises(PreflightFailed, match=r"Llama 3.1 8B Instruct is LEGACY since 2026-10-05"):
+    with pytest.raises(PreflightFailed) as refused:
         preflight(model="llama-3-1-8b")
+    message = str(refused.value)
+    assert "Llama 3.1 8B Instruct is LEGACY since 2026-10-05" in message
+    assert '"nova-micro in us-east-1"' in message
+    assert "llama-3-1-70b" not in message, "it is closed as well"
 
 
 def test_alternatives_of_the_region_are_named() -> None:
