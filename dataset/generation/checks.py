@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from dataset.generation import text_matching as matching
 from dataset.generation.languages import detected_as
 from dataset.sources.sections import Section
-from lambdas.validation.warnings.language import language_of, script_counts
+from lambdas.validation.warnings.language import language_of, latin_share
 from lambdas.validation.warnings.sketches import (
     NEAR,
     SKETCH_HASHES,
@@ -247,17 +247,15 @@ def _ungrounded(new: KeptPair) -> Iterator[tuple[str, str]]:
 
 def _terms_to_cover(pair: GeneratedPair) -> set[str]:
     """Return the answer's content words; of a translation, only names and other Latin words."""
-    answer, quote = _script(pair.answer), _script(pair.quote)
-    if answer != quote:
-        return matching.latin_terms(pair.answer) if answer != "Latin" else set()
+    is_latin = _is_latin(pair.answer)
     languages = {language_of(pair.answer), language_of(pair.quote)} - {None}
-    return matching.terms(pair.answer) if len(languages) < 2 else set()  # noqa: PLR2004  # two
+    if is_latin == _is_latin(pair.quote) and len(languages) < 2:  # noqa: PLR2004  # two
+        return matching.terms(pair.answer)
+    return set() if is_latin else matching.latin_terms(pair.answer)
 
 
-def _script(text: str) -> str:
-    counts = script_counts(text)
-    counts["Han"] += counts.pop("Kana")  # Japanese is written in both
-    return max(counts, key=lambda script: counts[script])
+def _is_latin(text: str) -> bool:
+    return latin_share(text) >= 0.5  # noqa: PLR2004  # half of it
 
 
 def _question_of(value: object) -> str:

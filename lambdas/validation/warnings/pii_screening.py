@@ -18,11 +18,12 @@ from lambdas.domain.errors import OutOfTime, ServiceUnavailable, Throttled
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.fields import FieldOf
 from lambdas.validation.jsonl.problems import Problem
-from lambdas.validation.warnings.language import language_of, script_counts
+from lambdas.validation.warnings.language import language_of, latin_share
 
 LanguageCode = Literal["en", "es"]
 _UNIT_CHARACTERS, _LEAST_UNITS = 100, 3
 _MOST_BYTES = 100_000
+_LEAST_LATIN = 0.5  # share of the letters, of a text that may be in one of the two
 _CONCURRENT_REQUESTS = 8
 _BATCH_RECORDS = 100  # of which a death of the function loses at most the last
 _LEAST_SCORE = 0.95  # below, products and companies are often taken for persons
@@ -196,8 +197,7 @@ def _language_code(conversation: Conversation) -> LanguageCode | None:
 
 
 def _is_in_another_script(conversation: Conversation) -> bool:
-    letters = script_counts(" ".join(turn.text for turn in conversation.turns))
-    return letters["Latin"] < sum(letters.values()) / 2
+    return latin_share(" ".join(turn.text for turn in conversation.turns)) < _LEAST_LATIN
 
 
 def _parts(text: str) -> Iterator[str]:

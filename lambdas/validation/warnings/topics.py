@@ -26,7 +26,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from zlib import crc32
 
-from lambdas.validation.warnings.language import STOP_WORDS
+from lambdas.validation.warnings.stop_words import STOP_WORDS
 
 SAME_TOPIC = 0.12
 _LEAST_TRAINING = 20  # records; with fewer, nothing is reported
@@ -45,7 +45,7 @@ effect example explain few first get give has help here how into its just know l
 make many may mean means more most much must need new not one only other our out over per please
 same say should show some such take tell than that their them then there these they thing this those
 three through two type under use used uses using very want way ways well were work works write"""
-_STOPPED = frozenset(_GENERAL.split()).union(*STOP_WORDS.values())
+_STOPPED = STOP_WORDS.union(_GENERAL.split())
 _LEVEL_BITS = 2  # of a packed word, for how often it occurs
 _LEVEL_MASK = (1 << _LEVEL_BITS) - 1
 _LEVEL_WEIGHTS = tuple(1 + math.log(count) for count in (1, 2, 3, 5))

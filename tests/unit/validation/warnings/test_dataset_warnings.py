@@ -21,7 +21,6 @@ from lambdas.validation.warnings.dataset_warnings import (
     sketch,
 )
 from lambdas.validation.warnings.endings import ending_of
-from lambdas.validation.warnings.language import language_of
 from lambdas.validation.warnings.record_warnings import record_warnings
 from tests.article import ARTICLE, needs_article
 from tests.repository import DATASET
@@ -144,25 +143,6 @@ def test_an_answer_in_another_language_is_told() -> None:
     ]
     half = [(f"Frage {at}: {q}", f"{german} {at}") for at, (q, _) in enumerate(usual())]
     assert found(warned([*usual(), *half]), "language-mix") == []
-
-
-@pytest.mark.parametrize(
-    ("text", "language"),
-    [
-        ("How does the service know which of the models it is to call?", "English"),
-        ("Wie weiß der Dienst, welches der Modelle er aufrufen soll und wird?", "German"),
-        ("Comment le service sait-il quel est le modèle qui est à appeler ?", "French"),
-        ("これは基盤モデルをAPIで使えるようにするサービスです。", "Japanese"),
-        ("Amazon Bedrockのモデルは何がありますか。Claude や Nova です。", "Japanese"),
-        ("这是一项让应用程序调用基础模型的托管服务，不需要自己运行模型。", "Chinese"),  # noqa: RUF001  # real text
-        ("이 서비스는 기초 모델을 API로 제공하는 관리형 서비스입니다.", "Korean"),
-        ("Это сервис, который даёт доступ к базовым моделям.", "Cyrillic"),
-        ("SELECT name, price FROM products WHERE price > 100", None),
-        ("42", None),
-    ],
-)
-def test_languages(text: str, language: str | None) -> None:
-    assert language_of(text) == language
 
 
 def test_near_duplicates_need_near_answers() -> None:
