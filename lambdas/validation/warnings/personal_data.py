@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from lambdas.validation.warnings.secrets import Hit, Rule, always, first_hits
 
 _PHONE_DIGITS = range(9, 16)  # E.164 allows 15
+_NATIONAL_DIGITS = (10, 11)  # with the leading 0, as in Japan
 _DIFFERENT_DIGITS = 4
 _IBAN_MODULUS = 97
 _DIGITS = re.compile(r"\d(?:[ ().-]{0,2}\d){7}", re.ASCII)
@@ -51,7 +52,8 @@ def _personal_phone(number: str) -> bool:
     free = digits.removeprefix("1")[:3] in {"800", "833", "844", "855", "866", "877", "888"}
     free = free or digits.startswith(("0120", "0800", "810120", "81800"))
     fictional = "55501" in digits
-    plausible = len(digits) in _PHONE_DIGITS and len(set(digits)) >= _DIFFERENT_DIGITS
+    lengths = _NATIONAL_DIGITS if number.startswith("0") else _PHONE_DIGITS
+    plausible = len(digits) in lengths and len(set(digits)) >= _DIFFERENT_DIGITS
     return plausible and not free and not fictional
 
 

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 
 _SHOWN_CHARACTERS = 4
 _LEAST_ENTROPY_BITS = 3.5  # per character; English words have about 3, random base64 almost 5
-_PLACEHOLDERS = re.compile(
-    r"example|placeholder|sample|dummy|changeme|redacted|your|xxxx|0000|1234567|abcdef|\*\*|\.\.\."
-    r"|[<>{}$%]|password|secret",
-    re.IGNORECASE,
-)
+_SAMPLES = r"example|placeholder|sample|dummy|changeme|redacted|your|xxxx|0000|\*\*|\.\.\.|[<>{}$%]"
+_PLACEHOLDERS = re.compile(_SAMPLES + r"|1234567|abcdef|password|secret", re.IGNORECASE)
+_TOKEN_PLACEHOLDERS = re.compile(_SAMPLES, re.IGNORECASE)
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(?:[_.-][a-z0-9]+)+|[a-z]+(?:[A-Z][a-z0-9]+)+")
 
 
 @dataclass(frozen=True)
@@ -83,9 +82,27 @@ def _real(secret: str) -> bool:
     return not _PLACEHOLDERS.search(secret)
 
 
+def _is_mixed(secret: str) -> bool:
+    return any(each.isdigit() for each in secret) and any(each.isalpha() for each in secret)
+
+
 def _random(secret: str) -> bool:
-    mixed = any(each.isdigit() for each in secret) and any(each.isalpha() for each in secret)
-    return mixed and _real(secret) and entropy_bits(secret) >= _LEAST_ENTROPY_BITS
+    return _is_mixed(secret) and _real(secret) and entropy_bits(secret) >= _LEAST_ENTROPY_BITS
+
+
+def _token(secret: str) -> bool:
+    """Return whether what has a token's prefix and length is one, not the sample of a manual."""
+    return _is_mixed(secret) and not _TOKEN_PLACEHOLDERS.search(secret)
+
+
+def _aws_key(secret: str) -> bool:
+    """Return whether 40 characters are random base64: a hash in hexadecimal is not."""
+    return _random(secret) and secret.upper() != secret != secret.lower()
+
+
+def _password(secret: str) -> bool:
+    """Return whether a word after "password" is one: a name in code is not."""
+    return _is_mixed(secret) and _real(secret) and not _IDENTIFIER.fullmatch(secret)
 
 
 def always(_: str) -> bool:
@@ -96,48 +113,86 @@ def _rule(what: str, needs: str, pattern: str, is_real: Callable[[str], bool] = 
     return Rule("secret", what, tuple(needs.split()), re.compile(pattern, re.ASCII), is_real)
 
 
+# Tokens by the prefix that their issuer gives them: what they are, what they contain, their form.
+_TOKENS = (
+    ("an AWS access key id", "AKIA ASIA", r"(?:AKIA|ASIA)[A-Z2-7]{16}"),
+    ("an Amazon Bedrock API key", "ABSK bedrock-api-key-",
+     r"(?:ABSK|bedrock-api-key-)[\w+/=]{60,}"),
+    ("a GitHub token", "gh github_pat_", r"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{50,}"),
+    ("a GitLab token", "gl", r"gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|oas|soat)-[\w-]{20,}"),
+    ("a Slack token", "xox xapp-", r"(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{20,}"),
+    ("a Slack webhook", "hooks.slack", r"hooks\.slack\.com/services/T\w+/B\w+/\w{20,}"),
+    ("a Discord webhook", "webhooks/", r"discord(?:app)?\.com/api/webhooks/\d+/[\w-]{60,}"),
+    ("a Telegram token", ":AA", r"\d{8,10}:AA[\w-]{33}(?![\w-])"),
+    ("a live Stripe key", "k_live_ whsec_",
+     r"[sr]k_live_[A-Za-z0-9]{20,}|whsec_[A-Za-z0-9+/]{32,}"),
+    ("an Anthropic API key", "sk-ant-", r"sk-ant-[\w-]{32,}"),
+    ("an OpenAI API key", "sk-", r"sk-(?!ant-)(?:proj-|svcacct-|admin-)?[\w-]{32,}"),
+    ("a Google API key", "AIza GOCSPX- ya29.",
+     r"AIza[\w-]{35}(?![\w-])|GOCSPX-[\w-]{28}|ya29\.[\w-]{30,}"),
+    ("a SendGrid key", "SG.", r"SG\.[\w-]{22}\.[\w-]{43}"),
+    ("a Twilio key", "SK", r"SK[0-9a-f]{32}(?!\w)"),
+    ("a Mailchimp or Mailgun key", "-us key-", r"[0-9a-f]{32}-us\d{1,2}|key-[0-9a-f]{32}(?!\w)"),
+    ("an npm token", "npm_", r"npm_[A-Za-z0-9]{36}"),
+    ("a PyPI token", "pypi-", r"pypi-[\w-]{60,}"),
+    ("a Hugging Face token", "hf_", r"hf_[A-Za-z0-9]{30,}"),
+    ("a Databricks token", "dapi", r"dapi[0-9a-f]{32}"),
+    ("a DigitalOcean token", "_v1_", r"do[opr]_v1_[0-9a-f]{64}"),
+    ("a Shopify token", "shp", r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
+    ("a Square token", "sq0 EAAA", r"sq0(?:atp|csp)-[\w-]{22,}|EAAA[\w-]{60}"),
+    ("a HashiCorp token", "hvs. hvb. .atlasv1.", r"hv[sb]\.[\w-]{24,}|\w{14}\.atlasv1\.[\w-]{60,}"),
+    ("a Groq or xAI key", "gsk_ xai-", r"gsk_[A-Za-z0-9]{48,}|xai-[A-Za-z0-9]{60,}"),
+    ("a Notion, Linear or Grafana token", "ntn_ lin_api_ glsa_", r"(?:ntn_|lin_api_|glsa_)\w{32,}"),
+    ("an Azure client secret", "Q~", r"[\w.~-]{3}[78]Q~[\w.~-]{31,34}"),
+    ("a JSON web token", "eyJ", r"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,}"),
+)  # fmt: skip
+_ASSIGNED = r"[\"']?\s{0,3}(?::=|[:=\uff1a]|\bis\b|は)\s{0,3}[\"'`「]?"
 _RULES = (
-    _rule("an AWS access key id", "AKIA ASIA", r"\b((?:AKIA|ASIA)[A-Z2-7]{16})\b", _real),
+    *(_rule(what, needs, rf"(?<![\w-])({form})", _token) for what, needs, form in _TOKENS),
     _rule(
         "an AWS secret access key",
-        "ecret ECRET",
-        r"(?i:secret_?-?(?:access)?_?-?key)[\"']?\s*[:=]\s*[\"']?([A-Za-z0-9/+]{40})(?![\w/+=])",
+        "ecret ECRET AKIA aws_ AWS",
+        r"(?:(?i:secret)|AKIA[A-Z2-7]{16}|(?i:aws)[ _-])[^\n]{0,80}?"
+        r"(?<![\w/+=.-])([A-Za-z0-9/+]{40})(?![\w/+=])",
+        _aws_key,
     ),
     _rule(
         "a private key",
-        "PRIVATE",
-        r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----"
-        r"(?:\s|\\n|[\w-]+: [^\n]{1,80}\n)*([A-Za-z0-9+/=]{32,})",
+        "PRIVATE PRIVATE-KEY AGE-SECRET",
+        r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
+        r"(?:\s|\\n|[\w-]+: [^\n]{1,80}\n)*([A-Za-z0-9+/=]{32,})|(AGE-SECRET-KEY-1[A-Z0-9]{50,})",
         always,
     ),
     _rule(
-        "a GitHub token",
-        "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_",
-        r"\b(gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{50,})",
-    ),
-    _rule("a GitLab token", "glpat-", r"\b(glpat-[\w-]{20,})"),
-    _rule(
-        "a Slack token",
-        "xox hooks.slack.com",
-        r"\b(xox[abeoprs]-[A-Za-z0-9-]{20,}|hooks\.slack\.com/services/T\w+/B\w+/\w{20,})",
-    ),
-    _rule("a live Stripe key", "sk_live_ rk_live_", r"\b([sr]k_live_[A-Za-z0-9]{20,})"),
-    _rule("an Anthropic API key", "sk-ant-", r"\b(sk-ant-[A-Za-z0-9_-]{32,})"),
-    _rule(
-        "an OpenAI API key", "sk-", r"\b(sk-(?!ant-)(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{32,})"
-    ),
-    _rule("a Google API key", "AIza GOCSPX-", r"\b(AIza[\w-]{35}|GOCSPX-[\w-]{28})(?![\w-])"),
-    _rule("a JSON web token", "eyJ", r"\b(eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,})"),
-    _rule(
         "a password in a URL",
         "://",
-        r"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@\"'<>]{1,64}:([^\s:/@\"'<>]{6,64})@[\w.-]+",
+        r"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@\"'<>]{0,64}:([^\s:/@\"'<>]{6,64})@[\w.-]+",
         lambda secret: _real(secret) and secret.casefold() != "hunter2",
     ),
     _rule(
-        "a password or key",
-        "assw ASSW ecret ECRET oken= oken: OKEN pi_key PI_KEY pi-key piKey ccess_key redential",
-        r"(?i:passw(?:or)?d|passwd|secret|token|api[_-]?key|access[_-]?key|credential)s?[\"']?"
-        r"\s{0,3}(?::=|[:=])\s{0,3}[\"']?([A-Za-z0-9+/_~!@#^&*.-]{16,})(?![\w(\[])",
+        "a key in a connection string",
+        "Key= sig=",
+        r"(?:AccountKey|SharedAccessKey|[?&]sig)=([A-Za-z0-9+/%]{30,}={0,2})",
+        _token,
+    ),
+    _rule(
+        "an authorization header",
+        "earer asic",
+        r"(?:[Bb]earer|[Bb]asic)\s+([A-Za-z0-9._~+/-]{20,}={0,2})(?![\w(\[])",
+    ),
+    _rule(
+        "a password",
+        "assw ASSW assphrase asscode pwd PWD Pwd パスワード",
+        r"(?<!enc_)(?<!encrypted_)(?<!hashed_)"
+        r"(?i:passw(?:or)?d|passwd|passphrase|passcode|pwd|パスワード)"
+        rf"{_ASSIGNED}([!#-&*+./0-:=?-Z\\^_a-z|~-]{{8,64}})(?![\w(\[])",
+        _password,
+    ),
+    _rule(
+        "a key or token",
+        "ecret ECRET oken OKEN key Key KEY redential",
+        r"(?i:secret|token|api[ _-]?key|access[ _-]?key|auth[ _-]?key|credential)s?(?:[ _-][a-z]+)?"
+        rf"{_ASSIGNED}([A-Za-z0-9+/_~!@#^&*.-]{{16,}})(?![\w(\[])",
+        lambda secret: _random(secret) and not _IDENTIFIER.fullmatch(secret),
     ),
 )
