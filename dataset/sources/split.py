@@ -13,11 +13,13 @@ from dataset.sources.conversations import Entry
 from dataset.sources.files import SourceInvalid
 from lambdas.domain.models.model import Model
 from lambdas.validation.warnings.near_duplicates import near_duplicate_groups
+from lambdas.validation.warnings.topics import MOST_QUESTIONS, Topics, pack_words
 
 DEFAULT = "80/10/10"
 _DEFAULT_WITHOUT_VALIDATION = "90/0/10"
 _SHARES = re.compile(r"(\d{1,3})/(\d{1,3})/(\d{1,3})")
 _WHOLE = 100
+_MOST_ROUNDS = 8  # of placing records until no question's topic is thin
 _NAMES = ("training", "validation", "evaluation")
 
 Shares = tuple[int, int, int]
@@ -56,32 +58,50 @@ def split(entries: Sequence[Entry], shares: Shares, seed: int) -> Split:
     """Return training, validation and evaluation entries.
 
     Records with the same or nearly the same prompt, or nearly the same longer answer, stay
-    together, and every topic is spread by the same shares. The result depends only on the texts,
-    the shares and the seed.
+    together, and every topic is spread by the same shares; what few others are on the topic of is
+    trained on, not asked. The result depends only on the texts, the shares and the seed.
 
     Raises
     ------
     SourceInvalid
         There are too few records, or groups of records, for each file to have one.
     """
-    files = _Files(entries, shares)
     groups, not_compared = near_duplicate_groups(
         [entry.conversation.prompt for entry in entries],
         [entry.conversation.answer for entry in entries],
     )
-    for group in _in_order(groups, entries, seed):
-        files.add(group)
-    for name, share, numbers in zip(_NAMES, shares, files.numbers, strict=True):
+    placed = _placed(_in_order(groups, entries, seed), entries, shares)
+    for name, share, numbers in zip(_NAMES, shares, placed, strict=True):
         if share and not numbers:
             raise SourceInvalid(
                 f"no record is left for {name}: {len(entries)} records are too few, as "
                 "near-duplicates stay together: add records, or make its share 0"
             )
     training, validation, evaluation = (
-        [entries[at] for at in sorted(numbers)] for numbers in files.numbers
+        [entries[at] for at in sorted(numbers)] for numbers in placed
     )
     locations = [entries[at].location for at in sorted(not_compared)]
     return Split((training, validation, evaluation), locations)
+
+
+def _placed(
+    groups: Sequence[list[int]], entries: Sequence[Entry], shares: Shares
+) -> tuple[list[int], list[int], list[int]]:
+    """Return the records of each file; what training has too little of is trained on, not asked."""
+    said = [entry.conversation for entry in entries]
+    words = [pack_words(each.prompt, each.answer) for each in said]
+    thin: set[int] = set()
+    for _ in range(_MOST_ROUNDS):
+        files = _Files(entries, shares)
+        for group in groups:
+            files.add(group, is_asked=thin.isdisjoint(group))
+        training, _, evaluation = files.numbers
+        topics = Topics([words[at] for at in training])
+        found = {at for at in sorted(evaluation)[:MOST_QUESTIONS] if topics.thin(words[at])}
+        if not found:
+            break
+        thin |= found
+    return files.numbers
 
 
 def _in_order(
@@ -107,9 +127,11 @@ class _Files:
         self._of_topic = Counter(entry.topic for entry in entries)
         self._filled: Counter[tuple[int, str | None]] = Counter()
 
-    def add(self, group: Sequence[int]) -> None:
-        """Add a group to the file that needs it most."""
+    def add(self, group: Sequence[int], *, is_asked: bool) -> None:
+        """Add a group to the file that needs it most; to evaluation only what is asked."""
         allowed = [file for file, share in enumerate(self._shares) if share]
+        if not is_asked:
+            allowed = [file for file in allowed if _NAMES[file] != "evaluation"]
         roomy = [file for file in allowed if self._has_room(file, len(group))]
         topic = self._entries[group[0]].topic
         chosen = max(roomy or allowed, key=lambda file: self._needs(file, topic))

@@ -109,7 +109,7 @@ _WARNINGS = _warnings(
     identity_number="a text contains an identity, tax or bank account number",
     personal_data="Amazon Comprehend finds a name, an address or other personal data",
     not_screened="Amazon Comprehend did not check all records: language, budget or throttling",
-    thin_topic="a topic has too few training records to be learned",
+    thin_topic="too few training records are on the topic of an evaluation question",
 )
 
 CODES: Mapping[str, Code] = MappingProxyType(

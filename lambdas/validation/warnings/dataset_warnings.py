@@ -25,7 +25,7 @@ from lambdas.validation.warnings.sketches import (
     sketch_text,
     without_short_texts,
 )
-from lambdas.validation.warnings.topics import SAME_TOPIC, Topics, pack_words
+from lambdas.validation.warnings.topics import MOST_QUESTIONS, SAME_TOPIC, Topics, pack_words
 
 _NEAR_ANSWERS = 0.6  # similarity of the answers of near-duplicates
 _LEAST_ANSWERS = 20  # with fewer, nothing is typical
@@ -33,7 +33,6 @@ _TYPICAL = 0.9  # share of training answers from which a style is typical
 _RARE_LANGUAGE = 0.05
 _TIMES_MEDIAN = 5  # an outlier is at least so many times shorter or longer than the median
 _FENCE_QUARTILES = 3  # Tukey's "far out", on a logarithmic scale
-_MOST_QUESTIONS = 500  # evaluation examples whose topics are looked up
 _SHOWN_LINES = 8
 _DIGEST_BYTES = 8
 
@@ -87,7 +86,8 @@ def dataset_warnings(sketches: Sketches, evaluation: str | None = None) -> Itera
     for file, records in sketches.items():
         for line, record in records:
             yield from typical.outliers(file, line, record)
-    yield from _topics(training, sketches[training], evaluation, sketches.get(evaluation or "", ()))
+    if evaluation and (questions := sketches.get(evaluation)):
+        yield from _topics(training, sketches[training], evaluation, questions)
 
 
 def _near_duplicates(sketches: Sketches) -> Iterator[Finding]:
@@ -228,23 +228,14 @@ def _typical_language(training: Sequence[Sketch]) -> str | None:
 def _topics(
     training: str,
     records: Sequence[tuple[int, Sketch]],
-    evaluation: str | None,
-    questions: Iterable[tuple[int, Sketch]],
+    evaluation: str,
+    questions: Sequence[tuple[int, Sketch]],
 ) -> Iterator[Finding]:
     topics = Topics([record.words for _, record in records])
-    lines = [line for line, _ in records]
-    if topics.are_reliable and topics.isolated:
-        yield _finding(
-            training,
-            None,
-            "thin-topic",
-            f"{len(topics.isolated)} of {len(lines)} records are the only one on their topic: "
-            f"{_line_list([lines[at] for at in topics.isolated])}",
-            "add records on these topics: a model learns little from one example",
-        )
-    for line, question in list(questions)[:_MOST_QUESTIONS]:
+    for line, question in questions[:MOST_QUESTIONS]:
         if found := topics.thin(question.words):
-            yield _thin_topic(evaluation or "", line, training, lines[found[0]], found[1])
+            nearest, _ = records[found[0]]
+            yield _thin_topic(evaluation, line, training, nearest, found[1])
 
 
 def _thin_topic(file: str, line: int, training: str, nearest: int, alike: float) -> Finding:

@@ -15,7 +15,10 @@ from dataclasses import dataclass
 
 _SHOWN_CHARACTERS = 4
 _LEAST_ENTROPY_BITS = 3.5  # per character; English words have about 3, random base64 almost 5
-_SAMPLES = r"example|placeholder|sample|dummy|changeme|redacted|your|xxxx|0000|\*\*|\.\.\.|[<>{}$%]"
+_SAMPLES = (
+    r"example|placeholder|sample|dummy|changeme|p@ss|mypass|redacted|your|xxxx|0000|\*\*|\.\.\."
+    r"|[<>{}$%]"
+)
 _PLACEHOLDERS = re.compile(_SAMPLES + r"|1234567|abcdef|password|secret", re.IGNORECASE)
 _TOKEN_PLACEHOLDERS = re.compile(_SAMPLES, re.IGNORECASE)
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(?:[_.-][a-z0-9]+)+|[a-z]+(?:[A-Z][a-z0-9]+)+")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 
@@ -14,6 +15,8 @@ from dataset.sources.files import SourceInvalid
 from dataset.sources.split import Shares, shares_of, split
 from lambdas.validation import Conversation, Turn
 from lambdas.validation.warnings.near_duplicates import near_duplicate_groups
+from lambdas.validation.warnings.topics import Topics, pack_words
+from tests.repository import DATASET
 
 WORDS = [
     *("apple", "river", "stone", "cloud", "engine"),
@@ -108,6 +111,21 @@ def texts(entries: list[Entry]) -> tuple[list[str], list[str]]:
 def test_conversations_are_split_like_pairs() -> None:
     entries = [entry(each.conversation.prompt, turns=2) for each in unlike(30)]
     assert sizes(split(entries, (80, 10, 10), seed=0).files) == (24, 3, 3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_question_is_on_what_training_has_too_little_of(seed: int) -> None:
+    entries = [
+        entry(each["question"], each["answer"], each["topic"])
+        for each in json.loads((DATASET / "training.json").read_text())
+    ]
+    training, _, evaluation = split(entries, (80, 10, 10), seed).files
+    packed = [pack_words(each.conversation.prompt, each.conversation.answer) for each in training]
+    topics = Topics(packed)
+    assert topics.are_reliable
+    assert len(evaluation) == 11
+    for each in evaluation:
+        assert not topics.thin(pack_words(each.conversation.prompt, each.conversation.answer))
 
 
 def test_too_few_records_are_refused() -> None:
