@@ -18,9 +18,10 @@ from pydantic_core import ErrorDetails
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import JUDGES
-from lambdas.domain.models.lookup import find_model, nearest
+from lambdas.domain.models.lookup import find_model, nearest, unknown
 from lambdas.domain.run.execution_input import ExecutionDefaults
 from lambdas.domain.run.names import PROJECT, EnvironmentName
+from lambdas.validation import WARNINGS
 
 FOLDER = Path(__file__).parent.parent / "environments"
 
@@ -194,6 +195,9 @@ def _conflicts(environment: Environment, stem: str) -> Iterator[str]:
             f"judge {environment.defaults.judge_model} cannot be called from "
             f"{environment.region}; judges there: {', '.join(judges) or 'none'}"
         )
+    for code in environment.defaults.fail_on_warnings:
+        if code not in WARNINGS:
+            yield f"[defaults] fail_on_warnings: {unknown('warning', code, WARNINGS)}"
     yield from _refused_tags(environment.tags)
     yield from _foreign_boundary(environment)
     yield from _oversized(environment)

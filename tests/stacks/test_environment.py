@@ -37,6 +37,11 @@ MISTAKES = {
     ),
     "long name": ('name = "dev"', f'name = "{"d" * 16}"', "at most 15 characters"),
     "unknown model": ("nova-micro", "nova-mikro", "nova-mikro"),
+    "unknown warning": (
+        "fail_on_warnings = []",
+        'fail_on_warnings = ["secret", "near-duplicates"]',
+        "'near-duplicates' is not a known warning. Did you mean 'near-duplicate'?",
+    ),
     "misspelt default": ("hold_minutes", "hold_minute", "Did you mean 'hold_minutes'?"),
     "model of another region": (
         'model = "nova-micro"',

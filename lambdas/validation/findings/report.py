@@ -46,6 +46,12 @@ class ValidationReport:
         _, code, severity = counted
         return severity == "error" or code in self.fail_on
 
+    def refusing_warnings(self) -> list[str]:
+        """Return the codes of the warnings that make the dataset invalid; empty beside errors."""
+        if self.findings.count("error"):
+            return []
+        return sorted({code for _, code, _ in filter(self.refuses, self.findings.counts)})
+
     def as_json(self) -> dict[str, Any]:
         return {
             "verdict": "valid" if self.valid else "invalid",
@@ -75,7 +81,13 @@ def refusal(report: ValidationReport, report_uri: str) -> str:
     reasons = sum(count for key, count in findings.counts.items() if report.refuses(key))
     first = findings.first(_SHOWN_FINDINGS, lambda each: report.refuses(_counted(each)))
     counts = f"{_number(errors, 'error')}, {_number(warnings, 'warning')}"
-    lines = [f"the dataset breaks rules of {report.model.name}: {counts}"]
+    head = f"the dataset breaks rules of {report.model.name}: {counts}"
+    if codes := report.refusing_warnings():
+        head = (
+            f"the dataset breaks no rule of {report.model.name}, but this environment's "
+            f"fail_on_warnings refuses {', '.join(codes)}: {_number(reasons, 'warning')}"
+        )
+    lines = [head]
     lines += [_cut(str(each)) for each in first]
     if reasons > len(first):
         lines.append(f"… and {reasons - len(first)} more")

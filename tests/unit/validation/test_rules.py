@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -254,6 +255,17 @@ def test_the_refusal_says_where_what_and_how_to_go_on() -> None:
 def test_the_refusal_shows_each_kind_before_a_second_of_one() -> None:
     text = refusal(check([*pairs(1), b"{", b"{"], [*[b"{"] * 7]), "s3://b/k")
     assert "validation.jsonl: 7 records; at most 2 are allowed" in text
+
+
+def test_a_refusal_for_warnings_speaks_of_warnings() -> None:
+    fail_on = frozenset({"duplicate", "secret"})
+    checked = replace(check([*pairs(3), *pairs(1)]), fail_on=fail_on)
+    text = refusal(checked, "s3://b/k")
+    assert text.startswith(
+        "the dataset breaks no rule of Claude 3 Haiku, but this environment's fail_on_warnings "
+        "refuses duplicate: 1 warning\n"
+    )
+    assert "error" not in text
 
 
 @pytest.mark.slow

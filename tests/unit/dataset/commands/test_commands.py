@@ -80,7 +80,7 @@ def test_a_warning_counts_where_it_is_said_to(
     training.write_text(training.read_text() + training.read_text().splitlines()[0] + "\n")
     assert validate(training) == 0
     assert validate(training, "--fail-on", "duplicate") == 1
-    assert "warning (counts as an error here) duplicate: 1" in capsys.readouterr().out
+    assert "warning (refused here: fail_on_warnings) duplicate: 1" in capsys.readouterr().out
     assert validate(training, "--no-warnings") == 0
     assert "0 errors, 0 warnings" in capsys.readouterr().out
 
@@ -274,7 +274,10 @@ def test_upload_refuses_what_is_not_valid_unless_forced(
 
 
 def test_upload_checks_by_the_rules_of_the_environment(
-    prepared: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    prepared: Path,
+    bucket: Bucket,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert bucket.put == {}
     environment = load("dev")
@@ -285,6 +288,7 @@ def test_upload_checks_by_the_rules_of_the_environment(
     changed = environment.model_copy(update={"defaults": strict})
     monkeypatch.setattr(upload, "load", lambda _: changed)
     assert main(["upload", "--env", "dev", str(prepared)]) == 1
+    assert "fail_on_warnings has duplicate: correct these warnings" in capsys.readouterr().err
     assert main(["upload", "--env", "dev", "--model", "claude-3-haiku", str(prepared)]) == 1
 
 
