@@ -35,7 +35,7 @@ def _kinds(report: ValidationReport, findings: Sequence[Finding]) -> Iterator[st
     for (severity, code), found in sorted(by_kind.items(), key=lambda kind: kind[0]):
         count = report.findings.counts[found[0].file, code, severity]
         is_refused = severity == "warning" and code in report.fail_on
-        yield f"  {severity}{' (refused here: fail_on_warnings)' * is_refused} {code}: {count:,}"
+        yield f"  {severity}{' (not accepted here)' * is_refused} {code}: {count:,}"
         yield from map(_finding, found[:_SHOWN_PER_KIND])
         if count > _SHOWN_PER_KIND:
             kept = f", the first {KEPT_PER_CODE} with --json" if count > KEPT_PER_CODE else ""
@@ -56,8 +56,8 @@ def verdict_text(report: ValidationReport) -> str:
         return f"Valid for {report.model.name}: {counted}."
     if codes := report.refusing_warnings():
         return (
-            f"REFUSED for {report.model.name}: {counted}. The environment's fail_on_warnings has "
-            f"{', '.join(codes)}: correct these warnings and check again."
+            f"REFUSED for {report.model.name}: {counted}, of which {', '.join(codes)} is not "
+            "accepted here (fail_on_warnings, --fail-on). Correct the warnings and check again."
         )
     return f"INVALID for {report.model.name}: {counted}. Correct the errors and check again."
 

@@ -15,7 +15,7 @@ _UNPUNCTUATED = re.compile(r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]$")
 _WRAPPING = "*_~`\"'”’»)]}」』）】〉》"  # noqa: RUF001  # may follow the last punctuation
 _COMMAS = tuple(",、،，([（［「『{<&")  # noqa: RUF001  # full-width, too
 _MIDDLE_WORDS = re.compile(
-    r"(?:^|\W)(?:the|a|an|of|and|or|to|in|with|for|from|that|which|is|are|was|by|because|if|as"
+    r"(?:^|\W)(?<!return )(?:the|a|an|of|and|or|to|in|with|for|from|that|which|is|are|was|by|because|if|as"
     r"|der|die|das|und|oder|mit|le|la|les|des|et|ou|avec|el|los|las|con)$"
     r"|[をはが]$"
 )
@@ -50,7 +50,8 @@ def _ending_of_sentence(tail: str) -> AnswerEnding:
     if tail.endswith(_COMMAS):
         return "cut"
     bare = tail.rstrip(_WRAPPING)
-    if not bare or not bare[-1].isalpha():
+    in_number = bare[-1:].isdigit() and _DENSE.search(bare[-_LEAST_DENSE_CHARACTERS:])
+    if not (in_number or bare[-1:].isalpha()):
         return "closed"
     if bare != tail and tail[-1] not in "*_~":
         return "closed"  # ends in a quotation or brackets

@@ -6,9 +6,9 @@ the model's licence is CC BY-SA 3.0). It is read from the package, whose own cod
 another. Before, what is of no language is taken out: code, tags, addresses, numbers; and a list of
 names is of none either.
 
-Measured 2026-11-28: of 55,669 public English and Japanese answers, code among them, 2 are named as
-another language, where counting stop words named 383. Of two sentences in the 16 languages most
-written on the web it names 96 to 100 %.
+Measured 2026-11-28 on 61,000 public English and Japanese records, code among them: 4 answers are
+named as another language, where counting stop words named 383 of 55,669. Of two sentences in 44
+other languages it names 96 % as not English, with Catalan, Romanian and Swahili below 90.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _IBAN_MODULUS = 97
 _DIGITS = re.compile(r"\d(?:[ ().-]{0,2}\d){7}", re.ASCII)
 _FULL_WIDTH = re.compile(r"[\uff10-\uff19\uff20]")  # digits and @ from Japanese keyboards
 _UNPUBLISHED_DOMAINS = re.compile(
-    r"@(?:[\w-]+\.)*(?:example(?:\.\w+)?|test|invalid|localhost|domain\.com|email\.com"
+    r"@(?:lists\.|groups\.)|@(?:[\w-]+\.)*(?:example(?:\.\w+)?|test|invalid|localhost|domain\.com|email\.com"
     r"|company\.com|yourdomain\.\w+)$",
     re.IGNORECASE,
 )
@@ -51,7 +51,7 @@ def _personal_phone(number: str) -> bool:
     digits = _digits_of(number)
     free = digits.removeprefix("1")[:3] in {"800", "833", "844", "855", "866", "877", "888"}
     free = free or digits.startswith(("0120", "0800", "810120", "81800"))
-    fictional = "55501" in digits
+    fictional = "55501" in digits or digits.removeprefix("1").startswith("555")
     lengths = _NATIONAL_DIGITS if number.startswith("0") else _PHONE_DIGITS
     plausible = len(digits) in lengths and len(set(digits)) >= _DIFFERENT_DIGITS
     return plausible and not free and not fictional

@@ -80,7 +80,7 @@ def test_a_warning_counts_where_it_is_said_to(
     training.write_text(training.read_text() + training.read_text().splitlines()[0] + "\n")
     assert validate(training) == 0
     assert validate(training, "--fail-on", "duplicate") == 1
-    assert "warning (refused here: fail_on_warnings) duplicate: 1" in capsys.readouterr().out
+    assert "warning (not accepted here) duplicate: 1" in capsys.readouterr().out
     assert validate(training, "--no-warnings") == 0
     assert "0 errors, 0 warnings" in capsys.readouterr().out
 
@@ -288,7 +288,10 @@ def test_upload_checks_by_the_rules_of_the_environment(
     changed = environment.model_copy(update={"defaults": strict})
     monkeypatch.setattr(upload, "load", lambda _: changed)
     assert main(["upload", "--env", "dev", str(prepared)]) == 1
-    assert "fail_on_warnings has duplicate: correct these warnings" in capsys.readouterr().err
+    assert (
+        "of which duplicate is not accepted here (fail_on_warnings, --fail-on). Correct"
+        in capsys.readouterr().err
+    )
     assert main(["upload", "--env", "dev", "--model", "claude-3-haiku", str(prepared)]) == 1
 
 

@@ -106,6 +106,8 @@ def test_an_answer_that_stops_in_its_middle_is_told(answer: str) -> None:
             "The job costs nothing if it fails before training starts, as far as anyone knows",
             "open",
         ),
+        ("使い方は次のとおりです。料金は1時間あたりおよそ2", "open"),
+        ("def gcd(a, b):\n    while b:\n        a, b = b, a % b\n    return a", "open"),
         ("Positive", None),
         ("Do these things, and in this order please:\n- buy capacity\n- ask the model", None),
         ("See the page that explains it all:\nhttps://docs.aws.amazon.com/bedrock/latest", None),

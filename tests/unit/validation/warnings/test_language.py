@@ -46,6 +46,7 @@ ENGLISH = [
     "In a van on a map in it is as a cat in a hat",
     "Yes. No. Not on it. In part. An hour or so.",
     "Close the main supply, take the relay out of unit 94, and put it back until it clicks.",
+    "def total(items):\n    s = 0\n    for item in items:\n        s += item\n    return s",
     "two police killed in an attack near the border",
     "pip install -U numpy pandas && python -m venv .venv",
     "Order no. 4711: 3 x M8 bolts, 2 x Torx bits, 1 x tube of Loctite 243",
