@@ -15,7 +15,8 @@ _UNPUNCTUATED = re.compile(r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]$")
 _WRAPPING = "*_~`\"'”’»)]}」』）】〉》"  # noqa: RUF001  # may follow the last punctuation
 _COMMAS = tuple(",、،，([（［「『{<&")  # noqa: RUF001  # full-width, too
 _MIDDLE_WORDS = re.compile(
-    r"(?:^|\W)(?<!return )(?:the|a|an|of|and|or|to|in|with|for|from|that|which|is|are|was|by|because|if|as"
+    r"(?:^|\W)(?<!return )"
+    r"(?:the|a|an|of|and|or|to|in|with|for|from|that|which|is|are|was|by|because|if|as"
     r"|der|die|das|und|oder|mit|le|la|les|des|et|ou|avec|el|los|las|con)$"
     r"|[をはが]$"
 )

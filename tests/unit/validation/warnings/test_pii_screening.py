@@ -43,6 +43,23 @@ def test_names_and_addresses_are_found_by_line_and_field_and_not_shown() -> None
     assert screening.records == 2
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Maria Rossi and Jean-Luc Moreau met Pedro Almeida in Porto.",
+        "two police killed in an attack near the border",
+        '{"nome": "Rossi", "via": "la Marzocco 4"}',
+        "He reads 10/5=2 hours per day",
+    ],
+)
+def test_english_of_every_kind_is_sent(text: str) -> None:
+    [(_, conversation)] = records(text)
+    assert billed_units(conversation) > 0
+    fake = FakeComprehend()
+    assert screening_of(fake, records(text)).records == 1
+    assert {each["LanguageCode"] for each in fake.called("DetectPiiEntities")} == {"en"}
+
+
 def test_a_low_score_is_ignored() -> None:
     fake = FakeComprehend(Nova=("NAME", 0.8))
     assert screening_of(fake, records("Ask Nova.")).problems == ()
