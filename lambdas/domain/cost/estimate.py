@@ -49,7 +49,6 @@ _MINUTES_PER_HOUR = 60
 _TOKEN_SHARES = (*PROSE_SHARES, 1.0)
 _SHORT_ANSWER_TOKENS = 40
 _JUDGE_OUTPUT_TOKENS = (*OUTPUT_TOKENS, MAX_TOKENS)
-_JUDGE_INSTRUCTION_TOKENS = len(CORRECTNESS.system_prompt) // 3 + 250  # and the tool's schema
 _CHARACTERS_PER_TOKEN = 4  # of English prose
 _UNIT_CHARACTERS = 100  # of Amazon Comprehend's price
 _SIDES = 2  # base and tuned
@@ -267,9 +266,9 @@ def _base_answers(run: Run, dataset: Dataset, calculator: Calculator) -> list[Qu
 def _judgements(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
     count = dataset.evaluation_examples * _SIDES
     texts = Amounts(*(dataset.evaluation_tokens * _SIDES * share for share in _TOKEN_SHARES))
-    instructions = _JUDGE_INSTRUCTION_TOKENS * count
+    instructions = CORRECTNESS.most_input_tokens("") * count
     asked = texts + _answer_tokens(run, dataset) * count
-    asked += Amounts(instructions * 0.5, instructions, instructions)
+    asked += Amounts(*(instructions * share for share in _TOKEN_SHARES))
     said = Amounts(*(tokens * count for tokens in _JUDGE_OUTPUT_TOKENS))
     return _tokens(JUDGEMENTS, asked, said, calculator, run.settings.judge_model)
 
