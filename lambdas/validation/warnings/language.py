@@ -23,7 +23,7 @@ from typing import Protocol
 
 import fasttext
 
-_LOOKED_AT, _TAKEN = 1_200, 600  # characters: before and after code and numbers are taken out
+_LOOKED_AT, _TAKEN = 800, 400  # characters: before and after code and numbers are taken out
 _LEAST_LETTERS = 20
 _LEAST_CHINESE = 16  # characters; shorter ones can be a Japanese name or heading
 _LIKELY = 0.7  # the model's probability from which a text counts as in a language
@@ -90,7 +90,7 @@ def language_of(text: str) -> str | None:
     """Return the name of the text's language, one of `LANGUAGES`; None when in doubt."""
     words = _words(text[:_LOOKED_AT])
     dense = 0 if words.isascii() else len(_DENSE.findall(words))
-    letters = len(_LETTER.findall(words)) + dense * (_DENSE_WEIGHT - 1)
+    letters = len(words) - words.count(" ") + dense * (_DENSE_WEIGHT - 1)
     if letters < _LEAST_LETTERS or _is_of_names(words):
         return None
     is_dense = dense * _DENSE_WEIGHT >= letters / 2
