@@ -10,7 +10,6 @@ from lambdas.domain.models.model import Model
 from lambdas.validation.findings.findings import Findings
 from lambdas.validation.findings.report import FileSummary, ValidationReport
 from lambdas.validation.formats.fields import FileKind
-from lambdas.validation.formats.tokens import CHARACTERS_PER_TOKEN
 from lambdas.validation.jsonl.problems import Problem
 from lambdas.validation.jsonl.ranges import split_ranges
 from lambdas.validation.jsonl.sources import DatasetSource
@@ -273,14 +272,11 @@ class _Check:
 
 def _summary(total: RangeResult, size_bytes: int) -> FileSummary:
     share = total.characters / total.sampled_characters if total.sampled_characters else 0.0
-    least = total.characters // CHARACTERS_PER_TOKEN
-    most = max(least, round(total.sampled_tokens * share))
-    expected = round(total.sampled_expected_tokens * share)
     return FileSummary(
         lines=total.lines,
         records=total.records,
         size_bytes=size_bytes,
-        tokens=most,
-        least_tokens=least,
-        expected_tokens=min(max(least, expected), most),
+        tokens=round(total.sampled_tokens * share),
+        least_tokens=round(total.sampled_least_tokens * share),
+        expected_tokens=round(total.sampled_expected_tokens * share),
     )

@@ -12,7 +12,7 @@ from lambdas.domain.models.model import Model
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.fields import FileKind, field_of
 from lambdas.validation.formats.records import read_record
-from lambdas.validation.formats.tokens import estimate, family_of, least_tokens
+from lambdas.validation.formats.tokens import estimate, family_of
 from lambdas.validation.jsonl import lines
 from lambdas.validation.jsonl.problems import Problems
 from lambdas.validation.jsonl.ranges import ByteRange, Line, read_lines
@@ -56,6 +56,7 @@ class RangeResult:
     records: int = 0
     characters: int = 0  # of all texts
     sampled_characters: int = 0
+    sampled_least_tokens: int = 0
     sampled_tokens: int = 0
     sampled_expected_tokens: int = 0
     crlf_lines: int = 0
@@ -71,6 +72,7 @@ class RangeResult:
         self.records += later.records
         self.characters += later.characters
         self.sampled_characters += later.sampled_characters
+        self.sampled_least_tokens += later.sampled_least_tokens
         self.sampled_tokens += later.sampled_tokens
         self.sampled_expected_tokens += later.sampled_expected_tokens
         self.crlf_lines += later.crlf_lines
@@ -145,27 +147,26 @@ class _Scanner:
             texts = [text[:_SAMPLED_CHARACTERS] for text in texts]
         self.result.sampled_characters += sum(map(len, texts))
         tokens = estimate(texts, self._family)
+        self.result.sampled_least_tokens += tokens.least
         self.result.sampled_tokens += tokens.most
         self.result.sampled_expected_tokens += tokens.expected
 
     def _check_length(self, texts: Sequence[str]) -> None:
-        least = least_tokens(texts)
-        if least > self._token_limit:
+        tokens, limit = estimate(texts, self._family), self._token_limit
+        if tokens.least > limit:
             self._problems.error(
                 "",
                 "too-many-tokens",
-                f"about {least} tokens or more; at most {self._token_limit} are allowed",
+                f"about {tokens.expected} tokens, {tokens.least} at least; {limit} are allowed",
                 "shorten or split the record",
             )
-        elif self._options.warnings:
-            most = estimate(texts, self._family).most
-            if most > self._token_limit:
-                self._problems.warning(
-                    "",
-                    "maybe-too-many-tokens",
-                    f"between {least} and {most} tokens; at most {self._token_limit} are allowed",
-                    "shorten or split the record if the job refuses it",
-                )
+        elif tokens.most > limit:
+            self._problems.warning(
+                "",
+                "maybe-too-many-tokens",
+                f"between {tokens.least} and {tokens.most} tokens; at most {limit} are allowed",
+                "shorten or split the record if the job refuses it",
+            )
 
     def _compare(self, conversation: Conversation) -> None:
         for problem in record_warnings(conversation, self._field_of):

@@ -42,7 +42,7 @@ _FILE = _errors(
     file_too_large="the file has more bytes than the service accepts; lines are not checked",
     too_few_records="the file has fewer records than the service needs",
     too_many_records="the file, or training and validation together, has more than it accepts",
-    too_many_tokens="even at six characters a token the record exceeds the model's limit",
+    too_many_tokens="by the lower estimate the record exceeds the model's limit",
 )
 _LINE = _errors(
     "documented",

@@ -22,7 +22,7 @@ class FileSummary:
     records: int = 0  # lines that are not blank, valid or not
     size_bytes: int = 0
     tokens: int = 0  # upper estimate; above 1 MiB, from a sample of the records
-    least_tokens: int = 0  # at six characters a token
+    least_tokens: int = 0  # lower estimate, as is `tokens`
     expected_tokens: int = 0  # between the two, as `tokens.estimate` expects
 
 

@@ -1,9 +1,10 @@
 """Token estimates, as the tokenizers of the tuned models are not public.
 
-Three figures per model family. `least` is AWS's planning figure, six characters a token, by which
-AWS's own checkers refuse a record. `most` is meant never to be below the true count, in any
-language. `expected` is what the cost estimate uses. `docs/token-counts.md` has the calibration, the
-errors per language and the worst cases.
+Three figures per model family and script. `expected` is calibrated on published tokenizers and
+counts. `least` and `most` are bounds for prose, a factor of at most three apart in Latin, Cyrillic,
+Japanese, Chinese and Korean script; in others `most` is the number of bytes. `least` is never below
+AWS's planning figure, six characters a token, by which AWS's own checkers refuse a record.
+`docs/token-counts.md` has the sources, the errors per language and the worst cases.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from typing import Literal
 
 from lambdas.domain.models.model import Model
@@ -23,11 +25,17 @@ Family = Literal["claude", "llama", "nova"]
 CHARACTERS_PER_TOKEN = 6
 _MOST_PER_MESSAGE = 8  # for the prompt format's own tokens
 _CHEAP = (string.ascii_lowercase + " ").encode()
-_NON_ASCII = bytes(range(128, 256))
 _DIGITS = string.digits.encode()
+# No count of prose in `docs/token-counts.md` lies outside these shares of the expected one, in the
+# scripts of `_BOUNDED`.
+_LEAST_SHARE, _MOST_SHARE = 0.68, 1.95
+_BOUNDED = frozenset({"Latin", "Cyrillic", "Kana", "Han", "Hangul"})
+_COMBINING_MARKS = (b"\xcc", b"\xcd")  # first bytes of U+0300 to U+036F
 # A token is 2 to 3 lower-case letters in most languages, and 4 to 5 in English, which tokenizers
 # know best. English is recognised by its commonest words.
 _MOST_PER_LETTER, _MOST_PER_ENGLISH_LETTER = 0.66, 0.3
+_LETTERS_PER_SPACE = 12  # at most, of words: what has fewer spaces is no prose
+_PER_TWO_SPACES = 0.2  # of a run of them, such as an indentation, which is about one token
 _COMMONEST = "the of and to in is for with that are on as by it be or you can this from an not has"
 _ENGLISH_WORDS = tuple(f" {word} ".encode() for word in _COMMONEST.split())
 _LETTERS_PER_ENGLISH_WORD = 25  # and spaces, that one such word counts as English
@@ -57,38 +65,18 @@ def estimate(texts: Iterable[str], family: Family) -> TokenEstimate:
     """
     filled = [text for text in texts if text]
     data = "\n".join(filled).encode(errors="surrogatepass")
-    least = least_tokens(filled)
-    english = sum(map(data.count, _ENGLISH_WORDS))
-    most = max(least, _most(data, english) + len(filled) * _MOST_PER_MESSAGE)
     weights = _PER_FAMILY[family]
-    expected = weights.count(data, english) + len(filled) * weights.per_message
+    counted = weights.count(data)
+    planned = sum(map(len, filled)) // CHARACTERS_PER_TOKEN
+    least = max(planned, counted.least)
+    most = max(least, counted.most + len(filled) * _MOST_PER_MESSAGE)
+    expected = counted.expected + len(filled) * weights.per_message
     return TokenEstimate(least, min(max(least, expected), most), most)
 
 
 def estimated_tokens(texts: Iterable[str]) -> int:
     """Estimate a record's tokens from above; the same for every family."""
     return estimate(texts, "nova").most
-
-
-def least_tokens(texts: Iterable[str]) -> int:
-    """Estimate a record's tokens from below: six characters a token, AWS's planning figure."""
-    return sum(map(len, texts)) // CHARACTERS_PER_TOKEN
-
-
-def _most(data: bytes, english_words: int) -> int:
-    """Return an upper bound: one token per byte, fewer for lower-case letters and spaces.
-
-    No byte-level tokenizer makes more tokens than bytes. In some, a space after a digit is a token
-    of its own, and so is a letter before a combining mark.
-    """
-    rest = data.translate(None, _CHEAP)
-    cheap = len(data) - len(rest)
-    english = min(english_words * _LETTERS_PER_ENGLISH_WORD, cheap)
-    marks = 0 if data.isascii() else len(rest) - len(rest.translate(None, _NON_ASCII))
-    digits = len(rest) - len(rest.translate(None, _DIGITS))
-    dear = min(cheap - english, digits + marks // 2)
-    letters = english * _MOST_PER_ENGLISH_LETTER + (cheap - english - dear) * _MOST_PER_LETTER
-    return len(rest) + dear + round(letters)
 
 
 # The first bytes of UTF-8 that distinguish scripts, in the order of `_Weights.scripts`.
@@ -111,7 +99,7 @@ _SCRIPTS = {
 _DEVANAGARI = (b"\xe0\xa4", b"\xe0\xa5"), "Indic"
 _THAI = (b"\xe0\xb8", b"\xe0\xb9"), "Indic"
 _VIETNAMESE = (b"\xe1\xba", b"\xe1\xbb"), "other"
-_UNITS = 64  # per token, in the bytes of `_Weights.table`
+_UNITS = 63  # per token, in the bytes of the tables of `_Weights`
 
 
 @dataclass(frozen=True)
@@ -119,7 +107,9 @@ class _Weights:
     """Expected tokens per character, by kind of character."""
 
     english: float  # lower-case letters and spaces
-    letters: float  # the same in other languages
+    letters: float  # the same in other languages, and its bounds
+    least_letters: float
+    most_letters: float
     capitals: float
     digits: float
     signs: float
@@ -129,21 +119,54 @@ class _Weights:
     vietnamese: float
     per_message: int
 
-    def count(self, data: bytes, english_words: int) -> int:
-        cheap = len(data) - len(data.translate(None, _CHEAP))
-        tokens = sum(data.translate(self.table)) / _UNITS
+    def count(self, data: bytes) -> TokenEstimate:
+        """Estimate without what the prompt format adds."""
+        rest = data.translate(None, _CHEAP)
+        cheap = len(data) - len(rest)
+        english_words = sum(map(data.count, _ENGLISH_WORDS))
         english = min(english_words * _EXPECTED_LETTERS_PER_ENGLISH_WORD, cheap)
+        tokens = sum(data.translate(self.table)) / _UNITS + self._refinement(data)
         tokens -= english * (self.letters - self.english)
-        return round(tokens if data.isascii() else tokens + self._refinement(data))
+        foreign = (cheap - english) * (self.least_letters - _LEAST_SHARE * self.letters)
+        least = max(0, int(_LEAST_SHARE * tokens + foreign))
+        english = min(english_words * _LETTERS_PER_ENGLISH_WORD, cheap)
+        return TokenEstimate(least, round(tokens), self._most(data, rest, cheap, english))
+
+    def _most(self, data: bytes, rest: bytes, cheap: int, english: int) -> int:
+        """Return an upper bound: one token per byte, fewer for letters that prose is made of.
+
+        No byte-level tokenizer makes more tokens than bytes. In some, a space after a digit is a
+        token of its own, and so is a letter before a combining mark.
+        """
+        digits = len(rest) - len(rest.translate(None, _DIGITS))
+        dear = min(cheap - english, digits + sum(map(rest.count, _COMBINING_MARKS)))
+        others = cheap - english - dear
+        words = min(others, data.count(b" ") * _LETTERS_PER_SPACE)
+        letters = words * self.most_letters + (others - words) * _MOST_PER_LETTER
+        signs = len(rest) if data.isascii() else sum(rest.translate(self.most_table)) / _UNITS
+        signs -= sum(map(rest.count, _VIETNAMESE[0])) * max(0.0, 3 - _MOST_SHARE * self.vietnamese)
+        return ceil(signs + dear + english * _MOST_PER_ENGLISH_LETTER + letters)
+
+    @cached_property
+    def most_table(self) -> bytes:
+        """The most tokens of a character by its first byte, in `_UNITS` per token."""
+        most = [1.0] * 128 + [0.0] * 64 + [2.0] * 32 + [3.0] * 16 + [4.0] * 16
+        for (script, first_bytes), weight in zip(_SCRIPTS.items(), self.scripts, strict=True):
+            for each in first_bytes if script in _BOUNDED else ():
+                most[each] = min(most[each], _MOST_SHARE * weight)
+        return bytes(ceil(each * _UNITS) for each in most)
 
     def _refinement(self, data: bytes) -> float:
-        """Return the correction for scripts that only the second byte distinguishes."""
+        """Return the correction for what one byte does not tell: runs of spaces, some scripts."""
+        spaces = data.count(b"  ") * (_PER_TWO_SPACES - 2 * self.letters)
+        if data.isascii():
+            return spaces
         refined = (
             (_DEVANAGARI, self.devanagari),
             (_THAI, self.thai),
             (_VIETNAMESE, self.vietnamese),
         )
-        return sum(
+        return spaces + sum(
             sum(map(data.count, pairs)) * (weight - self.scripts[_SCRIPT_ORDER.index(script)])
             for (pairs, script), weight in refined
         )
@@ -168,10 +191,12 @@ _PER_FAMILY: Mapping[Family, _Weights] = {
     "claude": _Weights(
         english=0.21,
         letters=0.34,
-        capitals=0.5,
+        least_letters=0.19,
+        most_letters=0.54,
+        capitals=0.44,
         digits=0.42,
         signs=0.6,
-        scripts=(1.6, 1.2, 0.6, 1.2, 1.15, 1.6, 2.2, 1.2, 0.95, 1.3, 1.15, 1.2, 2.6),
+        scripts=(1.6, 1.2, 0.6, 1.2, 1.15, 1.6, 1.7, 1.2, 0.95, 1.3, 1.15, 1.2, 2.6),
         devanagari=1.3,
         thai=1.3,
         vietnamese=2.2,
@@ -180,10 +205,12 @@ _PER_FAMILY: Mapping[Family, _Weights] = {
     "llama": _Weights(
         english=0.2,
         letters=0.3,
-        capitals=0.45,
+        least_letters=0.18,
+        most_letters=0.46,
+        capitals=0.36,
         digits=0.4,
         signs=0.5,
-        scripts=(0.55, 0.43, 0.42, 1.2, 0.6, 1.6, 2.0, 1.0, 0.6, 0.9, 0.74, 1.0, 2.4),
+        scripts=(0.55, 0.43, 0.4, 1.2, 0.5, 1.6, 2.0, 1.0, 0.6, 0.9, 0.74, 1.0, 2.4),
         devanagari=0.63,
         thai=0.52,
         vietnamese=0.3,
@@ -192,10 +219,12 @@ _PER_FAMILY: Mapping[Family, _Weights] = {
     "nova": _Weights(
         english=0.205,
         letters=0.32,
+        least_letters=0.185,
+        most_letters=0.52,
         capitals=0.5,
         digits=1,
         signs=0.6,
-        scripts=(1.3, 1.1, 0.5, 1.25, 1.2, 1.6, 1.5, 1.2, 1.2, 1.7, 1.35, 1.3, 3),
+        scripts=(1.3, 1.1, 0.5, 1.25, 1.2, 1.6, 1.5, 1.2, 1.2, 1.45, 1.35, 1.3, 3),
         devanagari=1.25,
         thai=1.0,
         vietnamese=1.6,

@@ -341,11 +341,12 @@ CLAUDE: Table = {
         ),
     ],
     "tokens": [
-        row("at the limit", f"<R {'word ' * 38400}hell>", "1 ?maybe-too-many-tokens"),
-        row("beyond the limit", f"<R {'word ' * 38400}hello>", "1 too-many-tokens"),
+        row("at the limit", f"<R {'word ' * 34507}hell>", "1 ?maybe-too-many-tokens"),
+        row("beyond the limit", f"<R {'word ' * 34507}hello>", "1 too-many-tokens"),
         row("digits, perhaps beyond", f"<R {'7' * 33_000}>", "1 ?maybe-too-many-tokens"),
         row("digits, surely not", f"<R {'7' * 31_900}>"),
-        row("Japanese, perhaps beyond", f"<R {'あ' * 66500}>", "1 ?maybe-too-many-tokens"),
+        row("Japanese, perhaps beyond", f"<R {'あ' * 40_000}>", "1 ?maybe-too-many-tokens"),
+        row("Japanese, surely beyond", f"<R {'あ' * 66_500}>", "1 too-many-tokens"),
         row(
             "messages of two characters",
             '{"messages": [' + ", ".join([_SHORT] * 48_002) + "]}",

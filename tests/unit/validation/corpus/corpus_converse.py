@@ -261,7 +261,7 @@ CONVERSE: Table = {
         row("sentence1 and sentence2", '{"sentence1": "Q", "sentence2": "A"}', "1 wrong-format"),
     ],
     "tokens": [
-        row("beyond the limit", f"<R {'word ' * 38400}hello>", "1 too-many-tokens"),
+        row("beyond the limit", f"<R {'word ' * 34920}hello>", "1 too-many-tokens"),
         row(
             "blocks beyond the limit together",
             '{<V>, "messages": [{"role": "user", "content": ['

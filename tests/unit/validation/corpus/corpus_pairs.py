@@ -66,8 +66,8 @@ PAIRS: Table = {
         row("input and output", '{"input": "Q", "output": "A"}', "1 wrong-format"),
     ],
     "tokens": [
-        row("at the limit", f"<R {'word ' * 19200}hell>", "1 ?maybe-too-many-tokens"),
-        row("beyond the limit", f"<R {'word ' * 19200}hello>", "1 too-many-tokens"),
+        row("at the limit", f"<R {'word ' * 17672}h>", "1 ?maybe-too-many-tokens"),
+        row("beyond the limit", f"<R {'word ' * 17672}hello>", "1 too-many-tokens"),
     ],
 }
 PAIRS_COUNTS: Table = {

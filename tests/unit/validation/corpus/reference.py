@@ -2,7 +2,7 @@
 
 It reads whole files into memory, parses every line with `json` and applies one rule after the
 other. It shares no reading code with the validator, only figures and names: limits and words,
-which keys make a raw pair, and how odd keys are written in a finding's field.
+which keys make a raw pair, how odd keys are written in a finding's field, and token estimates.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from lambdas.domain.models.model import Model
 from lambdas.validation.formats.pairs import pair_keys
+from lambdas.validation.formats.tokens import estimate, family_of
 from lambdas.validation.jsonl.display import quoted_key
 from lambdas.validation.jsonl.lines import MAX_DEPTH, MAX_LINE_BYTES
 
@@ -265,8 +266,8 @@ def _record(model: Model, value: dict[str, Any]) -> Iterator[Problem]:
     for role, path, text in texts:
         yield from _reserved(model, role, path, text)
     if any(role != "system" for role, _, _ in texts):
-        characters = sum(len(text) for _, _, text in texts)
-        if characters // 6 > model.limits.max_tokens_per_record:
+        tokens = estimate((text for _, _, text in texts), family_of(model))
+        if tokens.least > model.limits.max_tokens_per_record:
             yield "", "too-many-tokens", "error"
 
 
