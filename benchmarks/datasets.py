@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lambdas.validation import FileSource
+from lambdas.validation import FileSource, make_record
 
 _ENGLISH = (
     "The service checks each record of the training file, and it reports what is wrong with it. ",
@@ -58,6 +58,51 @@ def write_file(path: Path, kind: Kind, size_bytes: int) -> Path:
         for _ in range(max(1, round(size_bytes / len(block)))):
             file.write(block)
     return path
+
+
+def write_records(path: Path, count: int, line_bytes: int) -> None:
+    """Write records of plain made-up words, no two alike, with words as unequal as a language's."""
+    rng = random.Random(line_bytes)  # noqa: S311  # made-up text needs no secret randomness
+    parts = [
+        "ba",
+        "con",
+        "der",
+        "el",
+        "fin",
+        "ga",
+        "ho",
+        "in",
+        "jo",
+        "ka",
+        "la",
+        "mi",
+        "no",
+        "per",
+        "qua",
+        "re",
+        "sta",
+        "ti",
+        "un",
+        "ver",
+        "able",
+        "ing",
+        "ous",
+    ]
+    words = ["".join(rng.choices(parts, k=rng.randint(1, 3))) for _ in range(6000)]
+
+    def text(size: int) -> str:
+        said = ""
+        while len(said) < size:
+            chosen = (words[int(2 ** (rng.random() * 12.5))] for _ in range(rng.randint(6, 16)))
+            said += " ".join(chosen).capitalize() + ". "
+        return said.strip()
+
+    with path.open("w") as file:
+        for _ in range(count):
+            room = line_bytes - 150
+            question, answer = text(room // 4), text(room - room // 4)
+            record = make_record("claude-messages", _SYSTEM, question, answer)
+            file.write(json.dumps(record) + "\n")
 
 
 def _lines(kind: Kind) -> Iterator[bytes]:

@@ -1,4 +1,8 @@
-"""Compares the validator's speed with another one's.
+"""Compares the validator's speed with that of an earlier commit, and with another one's.
+
+`python -m benchmarks.validate --only before --commit HEAD~1` checks 20,000 short records with all
+rules and warnings, as *Validate dataset*, `prepare` and `upload` do, with this tree and with the
+commit's in turn, each in a process of its own. Its figures are CPU time and the most memory.
 
 `python -m benchmarks.validate --other PATH` takes the path of AWS's published checker,
 https://github.com/aws-samples/amazon-bedrock-samples, custom-models/bedrock-fine-tuning/
@@ -16,6 +20,7 @@ import io
 import runpy
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,7 +29,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from benchmarks.datasets import KINDS, CappedSource, Kind, write_file
+from benchmarks.datasets import KINDS, CappedSource, Kind, write_file, write_records
 from lambdas.domain.models.lookup import find_model
 from lambdas.validation import DatasetSource, FileSource, Options, ValidationReport, check
 
@@ -36,13 +41,15 @@ Act = Callable[[], object]
 
 def main() -> None:
     options = _parser().parse_args()
-    for name in options.only or _PARTS:
+    for name in options.only or ("before",):
         _PARTS[name](options)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--other", type=Path, required=True, metavar="PATH")
+    parser.add_argument("--other", type=Path, metavar="PATH", help="for local and capped")
+    parser.add_argument("--commit", default="HEAD~1", help="for before: what to compare with")
+    parser.add_argument("--records", type=int, default=20_000, help="for before")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--megabytes", type=int, default=24, help="of each local file")
     parser.add_argument("--capped-megabytes", type=int, default=400)
@@ -55,6 +62,56 @@ def _parser() -> argparse.ArgumentParser:
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+_CHECK = """
+import resource, sys, time
+from pathlib import Path
+from lambdas.domain.models.lookup import find_model
+from lambdas.validation import FileSource, Options, check
+begin = time.process_time()
+source = FileSource(Path(sys.argv[1]), "training.jsonl")
+report = check(find_model("claude-3-haiku"), source, options=Options(warnings=True))
+seconds = time.process_time() - begin
+findings = sum(report.findings.counts.values())
+print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, findings)
+"""
+
+
+def _before(options: argparse.Namespace) -> None:
+    """All rules and warnings on short records, this tree against an earlier commit."""
+    with tempfile.TemporaryDirectory() as folder:
+        earlier = Path(folder) / "earlier"
+        shutil.unpack_archive(_archive(options.commit, Path(folder)), earlier)
+        for line_bytes in (250, 800):
+            path = Path(folder) / "file.jsonl"
+            write_records(path, options.records, line_bytes)
+            trees = (earlier, Path(__file__).parents[1])
+            rounds = [[_run(tree, path) for tree in trees] for _ in range(options.rounds)]
+            ratio = statistics.median(old[0] / new[0] for old, new in rounds)
+            old, new = (
+                list(map(statistics.median, zip(*each, strict=True)))
+                for each in zip(*rounds, strict=True)
+            )
+            _say(
+                f"{options.records} records of {line_bytes} bytes: {ratio:.2f} times as fast as "
+                f"{options.commit} ({old[0]:.1f} s, {new[0]:.1f} s of CPU time; {old[1]:.0f} MB, "
+                f"{new[1]:.0f} MB; {old[2]:.0f}, {new[2]:.0f} findings)"
+            )
+
+
+def _archive(commit: str, folder: Path) -> Path:
+    path = folder / "earlier.tar"
+    command = ["git", "archive", "--output", str(path), commit, "lambdas"]  # from the repository
+    subprocess.run(command, check=True, cwd=Path(__file__).parents[1])  # as written
+    return path
+
+
+def _run(tree: Path, path: Path) -> list[float]:
+    """Check a file with the code of a tree: CPU seconds, megabytes at most, findings."""
+    command = [sys.executable, "-c", _CHECK, str(path)]
+    done = subprocess.run(command, check=True, cwd=tree, capture_output=True, text=True)
+    return list(map(float, done.stdout.split()))
 
 
 def _local(options: argparse.Namespace) -> None:
@@ -154,7 +211,7 @@ def _download(source: CappedSource, path: Path, start: int, stop: int) -> None:
         shutil.copyfileobj(part, file, 1 << 20)
 
 
-_PARTS = {"local": _local, "capped": _capped}
+_PARTS = {"before": _before, "local": _local, "capped": _capped}
 
 if __name__ == "__main__":
     main()
