@@ -44,8 +44,8 @@ def test_the_upper_estimate_is_never_below_a_tokenizers_count(name: str) -> None
 
 
 # Tokens a character of prose, as the service or the real tokenizer counted them. Nova Lite and the
-# first of Claude (3 Haiku): https://heuristicandrew.blogspot.com/2025, read 2026-11-23. Claude Sonnet
-# 4.5 and Llama 3.3: https://github.com/korchasa/tldr, commit 3d341690, read 2026-11-28.
+# first of Claude (3 Haiku): https://heuristicandrew.blogspot.com/2025, read 2026-11-23. Claude
+# Sonnet 4.5 and Llama 3.3: https://github.com/korchasa/tldr, commit 3d341690, read 2026-11-28.
 PUBLISHED: dict[str, dict[Family, tuple[float, ...]]] = {
     "English": {"nova": (0.24,), "claude": (0.28, 0.2486), "llama": (0.2387,)},
     "Finnish": {"claude": (0.4253,), "llama": (0.4112,)},
