@@ -65,6 +65,7 @@ class NearPairs:
         self._frequencies = _Frequencies(self._copies.keys())
         self._seen: defaultdict[int, array[int]] = defaultdict(lambda: array("I"))
         self._needed = bytearray(len(sketches))
+        self._undemanding: set[int] = set()  # that need fewer shared hashes than most
 
     def __iter__(self) -> Iterator[NearPair]:
         found: dict[bytes, list[tuple[int, float]]] = {}  # of texts that have copies
@@ -104,6 +105,8 @@ class NearPairs:
                     wanted -= 1
                     yield earlier, alike
         self._needed[at] = needed
+        if needed < _SHARED_RAREST:
+            self._undemanding.add(at)
         for key in keys:
             self._seen[key].append(at)
 
@@ -112,8 +115,8 @@ class NearPairs:
         hashes = hashes_of(sketch)
         return self._frequencies.similarity(hashes, hashes) >= NEAR
 
-    def _candidates(self, at: int, keys: Sequence[int], needed: int) -> list[int]:
-        """Return the earlier texts that share enough rare hashes, the most similar first."""
+    def _candidates(self, at: int, keys: Sequence[int], needed: int) -> Iterator[int]:
+        """Yield the earlier texts that share enough rare hashes, the most similar first."""
         met: Counter[int] = Counter()
         left, skipped = _MOST_LOOKED_UP * self._effort, 0
         for key in keys:
@@ -125,13 +128,36 @@ class NearPairs:
             met.update(entries)
         if skipped >= needed:  # a near text may share only hashes that were skipped
             self.incomplete.add(at)
-        least = self._needed
-        enough = [
-            (skipped - shared, earlier)
-            for earlier, shared in met.items()
-            if shared + skipped >= needed or shared + skipped >= least[earlier]
-        ]
-        return [earlier for _, earlier in sorted(enough)]
+        yield from self._enough(met, skipped, needed - skipped)
+
+    def _enough(self, met: Counter[int], skipped: int, enough: int) -> Iterator[int]:
+        """Yield the texts that share enough, `skipped` of which are not counted in `met`."""
+        if enough <= 1:  # of very many, a caller takes the first
+            most = _shared_by_few(met)
+            yield from _ranked((-shared, each) for each, shared in met.items() if shared >= most)
+            yield from _ranked((-shared, each) for each, shared in met.items() if shared < most)
+            return
+        ranked = [(-shared, each) for each, shared in met.items() if shared >= enough]
+        few, many = sorted((self._undemanding, met), key=len)
+        for each in few:
+            shared = met[each] if each in many else enough
+            if shared < enough and shared + skipped >= self._needed[each]:
+                ranked.append((-shared, each))
+        yield from _ranked(ranked)
+
+
+def _shared_by_few(met: Counter[int]) -> int:
+    """Return a number of hashes that more texts share than one is compared with, but not all."""
+    texts = 0
+    for shared, count in sorted(Counter(met.values()).items(), reverse=True):
+        texts += count
+        if texts > 2 * MOST_COMPARED:
+            return shared
+    return 0
+
+
+def _ranked(texts: Iterable[tuple[int, int]]) -> Iterator[int]:
+    return (each for _, each in sorted(texts))
 
 
 class _Frequencies:
@@ -152,9 +178,6 @@ class _Frequencies:
             if counts[each % _FREQUENCY_SLOTS] > most
         }
 
-    def _of(self, each: int) -> int:
-        return self._counts[each % _FREQUENCY_SLOTS]
-
     def rarest(self, hashes: Sequence[int]) -> tuple[list[int], int]:
         """Return the rarest hashes, and how many of them a near text must share.
 
@@ -163,9 +186,10 @@ class _Frequencies:
         own = [each for each in hashes if each not in self._template]
         least_shared = _least_shared(len(hashes), len(own))
         needed = min(_SHARED_RAREST, least_shared)
-        ordered = sorted(own, key=lambda each: (self._of(each), each))
+        counts = self._counts
+        ordered = sorted((counts[each % _FREQUENCY_SLOTS], each) for each in own)
         prefix = ordered[: len(own) - least_shared + needed]
-        return [each for each in prefix if self._of(each) > 1], max(1, needed)
+        return [each for count, each in prefix if count > 1], max(1, needed)
 
     def similarity(self, one: Sequence[int], other: Sequence[int]) -> float:
         """Return the similarity, or 0 if the texts share little but their template."""
