@@ -77,7 +77,9 @@ def shared_and_all(one: Sequence[int], other: Sequence[int]) -> tuple[set[int], 
 
 def _smallest(hashes: set[int]) -> list[int]:
     """Return the `SKETCH_HASHES` smallest in order, without sorting all."""
-    bound = (_SURPLUS * SKETCH_HASHES << 32) // max(1, len(hashes))
+    if len(hashes) <= _SURPLUS * SKETCH_HASHES:
+        return sorted(hashes)[:SKETCH_HASHES]
+    bound = (_SURPLUS * SKETCH_HASHES << 32) // len(hashes)
     few = [each for each in hashes if each < bound]
     return sorted(few if len(few) >= SKETCH_HASHES else hashes)[:SKETCH_HASHES]
 

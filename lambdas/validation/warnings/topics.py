@@ -25,6 +25,8 @@ import struct
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from operator import itemgetter
 from zlib import crc32
 
 from lambdas.validation.warnings.stop_words import STOP_WORDS
@@ -38,6 +40,7 @@ _COMMON = 0.2
 _MOST_ISOLATED = 0.3
 _PROMPT_CHARACTERS, _ANSWER_CHARACTERS = 4000, 4000  # read: a prompt's end, an answer's start
 _LEAST_LETTERS = 3
+_KNOWN_WORDS = 1 << 15  # whose hashes are kept
 _WORD = re.compile(
     r"[^\W\d_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff][\w-]*"
     r"|[\u30a1-\u30ff]{2,}|[\u3400-\u9fff]{2,}"
@@ -55,26 +58,32 @@ _LEVEL_WEIGHTS = tuple(1 + math.log(count) for count in (1, 2, 3, 5))
 
 def pack_words(prompt: str, answer: str) -> bytes:
     """Return the record's words as hashes with their frequencies, four bytes each."""
-    asked = _words(prompt[-_PROMPT_CHARACTERS:])
+    asked = list(_words(prompt[-_PROMPT_CHARACTERS:]))
     counts = Counter([*asked, *asked, *_words(answer[:_ANSWER_CHARACTERS])])
     return struct.pack(
         f"<{min(len(counts), MOST_WORDS)}I",
-        *(_packed(word, count) for word, count in counts.most_common(MOST_WORDS)),
+        *(word | min(count, len(_LEVEL_WEIGHTS)) - 1 for word, count in _most_common(counts)),
     )
 
 
-def _packed(word: str, count: int) -> int:
-    level = min(count, len(_LEVEL_WEIGHTS)) - 1
-    return crc32(word.encode(errors="surrogatepass")) & ~_LEVEL_MASK | level
+def _most_common(counts: Counter[int]) -> list[tuple[int, int]]:
+    """Return the most frequent words, the first of equals before the others."""
+    return sorted(counts.items(), key=itemgetter(1), reverse=True)[:MOST_WORDS]
 
 
-def _words(text: str) -> list[str]:
-    words = (
-        _singular(word)
-        for word in _WORD.findall(text.casefold())
-        if word not in _STOPPED and (len(word) >= _LEAST_LETTERS or not word.isascii())
-    )
-    return [word for word in words if word not in _STOPPED]
+def _words(text: str) -> Iterator[int]:
+    return filter(None, map(_hashed, _WORD.findall(text.casefold())))
+
+
+@lru_cache(_KNOWN_WORDS)
+def _hashed(word: str) -> int:
+    """Return the hash of a word, its lowest bits free; 0 for a word that says nothing."""
+    if word in _STOPPED or (len(word) < _LEAST_LETTERS and word.isascii()):
+        return 0
+    word = _singular(word)
+    if word in _STOPPED:
+        return 0
+    return crc32(word.encode(errors="surrogatepass")) & ~_LEVEL_MASK
 
 
 def _singular(word: str) -> str:
@@ -89,6 +98,7 @@ class Topics:
     def __init__(self, training: Sequence[bytes]) -> None:
         self._training = training
         self._postings: Mapping[int, array[int]] = _postings(training)
+        self._idf = {word: self._rarity(len(found)) for word, found in self._postings.items()}
         self._norms = [self._norm(packed) for packed in training]
         checked = range(0, len(training), 1 + len(training) // _MOST_CHECKED)
         isolated = sum(self.has_fewer(at, 1) for at in checked)
@@ -129,21 +139,22 @@ class Topics:
         """Add up the products of weights into `scores`, rarest words first; yield each record."""
         weighted = sorted(self._weighted(packed), key=lambda pair: -pair[1])
         for word, weight in weighted:
-            idf = self._idf(word)
+            idf = self._idf.get(word, 0.0)
             for entry in self._postings.get(word, ()):
                 other = entry >> _LEVEL_BITS
                 scores[other] += weight * _LEVEL_WEIGHTS[entry & _LEVEL_MASK] * idf
                 yield other
 
     def _weighted(self, packed: bytes) -> Iterator[tuple[int, float]]:
+        unknown = self._rarity(0)
         for each in _unpacked(packed):
             word = each & ~_LEVEL_MASK
-            if idf := self._idf(word):
+            if idf := self._idf.get(word, unknown):
                 yield word, _LEVEL_WEIGHTS[each & _LEVEL_MASK] * idf
 
-    def _idf(self, word: int) -> float:
-        """Return the inverse document frequency of a word; 0 for common words."""
-        count, total = len(self._postings.get(word, ())), len(self._training)
+    def _rarity(self, count: int) -> float:
+        """Return the inverse document frequency of a word in `count` records; 0 if in many."""
+        total = len(self._training)
         return math.log((total + 1) / (count + 0.5)) if count <= _COMMON * total else 0.0
 
     def _norm(self, packed: bytes) -> float:
