@@ -56,7 +56,7 @@ def find_secrets(text: str) -> Iterator[Hit]:
 def first_hits(rules: Iterable[Rule], text: str) -> Iterator[Hit]:
     """Yield the first hit of each rule in the text."""
     for rule in rules:
-        may_match = not rule.needs or any(needed in text for needed in rule.needs)
+        may_match = not rule.needs or any(map(text.__contains__, rule.needs))
         if may_match and (hit := _first(rule, text)):
             yield hit
 
