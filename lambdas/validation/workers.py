@@ -20,7 +20,7 @@ from lambdas.validation.jsonl.ranges import ByteRange, open_range
 from lambdas.validation.jsonl.sources import DatasetSource
 from lambdas.validation.scan import RangeResult, ScanOptions, scan
 
-LEAST_SHARED_BYTES = 16 * 1024**2  # a smaller file is read before a second process would start
+LEAST_SHARED_BYTES = 2 * 1024**2  # a smaller file is checked before two would gain by it
 
 
 class WorkerDied(Exception):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from lambdas.validation.jsonl.lines import MAX_LINE_BYTES
 from lambdas.validation.jsonl.sources import DatasetSource
 
-RANGE_BYTES = 8 * 1024**2
+RANGE_BYTES = 1024**2  # a second of work with warnings: processes share small files too
 BUFFER_BYTES = 512 * 1024
 _TAIL_BYTES = 64 * 1024  # read beyond a range: its last line usually ends there
 
