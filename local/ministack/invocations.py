@@ -67,6 +67,7 @@ class Invocation:
     handle: subprocess.Popen[str]
     deadline: float  # in simulated time
     timed_out: bool = False
+    killed: bool = False
 
     def calling(self) -> AbstractContextManager[None]:
         """Hold the clock for it while a call of it is served."""
@@ -74,6 +75,9 @@ class Invocation:
 
     def kill(self) -> None:
         """End its process, as a lack of memory would."""
+        if self.killed:  # of several calls on their way: a second wake would cut its time-out short
+            return
+        self.killed = True
         self.handle.kill()  # first: woken, it could still answer
         self.process.wake()
 
