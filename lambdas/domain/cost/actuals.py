@@ -94,7 +94,8 @@ def _spent(item: QuoteItem, quote: Quote, usage: Usage) -> Spent:
     usd, how = counted or (0.0, "not begun")
     if item.kind in usage.lost:
         return _of(item, usd, f"{how}, with requests whose answers were lost", at_most=True)
-    return _of(item, usd, how, at_most=False)
+    # Bedrock reports no tokens of a training: those of the dataset are an upper estimate.
+    return _of(item, usd, how, at_most=item.kind == TRAINING and usd > 0)
 
 
 def _of(item: QuoteItem, usd: float, how: str, *, at_most: bool) -> Spent:

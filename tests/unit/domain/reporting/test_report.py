@@ -312,7 +312,7 @@ def test_the_summary_is_a_few_plain_lines() -> None:
     assert lines[0].startswith("The comparison is not decisive. Over 2 questions")
     assert lines[2].startswith("Failures: 0 answers of the base model, 1 of the tuned one")
     assert lines[3] == (
-        "Provisioned throughput lived 25 min. The run cost about $55.35, quoted $55.69."
+        "Provisioned throughput lived 25 min. The run cost at most $55.35, quoted $55.69."
     )
     assert len(lines) == 4
 
