@@ -85,7 +85,7 @@ class Entries:
 
     entries: list[Entry] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    skipped: Counter[str] = field(default_factory=Counter)  # rows that are no records
+    skipped: Counter[str] = field(default_factory=Counter)  # rows that are not records
 
     def notes(self) -> Iterator[str]:
         """Yield a note on each kind of thing that nothing was read from."""

@@ -159,7 +159,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class _SkippedRow(str):
-    """What a row is that is no record."""
+    """A row that is not a record."""
 
     __slots__ = ()
 
