@@ -60,6 +60,8 @@ SETTINGS: dict[str, Any] = {
     "model": "claude-3-haiku",
     "hyperparameters": {},
     "system_prompt": None,
+    "hosting": "cheapest",
+    "keep_hours": 24,
     "model_units": 1,
     "hold_minutes": 0,
     "judge_model": "nova-pro",
@@ -97,6 +99,7 @@ def run(**changes: object) -> Run:
         "fail_on_warnings": (),
         "reap_every_minutes": 15,
         "comprehend_max_usd": 0,
+        "hosting_options": [{"kind": "provisioned"}],
     }
     return Run.model_validate(values | changes)
 
@@ -169,6 +172,8 @@ QUOTED = QuotedCost(
     low_usd=44,
     expected_usd=55.69,
     high_usd=264,
+    hosting="provisioned",
+    hosting_reason="it is the only kind that this run can have",
     hosting_usd_per_hour=132,
     summary="…",
     quote_key=f"{PREFIX}/quote.json",

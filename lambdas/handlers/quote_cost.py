@@ -26,6 +26,8 @@ def quote_cost(request: QuoteCostRequest) -> QuotedCost:
         low_usd=quote.low_usd,
         expected_usd=quote.expected_usd,
         high_usd=quote.high_usd,
+        hosting="provisioned",
+        hosting_reason="it is the only kind that this run can have",
         hosting_usd_per_hour=quote.hosting_usd_per_hour,
         summary=text(quote),
         quote_key=key,

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from lambdas.domain.models.model import HostingKind
 from lambdas.domain.run.dataset_files import DatasetKind
 from lambdas.domain.run.execution_input import Settings
 
@@ -22,6 +23,13 @@ class Contract(BaseModel):
     """Base of all payloads: immutable; a field that a later version of the code adds is ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class HostingOption(Contract):
+    """A kind of hosting that the input, the model and the region allow."""
+
+    kind: HostingKind
+    problem: str | None = None  # why the account cannot have it now
 
 
 class Run(Contract):
@@ -45,6 +53,7 @@ class Run(Contract):
     tags: dict[str, str] = {}  # the environment's own
     reap_every_minutes: int
     comprehend_max_usd: float  # 0: Amazon Comprehend is not asked
+    hosting_options: tuple[HostingOption, ...]
 
 
 class RefusedIfRedriven(Contract):
@@ -141,7 +150,9 @@ class QuotedCost(Contract):
     low_usd: float
     expected_usd: float
     high_usd: float
-    hosting_usd_per_hour: float  # all model units together
+    hosting: HostingKind
+    hosting_reason: str  # one sentence: why this kind
+    hosting_usd_per_hour: float  # all model units together; 0 on demand
     summary: str  # the quote as a plain-text table
     quote_key: str
     dataset_sha256: str  # `Dataset.sha256` of what was quoted

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -87,6 +87,19 @@ class Settings(BaseModel):
     system_prompt: Annotated[str, Field(min_length=1, pattern=r"\S")] | None = Field(
         description="System prompt for the questions; null takes the one in the training data.",
         examples=["Answer in one sentence."],
+    )
+    hosting: Literal["cheapest", "on-demand", "provisioned"] = Field(
+        description="How the tuned model is served: on demand, billed by the token; by provisioned "
+        "throughput, billed by the hour; or by what is cheapest for this run, of what the model "
+        "and the region can do. A run never changes to the dearer kind by itself.",
+        examples=["cheapest"],
+    )
+    keep_hours: WholeNumber = Field(
+        ge=0,
+        le=168,
+        description="Hours for which a deployment on demand stays after a run that succeeded, to "
+        "try the model by hand; 0 deletes it at once. It costs nothing while nobody asks.",
+        examples=[24],
     )
     model_units: WholeNumber = Field(
         ge=1,

@@ -11,7 +11,7 @@ from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Judge, Model
 from lambdas.domain.run.arns import Arn
-from lambdas.domain.run.contracts import CheckPreflightRequest, Execution, Run
+from lambdas.domain.run.contracts import CheckPreflightRequest, Execution, HostingOption, Run
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, dataset_prefix
 from lambdas.domain.run.execution_input import ExecutionDefaults, ExecutionInput
 from lambdas.domain.run.names import ResourceNames, can_be_found_by, names_of
@@ -294,4 +294,5 @@ def plan(
         tags=dict(environment.tags),
         reap_every_minutes=environment.reap_every_minutes,
         comprehend_max_usd=environment.comprehend_max_usd,
+        hosting_options=(HostingOption(kind="provisioned"),),
     )

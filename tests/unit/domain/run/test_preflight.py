@@ -25,6 +25,8 @@ DEFAULTS = {
     "model": "claude-3-haiku",
     "hyperparameters": {"epochCount": 10},
     "system_prompt": None,
+    "hosting": "cheapest",
+    "keep_hours": 24,
     "model_units": 1,
     "hold_minutes": 0,
     "judge_model": "nova-pro",
