@@ -12,40 +12,39 @@ import uuid
 from typing import Any
 
 from local.bedrock.protocol import ServiceError
-from local.bedrock.state import Location, World
+from local.bedrock.state import Region
 
 _RECORDED = frozenset({"CreateProvisionedModelThroughput", "CreateCustomModelDeployment"})
 _KINDS = {"assumed-role": "AssumedRole", "user": "IAMUser", "root": "Root"}
 
 
 def record(
-    world: World,
-    location: Location,
+    region: Region,
     *,
     operation: str,
     request: dict[str, Any],
     outcome: dict[str, Any] | ServiceError,
 ) -> None:
     """Publish the call as an event, if the scenario has a trail and the call creates capacity."""
-    if not world.scenario.cloudtrail or operation not in _RECORDED:
+    if not region.scenario.cloudtrail or operation not in _RECORDED:
         return
     detail = {
         "eventVersion": "1.11",
-        "userIdentity": _identity(world.caller(), location.account),
-        "eventTime": world.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "userIdentity": _identity(region.caller(), region.location.account),
+        "eventTime": region.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
         "eventSource": "bedrock.amazonaws.com",
         "eventName": operation,
-        "awsRegion": location.region,
+        "awsRegion": region.name,
         "requestParameters": request,
         **_outcome(outcome),
         "eventID": str(uuid.uuid4()),
         "readOnly": False,
         "eventType": "AwsApiCall",
         "managementEvent": True,
-        "recipientAccountId": location.account,
+        "recipientAccountId": region.location.account,
         "eventCategory": "Management",
     }
-    world.events(location, "AWS API Call via CloudTrail", detail, [])
+    region.publish("AWS API Call via CloudTrail", detail, [])
 
 
 def _identity(caller: str, account: str) -> dict[str, str]:

@@ -6,19 +6,19 @@ from typing import Any
 
 from local.bedrock.catalogue import MODELS, ModelSpec, by_model_id, status_of
 from local.bedrock.protocol import NotFound
-from local.bedrock.state import World
+from local.bedrock.state import Region
 
 
-def shown(world: World, model: ModelSpec) -> bool:
-    gone = status_of(model, world.now(), ()) == "EOL"
-    return not gone or (model.key == "claude-3-haiku" and world.scenario.haiku_arrangement)
+def shown(region: Region, model: ModelSpec) -> bool:
+    gone = status_of(model, region.now(), ()) == "EOL"
+    return not gone or (model.key == "claude-3-haiku" and region.scenario.haiku_arrangement)
 
 
-def _details(world: World, model: ModelSpec, model_id: str, region: str) -> dict[str, Any]:
-    status = status_of(model, world.now(), world.scenario.legacy_models)
-    tunable = model_id == model.customization_id and region in model.regions
+def _details(region: Region, model: ModelSpec, model_id: str) -> dict[str, Any]:
+    status = status_of(model, region.now(), region.scenario.legacy_models)
+    tunable = model_id == model.customization_id and region.name in model.regions
     return {
-        "modelArn": f"arn:aws:bedrock:{region}::foundation-model/{model_id}",
+        "modelArn": f"arn:aws:bedrock:{region.name}::foundation-model/{model_id}",
         "modelId": model_id,
         "modelName": model.name,
         "providerName": model.provider,
@@ -41,16 +41,16 @@ def _inference_types(model: ModelSpec, *, tunable: bool) -> list[str]:
     return ["PROVISIONED"] if model.has_throughput else []
 
 
-def get(world: World, identifier: str, region: str) -> dict[str, Any]:
+def get(region: Region, identifier: str) -> dict[str, Any]:
     model = by_model_id(identifier)
-    if model is None or not shown(world, model):
+    if model is None or not shown(region, model):
         raise NotFound(f"Could not resolve the foundation model from the identifier {identifier}")
     model_id = identifier.rpartition("foundation-model/")[2]
-    return {"modelDetails": _details(world, model, model_id, region)}
+    return {"modelDetails": _details(region, model, model_id)}
 
 
-def availability(world: World, identifier: str, region: str) -> dict[str, Any]:
-    get(world, identifier, region)
+def availability(region: Region, identifier: str) -> dict[str, Any]:
+    get(region, identifier)
     return {
         "modelId": identifier,
         "agreementAvailability": {"status": "AVAILABLE"},
@@ -60,11 +60,11 @@ def availability(world: World, identifier: str, region: str) -> dict[str, Any]:
     }
 
 
-def list_models(world: World, request: dict[str, Any], region: str) -> dict[str, Any]:
+def list_models(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     found = [
-        _details(world, model, model_id, region)
+        _details(region, model, model_id)
         for model in MODELS
-        if shown(world, model)
+        if shown(region, model)
         for model_id in filter(None, (model.model_id, model.customization_id))
     ]
     for field, member in (

@@ -20,12 +20,12 @@ from local.bedrock.state import (
     CustomModelDeployment,
     Location,
     ProvisionedModel,
-    World,
+    Region,
 )
 
 Check = tuple[str, str, dict[str, Any]]  # action, resource, condition keys
 _Owned = CustomizationJob | ProvisionedModel | CustomModel | CustomModelDeployment
-_KINDS: tuple[tuple[str, str, Callable[[World, str], _Owned]], ...] = (
+_KINDS: tuple[tuple[str, str, Callable[[Region, str], _Owned]], ...] = (
     ("CustomizationJob", "model-customization-job", jobs.find),
     ("ProvisionedModel", "provisioned-model", throughputs.find),
     ("CustomModelDeployment", "custom-model-deployment", deployments.find),
@@ -35,23 +35,23 @@ _INVOKES = {"Converse", "InvokeModel"}
 _STREAMS = {"ConverseStream", "InvokeModelWithResponseStream"}
 
 
-def needed(world: World, found: Route, request: dict[str, Any], location: Location) -> list[Check]:
+def needed(region: Region, found: Route, request: dict[str, Any]) -> list[Check]:
     """Return every permission that the request needs; AWS checks all of them."""
-    name = found.name
+    name, location = found.name, region.location
     if name in _INVOKES | _STREAMS:
         action = "InvokeModel" if name in _INVOKES else "InvokeModelWithResponseStream"
         asked = request["modelId"]
         checks = [(f"bedrock:{action}", arn, keys) for arn, keys in _invoked(asked, location)]
-        return checks + _use_key(_key_behind(world, asked), location)
+        return checks + _use_key(_key_behind(region, asked), location)
     if name == "CreateModelCustomizationJob":
         return _create_job(request, location)
     if name == "CreateProvisionedModelThroughput":
-        return _create_throughput(world, request, location)
+        return _create_throughput(region, request)
     if name == "CreateCustomModelDeployment":
         model = request["modelArn"]
         return _create_from_model(name, model, "custom-model-deployment", request)
     keys = _tag_keys(request.get("tags", []))  # of TagResource
-    return [(f"bedrock:{name}", _resource(world, name, request, location), keys)]
+    return [(f"bedrock:{name}", _resource(region, name, request), keys)]
 
 
 def _invoked(identifier: str, location: Location) -> list[tuple[str, dict[str, Any]]]:
@@ -96,20 +96,20 @@ def _create_job(request: dict[str, Any], location: Location) -> list[Check]:
     return checks
 
 
-def _create_throughput(world: World, request: dict[str, Any], location: Location) -> list[Check]:
+def _create_throughput(region: Region, request: dict[str, Any]) -> list[Check]:
     arn = request["modelId"]
-    for model in world.models.values():
+    for model in region.models.values():
         if arn == model.name:
             arn = model.arn
     name = "CreateProvisionedModelThroughput"
     checks = _create_from_model(name, arn, "provisioned-model", request)
-    return checks + _use_key(_key_behind(world, arn), location)
+    return checks + _use_key(_key_behind(region, arn), region.location)
 
 
-def _key_behind(world: World, arn: str) -> str | None:
+def _key_behind(region: Region, arn: str) -> str | None:
     """Return the customer's key of a custom model, or of the one that a throughput serves."""
-    throughput = world.throughputs.get(arn)
-    model = throughput.custom if throughput else world.models.get(arn)
+    throughput = region.throughputs.get(arn)
+    model = throughput.custom if throughput else region.models.get(arn)
     return model.job.request.get("customModelKmsKeyId") if model else None
 
 
@@ -132,7 +132,7 @@ def _create_from_model(
     return checks
 
 
-def _resource(world: World, name: str, request: dict[str, Any], location: Location) -> str:
+def _resource(region: Region, name: str, request: dict[str, Any]) -> str:
     """Resolve names to ARNs; what does not exist is checked as a resource of its kind."""
     if "resourceARN" in request:
         return str(request["resourceARN"])
@@ -140,15 +140,15 @@ def _resource(world: World, name: str, request: dict[str, Any], location: Locati
         return "*"
     identifier = str(next(iter(request.values()), ""))
     if name == "GetFoundationModel":
-        return _foundation_model(identifier.rpartition("foundation-model/")[2], location)
-    return _owned(world, name, identifier, location)
+        return _foundation_model(identifier.rpartition("foundation-model/")[2], region.location)
+    return _owned(region, name, identifier)
 
 
-def _owned(world: World, name: str, identifier: str, location: Location) -> str:
+def _owned(region: Region, name: str, identifier: str) -> str:
     for part, kind, find in _KINDS:
         if part in name:
             try:
-                return find(world, identifier).arn
+                return find(region, identifier).arn
             except NotFound:
-                return identifier if identifier.startswith("arn:") else location.arn(f"{kind}/none")
+                return identifier if identifier.startswith("arn:") else region.arn(f"{kind}/none")
     return "*"

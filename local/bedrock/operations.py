@@ -10,71 +10,65 @@ from local.bedrock.customization import custom_models, jobs
 from local.bedrock.hosting import deployments, throughputs
 from local.bedrock.inference import runtime
 from local.bedrock.protocol import NotFound
-from local.bedrock.state import Location, World
+from local.bedrock.state import Region
 
 Request = dict[str, Any]
-Operation = Callable[[World, Location, Request], Request]
+Operation = Callable[[Region, Request], Request]
 
 
-def _tagged(world: World, request: Request) -> str:
+def _tagged(region: Region, request: Request) -> str:
     arn = str(request["resourceARN"])
-    known = {*world.jobs, *world.models, *world.throughputs, *world.deployments}
+    known = {*region.jobs, *region.models, *region.throughputs, *region.deployments}
     if arn not in known:
         raise NotFound(f"The resource {arn} was not found")
     return arn
 
 
-def _tag(world: World, _: Location, request: Request) -> Request:
-    world.tag(_tagged(world, request), request["tags"])
+def _tag(region: Region, request: Request) -> Request:
+    region.tag(_tagged(region, request), request["tags"])
     return {}
 
 
-def _untag(world: World, _: Location, request: Request) -> Request:
+def _untag(region: Region, request: Request) -> Request:
     for key in request["tagKeys"]:
-        world.tags.get(_tagged(world, request), {}).pop(key, None)
+        region.tags.get(_tagged(region, request), {}).pop(key, None)
     return {}
 
 
-def _tags(world: World, _: Location, request: Request) -> Request:
-    tags = world.tags.get(_tagged(world, request), {})
+def _tags(region: Region, request: Request) -> Request:
+    tags = region.tags.get(_tagged(region, request), {})
     return {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
 
 
 OPERATIONS: dict[str, Operation] = {
     "CreateModelCustomizationJob": jobs.create,
-    "GetModelCustomizationJob": lambda w, _, q: jobs.get(w, q["jobIdentifier"]),
-    "ListModelCustomizationJobs": lambda w, _, q: jobs.list_jobs(w, q),
-    "StopModelCustomizationJob": lambda w, _, q: jobs.stop(w, q["jobIdentifier"]),
-    "GetCustomModel": lambda w, _, q: custom_models.get(w, q["modelIdentifier"]),
-    "ListCustomModels": lambda w, _, q: custom_models.list_models(w, q),
-    "DeleteCustomModel": lambda w, _, q: custom_models.delete(w, q["modelIdentifier"]),
+    "GetModelCustomizationJob": lambda r, q: jobs.get(r, q["jobIdentifier"]),
+    "ListModelCustomizationJobs": jobs.list_jobs,
+    "StopModelCustomizationJob": lambda r, q: jobs.stop(r, q["jobIdentifier"]),
+    "GetCustomModel": lambda r, q: custom_models.get(r, q["modelIdentifier"]),
+    "ListCustomModels": custom_models.list_models,
+    "DeleteCustomModel": lambda r, q: custom_models.delete(r, q["modelIdentifier"]),
     "CreateCustomModelDeployment": deployments.create,
-    "GetCustomModelDeployment": lambda w, _, q: deployments.get(
-        w, q["customModelDeploymentIdentifier"]
+    "GetCustomModelDeployment": lambda r, q: deployments.get(
+        r, q["customModelDeploymentIdentifier"]
     ),
-    "ListCustomModelDeployments": lambda w, _, q: deployments.list_deployments(w, q),
-    "DeleteCustomModelDeployment": lambda w, _, q: deployments.delete(
-        w, q["customModelDeploymentIdentifier"]
+    "ListCustomModelDeployments": deployments.list_deployments,
+    "DeleteCustomModelDeployment": lambda r, q: deployments.delete(
+        r, q["customModelDeploymentIdentifier"]
     ),
     "CreateProvisionedModelThroughput": throughputs.create,
-    "GetProvisionedModelThroughput": lambda w, _, q: throughputs.get(w, q["provisionedModelId"]),
-    "ListProvisionedModelThroughputs": lambda w, _, q: throughputs.list_throughputs(w, q),
-    "UpdateProvisionedModelThroughput": lambda w, _, q: throughputs.update(
-        w, q["provisionedModelId"], q
+    "GetProvisionedModelThroughput": lambda r, q: throughputs.get(r, q["provisionedModelId"]),
+    "ListProvisionedModelThroughputs": throughputs.list_throughputs,
+    "UpdateProvisionedModelThroughput": lambda r, q: throughputs.update(
+        r, q["provisionedModelId"], q
     ),
-    "DeleteProvisionedModelThroughput": lambda w, _, q: throughputs.delete(
-        w, q["provisionedModelId"]
-    ),
-    "GetFoundationModel": lambda w, at, q: foundation_models.get(
-        w, q["modelIdentifier"], at.region
-    ),
-    "GetFoundationModelAvailability": lambda w, at, q: foundation_models.availability(
-        w, q["modelId"], at.region
-    ),
-    "ListFoundationModels": lambda w, at, q: foundation_models.list_models(w, q, at.region),
+    "DeleteProvisionedModelThroughput": lambda r, q: throughputs.delete(r, q["provisionedModelId"]),
+    "GetFoundationModel": lambda r, q: foundation_models.get(r, q["modelIdentifier"]),
+    "GetFoundationModelAvailability": lambda r, q: foundation_models.availability(r, q["modelId"]),
+    "ListFoundationModels": foundation_models.list_models,
     "TagResource": _tag,
     "UntagResource": _untag,
     "ListTagsForResource": _tags,
-    "Converse": lambda w, _, q: runtime.converse(w, q),
-    "InvokeModel": lambda w, _, q: runtime.invoke(w, q),
+    "Converse": runtime.converse,
+    "InvokeModel": runtime.invoke,
 }

@@ -26,6 +26,7 @@ from local.bedrock.state import (
     CustomModelDeployment,
     Location,
     ProvisionedModel,
+    Region,
     World,
 )
 
@@ -112,14 +113,13 @@ class Bedrock:
 
     def _operate(self, found: Route, request: Request, location: Location) -> Request:
         outcome: Request | ServiceError
+        region = self._world.at(location)
         try:
             with self._world.lock:
-                outcome = OPERATIONS[found.name](self._world, location, request)
+                outcome = OPERATIONS[found.name](region, request)
         except ServiceError as error:
             outcome = error
-        cloudtrail.record(
-            self._world, location, operation=found.name, request=request, outcome=outcome
-        )
+        cloudtrail.record(region, operation=found.name, request=request, outcome=outcome)
         if isinstance(outcome, ServiceError):
             raise outcome
         return outcome
@@ -147,10 +147,11 @@ class Bedrock:
         except ServiceError:
             return []
         with self._world.lock:
-            return iam_actions.needed(self._world, found, request, location)
+            return iam_actions.needed(self._world.at(location), found, request)
 
     def resource_tags(self, arn: str) -> dict[str, str] | None:
-        return self._world.tags.get(arn)
+        found = (region.tags[arn] for region in self._world.regions if arn in region.tags)
+        return next(found, None)
 
     def add_throughput(  # noqa: PLR0913  # a purchase and how far it is
         self,
@@ -177,7 +178,7 @@ class Bedrock:
             "tags": [{"key": key, "value": value} for key, value in (tags or {}).items()],
         }
         with self._world.lock:
-            return throughputs.add(self._world, Location(account, region), request, status)
+            return throughputs.add(self._world.at(Location(account, region)), request, status)
 
     def add_deployment(
         self, name: str, *, account: str, region: str, tags: Mapping[str, str]
@@ -191,45 +192,54 @@ class Bedrock:
             "tags": [{"key": key, "value": value} for key, value in tags.items()],
         }
         with self._world.lock:
-            custom = list(self._world.models.values())[-1]
-            return deployments.add(self._world, Location(account, region), request, custom)
+            there = self._world.at(Location(account, region))
+            return deployments.add(there, request, list(there.models.values())[-1])
 
     def alive(self) -> list[str]:
-        """Return the ARNs of what runs, serves or bills by the hour now."""
+        """Return the ARNs of what runs, serves or bills by the hour now, in any region."""
         with self._world.lock:
-            world = self._world
-            running = [
-                job.arn for job in world.jobs.values() if job.status in {"InProgress", "Stopping"}
-            ]
-            return [*running, *world.throughputs, *world.deployments]
+            return [arn for region in self._world.regions for arn in _alive(region)]
 
     def snapshot(self) -> dict[str, Any]:
-        """Return jobs, models, throughputs, deployments and the bill as plain JSON."""
+        """Return what all regions hold, and the bill, as plain JSON."""
         with self._world.lock:
             world = self._world
+            holdings = [_holdings(region) for region in world.regions]
             return {
                 "now": world.now().isoformat(),
-                "jobs": [
-                    {"arn": j.arn, "name": j.name, "status": j.status} for j in world.jobs.values()
-                ],
-                "models": [self._listed(model) for model in world.models.values()],
-                "throughputs": [
-                    {**self._listed(throughput), "status": throughput.status}
-                    for throughput in world.throughputs.values()
-                ],
-                "deployments": [
-                    {**self._listed(deployment), "status": deployment.status}
-                    for deployment in world.deployments.values()
-                ],
+                **{kind: [one for held in holdings for one in held[kind]] for kind in _KINDS},
                 "purchases": len(world.meter.leases),
                 "meter": world.meter.bill(world.clock.time()),
             }
 
-    def _listed(
-        self, owned: CustomModel | ProvisionedModel | CustomModelDeployment
-    ) -> dict[str, Any]:
-        return {"arn": owned.arn, "name": owned.name, "tags": self._world.tags.get(owned.arn)}
-
     def reset(self) -> None:
         with self._world.lock:
             self._world.clear()
+
+
+_KINDS = ("jobs", "models", "throughputs", "deployments")
+
+
+def _alive(region: Region) -> list[str]:
+    running = [job.arn for job in region.jobs.values() if job.status in {"InProgress", "Stopping"}]
+    return [*running, *region.throughputs, *region.deployments]
+
+
+def _holdings(region: Region) -> dict[str, list[dict[str, Any]]]:
+    def listed(owned: CustomModel | ProvisionedModel | CustomModelDeployment) -> dict[str, Any]:
+        return {"arn": owned.arn, "name": owned.name, "tags": region.tags.get(owned.arn)}
+
+    return {
+        "jobs": [
+            {"arn": job.arn, "name": job.name, "status": job.status} for job in region.jobs.values()
+        ],
+        "models": [listed(model) for model in region.models.values()],
+        "throughputs": [
+            {**listed(throughput), "status": throughput.status}
+            for throughput in region.throughputs.values()
+        ],
+        "deployments": [
+            {**listed(deployment), "status": deployment.status}
+            for deployment in region.deployments.values()
+        ],
+    }

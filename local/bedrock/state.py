@@ -148,7 +148,7 @@ class CustomModelDeployment:
 
 
 class World:
-    """All state of one offline Bedrock; `lock` guards it."""
+    """All accounts and regions of one offline AWS; `lock` guards them."""
 
     def __init__(
         self,
@@ -163,6 +163,38 @@ class World:
         self.role_assumable, self.caller = role_assumable, caller
         self.scenario = Scenario()
         self.lock = threading.RLock()
+        self._regions: dict[Location, Region] = {}
+        self.clear()
+
+    def clear(self) -> None:
+        for region in self._regions.values():
+            region.clear()  # in place: what is due later looks here for what it is about
+        self.calls: dict[int, int] = {}  # fault -> matching calls so far
+        self.meter = Meter()
+
+    def at(self, location: Location) -> Region:
+        """Return what the account holds in the region."""
+        if location not in self._regions:
+            self._regions[location] = Region(self, location)
+        return self._regions[location]
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock.time(), UTC)
+
+    @property
+    def regions(self) -> list[Region]:
+        """Every region of an account that has been asked for so far."""
+        return list(self._regions.values())
+
+
+class Region:
+    """What one account holds in one region: none of it is found from another.
+
+    Names, client tokens and quotas are its own; time, scenario and meter are the world's.
+    """
+
+    def __init__(self, world: World, location: Location) -> None:
+        self._world, self.location = world, location
         self.clear()
 
     def clear(self) -> None:
@@ -172,15 +204,51 @@ class World:
         self.deployments: dict[str, CustomModelDeployment] = {}
         self.tags: dict[str, dict[str, str]] = {}
         self.tokens: dict[tuple[str, str], str] = {}  # (operation, client token) -> ARN
-        self.calls: dict[int, int] = {}  # fault -> matching calls so far
-        self.meter = Meter()
+
+    @property
+    def name(self) -> str:
+        return self.location.region
+
+    @property
+    def scenario(self) -> Scenario:
+        return self._world.scenario
+
+    @property
+    def clock(self) -> Clock:
+        return self._world.clock
+
+    @property
+    def lock(self) -> threading.RLock:
+        return self._world.lock
+
+    @property
+    def meter(self) -> Meter:
+        return self._world.meter
+
+    @property
+    def objects(self) -> ObjectStore:
+        return self._world.objects
+
+    def arn(self, resource: str) -> str:
+        return self.location.arn(resource)
+
+    def publish(self, detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
+        """Put an event of Bedrock on the region's default bus."""
+        self._world.events(self.location, detail_type, detail, resources)
+
+    def role_assumable(self, arn: str) -> bool:
+        return self._world.role_assumable(arn)
+
+    def caller(self) -> str:
+        """Return the ARN of who makes the request."""
+        return self._world.caller()
 
     def read(self, uri: str) -> bytes | None:
         """Return the object at an S3 URI, or None where there is none."""
         return self.objects.get(*split_uri(uri))
 
     def now(self) -> datetime:
-        return datetime.fromtimestamp(self.clock.time(), UTC)
+        return self._world.now()
 
     def new_id(self, kind: str, name: str) -> str:
         """Return 12 characters as AWS uses in ARNs; the same for the same name and count."""

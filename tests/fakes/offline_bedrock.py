@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import heapq
 import io
 import itertools
@@ -88,6 +89,10 @@ class Account:
         )
         self.bedrock = Bedrock(world)
         self.bedrock.scenario = scenario or Scenario()
+        self.connect()
+
+    def connect(self) -> None:
+        """Make the clients anew, in the region as it is now."""
         self.control: Any = self._client("bedrock")
         self.runtime: Any = self._client("bedrock-runtime")
 
@@ -115,6 +120,13 @@ class Account:
 
         client.meta.events.register(f"before-send.{service}.*", send)
         return client
+
+    def beside(self, region: str) -> Account:
+        """Return clients of the same account in another region."""
+        other = copy.copy(self)
+        other.region = region
+        other.connect()
+        return other
 
     def upload(self, key: str, records: list[Any]) -> None:
         lines = (each if isinstance(each, str) else json.dumps(each) for each in records)

@@ -6,18 +6,18 @@ from typing import Any
 
 from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import Conflict, NotFound
-from local.bedrock.state import CustomModel, World
+from local.bedrock.state import CustomModel, Region
 
 
-def find(world: World, identifier: str) -> CustomModel:
-    for model in world.models.values():
+def find(region: Region, identifier: str) -> CustomModel:
+    for model in region.models.values():
         if identifier in (model.arn, model.name):
             return model
     raise NotFound(f"The provided custom model was not found: {identifier}")
 
 
-def get(world: World, identifier: str) -> dict[str, Any]:
-    model = find(world, identifier)
+def get(region: Region, identifier: str) -> dict[str, Any]:
+    model = find(region, identifier)
     job = model.job
     return {
         **_described(model),
@@ -50,11 +50,11 @@ def _base_arn(model: CustomModel) -> str:
     return model.job.base.arn(model.job.location.region)
 
 
-def list_models(world: World, request: dict[str, Any]) -> dict[str, Any]:
+def list_models(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     """List; every model here is Active and is owned by the account."""
     bases = {request.get("baseModelArnEquals"), request.get("foundationModelArnEquals")} - {None}
     found = filtered(
-        world.models.values(),
+        region.models.values(),
         request,
         matches=lambda model: (
             bases <= {_base_arn(model)}
@@ -73,17 +73,17 @@ def list_models(world: World, request: dict[str, Any]) -> dict[str, Any]:
     return page("modelSummaries", summaries, request)
 
 
-def delete(world: World, identifier: str) -> dict[str, Any]:
+def delete(region: Region, identifier: str) -> dict[str, Any]:
     """Delete a model that nothing serves.
 
     The order is AWS's: throughputs and deployments first, then their model. Source:
     https://docs.aws.amazon.com/bedrock/latest/userguide/model-customization-delete.html (read
     2026-11-23); which error refuses it is not documented, the operation has ConflictException.
     """
-    model = find(world, identifier)
+    model = find(region, identifier)
     for what, hosts in (
-        ("provisioned throughput", world.throughputs.values()),
-        ("custom model deployment", world.deployments.values()),
+        ("provisioned throughput", region.throughputs.values()),
+        ("custom model deployment", region.deployments.values()),
     ):
         for host in hosts:
             if host.custom is model:
@@ -91,5 +91,5 @@ def delete(world: World, identifier: str) -> dict[str, Any]:
                     f"The custom model {model.name} is used by the {what} {host.arn}; delete that "
                     "first"
                 )
-    del world.models[model.arn]
+    del region.models[model.arn]
     return {}

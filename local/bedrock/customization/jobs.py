@@ -17,7 +17,7 @@ from local.bedrock.foundation_models import shown
 from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import Conflict, NotFound, ServiceError, ValidationError
 from local.bedrock.scenario import CurveFile
-from local.bedrock.state import CustomizationJob, CustomModel, Location, World, split_uri
+from local.bedrock.state import CustomizationJob, CustomModel, Region, split_uri
 from local.bedrock.tokenization import count_tokens
 
 # Field reports: about 2 h of training for 85 records and 7 epochs, 3 min of data validation.
@@ -34,44 +34,44 @@ _INPUT_STATUS = (
 )
 
 
-def create(world: World, location: Location, request: dict[str, Any]) -> dict[str, Any]:
-    return {"jobArn": world.once("job", request, lambda: _create(world, location, request))}
+def create(region: Region, request: dict[str, Any]) -> dict[str, Any]:
+    return {"jobArn": region.once("job", request, lambda: _create(region, request))}
 
 
-def _create(world: World, location: Location, request: dict[str, Any]) -> str:
-    base = _check(world, location.region, request)
-    job = _add(world, location, request, base)
-    _begin(world, job, "validation")
-    _later(world, job, VALIDATION_MINUTES, lambda: _validate(world, job))
+def _create(region: Region, request: dict[str, Any]) -> str:
+    base = _check(region, request)
+    job = _add(region, request, base)
+    _begin(region, job, "validation")
+    _later(region, job, VALIDATION_MINUTES, lambda: _validate(region, job))
     return job.arn
 
 
-def _check(world: World, region: str, request: dict[str, Any]) -> ModelSpec:
-    base = _base(world, region, request["baseModelIdentifier"])
-    if any(job.name == request["jobName"] for job in world.jobs.values()):
+def _check(region: Region, request: dict[str, Any]) -> ModelSpec:
+    base = _base(region, request["baseModelIdentifier"])
+    if any(job.name == request["jobName"] for job in region.jobs.values()):
         # Not a conflict: apache/airflow's Bedrock operator (read 2026-11-28) matches this text.
         raise ValidationError(f"The provided job name is currently in use: {request['jobName']}")
-    if any(model.name == request["customModelName"] for model in world.models.values()):
+    if any(model.name == request["customModelName"] for model in region.models.values()):
         raise Conflict(f"The provided custom model name is in use: {request['customModelName']}")
-    if not world.role_assumable(request["roleArn"]):
+    if not region.role_assumable(request["roleArn"]):
         raise ValidationError(f"Could not assume provided IAM role {request['roleArn']}")
     _check_hyperparameters(base, request.get("hyperParameters", {}))
-    _check_locations(world, request)
-    running = sum(job.status == "InProgress" for job in world.jobs.values())
-    if running >= world.scenario.running_jobs:
+    _check_locations(region, request)
+    running = sum(job.status == "InProgress" for job in region.jobs.values())
+    if running >= region.scenario.running_jobs:
         raise ServiceError(
             "ServiceQuotaExceededException",
             "Your account has reached the quota (Model customization) Scheduled customization "
-            f"jobs (L-0406044C): {world.scenario.running_jobs}",
+            f"jobs (L-0406044C): {region.scenario.running_jobs}",
         )
     return base
 
 
-def _base(world: World, region: str, identifier: str) -> ModelSpec:
+def _base(region: Region, identifier: str) -> ModelSpec:
     base = by_customization_id(identifier)
-    if base is None or region not in base.regions or not shown(world, base):
+    if base is None or region.name not in base.regions or not shown(region, base):
         raise ValidationError(f"The provided model identifier is invalid: {identifier}")
-    if status_of(base, world.now(), world.scenario.legacy_models) == "LEGACY":
+    if status_of(base, region.now(), region.scenario.legacy_models) == "LEGACY":
         raise ValidationError(
             f"{base.name} is a legacy model; new customization jobs are not allowed"
         )
@@ -93,12 +93,12 @@ def _check_hyperparameters(base: ModelSpec, given: dict[str, str]) -> None:
             )
 
 
-def _check_locations(world: World, request: dict[str, Any]) -> None:
+def _check_locations(region: Region, request: dict[str, Any]) -> None:
     uris = [request["trainingDataConfig"]["s3Uri"], request["outputDataConfig"]["s3Uri"]]
     uris += [validator["s3Uri"] for validator in _validators(request)]
     for uri in uris:
         bucket, _ = split_uri(uri)
-        if not world.objects.bucket_exists(bucket):
+        if not region.objects.bucket_exists(bucket):
             raise ValidationError(f"The S3 bucket of {uri} does not exist or is not accessible")
 
 
@@ -107,88 +107,86 @@ def _validators(request: dict[str, Any]) -> list[dict[str, str]]:
     return validators
 
 
-def _add(
-    world: World, location: Location, request: dict[str, Any], base: ModelSpec
-) -> CustomizationJob:
-    identity = world.new_id("job", request["jobName"])
-    arn = location.arn(f"model-customization-job/{base.customization_id}/{identity}")
-    now = world.now()
-    job = CustomizationJob(arn, request, base, location, created=now, changed=now)
-    world.jobs[arn] = job
-    world.tag(arn, request.get("jobTags", []))
+def _add(region: Region, request: dict[str, Any], base: ModelSpec) -> CustomizationJob:
+    identity = region.new_id("job", request["jobName"])
+    arn = region.arn(f"model-customization-job/{base.customization_id}/{identity}")
+    now = region.now()
+    job = CustomizationJob(arn, request, base, region.location, created=now, changed=now)
+    region.jobs[arn] = job
+    region.tag(arn, request.get("jobTags", []))
     return job
 
 
-def _later(world: World, job: CustomizationJob, minutes: float, act: Callable[[], None]) -> None:
-    _at(world, job, world.clock.time() + minutes * 60, act)
+def _later(region: Region, job: CustomizationJob, minutes: float, act: Callable[[], None]) -> None:
+    _at(region, job, region.clock.time() + minutes * 60, act)
 
 
-def _at(world: World, job: CustomizationJob, when: float, act: Callable[[], None]) -> None:
+def _at(region: Region, job: CustomizationJob, when: float, act: Callable[[], None]) -> None:
     def unless_ended() -> None:
-        with world.lock:
-            if job.status == "InProgress" and world.jobs.get(job.arn) is job:
+        with region.lock:
+            if job.status == "InProgress" and region.jobs.get(job.arn) is job:
                 act()
 
-    world.clock.call_at(when, unless_ended)
+    region.clock.call_at(when, unless_ended)
 
 
-def _begin(world: World, job: CustomizationJob, phase: str) -> None:
-    now = world.now()
+def _begin(region: Region, job: CustomizationJob, phase: str) -> None:
+    now = region.now()
     details = job.phases[phase]
     details.status, details.began, details.changed = "InProgress", now, now
     job.changed = now
 
 
-def _complete(world: World, job: CustomizationJob, phase: str) -> None:
+def _complete(region: Region, job: CustomizationJob, phase: str) -> None:
     details = job.phases[phase]
-    details.status, details.changed = "Completed", world.now()
-    job.changed = world.now()
+    details.status, details.changed = "Completed", region.now()
+    job.changed = region.now()
 
 
-def _validate(world: World, job: CustomizationJob) -> None:
+def _validate(region: Region, job: CustomizationJob) -> None:
     try:
-        pairs = _pairs(world, job)
+        pairs = _pairs(region, job)
     except (DatasetRefused, UnicodeDecodeError) as error:
         job.phases["validation"].status = "Failed"
-        _end(world, job, "Failed", f"The dataset is not valid: {error}")
+        _end(region, job, "Failed", f"The dataset is not valid: {error}")
         return
-    _complete(world, job, "validation")
-    _write_input_status(world, job, pairs)
-    _begin(world, job, "dataProcessing")
-    _later(world, job, PROCESSING_MINUTES, lambda: _process(world, job))
+    _complete(region, job, "validation")
+    _write_input_status(region, job, pairs)
+    _begin(region, job, "dataProcessing")
+    _later(region, job, PROCESSING_MINUTES, lambda: _process(region, job))
 
 
-def _process(world: World, job: CustomizationJob) -> None:
-    _complete(world, job, "dataProcessing")
-    if world.scenario.job_outcome == "stuck_not_started":
+def _process(region: Region, job: CustomizationJob) -> None:
+    _complete(region, job, "dataProcessing")
+    if region.scenario.job_outcome == "stuck_not_started":
         return
-    _begin(world, job, "training")
-    if world.scenario.job_outcome == "stuck_training":
+    _begin(region, job, "training")
+    if region.scenario.job_outcome == "stuck_training":
         return
-    if world.scenario.job_outcome == "fail":
-        _later(world, job, 3, lambda: _fail_training(world, job))
+    if region.scenario.job_outcome == "fail":
+        _later(region, job, 3, lambda: _fail_training(region, job))
         return
-    training, validation = _pairs(world, job)
-    began = world.clock.time()  # fitting takes real time, which the job does not count
+    training, validation = _pairs(region, job)
+    began = region.clock.time()  # fitting takes real time, which the job does not count
     fitted = _fit(job, training, validation)
     work = len(training) * fitted.epochs * TRAINING_SECONDS_PER_RECORD_EPOCH / 60
     ends = began + (TRAINING_BASE_MINUTES + work) * 60
-    _at(world, job, ends, lambda: _finish(world, job, training, fitted))
+    _at(region, job, ends, lambda: _finish(region, job, training, fitted))
 
 
-def _fail_training(world: World, job: CustomizationJob) -> None:
+def _fail_training(region: Region, job: CustomizationJob) -> None:
     job.phases["training"].status = "Failed"
-    _end(world, job, "Failed", "Encountered an internal error. Retry the job.")
+    _end(region, job, "Failed", "Encountered an internal error. Retry the job.")
 
 
-def _pairs(world: World, job: CustomizationJob) -> tuple[list[TrainingPair], list[TrainingPair]]:
+def _pairs(region: Region, job: CustomizationJob) -> tuple[list[TrainingPair], list[TrainingPair]]:
     base, request = job.base, job.request
     training = read_pairs(
-        _object(world, request["trainingDataConfig"]["s3Uri"]), base, "training", base.max_records
+        _object(region, request["trainingDataConfig"]["s3Uri"]), base, "training", base.max_records
     )
     validation: list[TrainingPair] = []
     for validator in _validators(request):
-        body = _object(world, validator["s3Uri"])
+        body = _object(region, validator["s3Uri"])
         validation += read_pairs(body, base, "validation", base.max_validation_records)
     _check_counts(base, len(training), len(training) + len(validation))
     return training, validation
@@ -208,8 +206,8 @@ def _check_counts(base: ModelSpec, training: int, total: int) -> None:
         )
 
 
-def _object(world: World, uri: str) -> bytes:
-    body = world.read(uri)
+def _object(region: Region, uri: str) -> bytes:
+    body = region.read(uri)
     if body is None:
         raise DatasetRefused(f"{uri} does not exist")
     return body
@@ -252,27 +250,27 @@ def _hyperparameters(job: CustomizationJob) -> dict[str, float]:
 
 
 def _finish(
-    world: World, job: CustomizationJob, training: list[TrainingPair], fitted: Fitted
+    region: Region, job: CustomizationJob, training: list[TrainingPair], fitted: Fitted
 ) -> None:
-    _complete(world, job, "training")
-    _write_metrics(world, job, fitted)
+    _complete(region, job, "training")
+    _write_metrics(region, job, fitted)
     job.training_loss = fitted.training[-1].loss
     job.validation_loss = fitted.validation[-1].loss if fitted.validation else None
-    model = _add_model(world, job, fitted)
+    model = _add_model(region, job, fitted)
     job.model_arn = model.arn
     tokens = sum(
         count_tokens(f"{pair.system} {pair.prompt} {pair.completion}") for pair in training
     )
-    world.meter.train(job.base.name, tokens * fitted.epochs, job.base.usd_per_1k_training_tokens)
-    _end(world, job, "Completed", None)
+    region.meter.train(job.base.name, tokens * fitted.epochs, job.base.usd_per_1k_training_tokens)
+    _end(region, job, "Completed", None)
 
 
-def _add_model(world: World, job: CustomizationJob, fitted: Fitted) -> CustomModel:
+def _add_model(region: Region, job: CustomizationJob, fitted: Fitted) -> CustomModel:
     identity = job.arn.rpartition("/")[2]
     arn = job.location.arn(f"custom-model/{job.base.customization_id}/{identity}")
-    model = CustomModel(arn, job.request["customModelName"], job, fitted, world.now())
-    world.models[arn] = model
-    world.tag(arn, job.request.get("customModelTags", []))
+    model = CustomModel(arn, job.request["customModelName"], job, fitted, region.now())
+    region.models[arn] = model
+    region.tag(arn, job.request.get("customModelTags", []))
     return model
 
 
@@ -284,7 +282,7 @@ def _output(job: CustomizationJob) -> tuple[str, str]:
 
 
 def _write_input_status(
-    world: World, job: CustomizationJob, pairs: tuple[list[TrainingPair], list[TrainingPair]]
+    region: Region, job: CustomizationJob, pairs: tuple[list[TrainingPair], list[TrainingPair]]
 ) -> None:
     """Write the count of accepted records, by a field report of 2026-08: AWS documents none.
 
@@ -302,18 +300,18 @@ def _write_input_status(
     writer.writerow(_INPUT_STATUS)
     writer.writerows(rows)
     bucket, folder = _output(job)
-    world.objects.put(
+    region.objects.put(
         bucket, f"{folder}/input_status/manifest.report.csv", text.getvalue().encode()
     )
 
 
-def _write_metrics(world: World, job: CustomizationJob, fitted: Fitted) -> None:
+def _write_metrics(region: Region, job: CustomizationJob, fitted: Fitted) -> None:
     bucket, folder = _output(job)
-    scenario = world.scenario
+    scenario = region.scenario
 
     def write(key: str, column: str, points: tuple[LossPoint, ...], curve: CurveFile) -> None:
         if points and curve != "missing":
-            world.objects.put(bucket, f"{folder}/{key}", _csv(column, points, curve))
+            region.objects.put(bucket, f"{folder}/{key}", _csv(column, points, curve))
 
     training = "training_artifacts/step_wise_training_metrics.csv"
     write(training, "training_loss", fitted.training, scenario.training_curve)
@@ -333,11 +331,11 @@ def _csv(column: str, points: tuple[LossPoint, ...], curve: CurveFile) -> bytes:
     return {"empty": b"", "cut": whole[:-3]}.get(curve, whole)
 
 
-def _end(world: World, job: CustomizationJob, status: str, failure: str | None) -> None:
+def _end(region: Region, job: CustomizationJob, status: str, failure: str | None) -> None:
     job.status, job.failure = status, failure
-    job.ended = job.changed = world.now()
+    job.ended = job.changed = region.now()
     detail_type = "Model Customization Job State Change"
-    world.events(job.location, detail_type, _event(job), [job.arn])
+    region.publish(detail_type, _event(job), [job.arn])
 
 
 def _event(job: CustomizationJob) -> dict[str, Any]:
@@ -368,15 +366,15 @@ def _stamp(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def find(world: World, identifier: str) -> CustomizationJob:
-    for job in world.jobs.values():
+def find(region: Region, identifier: str) -> CustomizationJob:
+    for job in region.jobs.values():
         if identifier in (job.arn, job.name, job.arn.rpartition("/")[2]):
             return job
     raise NotFound("The provided job identifier could not be found")
 
 
-def get(world: World, identifier: str) -> dict[str, Any]:
-    job = find(world, identifier)
+def get(region: Region, identifier: str) -> dict[str, Any]:
+    job = find(region, identifier)
     request = job.request
     values = _hyperparameters(job)
     return {
@@ -417,8 +415,8 @@ def _details(job: CustomizationJob) -> dict[str, Any]:
     }
 
 
-def list_jobs(world: World, request: dict[str, Any]) -> dict[str, Any]:
-    jobs = filtered(world.jobs.values(), request, status=lambda job: job.status)
+def list_jobs(region: Region, request: dict[str, Any]) -> dict[str, Any]:
+    jobs = filtered(region.jobs.values(), request, status=lambda job: job.status)
     summaries = [
         {
             "jobArn": job.arn,
@@ -438,21 +436,21 @@ def list_jobs(world: World, request: dict[str, Any]) -> dict[str, Any]:
     return page("modelCustomizationJobSummaries", summaries, request)
 
 
-def stop(world: World, identifier: str) -> dict[str, Any]:
-    job = find(world, identifier)
+def stop(region: Region, identifier: str) -> dict[str, Any]:
+    job = find(region, identifier)
     if job.status not in {"InProgress", "Stopping"}:
         raise Conflict(f"The job is {job.status} and cannot be stopped")
     if job.status == "InProgress":
-        job.status, job.changed = "Stopping", world.now()
-        wake = world.clock.time() + timedelta(minutes=1).total_seconds()
-        world.clock.call_at(wake, lambda: _stopped(world, job))
+        job.status, job.changed = "Stopping", region.now()
+        wake = region.clock.time() + timedelta(minutes=1).total_seconds()
+        region.clock.call_at(wake, lambda: _stopped(region, job))
     return {}
 
 
-def _stopped(world: World, job: CustomizationJob) -> None:
-    with world.lock:
+def _stopped(region: Region, job: CustomizationJob) -> None:
+    with region.lock:
         if job.status == "Stopping":
             for phase in job.phases.values():
                 if phase.status == "InProgress":
                     phase.status = "Stopped"
-            _end(world, job, "Stopped", None)
+            _end(region, job, "Stopped", None)

@@ -11,33 +11,33 @@ from typing import Any
 
 from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import NotFound, ServiceError, ValidationError
-from local.bedrock.state import CustomModel, CustomModelDeployment, Location, World
+from local.bedrock.state import CustomModel, CustomModelDeployment, Region
 
 
-def create(world: World, location: Location, request: dict[str, Any]) -> dict[str, Any]:
+def create(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     def deploy() -> str:
-        custom = _model(world, request["modelArn"])
-        _check(world, request)
-        return add(world, location, request, custom)
+        custom = _model(region, request["modelArn"])
+        _check(region, request)
+        return add(region, request, custom)
 
-    return {"customModelDeploymentArn": world.once("deployment", request, deploy)}
+    return {"customModelDeploymentArn": region.once("deployment", request, deploy)}
 
 
-def add(world: World, location: Location, request: dict[str, Any], custom: CustomModel) -> str:
+def add(region: Region, request: dict[str, Any], custom: CustomModel) -> str:
     """Create a deployment of any model; return its ARN."""
-    identity = world.new_id("deployment", request["modelDeploymentName"])
-    arn = location.arn(f"custom-model-deployment/{identity}")
-    now = world.now()
-    made = world.deployments[arn] = CustomModelDeployment(
+    identity = region.new_id("deployment", request["modelDeploymentName"])
+    arn = region.arn(f"custom-model-deployment/{identity}")
+    now = region.now()
+    made = region.deployments[arn] = CustomModelDeployment(
         arn, request, custom, created=now, changed=now
     )
-    world.tag(arn, request.get("tags", []))
-    _set_up(world, made)
+    region.tag(arn, request.get("tags", []))
+    _set_up(region, made)
     return arn
 
 
-def _model(world: World, arn: str) -> CustomModel:
-    custom = world.models.get(arn)
+def _model(region: Region, arn: str) -> CustomModel:
+    custom = region.models.get(arn)
     if custom is None:
         raise NotFound(f"The provided custom model was not found: {arn}")
     base = custom.job.base
@@ -46,41 +46,41 @@ def _model(world: World, arn: str) -> CustomModel:
     return custom
 
 
-def _check(world: World, request: dict[str, Any]) -> None:
+def _check(region: Region, request: dict[str, Any]) -> None:
     name = request["modelDeploymentName"]
-    if any(deployment.name == name for deployment in world.deployments.values()):
+    if any(deployment.name == name for deployment in region.deployments.values()):
         raise ValidationError(f"The provided model deployment name is already in use: {name}")
-    if len(world.deployments) >= world.scenario.deployments:
+    if len(region.deployments) >= region.scenario.deployments:
         raise ServiceError(
             "ServiceQuotaExceededException",
             "Your account has reached the quota of custom model deployments: "
-            f"{world.scenario.deployments}",
+            f"{region.scenario.deployments}",
         )
 
 
-def _set_up(world: World, made: CustomModelDeployment) -> None:
-    if world.scenario.deployment_outcome == "never_ready":
+def _set_up(region: Region, made: CustomModelDeployment) -> None:
+    if region.scenario.deployment_outcome == "never_ready":
         return
-    failed = world.scenario.deployment_outcome == "fail"
+    failed = region.scenario.deployment_outcome == "fail"
 
     def ready() -> None:
-        with world.lock:
-            if world.deployments.get(made.arn) is made:
-                made.status, made.changed = "Failed" if failed else "Active", world.now()
+        with region.lock:
+            if region.deployments.get(made.arn) is made:
+                made.status, made.changed = "Failed" if failed else "Active", region.now()
                 made.failure = "The model could not be deployed." if failed else None
 
-    world.clock.call_at(world.clock.time() + world.scenario.deployment_minutes * 60, ready)
+    region.clock.call_at(region.clock.time() + region.scenario.deployment_minutes * 60, ready)
 
 
-def find(world: World, identifier: str) -> CustomModelDeployment:
-    for deployment in world.deployments.values():
+def find(region: Region, identifier: str) -> CustomModelDeployment:
+    for deployment in region.deployments.values():
         if identifier in (deployment.arn, deployment.name):
             return deployment
     raise NotFound(f"The provided custom model deployment was not found: {identifier}")
 
 
-def get(world: World, identifier: str) -> dict[str, Any]:
-    deployment = find(world, identifier)
+def get(region: Region, identifier: str) -> dict[str, Any]:
+    deployment = find(region, identifier)
     return {
         **_described(deployment),
         "modelDeploymentName": deployment.name,
@@ -99,10 +99,10 @@ def _described(deployment: CustomModelDeployment) -> dict[str, Any]:
     }
 
 
-def list_deployments(world: World, request: dict[str, Any]) -> dict[str, Any]:
+def list_deployments(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     wanted = request.get("modelArnEquals")
     found = filtered(
-        world.deployments.values(),
+        region.deployments.values(),
         request,
         status=lambda deployment: deployment.status,
         matches=lambda deployment: not wanted or deployment.custom.arn == wanted,
@@ -114,12 +114,12 @@ def list_deployments(world: World, request: dict[str, Any]) -> dict[str, Any]:
     return page("modelDeploymentSummaries", summaries, request)
 
 
-def delete(world: World, identifier: str) -> dict[str, Any]:
-    deployment = find(world, identifier)
+def delete(region: Region, identifier: str) -> dict[str, Any]:
+    deployment = find(region, identifier)
     if deployment.status == "Creating":
         raise ValidationError(
             f"The custom model deployment {deployment.name} is in a mutating state "
             f"({deployment.status}); wait until it is Active or Failed"
         )
-    del world.deployments[deployment.arn]
+    del region.deployments[deployment.arn]
     return {}

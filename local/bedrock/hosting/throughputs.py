@@ -9,88 +9,87 @@ from local.bedrock.catalogue import MODELS, ModelSpec, by_customization_id, stat
 from local.bedrock.meter import Lease
 from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import Conflict, NotFound, ServiceError, ValidationError
-from local.bedrock.state import CustomModel, Location, ProvisionedModel, World
+from local.bedrock.state import CustomModel, ProvisionedModel, Region
 
 _COMMITMENT_DAYS = {"OneMonth": 30, "SixMonths": 180}
 
 
-def create(world: World, location: Location, request: dict[str, Any]) -> dict[str, Any]:
+def create(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     def buy() -> str:
-        return _create(world, location, request)
+        return _create(region, request)
 
-    return {"provisionedModelArn": world.once("throughput", request, buy)}
+    return {"provisionedModelArn": region.once("throughput", request, buy)}
 
 
-def _create(world: World, location: Location, request: dict[str, Any]) -> str:
-    custom, base = _model(world, location.region, request["modelId"])
-    _check(world, request, custom, base)
-    bought = _add(world, location, request, custom, base)
-    _provision(world, bought)
+def _create(region: Region, request: dict[str, Any]) -> str:
+    custom, base = _model(region, request["modelId"])
+    _check(region, request, custom, base)
+    bought = _add(region, request, custom, base)
+    _provision(region, bought)
     return bought.arn
 
 
 def _add(
-    world: World,
-    location: Location,
+    region: Region,
     request: dict[str, Any],
     custom: CustomModel | None,
     base: ModelSpec,
 ) -> ProvisionedModel:
-    identity = world.new_id("throughput", request["provisionedModelName"])
-    arn = location.arn(f"provisioned-model/{identity}")
-    now = world.now()
-    model_arn = custom.arn if custom else base.arn(location.region)
+    identity = region.new_id("throughput", request["provisionedModelName"])
+    arn = region.arn(f"provisioned-model/{identity}")
+    now = region.now()
+    model_arn = custom.arn if custom else base.arn(region.name)
     bought = ProvisionedModel(arn, request, base, model_arn, custom, created=now, changed=now)
     if term := request.get("commitmentDuration"):
         bought.committed_until = now + timedelta(days=_COMMITMENT_DAYS[term])
-    world.throughputs[arn] = bought
-    world.tag(arn, request.get("tags", []))
-    price, began = base.usd_per_unit_hour, world.clock.time()
-    world.meter.leases.append(Lease(arn, base.name, bought.units, price, began))
+    region.throughputs[arn] = bought
+    region.tag(arn, request.get("tags", []))
+    price, began = base.usd_per_unit_hour, region.clock.time()
+    region.meter.leases.append(Lease(arn, base.name, bought.units, price, began))
     return bought
 
 
-def add(world: World, location: Location, request: dict[str, Any], status: str) -> str:
+def add(region: Region, request: dict[str, Any], status: str) -> str:
     """Put in what somebody else bought earlier: no quota, lifecycle or provisioning applies."""
     model_id = request.get("modelId") or next(
         model.customization_id
         for model in MODELS
-        if location.region in model.regions and model.has_throughput
+        if region.name in model.regions and model.has_throughput
     )
-    custom, base = _model(world, location.region, str(model_id))
-    bought = _add(world, location, request, custom, base)
+    custom, base = _model(region, str(model_id))
+    bought = _add(region, request, custom, base)
     bought.status = status
     if status == "Failed":
-        world.meter.end(bought.arn, world.clock.time())
+        region.meter.end(bought.arn, region.clock.time())
     return bought.arn
 
 
-def _model(world: World, region: str, identifier: str) -> tuple[CustomModel | None, ModelSpec]:
-    for model in world.models.values():
+def _model(region: Region, identifier: str) -> tuple[CustomModel | None, ModelSpec]:
+    for model in region.models.values():
         if identifier in (model.arn, model.name):
             return model, model.job.base
     base = by_customization_id(identifier)
-    if base is None or region not in base.regions:
+    if base is None or region.name not in base.regions:
         raise NotFound(f"The provided model was not found: {identifier}")
     return None, base
 
 
 def _check(
-    world: World, request: dict[str, Any], custom: CustomModel | None, base: ModelSpec
+    region: Region, request: dict[str, Any], custom: CustomModel | None, base: ModelSpec
 ) -> None:
     name = request["provisionedModelName"]
-    if any(throughput.name == name for throughput in world.throughputs.values()):
+    if any(throughput.name == name for throughput in region.throughputs.values()):
         raise ValidationError(f"The provided provisioned model name is already in use: {name}")
     if not base.has_throughput:
         raise ValidationError(f"Provisioned throughput is not available for {base.name}")
-    if status_of(base, world.now(), world.scenario.legacy_models) == "LEGACY":
+    if status_of(base, region.now(), region.scenario.legacy_models) == "LEGACY":
         raise ValidationError(f"{base.name} is a legacy model; no new provisioned throughput")
     used = sum(
         throughput.units
-        for throughput in world.throughputs.values()
+        for throughput in region.throughputs.values()
         if not throughput.committed_until
     )
-    if used + request["modelUnits"] > world.scenario.no_commitment_units:
+    if used + request["modelUnits"] > region.scenario.no_commitment_units:
         what = base.customization_id if custom is None else f"custom models of {base.name}"
         raise ServiceError(
             "ServiceQuotaExceededException",
@@ -99,24 +98,24 @@ def _check(
         )
 
 
-def _provision(world: World, bought: ProvisionedModel) -> None:
-    if world.scenario.throughput_outcome == "never_ready":
+def _provision(region: Region, bought: ProvisionedModel) -> None:
+    if region.scenario.throughput_outcome == "never_ready":
         return
-    outcome = "Failed" if world.scenario.throughput_outcome == "fail" else "InService"
+    outcome = "Failed" if region.scenario.throughput_outcome == "fail" else "InService"
 
     def ready() -> None:
-        with world.lock:
-            if world.throughputs.get(bought.arn) is bought:
-                bought.status, bought.changed = outcome, world.now()
+        with region.lock:
+            if region.throughputs.get(bought.arn) is bought:
+                bought.status, bought.changed = outcome, region.now()
                 if outcome == "Failed":
                     bought.failure = "There is not enough capacity to provision the model units."
-                    world.meter.end(bought.arn, world.clock.time())
+                    region.meter.end(bought.arn, region.clock.time())
 
-    world.clock.call_at(world.clock.time() + world.scenario.provisioning_minutes * 60, ready)
+    region.clock.call_at(region.clock.time() + region.scenario.provisioning_minutes * 60, ready)
 
 
-def find(world: World, identifier: str) -> ProvisionedModel:
-    for throughput in world.throughputs.values():
+def find(region: Region, identifier: str) -> ProvisionedModel:
+    for throughput in region.throughputs.values():
         if identifier in (throughput.arn, throughput.name, throughput.arn.rpartition("/")[2]):
             return throughput
     raise NotFound(f"The provided provisioned model was not found: {identifier}")
@@ -140,15 +139,15 @@ def _described(throughput: ProvisionedModel) -> dict[str, Any]:
     }
 
 
-def get(world: World, identifier: str) -> dict[str, Any]:
-    throughput = find(world, identifier)
+def get(region: Region, identifier: str) -> dict[str, Any]:
+    throughput = find(region, identifier)
     return {**_described(throughput), "failureMessage": throughput.failure}
 
 
-def list_throughputs(world: World, request: dict[str, Any]) -> dict[str, Any]:
+def list_throughputs(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     wanted = request.get("modelArnEquals")
     found = filtered(
-        world.throughputs.values(),
+        region.throughputs.values(),
         request,
         status=lambda throughput: throughput.status,
         matches=lambda throughput: not wanted or throughput.model_arn == wanted,
@@ -158,36 +157,36 @@ def list_throughputs(world: World, request: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def update(world: World, identifier: str, request: dict[str, Any]) -> dict[str, Any]:
-    throughput = find(world, identifier)
+def update(region: Region, identifier: str, request: dict[str, Any]) -> dict[str, Any]:
+    throughput = find(region, identifier)
     if name := request.get("desiredProvisionedModelName"):
         throughput.request = {**throughput.request, "provisionedModelName": name}
     if model := request.get("desiredModelId"):
-        custom, base = _model(world, throughput.arn.split(":")[3], model)
+        custom, base = _model(region, model)
         if base is not throughput.base:
             raise ValidationError("The desired model must be of the same base model")
         throughput.custom, throughput.model_arn = custom, custom.arn if custom else model
-    throughput.changed = world.now()
+    throughput.changed = region.now()
     return {}
 
 
-def delete(world: World, identifier: str) -> dict[str, Any]:
+def delete(region: Region, identifier: str) -> dict[str, Any]:
     """Delete at once; a committed one only after its term.
 
     AWS says that of a term in prov-thru-delete.html of its user guide (read 2026-11-23), and names
     neither the error nor what refuses while one is being created; the operation has
     ConflictException.
     """
-    throughput = find(world, identifier)
+    throughput = find(region, identifier)
     if throughput.status in {"Creating", "Updating"}:
         raise Conflict(
             f"The provisioned model {throughput.name} is {throughput.status}; try again later"
         )
-    if throughput.committed_until and world.now() < throughput.committed_until:
+    if throughput.committed_until and region.now() < throughput.committed_until:
         raise Conflict(
             f"The provisioned model {throughput.name} is committed: it can't be deleted before its "
             f"term is over at {throughput.committed_until.isoformat(timespec='seconds')}"
         )
-    world.meter.end(throughput.arn, world.clock.time())
-    del world.throughputs[throughput.arn]
+    region.meter.end(throughput.arn, region.clock.time())
+    del region.throughputs[throughput.arn]
     return {}

@@ -21,7 +21,7 @@ from local.bedrock.inference.documents import Document, read_documents
 from local.bedrock.inference.generation import answer_base, answer_tuned
 from local.bedrock.inference.judge import is_review, judge_correctness, review
 from local.bedrock.protocol import NotFound, ServiceError, ValidationError
-from local.bedrock.state import CustomModel, World
+from local.bedrock.state import CustomModel, Region
 from local.bedrock.tokenization import count_tokens
 
 _INVALID = "The provided model identifier is invalid."
@@ -36,16 +36,16 @@ class _Target:
     custom: CustomModel | None
 
 
-def converse(world: World, request: dict[str, Any]) -> dict[str, Any]:
-    target = _target(world, request["modelId"])
+def converse(region: Region, request: dict[str, Any]) -> dict[str, Any]:
+    target = _target(region, request["modelId"])
     messages = request.get("messages", [])
     if not messages or messages[-1]["role"] != "user":
         raise ValidationError("A conversation must end with a user message.")
-    documents = read_documents(messages, world.read)
+    documents = read_documents(messages, region.read)
     asked = _text(messages[-1]["content"])
     content, stop = _reply(target, request, asked, documents)
     used = _heard_tokens(request, documents), count_tokens(json.dumps(content))
-    world.meter.infer(target.name, *used)
+    region.meter.infer(target.name, *used)
     return {
         "output": {"message": {"role": "assistant", "content": content}},
         "stopReason": stop,
@@ -58,7 +58,7 @@ def converse(world: World, request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def invoke(world: World, request: dict[str, Any]) -> dict[str, Any]:
+def invoke(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     """Answer in the format of Claude's messages or of Nova's, as the body asks."""
     body = json.loads(request["body"])
     claude = "anthropic_version" in body
@@ -72,7 +72,7 @@ def invoke(world: World, request: dict[str, Any]) -> dict[str, Any]:
         "system": _blocks(system) if system else [],
         "inferenceConfig": {"maxTokens": limit},
     }
-    done = converse(world, plain)
+    done = converse(region, plain)
     usage = {
         "input_tokens": done["usage"]["inputTokens"],
         "output_tokens": done["usage"]["outputTokens"],
@@ -105,19 +105,19 @@ def _heard_tokens(request: dict[str, Any], documents: list[Document]) -> int:
     )
 
 
-def _target(world: World, identifier: str) -> _Target:
+def _target(region: Region, identifier: str) -> _Target:
     if ":provisioned-model/" in identifier or ":custom-model-deployment/" in identifier:
-        return _hosted(world, identifier)
+        return _hosted(region, identifier)
     model = invocable(identifier)
-    if model is None or not shown(world, model):
+    if model is None or not shown(region, model):
         raise ValidationError(_INVALID)
     return _Target(model.name, None)
 
 
-def _hosted(world: World, identifier: str) -> _Target:
+def _hosted(region: Region, identifier: str) -> _Target:
     find = deployments.find if ":custom-model-deployment/" in identifier else throughputs.find
     try:
-        found = find(world, identifier)
+        found = find(region, identifier)
     except NotFound:
         raise ValidationError(_INVALID) from None
     if found.status not in {"Active", "InService"}:
