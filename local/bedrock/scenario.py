@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 FaultKind = Literal[
@@ -18,6 +19,12 @@ FaultKind = Literal[
 ]
 # Of the user guide, and of AWS's samples: validation_metrics.csv is directly in it.
 ValidationFolder = Literal["post_fine_tuning_validation", "post_fine_tuning_validation/validation"]
+# Why the account cannot use a model: access was not asked for, or is being given; AWS does not
+# authorize the account; Anthropic's use-case form, or the right to subscribe in AWS Marketplace, is
+# missing; or none of it, and it is refused although every part of its availability says yes.
+AccessGap = Literal[
+    "not_requested", "pending", "not_authorized", "use_case_form", "marketplace", "unexplained"
+]
 CurveFile = Literal["whole", "missing", "empty", "header_only", "cut", "nan"]
 
 
@@ -35,10 +42,15 @@ class Fault:
 
 @dataclass(frozen=True)
 class Scenario:
-    """By default everything works."""
+    """By default everything works. Quotas are of each region; models are named by their keys."""
 
-    no_commitment_units: int = 1
+    no_commitment_units: int = 1  # across custom models, and as many across base models
+    units_of_models: Mapping[str, int] = field(default_factory=dict)  # of one throughput of a model
     running_jobs: int = 2
+    custom_models: int = 100
+    deployments: int = 10  # on demand, whatever their status
+    deployments_in_creation: int = 2
+    without_access: Mapping[str, AccessGap] = field(default_factory=dict)  # models, and why not
     haiku_arrangement: bool = True  # a private arrangement for Claude 3 Haiku past its end of life
     legacy_models: tuple[str, ...] = ()  # keys of models to show as LEGACY
     job_outcome: Literal["complete", "fail", "stuck_not_started", "stuck_training"] = "complete"
@@ -47,7 +59,6 @@ class Scenario:
     validation_curve: CurveFile = "whole"
     throughput_outcome: Literal["in_service", "fail", "never_ready"] = "in_service"
     provisioning_minutes: float = 20.0
-    deployments: int = 10  # on demand, active and in creation
     deployment_outcome: Literal["active", "fail", "never_ready"] = "active"
     deployment_minutes: float = 8.0
     cloudtrail: bool = False  # a trail is on: purchases are also events on the default bus

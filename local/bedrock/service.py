@@ -20,6 +20,7 @@ from local.bedrock.protocol import (
     parse,
     route,
 )
+from local.bedrock.quotas import Quota, all_quotas
 from local.bedrock.scenario import Fault, Scenario
 from local.bedrock.state import (
     CustomModel,
@@ -148,6 +149,11 @@ class Bedrock:
             return []
         with self._world.lock:
             return iam_actions.needed(self._world.at(location), found, request)
+
+    def quotas(self, location: Location) -> list[Quota]:
+        """Return the account's quotas in the region, with what is in use."""
+        with self._world.lock:
+            return all_quotas(self._world.at(location))
 
     def resource_tags(self, arn: str) -> dict[str, str] | None:
         found = (region.tags[arn] for region in self._world.regions if arn in region.tags)

@@ -26,7 +26,8 @@ def register(bedrock: Bedrock) -> None:
         app.SERVICE_HANDLERS[api] = _bedrock_handler(bedrock, api)
 
     def quotas(action: str, body: bytes) -> Answer:
-        return service_quotas.answer(action, body, bedrock.scenario)
+        there = Location(get_account_id(), get_region())
+        return service_quotas.answer(action, body, bedrock.quotas(there))
 
     _register_json("service-quotas", service_quotas.TARGET, quotas)
     _register_json("comprehend", comprehend.TARGET, comprehend.answer)

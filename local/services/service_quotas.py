@@ -1,22 +1,21 @@
-"""Service Quotas for Bedrock, with the scenario's values."""
+"""Service Quotas for Bedrock: what the offline Bedrock enforces, under the names AWS lists."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
-from local.bedrock import Scenario
+from local.bedrock import Quota
 
 TARGET = "ServiceQuotasV20190624"
 _HEADERS = {"Content-Type": "application/x-amz-json-1.1"}
-_UNITS = "Model units no-commitment Provisioned Throughputs across custom models"
-_JOBS = "(Model customization) Scheduled customization jobs"
 
 
-def answer(action: str, body: bytes, scenario: Scenario) -> tuple[int, dict[str, str], bytes]:
+def answer(action: str, body: bytes, bedrock: Sequence[Quota]) -> tuple[int, dict[str, str], bytes]:
     """Answer ListServiceQuotas and GetServiceQuota for the service code `bedrock`."""
     request: dict[str, Any] = json.loads(body or b"{}")
-    quotas = _quotas(scenario) if request.get("ServiceCode") == "bedrock" else []
+    quotas = [_shown(quota) for quota in bedrock if request.get("ServiceCode") == "bedrock"]
     if action == "ListServiceQuotas":
         return 200, _HEADERS, json.dumps({"Quotas": quotas}).encode()
     found = [quota for quota in quotas if quota["QuotaCode"] == request.get("QuotaCode")]
@@ -26,12 +25,10 @@ def answer(action: str, body: bytes, scenario: Scenario) -> tuple[int, dict[str,
     return 400, _HEADERS, json.dumps(missing).encode()
 
 
-def _quotas(scenario: Scenario) -> list[dict[str, Any]]:
-    values = {
-        ("L-BE77399C", _UNITS): scenario.no_commitment_units,
-        ("L-0406044C", _JOBS): scenario.running_jobs,
+def _shown(quota: Quota) -> dict[str, Any]:
+    return {
+        "ServiceCode": "bedrock",
+        "QuotaCode": quota.code,
+        "QuotaName": quota.name,
+        "Value": float(quota.value),
     }
-    return [
-        {"ServiceCode": "bedrock", "QuotaCode": code, "QuotaName": name, "Value": float(value)}
-        for (code, name), value in values.items()
-    ]

@@ -9,13 +9,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from local.bedrock import quotas
 from local.bedrock.catalogue import USUAL_BATCH, ModelSpec, by_customization_id, status_of
 from local.bedrock.customization import language_model
 from local.bedrock.customization.datasets import DatasetRefused, read_pairs
 from local.bedrock.customization.language_model import Fitted, LossPoint, TrainingPair
 from local.bedrock.foundation_models import shown
+from local.bedrock.model_access import refuse_without_access
 from local.bedrock.pagination import filtered, page
-from local.bedrock.protocol import Conflict, NotFound, ServiceError, ValidationError
+from local.bedrock.protocol import Conflict, NotFound, ValidationError
 from local.bedrock.scenario import CurveFile
 from local.bedrock.state import CustomizationJob, CustomModel, Region, split_uri
 from local.bedrock.tokenization import count_tokens
@@ -57,13 +59,8 @@ def _check(region: Region, request: dict[str, Any]) -> ModelSpec:
         raise ValidationError(f"Could not assume provided IAM role {request['roleArn']}")
     _check_hyperparameters(base, request.get("hyperParameters", {}))
     _check_locations(region, request)
-    running = sum(job.status == "InProgress" for job in region.jobs.values())
-    if running >= region.scenario.running_jobs:
-        raise ServiceError(
-            "ServiceQuotaExceededException",
-            "Your account has reached the quota (Model customization) Scheduled customization "
-            f"jobs (L-0406044C): {region.scenario.running_jobs}",
-        )
+    for quota in (quotas.RUNNING_JOBS, quotas.CUSTOM_MODELS):
+        quotas.refuse_beyond(region, quota)
     return base
 
 
@@ -75,6 +72,7 @@ def _base(region: Region, identifier: str) -> ModelSpec:
         raise ValidationError(
             f"{base.name} is a legacy model; new customization jobs are not allowed"
         )
+    refuse_without_access(region, base)
     return base
 
 

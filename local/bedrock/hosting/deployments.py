@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from local.bedrock import quotas
 from local.bedrock.pagination import filtered, page
-from local.bedrock.protocol import NotFound, ServiceError, ValidationError
+from local.bedrock.protocol import NotFound, ValidationError
 from local.bedrock.state import CustomModel, CustomModelDeployment, Region
 
 
@@ -50,12 +51,8 @@ def _check(region: Region, request: dict[str, Any]) -> None:
     name = request["modelDeploymentName"]
     if any(deployment.name == name for deployment in region.deployments.values()):
         raise ValidationError(f"The provided model deployment name is already in use: {name}")
-    if len(region.deployments) >= region.scenario.deployments:
-        raise ServiceError(
-            "ServiceQuotaExceededException",
-            "Your account has reached the quota of custom model deployments: "
-            f"{region.scenario.deployments}",
-        )
+    for quota in (quotas.DEPLOYMENTS, quotas.DEPLOYMENTS_IN_CREATION):
+        quotas.refuse_beyond(region, quota)
 
 
 def _set_up(region: Region, made: CustomModelDeployment) -> None:

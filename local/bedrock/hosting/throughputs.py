@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from local.bedrock import quotas
 from local.bedrock.catalogue import MODELS, ModelSpec, by_customization_id, status_of
 from local.bedrock.meter import Lease
 from local.bedrock.pagination import filtered, page
-from local.bedrock.protocol import Conflict, NotFound, ServiceError, ValidationError
+from local.bedrock.protocol import Conflict, NotFound, ValidationError
 from local.bedrock.state import CustomModel, ProvisionedModel, Region
 
 _COMMITMENT_DAYS = {"OneMonth": 30, "SixMonths": 180}
@@ -84,18 +85,13 @@ def _check(
         raise ValidationError(f"Provisioned throughput is not available for {base.name}")
     if status_of(base, region.now(), region.scenario.legacy_models) == "LEGACY":
         raise ValidationError(f"{base.name} is a legacy model; no new provisioned throughput")
-    used = sum(
-        throughput.units
-        for throughput in region.throughputs.values()
-        if not throughput.committed_until
+    quotas.refuse_units(
+        region,
+        base,
+        request["modelUnits"],
+        custom=custom is not None,
+        committed="commitmentDuration" in request,
     )
-    if used + request["modelUnits"] > region.scenario.no_commitment_units:
-        what = base.customization_id if custom is None else f"custom models of {base.name}"
-        raise ServiceError(
-            "ServiceQuotaExceededException",
-            f"Your account does not currently have any no commitment model units reserved for "
-            f"{what}.",
-        )
 
 
 def _provision(region: Region, bought: ProvisionedModel) -> None:

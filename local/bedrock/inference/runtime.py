@@ -20,6 +20,7 @@ from local.bedrock.inference.document_qa import (
 from local.bedrock.inference.documents import Document, read_documents
 from local.bedrock.inference.generation import answer_base, answer_tuned
 from local.bedrock.inference.judge import is_review, judge_correctness, review
+from local.bedrock.model_access import refuse_without_access
 from local.bedrock.protocol import NotFound, ServiceError, ValidationError
 from local.bedrock.state import CustomModel, Region
 from local.bedrock.tokenization import count_tokens
@@ -111,6 +112,7 @@ def _target(region: Region, identifier: str) -> _Target:
     model = invocable(identifier)
     if model is None or not shown(region, model):
         raise ValidationError(_INVALID)
+    refuse_without_access(region, model)
     return _Target(model.name, None)
 
 

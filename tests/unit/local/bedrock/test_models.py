@@ -154,7 +154,7 @@ def test_a_llama_of_prompts_and_completions_trains_and_serves() -> None:
     assert "valve" in answer["output"]["message"]["content"][0]["text"]
     bill = account.bedrock.snapshot()["meter"]
     [hours] = [each for each in bill["items"] if each["unit"] == "minutes"]
-    assert (hours["quantity"], hours["usd"]) == (20, None)  # no price could be read
+    assert (hours["quantity"], hours["usd"]) == (20, 8.0)
 
 
 @pytest.mark.parametrize(
