@@ -50,6 +50,10 @@ def needed(region: Region, found: Route, request: dict[str, Any]) -> list[Check]
     if name == "CreateCustomModelDeployment":
         model = request["modelArn"]
         return _create_from_model(name, model, "custom-model-deployment", request)
+    if name == "UpdateCustomModelDeployment":
+        deployment = request["customModelDeploymentIdentifier"]
+        owned = _owned(region, name, deployment)
+        return [(f"bedrock:{name}", arn, {}) for arn in (owned, request["modelArn"])]
     keys = _tag_keys(request.get("tags", []))  # of TagResource
     return [(f"bedrock:{name}", _resource(region, name, request), keys)]
 

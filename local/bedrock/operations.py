@@ -53,6 +53,7 @@ OPERATIONS: dict[str, Operation] = {
         r, q["customModelDeploymentIdentifier"]
     ),
     "ListCustomModelDeployments": deployments.list_deployments,
+    "UpdateCustomModelDeployment": deployments.update,
     "DeleteCustomModelDeployment": lambda r, q: deployments.delete(
         r, q["customModelDeploymentIdentifier"]
     ),

@@ -59,8 +59,13 @@ class Scenario:
     validation_curve: CurveFile = "whole"
     throughput_outcome: Literal["in_service", "fail", "never_ready"] = "in_service"
     provisioning_minutes: float = 20.0
+    # Of a creation and of an update alike; an update that fails leaves the model that was served.
     deployment_outcome: Literal["active", "fail", "never_ready"] = "active"
     deployment_minutes: float = 8.0
+    deployment_fails_after_minutes: float | None = None  # Active, then Failed; None: never
+    not_ready_calls: int = 0  # an Active deployment's first answers are ModelNotReadyException
+    requests_per_minute: int | None = None  # of one deployment; None: as AWS gives its base model
+    tokens_per_minute: int | None = None  # same
     cloudtrail: bool = False  # a trail is on: purchases are also events on the default bus
     faults: tuple[Fault, ...] = ()
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from local.bedrock.catalogue import ModelSpec
 from local.bedrock.customization.language_model import Fitted
@@ -131,6 +131,14 @@ class ProvisionedModel:
 
 
 @dataclass
+class DeploymentUpdate:
+    """Another model that is put, or was put, behind a deployment's ARN."""
+
+    custom: CustomModel
+    status: Literal["Updating", "UpdateCompleted", "UpdateFailed"] = "Updating"
+
+
+@dataclass
 class CustomModelDeployment:
     """One custom model deployment: inference on demand, with no hourly meter."""
 
@@ -139,12 +147,22 @@ class CustomModelDeployment:
     custom: CustomModel
     created: datetime
     changed: datetime
-    status: str = "Creating"
+    status: Literal["Creating", "Active", "Failed"] = "Creating"
     failure: str | None = None
+    update: DeploymentUpdate | None = None  # the latest
+    not_ready_answers: int = 0  # so far, since it became Active
+    answered: list[tuple[float, int]] = field(default_factory=list)  # second -> tokens, lately
 
     @property
     def name(self) -> str:
         return str(self.request["modelDeploymentName"])
+
+    @property
+    def mutating(self) -> str | None:
+        """What is being done to it; None if nothing is, and it can be changed."""
+        if self.status == "Creating":
+            return self.status
+        return "Updating" if self.update and self.update.status == "Updating" else None
 
 
 class World:

@@ -6,7 +6,9 @@ from typing import Any
 
 from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import Conflict, NotFound
-from local.bedrock.state import CustomModel, Region
+from local.bedrock.state import CustomModel, CustomModelDeployment, ProvisionedModel, Region
+
+_Host = ProvisionedModel | CustomModelDeployment
 
 
 def find(region: Region, identifier: str) -> CustomModel:
@@ -81,15 +83,17 @@ def delete(region: Region, identifier: str) -> dict[str, Any]:
     2026-11-23); which error refuses it is not documented, the operation has ConflictException.
     """
     model = find(region, identifier)
-    for what, hosts in (
-        ("provisioned throughput", region.throughputs.values()),
-        ("custom model deployment", region.deployments.values()),
-    ):
-        for host in hosts:
-            if host.custom is model:
-                raise Conflict(
-                    f"The custom model {model.name} is used by the {what} {host.arn}; delete that "
-                    "first"
-                )
+    hosts: list[_Host] = [*region.throughputs.values(), *region.deployments.values()]
+    for host in hosts:
+        if model in _served(host):
+            raise Conflict(
+                f"The custom model {model.name} is used by {host.arn}; delete that first"
+            )
     del region.models[model.arn]
     return {}
+
+
+def _served(host: _Host) -> list[CustomModel | None]:
+    if isinstance(host, CustomModelDeployment) and host.mutating and host.update:
+        return [host.custom, host.update.custom]
+    return [host.custom]

@@ -2,17 +2,19 @@
 
 Sources, read 2026-11-23: botocore's service model; Bedrock user guide,
 deploy-custom-model-on-demand.html and delete-custom-model-deployment.html. Field reports: about
-eight minutes to Active, ten deployments an account, and no deletion while one is being created.
+eight minutes to Active, ten deployments an account, two in creation, and no deletion meanwhile.
+The API's text for Failed: it could not be created, or became unavailable later.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from local.bedrock import quotas
 from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import NotFound, ValidationError
-from local.bedrock.state import CustomModel, CustomModelDeployment, Region
+from local.bedrock.state import CustomModel, CustomModelDeployment, DeploymentUpdate, Region
 
 
 def create(region: Region, request: dict[str, Any]) -> dict[str, Any]:
@@ -56,17 +58,36 @@ def _check(region: Region, request: dict[str, Any]) -> None:
 
 
 def _set_up(region: Region, made: CustomModelDeployment) -> None:
-    if region.scenario.deployment_outcome == "never_ready":
-        return
-    failed = region.scenario.deployment_outcome == "fail"
-
     def ready() -> None:
-        with region.lock:
-            if region.deployments.get(made.arn) is made:
-                made.status, made.changed = "Failed" if failed else "Active", region.now()
-                made.failure = "The model could not be deployed." if failed else None
+        if region.scenario.deployment_outcome == "fail":
+            _fail(region, made, "The model could not be deployed.")
+            return
+        made.status, made.changed = "Active", region.now()
+        if region.scenario.deployment_fails_after_minutes is not None:
+            minutes = region.scenario.deployment_fails_after_minutes
+            _later(region, minutes, lambda: _fail(region, made, "It became unavailable."))
 
-    region.clock.call_at(region.clock.time() + region.scenario.deployment_minutes * 60, ready)
+    _at_its_end(region, ready)
+
+
+def _fail(region: Region, deployment: CustomModelDeployment, why: str) -> None:
+    deployment.status, deployment.failure, deployment.changed = "Failed", why, region.now()
+
+
+def _at_its_end(region: Region, act: Callable[[], None]) -> None:
+    """End a creation or an update when its time has come, unless the scenario says never."""
+    if region.scenario.deployment_outcome != "never_ready":
+        _later(region, region.scenario.deployment_minutes, act)
+
+
+def _later(region: Region, minutes: float, act: Callable[[], None]) -> None:
+    """Act on a deployment in its time; on one that is deleted meanwhile nobody sees it."""
+
+    def locked() -> None:
+        with region.lock:
+            act()
+
+    region.clock.call_at(region.clock.time() + minutes * 60, locked)
 
 
 def find(region: Region, identifier: str) -> CustomModelDeployment:
@@ -82,7 +103,14 @@ def get(region: Region, identifier: str) -> dict[str, Any]:
         **_described(deployment),
         "modelDeploymentName": deployment.name,
         "description": deployment.request.get("description"),
+        "updateDetails": _update_details(deployment),
     }
+
+
+def _update_details(deployment: CustomModelDeployment) -> dict[str, Any] | None:
+    if deployment.update is None:
+        return None
+    return {"modelArn": deployment.update.custom.arn, "updateStatus": deployment.update.status}
 
 
 def _described(deployment: CustomModelDeployment) -> dict[str, Any]:
@@ -111,12 +139,42 @@ def list_deployments(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     return page("modelDeploymentSummaries", summaries, request)
 
 
-def delete(region: Region, identifier: str) -> dict[str, Any]:
-    deployment = find(region, identifier)
-    if deployment.status == "Creating":
+def update(region: Region, request: dict[str, Any]) -> dict[str, Any]:
+    """Put another custom model of the same base behind the ARN; the old one answers meanwhile.
+
+    Neither that, nor that both need the same base, is documented: it is how it can be used.
+    """
+    deployment = find(region, request["customModelDeploymentIdentifier"])
+    custom = _model(region, request["modelArn"])
+    _refuse_mutating(deployment)
+    if custom.job.base is not deployment.custom.job.base:
+        raise ValidationError(f"The custom model must be of {deployment.custom.job.base.name}")
+    latest = deployment.update = DeploymentUpdate(custom)
+    deployment.changed = region.now()
+
+    def ready() -> None:
+        failed = region.scenario.deployment_outcome == "fail"
+        latest.status = "UpdateFailed" if failed else "UpdateCompleted"
+        if not failed:
+            deployment.custom = custom
+        deployment.changed = region.now()
+
+    _at_its_end(region, ready)
+    return {"customModelDeploymentArn": deployment.arn}
+
+
+def _refuse_mutating(deployment: CustomModelDeployment) -> None:
+    if deployment.mutating:
+        # The words: a field report of 2026-11, of a deletion while it was being created.
         raise ValidationError(
-            f"The custom model deployment {deployment.name} is in a mutating state "
-            f"({deployment.status}); wait until it is Active or Failed"
+            f"Custom model deployment is in a mutating state: {deployment.name} is "
+            f"{deployment.mutating}"
         )
+
+
+def delete(region: Region, identifier: str) -> dict[str, Any]:
+    """Delete at once: there is no status of a deletion under way."""
+    deployment = find(region, identifier)
+    _refuse_mutating(deployment)
     del region.deployments[deployment.arn]
     return {}

@@ -9,7 +9,7 @@ from typing import Any
 
 from local.bedrock.catalogue import invocable
 from local.bedrock.foundation_models import shown
-from local.bedrock.hosting import deployments, throughputs
+from local.bedrock.hosting import deployments, rates, throughputs
 from local.bedrock.inference.document_qa import (
     answer_from,
     facts,
@@ -22,19 +22,21 @@ from local.bedrock.inference.generation import answer_base, answer_tuned
 from local.bedrock.inference.judge import is_review, judge_correctness, review
 from local.bedrock.model_access import refuse_without_access
 from local.bedrock.protocol import NotFound, ServiceError, ValidationError
-from local.bedrock.state import CustomModel, Region
+from local.bedrock.state import CustomModel, CustomModelDeployment, Region
 from local.bedrock.tokenization import count_tokens
 
 _INVALID = "The provided model identifier is invalid."
 _LATENCY_MS = 400
+_MOST_ANSWER_TOKENS = 10_000  # of Nova: what counts against a limit where maxTokens is not set
 
 
 @dataclass(frozen=True)
 class _Target:
-    """The model that answers, and whether it is a custom one."""
+    """The model that answers, whether it is a custom one, and whether by a deployment."""
 
     name: str
     custom: CustomModel | None
+    deployment: CustomModelDeployment | None = None
 
 
 def converse(region: Region, request: dict[str, Any]) -> dict[str, Any]:
@@ -44,8 +46,14 @@ def converse(region: Region, request: dict[str, Any]) -> dict[str, Any]:
         raise ValidationError("A conversation must end with a user message.")
     documents = read_documents(messages, region.read)
     asked = _text(messages[-1]["content"])
+    heard = _heard_tokens(request, documents)
+    limit = request.get("inferenceConfig", {}).get("maxTokens", _MOST_ANSWER_TOKENS)
+    if target.deployment:
+        rates.refuse_beyond(region, target.deployment, heard + limit)
     content, stop = _reply(target, request, asked, documents)
-    used = _heard_tokens(request, documents), count_tokens(json.dumps(content))
+    used = heard, count_tokens(json.dumps(content))
+    if target.deployment:
+        rates.note(region, target.deployment, sum(used))
     region.meter.infer(target.name, *used)
     return {
         "output": {"message": {"role": "assistant", "content": content}},
@@ -117,18 +125,33 @@ def _target(region: Region, identifier: str) -> _Target:
 
 
 def _hosted(region: Region, identifier: str) -> _Target:
-    find = deployments.find if ":custom-model-deployment/" in identifier else throughputs.find
     try:
-        found = find(region, identifier)
+        if ":custom-model-deployment/" in identifier:
+            return _deployed(region, deployments.find(region, identifier))
+        throughput = throughputs.find(region, identifier)
     except NotFound:
         raise ValidationError(_INVALID) from None
-    if found.status not in {"Active", "InService"}:
-        raise ServiceError(
-            "ModelNotReadyException", "The model is not ready for serving requests.", 429
-        )
-    if found.custom is None:
-        return _Target(found.base.name, None)
-    return _Target(f"tuned {found.custom.job.base.name}", found.custom)
+    if throughput.status != "InService":
+        raise _not_ready()
+    if throughput.custom is None:
+        return _Target(throughput.base.name, None)
+    return _Target(f"tuned {throughput.base.name}", throughput.custom)
+
+
+def _deployed(region: Region, deployment: CustomModelDeployment) -> _Target:
+    if deployment.status != "Active":
+        raise _not_ready()
+    if deployment.not_ready_answers < region.scenario.not_ready_calls:
+        deployment.not_ready_answers += 1
+        raise _not_ready()
+    custom = deployment.custom
+    return _Target(f"tuned {custom.job.base.name}", custom, deployment)
+
+
+def _not_ready() -> ServiceError:
+    return ServiceError(
+        "ModelNotReadyException", "The model is not ready for serving requests.", 429
+    )
 
 
 def _reply(

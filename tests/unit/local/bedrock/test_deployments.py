@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -91,6 +92,168 @@ def test_a_failed_one_says_so_and_can_be_deleted() -> None:
     delete(account, arn)
 
 
+def test_an_active_one_may_fail_later_and_then_answers_nothing() -> None:
+    account = nova_account(Scenario(deployment_fails_after_minutes=30))
+    arn = account.deploy(tuned_nova(account))
+    account.clock.advance(8 + 29)
+    assert status(account, arn) == "Active"
+    ask(account, arn)
+    account.clock.advance(1)
+    found = account.control.get_custom_model_deployment(customModelDeploymentIdentifier=arn)
+    assert (found["status"], found["failureMessage"]) == ("Failed", "It became unavailable.")
+    with pytest.raises(ClientError) as error:
+        ask(account, arn)
+    assert code(error) == "ModelNotReadyException"
+    delete(account, arn)
+
+
+def test_the_first_calls_of_an_active_one_may_find_it_not_ready() -> None:
+    account = nova_account(Scenario(not_ready_calls=2))
+    arn = account.deploy(tuned_nova(account))
+    account.clock.advance(8)
+    for _ in range(2):
+        with pytest.raises(ClientError) as error:
+            ask(account, arn)
+        assert code(error) == "ModelNotReadyException"
+        assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
+    ask(account, arn)
+
+
+@pytest.mark.parametrize(
+    ("limit", "what"),
+    [(Scenario(requests_per_minute=2), "requests"), (Scenario(tokens_per_minute=300), "tokens")],
+    ids=["requests", "tokens"],
+)
+def test_what_is_too_much_in_a_minute_is_throttled_until_it_has_passed(
+    limit: Scenario, what: str
+) -> None:
+    account = nova_account(limit)
+    model = tuned_nova(account)
+    arn, other = account.deploy(model), account.deploy(model, "other")
+    account.clock.advance(8)
+
+    def take(arn: str) -> None:
+        message = {"role": "user", "content": [{"text": QUESTION}]}
+        limit = {"maxTokens": 230}
+        account.runtime.converse(modelId=arn, messages=[message], inferenceConfig=limit)
+
+    take(arn)
+    account.clock.advance(0.5)
+    take(arn)
+    with pytest.raises(ClientError, match=f"Too many {what}, please wait") as error:
+        take(arn)
+    assert code(error) == "ThrottlingException"
+    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
+    take(other)  # each has a minute of its own
+    account.clock.advance(0.5)  # the first request is a minute ago
+    take(arn)
+    with pytest.raises(ClientError):
+        take(arn)
+
+
+def test_what_an_answer_may_take_counts_before_it_is_given() -> None:
+    account = nova_account(Scenario(tokens_per_minute=9_000))
+    arn = account.deploy(tuned_nova(account))
+    account.clock.advance(8)
+    with pytest.raises(ClientError, match="Too many tokens"):
+        ask(account, arn)  # without maxTokens: the model's most
+    message = {"role": "user", "content": [{"text": QUESTION}]}
+    limit = {"maxTokens": 500}
+    account.runtime.converse(modelId=arn, messages=[message], inferenceConfig=limit)
+
+
+@pytest.mark.parametrize(
+    ("base", "beyond"),
+    [
+        ("amazon.nova-pro-v1:0:300k", pytest.raises(ClientError, match="Too many requests")),
+        ("amazon.nova-micro-v1:0:128k", nullcontext()),
+    ],
+)
+def test_a_minute_takes_what_aws_says_of_the_base_model(base: str, beyond: Any) -> None:
+    account = nova_account()
+    arn = account.deploy(
+        account.tuned(baseModelIdentifier=base, hyperParameters={"epochCount": "1"})
+    )
+    account.clock.advance(8)
+    message = {"role": "user", "content": [{"text": "?"}]}
+    request = {"modelId": arn, "messages": [message], "inferenceConfig": {"maxTokens": 1}}
+    for _ in range(200):
+        account.runtime.converse(**request)
+    with beyond:
+        account.runtime.converse(**request)
+
+
+def update(account: Account, model: str, deployment: str = "on-demand") -> str:
+    arn: str = account.control.update_custom_model_deployment(
+        customModelDeploymentIdentifier=deployment, modelArn=model
+    )["customModelDeploymentArn"]
+    return arn
+
+
+def details(account: Account) -> tuple[str, str, dict[str, str]]:
+    found = account.control.get_custom_model_deployment(customModelDeploymentIdentifier="on-demand")
+    return found["status"], found["modelArn"], found.get("updateDetails")
+
+
+def test_an_update_puts_another_model_behind_the_same_arn() -> None:
+    account = nova_account()
+    first, second = tuned_nova(account, "first"), tuned_nova(account, "second")
+    arn = account.deploy(first)
+    with pytest.raises(ClientError, match="mutating state") as error:
+        update(account, second)  # it is Creating
+    assert code(error) == "ValidationException"
+    account.clock.advance(8)
+    assert details(account) == ("Active", first, None)
+
+    assert update(account, second, arn) == arn
+    assert details(account) == ("Active", first, {"modelArn": second, "updateStatus": "Updating"})
+    assert "keeps valve" in ask(account, arn)  # the first model answers meanwhile
+    for busy in (lambda: delete(account, arn), lambda: update(account, first)):
+        with pytest.raises(ClientError, match="mutating state: on-demand is Updating") as error:
+            busy()
+        assert code(error) == "ValidationException"
+    for model in (first, second):
+        with pytest.raises(ClientError, match=arn) as error:
+            account.control.delete_custom_model(modelIdentifier=model)
+        assert code(error) == "ConflictException"
+
+    account.clock.advance(8)
+    done = {"modelArn": second, "updateStatus": "UpdateCompleted"}
+    assert details(account) == ("Active", second, done)
+    account.control.delete_custom_model(modelIdentifier=first)
+    delete(account, arn)
+
+
+def test_an_update_that_fails_leaves_the_model_that_was_served() -> None:
+    account = nova_account()
+    first, second = tuned_nova(account, "first"), tuned_nova(account, "second")
+    account.deploy(first)
+    account.clock.advance(8)
+    account.bedrock.scenario = Scenario(deployment_outcome="fail")
+    update(account, second)
+    account.clock.advance(8)
+    failed = {"modelArn": second, "updateStatus": "UpdateFailed"}
+    assert details(account) == ("Active", first, failed)
+    account.control.delete_custom_model(modelIdentifier=second)
+
+
+def test_an_update_takes_a_model_of_the_same_base_that_exists() -> None:
+    account = nova_account()
+    account.deploy(tuned_nova(account))
+    account.clock.advance(8)
+    lite = account.tuned(
+        "lite",
+        baseModelIdentifier="amazon.nova-lite-v1:0:300k",
+        hyperParameters={"epochCount": "1"},
+    )
+    with pytest.raises(ClientError, match="must be of Nova Micro") as error:
+        update(account, lite)
+    assert code(error) == "ValidationException"
+    with pytest.raises(ClientError) as error:
+        update(account, lite[:-1] + "0")
+    assert code(error) == "ResourceNotFoundException"
+
+
 def test_one_that_never_gets_ready_stays_in_creation() -> None:
     account = nova_account(Scenario(deployment_outcome="never_ready"))
     arn = account.deploy(tuned_nova(account))
@@ -130,6 +293,8 @@ def test_only_models_that_aws_deploys_on_demand_can_be() -> None:
     [
         ({"modelArn": "job-model"}, "ValidationException"),  # an ARN is asked for, not a name
         ({"modelDeploymentName": "a b"}, "ValidationException"),
+        ({"modelDeploymentName": "-a"}, "ValidationException"),
+        ({"modelDeploymentName": "a" * 64}, "ValidationException"),
         ({"tags": [{"key": "a"}]}, "ValidationException"),
         (
             {
@@ -215,6 +380,11 @@ def test_authorization_is_as_aws_documents_it() -> None:
         assert needed("bedrock", method, f"{path}/on-demand") == [
             (f"bedrock:{action}CustomModelDeployment", arn, {})
         ]
+    change = {"modelArn": model}
+    assert needed("bedrock", "PATCH", f"{path}/on-demand", change) == [
+        ("bedrock:UpdateCustomModelDeployment", arn, {}),
+        ("bedrock:UpdateCustomModelDeployment", model, {}),
+    ]
     assert needed("bedrock", "GET", path) == [("bedrock:ListCustomModelDeployments", "*", {})]
     assert needed("bedrock-runtime", "POST", f"/model/{arn}/converse") == [
         ("bedrock:InvokeModel", arn, {})
