@@ -11,7 +11,11 @@ from stacks.names import Names
 
 AFTER_EFFECT: tuple[Kind, ...] = ("lost_answer", "function_killed", "function_timed_out")
 # For these an answer that is lost every time matters too: each try might buy, or start, once more.
-SPENDING = ("CreateModelCustomizationJob", "CreateProvisionedModelThroughput")
+SPENDING = (
+    "CreateModelCustomizationJob",
+    "CreateProvisionedModelThroughput",
+    "CreateCustomModelDeployment",
+)
 GUARDS = {"stop-run": "guard", "meter-stopped-run": "guard", "reap-leftovers": "reaper"}
 PROVISIONING_MINUTES = 2.0  # in every case
 NAMES = Names("local")
@@ -190,18 +194,18 @@ def change_cases(functions: Iterable[str]) -> Iterator[Case]:
     yield Case("deleted", "machine deleted at Release throughput", delete_at="Release throughput")
 
 
-def together_cases() -> Iterator[Case]:
-    """Return two runs at once: alone, with one stopped, and with a fault that hits both."""
+def together_cases(calls: Iterable[Call]) -> Iterator[Case]:
+    """Return two runs at once: alone, with one stopped, and with a fault of what spends in both."""
     yield Case("two runs", "two runs at once", executions=2)
     yield Case("two runs", "two runs at once, one stopped", executions=2, stop_at="Buy throughput")
     kinds: tuple[Kind, ...] = ("throttle", "lost_answer", "function_killed")
     for kind in kinds:
-        for operation, function in zip(SPENDING, ("start-training", "buy-throughput"), strict=True):
+        for call in (call for call in dict.fromkeys(calls) if call.operation in SPENDING):
             times = None if kind == "throttle" else 1
             yield Case(
                 "two runs",
-                f"two runs at once, {operation} {kind.replace('_', ' ')}",
-                faults=(CallFault(kind, operation, function, times=times),),
+                f"two runs at once, {call.operation} {kind.replace('_', ' ')}",
+                faults=(CallFault(kind, call.operation, function_of(call), times=times),),
                 executions=2,
                 expected=_EXPECTED[kind],
             )

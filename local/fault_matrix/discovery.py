@@ -61,7 +61,7 @@ def _made(calls: list[Call], functions: list[str], states: dict[str, None]) -> I
     yield from call_cases(calls)
     yield from stop_cases(states)
     yield from change_cases(name for name in functions if name != "reap-leftovers")
-    yield from together_cases()
+    yield from together_cases(calls)
 
 
 def _note(target: FaultTarget, arn: str, state: str, states: list[str]) -> None:

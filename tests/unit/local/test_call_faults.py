@@ -16,6 +16,7 @@ from local.api_calls import HttpRequest, operation_of
 from local.call_faults import HANG_UP, Call, CallFault, CallFaults, Kind
 
 JOB = "arn:aws:bedrock:us-east-1:000000000000:model-customization-job/amazon.nova/abc"
+MODEL = "arn:aws:bedrock:us-east-1:000000000000:custom-model/amazon.nova-micro-v1:0/abcdefghijkl"
 OBJECT = {"Bucket": "b", "Key": "runs/a b/c.json"}
 PART = {**OBJECT, "UploadId": "u"}
 Messages = list[dict[str, Any]]
@@ -94,6 +95,18 @@ def as_received(request: AWSPreparedRequest) -> HttpRequest:
             "delete_provisioned_model_throughput",
             {"provisionedModelId": "p"},
             "bedrock DeleteProvisionedModelThroughput",
+        ),
+        (
+            "bedrock",
+            "update_custom_model_deployment",
+            {"customModelDeploymentIdentifier": "d", "modelArn": MODEL},
+            "bedrock UpdateCustomModelDeployment",
+        ),
+        (
+            "bedrock",
+            "get_foundation_model_availability",
+            {"modelId": "amazon.nova-micro-v1:0:128k"},
+            "bedrock GetFoundationModelAvailability",
         ),
         (
             "bedrock-runtime",
