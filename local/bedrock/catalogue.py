@@ -237,11 +237,15 @@ def by_model_id(identifier: str) -> ModelSpec | None:
     return next((m for m in MODELS if identifier in (m.model_id, m.customization_id)), None)
 
 
+def without_profile(identifier: str) -> tuple[str, str]:
+    """Return the prefix of an inference profile's id ("us.", or none) and the model's own id."""
+    prefix = next((prefix for prefix in _PROFILES if identifier.startswith(prefix)), "")
+    return prefix, identifier.removeprefix(prefix)
+
+
 def invocable(identifier: str) -> ModelSpec | None:
     """Find by an inference id: a bare id, an inference profile, or the ARN of either."""
-    bare = identifier.rpartition("/")[2]
-    for prefix in _PROFILES:
-        bare = bare.removeprefix(prefix)
+    _, bare = without_profile(identifier.rpartition("/")[2])
     return next((model for model in MODELS if model.model_id == bare), None)
 
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from local.bedrock.catalogue import invocable
+from local.bedrock.catalogue import ModelSpec, by_model_id, without_profile
 from local.bedrock.foundation_models import shown
 from local.bedrock.hosting import deployments, rates, throughputs
 from local.bedrock.inference.document_qa import (
@@ -117,11 +117,44 @@ def _heard_tokens(request: dict[str, Any], documents: list[Document]) -> int:
 def _target(region: Region, identifier: str) -> _Target:
     if ":provisioned-model/" in identifier or ":custom-model-deployment/" in identifier:
         return _hosted(region, identifier)
-    model = invocable(identifier)
-    if model is None or not shown(region, model):
-        raise ValidationError(_INVALID)
+    model = _base_model(region, identifier)
     refuse_without_access(region, model)
     return _Target(model.name, None)
+
+
+def _base_model(region: Region, identifier: str) -> ModelSpec:
+    """Return the model that the region serves by this id, profile or ARN.
+
+    The words of the refusals: reports in https://github.com/mlcommons/modelbench/issues/1654 and
+    https://github.com/strands-agents/harness-sdk/issues/38 (read 2026-11-28).
+    """
+    arn, _, resource = identifier.rpartition("/")
+    prefix, bare = without_profile(resource)
+    model = by_model_id(bare)
+    elsewhere = arn and arn.split(":")[3] != region.name
+    if model is None or elsewhere or not shown(region, model):
+        raise ValidationError(_INVALID)
+    if bare == model.customization_id:
+        raise _needs_throughput(model)
+    served = model.profiles.get(prefix, ()) if prefix else model.on_demand
+    if region.name not in served:
+        by_profile = not prefix and model.called_from(region.name)
+        raise _not_on_demand(identifier) if by_profile else ValidationError(_INVALID)
+    return model
+
+
+def _needs_throughput(model: ModelSpec) -> ServiceError:
+    """Refuse an id with a context length, which takes throughput."""
+    if model.on_demand:
+        return NotFound("Model not found.")
+    return ValidationError("The provided model doesn't support on-demand throughput.")
+
+
+def _not_on_demand(identifier: str) -> ServiceError:
+    return ValidationError(
+        f"Invocation of model ID {identifier} with on-demand throughput isn\u2019t supported. "
+        "Retry your request with the ID or ARN of an inference profile that contains this model."
+    )
 
 
 def _hosted(region: Region, identifier: str) -> _Target:

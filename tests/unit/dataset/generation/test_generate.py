@@ -196,7 +196,7 @@ def test_document_names_keep_bedrocks_characters(stem: str, name: str) -> None:
 def test_prompt_and_model_are_configurable_and_the_rules_stay(manual: Path, tmp_path: Path) -> None:
     prompt = saved(tmp_path, "prompt.txt", "Ask as a new colleague would.")
     spy = Spy()
-    model = "anthropic.claude-haiku-4-5-20251001-v1:0"
+    model = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
     ran = run(spy, tmp_path / "out.json", manual, pairs=2, prompt_file=prompt, model_id=model)
     system = spy.requests[0]["system"][0]["text"]
     assert system.startswith("Ask as a new colleague would.\n\nRules that always hold")

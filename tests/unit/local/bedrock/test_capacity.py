@@ -104,11 +104,52 @@ def test_lifecycle_is_shown_as_it_is() -> None:
     assert {each["providerName"] for each in listed} == {"Amazon"}
 
 
-@pytest.mark.parametrize("model", [HAIKU, "no.such-model-v1:0", "us.no.such-model-v1:0"])
-def test_invalid_and_context_suffixed_ids_are_refused(model: str) -> None:
-    with pytest.raises(ClientError, match="model identifier is invalid") as error:
-        Account().runtime.converse(**ask(model))
-    assert code(error) == "ValidationException"
+NO_PROFILE = "on-demand throughput isn.t supported. Retry your request with the ID or ARN of an inf"
+INVALID = "The provided model identifier is invalid"
+NOVA_PRO, HAIKU_4_5 = "amazon.nova-pro-v1:0", "anthropic.claude-haiku-4-5-20251001-v1:0"
+
+
+@pytest.mark.parametrize(
+    ("model", "region", "words"),
+    [
+        ("no.such-model-v1:0", REGION, INVALID),
+        ("us.no.such-model-v1:0", REGION, INVALID),
+        (HAIKU, REGION, "Model not found"),  # with its context length it takes throughput
+        ("amazon.nova-2-lite-v1:0:256k", "us-east-1", "model doesn't support on-demand throughput"),
+        (NOVA_PRO, REGION, NO_PROFILE),
+        ("amazon.nova-2-lite-v1:0", "us-east-1", NO_PROFILE),
+        (HAIKU_4_5, "us-east-1", NO_PROFILE),
+        (f"us.{NOVA_PRO}", "eu-west-1", INVALID),
+        (f"eu.{NOVA_PRO}", REGION, INVALID),
+        ("us.anthropic.claude-3-haiku-20240307-v1:0", "eu-west-1", INVALID),
+        ("meta.llama3-1-8b-instruct-v1:0", "eu-west-1", INVALID),
+        (f"arn:aws:bedrock:us-east-1::foundation-model/{NOVA_PRO}", REGION, INVALID),
+    ],
+)
+def test_an_id_that_the_region_does_not_serve_is_refused_in_aws_words(
+    model: str, region: str, words: str
+) -> None:
+    with pytest.raises(ClientError, match=words) as error:
+        Account(region=region).runtime.converse(**ask(model))
+    assert code(error) == (
+        "ResourceNotFoundException" if words == "Model not found" else "ValidationException"
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "region"),
+    [
+        (NOVA_PRO, "us-east-1"),
+        (f"arn:aws:bedrock:us-east-1::foundation-model/{NOVA_PRO}", "us-east-1"),
+        (f"arn:aws:bedrock:us-east-2:{ACCOUNT}:inference-profile/us.{NOVA_PRO}", "us-east-2"),
+        (f"eu.{NOVA_PRO}", "eu-west-1"),
+        (f"global.{HAIKU_4_5}", "us-west-2"),
+        ("us.meta.llama3-3-70b-instruct-v1:0", "us-west-2"),
+        ("meta.llama3-1-8b-instruct-v1:0", "us-west-2"),
+    ],
+)
+def test_an_id_is_served_in_its_regions(model: str, region: str) -> None:
+    assert Account(region=region).runtime.converse(**ask(model))["stopReason"] == "end_turn"
 
 
 def test_invoke_speaks_both_dialects_and_counts_tokens() -> None:
