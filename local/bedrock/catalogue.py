@@ -62,6 +62,7 @@ class ModelSpec:
     trains_on_reasoning: bool = False
     refused_words: tuple[str, ...] = ()  # in what a system or a user says
     min_records: int = 8  # of training
+    min_validation_records: int = 1  # of a file that is given
     min_total_records: int = 0  # of training and validation
     max_records: int = 20_000
     max_validation_records: int = 20_000
@@ -172,7 +173,9 @@ MODELS = (
             "earlyStoppingPatience": (2, 1, 10),
         },
         record_format="claude-messages",
+        refused_words=("\nHuman:", "\nAssistant:"),  # those of its cookbook on Bedrock
         min_records=32,
+        min_validation_records=32,  # the published report
         max_records=10_000,
         max_validation_records=1_000,
         max_total_records=10_000,

@@ -136,7 +136,7 @@ class Account:
         """Start a valid job on 40 records; `more` replaces members of the request."""
         if "data/training.jsonl" not in self.objects.stored:
             self.upload("data/training.jsonl", [record(n) for n in range(40)])
-            self.upload("data/validation.jsonl", [record(n) for n in range(40, 50)])
+            self.upload("data/validation.jsonl", [record(n) for n in range(40, 72)])
         request = {
             "jobName": name,
             "customModelName": f"{name}-model",

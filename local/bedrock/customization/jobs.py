@@ -186,13 +186,15 @@ def _pairs(region: Region, job: CustomizationJob) -> tuple[list[TrainingPair], l
     for validator in _validators(request):
         body = _object(region, validator["s3Uri"])
         validation += read_pairs(body, base, "validation", base.max_validation_records)
-    _check_counts(base, len(training), len(training) + len(validation))
+    _check_counts(base, len(training), len(validation))
     return training, validation
 
 
-def _check_counts(base: ModelSpec, training: int, total: int) -> None:
+def _check_counts(base: ModelSpec, training: int, validation: int) -> None:
+    total = training + validation
     for what, found, least in (
         ("training data has", training, base.min_records),
+        ("validation data has", validation, base.min_validation_records if validation else 0),
         ("training and validation data have", total, base.min_total_records),
     ):
         if found < least:

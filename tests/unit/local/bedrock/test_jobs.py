@@ -83,7 +83,7 @@ def test_a_completed_job_leaves_metrics_model_tags_and_event() -> None:
     )
 
     counts = account.objects.stored[f"{folder}/input_status/manifest.report.csv"].decode()
-    assert counts.splitlines()[1:] == ["training.jsonl,40,40,0,0", "validation.jsonl,10,10,0,0"]
+    assert counts.splitlines()[1:] == ["training.jsonl,40,40,0,0", "validation.jsonl,32,32,0,0"]
 
     model = account.control.get_custom_model(modelIdentifier=job["outputModelArn"])
     assert model["modelStatus"] == "Active"

@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.domain.models import catalogue
 from local.bedrock import Scenario
-from local.bedrock.catalogue import by_customization_id, invocable
 from local.bedrock.customization import language_model
 from tests.fakes.offline_bedrock import (
     ACCOUNT,
@@ -121,20 +119,6 @@ def test_what_serves_a_model_goes_before_it() -> None:
     assert code(error) == "ResourceNotFoundException"
 
 
-@pytest.mark.parametrize("model", catalogue.MODELS.values(), ids=lambda model: model.key)
-def test_every_model_of_the_catalogue_is_there_with_its_limits(model: catalogue.Model) -> None:
-    found = by_customization_id(model.customization_model_id)
-    assert found
-    assert found.key == model.key
-    assert invocable(model.base_inference.model_id) is found
-    assert found.record_format == model.record_format
-    assert found.regions == model.customization_regions
-    expected = {
-        name: (r.default, r.minimum, r.maximum) for name, r in model.hyperparameters.items()
-    }
-    assert found.ranges == expected
-
-
 def completions(count: int) -> list[Any]:
     turns = (record(number)["messages"] for number in range(count))
     return [{"prompt": user["content"], "completion": said["content"]} for user, said in turns]
@@ -155,6 +139,15 @@ def test_a_llama_of_prompts_and_completions_trains_and_serves() -> None:
     bill = account.bedrock.snapshot()["meter"]
     [hours] = [each for each in bill["items"] if each["unit"] == "minutes"]
     assert (hours["quantity"], hours["usd"]) == (20, 8.0)
+
+
+def test_claude_refuses_a_validation_file_of_fewer_than_32() -> None:
+    account = Account()
+    account.start()
+    account.upload("data/validation.jsonl", [record(n) for n in range(31)])
+    assert "validation data has 31 records, at least 32 are needed" in failure(
+        account, account.start("small")
+    )
 
 
 @pytest.mark.parametrize(
