@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from local.bedrock.catalogue import MODELS
 
 FaultKind = Literal[
     "throttle",
@@ -69,6 +71,21 @@ class Scenario:
     cloudtrail: bool = False  # a trail is on: purchases are also events on the default bus
     faults: tuple[Fault, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse what would stage nothing.
+
+        Raises
+        ------
+        ValueError
+            A model or a gap is unknown.
+        """
+        named = {*self.legacy_models, *self.units_of_models, *self.without_access}
+        if unknown := named - {model.key for model in MODELS}:
+            raise ValueError(f"no such model: {sorted(unknown)}")
+        gaps: tuple[str, ...] = get_args(AccessGap)
+        if wrong := sorted({*self.without_access.values()} - {*gaps}):
+            raise ValueError(f"no such gap: {wrong}; there are {gaps}")
+
     @classmethod
     def from_json(cls, text: str) -> Scenario:
         """Parse a JSON object of these fields.
@@ -76,7 +93,7 @@ class Scenario:
         Raises
         ------
         ValueError
-            A field is unknown; the message names those that exist.
+            A field is unknown, and the message names those that exist; or a model or a gap is.
         """
         raw: dict[str, Any] = json.loads(text)
         known = {field.name for field in fields(cls)}

@@ -113,6 +113,20 @@ def test_a_scenario_names_models_and_gaps_in_json() -> None:
     assert scenario.without_access == {"nova-pro": "pending"}
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"without_access": {"nova": "pending"}}', r"no such model: \['nova'\]"),
+        ('{"legacy_models": ["nova"]}', r"no such model: \['nova'\]"),
+        ('{"units_of_models": {"nova": 0}}', r"no such model: \['nova'\]"),
+        ('{"without_access": {"nova-pro": "gone"}}', r"no such gap: \['gone'\]; there are"),
+    ],
+)
+def test_a_scenario_that_would_stage_nothing_is_refused(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Scenario.from_json(text)
+
+
 def test_authorization_is_on_everything_as_aws_documents_it() -> None:
     path = f"/foundation-model-availability/{NOVA}"
     checks = nova_account().bedrock.authorization(
