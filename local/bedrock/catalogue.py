@@ -10,7 +10,9 @@ prices: field reports. Read 2026-11-28: batch-inference-supported.html and copy-
 (regions of base models and profiles); Nova's custom-fine-tune-odi.html and Nova 2's
 nova-model-bedrock-inference.html (limits of deployments; those of Llama 3.3: a field report);
 https://github.com/amazonbedrockmodels/amazonbedrockmodels.github.io (what ListFoundationModels says
-of lifecycle, customizations and kinds of inference, among them values that botocore does not know).
+of lifecycle, customizations and kinds of inference, among them values that botocore does not know);
+https://github.com/BerriAI/litellm, model_prices_and_context_window.json of 2026-11-20 (tokens; that
+a deployment's cost the base model's in-region price is what three published figures agree on).
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
+
+from local.bedrock.meter import TokenPrice
 
 USUAL_BATCH = 8
 Ranges = dict[str, tuple[float, float, float]]  # default, minimum, maximum
@@ -69,6 +73,15 @@ class ModelSpec:
     max_total_records: int = 20_000
     usd_per_unit_hour: float | None = None
     usd_per_1k_training_tokens: float | None = None
+    token_price: TokenPrice | None = None  # on demand in one region, and of its deployments
+    us_profile_surcharge: float = 0.0  # on that, where it is asked through a "us." profile
+
+    def price_through(self, profile: str) -> TokenPrice | None:
+        """Return the price of tokens through a profile's prefix, or through the bare id."""
+        if self.token_price is None or profile != "us.":
+            return self.token_price
+        factor = 1 + self.us_profile_surcharge
+        return TokenPrice(self.token_price.input * factor, self.token_price.output * factor)
 
     @property
     def has_deployments(self) -> bool:
@@ -94,9 +107,7 @@ def _day(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def _nova(
-    key: str, name: str, model_id: str, context: str, training: float | None = None
-) -> ModelSpec:
+def _nova(key: str, name: str, model_id: str, context: str, price: TokenPrice) -> ModelSpec:
     length = f"the {context} context length variant for"
     return ModelSpec(
         key=key,
@@ -116,11 +127,11 @@ def _nova(
         },
         refused_words=("User:", "Bot:", "Assistant:", "System:", "<image>", "<video>", "[EOS]"),
         usd_per_unit_hour=60.5,
-        usd_per_1k_training_tokens=training,
+        token_price=price,
     )
 
 
-def _llama(key: str, name: str, model_id: str, training: float | None) -> ModelSpec:
+def _llama(key: str, name: str, model_id: str, usd: float, training: float) -> ModelSpec:
     return ModelSpec(
         key=key,
         name=name,
@@ -147,6 +158,7 @@ def _llama(key: str, name: str, model_id: str, training: float | None) -> ModelS
         max_validation_records=10_000,
         max_total_records=10_000,
         usd_per_1k_training_tokens=training,
+        token_price=TokenPrice(usd, usd),
     )
 
 
@@ -180,16 +192,30 @@ MODELS = (
         max_validation_records=1_000,
         max_total_records=10_000,
         usd_per_unit_hour=132.0,
+        token_price=TokenPrice(0.25, 1.25),
     ),
-    _nova("nova-micro", "Nova Micro", "amazon.nova-micro-v1:0", "128k", training=0.001),
-    _nova("nova-lite", "Nova Lite", "amazon.nova-lite-v1:0", "300k"),
     replace(
-        _nova("nova-pro", "Nova Pro", "amazon.nova-pro-v1:0", "300k"),
+        _nova(
+            "nova-micro", "Nova Micro", "amazon.nova-micro-v1:0", "128k", TokenPrice(0.035, 0.14)
+        ),
+        usd_per_1k_training_tokens=0.001,
+    ),
+    _nova("nova-lite", "Nova Lite", "amazon.nova-lite-v1:0", "300k", TokenPrice(0.06, 0.24)),
+    replace(
+        _nova("nova-pro", "Nova Pro", "amazon.nova-pro-v1:0", "300k", TokenPrice(0.8, 3.2)),
         customizations=("FINE_TUNING", "DISTILLATION", "PREFERENCE_FINE_TUNING"),
         deployment_limits=DeploymentLimits(requests=200, tokens=800_000),
     ),
     replace(
-        _nova("nova-2-lite", "Nova 2 Lite", "amazon.nova-2-lite-v1:0", "256k", training=0.00378),
+        _nova(
+            "nova-2-lite",
+            "Nova 2 Lite",
+            "amazon.nova-2-lite-v1:0",
+            "256k",
+            TokenPrice(0.3, 2.5),
+        ),
+        usd_per_1k_training_tokens=0.00378,
+        us_profile_surcharge=0.1,
         on_demand=(),
         profiles={"us.": _US, "global.": _US},
         customizations=("FINE_TUNING",),
@@ -199,19 +225,33 @@ MODELS = (
         trains_on_reasoning=True,
     ),
     replace(
-        _llama("llama-3-1-8b", "Llama 3.1 8B Instruct", "meta.llama3-1-8b-instruct-v1:0", 0.00149),
+        _llama(
+            "llama-3-1-8b",
+            "Llama 3.1 8B Instruct",
+            "meta.llama3-1-8b-instruct-v1:0",
+            usd=0.22,
+            training=0.00149,
+        ),
         quota_code="L-3632DE15",
         usd_per_unit_hour=24.0,
     ),
     replace(
         _llama(
-            "llama-3-1-70b", "Llama 3.1 70B Instruct", "meta.llama3-1-70b-instruct-v1:0", 0.00799
+            "llama-3-1-70b",
+            "Llama 3.1 70B Instruct",
+            "meta.llama3-1-70b-instruct-v1:0",
+            usd=0.72,
+            training=0.00799,
         ),
         usd_per_unit_hour=24.0,
     ),
     replace(
         _llama(
-            "llama-3-3-70b", "Llama 3.3 70B Instruct", "meta.llama3-3-70b-instruct-v1:0", 0.0033
+            "llama-3-3-70b",
+            "Llama 3.3 70B Instruct",
+            "meta.llama3-3-70b-instruct-v1:0",
+            usd=0.72,
+            training=0.0033,
         ),
         on_demand=("us-east-2",),
         has_throughput=False,
@@ -224,6 +264,8 @@ MODELS = (
         provider="Anthropic",
         model_id="anthropic.claude-haiku-4-5-20251001-v1:0",
         profiles={"us.": _US, "eu.": _EU, "global.": (*_US, *_EU, *_APAC)},
+        token_price=TokenPrice(1.0, 5.0),
+        us_profile_surcharge=0.1,
     ),
 )
 _PROFILES = ("us.", "eu.", "apac.", "global.")

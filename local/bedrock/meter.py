@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
 _MINUTE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class TokenPrice:
+    """US dollars for a million tokens."""
+
+    input: float
+    output: float
+
+    def usd(self, input_tokens: int, output_tokens: int) -> float:
+        return (input_tokens * self.input + output_tokens * self.output) / 1e6
+
+
+INCLUDED = TokenPrice(0.0, 0.0)  # in the hour of a throughput
 
 
 @dataclass
@@ -45,14 +58,15 @@ class Meter:
     def __init__(self) -> None:
         self.leases: list[Lease] = []
         self._training: list[tuple[str, int, float | None]] = []
-        self._inference: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+        self._inference: dict[tuple[str, TokenPrice | None], tuple[int, int]] = {}
 
     def train(self, model: str, tokens: int, usd_per_1k: float | None) -> None:
         self._training.append((model, tokens, usd_per_1k))
 
-    def infer(self, model: str, input_tokens: int, output_tokens: int) -> None:
-        self._inference[model][0] += input_tokens
-        self._inference[model][1] += output_tokens
+    def infer(self, what: str, price: TokenPrice | None, tokens: tuple[int, int]) -> None:
+        """Add a request's input and output tokens; price None: none is published."""
+        heard, said = self._inference.get((what, price), (0, 0))
+        self._inference[what, price] = heard + tokens[0], said + tokens[1]
 
     def end(self, arn: str, now: float) -> None:
         for lease in self.leases:
@@ -64,7 +78,7 @@ class Meter:
         items = [*self._lease_items(now), *self._training_items(), *self._inference_items()]
         total = sum(item["usd"] for item in items if item["usd"] is not None)
         minutes = sum(lease.minutes(now) for lease in self.leases)
-        return {"items": items, "total_usd": round(total, 2), "throughput_minutes": minutes}
+        return {"items": items, "total_usd": round(total, 4), "throughput_minutes": minutes}
 
     def _lease_items(self, now: float) -> list[dict[str, Any]]:
         return [
@@ -91,6 +105,11 @@ class Meter:
 
     def _inference_items(self) -> list[dict[str, Any]]:
         return [
-            {"what": f"inference of {model}", "quantity": sum(pair), "unit": "tokens", "usd": None}
-            for model, pair in self._inference.items()
+            {
+                "what": f"inference of {what}",
+                "quantity": sum(tokens),
+                "unit": "tokens",
+                "usd": price.usd(*tokens) if price else None,
+            }
+            for (what, price), tokens in self._inference.items()
         ]

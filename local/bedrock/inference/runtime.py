@@ -20,6 +20,7 @@ from local.bedrock.inference.document_qa import (
 from local.bedrock.inference.documents import Document, read_documents
 from local.bedrock.inference.generation import answer_base, answer_tuned
 from local.bedrock.inference.judge import is_review, judge_correctness, review
+from local.bedrock.meter import INCLUDED, TokenPrice
 from local.bedrock.model_access import refuse_without_access
 from local.bedrock.protocol import NotFound, ServiceError, ValidationError
 from local.bedrock.state import CustomModel, CustomModelDeployment, Region
@@ -32,10 +33,11 @@ _MOST_ANSWER_TOKENS = 10_000  # of Nova: what counts against a limit where maxTo
 
 @dataclass(frozen=True)
 class _Target:
-    """The model that answers, whether it is a custom one, and whether by a deployment."""
+    """The model that answers and its price, whether it is a custom one, and in a deployment."""
 
     name: str
-    custom: CustomModel | None
+    price: TokenPrice | None
+    custom: CustomModel | None = None
     deployment: CustomModelDeployment | None = None
 
 
@@ -54,7 +56,7 @@ def converse(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     used = heard, count_tokens(json.dumps(content))
     if target.deployment:
         rates.note(region, target.deployment, sum(used))
-    region.meter.infer(target.name, *used)
+    region.meter.infer(target.name, target.price, used)
     return {
         "output": {"message": {"role": "assistant", "content": content}},
         "stopReason": stop,
@@ -117,13 +119,13 @@ def _heard_tokens(request: dict[str, Any], documents: list[Document]) -> int:
 def _target(region: Region, identifier: str) -> _Target:
     if ":provisioned-model/" in identifier or ":custom-model-deployment/" in identifier:
         return _hosted(region, identifier)
-    model = _base_model(region, identifier)
+    profile, model = _base_model(region, identifier)
     refuse_without_access(region, model)
-    return _Target(model.name, None)
+    return _Target(model.name, model.price_through(profile))
 
 
-def _base_model(region: Region, identifier: str) -> ModelSpec:
-    """Return the model that the region serves by this id, profile or ARN.
+def _base_model(region: Region, identifier: str) -> tuple[str, ModelSpec]:
+    """Return the profile's prefix, or none, and the model that the region serves by it.
 
     The words of the refusals: reports in https://github.com/mlcommons/modelbench/issues/1654 and
     https://github.com/strands-agents/harness-sdk/issues/38 (read 2026-11-28).
@@ -140,7 +142,7 @@ def _base_model(region: Region, identifier: str) -> ModelSpec:
     if region.name not in served:
         by_profile = not prefix and model.called_from(region.name)
         raise _not_on_demand(identifier) if by_profile else ValidationError(_INVALID)
-    return model
+    return prefix, model
 
 
 def _needs_throughput(model: ModelSpec) -> ServiceError:
@@ -167,8 +169,8 @@ def _hosted(region: Region, identifier: str) -> _Target:
     if throughput.status != "InService":
         raise _not_ready()
     if throughput.custom is None:
-        return _Target(throughput.base.name, None)
-    return _Target(f"tuned {throughput.base.name}", throughput.custom)
+        return _Target(throughput.base.name, INCLUDED)
+    return _Target(f"tuned {throughput.base.name}", INCLUDED, throughput.custom)
 
 
 def _deployed(region: Region, deployment: CustomModelDeployment) -> _Target:
@@ -177,8 +179,8 @@ def _deployed(region: Region, deployment: CustomModelDeployment) -> _Target:
     if deployment.not_ready_answers < region.scenario.not_ready_calls:
         deployment.not_ready_answers += 1
         raise _not_ready()
-    custom = deployment.custom
-    return _Target(f"tuned {custom.job.base.name}", custom, deployment)
+    custom, base = deployment.custom, deployment.custom.job.base
+    return _Target(f"tuned {base.name}", base.token_price, custom, deployment)
 
 
 def _not_ready() -> ServiceError:

@@ -110,6 +110,26 @@ def test_a_judge_can_be_asked_from_every_region_of_its_profile(judge: catalogue.
         assert asked(Account(region=region), judge.inference.model_id) == "end_turn"
 
 
+@pytest.mark.parametrize(
+    ("model_id", "usd"),
+    [
+        ("us.amazon.nova-pro-v1:0", (0.8, 3.2)),
+        ("us.amazon.nova-2-lite-v1:0", (0.33, 2.75)),  # 10 % more than
+        ("global.amazon.nova-2-lite-v1:0", (0.3, 2.5)),
+        ("us.anthropic.claude-haiku-4-5-20251001-v1:0", (1.1, 5.5)),
+    ],
+)
+def test_tokens_are_metered_at_the_price_of_what_was_asked(
+    model_id: str, usd: tuple[float, float]
+) -> None:
+    account = Account(region="us-east-1")
+    message = {"role": "user", "content": [{"text": "Hello"}]}
+    used = account.runtime.converse(modelId=model_id, messages=[message])["usage"]
+    [item] = account.bedrock.snapshot()["meter"]["items"]
+    expected = used["inputTokens"] * usd[0] + used["outputTokens"] * usd[1]
+    assert item["usd"] == pytest.approx(expected / 1e6)
+
+
 def test_the_api_says_active_of_what_its_card_calls_legacy() -> None:
     account = Account()
     assert account.clock.time() > datetime(2026, 10, 5, tzinfo=UTC).timestamp()

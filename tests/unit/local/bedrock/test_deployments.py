@@ -59,6 +59,7 @@ def test_a_deployment_serves_when_it_is_active_and_has_no_hourly_meter() -> None
     assert (snapshot["purchases"], snapshot["meter"]["throughput_minutes"]) == (0, 0)
     metered = [item["what"] for item in snapshot["meter"]["items"]]
     assert metered == ["training of Nova Micro", "inference of tuned Nova Micro"]
+    assert snapshot["meter"]["items"][1]["usd"] > 0  # by the token
 
     assert account.bedrock.alive() == [arn]
     delete(account, arn)
