@@ -57,6 +57,7 @@ class Meter:
 
     def __init__(self) -> None:
         self.leases: list[Lease] = []
+        self.deployments_created = 0  # they cost nothing by themselves; how often one was asked for
         self._training: list[tuple[str, int, float | None]] = []
         self._inference: dict[tuple[str, TokenPrice | None], tuple[int, int]] = {}
 

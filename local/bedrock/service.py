@@ -215,6 +215,7 @@ class Bedrock:
                 "now": world.now().isoformat(),
                 **{kind: [one for held in holdings for one in held[kind]] for kind in _KINDS},
                 "purchases": len(world.meter.leases),
+                "deployments_created": world.meter.deployments_created,
                 "meter": world.meter.bill(world.clock.time()),
             }
 

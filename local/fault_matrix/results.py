@@ -21,6 +21,7 @@ class CaseResult:
     throughputs_alive: int = 0
     jobs_running: int = 0
     purchases: int = 0
+    deployments_created: int = 0
     jobs: int = 0
     fired: int = 0
     interfered: bool = False
@@ -41,6 +42,10 @@ class CaseResult:
         return self.purchases > self.case.executions
 
     @property
+    def deployed_again(self) -> bool:
+        return self.deployments_created > self.case.executions
+
+    @property
     def trained_again(self) -> bool:
         return self.jobs > self.case.executions
 
@@ -55,6 +60,7 @@ class CaseResult:
             f"{self.throughputs_alive} throughputs alive": self.throughputs_alive == 0,
             f"{self.jobs_running} jobs running": self.jobs_running == 0,
             f"bought {self.purchases} times": not self.bought_again,
+            f"deployed {self.deployments_created} times": not self.deployed_again,
             f"started {self.jobs} jobs": not self.trained_again,
             "never happened": self._happened(),
             f"ended as {self.statuses}": all(status in _ENDS for status in self.statuses),

@@ -262,4 +262,5 @@ def _look(result: CaseResult, target: FaultTarget, arns: list[str]) -> None:
     result.jobs_running = sum(job["status"] in {"InProgress", "Stopping"} for job in seen["jobs"])
     result.jobs = len(seen["jobs"])
     result.purchases = seen["purchases"]
+    result.deployments_created = seen["deployments_created"]
     result.metered_minutes = seen["meter"]["throughput_minutes"]

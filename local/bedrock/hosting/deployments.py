@@ -21,6 +21,7 @@ def create(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     def deploy() -> str:
         custom = _model(region, request["modelArn"])
         _check(region, request)
+        region.meter.deployments_created += 1
         return add(region, request, custom)
 
     return {"customModelDeploymentArn": region.once("deployment", request, deploy)}

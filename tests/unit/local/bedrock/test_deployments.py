@@ -267,7 +267,8 @@ def test_a_token_deploys_once() -> None:
     model = tuned_nova(account)
     first = account.deploy(model, clientRequestToken="t")
     assert account.deploy(model, "another-name", clientRequestToken="t") == first
-    assert len(account.bedrock.snapshot()["deployments"]) == 1
+    snapshot = account.bedrock.snapshot()
+    assert (len(snapshot["deployments"]), snapshot["deployments_created"]) == (1, 1)
 
 
 def test_a_name_is_taken_until_its_deployment_is_gone() -> None:
@@ -280,6 +281,7 @@ def test_a_name_is_taken_until_its_deployment_is_gone() -> None:
     account.clock.advance(8)
     delete(account, "on-demand")
     account.deploy(model)
+    assert account.bedrock.snapshot()["deployments_created"] == 2
 
 
 def test_only_models_that_aws_deploys_on_demand_can_be() -> None:
