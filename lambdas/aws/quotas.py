@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.aws.clients import client, translated
 from lambdas.domain.errors import AccessDenied, RequestRefused, ServiceUnavailable, Throttled
-from lambdas.domain.run.quotas import Quota
+from lambdas.domain.preflight.quotas import Quota
 
 _NO_ANSWER = (AccessDenied, ClientError, RequestRefused, ServiceUnavailable, Throttled)
 

@@ -9,13 +9,13 @@ from lambdas.aws.quotas import bedrock_quotas
 from lambdas.domain.approval import decisions as approval
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
-from lambdas.domain.run import preflight
+from lambdas.domain.preflight import check as preflight
+from lambdas.domain.preflight.check import DeployedEnvironment, ModelAvailability, RequestedRun
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Run
 from lambdas.domain.run.dataset_files import dataset_prefix
 from lambdas.domain.run.execution_input import resolve
 from lambdas.domain.run.names import ResourceNames
-from lambdas.domain.run.preflight import DeployedEnvironment, ModelAvailability, RequestedRun
 from lambdas.domain.run.variables import CheckPreflightVariables
 from lambdas.runtime.step import step, variables_of
 

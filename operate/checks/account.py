@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lambdas.aws.quotas import read_quotas
 from lambdas.domain.models.lookup import find_model
-from lambdas.domain.run.quotas import CUSTOM_MODELS, Quota, across_custom_models, of_model
+from lambdas.domain.preflight.quotas import CUSTOM_MODELS, Quota, across_custom_models, of_model
 from operate.checks.finding import Account, Check, Finding, Verdict, code_of
 from stacks.constructs.step import MAX_MEMORY_MB
 

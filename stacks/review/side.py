@@ -20,9 +20,9 @@ from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.estimate import make_quote
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.models.lookup import find_model
+from lambdas.domain.preflight.check import DeployedEnvironment, plan
 from lambdas.domain.run.contracts import CheckPreflightRequest, Dataset, Execution
 from lambdas.domain.run.execution_input import resolve
-from lambdas.domain.run.preflight import DeployedEnvironment, plan
 from lambdas.domain.run.validated_dataset import dataset_of
 from stacks.environment import Environment, load
 from stacks.review.templates import synthesise

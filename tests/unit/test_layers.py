@@ -45,7 +45,7 @@ RULES = {
 ROOMS: dict[str, tuple[set[str], ...]] = {
     "lambdas/domain": (
         {"errors"}, {"parallel", "models"}, {"run"}, {"hosting", "training", "evaluation"},
-        {"data_review"}, {"cost"}, {"approval"}, {"housekeeping"}, {"reporting"},
+        {"data_review"}, {"cost"}, {"approval"}, {"housekeeping"}, {"preflight", "reporting"},
     ),
     "lambdas/validation": ({"jsonl"}, {"formats"}, {"findings"}, {"warnings"}),
     "stacks": (

@@ -1,4 +1,4 @@
-"""One run: its input, preflight, names and tags, the contracts of its states, its mails.
+"""One run: its input, names and tags, the contracts of its states, its mails.
 
 May import `errors`, `models` and `lambdas.validation`.
 """

@@ -10,12 +10,12 @@ from lambdas.domain.errors import PreflightFailed
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Judge, Model
+from lambdas.domain.preflight.quotas import Quota, across_custom_models, of_model
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Execution, HostingOption, Run
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, dataset_prefix
 from lambdas.domain.run.execution_input import ExecutionDefaults, ExecutionInput
 from lambdas.domain.run.names import ResourceNames, can_be_found_by, names_of
-from lambdas.domain.run.quotas import Quota, across_custom_models, of_model
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,4 @@
+"""Whether a run can succeed here and now.
+
+May import `housekeeping` and what comes before it.
+"""
