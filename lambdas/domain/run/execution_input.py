@@ -278,7 +278,7 @@ def parse(model: type[ModelT], raw: Mapping[str, object], opening: str = "") -> 
     try:
         return model.model_validate(dict(raw))
     except ValidationError as error:
-        raise InputInvalid(opening + "\n".join(explain(error, model))) from None
+        raise InputInvalid(opening + "\n".join(explain(error, model, raw))) from None
 
 
 def parse_input(model: type[ModelT], raw: Mapping[str, object], what: str) -> ModelT:
@@ -307,10 +307,11 @@ def _unheeded(settings: Settings, raw: Mapping[str, object]) -> Iterable[str]:
         )
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
+def explain(error: ValidationError, model: type[BaseModel], raw: Mapping[str, object]) -> list[str]:
     """Return each problem as one line: field, given value, allowed values, what to do."""
     properties = model.model_json_schema()["properties"]
-    lines = (_explained(each, properties) for each in error.errors(include_url=False))
+    tuned = MODELS.get(str(raw.get("model"))) if "hyperparameters" in properties else None
+    lines = (_explained(each, properties, tuned) for each in error.errors(include_url=False))
     return list(dict.fromkeys(lines))
 
 
@@ -407,17 +408,34 @@ def _as_text(value: float | str, allowed: HyperparameterRange) -> str:
     return str(int(number)) if allowed.integer else format(Decimal(repr(number)).normalize(), "f")
 
 
-def _explained(problem: ErrorDetails, properties: Mapping[str, Any]) -> str:
+def _explained(problem: ErrorDetails, properties: Mapping[str, Any], tuned: Model | None) -> str:
     field = str(problem["loc"][0]) if problem["loc"] else "input"
     given = _shown(problem["input"])
     if problem["type"] == "extra_forbidden":
-        return _unknown_field(field, properties)
+        misplaced = tuned and _misplaced(field, problem["input"], properties, tuned)
+        return misplaced or _unknown_field(field, properties)
     if problem["type"] == "missing":
         return f"{field} is missing: give {allowed_values(properties[field])}"
     reason = problem.get("ctx", {}).get("error")
     if reason is not None and str(reason) != "not a number":
         return f"{field}: {reason}"
     return f"{field} is {given}: give {allowed_values(properties[field])}"
+
+
+def _misplaced(field: str, given: object, fields: Iterable[str], tuned: Model) -> str | None:
+    """Return what to write for a hyperparameter at the top level; None if it resembles none."""
+    hyperparameters = {name for model in MODELS.values() for name in model.hyperparameters}
+    guess = nearest(field, [*fields, *hyperparameters])
+    if guess not in hyperparameters:
+        return None
+    if guess in tuned.hyperparameters:
+        example = _shown({"hyperparameters": {guess: given}})
+        return f"{field} belongs in hyperparameters: give {example}"
+    known = ", ".join(tuned.hyperparameters)
+    return (
+        f"{field} is not a field, nor a hyperparameter of {tuned.name}, which takes, in "
+        f"hyperparameters: {known}"
+    )
 
 
 def _unknown_field(field: str, known: Iterable[str]) -> str:

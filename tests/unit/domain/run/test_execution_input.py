@@ -226,6 +226,30 @@ def test_the_models_own_defaults_fill_the_rest() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("model", "name", "value", "says"),
+    [
+        ("claude-3-haiku", "epochs", 3, 'epochs belongs in hyperparameters: give {"hyp'),
+        ("claude-3-haiku", "epochs", 3, '{"hyperparameters": {"epochCount": 3}}'),
+        ("claude-3-haiku", "epochCount", 3, '{"hyperparameters": {"epochCount": 3}}'),
+        ("claude-3-haiku", "num_epochs", 3, '{"hyperparameters": {"epochCount": 3}}'),
+        ("claude-3-haiku", "batch_size", 8, '{"hyperparameters": {"batchSize": 8}}'),
+        ("nova-micro", "learning_rate", 5e-5, '{"hyperparameters": {"learningRate": 5e-05}}'),
+        # Another scale: its value would be wrong under the name that the model has.
+        ("claude-3-haiku", "learning_rate", 5e-5, "Claude 3 Haiku, which takes, in hyperp"),
+        ("nova-micro", "batchSize", 8, "learningRate, learningRateWarmupSteps"),
+        ("claude-3-haiku", "hold_minuts", 3, "Did you mean 'hold_minutes'"),
+    ],
+)
+def test_a_hyperparameter_at_the_top_is_told_its_place(
+    model: str, name: str, value: float, says: str
+) -> None:
+    with pytest.raises(InputInvalid) as refused:
+        resolve({"model": model, name: value}, DEFAULTS)
+    assert says in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 2
+
+
 def test_all_problems_are_named_at_once() -> None:
     with pytest.raises(InputInvalid) as refused:
         resolve({"hold_minuts": 1, "model_units": 0, "hyperparameters": {"a": 1}}, DEFAULTS)
