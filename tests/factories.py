@@ -97,6 +97,7 @@ def run(**changes: object) -> Run:
         "client_token": NAMES.client_token,
         "approval_hours": None,
         "fail_on_warnings": (),
+        "min_evaluation_questions": 1,
         "reap_every_minutes": 15,
         "comprehend_max_usd": 0,
         "hosting_options": [{"kind": "provisioned"}],

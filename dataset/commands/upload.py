@@ -64,6 +64,7 @@ def run(options: argparse.Namespace) -> ExitCode:
     checks = Options(
         system_prompt=run_input.system_prompt,
         fail_on=frozenset(environment.defaults.fail_on_warnings),
+        min_evaluation_questions=environment.defaults.min_evaluation_questions,
         workers=os.cpu_count() or 1,
     )
     settings = replace(conversion_options(options, options.source), checks=checks)

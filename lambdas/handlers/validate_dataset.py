@@ -48,6 +48,7 @@ def _check(run: Run, copies: Mapping[DatasetKind, ObjectSource]) -> ValidationRe
     options = Options(
         system_prompt=run.settings.system_prompt,
         fail_on=frozenset(run.fail_on_warnings),
+        min_evaluation_questions=run.min_evaluation_questions,
         workers=os.cpu_count() or 1,
     )
     model = find_model(run.settings.model)

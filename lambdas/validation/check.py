@@ -34,6 +34,11 @@ _UTF_16_OR_32 = (
 _KEY = re.compile(r"[A-Za-z0-9_\-/.]+")
 _URI = re.compile(r"s3://[^/]+/(?P<key>.*)", re.DOTALL)
 
+_ADD_QUESTIONS = (
+    "add questions: even if every answer became better, fewer than six would not show it; an "
+    "environment may set less, in [defaults] min_evaluation_questions"
+)
+
 
 @dataclass(frozen=True)
 class Options:
@@ -42,6 +47,7 @@ class Options:
     system_prompt: str | None = None  # that evaluation will use
     warnings: bool = True
     fail_on: frozenset[str] = frozenset()  # codes of warnings that make the dataset invalid
+    min_evaluation_questions: int = 1  # fewer make the dataset invalid
     workers: int = 1  # processes, for files of at least `workers.LEAST_SHARED_BYTES`
 
 
@@ -233,7 +239,7 @@ class _Check:
         least, most = {
             "training": (limits.min_training_records, limits.max_training_records),
             "validation": (limits.min_validation_records, limits.max_validation_records),
-            "evaluation": (1, None),
+            "evaluation": (self.options.min_evaluation_questions, None),
         }[kind]
         if most == 0:
             message = f"{self.model.name} takes no validation file"
@@ -255,8 +261,11 @@ class _Check:
     ) -> None:
         if least is not None and records < least:
             message = f"{records} records{where}; at least {least} are needed"
-            optional = name == self.names.get("validation")
-            fix = "add records, or remove the file" if optional else "add records"
+            fixes = {
+                self.names.get("validation"): "add records, or remove the file",
+                self.names.get("evaluation"): _ADD_QUESTIONS,
+            }
+            fix = fixes.get(name, "add records")
             self.findings.add_file(name, "too-few-records", message, fix)
         if most is not None and records > most:
             message = f"{records} records{where}; at most {most} are allowed"

@@ -291,6 +291,7 @@ def plan(
         client_token=names.client_token,
         approval_hours=defaults.approval_hours if settings.require_approval else None,
         fail_on_warnings=tuple(defaults.fail_on_warnings),
+        min_evaluation_questions=defaults.min_evaluation_questions,
         tags=dict(environment.tags),
         reap_every_minutes=environment.reap_every_minutes,
         comprehend_max_usd=environment.comprehend_max_usd,

@@ -50,6 +50,7 @@ class Run(Contract):
     client_token: str
     approval_hours: float | None  # None: nobody is asked
     fail_on_warnings: tuple[str, ...]  # codes that refuse the dataset
+    min_evaluation_questions: int  # fewer refuse the dataset
     tags: dict[str, str] = {}  # the environment's own
     reap_every_minutes: int
     comprehend_max_usd: float  # 0: Amazon Comprehend is not asked

@@ -239,6 +239,8 @@ class ExecutionDefaults(Settings):
     models_past_end: list[str] = Field(default_factory=list)  # private arrangement with AWS
     approval_hours: Number = Field(ge=0.1, le=168)  # without a decision by then: rejected
     fail_on_warnings: list[str] = Field(default_factory=list)  # codes that refuse a dataset
+    # The sign test of the verdict cannot fall below p = 0.05 with fewer than six.
+    min_evaluation_questions: WholeNumber = Field(default=6, ge=1)
 
     @field_validator("models_past_end")
     @classmethod

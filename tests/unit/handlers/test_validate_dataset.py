@@ -65,6 +65,21 @@ def test_the_run_has_a_copy_of_exactly_what_was_checked(s3: FakeS3) -> None:
         assert (each["sha256"], each["size_bytes"]) == (sha256(body).hexdigest(), len(body))
 
 
+@pytest.mark.parametrize("questions", [1, 5])
+def test_questions_too_few_for_a_verdict_are_refused(s3: FakeS3, questions: int) -> None:
+    """Five questions trained, paid, and were then "not decisive", which five must be."""
+    asked = [
+        {"id": str(n), "question": f"What is {n}?", "reference_answer": "That."}
+        for n in range(questions)
+    ]
+    s3.objects["datasets/default/evaluation.jsonl"] = jsonl(asked)
+    with pytest.raises(DatasetInvalid) as refused:
+        validate(min_evaluation_questions=6)
+    assert f"{questions} records; at least 6 are needed" in str(refused.value)
+    assert "[defaults] min_evaluation_questions" in str(refused.value)
+    assert validate(min_evaluation_questions=questions)["evaluation_examples"] == questions
+
+
 def test_without_validation_there_are_no_validation_records(s3: FakeS3) -> None:
     del s3.objects["datasets/default/validation.jsonl"]
     result = validate()

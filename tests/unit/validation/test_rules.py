@@ -178,7 +178,8 @@ def test_rules_of_the_whole(
 def test_a_validation_file_without_records_may_be_removed() -> None:
     empty = check(training=pairs(2), validation=[], evaluation=[])
     fixes = {f.file: f.fix for f in empty.findings.kept if f.code == "too-few-records"}
-    assert fixes == {VALIDATION: "add records, or remove the file", EVALUATION: "add records"}
+    assert fixes[VALIDATION] == "add records, or remove the file"
+    assert fixes[EVALUATION].startswith("add questions: ")
 
 
 def test_a_leak_hides_behind_neither_case_nor_signs() -> None:

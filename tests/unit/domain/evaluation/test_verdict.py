@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.evaluation.verdict import compare, reason, sign_test
+from lambdas.domain.evaluation.verdict import SIGNIFICANT_P, compare, reason, sign_test
+from lambdas.domain.run.execution_input import ExecutionDefaults
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,11 @@ from lambdas.domain.evaluation.verdict import compare, reason, sign_test
 )
 def test_sign_test_by_hand(wins: int, losses: int, p: float) -> None:
     assert sign_test(wins, losses) == pytest.approx(p)
+
+
+def test_the_least_questions_of_an_environment_are_those_that_can_decide() -> None:
+    least = ExecutionDefaults.model_fields["min_evaluation_questions"].default
+    assert sign_test(least, 0) < SIGNIFICANT_P <= sign_test(least - 1, 0)
 
 
 def test_sign_test_of_many_questions_is_exact() -> None:

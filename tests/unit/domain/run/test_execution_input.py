@@ -174,7 +174,12 @@ def test_parser_and_schema_agree_on_anything(raw: dict[str, Any]) -> None:
 def test_nothing_given_is_the_environments_defaults() -> None:
     resolved = resolve({}, DEFAULTS)
     assert resolved.model_dump(exclude={"comment"}) == DEFAULTS.model_dump(
-        exclude={"models_past_end", "approval_hours", "fail_on_warnings"}
+        exclude={
+            "models_past_end",
+            "approval_hours",
+            "fail_on_warnings",
+            "min_evaluation_questions",
+        }
     )
 
 
