@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lambdas.aws.clients import client, get
 from lambdas.domain.errors import RequestRefused
-from lambdas.domain.preflight.check import ModelAvailability
+from lambdas.domain.preflight.models import ModelAvailability
 
 
 def get_foundation_model(model_id: str) -> ModelAvailability | None:

@@ -10,7 +10,13 @@ from lambdas.domain.approval import decisions as approval
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
 from lambdas.domain.preflight import check as preflight
-from lambdas.domain.preflight.check import DeployedEnvironment, ModelAvailability, RequestedRun
+from lambdas.domain.preflight.check import DeployedEnvironment
+from lambdas.domain.preflight.models import (
+    ModelAvailability,
+    RequestedRun,
+    can_be_tuned,
+    requested_run,
+)
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Run
 from lambdas.domain.run.dataset_files import dataset_prefix
@@ -24,7 +30,7 @@ def check_preflight(request: CheckPreflightRequest) -> Run:
     variables = variables_of(CheckPreflightVariables)
     defaults = variables.execution_defaults
     settings = resolve(request.input, defaults)
-    requested = preflight.requested_run(settings, defaults.models_past_end, request.now)
+    requested = requested_run(settings, defaults.models_past_end, request.now)
     environment = _environment(request.execution.arn, variables)
     names = preflight.names_in(environment, request.execution)
     found = _prerequisites(requested, environment, names)
@@ -74,7 +80,7 @@ def _alternatives(requested: RequestedRun, region: str) -> list[str]:
     return [
         model.key
         for model in others
-        if preflight.can_be_tuned(model, _tunable_model(model, region), region, requested.until)
+        if can_be_tuned(model, _tunable_model(model, region), region, requested.until)
     ]
 
 
