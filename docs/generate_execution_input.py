@@ -27,9 +27,9 @@ _OPENING = f"""\
 
 What *Start execution* takes. Every field is optional: `{{}}` runs with the environment's own
 defaults, the table `[defaults]` of `environments/<name>.toml`. A field that is not listed here is
-refused with the nearest known name, a value out of range with the range; *Check preflight* does so
-before anything costs money. [{SCHEMA_FILE}]({SCHEMA_FILE}) says the same
-to machines.
+refused with the nearest known name, a hyperparameter outside of `hyperparameters` with its place, a
+value out of range with the range; *Check preflight* does so before it asks AWS anything.
+[{SCHEMA_FILE}]({SCHEMA_FILE}) says the same to machines.
 """
 
 

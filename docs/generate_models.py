@@ -79,6 +79,7 @@ def _trainable(model: Model, day: date) -> str:
 def _row(model: Model) -> tuple[str, ...]:
     [region] = model.customization_regions
     lifecycle = model.lifecycle
+    dates = f"{lifecycle.legacy}; {lifecycle.end_of_life}"
     return (
         f"`{model.key}`",
         region,
@@ -88,7 +89,7 @@ def _row(model: Model) -> tuple[str, ...]:
         if "provisioned" in model.hosting
         else _NOT_OFFERED,
         _deployment(model, region),
-        f"{lifecycle.legacy}; {lifecycle.end_of_life}" if lifecycle.legacy else "not announced",
+        f"{dates}{', inferred' * lifecycle.inferred}" if lifecycle.legacy else "not announced",
     )
 
 

@@ -20,13 +20,17 @@ class Inventory:
     Jobs and models are listed by the environment's name: an account may have thousands.
     """
 
-    environment: str
+    environment: str | None  # None: whosever they are
     bedrock: Any = field(default_factory=lambda: client("bedrock"))
 
     @property
     def region(self) -> str:
         region: str = self.bedrock.meta.region_name
         return region
+
+    @property
+    def _by_name(self) -> dict[str, str]:
+        return {} if self.environment is None else {"nameContains": f"{self.environment}-"}
 
     def listed(self, kind: Kind) -> Iterator[TaggedResource]:
         """Yield all of a kind, whosever it is, without its tags."""
@@ -79,7 +83,7 @@ class Inventory:
             "list_model_customization_jobs",
             "modelCustomizationJobSummaries",
             statusEquals="InProgress",
-            nameContains=f"{self.environment}-",
+            **self._by_name,
         )
         for each in pages:
             yield TaggedResource(
@@ -90,8 +94,8 @@ class Inventory:
         pages = self._pages(
             "list_custom_models",
             "modelSummaries",
-            nameContains=f"{self.environment}-",
             isOwned=True,
+            **self._by_name,
         )
         for each in pages:
             yield TaggedResource(

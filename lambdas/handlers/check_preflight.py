@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.clients import client
 from lambdas.aws.customization_jobs import CustomizationJobs
-from lambdas.aws.foundation_models import get_foundation_model
+from lambdas.aws.foundation_models import FoundationModels, refusal_of
+from lambdas.aws.inventory import Inventory
 from lambdas.aws.quotas import bedrock_quotas
 from lambdas.domain.approval import decisions as approval
+from lambdas.domain.housekeeping.survey import KINDS
+from lambdas.domain.housekeeping.tagged_resources import TaggedResource
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
 from lambdas.domain.preflight import check as preflight
-from lambdas.domain.preflight.check import DeployedEnvironment
+from lambdas.domain.preflight.check import DeployedEnvironment, asked_models
 from lambdas.domain.preflight.models import (
     ModelAvailability,
     RequestedRun,
     can_be_tuned,
+    lifecycle_warning,
     requested_run,
 )
+from lambdas.domain.preflight.quotas import in_use
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Run
 from lambdas.domain.run.dataset_files import dataset_prefix
 from lambdas.domain.run.execution_input import resolve
 from lambdas.domain.run.names import ResourceNames
 from lambdas.domain.run.variables import CheckPreflightVariables
-from lambdas.runtime.step import step, variables_of
+from lambdas.runtime.step import logger, step, variables_of
+
+_ANSWER_SECONDS = 20.0  # ample for one token
 
 
 def check_preflight(request: CheckPreflightRequest) -> Run:
@@ -33,9 +43,11 @@ def check_preflight(request: CheckPreflightRequest) -> Run:
     requested = requested_run(settings, defaults.models_past_end, request.now)
     environment = _environment(request.execution.arn, variables)
     names = preflight.names_in(environment, request.execution)
+    if warning := lifecycle_warning(requested.model, requested.until):
+        logger.warning(warning)
     found = _prerequisites(requested, environment, names)
-    preflight.check(request.execution, requested, found, environment)
-    return preflight.plan(request, settings, defaults, environment)
+    options = preflight.check(request.execution, requested, found, environment)
+    return preflight.plan(request, settings, defaults, environment, options)
 
 
 def _prerequisites(
@@ -43,45 +55,54 @@ def _prerequisites(
 ) -> preflight.Prerequisites:
     model, region = requested.model, environment.region
     prefix = dataset_prefix(requested.settings.dataset)
+    models, inventory = FoundationModels(), Inventory(environment=None)
+    tuned_model = _tunable_model(models, model, region)
+    resources = [each for kind in KINDS for each in inventory.listed(kind)]
     return preflight.Prerequisites(
-        tuned_model=_tunable_model(model, region),
-        alternatives=_alternatives(requested, region),
-        base_model=_model(model.base_inference.foundation_model_id, model, region),
-        judge_model=get_foundation_model(requested.judge.inference.foundation_model_id),
+        tuned_model=tuned_model,
+        access=models.access(model.model_id) if tuned_model else None,
+        alternatives=lambda: _alternatives(models, requested, region),
+        refusals=_refusals(asked_models(requested, region)),
         dataset_keys=frozenset(Artefacts(environment.bucket).list_keys(prefix)),
         quotas=bedrock_quotas(),
-        taken=_taken(names, environment.bucket),
+        in_use=in_use(resources),
+        taken=_taken(names, resources, environment.bucket),
     )
 
 
-def _taken(names: ResourceNames, bucket: str) -> list[str]:
+def _taken(names: ResourceNames, resources: Iterable[TaggedResource], bucket: str) -> list[str]:
     """Return what an earlier execution of the same name has left.
 
     This is the first state and makes nothing: whatever there is, however new, is another's.
     """
     artefacts = Artefacts(bucket)
     job = CustomizationJobs().find(names.job)
+    own = {names.job, names.custom_model, names.hosting}
     prefixes = (f"{preflight.run_prefix(names)}/", f"{approval.PREFIX}{names.run}/")
     keys = (key for prefix in prefixes for key in artefacts.list_keys(prefix))
-    return [*([job.arn] if job else []), *map(artefacts.uri, keys)]
+    found = [*([job.arn] if job else []), *(each.arn for each in resources if each.name in own)]
+    return [*dict.fromkeys(found), *map(artefacts.uri, keys)]
 
 
-def _tunable_model(model: Model, region: str) -> ModelAvailability | None:
-    return _model(model.customization_model_id, model, region)
-
-
-def _model(model_id: str, model: Model, region: str) -> ModelAvailability | None:
+def _tunable_model(models: FoundationModels, model: Model, region: str) -> ModelAvailability | None:
     # The role allows calls for models of its own region only.
-    return get_foundation_model(model_id) if region in model.customization_regions else None
+    here = region in model.customization_regions
+    return models.find(model.customization_model_id) if here else None
 
 
-def _alternatives(requested: RequestedRun, region: str) -> list[str]:
+def _alternatives(models: FoundationModels, requested: RequestedRun, region: str) -> list[str]:
     others = (model for model in MODELS.values() if model != requested.model)
     return [
         model.key
         for model in others
-        if can_be_tuned(model, _tunable_model(model, region), region, requested.until)
+        if can_be_tuned(requested, model, _tunable_model(models, model, region), region)
     ]
+
+
+def _refusals(model_ids: Iterable[str]) -> dict[str, str]:
+    runtime = client("bedrock-runtime", _ANSWER_SECONDS)
+    refusals = ((model_id, refusal_of(model_id, runtime)) for model_id in model_ids)
+    return {model_id: refusal for model_id, refusal in refusals if refusal}
 
 
 def _environment(execution_arn: str, variables: CheckPreflightVariables) -> DeployedEnvironment:

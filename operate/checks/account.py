@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lambdas.aws.inventory import Inventory
 from lambdas.aws.quotas import read_quotas
+from lambdas.domain.housekeeping.survey import KINDS
 from lambdas.domain.models.lookup import find_model
-from lambdas.domain.preflight.quotas import CUSTOM_MODELS, Quota, across_custom_models, of_model
+from lambdas.domain.preflight.models import kinds_of_hosting
+from lambdas.domain.preflight.quotas import (
+    Demand,
+    hosting_demands,
+    in_use,
+    problems_of,
+    training_demands,
+)
 from operate.checks.finding import Account, Check, Finding, Verdict, code_of
 from stacks.constructs.step import MAX_MEMORY_MB
 
@@ -16,9 +25,6 @@ _BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
 # A run calls one function at a time, but for two batches of a review; guard, reaper and clean-up
 # come on top.
 _FUNCTIONS_AT_ONCE = 5
-_REQUEST = "request an increase in Service Quotas, Amazon Bedrock; it can take days"
-_JOBS_QUOTA = "L-0406044C"  # (Model customization) Scheduled customization jobs
-_PENDING_MODELS_QUOTA = "L-C02E1E99"  # Custom models with a creating status per account
 
 
 def _right_account(account: Account) -> Iterator[Finding]:
@@ -72,37 +78,30 @@ def _lambda(account: Account) -> Iterator[Finding]:
 
 def _quotas(account: Account) -> Iterator[Finding]:
     quotas = read_quotas(account.client("service-quotas"))
+    inventory = Inventory(None, account.client("bedrock"))
+    used = in_use(each for kind in KINDS for each in inventory.listed(kind))
+    yield from (_quota(each, Verdict.FIX, account) for each in training_demands(quotas, used))
     defaults = account.environment.defaults
-    own = of_model(quotas, find_model(defaults.model))
-    yield _quota(
-        across_custom_models(quotas), f"throughput ({CUSTOM_MODELS})", defaults.model_units
-    )
-    yield _quota(own, f"throughput of {defaults.model}", defaults.model_units)
-    by_code = {quota.code: quota for quota in quotas}
-    yield _quota(by_code.get(_JOBS_QUOTA), f"customization jobs ({_JOBS_QUOTA})", 1)
-    if pending := by_code.get(_PENDING_MODELS_QUOTA):
-        yield _quota(pending, f"models being made ({_PENDING_MODELS_QUOTA})", 1)
+    model = find_model(defaults.model)
+    by_kind = [
+        hosting_demands(kind, model, defaults.model_units, quotas, used)
+        for kind in kinds_of_hosting(defaults.hosting, model, None, account.region)
+    ]
+    # A run takes another kind where the environment allows it.
+    stuck = all(problems_of(demands, account.region) for demands in by_kind)
+    verdict = Verdict.FIX if stuck else Verdict.NOTE
+    yield from (_quota(each, verdict, account) for demands in by_kind for each in demands)
 
 
-def _quota(quota: Quota | None, what: str, least: int) -> Finding:
-    title = f"quota of {what}"
-    if quota is None:
-        means = "look it up by its name in Service Quotas; a purchase beyond it is refused"
+def _quota(demand: Demand, worst: Verdict, account: Account) -> Finding:
+    title = f"quota of {demand.of}"
+    if demand.quota is None:
+        means = "look it up by its name in Service Quotas; what exceeds it is refused"
         return Finding(Verdict.NOTE, title, "not in the list that AWS gives", means)
-    if quota.value < least:
-        means = f"a run needs {least} of {quota.name}: {_REQUEST}"
-        return Finding(Verdict.FIX, title, f"{quota.value:g}", means)
-    return Finding(Verdict.OK, title, f"{quota.value:g}", f"a run needs {least}")
-
-
-def _use(what: str, call: str, member: str, **filters: str) -> Check:
-    def count(account: Account) -> Iterator[Finding]:
-        pages = account.client("bedrock").get_paginator(call)
-        number = sum(len(page[member]) for page in pages.paginate(**filters))
-        means = "in the whole account; quotas count them" if number else ""
-        yield Finding(Verdict.NOTE if number else Verdict.OK, what, str(number), means)
-
-    return Check(what, count)
+    found = f"{demand.quota.value:g}, of which {demand.used} in use"
+    if problem := demand.problem(account.region):
+        return Finding(worst, title, found, problem)
+    return Finding(Verdict.OK, title, found, f"a run needs {demand.needs}")
 
 
 ACCOUNT_CHECKS = (
@@ -110,12 +109,4 @@ ACCOUNT_CHECKS = (
     Check("CDK bootstrap", _bootstrap),
     Check("Lambda limits", _lambda),
     Check("Bedrock quotas", _quotas),
-    _use("throughputs", "list_provisioned_model_throughputs", "provisionedModelSummaries"),
-    _use(
-        "running jobs",
-        "list_model_customization_jobs",
-        "modelCustomizationJobSummaries",
-        statusEquals="InProgress",
-    ),
-    _use("custom models", "list_custom_models", "modelSummaries"),
 )

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
+from lambdas.aws.foundation_models import FoundationModels, refusal_of
 from lambdas.domain.cost.price_book import Price, PriceBook, PriceField
 from lambdas.domain.errors import PriceMissing
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Inference, Model
+from lambdas.domain.preflight.access import access_problems, answer_problem
+from lambdas.domain.preflight.models import (
+    lifecycle_problems,
+    lifecycle_warning,
+    support_problems,
+)
 from operate.checks.finding import Account, Check, Finding, Verdict
 
 # awslabs/startups, ai-model-lifecycle.md, refuses models within as many days of their end.
@@ -29,7 +35,7 @@ def model_checks(account: Account) -> Iterator[Check]:
     """Yield the checks of the environment's own model and judge."""
     defaults = account.environment.defaults
     model, judge = find_model(defaults.model), find_judge(defaults.judge_model)
-    yield Check(f"lifecycle of {model.key}", partial(_tunable, model=model))
+    yield Check(f"tuning of {model.key}", partial(_tunable, model=model))
     for name, inference in ((model.key, model.base_inference), (judge.key, judge.inference)):
         yield Check(f"access to {name}", partial(_agreed, name=name, inference=inference))
         yield Check(f"an answer of {name}", partial(_answers, name=name, inference=inference))
@@ -38,65 +44,44 @@ def model_checks(account: Account) -> Iterator[Check]:
 
 
 def _tunable(account: Account, *, model: Model) -> Iterator[Finding]:
-    what, model_id = f"lifecycle of {model.key}", model.customization_model_id
-    details = account.client("bedrock").get_foundation_model(modelIdentifier=model_id)
-    shown = details["modelDetails"]
-    lifecycle = shown.get("modelLifecycle", {})
-    ends = lifecycle.get("endOfLifeTime")
-    closed = model.lifecycle.closed_on(account.now.date())
-    found = lifecycle.get("status", "no status") + (f", ends {ends:%Y-%m-%d}" if ends else "")
-    if closed:
-        found += f", and Legacy since {closed} by AWS's page"
-    is_open = lifecycle.get("status") == "ACTIVE" and not closed
-    if is_open and (ends is None or ends > account.now + _ENDS_SOON):
-        yield Finding(Verdict.OK, what, found)
-    elif model.key in account.environment.defaults.models_past_end:
-        yield Finding(Verdict.NOTE, what, found, "listed in models_past_end: AWS must have agreed")
-    else:
-        means = "no new job or throughput once it is Legacy: choose another [defaults] model"
-        yield Finding(Verdict.FIX, what, found, means)
-    offered = shown.get("customizationsSupported", [])
-    if "FINE_TUNING" not in offered:
-        found = ", ".join(offered) or "nothing"
-        yield Finding(Verdict.FIX, f"tuning {model_id}", found, "not FINE_TUNING")
+    what, until = f"tuning of {model.key}", account.now + _ENDS_SOON
+    found = FoundationModels(account.client("bedrock")).find(model.customization_model_id)
+    defaults = account.environment.defaults
+    status = found.status if found else "not known to Bedrock"
+    for problem in support_problems(model, found, defaults.hosting, account.region):
+        yield Finding(Verdict.FIX, what, status, f"{problem}: choose another [defaults] model")
+    closed = list(lifecycle_problems(model, found, until))
+    for problem in closed:
+        if model.key in defaults.models_past_end:
+            means = f"{problem}; listed in models_past_end: AWS must have agreed"
+            yield Finding(Verdict.NOTE, what, status, means)
+        else:
+            yield Finding(Verdict.FIX, what, status, f"{problem}: choose another [defaults] model")
+    if warning := lifecycle_warning(model, until):
+        yield Finding(Verdict.NOTE, what, status, warning)
+    if found and not closed:
+        yield Finding(Verdict.OK, what, status)
 
 
 def _agreed(account: Account, *, name: str, inference: Inference) -> Iterator[Finding]:
-    answer = account.client("bedrock").get_foundation_model_availability(
-        modelId=inference.foundation_model_id
-    )
-    states = {
-        "agreement": answer.get("agreementAvailability", {}).get("status"),
-        "authorization": answer.get("authorizationStatus"),
-        "entitlement": answer.get("entitlementAvailability"),
-        "region": answer.get("regionAvailability"),
-    }
-    refused = {key: state for key, state in states.items() if state not in _GRANTED}
-    if not refused:
-        yield Finding(Verdict.OK, f"access to {name}", "granted")
-        return
-    found = ", ".join(f"{key} {state}" for key, state in refused.items())
-    # A profile may answer from another region, so that only the call below decides.
-    means = "Bedrock console, Model access; a third party's model needs its agreement once"
-    yield Finding(Verdict.NOTE, f"access to {name}", found, means)
-
-
-_GRANTED = {"AVAILABLE", "AUTHORIZED"}
+    what, model_id = f"access to {name}", inference.foundation_model_id
+    access = FoundationModels(account.client("bedrock")).access(model_id)
+    problems = list(access_problems(name, access, account.region))
+    for problem in problems:
+        # A profile may answer from another region, so that only the call below decides.
+        yield Finding(Verdict.NOTE, what, "incomplete", problem)
+    if not problems:
+        yield Finding(Verdict.OK, what, "granted" if access else "not told by AWS")
 
 
 def _answers(account: Account, *, name: str, inference: Inference) -> Iterator[Finding]:
-    request: dict[str, Any] = {
-        "modelId": inference.model_id,
-        "messages": [{"role": "user", "content": [{"text": "Hi"}]}],
-        "inferenceConfig": {"maxTokens": 1},
-    }
-    usage = account.client("bedrock-runtime").converse(**request).get("usage", {})
-    yield Finding(
-        Verdict.OK,
-        f"an answer of {name}",
-        f"{usage.get('inputTokens', 0)} tokens in, {usage.get('outputTokens', 0)} out",
-        "by your credentials; the functions have roles of their own",
-    )
+    what, model_id = f"an answer of {name}", inference.model_id
+    if refusal := refusal_of(model_id, account.client("bedrock-runtime")):
+        means = answer_problem(name, model_id, refusal, account.region)
+        yield Finding(Verdict.FIX, what, "refused", means)
+    else:
+        means = "by your credentials; the functions have roles of their own"
+        yield Finding(Verdict.OK, what, "one token", means)
 
 
 def _prices(account: Account, *, key: str, fields: tuple[PriceField, ...]) -> Iterator[Finding]:

@@ -206,12 +206,31 @@ class Access:
             )
         ]
 
-    def models_asked_about(self) -> list[IamArn]:
-        """Return all that a run here can tune, compare with or be judged by."""
-        inferences = [model.base_inference for model in self._models_here()]
-        inferences += [judge.inference for judge in JUDGES.values()]
-        asked = [IamArn(self._foundation_model(inference)) for inference in inferences]
-        return [*dict.fromkeys([*self.tunable_models(), *asked])]
+    def count_resources(self) -> list[Permission]:
+        """Allow counting what quotas limit, whosever it is; jobs come with `find_job`."""
+        actions = [
+            "bedrock:ListCustomModelDeployments",
+            "bedrock:ListCustomModels",
+            "bedrock:ListProvisionedModelThroughputs",
+            "servicequotas:ListServiceQuotas",
+        ]
+        return [Permission(actions, every_resource("listing"))]
+
+    def look_up_models(self) -> list[Permission]:
+        """Allow asking whether a model can be tuned, and whether the account may use it."""
+        return [
+            Permission(["bedrock:GetFoundationModel"], self.tunable_models()),
+            Permission(
+                ["bedrock:GetFoundationModelAvailability"],
+                every_resource("the availability of a model"),
+            ),
+        ]
+
+    def invoke_base_and_judges(self) -> list[Permission]:
+        """Allow asking all that a run here can compare with or be judged by."""
+        bases = [model.base_inference for model in self._models_here()]
+        judges = [judge.inference for judge in JUDGES.values()]
+        return self._invoke(dict.fromkeys([*bases, *judges]))
 
     def invoke_base_models(self) -> list[Permission]:
         return self._invoke([model.base_inference for model in self._models_here()])

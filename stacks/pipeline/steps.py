@@ -68,9 +68,11 @@ PIPELINE_STEPS = (
         permissions=lambda access: [
             access.list_keys(datasets("*"), runs("*"), approvals("*")),
             *access.find_job(),
-            Permission(["bedrock:GetFoundationModel"], access.models_asked_about()),
-            Permission(["servicequotas:ListServiceQuotas"], every_resource("reading quotas")),
+            *access.count_resources(),
+            *access.look_up_models(),
+            *access.invoke_base_and_judges(),
         ],
+        timeout_seconds=120,  # two models may take their time for an answer
     ),
     Step(
         "Validate dataset",

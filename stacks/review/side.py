@@ -21,8 +21,9 @@ from lambdas.domain.cost.estimate import make_quote
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.preflight.check import DeployedEnvironment, plan
-from lambdas.domain.run.contracts import CheckPreflightRequest, Dataset, Execution
-from lambdas.domain.run.execution_input import resolve
+from lambdas.domain.preflight.models import kinds_of_hosting
+from lambdas.domain.run.contracts import CheckPreflightRequest, Dataset, Execution, HostingOption
+from lambdas.domain.run.execution_input import ExecutionInput, resolve
 from lambdas.domain.run.validated_dataset import dataset_of
 from stacks.environment import Environment, load
 from stacks.review.templates import synthesise
@@ -62,7 +63,7 @@ def quote(environment: Environment) -> dict[str, Any]:
         reap_every_minutes=environment.spending.reap_every_minutes,
         comprehend_max_usd=environment.validation.comprehend_max_usd,
     )
-    run = plan(request, settings, environment.defaults, deployed)
+    run = plan(request, settings, environment.defaults, deployed, _hosting(settings, region))
     calculator = Calculator(PriceBook.load(environment.prices), region)
     made = make_quote(run, _shipped_dataset(settings.model), calculator)
     return {
@@ -70,6 +71,11 @@ def quote(environment: Environment) -> dict[str, Any]:
         "at most": made.high_usd,
         "items": {item.what: [item.expected_usd, item.high_usd] for item in made.items},
     }
+
+
+def _hosting(settings: ExecutionInput, region: str) -> tuple[HostingOption, ...]:
+    kinds = kinds_of_hosting(settings.hosting, find_model(settings.model), None, region)
+    return tuple(HostingOption(kind=kind) for kind in kinds)
 
 
 @cache

@@ -54,9 +54,14 @@ ENDING = {
 
 ACTIONS = {
     "Check preflight": FIND_JOB
+    | INVOKE
+    | LIST_MODELS
     | {
         "s3:ListBucket",
         "bedrock:GetFoundationModel",
+        "bedrock:GetFoundationModelAvailability",
+        "bedrock:ListCustomModelDeployments",
+        "bedrock:ListProvisionedModelThroughputs",
         "servicequotas:ListServiceQuotas",
     },
     "Validate dataset": READ | WRITE,

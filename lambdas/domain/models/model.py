@@ -105,12 +105,18 @@ class Hosting(_Data):
 class Lifecycle(_Data):
     """The dates of AWS's pages; None while none is announced. The API may lag behind them."""
 
+    inferred: bool = False  # the dates are on no page of AWS: they warn, and close nothing
     legacy: date | None = None  # from then on neither a new job nor new throughput
     end_of_life: date | None = None
 
     def closed_on(self, day: date) -> date | None:
         """Return since when no new job can be started on that day; None if one can."""
-        return self.legacy if self.legacy and self.legacy <= day else None
+        return None if self.inferred else self.begun_on(day)
+
+    def begun_on(self, day: date) -> date | None:
+        """Return the first of the dates that has come by that day; None if none has."""
+        dates = [each for each in (self.legacy, self.end_of_life) if each and each <= day]
+        return min(dates, default=None)
 
 
 class Model(_Data):

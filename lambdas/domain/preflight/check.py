@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lambdas.domain.errors import PreflightFailed
-from lambdas.domain.models.model import Judge, Model
+from lambdas.domain.preflight.access import ModelAccess, access_problems, answer_problems
+from lambdas.domain.preflight.hosting import hosting_options, hosting_problems
 from lambdas.domain.preflight.models import ModelAvailability, RequestedRun, tuning_problems
 from lambdas.domain.preflight.names import name_problems
-from lambdas.domain.preflight.quotas import Quota, across_custom_models, of_model
+from lambdas.domain.preflight.quotas import InUse, Quota, problems_of, training_demands
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Execution, HostingOption, Run
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, dataset_prefix
@@ -33,14 +34,15 @@ class DeployedEnvironment:
 
 @dataclass(frozen=True)
 class Prerequisites:
-    """What AWS answered before the run; a model is None if Bedrock does not know it."""
+    """What AWS answered before the run."""
 
-    tuned_model: ModelAvailability | None
-    alternatives: Sequence[str]  # keys of other models that can be tuned here now
-    base_model: ModelAvailability | None
-    judge_model: ModelAvailability | None
+    tuned_model: ModelAvailability | None  # None: Bedrock does not know it here
+    access: ModelAccess | None  # to the tuned model; None: Bedrock does not say
+    alternatives: Callable[[], Sequence[str]]  # keys of other models that can be tuned here now
+    refusals: Mapping[str, str]  # of base and judge, by the id that was asked; AWS's words
     dataset_keys: frozenset[str]
     quotas: Sequence[Quota]  # of Bedrock; none: unknown
+    in_use: InUse
     taken: Sequence[str]  # what there is under this execution's names before it makes anything
 
 
@@ -52,50 +54,56 @@ def run_prefix(names: ResourceNames) -> str:
     return f"runs/{names.run}"
 
 
+def asked_models(requested: RequestedRun, region: str) -> dict[str, str]:
+    """Return the names of base and judge by the id that the run asks, if it can from here."""
+    model, judge = requested.model, requested.judge
+    asked = {model.base_inference: f"the base model {model.name}"}
+    if region not in model.customization_regions:  # where the function may not ask it
+        asked = {}
+    asked.setdefault(judge.inference, f"the judge {judge.name}")
+    return {each.model_id: name for each, name in asked.items() if each.available_in(region)}
+
+
 def check(
     execution: Execution,
     requested: RequestedRun,
     found: Prerequisites,
     environment: DeployedEnvironment,
-) -> None:
-    """Raise PreflightFailed with every reason why the run cannot succeed, one a line."""
+) -> tuple[HostingOption, ...]:
+    """Return how the tuned model can be served.
+
+    Raises
+    ------
+    PreflightFailed
+        Has every reason why the run cannot succeed, one a line.
+    """
+    region = environment.region
+    options = hosting_options(requested, found.tuned_model, found.quotas, found.in_use, region)
     problems = [
         *name_problems(execution, found.taken),
-        *tuning_problems(requested, found.tuned_model, found.alternatives, environment.region),
-        *_base_problems(requested.model, found.base_model, environment.region),
-        *_judge_problems(requested.judge, found.judge_model, environment.region),
+        *tuning_problems(requested, found.tuned_model, found.alternatives, region),
+        *access_problems(requested.model.name, found.access, region),
+        *_inference_problems(requested, region),
+        *answer_problems(asked_models(requested, region), found.refusals, region),
         *_dataset_problems(requested.settings, found.dataset_keys, environment.bucket),
-        *_quota_problems(requested, found.quotas, environment.region),
+        *hosting_problems(options),
+        *problems_of(training_demands(found.quotas, found.in_use), region),
         *_role_problems(environment),
     ]
     if problems:
         raise PreflightFailed("the run cannot succeed:\n" + "\n".join(problems))
+    return options
 
 
-def _base_problems(model: Model, found: ModelAvailability | None, region: str) -> Iterable[str]:
-    inference = model.base_inference
-    if region not in model.customization_regions:
-        return  # already a problem of its own
-    if not inference.available_in(region):
-        regions = ", ".join(inference.regions)
+def _inference_problems(requested: RequestedRun, region: str) -> Iterable[str]:
+    model, judge = requested.model, requested.judge
+    # That the model cannot be tuned here is a problem of its own.
+    if region in model.customization_regions and not model.base_inference.available_in(region):
+        regions = ", ".join(model.base_inference.regions)
         yield f"{model.name} itself can be invoked from {regions} only, not from {region}"
-    elif found is None:
-        yield (
-            f"Bedrock has no {inference.foundation_model_id} in {region}, so the tuned model "
-            "would have no base model to be compared with"
-        )
-
-
-def _judge_problems(judge: Judge, found: ModelAvailability | None, region: str) -> Iterable[str]:
-    inference = judge.inference
-    if not inference.available_in(region):
-        regions = ", ".join(inference.regions)
+    if not judge.inference.available_in(region):
+        regions = ", ".join(judge.inference.regions)
         yield f"the judge {judge.name} can be invoked from {regions} only, not from {region}"
-    elif found is None:
-        yield (
-            f"Bedrock has no {judge.name} ({inference.foundation_model_id}) in {region}: choose "
-            "another judge_model"
-        )
 
 
 def _dataset_problems(settings: ExecutionInput, keys: frozenset[str], bucket: str) -> Iterable[str]:
@@ -105,16 +113,6 @@ def _dataset_problems(settings: ExecutionInput, keys: frozenset[str], bucket: st
             yield (
                 f"s3://{bucket}/{prefix}{name} does not exist: upload it (python -m dataset "
                 "prepare writes it), or name another dataset"
-            )
-
-
-def _quota_problems(requested: RequestedRun, quotas: Sequence[Quota], region: str) -> Iterable[str]:
-    units = requested.settings.model_units
-    for quota in (across_custom_models(quotas), of_model(quotas, requested.model)):
-        if quota is not None and quota.value < units:
-            yield (
-                f"the quota {quota.name!r} ({quota.code}) is {quota.value:g} in {region}, and the "
-                f"run needs {units}: request an increase in Service Quotas, which can take days"
             )
 
 
@@ -138,6 +136,7 @@ def plan(
     settings: ExecutionInput,
     defaults: ExecutionDefaults,
     environment: DeployedEnvironment,
+    hosting_options: tuple[HostingOption, ...],
 ) -> Run:
     """Return the run with everything that follows from its input."""
     names = names_in(environment, request.execution)
@@ -161,5 +160,5 @@ def plan(
         tags=dict(environment.tags),
         reap_every_minutes=environment.reap_every_minutes,
         comprehend_max_usd=environment.comprehend_max_usd,
-        hosting_options=(HostingOption(kind="provisioned"),),
+        hosting_options=hosting_options,
     )

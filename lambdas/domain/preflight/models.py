@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.lookup import find_judge, find_model
-from lambdas.domain.models.model import Judge, Model
+from lambdas.domain.models.model import HostingKind, Judge, Model
 from lambdas.domain.run.execution_input import ExecutionInput
+
+_LISTED_AS: Mapping[HostingKind, str] = {"provisioned": "PROVISIONED"}
+_HOW = {"provisioned": "with provisioned throughput", "on-demand": "on demand"}
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class ModelAvailability:
     """From GetFoundationModel; the end of life is None while none is announced."""
 
     model_id: str
-    status: str  # ACTIVE | LEGACY
+    status: str  # ACTIVE | LEGACY, or what AWS adds
     end_of_life: datetime | None
     customizations: frozenset[str]
     inference_types: frozenset[str]
@@ -51,28 +54,53 @@ def requested_run(
     )
 
 
+def kinds_of_hosting(
+    asked: str, model: Model, found: ModelAvailability | None, region: str
+) -> list[HostingKind]:
+    """Return the kinds by which the tuned model can be served here, of those asked for.
+
+    Bedrock sells throughput for what it lists as PROVISIONED only, though not for all of that; its
+    API has no word for deployments. `found` is None where it was not asked.
+    """
+    return [
+        kind
+        for kind, hosting in model.hosting.items()
+        if asked in {"cheapest", kind}
+        and region in hosting.regions
+        and (found is None or _LISTED_AS.get(kind) in {None, *found.inference_types})
+    ]
+
+
 def can_be_tuned(
-    model: Model, found: ModelAvailability | None, region: str, until: datetime
+    requested: RequestedRun, model: Model, found: ModelAvailability | None, region: str
 ) -> bool:
-    """Say whether the model can be tuned and served here without a private arrangement."""
-    return not [*_model_problems(model, found, region), *_lifecycle_problems(model, found, until)]
+    """Say whether the model can be tuned and served here instead, without an arrangement."""
+    return not [
+        *support_problems(model, found, requested.settings.hosting, region),
+        *lifecycle_problems(model, found, requested.until),
+    ]
 
 
 def tuning_problems(
     requested: RequestedRun,
-    tuned_model: ModelAvailability | None,
-    alternatives: Sequence[str],
+    found: ModelAvailability | None,
+    alternatives: Callable[[], Sequence[str]],
     region: str,
 ) -> list[str]:
-    problems = list(_model_problems(requested.model, tuned_model, region))
+    """Return why the model cannot be tuned or served; `alternatives` is called only then."""
+    model = requested.model
+    problems = list(support_problems(model, found, requested.settings.hosting, region))
     if not requested.past_end_allowed:
-        problems += _lifecycle_problems(requested.model, tuned_model, requested.until)
+        problems += lifecycle_problems(model, found, requested.until)
     if problems:
-        problems.append(_advice(requested, alternatives, region))
+        problems.append(_advice(requested, alternatives(), region))
     return problems
 
 
-def _model_problems(model: Model, found: ModelAvailability | None, region: str) -> Iterable[str]:
+def support_problems(
+    model: Model, found: ModelAvailability | None, asked: str, region: str
+) -> Iterable[str]:
+    """Yield why the model cannot be tuned here, or not be served as asked."""
     if region not in model.customization_regions:
         regions = ", ".join(model.customization_regions)
         yield f"{model.name} can be tuned in {regions} only, and this environment is in {region}"
@@ -82,9 +110,18 @@ def _model_problems(model: Model, found: ModelAvailability | None, region: str) 
         return
     if "FINE_TUNING" not in found.customizations:
         yield f"{found.model_id} does not support FINE_TUNING in {region}"
-    # Bedrock lists some bases as PROVISIONED without selling throughput: the guide is right.
-    if "provisioned" not in model.hosting or "PROVISIONED" not in found.inference_types:
-        yield f"{found.model_id} cannot be served with provisioned throughput in {region}"
+    if not kinds_of_hosting(asked, model, found, region):
+        yield _not_served(model, found, asked, region)
+
+
+def _not_served(model: Model, found: ModelAvailability, asked: str, region: str) -> str:
+    others = kinds_of_hosting("cheapest", model, found, region)
+    if not others:
+        return f"{found.model_id} cannot be served in {region} once it is tuned"
+    return (
+        f"{found.model_id} cannot be served {_HOW[asked]} in {region}, but {_HOW[others[0]]}: give "
+        f'"hosting": "{others[0]}"'
+    )
 
 
 def _gone(model: Model, region: str) -> str:
@@ -93,23 +130,35 @@ def _gone(model: Model, region: str) -> str:
     return f"Bedrock has no {model.name} ({model.customization_model_id}) in {region}.{since}"
 
 
-def _lifecycle_problems(
+def lifecycle_problems(
     model: Model, found: ModelAvailability | None, until: datetime
 ) -> Iterable[str]:
+    """Yield why no job is started for the model, by AWS's pages and by Bedrock's answer."""
     if found is None:
         return
     closed = model.lifecycle.closed_on(until.date())  # Bedrock's API may say so weeks later
-    if closed or found.status != "ACTIVE":
-        since = f"LEGACY since {closed}, as AWS documents" if closed else ""
+    if closed or found.status == "LEGACY":
+        since = f" since {closed}, as AWS documents" if closed else ", as Bedrock answers"
         yield (
-            f"{model.name} is {since or found.status}: Bedrock starts no new job and sells no new "
-            "throughput for it"
+            f"{model.name} is LEGACY{since}: Bedrock starts no new job and sells no new throughput "
+            "for it"
         )
     if found.end_of_life is not None and found.end_of_life <= until:
         yield (
-            f"{model.name} ends on {found.end_of_life:%Y-%m-%d}, and this run may need it until "
+            f"{model.name} ends on {found.end_of_life:%Y-%m-%d}, and may be needed until "
             f"{until:%Y-%m-%d %H:%M}"
         )
+
+
+def lifecycle_warning(model: Model, until: datetime) -> str | None:
+    """Say that a date which is on no page of AWS has come; None if none has."""
+    day = until.date()
+    if not model.lifecycle.inferred or not model.lifecycle.begun_on(day):
+        return None
+    return (
+        f"{model.name} may be LEGACY since {model.lifecycle.begun_on(day)}: the date is inferred, "
+        f"see {model.sources['lifecycle'].url}. Bedrock refuses the job, at no cost, if it is"
+    )
 
 
 def _advice(requested: RequestedRun, alternatives: Sequence[str], region: str) -> str:
@@ -122,12 +171,11 @@ def _advice(requested: RequestedRun, alternatives: Sequence[str], region: str) -
         for each in MODELS.values()
         if each.key != model.key
         and region not in each.customization_regions
-        and "provisioned" in each.hosting
+        and each.hosting
         and not each.lifecycle.closed_on(requested.until.date())
     )
-    return (
-        f"no other model of the catalogue can be tuned in {region}; there is {elsewhere} {past_end}"
-    )
+    there_is = f"; there is {elsewhere}" if elsewhere else ""
+    return f"no other model of the catalogue can be tuned in {region}{there_is} {past_end}"
 
 
 def _quoted(names: Iterable[str]) -> str:

@@ -52,6 +52,7 @@ def answers() -> dict[str, Any]:
         "list_provisioned_model_throughputs": {"provisionedModelSummaries": []},
         "list_model_customization_jobs": {"modelCustomizationJobSummaries": []},
         "list_custom_models": {"modelSummaries": []},
+        "list_custom_model_deployments": {"modelDeploymentSummaries": []},
         "get_foundation_model": {"modelDetails": NOVA},
         "get_foundation_model_availability": GRANTED,
         "converse": {"usage": {"outputTokens": 1}},
@@ -143,7 +144,7 @@ WRONG: dict[str, tuple[str, Any, str]] = {
     "quotas of a new account": (
         "list_service_quotas",
         quotas(0),
-        "quota of throughput of nova-micro: 0",
+        "quota of customization jobs that run: 0, of which 0 in use",
     ),
     "legacy model": (
         "get_foundation_model",
@@ -161,12 +162,17 @@ WRONG: dict[str, tuple[str, Any, str]] = {
                 },
             }
         },
-        "ends 2020-01-01",
+        "ends on 2020-01-01",
     ),
     "model that is not tuned here": (
         "get_foundation_model",
         {"modelDetails": {**NOVA, "customizationsSupported": []}},
-        "not FINE_TUNING",
+        "does not support FINE_TUNING",
+    ),
+    "a model that does not answer": (
+        "converse",
+        client_error("AccessDeniedException"),
+        "an answer of nova-micro: refused",
     ),
     "mail not confirmed": (
         "list_subscriptions_by_topic",
@@ -188,7 +194,7 @@ def test_what_must_be_fixed_is_said_with_what_to_do(
     assert "\nFIX     " in said
 
 
-@pytest.mark.parametrize("operation", sorted(answers()))
+@pytest.mark.parametrize("operation", sorted({*answers()} - {"converse"}))
 def test_an_answer_that_is_denied_is_a_line(
     aws: FakeAws, capsys: pytest.CaptureFixture[str], operation: str
 ) -> None:
@@ -199,6 +205,17 @@ def test_an_answer_that_is_denied_is_a_line(
         assert "your credentials may not ask this" in said
         assert said.count("\n?") == aws.asked.count(operation)
         assert len(said.splitlines()) > 20
+
+
+def test_a_kind_of_hosting_that_the_account_lacks_is_a_note_where_a_run_takes_another(
+    aws: FakeAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for quota in aws.answers["list_service_quotas"]["Quotas"]:
+        quota["Value"] = 0 if quota["QuotaCode"] == "L-BE77399C" else 10
+    status, said = run(capsys)
+    assert status == 0
+    assert "note    quota of model units of throughput for custom models: 0" in said
+    assert "quota of deployments: not in the list that AWS gives" in said
 
 
 def test_an_account_in_which_nothing_is_deployed(

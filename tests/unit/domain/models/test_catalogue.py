@@ -11,7 +11,7 @@ from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models import catalogue
 from lambdas.domain.models.catalogue import JUDGES, MODELS, read_models
 from lambdas.domain.models.lookup import find_judge, find_model, nearest
-from lambdas.domain.models.model import Model
+from lambdas.domain.models.model import Lifecycle, Model
 
 FAMILIES = Path(catalogue.__file__).with_name("families")
 # Of each: region, record format, epochs, how its custom models can be served.
@@ -135,6 +135,17 @@ def test_a_model_is_closed_from_its_legacy_date_on() -> None:
     assert "nova-micro       trainable in us-east-1" in generate_models.today(date(2026, 11, 28))
     assert "llama-3-1-8b     closed since 2026-10-05" in generate_models.today(date(2026, 10, 5))
     assert "llama-3-1-8b     trainable in us-west-2" in generate_models.today(date(2026, 10, 4))
+
+
+def test_the_first_documented_date_closes_a_model_and_an_inferred_one_does_not() -> None:
+    ends = Lifecycle(end_of_life=date(2027, 1, 1))
+    assert ends.closed_on(date(2026, 12, 31)) is None
+    assert ends.closed_on(date(2027, 1, 1)) == date(2027, 1, 1)
+    both = Lifecycle(legacy=date(2026, 10, 1), end_of_life=date(2027, 1, 1))
+    assert both.closed_on(date(2027, 2, 1)) == date(2026, 10, 1)
+    inferred = both.model_copy(update={"inferred": True})
+    assert inferred.closed_on(date(2027, 2, 1)) is None
+    assert inferred.begun_on(date(2027, 2, 1)) == date(2026, 10, 1)
 
 
 def test_nearest_ignores_case_and_gives_up() -> None:

@@ -3,13 +3,23 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import nullcontext
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 
-from lambdas.domain.errors import AccessDenied, InputInvalid, PreflightFailed, Throttled
+from lambdas.domain.errors import (
+    AccessDenied,
+    InputInvalid,
+    PreflightFailed,
+    ServiceUnavailable,
+    Throttled,
+)
+from lambdas.domain.models.lookup import find_model
+from lambdas.domain.models.model import Lifecycle
 from lambdas.domain.run.contracts import Run
 from lambdas.domain.run.tags import EXECUTION, tags_of
 from lambdas.handlers.check_preflight import handler
@@ -45,10 +55,24 @@ DEFAULTS = {
 }
 
 
+LISTS = {
+    "list_provisioned_model_throughputs": "provisionedModelSummaries",
+    "list_custom_model_deployments": "modelDeploymentSummaries",
+    "list_custom_models": "modelSummaries",
+    "list_model_customization_jobs": "modelCustomizationJobSummaries",
+}
+SOME_DAY = datetime(2026, 8, 1, tzinfo=UTC)
+CUSTOM_MODEL = "arn:aws:bedrock:us-west-2:123456789012:custom-model/x/abc"
+
+
 class FakeBedrock:
-    """Knows the models it is given, and fails as Bedrock does."""
+    """Knows the models it is given, and fails as Bedrock does; control plane and runtime in one."""
 
     def __init__(self) -> None:
+        self.asked: list[str] = []  # operations, and whom they were about
+        self.lists: dict[str, list[dict[str, Any]]] = {member: [] for member in LISTS.values()}
+        self.access: dict[str, Any] = {}  # where it differs from what all is well with
+        self.silent: dict[str, Exception] = {}  # what Converse raises, by the id that is asked
         self.models: dict[str, dict[str, Any]] = {
             each: {} for each in (HAIKU, TUNABLE_HAIKU, MICRO, TUNABLE_MICRO, JUDGE)
         }
@@ -63,10 +87,46 @@ class FakeBedrock:
             "jobArn": "arn of the job",
             "jobName": jobIdentifier,
             "status": "Completed",
-            "creationTime": datetime(2026, 8, 1, tzinfo=UTC),
+            "creationTime": SOME_DAY,
         }
 
+    def get_paginator(self, operation: str) -> SimpleNamespace:
+        self.asked.append(operation)
+        member = LISTS[operation]
+        return SimpleNamespace(paginate=lambda **_: [{member: self.lists[member]}])
+
+    def converse(self, **request: Any) -> dict[str, Any]:
+        assert request["inferenceConfig"] == {"maxTokens": 1}
+        self.asked.append(f"converse {request['modelId']}")
+        if error := self.silent.get(request["modelId"]):
+            raise error
+        return {}
+
+    def get_foundation_model_availability(self, *, modelId: str) -> dict[str, Any]:  # noqa: N803  # AWS's name
+        self.asked.append(f"get_foundation_model_availability {modelId}")
+        return {
+            "agreementAvailability": {"status": "AVAILABLE"},
+            "authorizationStatus": "AUTHORIZED",
+            "entitlementAvailability": "AVAILABLE",
+            "regionAvailability": "AVAILABLE",
+        } | self.access
+
+    def has(self, kind: str, name: str = "another", **members: Any) -> None:
+        """Have one more of what the account has."""
+        member, named = {
+            "throughput": ("provisionedModelSummaries", "provisionedModel"),
+            "deployment": ("modelDeploymentSummaries", "customModelDeployment"),
+            "custom-model": ("modelSummaries", "model"),
+            "job": ("modelCustomizationJobSummaries", "job"),
+        }[kind]
+        common = {f"{named}Arn": f"arn of the {kind}", f"{named}Name": name, "status": "Active"}
+        times = {"creationTime": SOME_DAY, "createdAt": SOME_DAY}
+        models = {"baseModelArn": "…", "foundationModelArn": "…", "modelUnits": 1}
+        of = {} if kind == "custom-model" else {"modelArn": CUSTOM_MODEL}
+        self.lists[member].append(common | times | models | of | members)
+
     def get_foundation_model(self, *, modelIdentifier: str) -> dict[str, Any]:  # noqa: N803  # AWS's name
+        self.asked.append(f"get_foundation_model {modelIdentifier}")
         if modelIdentifier in self.failures:
             raise client_error(self.failures[modelIdentifier])
         if modelIdentifier not in self.models:
@@ -89,6 +149,8 @@ class FakeQuotas:
     def __init__(self) -> None:
         self.value: float | None = 1.0
         self.haiku: float | None = None
+        self.others: dict[str, float] = {}  # by name
+        self.listed: dict[str, tuple[str, float]] = {}  # by code
         self.failure: str | None = None
 
     def get_paginator(self, operation: str) -> FakeQuotas:
@@ -100,6 +162,9 @@ class FakeQuotas:
         if self.failure:
             raise client_error(self.failure)
         yield {"Quotas": [{"QuotaCode": "L-0", "QuotaName": "another", "Value": 0.0}]}
+        others = enumerate(self.others.items())
+        yield {"Quotas": [quota(f"L-X{n}", name, value) for n, (name, value) in others]}
+        yield {"Quotas": [quota(code, *it) for code, it in self.listed.items()]}
         if self.value is not None:
             yield {"Quotas": [quota("L-BE77399C", "custom models", self.value)]}
         if self.haiku is not None:
@@ -121,8 +186,9 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> FakeS3:
 @pytest.fixture(autouse=True)
 def bedrock(monkeypatch: pytest.MonkeyPatch) -> FakeBedrock:
     fake = FakeBedrock()
-    for adapter in ("customization_jobs", "foundation_models"):
-        monkeypatch.setattr(f"lambdas.aws.{adapter}.client", lambda _: fake)
+    for module in ("aws.customization_jobs", "aws.foundation_models", "aws.inventory"):
+        monkeypatch.setattr(f"lambdas.{module}.client", lambda _: fake)
+    monkeypatch.setattr("lambdas.handlers.check_preflight.client", lambda *_: fake)
     return fake
 
 
@@ -218,7 +284,7 @@ def test_a_model_that_is_gone_is_refused_even_with_an_arrangement(
 def test_a_model_that_ends_within_the_run_is_refused(bedrock: FakeBedrock) -> None:
     soon = {"status": "ACTIVE", "endOfLifeTime": datetime(2026, 11, 24, 12, tzinfo=UTC)}
     bedrock.models[TUNABLE_MICRO] = {"modelLifecycle": soon}
-    with pytest.raises(PreflightFailed, match="may need it until 2026-11-24 13:30"):
+    with pytest.raises(PreflightFailed, match="may be needed until 2026-11-24 13:30"):
         preflight("us-east-1", model="nova-micro")
     assert preflight("us-east-1", model="nova-micro", max_training_hours=1)
 
@@ -253,7 +319,10 @@ def test_an_alternative_that_is_gone_itself_is_not_named(bedrock: FakeBedrock) -
     ("change", "says"),
     [
         ({"customizationsSupported": []}, "does not support FINE_TUNING"),
-        ({"inferenceTypesSupported": ["ON_DEMAND"]}, "cannot be served with provisioned"),
+        (
+            {"inferenceTypesSupported": ["ON_DEMAND"]},
+            "cannot be served in us-west-2 once it is tuned",
+        ),
     ],
 )
 def test_a_model_must_be_tunable_and_servable(
@@ -264,16 +333,38 @@ def test_a_model_must_be_tunable_and_servable(
         preflight()
 
 
-def test_a_model_served_on_demand_only_is_refused_whatever_bedrock_calls_it(
+def test_a_kind_that_the_catalogue_lacks_is_refused_whatever_bedrock_calls_it(
     bedrock: FakeBedrock,
 ) -> None:
     llama = "meta.llama3-3-70b-instruct-v1:0"
-    bedrock.models |= {llama: {}, f"{llama}:128k": {"inferenceTypesSupported": ["PROVISIONED"]}}
+    bedrock.models |= {f"{llama}:128k": {"inferenceTypesSupported": ["PROVISIONED"]}}
     with pytest.raises(PreflightFailed) as refused:
-        preflight(model="llama-3-3-70b")
-    assert f"{llama}:128k cannot be served with provisioned throughput in us-west-2" in str(
-        refused.value
-    )
+        preflight(model="llama-3-3-70b", hosting="provisioned")
+    assert (
+        f"{llama}:128k cannot be served with provisioned throughput in us-west-2, but on demand: "
+        'give "hosting": "on-demand"'
+    ) in str(refused.value)
+
+
+def test_what_bedrock_says_of_deployments_does_not_count(bedrock: FakeBedrock) -> None:
+    """Its API has no word for them; without PROVISIONED it sells no throughput."""
+    bedrock.models[TUNABLE_MICRO] = {"inferenceTypesSupported": ["INFERENCE_PROFILE"]}
+    run = preflight("us-east-1", model="nova-micro")
+    assert [each.kind for each in run.hosting_options] == ["on-demand"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "kinds"),
+    [
+        ("cheapest", ["provisioned", "on-demand"]),
+        ("on-demand", ["on-demand"]),
+        ("provisioned", ["provisioned"]),
+    ],
+)
+def test_the_kinds_that_input_model_and_region_allow(asked: str, kinds: list[str]) -> None:
+    run = preflight("us-east-1", model="nova-micro", hosting=asked)
+    assert [each.kind for each in run.hosting_options] == kinds
+    assert not any(each.problem for each in run.hosting_options)
 
 
 def test_a_model_served_on_demand_only_is_no_alternative(
@@ -287,16 +378,160 @@ def test_a_model_served_on_demand_only_is_no_alternative(
     assert "llama-3-3-70b" not in str(refused.value)
 
 
-def test_the_base_must_answer_too(bedrock: FakeBedrock) -> None:
-    del bedrock.models[HAIKU]
-    with pytest.raises(PreflightFailed, match="no base model to be compared with"):
+def test_base_and_judge_are_asked_for_a_token_by_the_ids_of_the_run(bedrock: FakeBedrock) -> None:
+    preflight("us-east-1", model="nova-micro")
+    asked = [each for each in bedrock.asked if each.startswith("converse")]
+    assert asked == [f"converse us.{MICRO}", f"converse us.{JUDGE}"]
+
+
+def test_a_judge_that_is_the_base_is_asked_once(bedrock: FakeBedrock) -> None:
+    bedrock.models[f"{JUDGE}:300k"] = {}
+    preflight("us-east-1", model="nova-pro")
+    assert [each for each in bedrock.asked if each.startswith("converse")] == [
+        f"converse us.{JUDGE}"
+    ]
+
+
+NOT_AUTHORIZED = "User: x is not authorized to perform: bedrock:InvokeModel on resource: y"
+DENIED, NOT_FOUND = "AccessDeniedException", "ResourceNotFoundException"
+# AWS's words, and what helps.
+REFUSALS = {
+    "model access": (
+        DENIED,
+        "You don't have access to the model with the specified model ID.",
+        "request it in the Bedrock console, Model access",
+    ),
+    "use-case form": (
+        NOT_FOUND,
+        "Model use case details have not been submitted for this account.",
+        "Anthropic's use-case form is missing: submit it once",
+    ),
+    "Marketplace": (
+        DENIED,
+        "Model access is denied due to IAM user or service role … (aws-marketplace:Subscribe)",
+        "the AWS Marketplace subscription is missing: let somebody who has",
+    ),
+    "organization": (
+        DENIED,
+        f"{NOT_AUTHORIZED} with an explicit deny in a service control policy",
+        "a service control policy of the organization denies it",
+    ),
+    "role": (DENIED, NOT_AUTHORIZED, "a function's role: deploy again"),
+    "closed": (
+        NOT_FOUND,
+        "Access denied. This Model is marked by provider as Legacy and you have not been active",
+        "its provider lets only recent users ask it",
+    ),
+    "anything": ("ValidationException", "Operation not allowed", "correct what AWS says"),
+}
+
+
+@pytest.mark.parametrize("why", REFUSALS)
+@pytest.mark.parametrize(
+    ("model_id", "name"),
+    [(HAIKU, "the base model Claude 3 Haiku"), (f"us.{JUDGE}", "the judge Amazon Nova Pro")],
+)
+def test_a_model_that_refuses_is_said_with_the_step_that_helps(
+    bedrock: FakeBedrock, model_id: str, name: str, why: str
+) -> None:
+    code, message, step_that_helps = REFUSALS[why]
+    error = client_error(code)
+    error.args = (f"An error occurred ({code}) when calling the Converse operation: {message}",)
+    bedrock.silent[model_id] = error
+    with pytest.raises(PreflightFailed) as refused:
+        preflight()
+    said = str(refused.value)
+    assert f"{name} ({model_id}) does not answer in us-west-2: " in said
+    assert step_that_helps in said
+    assert said.endswith(message)
+    assert len(str(refused.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("ThrottlingException", Throttled), ("ServiceUnavailableException", ServiceUnavailable)],
+)
+def test_a_model_that_may_answer_later_is_retried(
+    bedrock: FakeBedrock, code: str, error: type[Exception]
+) -> None:
+    bedrock.silent[HAIKU] = client_error(code)
+    with pytest.raises(error):
         preflight()
 
 
-def test_the_judge_must_be_there(bedrock: FakeBedrock) -> None:
-    del bedrock.models[JUDGE]
-    with pytest.raises(PreflightFailed, match=r"Bedrock has no Amazon Nova Pro .*judge_model"):
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (
+            {"agreementAvailability": {"status": "ERROR", "errorMessage": "no offer"}},
+            "agreement of Claude 3 Haiku is ERROR (no offer) in us-west-2: accept it",
+        ),
+        ({"agreementAvailability": {"status": "PENDING"}}, "is PENDING in us-west-2: accept it"),
+        ({"authorizationStatus": "NOT_AUTHORIZED"}, "authorization of Claude 3 Haiku is NOT_AUT"),
+        ({"entitlementAvailability": "NOT_AVAILABLE"}, "entitlement of Claude 3 Haiku is NOT_AV"),
+        ({"regionAvailability": "NOT_AVAILABLE"}, "region of Claude 3 Haiku is NOT_AVAILABLE"),
+    ],
+)
+def test_what_the_account_lacks_to_use_the_model_is_a_line_each(
+    bedrock: FakeBedrock, said: dict[str, Any], line: str
+) -> None:
+    bedrock.access = said
+    with pytest.raises(PreflightFailed) as refused:
         preflight()
+    assert line in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 2
+    everything = {"authorizationStatus": "NOT_AUTHORIZED", "regionAvailability": "NOT_AVAILABLE"}
+    bedrock.access = said | everything
+    with pytest.raises(PreflightFailed) as refused:
+        preflight()
+    assert len(str(refused.value).splitlines()) >= 3
+
+
+def test_words_that_aws_adds_refuse_nothing(bedrock: FakeBedrock) -> None:
+    bedrock.access = {
+        "agreementAvailability": {"status": "NOT_NEEDED"},
+        "authorizationStatus": "BY_ORGANIZATION",
+        "entitlementAvailability": "SHARED",
+        "regionAvailability": "SOON",
+    }
+    bedrock.models[TUNABLE_MICRO] = {
+        "modelLifecycle": {"status": "EXTENDED"},
+        "customizationsSupported": ["PREFERENCE_FINE_TUNING", "FINE_TUNING"],
+    }
+    assert preflight("us-east-1", model="nova-micro")
+
+
+def test_legacy_may_come_without_dates(bedrock: FakeBedrock) -> None:
+    bedrock.legacy(TUNABLE_MICRO)
+    with pytest.raises(PreflightFailed, match="Amazon Nova Micro is LEGACY, as Bedrock answers"):
+        preflight("us-east-1", model="nova-micro")
+
+
+def test_an_inferred_date_warns_and_closes_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    known = find_model("nova-micro")
+    legacy = Lifecycle(legacy=date(2026, 11, 1))
+    for lifecycle, refused in (
+        (legacy, True),
+        (legacy.model_copy(update={"inferred": True}), False),
+    ):
+        model = known.model_copy(update={"lifecycle": lifecycle})
+        monkeypatch.setattr("lambdas.domain.preflight.models.find_model", lambda _, it=model: it)
+        with pytest.raises(PreflightFailed) if refused else nullcontext():
+            preflight("us-east-1", model="nova-micro")
+    assert "may be LEGACY since 2026-11-01: the date is inferred" in caplog.text
+
+
+def test_other_models_are_looked_up_only_where_something_is_wrong(bedrock: FakeBedrock) -> None:
+    preflight("us-east-1", model="nova-micro")
+    looked_up = [each for each in bedrock.asked if each.startswith("get_foundation_model ")]
+    assert looked_up == [f"get_foundation_model {TUNABLE_MICRO}"]
+    bedrock.asked.clear()
+    bedrock.legacy(TUNABLE_MICRO)
+    with pytest.raises(PreflightFailed):
+        preflight("us-east-1", model="nova-micro")
+    assert "get_foundation_model amazon.nova-lite-v1:0:300k" in bedrock.asked
 
 
 def test_the_dataset_must_be_there() -> None:
@@ -321,6 +556,92 @@ def test_the_service_role_must_be_of_this_account(
         preflight()
 
 
+@pytest.mark.parametrize(
+    ("quota_of", "has", "named"),
+    [
+        # The name and code of the first are in all accounts, those of the others in some.
+        ("Custom model deployments per account", "deployment", "deployments"),
+        ("Custom Models Deployments (on-demand)", "deployment", "deployments"),
+    ],
+)
+def test_deployments_in_use_leave_room_or_not(
+    bedrock: FakeBedrock, quotas: FakeQuotas, quota_of: str, has: str, named: str
+) -> None:
+    quotas.others = {
+        quota_of: 2,
+        "On-demand requests per minute per custom model deployment of Amazon Nova Micro": 0,
+    }
+    bedrock.has(has)
+    assert preflight("us-east-1", model="nova-micro", hosting="on-demand")
+    bedrock.has(has)
+    with pytest.raises(PreflightFailed) as refused:
+        preflight("us-east-1", model="nova-micro", hosting="on-demand")
+    assert f"the quota {quota_of!r} (L-X0) is 2 in us-east-1 and 2 in use ({named})" in str(
+        refused.value
+    )
+    assert "wait for some to end, delete some, or request an increase" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Custom model deployments in progress",
+        "Custom models with a creating status per account",
+    ],
+)
+def test_what_is_being_created_now_is_no_obstacle_hours_later(
+    bedrock: FakeBedrock, quotas: FakeQuotas, name: str
+) -> None:
+    quotas.listed["L-C02E1E99"] = (name, 1)
+    bedrock.has("deployment", status="Creating")
+    assert preflight("us-east-1", model="nova-micro", hosting="on-demand")
+    quotas.listed["L-C02E1E99"] = (name, 0)
+    with pytest.raises(PreflightFailed, match="L-C02E1E99"):
+        preflight("us-east-1", model="nova-micro", hosting="on-demand")
+
+
+@pytest.mark.parametrize(
+    ("code", "kinds"), [("L-0406044C", ["job"]), ("L-CB5B847D", ["custom-model", "job"])]
+)
+def test_training_needs_a_job_and_a_model(
+    bedrock: FakeBedrock, quotas: FakeQuotas, code: str, kinds: list[str]
+) -> None:
+    quotas.listed[code] = ("training", len(kinds) + 1)
+    for kind in kinds:
+        bedrock.has(kind)
+    assert preflight()
+    bedrock.has(kinds[0])
+    with pytest.raises(PreflightFailed, match=rf"\({code}\) is .* in use"):
+        preflight()
+
+
+def test_units_in_use_count_but_not_those_of_other_quotas(
+    bedrock: FakeBedrock, quotas: FakeQuotas
+) -> None:
+    quotas.value = 2
+    bedrock.has("throughput", commitmentDuration="OneMonth", modelUnits=5)
+    bedrock.has("throughput", modelArn="arn:aws:bedrock:us-west-2::foundation-model/x")
+    bedrock.has("throughput")
+    assert preflight()
+    with pytest.raises(PreflightFailed, match=r"is 2 in us-west-2 and 1 in use .* needs 2"):
+        preflight(model_units=2)
+
+
+def test_a_kind_that_the_account_cannot_have_leaves_the_other(quotas: FakeQuotas) -> None:
+    """The quote decides between the two: it never goes from a cheap kind to a dear one."""
+    quotas.value = 0
+    run = preflight("us-east-1", model="nova-micro")
+    problems = {each.kind: each.problem for each in run.hosting_options}
+    assert problems["on-demand"] is None
+    assert "(L-BE77399C) is 0 in us-east-1, and the run needs 1" in str(problems["provisioned"])
+    with pytest.raises(PreflightFailed, match="L-BE77399C"):
+        preflight("us-east-1", model="nova-micro", hosting="provisioned")
+    quotas.others = {"Custom model deployments per account": 0}
+    with pytest.raises(PreflightFailed) as refused:
+        preflight("us-east-1", model="nova-micro")
+    assert len(str(refused.value).splitlines()) == 3
+
+
 def test_a_quota_too_small_is_refused(quotas: FakeQuotas) -> None:
     quotas.value = 0
     with pytest.raises(PreflightFailed, match=r"\(L-BE77399C\) is 0 in us-west-2"):
@@ -340,6 +661,18 @@ def test_the_models_own_quota_is_found_by_its_name(quotas: FakeQuotas) -> None:
 def test_a_quota_that_nobody_tells_is_passed_over(quotas: FakeQuotas, failure: str | None) -> None:
     quotas.value, quotas.failure = None, failure
     assert preflight()
+
+
+@pytest.mark.parametrize("kind", ["throughput", "deployment", "custom-model"])
+def test_hosting_or_a_model_of_the_runs_name_is_refused(
+    bedrock: FakeBedrock, quotas: FakeQuotas, kind: str
+) -> None:
+    """The run would take it for its own, and host, ask and delete it."""
+    quotas.value = 2
+    bedrock.has(kind, preflight().hosting_name)
+    with pytest.raises(PreflightFailed, match=f"there is still arn of the {kind}"):
+        preflight()
+    assert preflight(name="May-run-2")
 
 
 @pytest.mark.parametrize("left", ["runs/{}/quote.json", "approvals/{}/decision.json", "the job"])
@@ -396,7 +729,7 @@ def test_all_reasons_are_given_at_once(
     quotas.value = 0
     with pytest.raises(PreflightFailed) as refused:
         preflight()
-    assert len(str(refused.value).splitlines()) == 8
+    assert len(str(refused.value).splitlines()) == 6
 
 
 @pytest.mark.parametrize(
