@@ -30,7 +30,7 @@ _REFUSING = {"PENDING", "NOT_AVAILABLE", "ERROR", "NOT_AUTHORIZED"}
 _STEPS = {
     "agreement": "accept it in the Bedrock console, Model catalog (PENDING: wait 15 minutes)",
     "authorization": "have an administrator of the account or the organization allow the model",
-    "entitlement": "request access in the Bedrock console, Model access",
+    "entitlement": "request access in the Bedrock console, Model access or Model catalog",
     "region": "choose another model, or an environment in another region",
 }
 
@@ -64,7 +64,10 @@ _POLICY = (
     "a service control policy of the organization denies it: have bedrock:InvokeModel allowed, in "
     "each region of the model's profile"
 )
-_ACCESS = "the account has no access to the model: request it in the Bedrock console, Model access"
+_ACCESS = (
+    "the account has no access to the model: request it in the Bedrock console, Model access; where "
+    "that page is gone, open the model in Model catalog and ask it once in the playground"
+)
 _MISSING = (  # by words of the refusal; the first that it has tells
     ("use case", _FORM),
     ("use-case", _FORM),
