@@ -16,13 +16,14 @@ from lambdas.runtime.step import logger, step, variables_of
 def notify(request: NotifyRequest) -> Notification:
     report = request.report
     bill = None if report else _bill(request)
-    Topic(variables_of(TopicVariables).topic_arn).publish(subject(request), body(request, bill))
+    topic = Topic(variables_of(TopicVariables).topic_arn)
+    sent = topic.publish(subject(request), body(request, bill))
     if request.run:
         _mark_told(request.run)
         # Last, for the dashboard adds up what an attempt that is repeated recorded.
         usd = report.metered_usd if report else bill.usd if bill else 0
         record(request.run.environment, {"MeteredUsd": usd})
-    return Notification(subject=subject(request))
+    return Notification(subject=sent)
 
 
 def _mark_told(run: Run) -> None:

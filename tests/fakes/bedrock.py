@@ -154,6 +154,9 @@ class FakeRuntime(FakeClient):
         return self.reply(request)
 
 
+TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:bedrock-tuning-dev-notifications"
+
+
 class FakeSns(FakeClient):
     def publish(self, **request: Any) -> dict[str, Any]:
         self._enter("Publish", request)

@@ -17,8 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lambdas.domain.errors import DecisionPending, DecisionRefused, InputInvalid, SpendRejected
 from lambdas.domain.models.lookup import nearest
-from lambdas.domain.run import mail
-from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.console import state_machine_url
 from lambdas.domain.run.contracts import Approval, Contract, QuotedCost, Run
 from lambdas.domain.run.execution_input import parse_input
@@ -207,8 +205,7 @@ def confirmation(given: DecisionInput) -> str:
 
 
 def subject(run: Run, expected_usd: float) -> str:
-    text = f"approve about ${expected_usd:,.0f}? {run.name}"
-    return mail.subject(text, rehearsal=Arn.parse(run.execution_arn).is_rehearsal)
+    return f"approve about ${expected_usd:,.0f}? {run.name}"
 
 
 def body(run: Run, quote: QuotedCost, decide_by: datetime, decide_machine_arn: str) -> str:

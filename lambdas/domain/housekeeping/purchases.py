@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lambdas.domain.run import mail
 from lambdas.domain.run.tags import ENVIRONMENT
 
 
@@ -34,7 +33,7 @@ def concern(detail: Mapping[str, Any]) -> str | None:
 
 def subject(detail: Mapping[str, Any]) -> str:
     name = (detail.get("requestParameters") or {}).get("provisionedModelName", "throughput")
-    return mail.subject(f"check this purchase: {name}")
+    return f"check this purchase: {name}"
 
 
 def body(detail: Mapping[str, Any], what: str, account: str, region: str) -> str:

@@ -20,7 +20,6 @@ from lambdas.domain.housekeeping.survey import (
 )
 from lambdas.domain.housekeeping.tagged_resources import Kind, TaggedResource
 from lambdas.domain.parallel import each_alone
-from lambdas.domain.run import mail
 from lambdas.domain.run.tags import ENVIRONMENT
 from lambdas.domain.run.times import duration, utc
 
@@ -138,7 +137,7 @@ def subject(environment: str, this: Pass) -> str:
         text = f"deleted leftover {this.deleted[0].resource.name}"
     else:
         text = f"MAY STILL BILL: could not look at {this.problems[0].what}"
-    return mail.subject(f"{environment}: {text}")
+    return f"{environment}: {text}"
 
 
 def body(this: Pass, calculator: Calculator) -> str:

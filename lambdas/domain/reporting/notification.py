@@ -5,15 +5,13 @@ from __future__ import annotations
 from lambdas.domain.cost.actuals import Bill
 from lambdas.domain.cost.quote import dollars
 from lambdas.domain.errors import DEATHS
-from lambdas.domain.run import mail
-from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.console import execution_url, object_url
 from lambdas.domain.run.contracts import MeterStoppedRunRequest, NotifyRequest, Report, Run
 
 
 def subject(request: NotifyRequest) -> str:
     name = request.run.name if request.run else request.execution.name
-    return mail.subject(f"{_outcome(request)}: {name}", rehearsal=_is_rehearsal(request))
+    return f"{_outcome(request)}: {name}"
 
 
 def body(request: NotifyRequest, bill: Bill | None) -> str:
@@ -28,14 +26,11 @@ def body(request: NotifyRequest, bill: Bill | None) -> str:
         _where(request),
         _next_step(request),
     ]
-    if _is_rehearsal(request):
-        parts.insert(0, "This was a rehearsal: nothing was trained or billed on AWS.")
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def stopped_subject(request: MeterStoppedRunRequest, run: str) -> str:
-    rehearsal = Arn.parse(request.execution.arn).is_rehearsal
-    return mail.subject(f"{_ENDED[request.status]}: {run}", rehearsal=rehearsal)
+    return f"{_ENDED[request.status]}: {run}"
 
 
 def stopped_body(request: MeterStoppedRunRequest, run: str, bill: Bill) -> str:
@@ -128,7 +123,3 @@ _NEXT = {
     "helps more than more epochs. Delete the custom model if it is not needed.",
     "not decisive": "add evaluation questions and start again; with few of them, chance decides.",
 }
-
-
-def _is_rehearsal(request: NotifyRequest) -> bool:
-    return Arn.parse(request.execution.arn).is_rehearsal

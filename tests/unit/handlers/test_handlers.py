@@ -21,7 +21,7 @@ from lambdas.handlers import (
 from tests.factories import EXECUTION, FROZEN_OBJECTS, NAMES, NOW, dataset, hosting, run, training
 from tests.fakes import s3 as fakes_s3
 from tests.fakes import step_functions as fakes_states
-from tests.fakes.bedrock import FakeBedrock, FakeSns, install
+from tests.fakes.bedrock import TOPIC_ARN, FakeBedrock, FakeSns, install
 from tests.fakes.s3 import FakeS3
 from tests.fakes.step_functions import FakeStepFunctions
 
@@ -46,8 +46,8 @@ EVENTS: list[tuple[ModuleType, dict[str, Any], str]] = [
 
 @pytest.fixture
 def bedrock(monkeypatch: pytest.MonkeyPatch) -> FakeBedrock:
-    for name in ("SERVICE_ROLE_ARN", "TOPIC_ARN"):
-        monkeypatch.setenv(name, f"arn of {name}")
+    monkeypatch.setenv("SERVICE_ROLE_ARN", "arn of the role")
+    monkeypatch.setenv("TOPIC_ARN", TOPIC_ARN)
     monkeypatch.setenv("ENVIRONMENT", "dev")
     monkeypatch.setenv("PRICE_OVERRIDES", "{}")
     fake = FakeBedrock(NOW)

@@ -36,7 +36,7 @@ from tests.factories import EXECUTION, FROZEN_OBJECTS, NAMES, NOW, QUOTED, datas
 from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import s3 as fakes_s3
 from tests.fakes import step_functions as fakes_states
-from tests.fakes.bedrock import FakeSns
+from tests.fakes.bedrock import TOPIC_ARN, FakeSns
 from tests.fakes.s3 import BUCKET, FakeS3, client_error
 from tests.fakes.step_functions import FakeStepFunctions
 
@@ -58,7 +58,7 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in {
             "ARTEFACT_BUCKET": BUCKET,
-            "TOPIC_ARN": "topic",
+            "TOPIC_ARN": TOPIC_ARN,
             "DECIDE_MACHINE_ARN": DECIDE,
         }.items():
             monkeypatch.setenv(name, value)

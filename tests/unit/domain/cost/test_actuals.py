@@ -50,7 +50,7 @@ from tests.factories import (
 )
 from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import s3 as fakes_s3
-from tests.fakes.bedrock import REGION, FakeSns
+from tests.fakes.bedrock import REGION, TOPIC_ARN, FakeSns
 from tests.fakes.s3 import BUCKET, FakeS3, client_error
 
 CALCULATOR = Calculator(PriceBook.load(PRICES), REGION)
@@ -181,7 +181,7 @@ class World:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in {
-            "TOPIC_ARN": "topic",
+            "TOPIC_ARN": TOPIC_ARN,
             "ENVIRONMENT": "dev",
             "ARTEFACT_BUCKET": BUCKET,
         }.items():

@@ -9,14 +9,14 @@ import pytest
 from lambdas.domain.run.contracts import InspectPurchaseRequest
 from lambdas.handlers.inspect_purchase import inspect_purchase
 from tests.fakes import bedrock as fakes_bedrock
-from tests.fakes.bedrock import FakeSns
+from tests.fakes.bedrock import TOPIC_ARN, FakeSns
 
 TAGS = [{"key": "bedrock-tuning:environment", "value": "dev"}]
 
 
 @pytest.fixture
 def sns(monkeypatch: pytest.MonkeyPatch) -> FakeSns:
-    monkeypatch.setenv("TOPIC_ARN", "topic")
+    monkeypatch.setenv("TOPIC_ARN", TOPIC_ARN)
     fake = FakeSns()
     fakes_bedrock.install(monkeypatch, sns=fake)
     return fake

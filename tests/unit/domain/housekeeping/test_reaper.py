@@ -23,7 +23,7 @@ from tests.factories import EXECUTION, NAMES, NOW, PRICES
 from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import inventory as fakes_inventory
 from tests.fakes import step_functions as fakes_states
-from tests.fakes.bedrock import FakeSns
+from tests.fakes.bedrock import TOPIC_ARN, FakeSns
 from tests.fakes.function import plenty
 from tests.fakes.inventory import FakeInventory, each_name
 from tests.fakes.s3 import client_error
@@ -48,7 +48,7 @@ class World:
         for name, value in {
             "ENVIRONMENT": "dev",
             "MACHINE_ARN": "machine",
-            "TOPIC_ARN": "topic",
+            "TOPIC_ARN": TOPIC_ARN,
             "PRICE_OVERRIDES": json.dumps(PRICES),
         }.items():
             monkeypatch.setenv(name, value)
