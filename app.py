@@ -1,9 +1,14 @@
-"""Entry point of the CDK CLI: `cdk synth -c env=dev`. It reads one TOML file and nothing else."""
+"""Entry point of the CDK CLI: `cdk synth -c env=dev`. It reads one TOML file and nothing else.
+
+With credentials of the offline AWS, any environment is deployed there, and can be nowhere else.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 
+from lambdas.domain.run.arns import OFFLINE_ACCOUNT
 from stacks.application import new_app, populate
 from stacks.environment import EnvironmentInvalid, load
 
@@ -14,7 +19,8 @@ def main() -> None:
         environment = load(app.node.try_get_context("env"))
     except EnvironmentInvalid as error:
         sys.exit(f"error: {error}")
-    populate(app, environment)
+    caller = os.environ.get("CDK_DEFAULT_ACCOUNT")  # the CLI asks STS for it
+    populate(app, environment.offline() if caller == OFFLINE_ACCOUNT else environment)
     app.synth()
 
 

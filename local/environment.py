@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-ACCOUNT = "000000000000"
+from lambdas.domain.run.arns import OFFLINE_ACCOUNT
+
 _FOREIGN_PREFIXES = ("AWS_", "CDK_", "AMAZON_", "BOTO", "MINISTACK_", "POWERTOOLS_", "SFN_", "SLS_")
 
 
@@ -21,7 +22,7 @@ def offline_variables(endpoint: str, region: str) -> dict[str, str]:
     so that even a client which ignored the endpoint could not act.
     """
     return {
-        "AWS_ACCESS_KEY_ID": ACCOUNT,
+        "AWS_ACCESS_KEY_ID": OFFLINE_ACCOUNT,
         "AWS_SECRET_ACCESS_KEY": "offline",
         "AWS_DEFAULT_REGION": region,
         "AWS_REGION": region,

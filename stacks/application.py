@@ -25,7 +25,7 @@ def new_app(folder: Path | None = None) -> cdk.App:
 
 
 def populate(app: cdk.App, environment: Environment, *, host: Target | None = None) -> None:
-    """Add the environment's stacks; `host` is what its "host" settings mean.
+    """Add the environment's stacks; in the offline account its functions run on `host`.
 
     The synth fails on a finding of cdk-nag that no construct explains.
     """

@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
@@ -19,6 +19,7 @@ from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import JUDGES
 from lambdas.domain.models.lookup import find_model, nearest, unknown
+from lambdas.domain.run.arns import OFFLINE_ACCOUNT
 from lambdas.domain.run.execution_input import ExecutionDefaults
 from lambdas.domain.run.names import PROJECT, EnvironmentName
 from lambdas.validation import WARNINGS
@@ -63,10 +64,10 @@ class Storage(_Table):
 
 
 class Functions(_Table):
-    """The Lambda functions; "host" targets the machine that deploys, for the offline AWS."""
+    """The Lambda functions; in the offline account they run on this machine's Python."""
 
-    python: Literal["3.13", "host"]
-    architecture: Literal["arm64", "host"]
+    python: Literal["3.13"]
+    architecture: Literal["arm64"]
     log_retention_days: RetentionDays
     tracing: bool
 
@@ -111,6 +112,16 @@ class Environment(_Table):
     tags: Annotated[dict[TagKey, TagValue], Field(max_length=_MAX_TAGS)] = Field(
         default_factory=dict
     )
+
+    def offline(self) -> Self:
+        """Return it as it is rehearsed: pinned to the offline account, for which see `target_of`.
+
+        A boundary's ARN may be of another account: only its name is left.
+        """
+        boundary = self.permissions_boundary and self.permissions_boundary.rpartition(":policy/")[2]
+        return self.model_copy(
+            update={"account": OFFLINE_ACCOUNT, "permissions_boundary": boundary}
+        )
 
 
 def known_environments() -> list[str]:

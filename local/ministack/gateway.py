@@ -12,8 +12,8 @@ from ministack.core import iam_evaluator, lambda_runtime, router
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import eventbridge, iam, s3
 
+from lambdas.domain.run.arns import OFFLINE_ACCOUNT
 from local.bedrock import Bedrock, Location
-from local.environment import ACCOUNT
 from local.ministack.access import denial
 from local.services import comprehend, service_quotas
 
@@ -85,16 +85,16 @@ class S3Objects:
     """S3 as Bedrock's service role sees it."""
 
     def get(self, bucket: str, key: str) -> bytes | None:
-        with request_scope(ACCOUNT, "us-east-1"):
+        with request_scope(OFFLINE_ACCOUNT, "us-east-1"):
             body: bytes | None = s3._get_object_data(bucket, key)  # no public way
             return bytes(body) if body is not None else None
 
     def put(self, bucket: str, key: str, body: bytes) -> None:
-        with request_scope(ACCOUNT, "us-east-1"):
+        with request_scope(OFFLINE_ACCOUNT, "us-east-1"):
             s3._put_object(bucket, key, body, {})  # same
 
     def bucket_exists(self, bucket: str) -> bool:
-        with request_scope(ACCOUNT, "us-east-1"):
+        with request_scope(OFFLINE_ACCOUNT, "us-east-1"):
             return bucket in s3._buckets  # same
 
 
@@ -114,7 +114,7 @@ def publish(
 
 def role_assumable(role_arn: str) -> bool:
     """Tell whether the role exists and trusts Bedrock."""
-    with request_scope(ACCOUNT, "us-east-1"):
+    with request_scope(OFFLINE_ACCOUNT, "us-east-1"):
         role = iam._roles.get(role_arn.rsplit("/", 1)[-1])  # same
     if role is None or role.get("Arn") != role_arn:
         return False

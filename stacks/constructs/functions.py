@@ -103,10 +103,11 @@ class LambdaFunctions(Construct):
         return f"State {step.name!r} of {self._names.state_machine}"
 
     def _why_this_python(self) -> str:
-        python = self._environment.functions.python
-        if python == "host":
+        if self._target.on_host:
             return "offline, functions run on the Python of the machine"
-        return f"Python {python} is the version that the layers are pinned and tested for"
+        return (
+            f"Python {self._target.python} is the version that the layers are pinned and tested for"
+        )
 
     @property
     def _runtime(self) -> lambda_.Runtime:

@@ -6,6 +6,7 @@ import platform
 import sys
 from dataclasses import dataclass
 
+from lambdas.domain.run.arns import OFFLINE_ACCOUNT
 from stacks.environment import Environment
 
 _ARCHITECTURES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64", "amd64": "x86_64"}
@@ -43,12 +44,8 @@ def this_machine() -> Target:
 
 
 def target_of(environment: Environment, host: Target) -> Target:
-    """Resolve the environment's "host" settings against `host`."""
+    """Return what the environment's functions run on: `host`, in the offline account."""
+    if environment.account == OFFLINE_ACCOUNT:
+        return host
     functions = environment.functions
-    return Target(
-        python=host.python if functions.python == "host" else functions.python,
-        architecture=(
-            host.architecture if functions.architecture == "host" else functions.architecture
-        ),
-        on_host="host" in (functions.python, functions.architecture),
-    )
+    return Target(functions.python, functions.architecture, on_host=False)

@@ -104,7 +104,7 @@ def synthesise(environment: Environment, folder: Path) -> dict[str, Template]:
     from stacks.application import new_app, populate  # noqa: PLC0415
 
     app = new_app(folder)
-    # "host" means another Python on every machine; what is reviewed must not.
+    # Every machine has another Python; what is reviewed must not.
     host = Target(python="3.13", architecture="x86_64", on_host=True)
     populate(app, environment, host=host)
     prefix = Names(environment.name).of("")

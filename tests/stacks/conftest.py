@@ -36,7 +36,10 @@ def deployments(
     environments: Mapping[str, Environment], templates: Templates
 ) -> Mapping[str, Deployment]:
     """Return each environment as it is reviewed."""
-    return {name: read(name, environments[name].region, each) for name, each in templates.items()}
+    return {
+        name: read(name, made.region, templates[name], account=made.account)
+        for name, made in environments.items()
+    }
 
 
 @pytest.fixture(scope="session", params=known_environments())

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lambdas.domain.run.arns import OFFLINE_ACCOUNT
+
 Stacks = Mapping[str, dict[str, Any]]
 
 NAMES = {
@@ -33,6 +35,13 @@ def named(stacks: Stacks, kind: str) -> dict[str, dict[str, Any]]:
     """Return their properties by name."""
     found = (each["Properties"] for each in both(stacks, kind))
     return {str(each[NAMES[kind]]): each for each in found}
+
+
+def plain(value: Any) -> str:
+    """Return a text, or what it is joined of, with <account> for its number, pinned or not."""
+    parts = [value] if isinstance(value, str) else value["Fn::Join"][1]
+    joined = "".join(part if isinstance(part, str) else "<account>" for part in parts)
+    return joined.replace(OFFLINE_ACCOUNT, "<account>")
 
 
 def variables(stacks: Stacks) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lambdas.domain.run.arns import OFFLINE_ACCOUNT
 from stacks.environment import Environment
 from stacks.review.templates import read, synthesise
 from tests.stacks.resources import Stacks, of_type, variables
@@ -59,6 +60,13 @@ def test_the_stacks_can_be_deployed_to_the_account_alone(stacks: Stacks, folder:
             "project": "bedrock-tuning",
             "bedrock-tuning:environment": "prod",
         }
+
+
+def test_offline_only_the_name_of_a_boundary_is_left(pinned: Environment) -> None:
+    offline = pinned.offline()
+    changed = {"account": OFFLINE_ACCOUNT, "permissions_boundary": "teams/edge"}
+    assert offline == pinned.model_copy(update=changed)
+    assert offline.offline() == offline
 
 
 def test_the_runs_are_told_the_tags(stacks: Stacks) -> None:

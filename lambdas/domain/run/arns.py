@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Self
 
 _PARTS = 6
-_NO_ACCOUNT = "000000000000"  # of rehearsals: no AWS account has this number
+OFFLINE_ACCOUNT = "000000000000"  # of rehearsals: no AWS account has this number
 
 
 class Arn(NamedTuple):
@@ -27,4 +27,4 @@ class Arn(NamedTuple):
     @property
     def is_rehearsal(self) -> bool:
         """Whether it was made offline, not on AWS."""
-        return self.account == _NO_ACCOUNT
+        return self.account == OFFLINE_ACCOUNT

@@ -11,6 +11,7 @@ import pytest
 from lambdas.aws.metrics import record
 from stacks.environment import Environment
 from stacks.guards.steps import guard_steps
+from tests.stacks.resources import plain
 
 Stacks = Mapping[str, dict[str, Any]]
 Alarms = Mapping[str, dict[str, Any]]
@@ -45,12 +46,7 @@ def alarms(environment: Environment, stacks: Stacks) -> Alarms:
 
 
 def dimensions(alarm: Mapping[str, Any]) -> dict[str, str]:
-    return {each["Name"]: _plain(each["Value"]) for each in alarm["Dimensions"]}
-
-
-def _plain(value: Any) -> str:  # a text, or an ARN joined of parts
-    parts = [value] if isinstance(value, str) else value["Fn::Join"][1]
-    return "".join(part if isinstance(part, str) else "<account>" for part in parts)
+    return {each["Name"]: plain(each["Value"]) for each in alarm["Dimensions"]}
 
 
 def existing(stacks: Stacks) -> set[str]:
@@ -186,9 +182,8 @@ def test_alarms_and_the_budget_may_publish(
     (policy,) = of_type(stacks["operations"], "AWS::SNS::TopicPolicy")
     (allowed,) = _allowed_to(policy["PolicyDocument"], service)
     assert allowed["Action"] == "sns:Publish"
-    assert allowed["Condition"] == {
-        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
-    }
+    account = environment.account or {"Ref": "AWS::AccountId"}
+    assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": account}}
     keys = of_type(stacks["storage"], "AWS::KMS::Key")
     assert len(keys) == (1 if environment.storage.encryption == "kms" else 0)
     for key in keys:
@@ -219,7 +214,7 @@ def test_nobody_else_may_publish(stacks: Stacks) -> None:
 def figures(stacks: Stacks) -> Iterator[list[Any]]:
     """Yield every metric on the dashboard as CloudWatch has them: names in order, then options."""
     (dashboard,) = of_type(stacks["operations"], "AWS::CloudWatch::Dashboard")
-    for widget in json.loads(_plain(dashboard["DashboardBody"]))["widgets"]:
+    for widget in json.loads(plain(dashboard["DashboardBody"]))["widgets"]:
         yield from widget["properties"]["metrics"]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from stacks.environment import Environment
 from stacks.review import snapshot
 from stacks.review.snapshot import (
     PICTURED,
@@ -25,7 +26,6 @@ from stacks.review.templates import Deployment, Field, Resource, read
 
 Deployments = Mapping[str, Deployment]
 Templates = Mapping[str, dict[str, dict[str, Any]]]
-REGIONS = {"dev": "us-east-1", "prod": "us-east-1", "local": "us-west-2"}
 MASKED = {"BootstrapVersion", "CheckBootstrapVersion"}
 Place = tuple[str | int, ...]
 
@@ -190,7 +190,7 @@ Edit = Callable[[dict[str, Any]], object]
 
 @pytest.fixture
 def changed_lines(
-    templates: Templates, deployments: Deployments
+    environments: Mapping[str, Environment], templates: Templates, deployments: Deployments
 ) -> Callable[[Edit], list[tuple[str, str]]]:
     """Return file and line of all that an edit of every environment changes."""
 
@@ -198,7 +198,12 @@ def changed_lines(
         stacks = copy.deepcopy(dict(templates))
         for each in stacks.values():
             edit(each)
-        after = render({name: read(name, REGIONS[name], each) for name, each in stacks.items()})
+        after = render(
+            {
+                name: read(name, made.region, stacks[name], account=made.account)
+                for name, made in environments.items()
+            }
+        )
         before = render(deployments)
         return [
             (path.name, line)
