@@ -48,8 +48,9 @@ $(CHECKED): $(READY) requirements-dev.txt
 	@$(PIP) --requirement requirements-dev.txt
 	@touch $@
 
-rehearse: $(READY) ## A whole run, offline: make rehearse [DATASET=source] [PREPARE='--options'] [INPUT='{...}' or file.json]
-	@python -m local.rehearsal.rehearse --dataset '$(DATASET)' --input '$(INPUT)' $(PREPARE)
+rehearse: $(READY) ## A whole run, offline: make rehearse [ENV=prod] [APPROVE=yes] [DATASET=source] [PREPARE='--options'] [INPUT='{...}' or file.json]
+	@python -m local.rehearsal.rehearse --env '$(or $(ENV),local)' --dataset '$(DATASET)' --input '$(INPUT)' \
+		$(if $(APPROVE),--approve '$(APPROVE)') $(if $(WAIT_MINUTES),--wait-minutes '$(WAIT_MINUTES)') $(PREPARE)
 
 faults: $(READY) ## Everything that may go wrong, offline, case by case: writes docs/faults.md
 	@python -m local.fault_matrix $(if $(ONLY),--only '$(ONLY)')

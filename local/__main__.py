@@ -20,8 +20,9 @@ from typing import Any
 from exit_codes import ExitCode
 from local.environment import offline_variables
 from local.rehearsal.deployment import ROOT, bootstrap, deploy, upload_converted
-from local.rehearsal.rehearse import REGION, tuned_model
+from local.rehearsal.rehearse import REGION
 from local.server import OfflineAws
+from stacks.environment import load
 
 STATE = ROOT / "build" / "offline-aws.json"
 LOG = ROOT / "build" / "offline-aws.log"
@@ -148,7 +149,7 @@ def serve() -> ExitCode:
 
 def _deploy_local() -> None:
     bootstrap()
-    upload_converted(ROOT / "dataset", deploy().bucket, tuned_model({}).key)
+    upload_converted(ROOT / "dataset", deploy().bucket, load("local").defaults.model)
 
 
 if __name__ == "__main__":

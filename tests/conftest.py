@@ -7,8 +7,8 @@ from hypothesis import settings
 
 from tests.repository import ROOT
 
-# Synthesised environments, unpacked layers, and a look at one folder, `rehearsals/`.
-GROUPS = {"stacks", "packages", "rehearsal"}
+# Synthesised environments, and unpacked layers.
+GROUPS = {"stacks", "packages"}
 
 # Hypothesis' limit of 200 ms an example measures how busy the machine is.
 settings.register_profile("no-deadline", deadline=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -16,20 +17,25 @@ import boto3
 
 from dataset.commands.prepare import prepare
 from lambdas.domain.models.lookup import find_model
+from lambdas.domain.run.dataset_files import dataset_prefix
 from operate.deployed import Deployed, find_deployed
 
 ROOT = Path(__file__).parents[2]
 CLI = ROOT / "node_modules" / "aws-cdk"
 BOOTSTRAP_TEMPLATE = CLI / "lib" / "api" / "bootstrap" / "bootstrap-template.yaml"
-DATASET_PREFIX = "datasets/default"
 
 
 class DeploymentFailed(RuntimeError):
     """`cdk deploy` did not succeed; the message has the end of its output."""
 
 
-def bootstrap() -> None:
-    """Create what an account has before the first deployment: a trail, and the CDKToolkit stack."""
+def bootstrap(permissions_boundary: str | None = None) -> None:
+    """Create what an account has before the first deployment: a trail, and the CDKToolkit stack.
+
+    `permissions_boundary`: the name of a policy, of which there is a stand-in that allows all.
+    """
+    if permissions_boundary:
+        _create_boundary(permissions_boundary)
     trail: Any = boto3.client("cloudtrail")
     trail.create_trail(Name="offline", S3BucketName="offline-trail", IsMultiRegionTrail=True)
     cloudformation: Any = boto3.client("cloudformation")
@@ -40,6 +46,17 @@ def bootstrap() -> None:
     )
     cloudformation.get_waiter("stack_create_complete").wait(
         StackName="CDKToolkit", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+
+
+def _create_boundary(name: str) -> None:
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    folder, _, last = f"/{name}".rpartition("/")
+    iam: Any = boto3.client("iam")
+    iam.create_policy(
+        PolicyName=last,
+        Path=f"{folder}/",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [everything]}),
     )
 
 
@@ -112,11 +129,11 @@ def _deploy_configuration(function: str, configuration: Mapping[str, object]) ->
             states.update_state_machine(stateMachineArn=arn, definition=definition)
 
 
-def upload(prepared: Path, bucket: str) -> None:
-    """Put a prepared dataset where the environment's default looks for it."""
+def upload(prepared: Path, bucket: str, dataset: str = "default") -> None:
+    """Put a prepared dataset where a run looks for the one of that name."""
     s3: Any = boto3.client("s3")
     for file in sorted(prepared.glob("*.jsonl")):
-        s3.upload_file(str(file), bucket, f"{DATASET_PREFIX}/{file.name}")
+        s3.upload_file(str(file), bucket, dataset_prefix(dataset) + file.name)
 
 
 def upload_converted(source: Path, bucket: str, model: str) -> None:

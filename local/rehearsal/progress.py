@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self, TextIO
@@ -15,7 +15,8 @@ from rich.text import Text
 
 Event = dict[str, Any]
 _NAME_WIDTH = 36
-_HOLD = "keeping the throughput in service for hold_minutes"
+HOLD = "Hold throughput"
+_HOLDS = "keeping the throughput in service for hold_minutes"
 
 
 @dataclass
@@ -30,6 +31,7 @@ class ExecutionProgress:
     _started: datetime | None = None
     _seen: dict[str, str] = field(default_factory=dict)
     _waits_for: str = ""
+    _waiting: str = ""
 
     def __post_init__(self) -> None:
         self._console = Console(file=self.out, highlight=False, soft_wrap=True)
@@ -44,10 +46,23 @@ class ExecutionProgress:
         if self._live.is_started:
             self._live.stop()
 
-    def show(self, events: list[Event]) -> None:
+    def show(self, events: Sequence[Event]) -> None:
         """Show the events since the last call."""
         for event in events:
             self._take(event)
+
+    def say(self, text: str) -> None:
+        """Print lines of their own between those of the states."""
+        self._end_line()
+        self._console.print(text, markup=False)
+
+    def wait(self, text: str) -> None:
+        """Say what is waited for, outside the history; on a terminal in place."""
+        if self._live.is_started:
+            self._live.update(Text(f"  {text}", "dim"), refresh=True)
+        elif text != self._waiting:
+            self._console.print(f"  {text}", markup=False)
+        self._waiting = text
 
     def _take(self, event: Event) -> None:
         at = event["timestamp"]
@@ -62,7 +77,7 @@ class ExecutionProgress:
     def _enter(self, name: str, elapsed: timedelta, kind: str) -> None:
         if kind in {"ChoiceStateEntered", "ParallelStateEntered", "SucceedStateEntered"}:
             return
-        note = _HOLD if name == "Hold throughput" else self._waits_for
+        note = _HOLDS if name == HOLD else self._waits_for
         note = note if kind == "WaitStateEntered" else ""
         known = self._seen.get(name)
         if known is not None and (not note or known == note):
@@ -72,9 +87,12 @@ class ExecutionProgress:
         self._print(name, elapsed, note)
 
     def _print(self, name: str, elapsed: timedelta, note: str) -> None:
+        self._end_line()
+        self._console.print(_line(name, elapsed, note))
+
+    def _end_line(self) -> None:
         if self._live.is_started:
             self._live.update("", refresh=True)  # the wait is over
-        self._console.print(_line(name, elapsed, note))
 
     def _redraw(self, name: str, elapsed: timedelta, note: str) -> None:
         if self._live.is_started:

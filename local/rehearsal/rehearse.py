@@ -1,8 +1,10 @@
 """`make rehearse`: a complete run, offline, from `cdk deploy` to the verdict.
 
-Usage: python -m local.rehearsal.rehearse [--dataset SOURCE] [--input JSON-OR-FILE] [OPTIONS]
+Usage: python -m local.rehearsal.rehearse [--env NAME] [--dataset SOURCE] [--input JSON-OR-FILE]
+[--approve yes|no] [--wait-minutes N] [OPTIONS]
 OPTIONS are those of `python -m dataset prepare`, such as --prompt-key and --split.
-Exit status: 0 the execution succeeded and nothing is left running; 1 it did not; 2 bad usage.
+Exit status: 0 the execution succeeded and nothing is left running; 1 it did not, or would not take
+the dataset; 2 bad usage.
 """
 
 from __future__ import annotations
@@ -14,51 +16,93 @@ import signal
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import boto3
 
 from dataset.commands.prepare import (
+    Prepared,
     PrepareOptions,
     add_conversion_arguments,
     conversion_options,
     prepare,
     print_notes,
 )
+from dataset.commands.report_text import report_text
 from dataset.sources.files import SourceInvalid
 from exit_codes import ExitCode
 from lambdas.domain.cost.actuals import Bill
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.lookup import find_model
-from lambdas.domain.models.model import Model
-from lambdas.domain.run.execution_input import resolve
+from lambdas.domain.run.arns import OFFLINE_ACCOUNT
+from lambdas.domain.run.execution_input import ExecutionInput, resolve
+from lambdas.domain.run.names import names_of
+from lambdas.validation import Options
 from local.bedrock import Scenario
+from local.rehearsal.attendance import Attendance
+from local.rehearsal.banner import banner
+from local.rehearsal.decision import Answer, Decision
 from local.rehearsal.deployment import ROOT, DeploymentFailed, bootstrap, deploy, upload
+from local.rehearsal.hold import Hold
+from local.rehearsal.mails import Inbox
 from local.rehearsal.progress import ExecutionProgress
+from local.rehearsal.second_terminal import SecondTerminal
 from local.server import OfflineAws
 from operate.deployed import Deployed
-from stacks.environment import load
+from stacks.environment import Environment, EnvironmentInvalid, load
+from stacks.names import Names
 
 REGION = "us-west-2"  # environments/local.toml
-BANNER = (
-    "REHEARSAL: offline, in simulated time. It touches no AWS account and buys nothing;\n"
-    "models, answers and scores come from a small Bedrock emulator on this machine."
-)
+RUNS = ROOT / "rehearsals"
 _POLL_SECONDS = 0.1
+_WAIT_MINUTES = 5.0
+_GUARD_SECONDS = 60
 
 
 class RehearsalInvalid(ValueError):
     """The execution input is neither a JSON object nor a file with one."""
 
 
+class DatasetRefused(ValueError):
+    """A run of the environment would refuse the dataset; the message has the findings."""
+
+
+@dataclass(frozen=True)
+class Play:
+    """What is rehearsed, and what is done where a run waits for a person."""
+
+    environment: Environment
+    execution_input: dict[str, Any]
+    settings: ExecutionInput
+    answer: Answer | None
+    wait_minutes: float
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> Self:
+        """Read a command line.
+
+        Raises
+        ------
+        EnvironmentInvalid, RehearsalInvalid, InputInvalid
+            No such environment, no such file, or what *Check preflight* refuses.
+        """
+        environment = load(options.env)
+        execution_input = read_input(options.input)
+        settings = resolve(execution_input, environment.defaults)
+        answers: dict[str, Answer] = {"yes": "approve", "no": "reject"}
+        answer = answers.get(options.approve)
+        return cls(environment, execution_input, settings, answer, options.wait_minutes)
+
+
 @dataclass(frozen=True)
 class Ended:
     """How the execution ended."""
 
-    name: str
+    run: str
     status: str
     error: str | None
     cause: str | None
@@ -68,19 +112,32 @@ class Ended:
 
 def main(arguments: list[str] | None = None) -> ExitCode:
     parser = argparse.ArgumentParser(prog="make rehearse", description=__doc__)
+    parser.add_argument("--env", default="local", metavar="NAME")
     parser.add_argument("--dataset", default=str(ROOT / "dataset"), metavar="SOURCE")
     parser.add_argument("--input", default="{}", metavar="JSON-OR-FILE")
+    parser.add_argument(
+        "--approve",
+        choices=["yes", "no"],
+        help="the decision on a quote that waits for one; else somebody takes it, or nobody",
+    )
+    parser.add_argument(
+        "--wait-minutes",
+        type=float,
+        default=_WAIT_MINUTES,
+        metavar="N",
+        help="of real time for a person, before the simulated clock moves on; default: %(default)s",
+    )
     add_conversion_arguments(parser)
     options = parser.parse_args(arguments)
     for ending in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores the first
         signal.signal(ending, signal.default_int_handler)
     try:
-        settings = conversion_options(options, options.dataset)
-        return rehearse(options.dataset, read_input(options.input), settings)
-    except (RehearsalInvalid, SourceInvalid, InputInvalid) as error:
+        play = Play.of(options)
+        return rehearse(play, options.dataset, conversion_options(options, options.dataset))
+    except (EnvironmentInvalid, RehearsalInvalid, SourceInvalid, InputInvalid) as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.ERROR
-    except DeploymentFailed as error:
+    except (DatasetRefused, DeploymentFailed) as error:
         print(error, file=sys.stderr)
         return ExitCode.FAILED
     except KeyboardInterrupt:
@@ -110,66 +167,123 @@ def read_input(text: str) -> dict[str, Any]:
     return value
 
 
-def rehearse(dataset: str, execution_input: dict[str, Any], settings: PrepareOptions) -> ExitCode:
+def rehearse(play: Play, dataset: str, conversion: PrepareOptions) -> ExitCode:
     """Run one execution and print it; return the exit status."""
-    if execution_input.get("require_approval"):
-        raise RehearsalInvalid(
-            "require_approval: nobody can decide within this command. Leave it out, or keep an "
-            "offline AWS with python -m local up, and start the run and its decision there"
-        )
     began = time.monotonic()
-    print(BANNER, flush=True)
-    model = tuned_model(execution_input)
-    offline = OfflineAws(region=REGION)
-    try:
-        with tempfile.TemporaryDirectory() as scratch:
-            prepared = prepare(dataset, Path(scratch), model, settings)
-            print_notes(prepared)
-            offline.start()
-            bootstrap()
-            deployed = deploy()
-            upload(Path(scratch), deployed.bucket)
-        offline.enforce_iam(on=True)  # a missing permission shows here, not on AWS
-        print(f"Deployed environment local; uploaded {prepared}.")
-        print(f"Set up in {time.monotonic() - began:.0f} s.\n", flush=True)
-        ended = _execute(deployed, execution_input)
-        folder = download_run(deployed.bucket, ROOT / "rehearsals")
-        left = offline.bedrock.alive()
-        meter = offline.bedrock.snapshot()["meter"]
-        print(summary(ended, folder, meter, left))
-        if ended.status == "SUCCEEDED" and folder:
-            idle = idle_minutes(meter, folder, ended, offline.bedrock.scenario)
-            print(f"Throughput billed while idle: {idle:.2f} min.")
-        print(f"Wall clock: {time.monotonic() - began:.0f} s.")
-        return ExitCode.OK if ended.status == "SUCCEEDED" and not left else ExitCode.FAILED
-    finally:
-        offline.stop()
+    environment = play.environment
+    print(banner(environment), flush=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        prepared = _prepare(play, dataset, Path(scratch), conversion)
+        offline = OfflineAws(region=environment.region)
+        try:
+            deployed = _deploy(environment, offline)
+            upload(Path(scratch), deployed.bucket, play.settings.dataset)
+            offline.enforce_iam(on=True)  # a missing permission shows here, not on AWS
+            print(f"Deployed environment {environment.name}; uploaded {prepared}.")
+            print(f"Set up in {time.monotonic() - began:.0f} s.\n", flush=True)
+            status = _play(play, offline, deployed)
+            print(f"Wall clock: {time.monotonic() - began:.0f} s.")
+            return status
+        finally:
+            offline.stop()
 
 
-def tuned_model(execution_input: dict[str, Any]) -> Model:
-    """Return the model that the execution tunes, or raise InputInvalid before anything starts."""
-    return find_model(resolve(execution_input, load("local").defaults).model)
+def _deploy(environment: Environment, offline: OfflineAws) -> Deployed:
+    offline.start()
+    offline.bedrock.scenario = Scenario(cloudtrail=True)  # `bootstrap` creates the trail
+    bootstrap(environment.offline().permissions_boundary)
+    return deploy(environment.name)
 
 
-def _execute(deployed: Deployed, execution_input: dict[str, Any]) -> Ended:
+def _prepare(play: Play, dataset: str, folder: Path, conversion: PrepareOptions) -> Prepared:
+    """Convert the dataset and check it as the run will, before anything is deployed."""
+    defaults = play.environment.defaults
+    checks = Options(
+        system_prompt=play.settings.system_prompt, fail_on=frozenset(defaults.fail_on_warnings)
+    )
+    model = find_model(play.settings.model)
+    prepared = prepare(dataset, folder, model, replace(conversion, checks=checks))
+    print_notes(prepared)
+    if not prepared.valid:
+        raise DatasetRefused(f"{report_text(prepared.report)}\nNothing was deployed.")
+    return prepared
+
+
+def _play(play: Play, offline: OfflineAws, deployed: Deployed) -> ExitCode:
+    ended = _execute(play, offline, deployed)
+    folder = RUNS / ended.run
+    download_run(deployed.bucket, folder)
+    left = offline.bedrock.alive()
+    meter = offline.bedrock.snapshot()["meter"]
+    print(summary(ended, folder, meter, left))
+    if ended.status == "SUCCEEDED":
+        idle = idle_minutes(meter, folder, ended, offline.bedrock.scenario)
+        print(f"Throughput billed while idle: {idle:.2f} min.")
+    print(afterwards(folder), end="")
+    return ExitCode.OK if ended.status == "SUCCEEDED" and not left else ExitCode.FAILED
+
+
+def _execute(play: Play, offline: OfflineAws, deployed: Deployed) -> Ended:
+    from local.ministack import state_machines  # noqa: PLC0415  # only after start()
+
     states: Any = boto3.client("stepfunctions")
-    arn = states.start_execution(
-        stateMachineArn=deployed.state_machine_arn, input=json.dumps(execution_input)
-    )["executionArn"]
+    machine, name = deployed.state_machine_arn, str(uuid.uuid4())  # as the console proposes
+    arn = f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
+    run = names_of(deployed.name, name, arn).run
     history: list[dict[str, Any]] = []
     with ExecutionProgress() as progress:
-        for events in _new_events(states, arn):
-            progress.show(events)
-            history += events
-    described = states.describe_execution(executionArn=arn)
+        attendance = _attendance(play, offline, deployed, progress, RUNS / run / "mails")
+        with state_machines.watching(attendance.hold.enter):
+            given = json.dumps(play.execution_input)
+            states.start_execution(stateMachineArn=machine, name=name, input=given)
+            for events in _new_events(states, arn):
+                attendance.attend(events)
+                history += events
+        described = states.describe_execution(executionArn=arn)
+        if described["status"] != "SUCCEEDED":
+            _let_the_guard_end(states, deployed)
+            attendance.read_mails()
     return Ended(
-        name=described["name"],
+        run=run,
         status=described["status"],
         error=described.get("error"),
         cause=described.get("cause"),
         simulated_seconds=(described["stopDate"] - described["startDate"]).total_seconds(),
         answering_seconds=_seconds_in("Answer with tuned model", history),
     )
+
+
+def _attendance(
+    play: Play,
+    offline: OfflineAws,
+    deployed: Deployed,
+    progress: ExecutionProgress,
+    folder: Path,
+) -> Attendance:
+    clock, terminal = offline.clock, SecondTerminal(offline.endpoint, offline.region)
+    decision = Decision(
+        progress,
+        clock=clock,
+        terminal=terminal,
+        machine_arn=deployed.output("DecideSpendArn"),
+        answer=play.answer,
+        wait_minutes=play.wait_minutes,
+        approval_hours=play.environment.defaults.approval_hours,
+    )
+    hold = Hold(progress, clock=clock, terminal=terminal, wait_minutes=play.wait_minutes)
+    return Attendance(progress, Inbox(deployed.output("TopicArn"), folder), decision, hold)
+
+
+def _let_the_guard_end(states: Any, deployed: Deployed) -> None:  # noqa: ANN401  # a boto3 client
+    """Wait for what the abnormal end of a run starts: what it leaves counts, and what it mails."""
+    names = Names(deployed.name)
+    guard = names.machine_arn(account=OFFLINE_ACCOUNT, region=deployed.region, of="guard")
+    deadline = time.monotonic() + _GUARD_SECONDS
+    while time.monotonic() < deadline:
+        found = states.list_executions(stateMachineArn=guard)["executions"]
+        if found and all(each["status"] != "RUNNING" for each in found):
+            return
+        time.sleep(_POLL_SECONDS)
 
 
 def _seconds_in(name: str, history: list[dict[str, Any]]) -> float:
@@ -201,39 +315,44 @@ def _new_events(states: Any, arn: str) -> Iterator[list[dict[str, Any]]]:  # noq
             time.sleep(_POLL_SECONDS)
 
 
-def download_run(bucket: str, folder: Path) -> Path | None:
-    """Download what the run wrote under its prefix to `folder/<run>/`."""
+def download_run(bucket: str, folder: Path) -> None:
+    """Download what the run called as the folder wrote under its prefix."""
     s3: Any = boto3.client("s3")
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="runs/")
-    run: Path | None = None
+    prefix = f"runs/{folder.name}/"
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     for key in (item["Key"] for page in pages for item in page.get("Contents", [])):
-        target = folder / key.removeprefix("runs/")
+        target = folder / key.removeprefix(prefix)
         target.parent.mkdir(parents=True, exist_ok=True)
         s3.download_file(bucket, key, str(target))
-        run = folder / Path(key).parts[1]
-    return run
 
 
-def summary(ended: Ended, folder: Path | None, meter: dict[str, Any], left: list[str]) -> str:
+def summary(ended: Ended, folder: Path, meter: dict[str, Any], left: list[str]) -> str:
     """Return how it ended, with the figures a person looks for first."""
     lines = ["", *_outcome(ended, folder), *_bill(meter)]
     lines += [f"STILL RUNNING: {arn}" for arn in left] or ["Still running: nothing."]
-    if folder:
-        lines += [f"Report:  {_shown(folder / 'report.html')}"] if ended.error is None else []
-        lines += [f"Files:   {_shown(folder)}/"]
+    lines += [f"Report:  {_shown(folder / 'report.html')}"] if ended.error is None else []
+    lines += [f"Files:   {_shown(folder)}/"] if folder.exists() else []
     hours, minutes = divmod(round(ended.simulated_seconds / 60), 60)
     lines += [f"A real run would have taken {hours} h {minutes:02} min."]
     return "\n".join(lines)
+
+
+def afterwards(folder: Path) -> str:
+    """Return what the run's manifest says can be done with the model now; "" if nothing."""
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    text = manifest.get("hosting", {}).get("afterwards")
+    return f"\n{text}\n" if text else ""
 
 
 def _shown(path: Path) -> str:
     return os.path.relpath(path)
 
 
-def _outcome(ended: Ended, folder: Path | None) -> list[str]:
-    if ended.status != "SUCCEEDED" or folder is None:
+def _outcome(ended: Ended, folder: Path) -> list[str]:
+    if ended.status != "SUCCEEDED":
         advice = "What each error means: docs/runbook.md"
-        cost = [f"Cost:    {_cost(folder)}"] if folder and (folder / "cost.json").exists() else []
+        cost = [f"Cost:    {_cost(folder)}"] if (folder / "cost.json").exists() else []
         return [f"Execution {ended.status}: {ended.error}", f"{ended.cause}", advice, *cost, ""]
     verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
     losses = json.loads((folder / "losses.json").read_text(encoding="utf-8"))

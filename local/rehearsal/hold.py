@@ -1,0 +1,86 @@
+"""The hold of a throughput: real time in which to ask the tuned model."""
+
+from __future__ import annotations
+
+import json
+import math
+import select
+import sys
+import time
+from collections.abc import Sequence
+
+from local.clock import SimulatedClock
+from local.rehearsal.progress import HOLD, Event, ExecutionProgress
+from local.rehearsal.second_terminal import SecondTerminal
+
+_QUESTION = [{"role": "user", "content": [{"text": "Your question"}]}]
+
+
+class Hold:
+    """Lets the simulated clock keep real time until Enter, the end of the hold, or some minutes."""
+
+    def __init__(
+        self,
+        progress: ExecutionProgress,
+        *,
+        clock: SimulatedClock,
+        terminal: SecondTerminal,
+        wait_minutes: float,
+    ) -> None:
+        self._progress, self._clock, self._terminal = progress, clock, terminal
+        self._wait_seconds = 60 * wait_minutes
+        self._attended = sys.stdin.isatty() and wait_minutes > 0
+        self._hosting_arn = ""
+        self._until: float | None = None  # in real time, while the clock is held
+        self._told = False
+
+    def enter(self, _: str, state: str) -> None:
+        """Hold the clock if the run enters its hold; called before that state does anything."""
+        if state == HOLD and self._attended:
+            self._clock.begin_computing()
+            self._until = time.monotonic() + self._wait_seconds
+
+    def look(self, events: Sequence[Event]) -> None:
+        """Tell when the hold begins, and let go of the clock when it has ended."""
+        for event in events:
+            exited = event.get("stateExitedEventDetails", {})
+            output = json.loads(exited.get("output") or "null")
+            if isinstance(output, dict):
+                self._hosting_arn = output.get("hosting_arn") or self._hosting_arn
+            if event.get("stateEnteredEventDetails", {}).get("name") == HOLD:
+                self._tell()
+            if exited.get("name") == HOLD:
+                self._let_go()
+
+    def wait(self) -> None:
+        """Let go of the clock once nobody has anything more to ask; call it repeatedly."""
+        if self._until is None or not self._told:  # the history comes after the state
+            return
+        left = self._until - time.monotonic()
+        if left <= 0 or _enter_pressed():
+            self._let_go()
+            return
+        self._progress.wait(f"press Enter to go on; else in {math.ceil(left / 60)} min")
+
+    def _tell(self) -> None:
+        self._told = True
+        call = self._terminal.calls(
+            "bedrock-runtime", "converse", modelId=self._hosting_arn, messages=_QUESTION
+        )
+        end = "" if self._attended else "\n  Nobody can press Enter here: the hold passes at once."
+        self._progress.say(
+            "\n  The tuned model is on hold and can be asked, in a second terminal, in this "
+            f"folder:\n{call}{end}\n"
+        )
+
+    def _let_go(self) -> None:
+        if self._until is not None:
+            self._until = None
+            self._clock.end_computing()
+
+
+def _enter_pressed() -> bool:
+    ready, _, _ = select.select([sys.stdin], [], [], 0)
+    if ready:
+        sys.stdin.readline()
+    return bool(ready)
