@@ -1,9 +1,10 @@
 """Finds near-duplicates among many texts, as pairs and groups, at a bounded cost per text.
 
-Candidates are found by prefix filtering (Chaudhuri et al. 2006:
-https://doi.org/10.1109/ICDE.2006.9): two sets that share most of their members must share some of
-their few rarest ones. What more than a tenth of all texts share is a template and does not count:
-records that differ in the one part that matters are not duplicates.
+Candidates are found by triples: three hashes that follow each other in a sketch. If more than two
+thirds of the hashes of two texts are shared, some triple is, wherever the others stand; and few
+triples of a text occur in any other that is not near. What more than a tenth of all texts share is
+a template and does not count: records that differ in the one part that matters are not duplicates.
+Where it takes most of a sketch, and half of the rest is shared, one near text in twenty is missed.
 
 Each distinct sketch is looked up and compared a bounded number of times, however similar the texts
 are. `incomplete` has the texts for which the bound left something out.
@@ -12,10 +13,14 @@ are. `incomplete` has the texts for which the bound left something out.
 from __future__ import annotations
 
 import math
+import struct
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from heapq import heapify, heappop
+from itertools import chain, islice
 from typing import NamedTuple
+from zlib import crc32
 
 from lambdas.validation.warnings.sketches import (
     NEAR,
@@ -34,8 +39,9 @@ _EFFORT_OF_GROUPS = 8  # groups are split into files once, and a missed pair bec
 _TEMPLATE_SHARE, _TEMPLATE_TEXTS = 0.1, 30  # in more texts than both: a template's shingle
 _NEAR_BESIDE_TEMPLATE = 0.5  # similarity of near-duplicates outside the template
 _LEAST_COMPARED = 8  # hashes outside the template; fewer of a long text say nothing
-_SHARED_RAREST = 4  # of their rarest hashes that two texts must share to be compared
-_FREQUENCY_SLOTS = 1 << 20
+_HASH_SLOTS, _SLOTS_PER_TRIPLE = 1 << 20, 10
+_START, _END = bytes(4), b"\xff" * 4  # of a sketch, which all texts share
+_TRIPLES = tuple(slice(start, start + 12) for start in range(0, 4 * SKETCH_HASHES, 4))
 
 NearPair = tuple[int, int, float]  # earlier position, later position, similarity
 
@@ -62,10 +68,9 @@ class NearPairs:
         self._effort = effort
         self._sketches, self._is_known = sketches, is_known
         self._copies = Counter(sketches)
-        self._frequencies = _Frequencies(self._copies.keys())
+        self._template = _Template(self._copies.keys())
+        self._triples = _Triples(self._template, self._copies.keys())
         self._seen: defaultdict[int, array[int]] = defaultdict(lambda: array("I"))
-        self._needed = bytearray(len(sketches))
-        self._undemanding: set[int] = set()  # that need fewer shared hashes than most
 
     def __iter__(self) -> Iterator[NearPair]:
         found: dict[bytes, list[tuple[int, float]]] = {}  # of texts that have copies
@@ -85,8 +90,10 @@ class NearPairs:
 
     def _near(self, at: int) -> Iterator[tuple[int, float]]:
         """Yield the earlier texts that are near a new one."""
+        keys, needed = self._triples.repeated(self._sketches[at])
+        if len(keys) < needed:
+            return
         hashes = hashes_of(self._sketches[at])
-        keys, needed = self._frequencies.rarest(hashes)
         own = set(hashes)
         left, wanted = MOST_COMPARED * self._effort, _MOST_NEAR * self._effort
         for earlier in self._candidates(at, keys, needed):
@@ -100,96 +107,54 @@ class NearPairs:
             other = hashes_of(self._sketches[earlier])
             # Far cheaper than the exact comparison, and never below it.
             if len(own.intersection(other)) >= NEAR * max(len(own), len(other)):
-                alike = self._frequencies.similarity(hashes, other)
+                alike = self._template.similarity(hashes, other)
                 if alike >= NEAR:
                     wanted -= 1
                     yield earlier, alike
-        self._needed[at] = needed
-        if needed < _SHARED_RAREST:
-            self._undemanding.add(at)
         for key in keys:
             self._seen[key].append(at)
 
     def _is_like_itself(self, sketch: bytes) -> bool:
         """Return whether copies are near: not if they may differ in what their sketches omit."""
         hashes = hashes_of(sketch)
-        return self._frequencies.similarity(hashes, hashes) >= NEAR
+        return self._template.similarity(hashes, hashes) >= NEAR
 
     def _candidates(self, at: int, keys: Sequence[int], needed: int) -> Iterator[int]:
-        """Yield the earlier texts that share enough rare hashes, the most similar first."""
-        met: Counter[int] = Counter()
+        """Yield the earlier texts that share enough triples, the most similar first."""
+        taken: list[array[int]] = []
         left, skipped = _MOST_LOOKED_UP * self._effort, 0
-        for key in keys:
-            entries = self._seen.get(key, ())
+        for entries in sorted((self._seen[key] for key in keys if key in self._seen), key=len):
             if len(entries) > left:
                 skipped += 1
                 continue
             left -= len(entries)
-            met.update(entries)
-        if skipped >= needed:  # a near text may share only hashes that were skipped
+            taken.append(entries)
+        if skipped >= needed:  # a near text may share only triples that were skipped
             self.incomplete.add(at)
-        yield from self._enough(met, skipped, needed - skipped)
-
-    def _enough(self, met: Counter[int], skipped: int, enough: int) -> Iterator[int]:
-        """Yield the texts that share enough, `skipped` of which are not counted in `met`."""
-        if enough <= 1:  # of very many, a caller takes the first
-            most = _shared_by_few(met)
-            yield from _ranked((-shared, each) for each, shared in met.items() if shared >= most)
-            yield from _ranked((-shared, each) for each, shared in met.items() if shared < most)
-            return
+        enough = needed - skipped
+        met = Counter(chain.from_iterable(taken))
         ranked = [(-shared, each) for each, shared in met.items() if shared >= enough]
-        few, many = sorted((self._undemanding, met), key=len)
-        for each in few:
-            shared = met[each] if each in many else enough
-            if shared < enough and shared + skipped >= self._needed[each]:
-                ranked.append((-shared, each))
-        yield from _ranked(ranked)
+        heapify(ranked)  # as a rule, few are taken
+        while ranked:
+            yield heappop(ranked)[1]
 
 
-def _shared_by_few(met: Counter[int]) -> int:
-    """Return a number of hashes that more texts share than one is compared with, but not all."""
-    texts = 0
-    for shared, count in sorted(Counter(met.values()).items(), reverse=True):
-        texts += count
-        if texts > 2 * MOST_COMPARED:
-            return shared
-    return 0
-
-
-def _ranked(texts: Iterable[tuple[int, int]]) -> Iterator[int]:
-    return (each for _, each in sorted(texts))
-
-
-class _Frequencies:
-    """How many texts have a shingle; hashes may share a slot, which only changes their order."""
+class _Template:
+    """The hashes that very many texts have; hashes may share a slot of the count."""
 
     def __init__(self, sketches: Collection[bytes]) -> None:
         """Take distinct sketches: copies of one text do not make a template."""
-        counts = array("I", bytes(_FREQUENCY_SLOTS * array("I").itemsize))
+        counts = array("I", bytes(_HASH_SLOTS * array("I").itemsize))
         for sketch in sketches:
             for each in hashes_of(sketch):
-                counts[each % _FREQUENCY_SLOTS] += 1
+                counts[each % _HASH_SLOTS] += 1
         most = max(_TEMPLATE_TEXTS, len(sketches) * _TEMPLATE_SHARE)
-        self._counts = counts
-        self._template = {
+        self.hashes = frozenset(
             each
-            for sketch in sketches
+            for sketch in (sketches if max(counts) > most else ())
             for each in hashes_of(sketch)
-            if counts[each % _FREQUENCY_SLOTS] > most
-        }
-
-    def rarest(self, hashes: Sequence[int]) -> tuple[list[int], int]:
-        """Return the rarest hashes, and how many of them a near text must share.
-
-        Those of the template are left out, and those that no other text has.
-        """
-        own = [each for each in hashes if each not in self._template]
-        least_shared = _least_shared(len(hashes), len(own))
-        needed = min(_SHARED_RAREST, least_shared)
-        counts = self._counts
-        ordered = sorted((counts[each % _FREQUENCY_SLOTS], each) for each in own)
-        prefix = ordered[: len(own) - least_shared + needed]
-        return [each for count, each in prefix if count > 1], max(1, needed)
+            if counts[each % _HASH_SLOTS] > most
+        )
 
     def similarity(self, one: Sequence[int], other: Sequence[int]) -> float:
         """Return the similarity, or 0 if the texts share little but their template."""
@@ -197,19 +162,57 @@ class _Frequencies:
         whole = len(shared) / len(every) if every else 0.0
         if whole < NEAR:
             return 0.0
-        rest = len(every - self._template)
+        rest = len(every - self.hashes)
         if rest == len(every):
             return whole
         sampled = SKETCH_HASHES in {len(one), len(other)}
         if not rest or (sampled and rest < _LEAST_COMPARED):
             return 0.0
-        return whole if len(shared - self._template) >= _NEAR_BESIDE_TEMPLATE * rest else 0.0
+        return whole if len(shared - self.hashes) >= _NEAR_BESIDE_TEMPLATE * rest else 0.0
 
 
-def _least_shared(hashes: int, beside_template: int) -> int:
-    """Return the least number of hashes outside the template that a near text shares."""
-    of_all = math.ceil(NEAR * hashes) - (hashes - beside_template)
-    return max(of_all, math.ceil(_NEAR_BESIDE_TEMPLATE * beside_template))
+class _Triples:
+    """What follows each other in sketches, start and end included and the template left out."""
+
+    def __init__(self, template: _Template, sketches: Collection[bytes]) -> None:
+        self._template = template.hashes
+        self._slots = 1 + _SLOTS_PER_TRIPLE * SKETCH_HASHES * len(sketches)
+        once, self._twice = bytearray(self._slots), bytearray(self._slots)
+        for sketch in sketches:
+            for each in self._of(sketch)[0]:
+                at = each % self._slots
+                if once[at]:
+                    self._twice[at] = 1
+                else:
+                    once[at] = 1
+
+    def repeated(self, sketch: bytes) -> tuple[list[int], int]:
+        """Return the triples that another text may have, and how many a near text shares."""
+        triples, own = self._of(sketch)
+        twice, slots = self._twice, self._slots
+        return [each for each in triples if twice[each % slots]], _least_triples(
+            len(sketch) // 4, own
+        )
+
+    def _of(self, sketch: bytes) -> tuple[Iterator[int], int]:
+        """Return the hashed triples of a sketch, and the number of its own hashes."""
+        own, end = sketch, b"" if len(sketch) == 4 * SKETCH_HASHES else _END
+        if not self._template.isdisjoint(hashes := hashes_of(sketch)):
+            rest = [each for each in hashes if each not in self._template]
+            own = struct.pack(f"<{len(rest)}I", *rest)
+        packed = _START + own + end
+        triples = map(packed.__getitem__, islice(_TRIPLES, max(0, len(packed) // 4 - 2)))
+        return map(crc32, triples), len(own) // 4
+
+
+def _least_triples(hashes: int, own: int) -> int:
+    """Return how many triples a near text shares: a third of what is expected in random order.
+
+    That is at least 1 and, without a template, no more than there must be.
+    """
+    of_all = math.ceil(NEAR * hashes) - (hashes - own)
+    shared = max(of_all, math.ceil(_NEAR_BESIDE_TEMPLATE * own))
+    return max(1, int(shared**3 / max(1, own) ** 2 / 3))
 
 
 class Groups(NamedTuple):
