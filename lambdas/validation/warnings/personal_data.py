@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from lambdas.validation.warnings.secrets import Hit, Rule, always, first_hits
+from lambdas.validation.warnings.secrets import Hit, Rule, always, first_hits, possible_rules
 
 _PHONE_DIGITS = range(9, 16)  # E.164 allows 15
 _NATIONAL_DIGITS = (10, 11)  # with the leading 0, as in Japan
@@ -30,11 +30,21 @@ username webmaster you"""
 _ROLES = frozenset(_ROLE_NAMES.split())
 
 
-def find_personal_data(text: str) -> Iterator[Hit]:
+def personal_data_rules(text: str) -> list[Rule]:
+    """Return the rules that can hit in the text or a part of it: as a rule, none."""
+    text = _half_width(text)
+    return possible_rules(_RULES if _DIGITS.search(text) else _RULES[:1], text)
+
+
+def find_personal_data(text: str, rules: Iterable[Rule] | None = None) -> Iterator[Hit]:
     """Yield the first e-mail address, phone, card and identity number of a person in the text."""
-    if _FULL_WIDTH.search(text):
-        text = unicodedata.normalize("NFKC", text)
-    return first_hits(_RULES if _DIGITS.search(text) else _RULES[:1], text)
+    text = _half_width(text)
+    return first_hits(personal_data_rules(text) if rules is None else rules, text)
+
+
+def _half_width(text: str) -> str:
+    is_usual = text.isascii() or not _FULL_WIDTH.search(text)
+    return text if is_usual else unicodedata.normalize("NFKC", text)
 
 
 def _personal_address(address: str) -> bool:

@@ -8,18 +8,20 @@ from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.fields import FieldOf
 from lambdas.validation.jsonl.problems import Problem
 from lambdas.validation.warnings.endings import ending_of
-from lambdas.validation.warnings.personal_data import find_personal_data
-from lambdas.validation.warnings.secrets import find_secrets
+from lambdas.validation.warnings.personal_data import find_personal_data, personal_data_rules
+from lambdas.validation.warnings.secrets import find_secrets, secret_rules
 
 
 def record_warnings(conversation: Conversation, field_of_turn: FieldOf) -> Iterator[Problem]:
     """Yield the warnings of one record; no message shows a whole secret."""
+    whole = "\n".join(conversation.texts)
+    kinds = (
+        (find_secrets, secret_rules(whole), "remove it, and revoke it"),
+        (find_personal_data, personal_data_rules(whole), "replace it with made-up data"),
+    )
     for path, text in _texts(conversation, field_of_turn):
-        for hits, fix in (
-            (find_secrets(text), "remove it, and revoke it"),
-            (find_personal_data(text), "replace it with made-up data"),
-        ):
-            for hit in hits:
+        for find, rules, fix in kinds:
+            for hit in find(text, rules):
                 message = f"the text contains {hit.what}: {hit.shown}"
                 yield Problem(path, hit.code, message, fix, "warning")
     last = len(conversation.turns) - 1

@@ -24,6 +24,9 @@ _TOKEN_PLACEHOLDERS = re.compile(_SAMPLES, re.IGNORECASE)
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(?:[_.-][a-z0-9]+)+|[a-z]+(?:[A-Z][a-z0-9]+)+")
 
 
+_DIGIT = re.compile(r"\d", re.ASCII)
+
+
 @dataclass(frozen=True)
 class Hit:
     """Something found; `shown` is the part that a message may show."""
@@ -44,10 +47,15 @@ class Rule:
     is_real: Callable[[str], bool]
 
 
-def find_secrets(text: str) -> Iterator[Hit]:
+def secret_rules(text: str) -> list[Rule]:
+    """Return the rules that can hit in the text or a part of it: as a rule, few."""
+    return possible_rules(_RULES if _DIGIT.search(text) else _WITHOUT_DIGITS, text)
+
+
+def find_secrets(text: str, rules: Iterable[Rule] | None = None) -> Iterator[Hit]:
     """Yield the first hit of each rule in the text, without repeats."""
     shown: set[str] = set()
-    for hit in first_hits(_RULES, text):
+    for hit in first_hits(secret_rules(text) if rules is None else rules, text):
         if hit.shown not in shown:
             shown.add(hit.shown)
             yield hit
@@ -55,10 +63,12 @@ def find_secrets(text: str) -> Iterator[Hit]:
 
 def first_hits(rules: Iterable[Rule], text: str) -> Iterator[Hit]:
     """Yield the first hit of each rule in the text."""
-    for rule in rules:
-        may_match = not rule.needs or any(map(text.__contains__, rule.needs))
-        if may_match and (hit := _first(rule, text)):
-            yield hit
+    return filter(None, (_first(rule, text) for rule in rules))
+
+
+def possible_rules(rules: Iterable[Rule], text: str) -> list[Rule]:
+    """Return the rules without needs and those of which the text has one."""
+    return [rule for rule in rules if not rule.needs or any(map(text.__contains__, rule.needs))]
 
 
 def masked(secret: str) -> str:
@@ -199,3 +209,6 @@ _RULES = (
         lambda secret: _random(secret) and not _IDENTIFIER.fullmatch(secret),
     ),
 )
+_WITHOUT_DIGITS = tuple(
+    rule for rule in _RULES if rule.what in {"a private key", "a password in a URL"}
+)  # any other secret has a digit
