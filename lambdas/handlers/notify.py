@@ -8,7 +8,7 @@ from lambdas.aws.metrics import record
 from lambdas.aws.topic import Topic
 from lambdas.domain.cost.actuals import NOTHING_BOUGHT, Bill, bill_at_most
 from lambdas.domain.reporting.notification import body, subject
-from lambdas.domain.run.contracts import Notification, NotifyRequest, Run
+from lambdas.domain.run.contracts import Notification, NotifyRequest, RunToTell
 from lambdas.domain.run.variables import TopicVariables
 from lambdas.runtime.step import logger, step, variables_of
 
@@ -26,7 +26,7 @@ def notify(request: NotifyRequest) -> Notification:
     return Notification(subject=sent)
 
 
-def _mark_told(run: Run) -> None:
+def _mark_told(run: RunToTell) -> None:
     try:
         Billing(Artefacts(run.bucket), run.prefix).mark_told()
     except Exception:  # noqa: BLE001  # the guard sends a second mail, which is better than none

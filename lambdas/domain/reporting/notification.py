@@ -6,7 +6,12 @@ from lambdas.domain.cost.actuals import Bill
 from lambdas.domain.cost.quote import dollars
 from lambdas.domain.errors import DEATHS
 from lambdas.domain.run.console import execution_url, object_url
-from lambdas.domain.run.contracts import MeterStoppedRunRequest, NotifyRequest, Report, Run
+from lambdas.domain.run.contracts import (
+    MeterStoppedRunRequest,
+    NotifyRequest,
+    ReportToTell,
+    RunToTell,
+)
 
 
 def subject(request: NotifyRequest) -> str:
@@ -98,7 +103,7 @@ def _where(request: NotifyRequest) -> str:
     return "\n".join(lines)
 
 
-def _report_lines(run: Run, report: Report) -> list[str]:
+def _report_lines(run: RunToTell, report: ReportToTell) -> list[str]:
     return [
         f"Report: s3://{run.bucket}/{report.report_key}",
         f"Report in the console: {object_url(run.region, run.bucket, report.report_key)}",
@@ -113,7 +118,7 @@ def _next_step(request: NotifyRequest) -> str:
         )
     if request.verdict is None:
         return ""
-    return f"Next: {_NEXT[request.verdict.verdict]}"
+    return f"Next: {_NEXT.get(request.verdict.verdict, 'read the report.')}"
 
 
 _NEXT = {

@@ -32,21 +32,31 @@ class HostingOption(Contract):
     problem: str | None = None  # why the account cannot have it now
 
 
-class Run(Contract):
-    """What one execution has decided before it does anything. About 2 KB as JSON."""
+class RunNames(Contract):
+    """The names in a `Run` that stopping and releasing need."""
 
     name: str  # key of everything the run owns: [a-z0-9-], at most 40 characters
-    execution_arn: str
+    job_name: str
+    hosting_name: str
+
+
+class RunToTell(RunNames):
+    """The names in a `Run` that its mail and its bill need."""
+
     environment: str
     region: str
-    started_at: datetime
     bucket: str
     prefix: str  # "runs/<name>", no trailing slash
+
+
+class Run(RunToTell):
+    """What one execution has decided before it does anything. About 2 KB as JSON."""
+
+    execution_arn: str
+    started_at: datetime
     settings: Settings
     hyperparameters: dict[str, str]  # all of the model's, as Bedrock's API takes them
-    job_name: str
     custom_model_name: str
-    hosting_name: str
     client_token: str
     approval_hours: float | None  # None: nobody is asked
     fail_on_warnings: tuple[str, ...]  # codes that refuse the dataset
@@ -66,14 +76,6 @@ class RefusedIfRedriven(Contract):
 class StateRequest(RefusedIfRedriven):
     run: Run
     now: datetime
-
-
-class RunNames(Contract):
-    """The names in a `Run` that stopping and releasing need."""
-
-    name: str
-    job_name: str
-    hosting_name: str
 
 
 class GiveBackRequest(Contract):
@@ -145,12 +147,17 @@ class QuoteCostRequest(StateRequest):
     dataset: Dataset
 
 
-class QuotedCost(Contract):
+class MostQuoted(Contract):
+    """What the bill of a run needs, if no other can be made."""
+
+    high_usd: float
+
+
+class QuotedCost(MostQuoted):
     """Result of *Quote cost*; items and arithmetic are under `quote_key`."""
 
     low_usd: float
     expected_usd: float
-    high_usd: float
     hosting: HostingKind
     hosting_reason: str  # one sentence: why this kind
     hosting_usd_per_hour: float  # all model units together; 0 on demand
@@ -384,7 +391,7 @@ class Release(Contract):
     """Result of *Release throughput*. `found` is False if there was nothing to release."""
 
     found: bool
-    hosting_arn: str | None
+    hosting_arn: str | None = None
     billed_minutes: float | None  # None: nobody knows when it began, or when it ended
     at: datetime  # it was gone then
 
@@ -411,9 +418,13 @@ class DecideVerdictRequest(StateRequest):
     judgements: Judgements
 
 
-class Verdict(Contract):
-    verdict: Literal["better", "not better", "not decisive"]
+class VerdictToTell(Contract):
+    verdict: str
     reason: str  # one sentence with the figures
+
+
+class Verdict(VerdictToTell):
+    verdict: Literal["better", "not better", "not decisive"]
     questions: int
     wins: int
     ties: int
@@ -440,11 +451,14 @@ class WriteReportRequest(StateRequest):
     verdict: Verdict
 
 
-class Report(Contract):
+class ReportToTell(Contract):
     report_key: str  # runs/<run>/report.html
-    manifest_key: str  # runs/<run>/manifest.json
     summary: str  # a few lines for a mail
     metered_usd: float  # from AWS's counts and the price book
+
+
+class Report(ReportToTell):
+    manifest_key: str  # runs/<run>/manifest.json
     metered_at_most: bool  # an upper bound
 
 
@@ -455,14 +469,17 @@ class Failure(Contract):
 
 
 class NotifyRequest(Contract):
-    """Sent at the end of every run; `run` is None if *Check preflight* itself failed."""
+    """Sent at the end of every run; `run` is None if *Check preflight* itself failed.
+
+    No change to any field that it does not tell of may break it.
+    """
 
     execution: Execution
     now: datetime
-    run: Run | None = None
-    quote: QuotedCost | None = None
-    report: Report | None = None
-    verdict: Verdict | None = None
+    run: RunToTell | None = None
+    quote: MostQuoted | None = None
+    report: ReportToTell | None = None
+    verdict: VerdictToTell | None = None
     failure: Failure | None = None
     release: Release | None = None  # None: nothing was to be released, or it failed
 

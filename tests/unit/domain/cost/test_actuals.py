@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,6 +26,7 @@ from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.cost.quote import BASE_ANSWERS, HOSTING, JUDGEMENTS, REVIEW, TRAINING, as_bytes
 from lambdas.domain.errors import AccessDenied, Throttled
 from lambdas.domain.run.contracts import (
+    Contract,
     Failure,
     Metered,
     MeterStoppedRunRequest,
@@ -34,6 +36,7 @@ from lambdas.domain.run.contracts import (
 )
 from lambdas.domain.training.losses import Epoch, LossHistory
 from lambdas.handlers.meter_stopped_run import meter_stopped_run
+from lambdas.handlers.notify import handler as notify_handler
 from lambdas.handlers.notify import notify
 from tests.factories import (
     EXECUTION,
@@ -346,6 +349,48 @@ def test_a_run_whose_own_mail_failed_is_told_of_by_the_guard(world: World, ended
     assert world.kept.usd == 0.49
     assert world.stop(status=ended) == Metered(usd=0.49, at_most=True)
     assert "could not send its mail" in world.sns.called("Publish")[-1]["Message"]
+
+
+def test_a_run_under_way_keeps_its_mail_and_its_bill_through_any_deployment(world: World) -> None:
+    """Whatever it hands on but names, and what the mail tells, is renamed."""
+    world.begin(TRAINING, NOW)
+    names = ("name", "job_name", "hosting_name", "environment", "region", "bucket", "prefix")
+    handed_on = {
+        "run": renamed(run(), *names),
+        "quote": renamed(QUOTED, "high_usd"),
+        "verdict": renamed(report_request().verdict, "reason") | {"verdict": "much better"},
+        "release": renamed(GONE, "found", "billed_minutes", "at"),
+        "failure": {"state": "Write report", "error": "RequestRefused", "cause": "why"},
+    }
+    told = notification(handed_on | {"execution": as_json(EXECUTION)})
+    assert "Write report" in told["subject"]
+    [mail] = world.sns.called("Publish")
+    assert "Cost: at most $0.49." in mail["Message"]
+    assert world.kept.usd == 0.49
+
+
+def test_a_run_that_ended_well_keeps_its_mail_through_any_deployment(world: World) -> None:
+    report = {"report_key": f"{PREFIX}/report.html", "summary": "Done.", "metered_usd": 7}
+    verdict = renamed(report_request().verdict, "reason") | {"verdict": "much better"}
+    handed_on = {"run": as_json(run()), "report": report, "verdict": verdict}
+    notification(handed_on | {"execution": as_json(EXECUTION)})
+    [mail] = world.sns.called("Publish")
+    assert "tuned model is much better" in mail["Subject"]
+    assert "Next: read the report." in mail["Message"]
+
+
+def notification(handed_on: dict[str, Any]) -> dict[str, Any]:
+    return notify_handler(handed_on | {"now": NOW.isoformat()}, None)
+
+
+def as_json(contract: Contract) -> dict[str, Any]:
+    return contract.model_dump(mode="json")
+
+
+def renamed(contract: Contract, *kept: str) -> dict[str, Any]:
+    """Return the contract with other names for all fields but some."""
+    values = as_json(contract).items()
+    return {name if name in kept else f"new_{name}": value for name, value in values}
 
 
 def test_a_run_that_told_of_itself_is_not_told_of_again(world: World) -> None:
