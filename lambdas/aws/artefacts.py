@@ -194,9 +194,7 @@ class Artefacts:
         except ClientError as error:
             if code_of(error) not in _MISSING:
                 raise
-            raise ArtefactMissing(
-                f"{self.uri(key)} does not exist: upload it or name another dataset"
-            ) from error
+            raise ArtefactMissing(f"{self.uri(key)} does not exist") from error
 
 
 def _sha256(head: Mapping[str, Any]) -> str | None:

@@ -21,6 +21,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from lambdas.domain.run import tags
 from stacks.constructs.access import Access
 from stacks.constructs.findings import explain
 from stacks.constructs.key import environment_key
@@ -29,7 +30,7 @@ from stacks.constructs.permission import IamArn, Permission
 from stacks.constructs.retries import UNTIL_RELEASED
 from stacks.constructs.role import make_role
 from stacks.constructs.stack import EnvironmentStack
-from stacks.constructs.task import REGION, RESULT, failure, invoke
+from stacks.constructs.task import NOTHING, REGION, RESULT, failure, invoke
 from stacks.pipeline.steps import BUY_THROUGHPUT, START_TRAINING
 
 _ABNORMAL = ["ABORTED", "FAILED", "TIMED_OUT"]
@@ -61,7 +62,7 @@ class Guard(Construct):
             self,
             access=access,
             name=names.of("guard"),
-            start=self._stop_run(stop_run, then=self._meter(meter_stopped_run)),
+            start=self._stop_run(stop_run, meter_stopped_run),
             functions=[stop_run, meter_stopped_run],
             timeout=_TIMEOUT,
         ).machine
@@ -75,8 +76,8 @@ class Guard(Construct):
         )
         rule.add_target(self._target())
 
-    def _stop_run(self, function: lambda_.Function, then: sfn.IChainable) -> sfn.IChainable:
-        left_behind = self._left_behind()
+    def _stop_run(self, function: lambda_.Function, meter: lambda_.Function) -> sfn.IChainable:
+        left_behind = self._meter_after_failure(meter)
         longest = max(step.timeout_seconds for step in _CREATORS)
         wait = sfn.Wait.jsonata(
             self,
@@ -89,7 +90,7 @@ class Guard(Construct):
             task.add_catch(
                 left_behind, errors=["States.ALL"], assign={"failure": failure(task.state_id)}
             )
-        return first.next(wait).next(again).next(self._unless_under_way(then))
+        return first.next(wait).next(again).next(self._unless_under_way(self._meter(meter)))
 
     def _unless_under_way(self, then: sfn.IChainable) -> sfn.Choice:
         """Do what follows unless the run goes on, and tells its cost itself."""
@@ -110,12 +111,22 @@ class Guard(Construct):
             error="{% $failure.error %}",
             cause=(
                 "{% 'the job is stopped and the throughput released; only what the run has cost "
-                "could not be said: ' & $failure.cause %}"
+                "could not be said: ' & $failure.cause & '. Cost Explorer has it, under the "
+                f"tag {tags.ENVIRONMENT}' %}}"
             ),
         )
         meter.add_catch(
             not_metered, errors=["States.ALL"], assign={"failure": failure("Meter stopped run")}
         )
+        return meter
+
+    def _meter_after_failure(self, function: lambda_.Function) -> sfn.TaskStateBase:
+        """Meter what may still bill at its most, and fail in any case."""
+        left_behind = self._left_behind()
+        name = "Meter stopped run after failure"
+        meter = invoke(self, name, function, {**_EVENT, "release": NOTHING})
+        meter.add_catch(left_behind, errors=["States.ALL"])
+        meter.next(left_behind)
         return meter
 
     def _left_behind(self) -> sfn.Fail:

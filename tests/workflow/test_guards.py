@@ -10,9 +10,11 @@ from typing import Any
 import boto3
 import pytest
 
+from lambdas.domain.cost.quote import HOSTING
 from lambdas.domain.run.names import names_of
 from lambdas.domain.run.tags import ENVIRONMENT, RELEASE_BY
 from local.bedrock import Fault, Scenario
+from local.call_faults import CallFault
 from local.rehearsal.rehearse import REGION
 from tests.workflow.deployed_machine import Machine, Outcome
 
@@ -126,3 +128,28 @@ def test_an_event_that_comes_twice_and_late_ends_what_is_left_once(machine: Mach
     for _ in range(2):
         assert guard(machine, run).status == "SUCCEEDED"
     assert machine.offline.bedrock.alive() == []
+
+
+def test_what_the_guard_cannot_end_is_billed_at_its_most(machine: Machine) -> None:
+    machine.offline.bedrock.scenario = QUICK
+    machine.offline.faults.set(CallFault("access_denied", DELETE, "stop-run"))
+    run = machine.start()
+    machine.wait_for_state(run, "Wait for throughput")
+    boto3.client("stepfunctions").stop_execution(executionArn=run, cause="enough")
+    told = guard(machine, run)
+    machine.offline.faults.set()
+    assert told.states[1:] == ["Meter stopped run after failure", "Something is left behind"]
+    assert told.error == "AccessDenied"
+    assert "A CUSTOMIZATION JOB OR A THROUGHPUT MAY STILL BILL" in told.cause
+    name = names_of("local", run.rpartition(":")[2], run).run
+    bill = json.loads(read(machine, f"runs/{name}/cost.json"))
+    quote = json.loads(read(machine, f"runs/{name}/quote.json"))
+    [hosting] = (each for each in bill["items"] if each["what"] == HOSTING)
+    [quoted] = (each for each in quote["items"] if each["what"] == HOSTING)
+    assert (hosting["usd"], hosting["at_most"]) == (quoted["high_usd"], True)
+    let_the_reaper_come(machine, left=set())
+
+
+def read(machine: Machine, key: str) -> bytes:
+    body: bytes = boto3.client("s3").get_object(Bucket=machine.bucket, Key=key)["Body"].read()
+    return body

@@ -40,13 +40,21 @@ def stopped_subject(request: MeterStoppedRunRequest, run: str) -> str:
 
 def stopped_body(request: MeterStoppedRunRequest, run: str, bill: Bill) -> str:
     """Return the message about a run that could not send its own."""
+    ended = _ENDED_BY_GUARD if request.release else _LEFT_BEHIND
     return (
-        f"Run {run} {_ENDED[request.status]} and could not send its mail. The guard has stopped "
-        "its job and released its throughput: nothing of it bills by the hour any more.\n\n"
+        f"Run {run} {_ENDED[request.status]} and could not send its mail. {ended}\n\n"
         f"{_cost(bill)}\n\nExecution: {execution_url(request.execution.arn)}\n"
     )
 
 
+_ENDED_BY_GUARD = (
+    "The guard has stopped its job and released its throughput: nothing of it bills by the hour "
+    "any more."
+)
+_LEFT_BEHIND = (
+    "The guard could not end what it had begun: A CUSTOMIZATION JOB OR A THROUGHPUT MAY STILL "
+    "BILL. The guard's failed execution says why, and how to look for them. The reaper tries again."
+)
 _ENDED = {"ABORTED": "was stopped", "FAILED": "failed", "TIMED_OUT": "timed out"}
 
 

@@ -501,7 +501,7 @@ class MeterStoppedRunRequest(Contract):
 
     execution: Execution
     status: str
-    release: Release
+    release: Release | None  # None: it could not, and something may still bill
     now: datetime
 
 

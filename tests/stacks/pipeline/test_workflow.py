@@ -32,6 +32,7 @@ STEPS = (*PIPELINE_STEPS, *GUARD_STEPS)
 # Some states call the function of another.
 CALLED = {
     "List what is left": "List resources",
+    "Meter stopped run after failure": "Meter stopped run",
     "Notify failure": "Notify",
     "Release throughput after failure": "Release throughput",
     "Stop run again": "Stop run",
@@ -235,6 +236,17 @@ def test_the_guard_looks_again_when_no_function_can_create_any_more(guard: Machi
     creators = [step for step in STEPS if step.name in {"Start training", "Buy throughput"}]
     assert wait["Seconds"] > max(step.timeout_seconds for step in creators)
     assert wait["Next"] == "Stop run again"
+
+
+def test_the_guard_meters_what_it_could_not_end(guard: Machine) -> None:
+    for name in ("Stop run", "Stop run again"):
+        [catcher] = guard["States"][name]["Catch"]
+        meter = guard["States"][catcher["Next"]]
+        assert meter["Arguments"]["Payload"]["release"] == "{% null %}", "that is the most"
+        ends = {meter["Next"], *(each["Next"] for each in meter["Catch"])}
+        assert ends == {"Something is left behind"}
+        # The first failure is what the cause is about.
+        assert not any("Assign" in each for each in meter["Catch"])
 
 
 def test_errors_that_a_person_must_act_on_are_not_retried(machines: Machines) -> None:

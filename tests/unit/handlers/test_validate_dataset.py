@@ -138,7 +138,7 @@ def test_the_runs_system_prompt_goes_before_the_datas(s3: FakeS3) -> None:
 
 def test_a_file_removed_meanwhile_is_named(s3: FakeS3) -> None:
     del s3.objects["datasets/default/evaluation.jsonl"]
-    with pytest.raises(ArtefactMissing, match=r"evaluation\.jsonl does not exist"):
+    with pytest.raises(ArtefactMissing, match=r"evaluation\.jsonl does not exist: upload it"):
         validate()
 
 

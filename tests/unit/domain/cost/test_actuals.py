@@ -215,7 +215,7 @@ class World:
         )
         return str(self.sns.called("Publish")[-1]["Message"])
 
-    def stop(self, release: Release = GONE, status: str = "ABORTED") -> Metered:
+    def stop(self, release: Release | None = GONE, status: str = "ABORTED") -> Metered:
         return meter_stopped_run(
             MeterStoppedRunRequest(execution=EXECUTION, status=status, release=release, now=NOW)
         )
@@ -446,6 +446,14 @@ def test_a_run_that_was_stopped_before_it_began_anything_is_not_told_of(world: W
     assert world.sns.called("Publish") == []
 
 
+def test_what_the_guard_could_not_end_is_metered_at_its_most(world: World) -> None:
+    world.begin(HOSTING, NOW - timedelta(minutes=45))
+    assert world.stop(None) == Metered(usd=396, at_most=True)
+    [mail] = world.sns.called("Publish")
+    assert "A CUSTOMIZATION JOB OR A THROUGHPUT MAY STILL BILL" in mail["Message"]
+    assert "nothing of it bills" not in mail["Message"]
+
+
 def test_what_could_not_be_released_is_billed_until_the_last_guard_has_ended_it(
     world: World,
 ) -> None:
@@ -465,5 +473,5 @@ def test_a_bill_without_its_quote_is_not_0(world: World) -> None:
     world.begin(TRAINING, NOW)
     del world.s3.objects[f"{PREFIX}/quote.json"]
     assert f"Cost: at most ${QUOTED.high_usd:.2f}." in world.fail()
-    with pytest.raises(ArtefactMissing):
+    with pytest.raises(ArtefactMissing, match=r"quote\.json does not exist$"):
         world.stop()
