@@ -24,6 +24,7 @@ _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 # The second: two conditional writes at once, of which the other succeeded.
 _THERE_ALREADY = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 _CHANGED = frozenset({"PreconditionFailed", "412", "InvalidRange"})
+_RUNS = "runs/"  # what runs write themselves
 _CONTENT_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "html": "text/html; charset=utf-8",
@@ -194,7 +195,11 @@ class Artefacts:
         except ClientError as error:
             if code_of(error) not in _MISSING:
                 raise
-            raise ArtefactMissing(f"{self.uri(key)} does not exist") from error
+            own = key.startswith(_RUNS)
+            advice = (
+                "it was deleted, or has expired" if own else "upload it or name another dataset"
+            )
+            raise ArtefactMissing(f"{self.uri(key)} does not exist: {advice}") from error
 
 
 def _sha256(head: Mapping[str, Any]) -> str | None:

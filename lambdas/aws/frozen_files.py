@@ -71,10 +71,10 @@ def _look(artefacts: Artefacts, run: Run) -> Iterator[tuple[DatasetKind, ObjectS
         key = dataset_prefix(run.settings.dataset) + name
         try:
             source = artefacts.source(key, name)
-        except ArtefactMissing as missing:
-            if kind == "validation":
-                continue
-            raise ArtefactMissing(f"{missing}: upload it or name another dataset") from missing
+        except ArtefactMissing:
+            if kind != "validation":
+                raise
+            continue
         if source.size_bytes > MAX_COPIED_BYTES:
             raise DatasetInvalid(
                 f"{artefacts.uri(key)} has {source.size_bytes:,} bytes; a run takes at most "

@@ -15,7 +15,7 @@ class S3ScreeningJournal:
 
     artefacts: Artefacts
     prefix: str
-    moved: bool = False  # something was kept
+    moved: bool = False  # since this was made, the service has answered
 
     def kept(self, batch: str) -> Screening | None:
         key = self._key(batch)
@@ -23,11 +23,12 @@ class S3ScreeningJournal:
             return None
         found = self.artefacts.read_json(key)
         problems = tuple((line, Problem(*problem)) for line, problem in found["problems"])
-        return Screening(problems, found["records"], found["units"])
+        left = tuple((line, turn) for line, turn in found["left"])
+        return Screening(problems, found["records"], found["units"], left)
 
-    def keep(self, batch: str, screening: Screening) -> None:
+    def keep(self, batch: str, screening: Screening, *, moved: bool) -> None:
         self.artefacts.put_json(self._key(batch), screening._asdict())
-        self.moved = True
+        self.moved |= moved
 
     def _key(self, batch: str) -> str:
         return f"{self.prefix}/{batch}.json"

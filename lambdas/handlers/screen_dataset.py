@@ -9,7 +9,7 @@ from lambdas.aws.frozen_files import require_unchanged
 from lambdas.aws.screening_journal import S3ScreeningJournal
 from lambdas.domain.cost.price_book import service_price
 from lambdas.domain.cost.quote import SCREENING
-from lambdas.domain.errors import DatasetInvalid, OutOfTime
+from lambdas.domain.errors import DatasetInvalid, ServiceUnavailable, Throttled
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import Dataset, Run, ScreenDatasetRequest, Screened
 from lambdas.domain.run.dataset_files import FILE_NAMES, DatasetKind
@@ -31,8 +31,8 @@ def screen_dataset(request: ScreenDatasetRequest, seconds_left: SecondsLeft) -> 
     ------
     DatasetInvalid
         The environment refuses a dataset for what was found.
-    OutOfTime
-        A whole pass had no time for one batch.
+    OutOfTime, Throttled or ServiceUnavailable
+        A whole pass had no time for one batch, or not one answer.
     """
     run = request.run
     artefacts = Artefacts(run.bucket)
@@ -40,7 +40,7 @@ def screen_dataset(request: ScreenDatasetRequest, seconds_left: SecondsLeft) -> 
     journal = S3ScreeningJournal(artefacts, f"{run.prefix}/screening")
     try:
         report = _screen(run, request.dataset, journal, seconds_left)
-    except OutOfTime:
+    except (Throttled, ServiceUnavailable):
         if not journal.moved:
             raise
         return Screened(done=False)

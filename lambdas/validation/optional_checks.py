@@ -77,8 +77,8 @@ def screened(
 
     Raises
     ------
-    OutOfTime
-        `pii.may_begin` denied a batch; the journal has those before it.
+    OutOfTime, Throttled or ServiceUnavailable
+        What `screen_in_batches` raises.
     """
     pii.say(
         f"Amazon Comprehend will cost ${pii.max_usd:.2f} at most, at its list price of "
@@ -128,7 +128,7 @@ def _add_screening(report: ValidationReport, name: str, found: Screening) -> Non
             name,
             "not-screened",
             f"Amazon Comprehend checked {found.records} of {records} records: the others are "
-            "neither in English nor in Spanish, exceed the budget, or it was too busy",
+            "neither in English nor in Spanish, exceed the budget, or have no answer",
             "raise the budget, or check the others yourself",
             "warning",
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Event
 from typing import Literal, NamedTuple, Protocol
 
@@ -56,6 +57,7 @@ class Screening(NamedTuple):
     problems: tuple[tuple[int, Problem], ...]
     records: int
     units: int
+    left: tuple[tuple[int, int], ...] = ()  # lines not screened whole, and the turn to go on with
 
 
 class ScreeningJournal(Protocol):
@@ -64,7 +66,11 @@ class ScreeningJournal(Protocol):
     def kept(self, batch: str) -> Screening | None:
         """Return what was kept last; None if the batch has not begun."""
 
-    def keep(self, batch: str, screening: Screening) -> None: ...
+    def keep(self, batch: str, screening: Screening, *, moved: bool) -> None:
+        """Keep what was made of a batch; `moved`: the service has answered about some of it."""
+
+
+Screened = tuple[Screening, Exception | None]  # with what the service refused to go on with
 
 
 def screen_in_batches(  # noqa: PLR0913  # what the journal and the time do is the caller's
@@ -79,11 +85,14 @@ def screen_in_batches(  # noqa: PLR0913  # what the journal and the time do is t
     """Screen all given records as `screen` does; `name` is that of their file.
 
     A batch that an earlier call has begun, and not ended, counts as paid for and not screened.
+    Without a journal nobody can go on: then, what a busy service leaves is not screened.
 
     Raises
     ------
     OutOfTime
         `may_begin` denied a batch; the journal has those before it.
+    Throttled or ServiceUnavailable
+        The service is too busy; the journal has what it has answered.
     """
     problems: list[tuple[int, Problem]] = []
     screened = units = 0
@@ -91,99 +100,147 @@ def screen_in_batches(  # noqa: PLR0913  # what the journal and the time do is t
         batch = records[start : start + _BATCH_RECORDS]
         key = f"{name}-{batch[0][0]}"
         kept = journal.kept(key) if journal else None
-        if kept is None and not may_begin():
+        before = kept or not_screened(batch)
+        if before.left and not may_begin():
             raise OutOfTime(
                 f"{name}: Amazon Comprehend was asked about {start} of {len(records)} records, and "
                 "no time was left to begin on the next"
             )
-        found = kept or _screen_batch(key, batch, detect, field_of_turn, journal)
+        screen_left = partial(screen, batch, before, detect, field_of_turn)
+        found, refused = _journalled(journal, key, batch, before, screen_left)
         problems += found.problems
         screened += found.records
         units += found.units
-        if kept is None and found.records < len(batch):  # too busy
+        if refused and journal:
+            raise type(refused)(_too_busy(name, screened, len(records), refused)) from refused
+        if refused:
             break
     return Screening(tuple(problems), screened, units)
 
 
-def _screen_batch(
+def not_screened(records: Records) -> Screening:
+    return Screening((), 0, 0, tuple((line, 0) for line, _ in records))
+
+
+def _too_busy(name: str, screened: int, records: int, refused: Exception) -> str:
+    return (
+        f"{name}: Amazon Comprehend has screened {screened} of {records} records and answers no "
+        f"more: {refused}. Nothing was trained. Start again later; if it recurs, request more of "
+        "the quotas of DetectPiiEntities, or set comprehend_max_usd = 0 in [validation] of the "
+        "environment and look for personal data yourself"
+    )
+
+
+def _journalled(
+    journal: ScreeningJournal | None,
     key: str,
     batch: Records,
-    detect: DetectPii,
-    field_of_turn: FieldOf,
-    journal: ScreeningJournal | None,
-) -> Screening:
-    if journal is None:
-        return screen(batch, detect, field_of_turn)
-    units = sum(billed_units(conversation) for _, conversation in batch)
-    journal.keep(key, Screening((), 0, units))
-    found = screen(batch, detect, field_of_turn)
-    journal.keep(key, found)
-    return found
+    before: Screening,
+    screen_left: Callable[[], Screened],
+) -> Screened:
+    """Screen what is left; a call that dies meanwhile has paid for it, and leaves nothing."""
+    if journal is None or not before.left:
+        return screen_left()
+    conversations = dict(batch)
+    asked = sum(_units(conversations[line], turn) for line, turn in before.left)
+    journal.keep(key, before._replace(units=before.units + asked, left=()), moved=False)
+    found, refused = screen_left()
+    journal.keep(key, found, moved=found.left != before.left)
+    return found, refused
 
 
-def screen(records: Records, detect: DetectPii, field_of_turn: FieldOf) -> Screening:
-    """Screen all given records, by line; whatever `billed_units` is 0 for should not be given.
+class _Asked(NamedTuple):
+    """What was made of one record."""
 
-    If the service is too busy, return what it has screened so far: repeating all requests would
-    cost twice. A record about which it answered in part counts as paid for.
+    problems: list[Problem]
+    units: int
+    left_from: int | None  # the first turn without an answer; None: all have one
+    refused: Exception | None = None
+
+
+def screen(
+    records: Records, before: Screening, detect: DetectPii, field_of_turn: FieldOf
+) -> Screened:
+    """Screen what `before` has left; whatever `billed_units` is 0 for should not be given.
+
+    If the service is too busy the rest is left, so that what it has answered is not asked again. A
+    request that was not throttled may be paid for although no answer came.
     """
     busy = Event()
-    asked: list[Conversation] = []
+    conversations = dict(records)
 
-    def screen_one(record: tuple[int, Conversation]) -> list[Problem] | None:
-        if busy.is_set():
-            return None
-        asked.append(record[1])
-        try:
-            return [*_problems(record[1], detect, field_of_turn)]
-        except (Throttled, ServiceUnavailable):
-            busy.set()
-            return None
+    def screen_one(left: tuple[int, int]) -> _Asked:
+        return _screen_record(conversations[left[0]], left[1], detect, field_of_turn, busy)
 
     with ThreadPoolExecutor(_CONCURRENT_REQUESTS) as threads:
-        results = [*threads.map(screen_one, records)]
-    done = [
-        (line, conversation, problems)
-        for (line, conversation), problems in zip(records, results, strict=True)
-        if problems is not None
-    ]
-    return Screening(
-        problems=tuple((line, problem) for line, _, problems in done for problem in problems),
-        records=len(done),
-        units=sum(map(billed_units, asked)),
+        asked = [*threads.map(screen_one, before.left)]
+    by_line = dict(zip(dict(before.left), asked, strict=True))
+    found = [(line, problem) for line, each in by_line.items() for problem in each.problems]
+    left = ((line, each.left_from) for line, each in by_line.items())
+    screening = Screening(
+        problems=(*before.problems, *found),
+        records=before.records + sum(each.left_from is None for each in asked),
+        units=before.units + sum(each.units for each in asked),
+        left=tuple((line, turn) for line, turn in left if turn is not None),
     )
+    return screening, next((each.refused for each in asked if each.refused), None)
+
+
+def _screen_record(
+    conversation: Conversation,
+    first: int,
+    detect: DetectPii,
+    field_of_turn: FieldOf,
+    busy: Event,
+) -> _Asked:
+    problems: list[Problem] = []
+    for turn in range(first, len(conversation.turns)):
+        asked = _units(conversation, first, turn)
+        if busy.is_set():
+            return _Asked(problems, asked, turn)
+        try:
+            problems += _problems(conversation, turn, detect, field_of_turn)
+        except Throttled as refused:
+            busy.set()
+            return _Asked(problems, asked, turn, refused)
+        except ServiceUnavailable as refused:
+            busy.set()
+            return _Asked(problems, _units(conversation, first, turn + 1), turn, refused)
+    return _Asked(problems, _units(conversation, first), None)
 
 
 def billed_units(conversation: Conversation) -> int:
     """Return the units that screening a conversation costs; 0 if its language is not supported."""
-    if _language_code(conversation) is None:
-        return 0
+    return _units(conversation, 0) if _language_code(conversation) else 0
+
+
+def _units(conversation: Conversation, first: int, stop: int | None = None) -> int:
     return sum(
         max(_LEAST_UNITS, math.ceil(len(part) / _UNIT_CHARACTERS))
-        for turn in conversation.turns
+        for turn in conversation.turns[first:stop]
         for part in _parts(turn.text)
     )
 
 
 def _problems(
-    conversation: Conversation, detect: DetectPii, field_of_turn: FieldOf
+    conversation: Conversation, at: int, detect: DetectPii, field_of_turn: FieldOf
 ) -> Iterator[Problem]:
+    """Yield what is found in one turn."""
     language = _language_code(conversation) or "en"
-    for at, turn in enumerate(conversation.turns):
-        found = {
-            entity.type
-            for part in _parts(turn.text)
-            for entity in detect(part, language)
-            if entity.type in _NAMES and entity.score >= _LEAST_SCORE
-        }
-        if found:
-            yield Problem(
-                field_of_turn(at),
-                "personal-data",
-                f"Amazon Comprehend finds {', '.join(_NAMES[name] for name in sorted(found))}",
-                "replace it with made-up data, unless it is public",
-                "warning",
-            )
+    found = {
+        entity.type
+        for part in _parts(conversation.turns[at].text)
+        for entity in detect(part, language)
+        if entity.type in _NAMES and entity.score >= _LEAST_SCORE
+    }
+    if found:
+        yield Problem(
+            field_of_turn(at),
+            "personal-data",
+            f"Amazon Comprehend finds {', '.join(_NAMES[name] for name in sorted(found))}",
+            "replace it with made-up data, unless it is public",
+            "warning",
+        )
 
 
 def _language_code(conversation: Conversation) -> LanguageCode | None:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import pytest
 
 from lambdas.aws.comprehend import Comprehend
-from lambdas.domain.errors import DatasetChanged, DatasetInvalid, OutOfTime
+from lambdas.domain.errors import (
+    DatasetChanged,
+    DatasetInvalid,
+    OutOfTime,
+    ServiceUnavailable,
+    Throttled,
+)
 from lambdas.domain.run.contracts import Dataset, ScreenDatasetRequest, Screened
 from lambdas.domain.run.dataset_files import DatasetKind
 from lambdas.handlers.screen_dataset import screen_dataset
@@ -119,8 +126,10 @@ class Killed(BaseException):
 def test_all_calls_together_stay_within_the_budget_and_say_what_was_paid(
     long: Dataset, s3: FakeS3, fake: FakeComprehend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first call is throttled in one file, asks about the next, and dies at its end."""
+    """The first call is throttled, and the second dies at its end."""
     fake.fail("DetectPiiEntities", "ThrottlingException")
+    with suppress(Throttled):  # of eight requests at once, it may be the only one that was sent
+        screen_long(long)
     put = s3.put_object
 
     def dies(**request: Any) -> dict[str, Any]:
@@ -153,6 +162,24 @@ def test_a_screening_that_runs_out_of_time_goes_on_where_it_stopped(
     assert (passes[-1].records, passes[-1].of_records) == (330, 330)
     assert len(fake.calls) == 2 * 330, "about none twice"
     assert f"{PREFIX}/screening.json" in s3.objects
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("ThrottlingException", Throttled), ("InternalServerException", ServiceUnavailable)],
+)
+def test_nothing_goes_on_that_was_not_screened_because_comprehend_is_busy(
+    s3: FakeS3, fake: FakeComprehend, code: str, error: type[Exception]
+) -> None:
+    """The state retries; what refuses for ever fails it, before anything is trained."""
+    fake.fail("DetectPiiEntities", *[code] * 16)
+    for _ in range(2):
+        with pytest.raises(error, match=r"screened 0 of \d+ records .* Nothing was trained"):
+            screen()
+    fake.failures.clear()
+    assert f"{PREFIX}/screening.json" not in s3.objects
+    screened = screen()
+    assert (screened.records, screened.of_records) == (41, 41)
 
 
 def test_a_screening_for_which_no_pass_has_time_says_so(

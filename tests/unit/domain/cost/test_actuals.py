@@ -473,5 +473,5 @@ def test_a_bill_without_its_quote_is_not_0(world: World) -> None:
     world.begin(TRAINING, NOW)
     del world.s3.objects[f"{PREFIX}/quote.json"]
     assert f"Cost: at most ${QUOTED.high_usd:.2f}." in world.fail()
-    with pytest.raises(ArtefactMissing, match=r"quote\.json does not exist$"):
+    with pytest.raises(ArtefactMissing, match=r"quote\.json does not exist: it was deleted"):
         world.stop()

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
+
 import pytest
 
 from lambdas.aws.comprehend import Comprehend
-from lambdas.domain.errors import AccessDenied
+from lambdas.domain.errors import AccessDenied, Throttled
 from lambdas.validation.formats.conversation import Conversation, Turn
 from lambdas.validation.formats.fields import FieldOf, content_of
 from lambdas.validation.warnings.pii_screening import (
+    DetectPii,
+    LanguageCode,
+    PiiEntity,
     Screening,
     billed_units,
+    not_screened,
     screen,
     screen_in_batches,
 )
@@ -29,7 +36,8 @@ def screening_of(
     given: list[tuple[int, Conversation]],
     field_of_turn: FieldOf = content_of,
 ) -> Screening:
-    return screen(given, Comprehend(fake).detect_pii, field_of_turn)
+    detect = Comprehend(fake).detect_pii
+    return screen(given, not_screened(given), detect, field_of_turn)[0]
 
 
 def test_names_and_addresses_are_found_by_line_and_field_and_not_shown() -> None:
@@ -83,13 +91,50 @@ def test_blank_texts_and_lone_surrogates_are_no_trouble() -> None:
     ]
 
 
-def test_what_a_busy_service_leaves_is_not_asked_for_again() -> None:
+@pytest.mark.parametrize(("code", "most"), [("InternalServerException", 6), ("Throttling", 0)])
+def test_what_a_busy_service_leaves_is_named_and_may_be_billed(code: str, most: int) -> None:
     fake = FakeComprehend(Okonkwo=("NAME", 0.99))
-    fake.fail("DetectPiiEntities", *["InternalServerException"] * 9)
+    fake.fail("DetectPiiEntities", *[code] * 9)
     screening = screening_of(fake, records("Ms Okonkwo.", "Hello."))
-    assert screening.records == 0
-    assert not screening.problems
-    assert 6 <= screening.units <= 12, "what was begun may have been billed"
+    assert (screening.records, screening.problems) == (0, ())
+    assert screening.left == ((1, 0), (2, 0))
+    assert min(most, 3) <= screening.units <= most
+
+
+def test_without_a_journal_what_a_busy_service_leaves_is_not_screened() -> None:
+    fake = FakeComprehend()
+    fake.fail("DetectPiiEntities", *["ThrottlingException"] * 9)
+    detect = Comprehend(fake).detect_pii
+    found = screen_in_batches("training", records(*["Hello."] * 150), detect, content_of, None)
+    assert found.records < 100
+    assert len(fake.calls) < 200
+
+
+def test_whoever_calls_a_busy_service_again_asks_about_no_turn_twice() -> None:
+    fake, journal = FakeComprehend(Okonkwo=("NAME", 0.99)), Journal()
+    given = records(*[f"Ms Okonkwo {n}." for n in range(150)])
+    detect = refusing(Comprehend(fake).detect_pii, every=70)
+    for _ in range(4):  # 300 requests, each 70th of which is refused
+        with pytest.raises(Throttled, match=r"Nothing was trained.*comprehend_max_usd = 0"):
+            screen_in_batches("training", given, detect, content_of, journal)
+    found = screen_in_batches("training", given, detect, content_of, journal)
+    assert (found.records, found.units, found.left) == (150, 150 * 6, ())
+    assert sorted(line for line, _ in found.problems) == [line for line, _ in given]
+    asked = [each["Text"] for each in fake.called("DetectPiiEntities")]
+    assert len(asked) == 2 * 150
+    assert len({text for text in asked if "Okonkwo" in text}) == 150
+
+
+def refusing(detect: DetectPii, every: int) -> DetectPii:
+    """Throttle each call of a number."""
+    calls = itertools.count(1)
+
+    def sometimes(text: str, language: LanguageCode) -> Iterable[PiiEntity]:
+        if next(calls) % every == 0:
+            raise Throttled("slow down")
+        return detect(text, language)
+
+    return sometimes
 
 
 class Journal(dict[str, Screening]):
@@ -100,7 +145,8 @@ class Journal(dict[str, Screening]):
     def kept(self, batch: str) -> Screening | None:
         return self.get(batch)
 
-    def keep(self, batch: str, screening: Screening) -> None:
+    def keep(self, batch: str, screening: Screening, *, moved: bool) -> None:
+        del moved
         self.dies_in -= 1
         if self.dies_in == 0:
             raise KeyboardInterrupt
