@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from lambdas.aws.artefacts import ArtefactChanged, Artefacts, ObjectSource
 from lambdas.aws.frozen_files import freeze, frozen_file
 from lambdas.domain.errors import DatasetInvalid
-from lambdas.domain.models.lookup import find_model
+from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.run.contracts import Dataset, Run, StateRequest
 from lambdas.domain.run.dataset_files import DatasetKind
 from lambdas.domain.run.validated_dataset import dataset_of
@@ -50,6 +50,8 @@ def _check(run: Run, copies: Mapping[DatasetKind, ObjectSource]) -> ValidationRe
         fail_on=frozenset(run.fail_on_warnings),
         min_evaluation_questions=run.min_evaluation_questions,
         workers=os.cpu_count() or 1,
+        judge=find_judge(run.settings.judge_model),
+        max_answer_tokens=run.settings.max_answer_tokens,
     )
     model = find_model(run.settings.model)
     validation, evaluation = copies.get("validation"), copies.get("evaluation")

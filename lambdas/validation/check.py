@@ -6,14 +6,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from lambdas.domain.models.model import Model
+from lambdas.domain.models.model import Judge, Model
 from lambdas.validation.findings.findings import Findings
 from lambdas.validation.findings.report import FileSummary, ValidationReport
 from lambdas.validation.formats.fields import FileKind
+from lambdas.validation.formats.tokens import least_tokens
 from lambdas.validation.jsonl.problems import Problem
 from lambdas.validation.jsonl.ranges import split_ranges
 from lambdas.validation.jsonl.sources import DatasetSource
-from lambdas.validation.scan import MAX_COMPARED, RangeResult, ScanOptions
+from lambdas.validation.scan import MAX_COMPARED, RangeResult, Room, ScanOptions
 from lambdas.validation.warnings.dataset_warnings import Sketch, dataset_warnings
 from lambdas.validation.warnings.exact_duplicates import ExactDuplicates
 from lambdas.validation.warnings.system_prompts import SystemPrompts
@@ -48,6 +49,8 @@ class Options:
     warnings: bool = True
     fail_on: frozenset[str] = frozenset()  # codes of warnings that make the dataset invalid
     min_evaluation_questions: int = 1  # fewer make the dataset invalid
+    judge: Judge | None = None  # who reads the evaluation's answers; None: unknown
+    max_answer_tokens: int = 0  # of each
     workers: int = 1  # processes, for files of at least `workers.LEAST_SHARED_BYTES`
 
 
@@ -124,20 +127,14 @@ class _Check:
     def finish(self) -> ValidationReport:
         """Apply the rules that span files."""
         self._check_total()
-        given = self.options.system_prompt
         if self.warnings:
-            for problem in self.systems.warnings(given):
+            for problem in self.systems.warnings(self.options.system_prompt):
                 self.findings.add_problem(self.names["training"], None, problem)
             for finding in dataset_warnings(self.sketches, self.names.get("evaluation")):
                 self.findings.add(finding)
         self.findings.sort(list(self.files))
-        common = self.systems.most_common()
         return ValidationReport(
-            self.model,
-            self.findings,
-            self.files,
-            given if given is not None else common and common[0],
-            self.options.fail_on,
+            self.model, self.findings, self.files, self._system_prompt(), self.options.fail_on
         )
 
     def _check_key(self, name: str, uri: str) -> None:
@@ -181,7 +178,7 @@ class _Check:
         name, size = self.names[kind], source.size_bytes
         sketches = self.sketches[name]
         scan = FileScan(
-            ScanOptions(kind, self.model, size, self.warnings),
+            ScanOptions(kind, self.model, size, self.warnings, self._room(kind)),
             source,
             split_ranges(size),
             compares=lambda: len(sketches) < MAX_COMPARED,
@@ -194,6 +191,22 @@ class _Check:
         self._check_file_count(kind)
         if self.warnings:
             self._warn_of_file(name, total)
+
+    def _room(self, kind: FileKind) -> Room | None:
+        """Return what the texts of a record may have so that they can be asked and judged."""
+        if kind != "evaluation":
+            return None
+        answer, judge = self.options.max_answer_tokens, self.options.judge
+        system = least_tokens([self._system_prompt() or ""])
+        return Room(
+            question_tokens=self.model.context_tokens - system - answer,
+            judged_tokens=judge.context_tokens - answer if judge and judge.context_tokens else None,
+        )
+
+    def _system_prompt(self) -> str | None:
+        """Return what the questions are asked with; the training file is read before them."""
+        given, common = self.options.system_prompt, self.systems.most_common()
+        return given if given is not None else common and common[0]
 
     def _merge(self, kind: FileKind, name: str, total: RangeResult, result: RangeResult) -> None:
         """Add the result of a range to the sum of those before it."""

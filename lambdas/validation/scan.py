@@ -12,7 +12,7 @@ from lambdas.domain.models.model import Model
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.fields import FileKind, field_of
 from lambdas.validation.formats.records import read_record
-from lambdas.validation.formats.tokens import estimate, family_of
+from lambdas.validation.formats.tokens import estimate, family_of, least_tokens
 from lambdas.validation.jsonl import lines
 from lambdas.validation.jsonl.problems import Problems
 from lambdas.validation.jsonl.ranges import ByteRange, Line, read_lines
@@ -29,6 +29,13 @@ _POINTS, _POINTS_WITH_WARNINGS = 16, 512
 _SAMPLED_CHARACTERS = 512  # of each text at a point
 
 
+class Room(NamedTuple):
+    """The tokens that an example may have; None: any number."""
+
+    question_tokens: int | None  # so that the model can be asked, and answer
+    judged_tokens: int | None  # with its reference answer, so that the judge can compare
+
+
 @dataclass(frozen=True)
 class ScanOptions:
     """How one file is scanned."""
@@ -37,6 +44,7 @@ class ScanOptions:
     model: Model
     size_bytes: int
     warnings: bool
+    room: Room | None = None  # of evaluation examples
     compare: bool = True  # False: earlier ranges have enough records to compare
 
 
@@ -120,6 +128,9 @@ class _Scanner:
         # A token has at least one byte, so a shorter line cannot exceed the limit.
         if len(content) > self._token_limit and self._options.kind != "evaluation":
             self._check_length(conversation.texts)
+        if room := self._options.room:
+            self._check_room(conversation.texts[:2], room.question_tokens, "model", len(content))
+            self._check_room(conversation.texts, room.judged_tokens, "judge", len(content))
         if self._options.warnings:
             self._compare(conversation)
 
@@ -167,6 +178,18 @@ class _Scanner:
                 f"between {tokens.least} and {tokens.most} tokens; at most {limit} are allowed",
                 "shorten or split the record if the job refuses it",
             )
+
+    def _check_room(self, texts: Sequence[str], limit: int | None, who: str, size: int) -> None:
+        # As above: a shorter line fits.
+        if limit is None or size <= limit or (tokens := least_tokens(texts)) <= limit:
+            return
+        self._problems.error(
+            "question",
+            "does-not-fit",
+            f"{tokens} tokens at least; {max(limit, 0)} fit into the {who}'s context beside "
+            "its prompt and answers of max_answer_tokens",
+            "shorten the question or its reference answer",
+        )
 
     def _compare(self, conversation: Conversation) -> None:
         for problem in record_warnings(conversation, self._field_of):

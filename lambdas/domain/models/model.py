@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 RecordFormat = Literal["claude-messages", "converse", "prompt-completion"]
 HostingKind = Literal["provisioned", "on-demand"]
@@ -126,7 +126,8 @@ class Model(_Data):
     name: str
     provider: str
     model_id: str
-    context: str  # the suffix that jobs and throughput need, such as 128k
+    # The suffix that jobs and throughput need, which is how much they can read and say at once.
+    context: Annotated[str, StringConstraints(pattern=r"^[0-9]+[km]$")]  # such as 128k
     profile_regions: tuple[str, ...] = ()
     record_format: RecordFormat
     trains_on_reasoning: bool = False  # an answer may have `reasoningContent`
@@ -145,6 +146,12 @@ class Model(_Data):
         if missing:
             raise ValueError(f"{self.key} lacks the sources of {', '.join(sorted(missing))}")
         return self
+
+    @property
+    def context_tokens(self) -> int:
+        """What its context holds at most: AWS does not say whether k is 1,000 or 1,024."""
+        number, unit = self.context[:-1], self.context[-1]
+        return int(number) * {"k": 1_024, "m": 1_024**2}[unit]
 
     @property
     def base_inference(self) -> Inference:
@@ -167,6 +174,7 @@ class Judge(_Data):
     name: str
     model_id: str
     profile_regions: tuple[str, ...] = ()
+    context_tokens: int | None = None  # of question, answers and judgement; None: unknown
     source: Citation
 
     @property

@@ -85,6 +85,8 @@ _MIXED = {
 _EVALUATION = _errors(
     "this project",
     duplicate_id="two evaluation examples have one id",
+    does_not_fit="by the lowest estimate the model cannot read the question, or the judge the "
+    "question and its answers",
     id_too_long="the id of an evaluation example is longer than 128 characters",
 )
 _WARNINGS = _warnings(

@@ -74,6 +74,12 @@ def estimate(texts: Iterable[str], family: Family) -> TokenEstimate:
     return TokenEstimate(least, min(max(least, expected), most), most)
 
 
+def least_tokens(texts: Iterable[str]) -> int:
+    """Return what the texts have at least, whichever family reads them."""
+    given = [*texts]
+    return min(estimate(given, family).least for family in _PER_FAMILY)
+
+
 def estimated_tokens(texts: Iterable[str]) -> int:
     """Estimate a record's tokens from above; the same for every family."""
     return estimate(texts, "nova").most

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.domain.models.lookup import find_judge
 from lambdas.domain.models.model import Limits, Model
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
 from lambdas.validation import (
@@ -73,7 +74,7 @@ def check(
     validation: Iterable[object] | None = None,
     evaluation: Iterable[object] | None = None,
     model: Model = SMALL,
-    system_prompt: str | None = None,
+    options: Options = Options(),  # noqa: B008  # immutable
 ) -> ValidationReport:
     files = {
         TRAINING: training,
@@ -90,7 +91,7 @@ def check(
         sources[TRAINING],
         sources.get(VALIDATION),
         sources[EVALUATION],
-        Options(system_prompt=system_prompt),
+        options,
     )
 
 
@@ -142,7 +143,7 @@ def test_a_good_dataset_has_no_finding() -> None:
             (TRAINING, None, "several-system-prompts", "warning"),
         ),
         (
-            {"training": pairs(2), "system_prompt": "other"},
+            {"training": pairs(2), "options": Options(system_prompt="other")},
             (TRAINING, None, "other-system-prompt", "warning"),
         ),
         ({"training": pairs(2), "validation": pairs(1)}, (VALIDATION, 1, "leak", "warning")),
@@ -222,10 +223,53 @@ def test_a_model_without_a_validation_file_refuses_one() -> None:
     assert "takes no validation file (remove the file, or add its records" in refused
 
 
+JUDGE = find_judge("claude-haiku-4-5").model_copy(update={"context_tokens": 4 * 1024})
+
+
+@pytest.mark.parametrize(
+    ("question", "reference", "system", "answer", "says"),
+    [
+        (1000, 1, 0, 0, None),
+        (1200, 1, 0, 0, "1024 fit into the model's context"),
+        (900, 1, 0, 0, None),
+        (900, 1, 0, 300, "724 fit into the model's context"),
+        (900, 1, 300, 0, "fit into the model's context"),
+        (1000, 3300, 0, 0, None),
+        (1000, 3700, 0, 0, "4096 fit into the judge's context"),
+        (700, 3300, 0, 300, None),
+        (700, 3600, 0, 300, "3796 fit into the judge's context"),
+    ],
+)
+def test_a_question_that_model_or_judge_cannot_read_is_refused(
+    question: int, reference: int, system: int, answer: int, says: str | None
+) -> None:
+    """Lengths in words, of which ten are about nine tokens at least; contexts 1k and 4k."""
+    example = {"id": "e", "question": words(question), "reference_answer": words(reference)}
+    options = Options(
+        system_prompt=words(system), warnings=False, judge=JUDGE, max_answer_tokens=answer
+    )
+    model = SMALL.model_copy(update={"context": "1k"})
+    report = check(pairs(2), evaluation=[example], model=model, options=options)
+    messages = [each.message for each in report.findings.kept if each.code == "does-not-fit"]
+    assert len(messages) == (1 if says else 0), messages
+    assert all(str(says) in each for each in messages)
+
+
+def test_a_judge_of_unknown_context_reads_everything() -> None:
+    judge = JUDGE.model_copy(update={"context_tokens": None})
+    example = {"id": "e", "question": "Q?", "reference_answer": words(300_000)}
+    report = check(pairs(2), evaluation=[example], options=Options(warnings=False, judge=judge))
+    assert report.valid
+
+
+def words(count: int) -> str:
+    return "word " * count
+
+
 def test_the_most_common_system_prompt_is_asked_with_unless_one_is_given() -> None:
     training = [*pairs(2, system="A"), *pairs(1, "x", system="B")]
     assert check(training).system_prompt == "A"
-    assert check(training, system_prompt="B").system_prompt == "B"
+    assert check(training, options=Options(system_prompt="B")).system_prompt == "B"
     assert check(pairs(2, system=None)).system_prompt is None
 
 

@@ -118,6 +118,7 @@ def test_a_model_is_added_by_a_file(tmp_path: Path) -> None:
     [model] = read_models(tmp_path).values()
     assert model.customization_model_id == "amazon.nova-3-v1:0:1m"
     assert model.limits == find_model("nova-micro").limits
+    assert model.context_tokens == 1024**2
 
 
 def test_a_figure_needs_a_source(tmp_path: Path) -> None:
