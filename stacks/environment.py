@@ -34,9 +34,10 @@ TagKey = Annotated[str, StringConstraints(pattern=rf"^{_TAG_CHARACTERS}{{1,128}}
 TagValue = Annotated[str, StringConstraints(pattern=rf"^{_TAG_CHARACTERS}{{1,256}}$")]
 _MAX_TAGS = 45
 _RESERVED = re.compile(rf"(?:aws|{PROJECT}):|(?:project|aws-cdk:.*)$", re.IGNORECASE)
-_BOUNDARY = r"^(arn:aws:iam::(\d{12}|aws):policy/)?[A-Za-z0-9_+=,.@/-]{1,512}$"
+_BOUNDARY = r"^(arn:aws:iam::([0-9]{12}|aws):policy/)?[A-Za-z0-9_+=,.@/-]{1,512}$"
 
-Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+# What can be typed: SNS takes nothing else, and refuses it only while it is deployed.
+Email = Annotated[str, StringConstraints(pattern=r"^[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+$")]
 # CloudWatch Logs accepts only certain values; these are enough to choose from.
 RetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365, 731, 3653]
 
@@ -51,7 +52,8 @@ class EnvironmentInvalid(Exception):
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Strict: TOML has types, and true is no number.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Storage(_Table):
@@ -82,7 +84,7 @@ class Notifications(_Table):
 class Spending(_Table):
     """What watches the cost, in addition to the runs themselves."""
 
-    monthly_budget_usd: Annotated[float, Field(gt=0)]
+    monthly_budget_usd: Annotated[float, Field(ge=0.01, le=1_000_000_000)]
     reap_every_minutes: Annotated[int, Field(ge=5, le=60)]
     watch_purchases: bool  # mails commitments and untagged throughput; needs a CloudTrail trail
 
@@ -97,8 +99,8 @@ class Environment(_Table):
     """Everything that differs between two environments."""
 
     name: EnvironmentName
-    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
-    account: Annotated[str, StringConstraints(pattern=r"^\d{12}$")] | None = None  # no other one
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
+    account: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")] | None = None  # no other one
     # Name or ARN of a managed policy of the account, on every role that the stacks make.
     permissions_boundary: Annotated[str, StringConstraints(pattern=_BOUNDARY)] | None = None
     storage: Storage
@@ -190,6 +192,8 @@ def _conflicts(environment: Environment, stem: str) -> Iterator[str]:
     if environment.name != stem:
         yield f"name is {environment.name!r}, but the file is called {stem!r}"
     yield from _unwatched(environment)
+    yield from _told_twice(environment.notifications.emails)
+    yield from _half_on_host(environment.functions)
     model = find_model(environment.defaults.model)
     if environment.region not in model.customization_regions:
         regions = ", ".join(model.customization_regions)
@@ -273,6 +277,22 @@ def _unwatched(environment: Environment) -> Iterator[str]:
     )
 
 
+def _told_twice(emails: list[str]) -> Iterator[str]:
+    """Yield each address that occurs again: a topic has one subscription an address."""
+    for position, email in enumerate(emails):
+        if email.lower() in map(str.lower, emails[:position]):
+            yield f"notifications.emails.{position} is {email!r}, which is there already: remove it"
+
+
+def _half_on_host(functions: Functions) -> Iterator[str]:
+    """Yield a problem if a layer would be built for neither this machine nor AWS."""
+    if (functions.python == "host") != (functions.architecture == "host"):
+        yield (
+            f"functions.python is {functions.python!r} and functions.architecture is "
+            f'{functions.architecture!r}: write "host" for both, for the offline AWS, or for none'
+        )
+
+
 def _explained(problem: ErrorDetails) -> str:
     *table, field = (str(part) for part in problem["loc"])
     where = ".".join([*table, field])
@@ -282,7 +302,8 @@ def _explained(problem: ErrorDetails) -> str:
         return f"unknown field {where}{hint}"
     if problem["type"] == "missing":
         return f"{where} is missing"
-    return f"{where} is {problem['input']!r}: {problem['msg'].lower()}"
+    said = problem["msg"]
+    return f"{where} is {problem['input']!r}: {said[:1].lower()}{said[1:]}"
 
 
 def _fields_of(table: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 from stacks.environment import FOLDER, EnvironmentInvalid, known_environments, load
 
 FOREIGN = f"arn:aws:iam::{'2' * 12}:policy/edge"
+FULL_WIDTH = "\N{FULLWIDTH DIGIT ONE}" * 12
 MISTAKES = {
     "missing field": ('region = "us-east-1"\n', "", "region is missing"),
     "misspelt field": (
@@ -20,6 +21,32 @@ MISTAKES = {
     "wrong choice": ('encryption = "s3"', 'encryption = "aes"', "storage.encryption is 'aes'"),
     "wrong retention": ("log_retention_days = 14", "log_retention_days = 15", "is 15"),
     "not a mail address": ("emails = []", 'emails = ["ops"]', "notifications.emails.0 is 'ops'"),
+    "address of other letters": (
+        "emails = []",
+        'emails = ["ops@exämple.com"]',
+        "notifications.emails.0 is 'ops@exämple.com'",
+    ),
+    "one address twice": (
+        "emails = []",
+        'emails = ["ops@example.com", "Ops@example.com"]',
+        "notifications.emails.1 is 'Ops@example.com', which is there already",
+    ),
+    "endless budget": ("usd = 500", "usd = inf", "spending.monthly_budget_usd is inf"),
+    "budget that is no number": ("usd = 500", "usd = nan", "spending.monthly_budget_usd is nan"),
+    "truth for a budget": ("usd = 500", "usd = true", "spending.monthly_budget_usd is True"),
+    "endless interval": ("minutes = 15", "minutes = inf", "spending.reap_every_minutes is inf"),
+    "endless screening": (
+        "comprehend_max_usd = 0",
+        "comprehend_max_usd = nan",
+        "validation.comprehend_max_usd is nan",
+    ),
+    "endless ceiling": ("max_cost_usd = 250", "max_cost_usd = inf", "max_cost_usd"),
+    "ceiling that is no number": ("max_cost_usd = 250", "max_cost_usd = nan", "max_cost_usd"),
+    "half of this machine": (
+        'architecture = "arm64"',
+        'architecture = "host"',
+        "functions.python is '3.13' and functions.architecture is 'host'",
+    ),
     "nobody to tell": (
         "watched_without_mail",
         "# watched_without_mail",
@@ -52,6 +79,21 @@ MISTAKES = {
         'region = "us-east-1"',
         'region = "eu-west-1"',
         "judge nova-pro cannot be called from eu-west-1; judges there: none",
+    ),
+    "account of other digits": (
+        'name = "dev"',
+        f'name = "dev"\naccount = "{FULL_WIDTH}"',
+        f"account is '{FULL_WIDTH}': string should match pattern '^[0-9]{{12}}$'",
+    ),
+    "region of other digits": (
+        'region = "us-east-1"',
+        f'region = "us-east-{FULL_WIDTH[0]}"',
+        f"region is 'us-east-{FULL_WIDTH[0]}'",
+    ),
+    "expression in its own case": (
+        'name = "dev"',
+        'name = "dev"\npermissions_boundary = "a b"',
+        "pattern '^(arn:aws:iam::([0-9]{12}|aws):policy/)?[A-Za-z0-9_+=,.@/-]{1,512}$'",
     ),
     "short account": ('name = "dev"', 'name = "dev"\naccount = "123"', "account is '123'"),
     "boundary of another account": (
