@@ -19,6 +19,10 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from exit_codes import ExitCode
+from lambdas.domain.errors import InputInvalid
+from lambdas.domain.housekeeping.cleanup import CleanupInput
+from lambdas.domain.run.execution_input import parse_input
+from operate.credentials import explained
 from operate.deployed import Deployed, NotDeployed, find_deployed
 from stacks.environment import EnvironmentInvalid
 
@@ -31,15 +35,23 @@ def main(arguments: Sequence[str] | None = None) -> ExitCode:
     parser.add_argument("--input", default="{}", metavar="JSON")
     options = parser.parse_args(arguments)
     try:
-        request = json.loads(options.input)
-    except json.JSONDecodeError as error:
-        print(f"error: INPUT is not JSON: {error}", file=sys.stderr)
-        return ExitCode.ERROR
-    try:
+        request = _checked(options.input)
         return run(find_deployed(options.env), request)
-    except (EnvironmentInvalid, NotDeployed, ClientError, BotoCoreError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (InputInvalid, EnvironmentInvalid, NotDeployed, ClientError, BotoCoreError) as error:
+        print(f"error: {explained(error)}", file=sys.stderr)
         return ExitCode.ERROR
+
+
+def _checked(text: str) -> dict[str, Any]:
+    """Return the machine's input, which the machine checks too: its errors before AWS is asked."""
+    try:
+        given = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputInvalid(f"INPUT is not JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise InputInvalid('INPUT is not an object: give for example {"mode": "plan"}')
+    parse_input(CleanupInput, given, "clean-up")
+    return given
 
 
 def run(deployed: Deployed, request: object) -> ExitCode:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError
 
+from operate.credentials import explained
 from stacks.environment import load
 from stacks.names import Names
 
@@ -78,8 +79,5 @@ def _outputs(cloudformation: Any, stack: str, region: str) -> dict[str, str]:  #
     except (ClientError, BotoCoreError) as error:
         if "does not exist" in str(error):
             return {}
-        hint = ""
-        if isinstance(error, NoCredentialsError):
-            hint = ". Log in first, for example with aws sso login, or set AWS_PROFILE"
-        raise NotDeployed(f"cannot read stack {stack} in {region}: {error}{hint}") from error
+        raise NotDeployed(f"cannot read stack {stack} in {region}: {explained(error)}") from error
     return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}

@@ -20,6 +20,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from exit_codes import ExitCode
+from lambdas.aws.executions import Executions
 from lambdas.aws.inventory import Inventory
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.price_book import PriceBook
@@ -27,6 +28,7 @@ from lambdas.domain.housekeeping.running_costs import bills, usd_per_hour, usd_p
 from lambdas.domain.housekeeping.survey import look
 from lambdas.domain.housekeeping.tagged_resources import TaggedResource
 from lambdas.domain.run.tags import KEEP
+from operate.credentials import explained
 from operate.deployed import STACKS, Deployed, find_deployed
 from stacks.environment import load
 from stacks.names import Names
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> ExitCode:
         print(f"Not destroyed. {refused}", file=sys.stderr)
         return ExitCode.FAILED
     except Exception as error:  # noqa: BLE001  # whatever it was, something may still be billed
-        print(f"error: not everything was destroyed: {error}", file=sys.stderr)
+        print(f"error: not everything was destroyed: {explained(error)}", file=sys.stderr)
         return ExitCode.ERROR
     return ExitCode.OK
 
@@ -122,13 +124,10 @@ def _advice(environment: str, found: Sequence[Obstacle]) -> str:
 
 def obstacles(deployed: Deployed) -> Iterator[Obstacle]:
     """Yield each reason not to remove the guards: what runs, bills, or could not be looked at."""
-    states: Any = boto3.client("stepfunctions", region_name=deployed.region)
+    states = boto3.client("stepfunctions", region_name=deployed.region)
     if "StateMachineArn" in deployed.outputs:
-        running = states.list_executions(
-            stateMachineArn=deployed.state_machine_arn, statusFilter="RUNNING"
-        )["executions"]
-        for execution in running:
-            yield Obstacle(f"execution {execution['name']} is running", passes=True)
+        for name in Executions(states).running(deployed.state_machine_arn).values():
+            yield Obstacle(f"execution {name} is running", passes=True)
     bedrock: Any = boto3.client("bedrock", region_name=deployed.region)
     survey = look(Inventory(deployed.name, bedrock), deployed.name, seconds_left=lambda: math.inf)
     prices = Calculator(PriceBook.load(load(deployed.name).prices), deployed.region)

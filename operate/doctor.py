@@ -24,9 +24,9 @@ from operate.checks.deployment import DEPLOYMENT_CHECKS
 from operate.checks.finding import Account, Check, Finding, Verdict, code_of
 from operate.checks.models import model_checks
 from operate.checks.unconfirmed import UNCONFIRMED_CHECKS
+from operate.credentials import explained
 from stacks.environment import Environment, EnvironmentInvalid, load
 
-_LOGIN = ". Log in first, for example with aws sso login, or set AWS_PROFILE"
 _WIDTH = 100
 _INDENT = " " * 8
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
@@ -39,8 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> ExitCode:
     try:
         account = _account(load(options.env))
     except (EnvironmentInvalid, ClientError, BotoCoreError) as error:
-        login = "" if isinstance(error, EnvironmentInvalid) else _LOGIN
-        print(f"error: {error}{login}", file=sys.stderr)
+        print(f"error: {explained(error)}", file=sys.stderr)
         return ExitCode.ERROR
     return _say_all(examine(account))
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lambdas.aws.executions import Executions
 from operate.checks.finding import Account, Check, Finding, Verdict, code_of
 
-_NOT_THERE = {"NotFound", "NotFoundException", "StateMachineDoesNotExist"}
+_NOT_THERE = {"NotFound", "NotFoundException"}
 _PENDING = "PendingConfirmation"
-_NOT_DEPLOYED = "not deployed yet"
 
 
 def _subscriptions(account: Account) -> Iterator[Finding]:
@@ -19,7 +19,7 @@ def _subscriptions(account: Account) -> Iterator[Finding]:
     except Exception as error:
         if code_of(error) not in _NOT_THERE:
             raise
-        yield Finding(Verdict.NOTE, "mails", _NOT_DEPLOYED)
+        yield Finding(Verdict.NOTE, "mails", "not deployed yet")
         return
     pending = [each["Endpoint"] for each in found if each["SubscriptionArn"] == _PENDING]
     for address in pending:
@@ -35,18 +35,7 @@ def _subscriptions(account: Account) -> Iterator[Finding]:
 
 def _executions(account: Account) -> Iterator[Finding]:
     machine = account.names.machine_arn(account=account.number, region=account.region)
-    pages = account.client("stepfunctions").get_paginator("list_executions")
-    try:
-        running = [
-            each["name"]
-            for page in pages.paginate(stateMachineArn=machine, statusFilter="RUNNING")
-            for each in page["executions"]
-        ]
-    except Exception as error:
-        if code_of(error) not in _NOT_THERE:
-            raise
-        yield Finding(Verdict.NOTE, "running executions", _NOT_DEPLOYED)
-        return
+    running = Executions(account.client("stepfunctions")).running(machine).values()
     verdict = Verdict.NOTE if running else Verdict.OK
     means = "let them finish before settings change" if running else ""
     yield Finding(verdict, "running executions", ", ".join(running) or "none", means)

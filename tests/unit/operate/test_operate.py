@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import NoCredentialsError, UnauthorizedSSOTokenError
 
-from operate import cleanup, destroy
+from operate import cleanup, destroy, doctor
 from operate.deployed import STACKS, Deployed, NotDeployed, find_deployed
 from stacks.environment import EnvironmentInvalid
 from tests.fakes.inventory import FakeInventory
@@ -54,8 +57,13 @@ class FakeAws:
         self.done.append("unprotect")
         self.protected.remove(StackName)
 
-    def list_executions(self, **_: Any) -> dict[str, Any]:
-        return {"executions": [{"name": name} for name in self.running]}
+    def get_paginator(self, operation: str) -> FakeAws:
+        assert operation == "list_executions"
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        """Return a page for each execution."""
+        return [{"executions": [{"name": each, "executionArn": each}]} for each in self.running]
 
     def start_execution(self, **request: Any) -> dict[str, str]:
         self.started.append(request)
@@ -121,6 +129,53 @@ def test_broken_input_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert "INPUT is not JSON" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("[]", "INPUT is not an object"),
+        ('{"mode": "delete"}', "choose what by kinds, runs or older_than_days"),
+        ('{"kind": ["custom-model"]}', "Did you mean 'kinds'?"),
+    ],
+)
+def test_what_the_machine_would_refuse_is_refused_before_aws_is_asked(
+    aws: FakeAws, capsys: pytest.CaptureFixture[str], given: str, says: str
+) -> None:
+    assert cleanup.main(["--env", "dev", "--input", given]) == 2
+    assert says in capsys.readouterr().err
+    assert aws.regions == set()
+
+
+@pytest.mark.parametrize(
+    ("error", "hints"),
+    [
+        (NoCredentialsError(), True),
+        (UnauthorizedSSOTokenError(), True),
+        (client_error("ExpiredToken"), True),
+        (client_error("AccessDenied"), False),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("command", [cleanup.main, destroy.main, doctor.main])
+def test_every_command_says_how_to_log_in(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: Callable[[Sequence[str]], int],
+    error: Exception,
+    *,
+    hints: bool,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    refusing = SimpleNamespace(describe_stacks=refuse, get_caller_identity=refuse)
+    monkeypatch.setattr("boto3.client", lambda *_, **__: refusing)
+    unasked = ["--yes"] if command is destroy.main else []
+    assert command(["--env", "dev", *unasked]) == 2
+    said = capsys.readouterr().err
+    assert ("Log in first, for example with aws sso login" in said) is hints
+    assert said.count("\n") == 1
+
+
 def test_cleaning_up_what_is_not_deployed_is_an_error(
     aws: FakeAws, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,7 +190,7 @@ def test_nothing_is_in_the_way_of_an_empty_environment(aws: FakeAws) -> None:
 
 
 def test_what_bills_or_runs_is_in_the_way(aws: FakeAws) -> None:
-    aws.running = ["first-try"]
+    aws.running = ["first-try", "second-try"]
     aws.account.add("provisioned-model", "dev-t")
     aws.account.add("custom-model-deployment", "dev-d")
     aws.account.add("custom-model", "dev-m")
@@ -143,6 +198,7 @@ def test_what_bills_or_runs_is_in_the_way(aws: FakeAws) -> None:
     found = {each.text: each.passes for each in destroy.obstacles(DEPLOYED)}
     assert found == {
         "execution first-try is running": True,
+        "execution second-try is running": True,
         "throughput dev-t is still billed: price unknown": True,  # of Haiku in us-east-1
         "deployment dev-d is still billed: by the token, for whoever calls it": True,
         "custom-model dev-m is still billed: $1.95 a month": False,
