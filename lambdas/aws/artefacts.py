@@ -166,8 +166,8 @@ class Artefacts:
     def put_json(self, key: str, value: object) -> str:
         return self.put_text(key, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
-    def put_json_once(self, key: str, value: object) -> None:
-        """Write an object unless it exists."""
+    def put_json_once(self, key: str, value: object) -> bool:
+        """Write an object unless it exists; False if it does."""
         body = (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()
         try:
             with translated(f"write {self.uri(key)}"):
@@ -175,6 +175,8 @@ class Artefacts:
         except ClientError as error:
             if code_of(error) not in _THERE_ALREADY:
                 raise
+            return False
+        return True
 
     def put_records(self, key: str, records: Iterable[object]) -> str:
         """Write JSONL, one record a line."""

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.clients import refused_at_once
 from lambdas.domain.cost.actuals import NOTHING_BOUGHT, Bill, bill_of, unfinished
-from lambdas.domain.cost.quote import Quote
+from lambdas.domain.cost.quote import HOSTING, Quote
 from lambdas.domain.data_review.results import DataReview, ReviewSummary
+from lambdas.domain.errors import TuningError
 from lambdas.domain.run.contracts import Release
+from lambdas.domain.run.names import PROJECT
 from lambdas.validation.optional_checks import COMPREHEND
+
+_logger = logging.getLogger(PROJECT)  # the one that `lambdas.runtime` sets up
+
+
+def _begun(kind: str, now: datetime) -> dict[str, object]:
+    return {"kind": kind, "since": now.isoformat()}
 
 
 @dataclass(frozen=True)
@@ -22,10 +34,26 @@ class Billing:
     artefacts: Artefacts
     prefix: str  # "runs/<run>"
 
-    def begin(self, kind: str, now: datetime) -> None:
-        """Note, before the first call that pays for it, since when `kind` may be billed."""
-        key = f"{self._begun}{kind.lower().replace(' ', '-')}.json"
-        self.artefacts.put_json_once(key, {"kind": kind, "since": now.isoformat()})
+    def begin(self, kind: str, now: datetime) -> bool:
+        """Note, before the first call that pays for it, since when `kind` may be billed.
+
+        Returns False if an earlier call has noted it.
+        """
+        return self.artefacts.put_json_once(self._note(kind), _begun(kind, now))
+
+    @contextmanager
+    def creating(self, kind: str, operation: str, now: datetime) -> Iterator[None]:
+        """Begin `kind`, and note if AWS refuses its first and only call of `operation`.
+
+        Then nothing was made. Where an earlier call has begun, it may have been made by that one.
+        """
+        is_first = self.begin(kind, now)
+        try:
+            yield
+        except TuningError as error:  # no other is final: the next attempt may succeed
+            if is_first and refused_at_once(error, operation):
+                self._note_refusal(kind, now)
+            raise
 
     def note(self, release: Release) -> None:
         """Note a release: an execution that is stopped later cannot tell the guard of it."""
@@ -41,14 +69,16 @@ class Billing:
         ArtefactMissing or AccessDenied
             Something was paid for, and the quote is gone.
         """
-        begun = self._all_begun()
+        if release is None or not release.found:
+            release = self._noted() or release
+        begun = self._all_begun(release)
         if not begun:
             return NOTHING_BOUGHT
         quote = Quote.model_validate(self.artefacts.read_json(f"{self.prefix}/quote.json"))
         usage = unfinished(
             quote,
             begun=begun,
-            release=release if release and release.found else self._noted() or release,
+            release=release,
             epochs=self._epochs(),
             screening_usd=self._screening_usd(),
             review=self._review(),
@@ -79,8 +109,17 @@ class Billing:
         return f"{self.prefix}/cost.json"
 
     @property
-    def _begun(self) -> str:
+    def _notes(self) -> str:
         return f"{self.prefix}/billing/"
+
+    def _note(self, kind: str) -> str:
+        return f"{self._notes}{kind.lower().replace(' ', '-')}.json"
+
+    def _note_refusal(self, kind: str, now: datetime) -> None:
+        try:
+            self.artefacts.put_json(self._note(kind), {**_begun(kind, now), "refused": True})
+        except Exception:
+            _logger.exception("the refusal is not noted; the run is billed as if it had been made")
 
     @property
     def _released(self) -> str:
@@ -90,10 +129,15 @@ class Billing:
         found = self._read_if_there(self._released)
         return Release.model_validate(found) if found else None
 
-    def _all_begun(self) -> dict[str, datetime]:
-        keys = (key for key in self._left if key.startswith(self._begun))
-        notes = map(self.artefacts.read_json, keys)
-        return {note["kind"]: datetime.fromisoformat(note["since"]) for note in notes}
+    def _all_begun(self, release: Release | None) -> dict[str, datetime]:
+        """Return since when what may be billed; hosting that was refused, if nothing was found."""
+        notes = (self.artefacts.read_json(key) for key in self._left if key.startswith(self._notes))
+        gone = release is not None and not release.found
+        return {
+            note["kind"]: datetime.fromisoformat(note["since"])
+            for note in notes
+            if not (note.get("refused") and (gone or note["kind"] != HOSTING))
+        }
 
     def _epochs(self) -> int | None:
         found = self._read_if_there(f"{self.prefix}/losses.json")

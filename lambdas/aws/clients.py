@@ -50,7 +50,7 @@ _BY_CODE: dict[str, type[Exception]] = {
     "InternalError": ServiceUnavailable,
     "ServiceUnavailable": ServiceUnavailable,
 }
-_SERVER_ERROR = 500
+_CLIENT_ERROR, _SERVER_ERROR = 400, 500
 _GONE = "ResourceNotFoundException"
 
 
@@ -73,6 +73,21 @@ def client(service: str, read_seconds: float = _READ_SECONDS) -> Any:  # noqa: A
 
 def code_of(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "")
+
+
+def refused_at_once(error: BaseException, operation: str) -> bool:
+    """Whether AWS answered the only request of `operation` with a refusal: it has done nothing.
+
+    A refusal after a repetition says nothing of the request before it, whose answer was lost.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ClientError):
+        cause = cause.__cause__
+    if cause is None or cause.operation_name != operation:
+        return False
+    answer = cause.response.get("ResponseMetadata", {})
+    refused = _CLIENT_ERROR <= answer.get("HTTPStatusCode", _SERVER_ERROR) < _SERVER_ERROR
+    return refused and answer.get("RetryAttempts") == 0
 
 
 @contextmanager

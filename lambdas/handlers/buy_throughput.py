@@ -23,13 +23,14 @@ def buy_throughput(request: BuyThroughputRequest) -> Hosting:
 
 def _buy(throughputs: Throughputs, request: BuyThroughputRequest) -> ProvisionedThroughput:
     run, now = request.run, request.now
-    Billing(Artefacts(run.bucket), run.prefix).begin(HOSTING, now)
-    arn = throughputs.buy(
-        run,
-        model_arn=request.training.custom_model_arn or run.custom_model_name,
-        model_name=find_model(run.settings.model).name,
-        tags=tags_of(run, release_by=release_by(run, now)),
-    )
+    billing = Billing(Artefacts(run.bucket), run.prefix)
+    with billing.creating(HOSTING, "CreateProvisionedModelThroughput", now):
+        arn = throughputs.buy(
+            run,
+            model_arn=request.training.custom_model_arn or run.custom_model_name,
+            model_name=find_model(run.settings.model).name,
+            tags=tags_of(run, release_by=release_by(run, now)),
+        )
     return _new(arn, run.hosting_name, now)
 
 

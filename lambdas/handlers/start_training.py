@@ -18,14 +18,15 @@ def start_training(request: StartTrainingRequest) -> Training:
     run, variables = request.run, variables_of(StartTrainingVariables)
     artefacts = Artefacts(run.bucket)
     require_unchanged(artefacts, request.dataset.files)
-    Billing(artefacts, run.prefix).begin(TRAINING, request.now)
-    started = CustomizationJobs().start(
-        run,
-        request.dataset,
-        base_model_id=find_model(run.settings.model).customization_model_id,
-        role_arn=variables.service_role_arn,
-        kms_key_arn=variables.model_kms_key_arn,
-    )
+    billing = Billing(artefacts, run.prefix)
+    with billing.creating(TRAINING, "CreateModelCustomizationJob", request.now):
+        started = CustomizationJobs().start(
+            run,
+            request.dataset,
+            base_model_id=find_model(run.settings.model).customization_model_id,
+            role_arn=variables.service_role_arn,
+            kms_key_arn=variables.model_kms_key_arn,
+        )
     if isinstance(started, Job):
         return training_of(started, request.now)
     return just_started(started)

@@ -15,11 +15,13 @@ from botocore.response import StreamingBody
 BUCKET = "bedrock-tuning-local-123456789012-us-west-2"
 
 
-def client_error(code: str, status: int = 400, operation: str = "Operation") -> ClientError:
+def client_error(
+    code: str, status: int = 400, operation: str = "Operation", *, retries: int = 0
+) -> ClientError:
     return ClientError(
         {
             "Error": {"Code": code, "Message": f"the fake says {code}"},
-            "ResponseMetadata": {"HTTPStatusCode": status},
+            "ResponseMetadata": {"HTTPStatusCode": status, "RetryAttempts": retries},
         },
         operation,
     )

@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
+from lambdas.domain.cost.quote import HOSTING
 from lambdas.domain.parallel import CONCURRENCY
 from local.bedrock import Fault, Scenario
 from local.call_faults import CallFault
@@ -351,6 +352,8 @@ def test_a_purchase_refused_by_quota_names_the_quota(machine: Machine) -> None:
     assert (ended.status, ended.error) == ("FAILED", "QuotaExceeded")
     assert "L-BE77399C" in ended.cause
     assert "Release throughput after failure" in ended.states
+    bill = read_json(machine, ended, "cost.json")
+    assert {each["how"] for each in bill["items"] if each["what"] == HOSTING} == {"not begun"}
     assert_nothing_left(machine)
 
 

@@ -24,7 +24,7 @@ from lambdas.domain.cost.actuals import (
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.cost.quote import BASE_ANSWERS, HOSTING, JUDGEMENTS, REVIEW, TRAINING, as_bytes
-from lambdas.domain.errors import AccessDenied, Throttled
+from lambdas.domain.errors import AccessDenied, QuotaExceeded, Throttled
 from lambdas.domain.run.contracts import (
     Contract,
     Failure,
@@ -444,6 +444,69 @@ def test_a_run_that_told_its_bill_itself_is_not_told_again(world: World) -> None
 def test_a_run_that_was_stopped_before_it_began_anything_is_not_told_of(world: World) -> None:
     assert world.stop() == Metered(usd=0, at_most=False)
     assert world.sns.called("Publish") == []
+
+
+BUY = "CreateProvisionedModelThroughput"
+
+
+def refuse_to_buy(error: Exception) -> None:
+    """Begin hosting in a call that AWS answers with this error."""
+    billing = Billing(Artefacts(BUCKET), PREFIX)
+    with pytest.raises(QuotaExceeded), billing.creating(HOSTING, BUY, NOW - timedelta(minutes=5)):
+        raise QuotaExceeded("with advice") from error
+
+
+@pytest.mark.parametrize(
+    "code", ["ServiceQuotaExceededException", "ValidationException", "AccessDeniedException"]
+)
+def test_a_purchase_that_was_refused_costs_nothing(world: World, code: str) -> None:
+    world.begin(TRAINING, NOW - timedelta(hours=3))
+    refuse_to_buy(client_error(code, operation=BUY))
+    said = world.fail(GONE)
+    assert "Cost: at most $0.49." in said, "the training"
+    assert "Provisioned" not in said.partition("Cost:")[2]
+    assert [each.how for each in world.kept.items if each.what == HOSTING] == ["not begun"]
+
+
+@pytest.mark.parametrize(
+    ("error", "release", "usd"),
+    [
+        (client_error("Quota", operation=BUY, retries=1), GONE, 132),  # the first may have bought
+        (client_error("InternalError", 500, BUY), GONE, 132),
+        (client_error("Quota", operation="GetProvisionedModelThroughput"), GONE, 132),
+        (OSError("cut off"), GONE, 132),
+        (client_error("Quota", operation=BUY), None, 396),  # nobody could look
+        (client_error("Quota", operation=BUY), released(5), 11),  # it was there all the same
+    ],
+)
+def test_a_purchase_of_which_that_is_not_certain_is_billed(
+    world: World, error: Exception, release: Release | None, usd: float
+) -> None:
+    refuse_to_buy(error)
+    assert world.stop(release).usd == usd
+
+
+def test_a_refusal_does_not_hide_what_an_earlier_call_may_have_bought(world: World) -> None:
+    """It died before it could tell, and took the quota that is lacking now."""
+    world.begin(HOSTING, NOW - timedelta(minutes=10))
+    refuse_to_buy(client_error("ServiceQuotaExceededException", operation=BUY))
+    assert world.stop(GONE).usd == 132
+
+
+def test_a_refusal_that_cannot_be_noted_is_raised_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = world.s3.put_object
+
+    def once(**request: Any) -> Any:
+        if "IfNoneMatch" not in request:
+            raise client_error("SlowDown", 503)
+        return put(**request)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(world.s3, "put_object", once)
+        refuse_to_buy(client_error("ServiceQuotaExceededException", operation=BUY))
+    assert world.stop(GONE).usd == 132
 
 
 def test_what_the_guard_could_not_end_is_metered_at_its_most(world: World) -> None:

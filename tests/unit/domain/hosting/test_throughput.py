@@ -42,6 +42,7 @@ LATER = NOW + timedelta(minutes=30)
 RELEASE = GiveBackRequest.model_validate({"run": run().model_dump(), "now": LATER})
 STOP = StopRunRequest(execution=EXECUTION, status="ABORTED", now=LATER)
 NAME = NAMES.hosting
+NOTE = f"{PREFIX}/billing/provisioned-throughput.json"
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +60,11 @@ def bedrock(monkeypatch: pytest.MonkeyPatch) -> FakeBedrock:
     install(monkeypatch, bedrock=fake)
     fakes_s3.install(monkeypatch, FakeS3())
     return fake
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> FakeS3:
+    return fakes_s3.install(monkeypatch, FakeS3())
 
 
 @pytest.fixture
@@ -142,7 +148,9 @@ def _members(node: ast.AST) -> list[object]:
     return []
 
 
-def test_a_purchase_without_quota_says_which_and_how_to_ask(bedrock: FakeBedrock) -> None:
+def test_a_purchase_without_quota_says_which_and_how_to_ask(
+    bedrock: FakeBedrock, s3: FakeS3
+) -> None:
     bedrock.fail("CreateProvisionedModelThroughput", "ServiceQuotaExceededException")
     with pytest.raises(QuotaExceeded) as caught:
         buy_throughput(BUY)
@@ -150,6 +158,7 @@ def test_a_purchase_without_quota_says_which_and_how_to_ask(bedrock: FakeBedrock
     assert "L-BE77399C" in message
     assert "Model units per provisioned model for Claude 3 Haiku" in message
     assert "https://us-west-2.console.aws.amazon.com/servicequotas" in message
+    assert json.loads(s3.objects[NOTE])["refused"]
 
 
 def test_a_throttled_purchase_is_named_for_the_retry(bedrock: FakeBedrock) -> None:

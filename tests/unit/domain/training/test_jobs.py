@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from unittest.mock import Mock
 
@@ -282,11 +283,13 @@ def test_start_refuses_a_name_that_is_taken_by_something_else(bedrock: FakeBedro
     ],
 )
 def test_start_names_the_services_errors(
-    bedrock: FakeBedrock, code: str, error: type[Exception]
+    bedrock: FakeBedrock, s3: FakeS3, code: str, error: type[Exception]
 ) -> None:
     bedrock.fail("CreateModelCustomizationJob", code)
     with pytest.raises(error, match=f"create customization job {NAMES.job}"):
         start_training(REQUEST)
+    note = json.loads(s3.objects[f"{PREFIX}/billing/training.json"])
+    assert ("refused" in note) is (error is not Throttled), "then nothing is billed"
 
 
 def test_check_tells_phase_and_wait(bedrock: FakeBedrock) -> None:
