@@ -10,9 +10,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from pydantic import ValidationError
+
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.clients import refused_at_once
-from lambdas.domain.cost.actuals import NOTHING_BOUGHT, Bill, bill_of, unfinished
+from lambdas.domain.cost.actuals import NOTHING_BOUGHT, Bill, bill_at_most, bill_of, unfinished
 from lambdas.domain.cost.quote import HOSTING, Quote
 from lambdas.domain.data_review.results import DataReview, ReviewSummary
 from lambdas.domain.errors import TuningError
@@ -74,7 +76,11 @@ class Billing:
         begun = self._all_begun(release)
         if not begun:
             return NOTHING_BOUGHT
-        quote = Quote.model_validate(self.artefacts.read_json(f"{self.prefix}/quote.json"))
+        kept = self.artefacts.read_json(f"{self.prefix}/quote.json")
+        try:
+            quote = Quote.model_validate(kept)
+        except ValidationError:  # the run began with other code than that of the guard
+            return bill_at_most(kept["high_usd"])
         usage = unfinished(
             quote,
             begun=begun,

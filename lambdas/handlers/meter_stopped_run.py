@@ -6,6 +6,7 @@ from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.billing import Billing
 from lambdas.aws.metrics import record
 from lambdas.aws.topic import Topic
+from lambdas.domain.cost.actuals import NOTHING_BOUGHT
 from lambdas.domain.reporting.notification import stopped_body, stopped_subject
 from lambdas.domain.run.contracts import Metered, MeterStoppedRunRequest
 from lambdas.domain.run.names import names_of
@@ -20,7 +21,7 @@ def meter_stopped_run(request: MeterStoppedRunRequest) -> Metered:
     run = names_of(variables.environment, execution.name, execution.arn).run
     billing = Billing(Artefacts(variables.artefact_bucket), f"runs/{run}")
     bill = billing.kept() or billing.bill_of_unfinished(request.release)
-    if bill.items and not billing.is_told():  # without items there is nothing to tell
+    if bill != NOTHING_BOUGHT and not billing.is_told():
         Topic(variables.topic_arn).publish(
             stopped_subject(request, run), stopped_body(request, run, bill)
         )

@@ -369,6 +369,16 @@ def test_a_run_under_way_keeps_its_mail_and_its_bill_through_any_deployment(worl
     assert world.kept.usd == 0.49
 
 
+def test_a_run_that_a_newer_guard_meters_is_billed_at_its_most(world: World) -> None:
+    """Its quote was written by the code that it began with."""
+    world.begin(TRAINING, NOW)
+    quoted = renamed(quote(), "high_usd")
+    world.s3.objects[f"{PREFIX}/quote.json"] = json.dumps(quoted).encode()
+    assert world.stop() == Metered(usd=quote().high_usd, at_most=True)
+    [mail] = world.sns.called("Publish")
+    assert f"Cost: at most ${quote().high_usd:.2f}." in mail["Message"]
+
+
 def test_a_run_that_ended_well_keeps_its_mail_through_any_deployment(world: World) -> None:
     report = {"report_key": f"{PREFIX}/report.html", "summary": "Done.", "metered_usd": 7}
     verdict = renamed(report_request().verdict, "reason") | {"verdict": "much better"}
