@@ -1,6 +1,6 @@
 """Command line of `make faults`: runs all cases, in a few processes, and reports.
 
-Usage: python -m local.fault_matrix [--only TEXT] [--workers N] [--no-write]
+Usage: python -m local.fault_matrix [--only TEXT …] [--workers N] [--no-write]
 Exit status: 0 no rule was broken; 1 one was; 2 bad usage, or a worker failed.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 
 from exit_codes import ExitCode
 from local.fault_matrix.report import markdown, terminal
@@ -21,14 +22,16 @@ _DOCUMENT = ROOT / "docs" / "faults.md"
 
 def main() -> ExitCode:
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
-    parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name contains it")
+    parser.add_argument(
+        "--only", default=[], metavar="TEXT", nargs="+", help="cases whose name contains one"
+    )
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--no-write", action="store_true", help="leave docs/faults.md as it is")
     options = parser.parse_args()
     return _report(options.only, options.workers, write=not (options.no_write or options.only))
 
 
-def _report(only: str, workers: int, *, write: bool) -> ExitCode:
+def _report(only: Sequence[str], workers: int, *, write: bool) -> ExitCode:
     began = time.monotonic()
     print(f"Deploying the local environment {workers} times, offline …", flush=True)
     results = []
@@ -45,7 +48,7 @@ def _report(only: str, workers: int, *, write: bool) -> ExitCode:
         key=lambda result: (result.case.group, result.case.what),
     )
     if not cases:
-        print(f"No case's name contains {only!r}.", file=sys.stderr)
+        print(f"No case's name contains one of {', '.join(only)}.", file=sys.stderr)
         return ExitCode.ERROR
     print("\n".join(["", *terminal(cases, normal.metered_minutes)]))
     if write:

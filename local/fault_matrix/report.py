@@ -86,11 +86,11 @@ _TITLES = {  # of the groups whose cases are calls
     "reaper": "Of the reaper, after Stop execution and with the guard's event lost",
 }
 _HEAD = """# Faults
-Written by `make faults`, which deploys the `local` environment into the offline AWS and injects one
-fault per case: the guards get their time on the simulated clock, and then nothing may be left that
-bills, no job may run, nothing may have been bought or started twice, and the cause of a failed
-execution must name what happened. Provisioning takes {provisioning:g} simulated
-minutes. The file changes only when an outcome does."""
+Written by `make faults`, which deploys the `local` environment into the offline AWS, there with a
+budget for Amazon Comprehend, and injects one fault per case: the guards get their time on the
+simulated clock, and then nothing may be left that bills, no job may run, nothing may have been
+bought or started twice, and the cause of a failed execution must name what happened. Provisioning
+takes {provisioning:g} simulated minutes. The file changes only when an outcome does."""
 
 
 _CALLS = """## Calls

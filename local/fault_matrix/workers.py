@@ -16,21 +16,25 @@ from pathlib import Path
 from typing import cast
 
 from exit_codes import ExitCode
-from local.fault_matrix.cases import Case
+from local.fault_matrix.cases import NAMES, Case
 from local.fault_matrix.discovery import all_cases
 from local.fault_matrix.results import CaseResult
 from local.fault_matrix.runner import FaultTarget, run_case
 from local.rehearsal.deployment import ROOT, bootstrap, deploy, upload_converted
 from local.rehearsal.rehearse import REGION
 from local.server import OfflineAws
+from operate.deployed import Deployed
+from stacks.application import new_app, populate
+from stacks.environment import Validation, load
 
 _RECORDS = {"training.json": 32, "validation.json": 32, "evaluation.json": 4}
+_COMPREHEND_USD = 0.01  # a few requests
 NORMAL = Case("run", "nothing goes wrong")
 _END_SECONDS = 30  # for a process whose results are all in
 
 
-def run_cases(only: str, workers: int) -> Iterator[CaseResult]:
-    """Run the cases in `workers` processes, and yield each result as it comes.
+def run_cases(only: Sequence[str], workers: int) -> Iterator[CaseResult]:
+    """Run the cases whose name has a text of `only`, all if there is none; yield each result.
 
     Raises
     ------
@@ -68,7 +72,7 @@ def _received(receivers: Sequence[Connection]) -> Iterator[CaseResult]:
             yield result
 
 
-def _run_share(only: str, index: int, count: int, sender: Connection) -> None:
+def _run_share(only: Sequence[str], index: int, count: int, sender: Connection) -> None:
     try:
         for result in _share(only, index, count):
             sender.send(result)
@@ -78,23 +82,39 @@ def _run_share(only: str, index: int, count: int, sender: Connection) -> None:
     os._exit(ExitCode.OK)  # the server's threads have nothing left to do
 
 
-def _share(only: str, index: int, count: int) -> Iterator[CaseResult]:
+def _share(only: Sequence[str], index: int, count: int) -> Iterator[CaseResult]:
     """Run every `count`-th case, from the `index`-th on, on an offline AWS of this process."""
     offline = OfflineAws(region=REGION)
     try:
         offline.start()
         bootstrap()
-        deployed = deploy()
+        deployed = _deploy_screened()
         upload_small_dataset(deployed.bucket)
         offline.enforce_iam(on=True)  # what a guard may not do must not help it here
         target = FaultTarget(offline, deployed.state_machine_arn)
         run_case(NORMAL, target)  # the first one pays for every function's cold start
         yield run_case(NORMAL, target)
-        cases = [case for case in all_cases(target) if only in case.name]
+        cases = [
+            case
+            for case in all_cases(target)
+            if not only or any(text in case.name for text in only)
+        ]
         for case in sorted(cases, key=lambda case: case.name)[index::count]:
             yield _result(case, target)
     finally:
         offline.stop()
+
+
+def _deploy_screened() -> Deployed:
+    """Deploy the environment with a budget for Amazon Comprehend: every run is screened too."""
+    screened = load(NAMES.environment).model_copy(
+        update={"validation": Validation(comprehend_max_usd=_COMPREHEND_USD)}
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        app = new_app(Path(scratch))
+        populate(app, screened)
+        app.synth()
+        return deploy(NAMES.environment, assembly=Path(scratch))
 
 
 def upload_small_dataset(bucket: str) -> None:
