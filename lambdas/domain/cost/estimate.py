@@ -7,11 +7,18 @@ is the most that the run may cost, and is held against `max_cost_usd`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from math import ceil
 
 from lambdas.domain.cost.calculator import Calculator
-from lambdas.domain.cost.price_book import Price, service_price
+from lambdas.domain.cost.items import (
+    TOKEN_SHARES,
+    Amounts,
+    answer_items,
+    answer_tokens,
+    priced,
+    token_items,
+)
+from lambdas.domain.cost.price_book import service_price
 from lambdas.domain.cost.quote import (
     BASE_ANSWERS,
     HOSTING,
@@ -29,7 +36,6 @@ from lambdas.domain.evaluation.rubrics import (
     ATTEMPTS,
     MAX_TOKENS,
     OUTPUT_TOKENS,
-    PROSE_SHARES,
 )
 from lambdas.domain.hosting.throughput import (
     EXPECTED_PROVISIONING_MINUTES,
@@ -46,35 +52,10 @@ _ANSWER_SECONDS = (1.0, 3.0)
 _SLOWER_PROVISIONING_MINUTES = 5  # AWS's Haiku notebook says 20 to 30
 _SECONDS_PER_MINUTE = 60
 _MINUTES_PER_HOUR = 60
-_TOKEN_SHARES = (*PROSE_SHARES, 1.0)
-_SHORT_ANSWER_TOKENS = 40
 _JUDGE_OUTPUT_TOKENS = (*OUTPUT_TOKENS, MAX_TOKENS)
 _CHARACTERS_PER_TOKEN = 4  # of English prose
 _UNIT_CHARACTERS = 100  # of Amazon Comprehend's price
 _SIDES = 2  # base and tuned
-
-
-@dataclass(frozen=True)
-class Amounts:
-    """Low, expected and high amounts of one unit, never falling."""
-
-    low: float
-    expected: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.low <= self.expected <= self.high:
-            raise ValueError(f"amounts must rise: {self}")
-
-    def __mul__(self, factor: float) -> Amounts:
-        return Amounts(self.low * factor, self.expected * factor, self.high * factor)
-
-    def at_most(self, factor: float) -> Amounts:
-        """Return the same with a high figure so many times as high."""
-        return Amounts(self.low, self.expected, self.high * factor)
-
-    def __add__(self, other: Amounts) -> Amounts:
-        return Amounts(self.low + other.low, self.expected + other.expected, self.high + other.high)
 
 
 def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
@@ -90,7 +71,7 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         *_review(run, dataset, calculator),
         _training(run, dataset, calculator),
         _hosting(run, dataset, calculator),
-        *_base_answers(run, dataset, calculator),
+        *answer_items(BASE_ANSWERS, run, dataset, calculator.tokens(run.settings.model)),
         *_judgements(run, dataset, calculator),
     ]
     return Quote(
@@ -137,26 +118,6 @@ def savings(run: Run, dataset: Dataset, calculator: Calculator) -> dict[str, flo
 
 def _changed(run: Run, settings: Mapping[str, object]) -> Run:
     return run.model_copy(update={"settings": run.settings.model_copy(update=settings)})
-
-
-def _item(what: str, units: Amounts, price: Price, usd_per_unit: float, unit: str) -> QuoteItem:
-    usd = units * usd_per_unit
-    how = [_line(units.expected, usd.expected, price, unit)]
-    if units.high > units.expected:
-        how.append(f"at most {_line(units.high, usd.high, price, unit)}")
-    return QuoteItem(
-        what=what,
-        low_usd=round(usd.low, 6),
-        expected_usd=round(usd.expected, 6),
-        high_usd=round(usd.high, 6),
-        how="; ".join(how),
-        price=str(price),
-        stand_in=price.is_stand_in,
-    )
-
-
-def _line(units: float, usd: float, price: Price, unit: str) -> str:
-    return f"{units:,.0f} {unit} = {dollars(usd)}".replace("{price}", price.amount)
 
 
 def _screening(run: Run, dataset: Dataset) -> list[QuoteItem]:
@@ -208,13 +169,13 @@ def _training(run: Run, dataset: Dataset, calculator: Calculator) -> QuoteItem:
     earliest = _earliest_stop(run, dataset, epochs) / epochs
     units = Amounts(tokens.low * earliest, tokens.expected, tokens.high)
     unit = f"tokens x {epochs} epochs x {{price}} per 1,000"
-    return _item(TRAINING, units, price, calculator.training_usd(model, 1, epochs), unit)
+    return priced(TRAINING, units, price, calculator.training_usd(model, 1, epochs), unit)
 
 
 def _training_tokens(dataset: Dataset) -> Amounts:
     """Return the tokens of the training file: nothing published says that validation data bills."""
     most, expected = dataset.training_tokens, dataset.expected_training_tokens
-    return Amounts(min(most * _TOKEN_SHARES[0], expected), expected, most)
+    return Amounts(min(most * TOKEN_SHARES[0], expected), expected, most)
 
 
 def _epochs(run: Run) -> int:
@@ -247,7 +208,7 @@ def hosting_minutes(run: Run, dataset: Dataset) -> Amounts:
 
 def _hosting(run: Run, dataset: Dataset, calculator: Calculator) -> QuoteItem:
     model, units = run.settings.model, run.settings.model_units
-    return _item(
+    return priced(
         HOSTING,
         hosting_minutes(run, dataset),
         calculator.price(model, "throughput_usd_per_unit_hour"),
@@ -256,57 +217,25 @@ def _hosting(run: Run, dataset: Dataset, calculator: Calculator) -> QuoteItem:
     )
 
 
-def _base_answers(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
-    asked = dataset.evaluation_tokens + dataset.evaluation_examples * _system_tokens(dataset)
-    texts = Amounts(*(asked * share for share in _TOKEN_SHARES))
-    said = _answer_tokens(run, dataset) * dataset.evaluation_examples
-    return _tokens(BASE_ANSWERS, texts, said, calculator, run.settings.model)
-
-
 def _judgements(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
     count = dataset.evaluation_examples * _SIDES
-    texts = Amounts(*(dataset.evaluation_tokens * _SIDES * share for share in _TOKEN_SHARES))
+    texts = Amounts(*(dataset.evaluation_tokens * _SIDES * share for share in TOKEN_SHARES))
     instructions = CORRECTNESS.most_input_tokens("") * count
-    asked = texts + _answer_tokens(run, dataset) * count
-    asked += Amounts(*(instructions * share for share in _TOKEN_SHARES))
+    asked = texts + answer_tokens(run, dataset) * count
+    asked += Amounts(*(instructions * share for share in TOKEN_SHARES))
     said = Amounts(*(tokens * count for tokens in _JUDGE_OUTPUT_TOKENS))
-    return _tokens(JUDGEMENTS, asked, said, calculator, run.settings.judge_model)
-
-
-def _answer_tokens(run: Run, dataset: Dataset) -> Amounts:
-    """Return the tokens of one answer: about those of question and reference together."""
-    most = run.settings.max_answer_tokens
-    usual = dataset.evaluation_tokens / max(dataset.evaluation_examples, 1)
-    expected = min(max(usual, _SHORT_ANSWER_TOKENS), most)
-    return Amounts(min(_SHORT_ANSWER_TOKENS, expected), expected, most)
-
-
-def _system_tokens(dataset: Dataset) -> int:
-    return len((dataset.system_prompt or "").encode(errors="surrogatepass"))
-
-
-def _tokens(
-    what: str, asked: Amounts, said: Amounts, calculator: Calculator, model: str
-) -> list[QuoteItem]:
-    """Quote what is asked once, and `ATTEMPTS` times at most: a lost answer may be paid for."""
-    asked, said = asked.at_most(ATTEMPTS), said.at_most(ATTEMPTS)
-    prices = calculator.tokens(model)
-    unit = "tokens x {price} per 1,000"
-    return [
-        _item(f"{what}, input tokens", asked, prices.input, prices.usd(1, 0), unit),
-        _item(f"{what}, output tokens", said, prices.output, prices.usd(0, 1), unit),
-    ]
+    return token_items(JUDGEMENTS, asked, said, calculator.tokens(run.settings.judge_model))
 
 
 def _storage(run: Run, calculator: Calculator) -> QuoteItem:
     price = calculator.price(run.settings.model, "storage_usd_per_model_month")
-    return _item(
+    return priced(
         "Custom model, a month", Amounts(1, 1, 1), price, price.usd, "model x {price} a month"
     )
 
 
 def _assumptions(run: Run) -> list[str]:
-    low, expected, _ = _TOKEN_SHARES
+    low, expected, _ = TOKEN_SHARES
     slow = EXPECTED_PROVISIONING_MINUTES + _SLOWER_PROVISIONING_MINUTES
     return [
         f"Tokens are upper estimates: expected {expected:.0%} of them, low {low:.0%} (prose).",
