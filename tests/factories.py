@@ -105,6 +105,13 @@ def run(**changes: object) -> Run:
     return Run.model_validate(values | changes)
 
 
+def nova_run(**changes: object) -> Run:
+    """Return a run of a model that has both kinds of hosting."""
+    both = [{"kind": "on-demand"}, {"kind": "provisioned"}]
+    values = {"model": "nova-micro", "region": "us-east-1", "hosting_options": both}
+    return run(**values | changes)
+
+
 def training(**changes: object) -> Training:
     values: dict[str, Any] = {
         "job_arn": arn("model-customization-job", "abcdefghijkl"),

@@ -7,6 +7,7 @@ from hashlib import sha256
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.metrics import record
 from lambdas.domain.cost.estimate import make_quote, savings
+from lambdas.domain.cost.hosting_choice import check_hosting
 from lambdas.domain.cost.quote import as_bytes, check_ceiling, text
 from lambdas.domain.run.contracts import QuoteCostRequest, QuotedCost
 from lambdas.domain.run.variables import PriceVariables
@@ -20,15 +21,16 @@ def quote_cost(request: QuoteCostRequest) -> QuotedCost:
     quote = make_quote(run, request.dataset, prices)
     kept = as_bytes(quote)
     key = Artefacts(run.bucket).put_bytes(f"{run.prefix}/quote.json", kept)
+    check_hosting(quote)
     check_ceiling(quote, settings.model, savings(run, request.dataset, prices))
     record(run.environment, {"QuotedUsd": quote.expected_usd})
     return QuotedCost(
         low_usd=quote.low_usd,
         expected_usd=quote.expected_usd,
         high_usd=quote.high_usd,
-        hosting="provisioned",
-        hosting_reason="it is the only kind that this run can have",
-        hosting_usd_per_hour=quote.hosting_usd_per_hour,
+        hosting=quote.hosting.kind,
+        hosting_reason=quote.hosting_reason,
+        hosting_usd_per_hour=quote.hosting.usd_per_hour,
         summary=text(quote),
         quote_key=key,
         dataset_sha256=quote.dataset_sha256,

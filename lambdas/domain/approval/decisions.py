@@ -15,6 +15,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lambdas.domain.cost.quote import dollars
 from lambdas.domain.errors import DecisionPending, DecisionRefused, InputInvalid, SpendRejected
 from lambdas.domain.models.lookup import nearest
 from lambdas.domain.run.console import state_machine_url
@@ -205,7 +206,7 @@ def confirmation(given: DecisionInput) -> str:
 
 
 def subject(run: Run, expected_usd: float) -> str:
-    return f"approve about ${expected_usd:,.0f}? {run.name}"
+    return f"approve about {dollars(expected_usd)}? {run.name}"
 
 
 def body(run: Run, quote: QuotedCost, decide_by: datetime, decide_machine_arn: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 
-from lambdas.domain.cost.calculator import Calculator
+from lambdas.domain.cost.calculator import Calculator, TokenPrices
 from lambdas.domain.cost.quote import (
     BASE_ANSWERS,
     HOSTING,
@@ -19,6 +19,7 @@ from lambdas.domain.cost.quote import (
     REVIEW,
     SCREENING,
     TRAINING,
+    TUNED_ANSWERS,
     Quote,
     QuoteItem,
     dollars,
@@ -111,7 +112,7 @@ def _most(item: QuoteItem, quote: Quote, since: datetime, until: datetime | None
     # As in the quote: AWS does not say how it bills a part of an hour.
     hours = ceil(minutes_between(since, until) / 60) or 1
     how = f"begun hours: {hours}, from {utc(since)} to {utc(until)}, when it was gone"
-    return hours * quote.hosting_usd_per_hour, how
+    return hours * quote.hosting.usd_per_hour, how
 
 
 def _minutes(minutes: float) -> str:
@@ -121,29 +122,29 @@ def _minutes(minutes: float) -> str:
 def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
     """Return the use of a run that has done all its work.
 
-    Minutes are from the throughput's creation to its deletion, tokens as the API counted them.
+    Minutes are from the throughput's creation to its deletion, tokens as the API counted them:
+    those of the tuned model bill where it was hosted on demand, and its deployment does not.
     Bedrock reports no token count of a training: the estimate stands, times the epochs that ran.
     """
-    settings, release = request.run.settings, request.release
+    settings = request.run.settings
     known = {
         **_screening(request),
         **_review(request),
         **_training(request, calculator),
-        **_tokens(BASE_ANSWERS, request.base_answers, settings.model, calculator),
-        **_tokens(JUDGEMENTS, request.judgements, settings.judge_model, calculator),
+        **_hosted(request, calculator),
+        **_tokens(BASE_ANSWERS, request.base_answers, calculator.tokens(settings.model)),
+        **_tokens(JUDGEMENTS, request.judgements, calculator.tokens(settings.judge_model)),
     }
-    if release.billed_minutes is not None:
-        usd = calculator.hosting_usd(settings.model, settings.model_units, release.billed_minutes)
-        known[HOSTING] = usd, _minutes(release.billed_minutes)
     # Of the rest all is known, or was not asked for.
     begun = {HOSTING: request.hosting.created_at, TRAINING: request.run.started_at}
     lost = {
         REVIEW: request.review.lost_requests if request.review else 0,
         BASE_ANSWERS: request.base_answers.lost_requests,
+        TUNED_ANSWERS: request.tuned_answers.lost_requests,
         JUDGEMENTS: request.judgements.lost_requests,
     }
     kinds = frozenset(kind for kind, requests in lost.items() if requests)
-    return Usage(begun=begun, known=known, until=release.at, lost=kinds)
+    return Usage(begun=begun, known=known, until=request.release.at, lost=kinds)
 
 
 def unfinished(  # noqa: PLR0913  # keyword-only, each from another place
@@ -173,7 +174,7 @@ def unfinished(  # noqa: PLR0913  # keyword-only, each from another place
     if review is not None:
         known[REVIEW] = review.usd, "as the judge counted"
     if release and release.billed_minutes is not None:
-        usd = release.billed_minutes / 60 * quote.hosting_usd_per_hour
+        usd = release.billed_minutes / 60 * quote.hosting.usd_per_hour
         known[HOSTING] = usd, _minutes(release.billed_minutes)
     lost = frozenset({REVIEW} if review and review.lost_requests else ())
     return Usage(begun=begun, known=known, until=release.at if release else None, lost=lost)
@@ -202,10 +203,19 @@ def _training(request: WriteReportRequest, calculator: Calculator) -> dict[str, 
     return {TRAINING: (usd, f"{tokens:,} tokens (an upper estimate) in {epochs} epochs")}
 
 
-def _tokens(
-    what: str, counted: Answers | Judgements, model: str, calculator: Calculator
-) -> dict[str, Counted]:
-    prices = calculator.tokens(model)
+def _hosted(request: WriteReportRequest, calculator: Calculator) -> dict[str, Counted]:
+    settings = request.run.settings
+    if request.quote.hosting == "on-demand":
+        prices = calculator.custom_tokens(settings.model)
+        return _tokens(TUNED_ANSWERS, request.tuned_answers, prices)
+    minutes = request.release.billed_minutes
+    if minutes is None:
+        return {}
+    usd = calculator.hosting_usd(settings.model, settings.model_units, minutes)
+    return {HOSTING: (usd, _minutes(minutes))}
+
+
+def _tokens(what: str, counted: Answers | Judgements, prices: TokenPrices) -> dict[str, Counted]:
     asked, said = counted.input_tokens, counted.output_tokens
     return {
         f"{what}, input tokens": (prices.usd(asked, 0), f"{asked:,} tokens"),

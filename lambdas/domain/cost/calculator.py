@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lambdas.domain.cost.price_book import Price, PriceBook, PriceField
@@ -35,6 +36,16 @@ class Calculator:
             self.price(model, "input_usd_per_1k_tokens"),
             self.price(model, "output_usd_per_1k_tokens"),
         )
+
+    def custom_tokens(self, model: str) -> TokenPrices:
+        """Return what tokens of a custom model of this base cost, deployed on demand."""
+        return TokenPrices(
+            self.price(model, "custom_input_usd_per_1k_tokens"),
+            self.price(model, "custom_output_usd_per_1k_tokens"),
+        )
+
+    def missing(self, model: str, fields: Iterable[PriceField]) -> list[PriceField]:
+        return self.book.missing(model, self.region, fields)
 
     def training_usd(self, model: str, tokens: float, epochs: int) -> float:
         return tokens * epochs / 1000 * self.price(model, "training_usd_per_1k_tokens").usd

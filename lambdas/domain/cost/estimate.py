@@ -7,9 +7,10 @@ is the most that the run may cost, and is held against `max_cost_usd`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import ceil
 
 from lambdas.domain.cost.calculator import Calculator
+from lambdas.domain.cost.hosting_choice import choose
+from lambdas.domain.cost.hosting_kinds import PRICINGS
 from lambdas.domain.cost.items import (
     TOKEN_SHARES,
     Amounts,
@@ -21,7 +22,6 @@ from lambdas.domain.cost.items import (
 from lambdas.domain.cost.price_book import service_price
 from lambdas.domain.cost.quote import (
     BASE_ANSWERS,
-    HOSTING,
     JUDGEMENTS,
     REVIEW,
     SCREENING,
@@ -37,21 +37,11 @@ from lambdas.domain.evaluation.rubrics import (
     MAX_TOKENS,
     OUTPUT_TOKENS,
 )
-from lambdas.domain.hosting.throughput import (
-    EXPECTED_PROVISIONING_MINUTES,
-    LONGEST_CREATION_MINUTES,
-    RELEASE_MARGIN_MINUTES,
-    most_minutes,
-)
 from lambdas.domain.models.lookup import find_model
-from lambdas.domain.run.contracts import Dataset, Run
+from lambdas.domain.models.model import HostingKind
+from lambdas.domain.run.contracts import Dataset, HostingOption, Run
 from lambdas.domain.run.execution_input import LEAST_PROVISIONING_MINUTES
 
-# Answers and judgements of today's models take seconds, and are asked for several at once.
-_ANSWER_SECONDS = (1.0, 3.0)
-_SLOWER_PROVISIONING_MINUTES = 5  # AWS's Haiku notebook says 20 to 30
-_SECONDS_PER_MINUTE = 60
-_MINUTES_PER_HOUR = 60
 _JUDGE_OUTPUT_TOKENS = (*OUTPUT_TOKENS, MAX_TOKENS)
 _CHARACTERS_PER_TOKEN = 4  # of English prose
 _UNIT_CHARACTERS = 100  # of Amazon Comprehend's price
@@ -66,11 +56,12 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
     PriceMissing
         The run needs a price that neither the book nor the environment has.
     """
+    hosting = choose(run, dataset, calculator)
     items = [
         *_screening(run, dataset),
         *_review(run, dataset, calculator),
         _training(run, dataset, calculator),
-        _hosting(run, dataset, calculator),
+        *hosting.chosen.items,
         *answer_items(BASE_ANSWERS, run, dataset, calculator.tokens(run.settings.model)),
         *_judgements(run, dataset, calculator),
     ]
@@ -83,10 +74,10 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         high_usd=_sum(item.high_usd for item in items),
         max_cost_usd=run.settings.max_cost_usd,
         epochs=_epochs(run),
-        hosting_usd_per_hour=calculator.hosting_usd(
-            run.settings.model, run.settings.model_units, minutes=60
-        ),
-        assumptions=[*_assumptions(run), *_stand_ins(items)],
+        hosting=hosting.chosen,
+        hosting_reason=hosting.reason,
+        other_hosting=hosting.others,
+        assumptions=[*_assumptions(run, hosting.chosen.kind), *_not_its_own(items)],
     )
 
 
@@ -95,7 +86,7 @@ def savings(run: Run, dataset: Dataset, calculator: Calculator) -> dict[str, flo
 
     Each alone, to the least that can work.
     """
-    settings, most = run.settings, make_quote(run, dataset, calculator).high_usd
+    settings, quote = run.settings, make_quote(run, dataset, calculator)
     epochs = int(find_model(settings.model).hyperparameters["epochCount"].minimum)
     cheaper = {
         "max_provisioning_minutes": LEAST_PROVISIONING_MINUTES,
@@ -110,14 +101,22 @@ def savings(run: Run, dataset: Dataset, calculator: Calculator) -> dict[str, flo
     }
     fewer = {**run.hyperparameters, "epochCount": str(epochs)}
     runs[f"epochCount = {epochs}"] = run.model_copy(update={"hyperparameters": fewer})
+    for other in quote.other_hosting:
+        if other.items and not other.problem:
+            runs[f"hosting = {other.kind}"] = _hosted(run, other.kind)
     highs = {
         change: make_quote(each, dataset, calculator).high_usd for change, each in runs.items()
     }
-    return {change: high for change, high in highs.items() if high < most}
+    return {change: high for change, high in highs.items() if high < quote.high_usd}
 
 
 def _changed(run: Run, settings: Mapping[str, object]) -> Run:
     return run.model_copy(update={"settings": run.settings.model_copy(update=settings)})
+
+
+def _hosted(run: Run, kind: HostingKind) -> Run:
+    options = {"hosting_options": (HostingOption(kind=kind),)}
+    return _changed(run, {"hosting": kind}).model_copy(update=options)
 
 
 def _screening(run: Run, dataset: Dataset) -> list[QuoteItem]:
@@ -191,32 +190,6 @@ def _earliest_stop(run: Run, dataset: Dataset, epochs: int) -> int:
     return min(epochs, 1 + int(patience))
 
 
-def hosting_minutes(run: Run, dataset: Dataset) -> Amounts:
-    """Return how long the throughput will be billed: provisioning, answering and hold.
-
-    The high figure is the time at which the last of the guards has deleted it, whatever happened,
-    in begun hours: AWS prices throughput by the hour, and does not say how it bills a part of one.
-    """
-    fast, slow = (
-        dataset.evaluation_examples * seconds / _SECONDS_PER_MINUTE for seconds in _ANSWER_SECONDS
-    )
-    most = ceil(most_minutes(run) / _MINUTES_PER_HOUR) * _MINUTES_PER_HOUR
-    quick = EXPECTED_PROVISIONING_MINUTES + fast + run.settings.hold_minutes
-    usual = quick + _SLOWER_PROVISIONING_MINUTES + slow - fast
-    return Amounts(min(quick, most), min(usual, most), most)
-
-
-def _hosting(run: Run, dataset: Dataset, calculator: Calculator) -> QuoteItem:
-    model, units = run.settings.model, run.settings.model_units
-    return priced(
-        HOSTING,
-        hosting_minutes(run, dataset),
-        calculator.price(model, "throughput_usd_per_unit_hour"),
-        calculator.hosting_usd(model, units, minutes=1),
-        f"minutes x {units} {'unit' if units == 1 else 'units'} x {{price}} an hour",
-    )
-
-
 def _judgements(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
     count = dataset.evaluation_examples * _SIDES
     texts = Amounts(*(dataset.evaluation_tokens * _SIDES * share for share in TOKEN_SHARES))
@@ -234,39 +207,30 @@ def _storage(run: Run, calculator: Calculator) -> QuoteItem:
     )
 
 
-def _assumptions(run: Run) -> list[str]:
+def _assumptions(run: Run, hosting: HostingKind) -> list[str]:
     low, expected, _ = TOKEN_SHARES
-    slow = EXPECTED_PROVISIONING_MINUTES + _SLOWER_PROVISIONING_MINUTES
     return [
         f"Tokens are upper estimates: expected {expected:.0%} of them, low {low:.0%} (prose).",
         "Expected training tokens are estimated by script and model family.",
         "Low training stops as early as early stopping allows; expected trains every epoch.",
-        f"At most, base model and judge are asked {ATTEMPTS} times about every question.",
-        f"Provisioning takes {EXPECTED_PROVISIONING_MINUTES} minutes (low), {slow} (expected).",
-        _high_hosting(run),
-        "Tokens of the tuned model are free while its throughput is paid for.",
+        f"At most, what is paid by the token is asked {ATTEMPTS} times about every question.",
+        *PRICINGS[hosting].assumptions(run),
         "Without tax, S3, Lambda and Step Functions, which cost a few cents.",
     ]
 
 
-def _stand_ins(items: Iterable[QuoteItem]) -> list[str]:
-    return [
-        f"{item.what} has another model's price in place of its own, {item.price}: look up the "
-        "model's price and set it in the environment's [prices.<model>] table."
-        for item in items
-        if item.stand_in
-    ]
-
-
-def _high_hosting(run: Run) -> str:
-    return (
-        f"High hosting ends when the last guard has ended it: {RELEASE_MARGIN_MINUTES} minutes "
-        f"after max_provisioning_minutes = {run.settings.max_provisioning_minutes:g} and "
-        f"hold_minutes = {run.settings.hold_minutes}, or {LONGEST_CREATION_MINUTES} minutes after "
-        "the purchase if that is later (AWS deletes none that it still creates, and that it "
-        "creates none for longer is assumed), and then two passes of the reaper, every "
-        f"{run.reap_every_minutes} minutes. Begun hours count in full: AWS prices by the hour."
-    )
+def _not_its_own(items: Iterable[QuoteItem]) -> Iterable[str]:
+    for item in items:
+        if item.stand_in:
+            yield (
+                f"{item.what} has another model's price in place of its own, {item.price}: look "
+                "up the model's price and set it in the environment's [prices.<model>] table."
+            )
+        if item.inferred:
+            yield (
+                f"{item.what} has its base model's price, {item.price}: that is what custom "
+                "tokens cost wherever a figure of their own is known."
+            )
 
 
 def _sum(values: Iterable[float]) -> float:

@@ -50,6 +50,7 @@ def priced(what: str, units: Amounts, price: Price, usd_per_unit: float, unit: s
         how="; ".join(how),
         price=str(price),
         stand_in=price.is_stand_in,
+        inferred=price.is_inferred,
     )
 
 

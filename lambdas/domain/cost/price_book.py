@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -61,6 +61,11 @@ class Price:
         return self.confidence == "stand-in"
 
     @property
+    def is_inferred(self) -> bool:
+        """Whether it is taken from the base model's, because no figure of its own was found."""
+        return self.confidence == "inferred"
+
+    @property
     def amount(self) -> str:
         """All its digits: a token's price is a small fraction of a cent."""
         return f"${Decimal(repr(self.usd)).normalize():f}"
@@ -110,11 +115,28 @@ class PriceBook:
         for place in (region, _EVERYWHERE):
             if found := self.book.get((model, place, name)):
                 return found
-        raise PriceMissing(
-            f"the price {name} of {model} in {region} is missing. Look it up at "
-            "https://aws.amazon.com/bedrock/pricing/ and add to environments/NAME.toml:\n"
-            f"[prices.{model}]\n{name} = …"
-        )
+        raise PriceMissing(to_be_added(model, region, [name]))
+
+    def missing(self, model: str, region: str, names: Iterable[PriceField]) -> list[PriceField]:
+        """Return those of the prices that neither the book nor the environment has."""
+        return [
+            name
+            for name in names
+            if (model, name) not in self.own
+            and not any((model, place, name) in self.book for place in (region, _EVERYWHERE))
+        ]
+
+
+def to_be_added(model: str, region: str, names: Sequence[PriceField]) -> str:
+    """Say which prices are missing, and which lines to write where."""
+    one = len(names) == 1
+    lines = "".join(f"\n{name} = …" for name in names)
+    return (
+        f"the {'price' if one else 'prices'} {' and '.join(names)} of {model} in {region} "
+        f"{'is' if one else 'are'} missing. Look {'it' if one else 'them'} up at "
+        "https://aws.amazon.com/bedrock/pricing/ and add to environments/NAME.toml:\n"
+        f"[prices.{model}]{lines}"
+    )
 
 
 def _checked(model: str, name: str, usd: float) -> float:

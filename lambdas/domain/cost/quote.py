@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from lambdas.domain.cost.price_book import PriceField
 from lambdas.domain.errors import CostCeilingExceeded
+from lambdas.domain.models.model import HostingKind
 from lambdas.domain.run.contracts import Contract
 
 _SMALLEST_SHOWN_USD = 0.0001
@@ -14,6 +16,7 @@ SCREENING = "Personal data"
 REVIEW = "Review of the training data"
 TRAINING = "Training"
 HOSTING = "Provisioned throughput"
+TUNED_ANSWERS = "Answers of the tuned model"  # where they bill by the token
 BASE_ANSWERS = "Answers of the base model"
 JUDGEMENTS = "Judgements"
 
@@ -28,11 +31,30 @@ class QuoteItem(Contract):
     how: str
     price: str  # with its source and date
     stand_in: bool = False  # the price is another model's, in place of its own
+    inferred: bool = False  # the price is its base model's, in place of its own
 
     @property
     def kind(self) -> str:
         """What bills: both items of a model's tokens are of one kind."""
         return self.what.partition(",")[0]
+
+
+class QuotedHosting(Contract):
+    """What a kind of hosting costs the run, in US dollars; without a price it has no items."""
+
+    kind: HostingKind
+    items: list[QuoteItem]
+    usd_per_hour: float  # while it is there, all model units together
+    missing_prices: tuple[PriceField, ...] = ()
+    problem: str | None = None  # why the account cannot have it now
+
+    @property
+    def expected_usd(self) -> float:
+        return sum(item.expected_usd for item in self.items)
+
+    @property
+    def high_usd(self) -> float:
+        return sum(item.high_usd for item in self.items)
 
 
 class Quote(Contract):
@@ -46,7 +68,9 @@ class Quote(Contract):
     high_usd: float
     max_cost_usd: float
     epochs: int
-    hosting_usd_per_hour: float  # all model units together
+    hosting: QuotedHosting  # the kind that was chosen; `items` has its items
+    hosting_reason: str  # one sentence: why this kind, and what the others would cost
+    other_hosting: list[QuotedHosting]
     assumptions: list[str]
 
 
@@ -71,7 +95,7 @@ def check_ceiling(quote: Quote, model: str, savings: Mapping[str, float]) -> Non
     raise CostCeilingExceeded(
         f"this run of {model} could cost {dollars(quote.high_usd)} (expected "
         f"{dollars(quote.expected_usd)}), more than max_cost_usd = {quote.max_cost_usd:g}. Nothing "
-        f"was bought.\n{arithmetic}\n{_advice(savings)}"
+        f"was bought.\n{arithmetic}\nHosting is {quote.hosting_reason}.\n{_advice(savings)}"
     )
 
 
@@ -100,6 +124,7 @@ def text(quote: Quote) -> str:
         [
             *table,
             f"The custom model: {dollars(quote.monthly.expected_usd)} a month until it is deleted.",
+            f"Hosting is {quote.hosting_reason}.",
             f"Ceiling: max_cost_usd = {quote.max_cost_usd:g}.",
             f"For the dataset with the SHA-256 {quote.dataset_sha256}.",
             "",

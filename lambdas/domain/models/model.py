@@ -162,6 +162,10 @@ class Model(_Data):
         """Its id for jobs and throughput only."""
         return f"{self.model_id}:{self.context}"
 
+    def hosted_in(self, region: str) -> tuple[HostingKind, ...]:
+        """Return the kinds of hosting that its custom models have in a region."""
+        return tuple(kind for kind, each in self.hosting.items() if region in each.regions)
+
     def customization_model_arn(self, *, region: str) -> str:
         """Return the ARN that CreateModelCustomizationJob and GetFoundationModel act on."""
         return f"arn:aws:bedrock:{region}::foundation-model/{self.customization_model_id}"

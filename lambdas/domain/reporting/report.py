@@ -113,6 +113,7 @@ def manifest(
         "model": _model(request),
         "judge": find_judge(run.settings.judge_model).inference.model_id,
         "hosting": {
+            "kind": request.quote.hosting,
             "arn": request.hosting.hosting_arn,
             "model_units": run.settings.model_units,
             "created_at": request.hosting.created_at.isoformat(),
@@ -144,7 +145,7 @@ def _model(request: WriteReportRequest) -> dict[str, Any]:
 
 def summary(request: WriteReportRequest, bill: Bill) -> str:
     """Return a few plain lines for a mail."""
-    verdict, lived = request.verdict, _lived(request.release.billed_minutes)
+    verdict = request.verdict
     quoted = dollars(request.quote.expected_usd)
     return (
         f"{_HEADLINES[verdict.verdict]}. {verdict.reason}\n"
@@ -153,8 +154,14 @@ def summary(request: WriteReportRequest, bill: Bill) -> str:
         f"Failures: {request.base_answers.failed} answers of the base model, "
         f"{request.tuned_answers.failed} of the tuned one; questions without both "
         f"scores: {request.judgements.failed}.\n"
-        f"Provisioned throughput lived {lived}. The run cost {bill}, quoted {quoted}."
+        f"{_hosted(request)}. The run cost {bill}, quoted {quoted}."
     )
+
+
+def _hosted(request: WriteReportRequest) -> str:
+    if request.quote.hosting == "on-demand":
+        return "The tuned model was hosted on demand"
+    return f"Provisioned throughput lived {_lived(request.release.billed_minutes)}"
 
 
 def _review_line(request: WriteReportRequest) -> str:

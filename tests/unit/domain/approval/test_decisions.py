@@ -106,6 +106,11 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return World(monkeypatch)
 
 
+@pytest.mark.parametrize(("usd", "shown"), [(0.094, "$0.09"), (1234.4, "$1,234.40")])
+def test_the_subject_has_the_expected_cost_in_cents(usd: float, shown: str) -> None:
+    assert f"approve about {shown}?" in approval.subject(run(), usd)
+
+
 def test_the_mail_has_the_quote_and_exactly_what_to_do(world: World) -> None:
     world.ask()
     [mail] = world.sns.called("Publish")

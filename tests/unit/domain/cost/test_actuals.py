@@ -22,8 +22,17 @@ from lambdas.domain.cost.actuals import (
     unfinished,
 )
 from lambdas.domain.cost.calculator import Calculator
+from lambdas.domain.cost.estimate import make_quote
 from lambdas.domain.cost.price_book import PriceBook
-from lambdas.domain.cost.quote import BASE_ANSWERS, HOSTING, JUDGEMENTS, REVIEW, TRAINING, as_bytes
+from lambdas.domain.cost.quote import (
+    BASE_ANSWERS,
+    HOSTING,
+    JUDGEMENTS,
+    REVIEW,
+    TRAINING,
+    TUNED_ANSWERS,
+    as_bytes,
+)
 from lambdas.domain.errors import AccessDenied, QuotaExceeded, Throttled
 from lambdas.domain.run.contracts import (
     Contract,
@@ -45,8 +54,11 @@ from tests.factories import (
     PRICES,
     QUOTED,
     REVIEWED,
+    answers,
     data_review,
+    dataset,
     hosting,
+    nova_run,
     quote,
     report_request,
     run,
@@ -152,6 +164,40 @@ def test_an_environments_price_is_the_one_that_counts() -> None:
     dear = {"claude-3-haiku": PRICES["claude-3-haiku"] | {"throughput_usd_per_unit_hour": 264.0}}
     usage = finished(report_request(release=released(30)), Calculator(PriceBook.load(dear), REGION))
     assert usage.known[HOSTING][0] == pytest.approx(132)
+
+
+def on_demand(prices: dict[str, dict[str, float]], *, lost: int = 0) -> dict[str, Spent]:
+    """Return the bill of a run whose deployment was released: it has no billed minutes."""
+    the_run = nova_run(hosting="on-demand")
+    calculator = Calculator(PriceBook.load(prices), the_run.region)
+    asked = answers("tuned", lost_requests=lost)
+    quoted = QUOTED.model_copy(update={"hosting": "on-demand"})
+    request = report_request(run=the_run, quote=quoted, release=GONE, tuned_answers=asked)
+    made = make_quote(the_run, request.dataset, calculator)
+    return {each.what: each for each in bill_of(made, finished(request, calculator)).items}
+
+
+def test_on_demand_the_tuned_models_tokens_bill_at_their_own_prices_and_no_hour_does() -> None:
+    own = {"custom_input_usd_per_1k_tokens": 3.0, "custom_output_usd_per_1k_tokens": 5.0}
+    spent = on_demand({"nova-micro": own})
+    assert spent[f"{TUNED_ANSWERS}, input tokens"].usd == pytest.approx(330 / 1000 * 3)
+    assert spent[f"{TUNED_ANSWERS}, output tokens"].usd == pytest.approx(210 / 1000 * 5)
+    assert HOSTING not in spent
+    assert [what for what, each in spent.items() if each.at_most] == [TRAINING]
+
+
+def test_on_demand_no_price_of_throughput_is_needed() -> None:
+    assert sum(each.usd for each in on_demand({}).values()) < 1
+
+
+def test_on_demand_a_lost_answer_counts_at_the_most_and_is_marked() -> None:
+    marked = {what for what, each in on_demand({}, lost=1).items() if each.at_most}
+    tuned = {f"{TUNED_ANSWERS}, {side} tokens" for side in ("input", "output")}
+    assert marked == {TRAINING} | tuned
+
+
+def test_tokens_of_the_tuned_model_are_free_while_its_throughput_is_paid_for() -> None:
+    assert not any(what.startswith(TUNED_ANSWERS) for what in rows())
 
 
 @given(
@@ -428,6 +474,25 @@ def test_what_the_guard_has_released_itself_counts_before_an_earlier_note(world:
     world.begin(HOSTING, NOW - timedelta(hours=2))
     Billing(Artefacts(BUCKET), PREFIX).note(released(30))
     assert world.stop(released(90)) == Metered(usd=198, at_most=False)
+
+
+@pytest.mark.parametrize("ended", ["failed", "stopped"])
+def test_tuned_answers_on_demand_that_were_not_counted_cost_their_highest_figure(
+    world: World, ended: str
+) -> None:
+    """And nothing of the deployment does: there is no hour that it could be billed for."""
+    made = make_quote(nova_run(), dataset(), Calculator(PriceBook.load(), "us-east-1"))
+    world.s3.objects[f"{PREFIX}/quote.json"] = as_bytes(made)
+    world.begin(TUNED_ANSWERS, NOW - timedelta(hours=20))
+    if ended == "failed":
+        world.fail(GONE)
+    else:
+        world.stop(GONE)
+    tuned = [item.high_usd for item in made.items if item.kind == TUNED_ANSWERS]
+    spent = [each for each in world.kept.items if each.usd]
+    assert [each.usd for each in spent] == tuned
+    assert all(each.at_most for each in spent)
+    assert world.kept.usd <= made.high_usd < 1
 
 
 def test_whoever_released_a_stopped_runs_throughput_its_minutes_are_bounded(world: World) -> None:

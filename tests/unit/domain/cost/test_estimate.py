@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.estimate import (
     _training_tokens,
-    hosting_minutes,
     make_quote,
     savings,
 )
+from lambdas.domain.cost.hosting_kinds import hosting_minutes
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.cost.quote import REVIEW, SCREENING, Quote, text
 from lambdas.domain.errors import CostCeilingExceeded, PriceMissing

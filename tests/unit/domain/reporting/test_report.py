@@ -45,6 +45,7 @@ from tests.factories import (
     QUOTED,
     REVIEWED,
     data_review,
+    nova_run,
     quote,
     report_request,
     run,
@@ -311,6 +312,22 @@ def test_the_summary_is_a_few_plain_lines() -> None:
         "Provisioned throughput lived 25 min. The run cost at most $55.35, quoted $55.69."
     )
     assert len(lines) == 4
+
+
+def test_a_report_of_a_run_on_demand_speaks_of_no_throughput() -> None:
+    reason = "on demand: less than a cent; provisioned throughput would cost about $25.36"
+    quoted = QUOTED.model_copy(update={"hosting": "on-demand", "hosting_reason": reason})
+    the_run = nova_run()
+    unbilled = Release(found=True, hosting_arn=None, billed_minutes=None, at=NOW)
+    request = report_request(run=the_run, quote=quoted, release=unbilled)
+    text = Page(page(request)).text
+    assert f"Hosting was {reason}." in text
+    assert "Throughput billed for" not in text
+    assert "not measured" not in text
+    assert "The tuned model was hosted on demand. The run cost" in summary(request, bill(request))
+    facts = manifest(request, bill=bill(request), input_status=COUNTED, code_version=None)
+    assert facts["hosting"]["kind"] == facts["quote"]["hosting"] == "on-demand"
+    assert facts["quote"]["hosting_reason"] == reason
 
 
 def test_the_report_says_what_bedrock_accepted_or_that_it_is_not_known() -> None:
