@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import UTC, datetime
 
 from lambdas.domain.run.arns import OFFLINE_ACCOUNT
 from stacks.application import new_app, populate
-from stacks.environment import EnvironmentInvalid, load
+from stacks.environment import EnvironmentInvalid, lifecycle_warnings, load
 
 
 def main() -> None:
@@ -20,7 +21,12 @@ def main() -> None:
     except EnvironmentInvalid as error:
         sys.exit(f"error: {error}")
     caller = os.environ.get("CDK_DEFAULT_ACCOUNT")  # the CLI asks STS for it
-    populate(app, environment.offline() if caller == OFFLINE_ACCOUNT else environment)
+    today = datetime.now(tz=UTC).date()
+    populate(
+        app,
+        environment.offline() if caller == OFFLINE_ACCOUNT else environment,
+        warnings=lifecycle_warnings(environment, today),
+    )
     app.synth()
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
+from lambdas.domain.run.names import PROJECT
 from stacks.constructs.target import Target, target_of, this_machine
 from stacks.environment import Environment
 from stacks.guards.stack import GuardsStack
@@ -24,10 +26,17 @@ def new_app(folder: Path | None = None) -> cdk.App:
     return cdk.App(context=flags, outdir=str(folder) if folder else None, analytics_reporting=False)
 
 
-def populate(app: cdk.App, environment: Environment, *, host: Target | None = None) -> None:
+def populate(
+    app: cdk.App,
+    environment: Environment,
+    *,
+    host: Target | None = None,
+    warnings: Iterable[str] = (),
+) -> None:
     """Add the environment's stacks; in the offline account its functions run on `host`.
 
-    The synth fails on a finding of cdk-nag that no construct explains.
+    The CDK CLI shows the warnings; no template has them. The synth fails on a finding of cdk-nag
+    that no construct explains.
     """
     target = target_of(environment, host or this_machine())
     storage = StorageStack(app, environment)
@@ -35,6 +44,8 @@ def populate(app: cdk.App, environment: Environment, *, host: Target | None = No
     operations = OperationsStack(app, environment, key=storage.key)
     guards = GuardsStack(app, environment, target=target, key_arn=key_arn)
     pipeline = PipelineStack(app, environment, target=target, key_arn=key_arn)
+    for warning in warnings:
+        cdk.Annotations.of(pipeline).add_warning_v2(f"{PROJECT}:environment", warning)
     # "cdk destroy" goes the other way: what buys is the first to go.
     operations.add_stack_dependency(storage, reason="it may need the key")
     guards.add_stack_dependency(operations, reason="what a guard finds, somebody is told")

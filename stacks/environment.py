@@ -9,12 +9,16 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
+from lambdas.domain.cost.calculator import Calculator
+from lambdas.domain.cost.needed_prices import missing_prices
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import JUDGES
@@ -45,6 +49,9 @@ RetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365, 731, 3653]
 # Of the 4,096 bytes that Lambda has for all variables of a function (its Developer Guide,
 # gettingstarted-limits, read 2026-11-28); names and ARNs take less than the rest.
 MAX_VARIABLE_BYTES = 3_072
+
+# awslabs/startups, ai-model-lifecycle.md, refuses models within as many days of their end.
+_SOON = timedelta(days=90)
 
 
 class EnvironmentInvalid(Exception):
@@ -198,6 +205,9 @@ def _conflicts(environment: Environment, stem: str) -> Iterator[str]:
     if environment.region not in model.customization_regions:
         regions = ", ".join(model.customization_regions)
         yield f"{model.key} cannot be tuned in {environment.region}, only in {regions}"
+    else:
+        yield from _unserved(environment)
+        yield from _unpriced(environment)
     try:
         PriceBook.load(environment.prices)
     except InputInvalid as error:
@@ -216,6 +226,41 @@ def _conflicts(environment: Environment, stem: str) -> Iterator[str]:
     yield from _refused_tags(environment.tags)
     yield from _foreign_boundary(environment)
     yield from _oversized(environment)
+
+
+def _unserved(environment: Environment) -> Iterator[str]:
+    defaults, region = environment.defaults, environment.region
+    kinds = find_model(defaults.model).hosted_in(region)
+    if not kinds:
+        yield f"{defaults.model} has no hosting in {region}: choose another [defaults] model"
+    elif defaults.hosting not in {"cheapest", *kinds}:
+        others = " or ".join(f'hosting = "{kind}"' for kind in ("cheapest", *kinds))
+        yield f"{defaults.model} is not served {defaults.hosting} in {region}: write {others}"
+
+
+def _unpriced(environment: Environment) -> Iterator[str]:
+    defaults = environment.defaults
+    chosen = (defaults.model, defaults.judge_model, defaults.hosting)
+    with suppress(InputInvalid):  # reported as such
+        calculator = Calculator(PriceBook.load(environment.prices), environment.region)
+        for missing in missing_prices(*chosen, calculator):
+            yield " ".join(missing.replace("NAME", environment.name).split())
+
+
+def lifecycle_warnings(environment: Environment, day: date) -> Iterator[str]:
+    """Yield a warning if the default model closes soon; the preflight refuses it when it has."""
+    defaults = environment.defaults
+    model = find_model(defaults.model)
+    dates = (model.lifecycle.legacy, model.lifecycle.end_of_life)
+    closes = min((each for each in dates if each), default=date.max)
+    if closes - day > _SOON or model.key in defaults.models_past_end:
+        return
+    since = f"since {closes}" if closes <= day else f"from {closes} on"
+    yield (
+        f"environments/{environment.name}.toml: {model.key} takes no new training {since}, by the "
+        "dates of lambdas/domain/models/families/; a run of it is refused once AWS has closed it. "
+        "Choose another [defaults] model: make models lists those that are open"
+    )
 
 
 def _foreign_boundary(environment: Environment) -> Iterator[str]:

@@ -7,8 +7,9 @@ from datetime import timedelta
 from functools import partial
 
 from lambdas.aws.foundation_models import FoundationModels, refusal_of
+from lambdas.domain.cost.hosting_kinds import PRICINGS
+from lambdas.domain.cost.needed_prices import OF_A_JUDGE, OF_A_MODEL
 from lambdas.domain.cost.price_book import Price, PriceBook, PriceField
-from lambdas.domain.errors import PriceMissing
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Inference, Model
 from lambdas.domain.preflight.access import access_problems, answer_problem
@@ -22,13 +23,6 @@ from operate.checks.finding import Account, Check, Finding, Verdict
 # awslabs/startups, ai-model-lifecycle.md, refuses models within as many days of their end.
 _ENDS_SOON = timedelta(days=90)
 _PRICES_AGE = timedelta(days=90)  # AWS announces a change of prices on no fixed day
-_ASKED: tuple[PriceField, ...] = ("input_usd_per_1k_tokens", "output_usd_per_1k_tokens")
-_TUNED: tuple[PriceField, ...] = (
-    "training_usd_per_1k_tokens",
-    "throughput_usd_per_unit_hour",
-    "storage_usd_per_model_month",
-    *_ASKED,
-)
 
 
 def model_checks(account: Account) -> Iterator[Check]:
@@ -39,8 +33,9 @@ def model_checks(account: Account) -> Iterator[Check]:
     for name, inference in ((model.key, model.base_inference), (judge.key, judge.inference)):
         yield Check(f"access to {name}", partial(_agreed, name=name, inference=inference))
         yield Check(f"an answer of {name}", partial(_answers, name=name, inference=inference))
-    yield Check(f"prices of {model.key}", partial(_prices, key=model.key, fields=_TUNED))
-    yield Check(f"prices of {judge.key}", partial(_prices, key=judge.key, fields=_ASKED))
+    tuned = (*OF_A_MODEL, *_hosting_prices(account, model))
+    yield Check(f"prices of {model.key}", partial(_prices, key=model.key, fields=tuned))
+    yield Check(f"prices of {judge.key}", partial(_prices, key=judge.key, fields=OF_A_JUDGE))
 
 
 def _tunable(account: Account, *, model: Model) -> Iterator[Finding]:
@@ -87,13 +82,19 @@ def _answers(account: Account, *, name: str, inference: Inference) -> Iterator[F
 def _prices(account: Account, *, key: str, fields: tuple[PriceField, ...]) -> Iterator[Finding]:
     book = PriceBook.load(account.environment.prices)
     what = f"prices of {key}"
-    prices = {}
-    for field in fields:
-        try:
-            prices[field] = book.price(key, account.region, field)
-        except PriceMissing as error:
-            yield Finding(Verdict.FIX, f"{what}: {field}", "missing", " ".join(str(error).split()))
-    yield _age(account, what, prices)
+    missing = book.missing(key, account.region, fields)
+    if missing:  # without one that every run needs, the environment had not been read
+        means = "that kind of hosting is never the cheapest, for it cannot be quoted"
+        yield Finding(Verdict.NOTE, what, f"no {', '.join(missing)}", means)
+    known = {each: book.price(key, account.region, each) for each in fields if each not in missing}
+    yield _age(account, what, known)
+
+
+def _hosting_prices(account: Account, model: Model) -> Iterator[PriceField]:
+    asked = account.environment.defaults.hosting
+    for kind in model.hosted_in(account.region):
+        if asked in {"cheapest", kind}:
+            yield from PRICINGS[kind].prices
 
 
 def _age(account: Account, what: str, prices: dict[PriceField, Price]) -> Finding:

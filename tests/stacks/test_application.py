@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_cdk.cx_api import SynthesisMessageLevel
 
 from operate.deployed import STACKS
+from stacks.application import new_app, populate
 from stacks.environment import Environment
 from tests.stacks.resources import NAMES, Stacks, of_type
 
@@ -137,6 +139,21 @@ def test_no_stack_holds_what_another_exports(stacks: Stacks) -> None:
     for template in stacks.values():
         assert "Fn::ImportValue" not in json.dumps(template)
         assert not any("Export" in each for each in template["Outputs"].values())
+
+
+def test_a_warning_is_shown_with_the_stack_that_buys_and_fails_nothing(
+    environments: Mapping[str, Environment], tmp_path: Path
+) -> None:
+    app = new_app(tmp_path)
+    populate(app, environments["local"], warnings=["claude-3-haiku takes no new training"])
+    [shown] = [
+        (stack.stack_name, message.entry.data)
+        for stack in app.synth().stacks
+        for message in stack.messages
+        if message.level == SynthesisMessageLevel.WARNING
+    ]
+    assert shown[0] == "bedrock-tuning-local-pipeline"
+    assert str(shown[1]).startswith("claude-3-haiku takes no new training")
 
 
 def test_no_template_holds_a_setting_of_the_machine_that_made_it(stacks: Stacks) -> None:

@@ -1,11 +1,20 @@
 """Each mistake in an environment file ends in one line that says what to change."""
 
 import re
+from collections.abc import Mapping
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from stacks.environment import FOLDER, EnvironmentInvalid, known_environments, load
+from lambdas.domain.models.catalogue import MODELS
+from stacks.environment import (
+    FOLDER,
+    EnvironmentInvalid,
+    known_environments,
+    lifecycle_warnings,
+    load,
+)
 
 FOREIGN = f"arn:aws:iam::{'2' * 12}:policy/edge"
 FULL_WIDTH = "\N{FULLWIDTH DIGIT ONE}" * 12
@@ -153,6 +162,84 @@ def test_a_mistake_is_one_line_that_names_it(
     assert message in str(error.value)
     assert f"{tmp_path.name}/dev.toml" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+WEST = {'region = "us-east-1"': 'region = "us-west-2"'}
+HAIKU = WEST | {'model = "nova-micro"': 'model = "claude-3-haiku"'}
+LLAMA = WEST | {'model = "nova-micro"': 'model = "llama-3-3-70b"'}
+ON_DEMAND = {'hosting = "cheapest"': 'hosting = "on-demand"'}
+PROVISIONED = {'hosting = "cheapest"': 'hosting = "provisioned"'}
+NOVA_PRO = {'model = "nova-micro"': 'model = "nova-pro"'}
+TRAINED = {"[defaults]": "[prices.nova-pro]\ntraining_usd_per_1k_tokens = 0.01\n[defaults]"}
+REFUSED_DEFAULTS = {
+    "a hosting that the model has not": (
+        HAIKU | ON_DEMAND,
+        (
+            'claude-3-haiku is not served on-demand in us-west-2: write hosting = "cheapest" or '
+            'hosting = "provisioned"'
+        ),
+    ),
+    "throughput that AWS does not sell": (LLAMA | PROVISIONED, 'or hosting = "on-demand"'),
+    "no price of the training": (
+        NOVA_PRO,
+        (
+            "the price training_usd_per_1k_tokens of nova-pro in us-east-1 is missing. Look it up "
+            "at https://aws.amazon.com/bedrock/pricing/ and add to environments/dev.toml: "
+            "[prices.nova-pro] training_usd_per_1k_tokens = …"
+        ),
+    ),
+    "no price of the hosting that is asked for": (
+        NOVA_PRO | TRAINED | PROVISIONED,
+        "[prices.nova-pro] throughput_usd_per_unit_hour = …",
+    ),
+}
+
+
+def changed(folder: Path, changes: Mapping[str, str]) -> None:
+    """Write dev.toml with each of the changes."""
+    text = (FOLDER / "dev.toml").read_text(encoding="utf-8")
+    for right, wrong in changes.items():
+        assert right in text
+        text = text.replace(right, wrong, 1)
+    (folder / "dev.toml").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("what", REFUSED_DEFAULTS)
+def test_defaults_that_no_run_could_have_are_refused_with_the_line_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    changes, message = REFUSED_DEFAULTS[what]
+    changed(tmp_path, changes)
+    monkeypatch.setattr("stacks.environment.FOLDER", tmp_path)
+    with pytest.raises(EnvironmentInvalid) as error:
+        load("dev")
+    assert message in str(error.value)
+
+
+def test_one_kind_with_a_price_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nova Pro's throughput has none: the cheapest is on demand then."""
+    changed(tmp_path, NOVA_PRO | TRAINED)
+    monkeypatch.setattr("stacks.environment.FOLDER", tmp_path)
+    assert load("dev").defaults.model == "nova-pro"
+
+
+LEGACY = MODELS["claude-3-haiku"].lifecycle.legacy or date.max
+
+
+@pytest.mark.parametrize(
+    ("days", "says"),
+    [(0, f"since {LEGACY}, "), (-90, f"from {LEGACY} on, "), (-91, None), (4_000, "since")],
+)
+def test_a_model_that_closes_is_a_warning_on_any_day_and_never_an_error(
+    days: int, says: str | None
+) -> None:
+    local = load("local")
+    open_to_all = local.defaults.model_copy(update={"models_past_end": []})
+    closing = local.model_copy(update={"defaults": open_to_all})
+    warnings = [*lifecycle_warnings(closing, LEGACY + timedelta(days=days))]
+    assert [says in each for each in warnings if says] == ([True] if says else [])
+    assert bool(warnings) is bool(says)
+    assert not [*lifecycle_warnings(local, date.max)], "its account has a private arrangement"
 
 
 def test_a_table_that_is_too_long_for_a_function_names_the_longest_field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.estimate import make_quote, savings
 from lambdas.domain.cost.hosting_choice import check_hosting
+from lambdas.domain.cost.needed_prices import missing_prices
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.cost.quote import HOSTING, TUNED_ANSWERS, Quote, check_ceiling, text
 from lambdas.domain.errors import CostCeilingExceeded, PreflightFailed, PriceMissing
@@ -181,6 +183,23 @@ def test_every_kind_of_every_model_is_priced_or_says_what_is_missing() -> None:
             made = make_quote(the_run, dataset(), calculator)
             for each in [made.hosting, *made.other_hosting]:
                 assert bool(each.items) != bool(each.missing_prices)
+
+
+@pytest.mark.parametrize("hosting", ["cheapest", "on-demand", "provisioned"])
+@pytest.mark.parametrize("known", [{}, TRAINED])
+def test_what_the_synth_calls_missing_is_what_the_quote_refuses(
+    hosting: str, known: dict[str, float]
+) -> None:
+    for model in MODELS.values():
+        [region] = model.customization_regions
+        offered = [{"kind": each} for each in model.hosted_in(region)]
+        if hosting not in {"cheapest", *model.hosted_in(region)}:
+            continue
+        calculator = Calculator(PriceBook.load({model.key: known}), region)
+        the_run = run(model=model.key, region=region, hosting=hosting, hosting_options=offered)
+        missing = [*missing_prices(model.key, the_run.settings.judge_model, hosting, calculator)]
+        with pytest.raises(PriceMissing) if missing else nullcontext():
+            make_quote(the_run, dataset(), calculator)
 
 
 def test_the_state_keeps_the_quote_where_it_refuses_the_hosting(
