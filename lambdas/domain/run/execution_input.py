@@ -111,7 +111,7 @@ class Settings(BaseModel):
         ge=0,
         le=1440,
         description="Minutes to keep the tuned model in service after its answers, to try it by "
-        "hand. The throughput bills during that time.",
+        "hand. The throughput bills during that time; on demand keep_hours is what counts.",
         examples=[0],
     )
     judge_model: str = Field(
