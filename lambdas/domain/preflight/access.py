@@ -65,8 +65,8 @@ _POLICY = (
     "each region of the model's profile"
 )
 _ACCESS = (
-    "the account has no access to the model: request it in the Bedrock console, Model access; where "
-    "that page is gone, open the model in Model catalog and ask it once in the playground"
+    "the account has no access to the model: request it in the Bedrock console, Model access; "
+    "where that page is gone, open the model in Model catalog and ask it once in the playground"
 )
 _MISSING = (  # by words of the refusal; the first that it has tells
     ("use case", _FORM),
