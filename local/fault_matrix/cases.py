@@ -161,7 +161,7 @@ def stop_cases(states: Iterable[str]) -> Iterator[Case]:
         yield Case(
             "stop",
             f"Stop execution at {state}",
-            faults=UNANSWERED if state == "Release throughput after failure" else (),
+            faults=UNANSWERED if state == "Release hosting after failure" else (),
             course=_COURSE_TO.get(state, "run"),
             stop_at=state,
         )
@@ -191,7 +191,7 @@ def change_cases(functions: Iterable[str]) -> Iterator[Case]:
     for state in ("Wait for training", "Wait for throughput", "Answer with tuned model"):
         yield Case("change", f"another definition at {state}", broken_definition_at=state)
         yield Case("deleted", f"machine deleted at {state}", delete_at=state)
-    yield Case("deleted", "machine deleted at Release throughput", delete_at="Release throughput")
+    yield Case("deleted", "machine deleted at Release hosting", delete_at="Release hosting")
 
 
 def together_cases(calls: Iterable[Call]) -> Iterator[Case]:

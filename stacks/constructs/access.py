@@ -180,7 +180,7 @@ class Access:
             Permission(["bedrock:ListProvisionedModelThroughputs"], every_resource("listing")),
         ]
 
-    def release_throughput(self) -> list[Permission]:
+    def release_hosting(self) -> list[Permission]:
         delete = self.end_own("bedrock:DeleteProvisionedModelThroughput", "provisioned-model")
         return [*self.find_throughput(), delete]
 

@@ -68,7 +68,7 @@ _ALWAYS = (
         permissions=lambda access: [
             access.describe_executions(),
             *access.stop_job(),
-            *access.release_throughput(),
+            *access.release_hosting(),
         ],
     ),
     Step(

@@ -181,11 +181,9 @@ PIPELINE_STEPS = (
         ],
     ),
     Step(
-        "Release throughput",
+        "Release hosting",
         variables=ArtefactVariables,
-        permissions=lambda access: (
-            access.release_throughput() + access.write(runs("released.json"))
-        ),
+        permissions=lambda access: access.release_hosting() + access.write(runs("released.json")),
     ),
     Step(
         "Judge answers",

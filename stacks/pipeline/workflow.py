@@ -224,7 +224,7 @@ class Workflow(Construct):
         return both
 
     def _hold_and_release(self) -> sfn.Chain:
-        release = self._task("Release throughput", retries=UNTIL_RELEASED)
+        release = self._task("Release hosting", retries=UNTIL_RELEASED)
         hold = sfn.Wait.jsonata(
             self,
             "Hold throughput",
@@ -333,9 +333,9 @@ class Workflow(Construct):
 
     def _release_after_failure(self) -> sfn.TaskStateBase:
         release = self._task(
-            "Release throughput after failure",
+            "Release hosting after failure",
             assign={"release": RESULT},
-            function="Release throughput",
+            function="Release hosting",
             retries=UNTIL_RELEASED,
         )
         self._add_to_failure(

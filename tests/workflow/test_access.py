@@ -109,7 +109,7 @@ def test_a_run_fails_without_a_needed_grant_and_leaves_nothing(
 
 
 def test_a_release_without_its_grant_says_what_still_bills(machine: Machine) -> None:
-    with without("bedrock:DeleteProvisionedModelThroughput", "release-throughput"):
+    with without("bedrock:DeleteProvisionedModelThroughput", "release-hosting"):
         ended = machine.run()
     assert ended.status == "FAILED"
     assert "MAY STILL BILL" in ended.cause
@@ -128,7 +128,7 @@ def _denied(call: Any, **request: Any) -> None:
     assert error.value.response["Error"]["Code"] == "AccessDeniedException"
 
 
-ENDERS = ["release-throughput", "stop-run", "reap-leftovers", "delete-resources"]
+ENDERS = ["release-hosting", "stop-run", "reap-leftovers", "delete-resources"]
 
 
 @pytest.mark.parametrize("function", ENDERS)

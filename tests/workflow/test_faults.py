@@ -42,7 +42,7 @@ CASES = [
     Case(
         "run",
         "the run may not delete its throughput",
-        (CallFault("access_denied", DELETE, "release-throughput"),),
+        (CallFault("access_denied", DELETE, "release-hosting"),),
         expected=("staged access denied",),
     ),
     Case(

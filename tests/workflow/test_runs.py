@@ -108,7 +108,7 @@ def test_a_run_from_empty_input_ends_tuned_answered_and_released(
     ended = machine.run()
     assert ended.status == "SUCCEEDED", ended.cause
     assert ended.states.index(BASE_ANSWERS) < ended.states.index("Buy throughput")
-    assert ended.states.index(TUNED_ANSWERS) < ended.states.index("Release throughput")
+    assert ended.states.index(TUNED_ANSWERS) < ended.states.index("Release hosting")
     assert ended.output["verdict"] == "better"
     assert bought(machine) == 1
     assert_nothing_left(machine)
@@ -134,7 +134,7 @@ def test_a_hold_keeps_the_throughput_and_judges_meanwhile(machine: Machine) -> N
     assert ended.status == "SUCCEEDED", ended.cause
     billed = machine.offline.bedrock.snapshot()["meter"]["throughput_minutes"]
     assert 63 <= billed < 66
-    assert ended.states.index("Judge answers") < ended.states.index("Release throughput")
+    assert ended.states.index("Judge answers") < ended.states.index("Release hosting")
 
 
 def test_two_runs_at_once_do_not_disturb_each_other(machine: Machine) -> None:
@@ -351,7 +351,7 @@ def test_a_purchase_refused_by_quota_names_the_quota(machine: Machine) -> None:
     ended = machine.run()
     assert (ended.status, ended.error) == ("FAILED", "QuotaExceeded")
     assert "L-BE77399C" in ended.cause
-    assert "Release throughput after failure" in ended.states
+    assert "Release hosting after failure" in ended.states
     bill = read_json(machine, ended, "cost.json")
     assert {each["how"] for each in bill["items"] if each["what"] == HOSTING} == {"not begun"}
     assert_nothing_left(machine)
@@ -384,7 +384,7 @@ def test_answers_that_keep_failing_end_the_run_and_the_meter(machine: Machine) -
     machine.offline.bedrock.scenario = replace(QUICK, faults=(fault,))
     ended = machine.run()
     assert (ended.status, ended.error) == ("FAILED", "AnswersFailed")
-    assert "Release throughput after failure" in ended.states
+    assert "Release hosting after failure" in ended.states
     assert_nothing_left(machine)
 
 
@@ -412,7 +412,7 @@ def test_a_function_that_dies_while_the_meter_runs_releases(machine: Machine) ->
     with unloadable("bedrock-tuning-local-answer-with-tuned-model"):
         ended = machine.run()
     assert (ended.status, ended.error) == ("FAILED", "Runtime.ImportModuleError")
-    assert "Release throughput after failure" in ended.states
+    assert "Release hosting after failure" in ended.states
     assert_nothing_left(machine)
 
 

@@ -388,7 +388,7 @@ class AnswerWithTunedModelRequest(StateRequest):
 
 
 class Release(Contract):
-    """Result of *Release throughput*. `found` is False if there was nothing to release."""
+    """Result of *Release hosting*. `found` is False if there was nothing to release."""
 
     found: bool
     hosting_arn: str | None = None

@@ -34,7 +34,7 @@ CALLED = {
     "List what is left": "List resources",
     "Meter stopped run after failure": "Meter stopped run",
     "Notify failure": "Notify",
-    "Release throughput after failure": "Release throughput",
+    "Release hosting after failure": "Release hosting",
     "Stop run again": "Stop run",
 }
 # What no machine calls: rules do.
@@ -72,7 +72,7 @@ ANY_STATE = {"Type", "Comment", "QueryLanguage", "Next", "End"}
 
 
 def releases(name: str) -> bool:
-    return CALLED.get(name, name) == "Release throughput"
+    return CALLED.get(name, name) == "Release hosting"
 
 
 def escapes(machine: Machine) -> set[str]:
@@ -217,7 +217,7 @@ def test_a_busy_throughput_is_asked_to_go_for_an_hour(machines: Machines) -> Non
         for retry in task.state["Retry"]
         if "HostingBusy" in retry["ErrorEquals"]
     }
-    releasing = {"Release throughput", "Release throughput after failure", "Delete resources"}
+    releasing = {"Release hosting", "Release hosting after failure", "Delete resources"}
     assert {*busy} == releasing | {"Stop run", "Stop run again"}
     for retry in busy.values():
         assert retry["IntervalSeconds"] * retry["MaxAttempts"] == 3600
@@ -227,7 +227,7 @@ def test_a_busy_throughput_is_asked_to_go_for_an_hour(machines: Machines) -> Non
 def test_no_release_is_given_up_for_an_unknown_error(machines: Machines) -> None:
     for task in all_tasks(machines):
         last = task.state["Retry"][-1]["ErrorEquals"]
-        releasing = CALLED.get(task.name, task.name) in {"Release throughput", "Stop run"}
+        releasing = CALLED.get(task.name, task.name) in {"Release hosting", "Stop run"}
         assert (last == ["States.ALL"]) == releasing, task.name
 
 
@@ -392,6 +392,8 @@ def _is_small(annotation: object) -> bool:
         return True
     if annotation == tuple[contracts.FrozenFile, ...]:  # three at most
         return True
+    if annotation == tuple[contracts.HostingOption, ...]:  # one a kind
+        return True
     if origin is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return all(_is_small(field.annotation) for field in annotation.model_fields.values())
     return origin not in {list, dict, set, tuple} and annotation is not bytes
@@ -450,7 +452,7 @@ def test_a_redriven_run_may_give_back_and_tell_and_nothing_else(workflow: Machin
         request = hints(task.name)["request"]
         if not issubclass(request, contracts.RefusedIfRedriven):
             allowed.add(task.name)
-    releases = {"Release throughput", "Release throughput after failure"}
+    releases = {"Release hosting", "Release hosting after failure"}
     assert allowed == releases | {"Stop training", "Notify", "Notify failure"}
 
 
@@ -521,7 +523,7 @@ def test_a_cause_may_be_missing() -> None:
 def test_what_may_be_left_is_said_with_the_command(workflow: Machine) -> None:
     said = {
         "Stop training": "stop-model-customization-job --region",
-        "Release throughput after failure": "delete-provisioned-model-throughput --region",
+        "Release hosting after failure": "delete-provisioned-model-throughput --region",
     }
     for name, command in said.items():
         kept = workflow["States"][name]["Catch"][0]["Assign"]["failure"]

@@ -13,7 +13,7 @@ from lambdas.handlers import (
     check_throughput,
     check_training,
     notify,
-    release_throughput,
+    release_hosting,
     start_training,
     stop_run,
     stop_training,
@@ -38,7 +38,7 @@ EVENTS: list[tuple[ModuleType, dict[str, Any], str]] = [
     (stop_training, STATE, "stopped"),
     (buy_throughput, STATE | as_json(training=training()), "release_by"),
     (check_throughput, STATE | as_json(hosting=hosting()), "ready"),
-    (release_throughput, STATE, "billed_minutes"),
+    (release_hosting, STATE, "billed_minutes"),
     (stop_run, STOP, "release"),
     (notify, as_json(execution=EXECUTION) | {"now": STATE["now"]}, "subject"),
 ]
@@ -91,7 +91,7 @@ def test_a_redriven_run_buys_nothing(bedrock: FakeBedrock, module: ModuleType) -
     assert bedrock.calls == []
 
 
-@pytest.mark.parametrize("module", [stop_training, release_throughput, stop_run, notify])
+@pytest.mark.parametrize("module", [stop_training, release_hosting, stop_run, notify])
 def test_a_redriven_run_still_gives_back_and_tells(
     bedrock: FakeBedrock, module: ModuleType
 ) -> None:

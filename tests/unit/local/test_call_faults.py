@@ -276,7 +276,7 @@ def test_a_fault_is_of_its_operation_service_and_function() -> None:
     assert CallFault("throttle", "ListTagsForResource").matches(call)
     assert not fault.matches(Call("environment-buy-throughput", "sns", "ListTagsForResource"))
     assert not fault.matches(Call("environment-buy-throughput", "bedrock", "TagResource"))
-    assert not fault.matches(Call("environment-release-throughput", call.service, call.operation))
+    assert not fault.matches(Call("environment-release-hosting", call.service, call.operation))
     assert not fault.matches(Call("environment-rebuy-throughput", call.service, call.operation))
     assert not fault.matches(Call(None, call.service, call.operation))
 

@@ -26,7 +26,7 @@ from lambdas.domain.run.contracts import (
 )
 from lambdas.handlers.buy_throughput import buy_throughput
 from lambdas.handlers.check_throughput import check_throughput
-from lambdas.handlers.release_throughput import release_throughput
+from lambdas.handlers.release_hosting import release_hosting
 from lambdas.handlers.stop_run import stop_run
 from tests.factories import EXECUTION, NAMES, NOW, PREFIX, hosting, run, training
 from tests.fakes import s3 as fakes_s3
@@ -223,7 +223,7 @@ def test_one_stale_answer_is_forgotten(bedrock: FakeBedrock) -> None:
 
 def test_release_deletes_and_tells_the_minutes(bought: FakeBedrock) -> None:
     arn = bought.throughputs[NAME]["provisionedModelArn"]
-    assert release_throughput(RELEASE, plenty) == Release(
+    assert release_hosting(RELEASE, plenty) == Release(
         found=True, hosting_arn=arn, billed_minutes=30, at=LATER
     )
     assert not bought.throughputs
@@ -232,7 +232,7 @@ def test_release_deletes_and_tells_the_minutes(bought: FakeBedrock) -> None:
 def test_a_release_that_had_to_wait_has_billed_until_aws_deleted(bought: FakeBedrock) -> None:
     deleted_at = LATER + timedelta(minutes=45)
     bought.answered_at = deleted_at
-    assert release_throughput(RELEASE, plenty).billed_minutes == 75
+    assert release_hosting(RELEASE, plenty).billed_minutes == 75
 
 
 @pytest.mark.parametrize("unknown", ["ResourceNotFoundException", "ValidationException"])
@@ -240,7 +240,7 @@ def test_what_is_not_found_has_billed_until_aws_said_so(bedrock: FakeBedrock, un
     """The state had to ask for most of an hour; then somebody else had deleted it."""
     bedrock.unknown = unknown
     bedrock.answered_at = LATER + timedelta(minutes=45)
-    released = release_throughput(RELEASE, plenty)
+    released = release_hosting(RELEASE, plenty)
     assert (released.found, released.at) == (False, bedrock.answered_at)
 
 
@@ -248,9 +248,9 @@ def test_a_release_is_noted_for_the_bill_of_a_run_that_is_stopped_after_it(
     bought: FakeBedrock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s3 = fakes_s3.install(monkeypatch, FakeS3())
-    released = release_throughput(RELEASE, plenty)
+    released = release_hosting(RELEASE, plenty)
     assert released == Release.model_validate_json(s3.objects[f"{PREFIX}/released.json"])
-    release_throughput(RELEASE.model_copy(update={"now": LATER + timedelta(hours=1)}), plenty)
+    release_hosting(RELEASE.model_copy(update={"now": LATER + timedelta(hours=1)}), plenty)
     assert released == Release.model_validate_json(s3.objects[f"{PREFIX}/released.json"])
     assert not bought.throughputs
 
@@ -260,7 +260,7 @@ def test_a_release_that_cannot_be_noted_is_one(
     bought: FakeBedrock, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
     fakes_s3.install(monkeypatch, FakeS3()).failure = failure
-    assert release_throughput(RELEASE, plenty).billed_minutes == 30
+    assert release_hosting(RELEASE, plenty).billed_minutes == 30
     assert not bought.throughputs
 
 
@@ -268,26 +268,26 @@ def test_a_release_for_whose_note_no_time_is_left_is_one(
     bought: FakeBedrock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s3 = fakes_s3.install(monkeypatch, FakeS3())
-    assert release_throughput(RELEASE, lambda: 40).billed_minutes == 30
+    assert release_hosting(RELEASE, lambda: 40).billed_minutes == 30
     assert (bought.throughputs, s3.objects) == ({}, {})
 
 
 def test_no_date_of_an_answer_fails_a_release(bought: FakeBedrock) -> None:
     bought.answered_at = LATER.replace(tzinfo=None)  # "-0000": of no zone
-    assert release_throughput(RELEASE, plenty).at == LATER
-    assert release_throughput(RELEASE, plenty).at == LATER, "nor that of one that finds nothing"
+    assert release_hosting(RELEASE, plenty).at == LATER
+    assert release_hosting(RELEASE, plenty).at == LATER, "nor that of one that finds nothing"
 
 
 def test_nothing_to_release_is_success(bedrock: FakeBedrock) -> None:
     assert not bedrock.throughputs
-    assert release_throughput(RELEASE, plenty) == Release(
+    assert release_hosting(RELEASE, plenty) == Release(
         found=False, hosting_arn=None, billed_minutes=None, at=LATER
     )
 
 
 def test_a_release_that_somebody_else_has_made_meanwhile_is_success(bought: FakeBedrock) -> None:
     bought.fail("DeleteProvisionedModelThroughput", "ResourceNotFoundException")
-    released = release_throughput(RELEASE, plenty)
+    released = release_hosting(RELEASE, plenty)
     assert (released.found, released.billed_minutes) == (False, None)
 
 
@@ -296,7 +296,7 @@ def test_a_release_that_somebody_else_has_made_meanwhile_is_success(bought: Fake
 )
 def test_release_deletes_even_what_it_cannot_look_at(bought: FakeBedrock, code: str) -> None:
     bought.fail("GetProvisionedModelThroughput", code)
-    assert release_throughput(RELEASE, plenty).found
+    assert release_hosting(RELEASE, plenty).found
     assert not bought.throughputs
 
 
@@ -318,7 +318,7 @@ def test_release_names_what_the_machine_retries(
     bedrock.throughputs[NAME] = bedrock.throughput(NAME, status)
     bedrock.fail("DeleteProvisionedModelThroughput", code)
     with pytest.raises(error, match="delete"):
-        release_throughput(RELEASE, plenty)
+        release_hosting(RELEASE, plenty)
 
 
 def test_the_guard_stops_the_job_and_releases_by_recomputed_names(bought: FakeBedrock) -> None:
@@ -405,14 +405,14 @@ def test_what_an_invalid_name_says_nothing_about_is_looked_up_in_the_list(
     bedrock: FakeBedrock,
 ) -> None:
     bedrock.unknown = "ValidationException"
-    assert not release_throughput(RELEASE, plenty).found
+    assert not release_hosting(RELEASE, plenty).found
     assert buy_throughput(BUY) == buy_throughput(BUY)
     assert len(bedrock.called("CreateProvisionedModelThroughput")) == 1
-    assert release_throughput(RELEASE, plenty).found
+    assert release_hosting(RELEASE, plenty).found
 
 
 def test_a_refused_deletion_of_what_the_list_has_is_no_release(bought: FakeBedrock) -> None:
     bought.fail("GetProvisionedModelThroughput", "AccessDeniedException")
     bought.fail("DeleteProvisionedModelThroughput", "ValidationException")
     with pytest.raises(RequestRefused):
-        release_throughput(RELEASE, plenty)
+        release_hosting(RELEASE, plenty)

@@ -12,7 +12,7 @@ from local.fault_matrix.report import markdown, terminal
 from local.fault_matrix.results import CaseResult
 from tests.repository import ROOT
 
-DELETE = "release-throughput DeleteProvisionedModelThroughput"
+DELETE = "release-hosting DeleteProvisionedModelThroughput"
 
 
 def result(case: Case, minutes: float, *statuses: str) -> CaseResult:

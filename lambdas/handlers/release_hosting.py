@@ -1,4 +1,4 @@
-"""*Release throughput*: billing by the hour stops; nothing to release is success."""
+"""*Release hosting*: billing by the hour stops; nothing to release is success."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lambdas.domain.run.variables import ArtefactVariables
 from lambdas.runtime.step import SecondsLeft, logger, timed_step, variables_of
 
 
-def release_throughput(request: GiveBackRequest, seconds_left: SecondsLeft) -> Release:
+def release_hosting(request: GiveBackRequest, seconds_left: SecondsLeft) -> Release:
     release = release_of(Throughputs().release(request.run.hosting_name), request.now)
     # Were the function ended meanwhile, its next attempt would find nothing to release, nor note.
     if release.found:
@@ -29,4 +29,4 @@ def _note(run: str, release: Release, seconds_left: SecondsLeft) -> None:
         logger.exception("the release is not noted; a run stopped now is billed at its most")
 
 
-handler = timed_step("Release throughput", GiveBackRequest)(release_throughput)
+handler = timed_step("Release hosting", GiveBackRequest)(release_hosting)
