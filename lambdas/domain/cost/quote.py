@@ -18,6 +18,7 @@ TRAINING = "Training"
 HOSTING = "Provisioned throughput"
 TUNED_ANSWERS = "Answers of the tuned model"  # where they bill by the token
 BASE_ANSWERS = "Answers of the base model"
+TUNED_ANSWERS = "Answers of the tuned model"
 JUDGEMENTS = "Judgements"
 
 
