@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from annotated_types import Le
 from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from lambdas.domain.run.execution_input import ExecutionDefaults, ExecutionInput
+from lambdas.domain.run.execution_input import ExecutionDefaults
 from stacks.constructs.retries import ALWAYS, UNTIL_ASKED, UNTIL_CONFIRMED, UNTIL_RELEASED, Retry
 from stacks.constructs.task import (
     CAUSE,
@@ -40,9 +39,8 @@ def timeout() -> Duration:
 
 
 def _most(field: str) -> float:
-    fields = ExecutionDefaults.model_fields | ExecutionInput.model_fields
-    bounds = fields[field].metadata
-    return next(float(str(each.le)) for each in bounds if isinstance(each, Le))
+    given = ExecutionDefaults.model_json_schema()["properties"][field]
+    return float(next(each["maximum"] for each in given.get("anyOf", [given])))
 
 
 class Workflow(Construct):

@@ -94,10 +94,13 @@ def savings(run: Run, dataset: Dataset, calculator: Calculator) -> dict[str, flo
         "model_units": 1,
         "review_data": False,
     }
+    now = dict(settings) | {
+        "max_provisioning_minutes": settings.provisioning_minutes("provisioned")
+    }
     runs = {
         f"{name} = {str(value).lower()}": _changed(run, {name: value})
         for name, value in cheaper.items()
-        if value < getattr(settings, name)
+        if value < now[name]
     }
     fewer = {**run.hyperparameters, "epochCount": str(epochs)}
     runs[f"epochCount = {epochs}"] = run.model_copy(update={"hyperparameters": fewer})

@@ -80,9 +80,10 @@ def _of_throughput(run: Run) -> list[str]:
 
 
 def _high_hosting(run: Run) -> str:
+    provisioning = run.settings.provisioning_minutes("provisioned")
     return (
         f"High hosting ends when the last guard has ended it: {RELEASE_MARGIN_MINUTES} minutes "
-        f"after max_provisioning_minutes = {run.settings.max_provisioning_minutes:g} and "
+        f"after max_provisioning_minutes = {provisioning:g} and "
         f"hold_minutes = {run.settings.hold_minutes}, or {LONGEST_CREATION_MINUTES} minutes after "
         "the purchase if that is later (AWS deletes none that it still creates, and that it "
         "creates none for longer is assumed), and then two passes of the reaper, every "

@@ -73,8 +73,8 @@ def most_minutes(run: Run) -> float:
 
 
 def _minutes_until_release_by(run: Run) -> float:
-    settings = run.settings
-    return settings.max_provisioning_minutes + settings.hold_minutes + RELEASE_MARGIN_MINUTES
+    provisioning = run.settings.provisioning_minutes("provisioned")
+    return provisioning + run.settings.hold_minutes + RELEASE_MARGIN_MINUTES
 
 
 def answering_seconds(hosting: Hosting, run: Run, now: datetime) -> float:
@@ -92,7 +92,7 @@ def hosting_of(throughput: ProvisionedThroughput, run: Run, now: datetime) -> Ho
         It ended as Failed, or is not in service after `max_provisioning_minutes`.
     """
     age_minutes = minutes_between(throughput.created_at, now)
-    most_minutes = run.settings.max_provisioning_minutes
+    most_minutes = run.settings.provisioning_minutes("provisioned")
     ready = throughput.status == "InService"
     if throughput.status == "Failed":
         raise HostingFailed(_failed(throughput))

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import HostingKind, Judge, Model
-from lambdas.domain.run.execution_input import ExecutionInput
+from lambdas.domain.run.execution_input import PROVISIONING_MINUTES, ExecutionInput
 
 _LISTED_AS: Mapping[HostingKind, str] = {"provisioned": "PROVISIONED"}
 _HOW = {"provisioned": "with provisioned throughput", "on-demand": "on demand"}
@@ -43,7 +43,8 @@ def requested_run(
     """Look up the models that the settings name."""
     longest = timedelta(
         hours=settings.max_training_hours,
-        minutes=settings.max_provisioning_minutes + settings.hold_minutes,
+        minutes=max(map(settings.provisioning_minutes, PROVISIONING_MINUTES))
+        + settings.hold_minutes,
     )
     return RequestedRun(
         settings=settings,

@@ -26,7 +26,7 @@ from pydantic_core import ErrorDetails
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import JUDGES, MODELS
 from lambdas.domain.models.lookup import find_model, nearest, unknown
-from lambdas.domain.models.model import HyperparameterRange, Model
+from lambdas.domain.models.model import HostingKind, HyperparameterRange, Model
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -56,6 +56,9 @@ def _judge(key: str) -> str:
 
 # AWS's Haiku notebook says 20 to 30: with less, a run trains, buys, and fails.
 LEAST_PROVISIONING_MINUTES = 20
+# For how long a run waits where its input does not say. Throughput: twice what that notebook says.
+# Deployments: about 8 were seen, AWS's nova-forge-sdk says 30 to 45 (both read 2026-11-28).
+PROVISIONING_MINUTES: Mapping[HostingKind, float] = {"provisioned": 60, "on-demand": 60}
 WholeNumber = Annotated[int, BeforeValidator(_number)]
 Number = Annotated[float, BeforeValidator(_number)]
 
@@ -143,11 +146,16 @@ class Settings(BaseModel):
         description="The job counts as stuck and is stopped after this many hours in one phase.",
         examples=[12],
     )
-    max_provisioning_minutes: Number = Field(
-        ge=LEAST_PROVISIONING_MINUTES,
-        le=240,
-        description="The throughput is released and the run fails if it is not in service by then; "
-        f"none is known to be in less than {LEAST_PROVISIONING_MINUTES} minutes.",
+    max_provisioning_minutes: (
+        Annotated[float, Field(ge=LEAST_PROVISIONING_MINUTES, le=240), BeforeValidator(_number)]
+        | None
+    ) = Field(
+        default=None,
+        description="The hosting is released and the run fails if it is not ready by then; null "
+        "waits as long as its kind takes at most: "
+        f"{PROVISIONING_MINUTES['provisioned']:g} minutes for throughput, of which none is known "
+        f"to be in service in less than {LEAST_PROVISIONING_MINUTES}, and "
+        f"{PROVISIONING_MINUTES['on-demand']:g} for a deployment on demand.",
         examples=[60],
     )
     max_cost_usd: Number = Field(
@@ -208,6 +216,11 @@ class Settings(BaseModel):
         if problems:
             raise ValueError("; ".join(each.rstrip(".") for each in problems))
         return given
+
+    def provisioning_minutes(self, kind: HostingKind) -> float:
+        """Return for how long a run waits for its hosting of this kind."""
+        given = self.max_provisioning_minutes
+        return PROVISIONING_MINUTES[kind] if given is None else given
 
     def all_hyperparameters(self) -> dict[str, str]:
         """Return every hyperparameter of the model as the text that Bedrock's API takes."""

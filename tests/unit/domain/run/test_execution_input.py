@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from docs.generate_execution_input import documents, main, outdated
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import MODELS
+from lambdas.domain.models.model import HostingKind
 from lambdas.domain.run.execution_input import ExecutionDefaults, json_schema, resolve
 
 DEFAULTS = ExecutionDefaults.parse(
@@ -296,3 +297,11 @@ def test_the_page_names_every_field_and_hyperparameter() -> None:
         assert f"| `{name}` |" in page
     for model in MODELS.values():
         assert all(f"| `{name}` |" in page for name in model.hyperparameters)
+
+
+def test_a_run_waits_as_long_as_its_kind_of_hosting_takes_unless_it_says() -> None:
+    kinds: tuple[HostingKind, ...] = ("provisioned", "on-demand")
+    absent = resolve({"max_provisioning_minutes": None}, DEFAULTS)
+    assert [absent.provisioning_minutes(kind) for kind in kinds] == [60, 60]
+    given = resolve({"max_provisioning_minutes": 45}, DEFAULTS)
+    assert [given.provisioning_minutes(kind) for kind in kinds] == [45, 45]
