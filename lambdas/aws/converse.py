@@ -29,10 +29,10 @@ _SLOWEST_TOKENS_PER_SECOND = 10
 _PROMPT_SECONDS = 60  # before the first token, and botocore's own time-out
 _SAVING_SECONDS = 30  # between the last answer and the end of the function
 # Instead of the SDK's own retries. Quotas are per minute: so much waiting outlasts one that is
-# used up.
+# used up; the last pause is repeated where throttling is waited for to the function's end.
 BACKOFF_SECONDS = (2.0, 4.0, 8.0, 16.0, 32.0)
-# For all questions together what eight threads can wait in five minutes, so that no function is
-# killed while it waits.
+# For all questions together what eight threads can wait in five minutes: for a service that is
+# down, or that throttles whoever has no end.
 PATIENCE_SECONDS = CONCURRENCY * 300.0
 
 
@@ -63,7 +63,8 @@ class ConverseClient:
 
     Methods raise Throttled or ServiceUnavailable once the backoff is used up or the error may not
     be retried, OutOfTime where the next try would outlive the function, and RequestRefused,
-    AccessDenied and AnswerLost at once. `note` is told of each wait.
+    AccessDenied and AnswerLost at once. What lives for a limited time waits for throttling to its
+    end, so that a low limit finishes in the passes it takes. `note` is told of each wait.
     """
 
     bedrock: Any
@@ -114,19 +115,30 @@ class ConverseClient:
         return ToolCall(response["stopReason"], next(calls, None), *_tokens(response))
 
     def _converse(self, request: dict[str, Any]) -> Any:  # noqa: ANN401  # boto3 has no type for it
-        for pause_seconds in BACKOFF_SECONDS:
+        tries = 0
+        while True:
             try:
                 return self._converse_once(request)
             except AnswerLost:
                 raise
             except (Throttled, ServiceUnavailable) as error:
-                if not self.may_retry(error) or not self.patience.spend(pause_seconds):
-                    raise
-                if self.seconds_left() < pause_seconds + self.seconds_needed:
-                    raise OutOfTime(str(error)) from error
-                self.note(f"{error}\nTrying again in {pause_seconds:.0f} s.")
-                time.sleep(pause_seconds)
-        return self._converse_once(request)
+                self._wait(error, tries)
+            tries += 1
+
+    def _wait(self, error: Exception, tries: int) -> None:
+        """Wait before the next try, or raise where there is to be none."""
+        # A limit, however low, lets all through in time: whoever has an end waits up to it.
+        to_the_end = isinstance(error, Throttled) and math.isfinite(self.seconds_left())
+        used_up = tries >= len(BACKOFF_SECONDS)
+        if not self.may_retry(error) or (used_up and not to_the_end):
+            raise error
+        pause_seconds = BACKOFF_SECONDS[-1 if used_up else tries]
+        if not to_the_end and not self.patience.spend(pause_seconds):
+            raise error
+        if self.seconds_left() < pause_seconds + self.seconds_needed:
+            raise OutOfTime(str(error)) from error
+        self.note(f"{error}\nTrying again in {pause_seconds:.0f} s.")
+        time.sleep(pause_seconds)
 
     def _converse_once(self, request: dict[str, Any]) -> Any:  # noqa: ANN401  # same
         try:

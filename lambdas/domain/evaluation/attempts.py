@@ -95,7 +95,9 @@ class Pass:
         """Ask about one thing until it is settled, as far as time allows."""
         entry = self._earlier(question)
         while not entry.settled and self.failures <= self.most_failures and self.may_begin():
-            entry = self._ask_once(question, entry)
+            before, entry = entry, self._ask_once(question, entry)
+            if entry == before:  # there was no time for another try
+                break
         if self.error_key in (entry.last or {}) and entry.settled:
             self.failures += 1
         return entry

@@ -67,7 +67,7 @@ def test_a_failure_stays_with_its_record(bedrock: FakeRuntime) -> None:
     assert "claude-messages" in rows[2]["error"]
 
 
-@pytest.mark.parametrize("code", ["ValidationException", "ThrottlingException"])
+@pytest.mark.parametrize("code", ["ValidationException", "ServiceUnavailableException"])
 def test_a_refusal_is_recorded_and_a_missing_permission_is_raised(
     code: str, bedrock: FakeRuntime
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from lambdas.aws.converse import BACKOFF_SECONDS
+from lambdas.aws.converse import read_seconds
 from lambdas.domain.cost.actuals import bill_of, finished
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.price_book import PriceBook
@@ -41,7 +41,7 @@ from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import s3 as fakes_s3
 from tests.fakes.bedrock import REGION, FakeRuntime, empty_reply, question_in, text_reply
 from tests.fakes.function import LIMIT_SECONDS, FakeContext, plenty
-from tests.fakes.s3 import FakeS3
+from tests.fakes.s3 import FakeS3, client_error
 
 EXAMPLES = [
     {"id": f"q-{i}", "question": f"Question {i}?", "reference_answer": f"Answer {i}.", "topic": "T"}
@@ -177,12 +177,41 @@ def test_too_many_failures_end_the_state_with_their_reason(
     assert sum("error" in each for each in written(s3)) == 3
 
 
-def test_endless_throttling_ends(s3: FakeS3, bedrock: FakeRuntime, pauses: list[float]) -> None:
+def test_endless_throttling_ends_with_the_function(
+    s3: FakeS3, bedrock: FakeRuntime, pauses: list[float]
+) -> None:
     bedrock.fail("Converse", *["ThrottlingException"] * 1000)
-    with pytest.raises(AnswersFailed, match="of 20"):
-        answer_with_base_model(REQUEST, plenty)
-    assert sum(pauses) <= 20 * sum(BACKOFF_SECONDS)
-    assert written(s3)
+    with pytest.raises(AnswersFailed, match=r"0 of 20 .* pass added none: could not ask"):
+        answer_with_base_model(REQUEST, lambda: LIMIT_SECONDS - sum(pauses) / CONCURRENCY)
+    assert sum(pauses) <= CONCURRENCY * LIMIT_SECONDS
+    assert written(s3) == []
+
+
+def test_a_slow_limit_finishes_in_the_passes_it_takes(
+    s3: FakeS3, bedrock: FakeRuntime, pauses: list[float]
+) -> None:
+    """Four requests a minute, as Llama 3.3 on demand has, and functions that live for two."""
+
+    def limited(request: Mapping[str, Any]) -> dict[str, Any]:
+        minutes = sum(pauses) / CONCURRENCY / 60
+        if len(answered) >= 4 * (1 + minutes):
+            raise client_error("ThrottlingException")
+        answered.append(question_in(request))
+        return echo(request)
+
+    answered: list[str] = []
+    bedrock.reply = limited
+    passes = 0
+    while passes < 20:
+        passes, began = passes + 1, sum(pauses)
+        end = read_seconds(REQUEST.run.settings.max_answer_tokens) + 150 + began / CONCURRENCY
+        answers = answer_with_base_model(REQUEST, lambda: end - sum(pauses) / CONCURRENCY)  # noqa: B023  # called at once
+        if answers.done:
+            break
+    assert (answers.answered, answers.failed, answers.lost_requests) == (20, 0, 0)
+    assert 1 < passes < 6
+    assert len(answered) == 20
+    assert len(written(s3)) == 20
 
 
 def test_a_lost_cause_is_not_asked_to_its_end(s3: FakeS3, bedrock: FakeRuntime) -> None:
