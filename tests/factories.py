@@ -147,11 +147,11 @@ def hosting(**changes: object) -> Hosting:
     values: dict[str, Any] = {
         "hosting_arn": arn("provisioned-model", "mnopqrstuvwx"),
         "name": NAMES.hosting,
-        "status": "InService",
+        "kind": "provisioned",
         "created_at": NOW - timedelta(minutes=25),
         "release_by": NOW + timedelta(minutes=95),
         "age_minutes": 21,
-        "ready": True,
+        "done": True,
         "wait_seconds": 15,
     }
     return Hosting.model_validate(values | changes)

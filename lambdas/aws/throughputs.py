@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from lambdas.aws.clients import Deleted, answered_at, client, delete, translated
+from lambdas.aws.clients import translated
+from lambdas.aws.hosted_resources import HostedResources
 from lambdas.aws.named_resources import NamedResources
-from lambdas.domain.errors import QuotaExceeded, RequestRefused
-from lambdas.domain.hosting.throughput import Deletion, ProvisionedThroughput, quota_advice
+from lambdas.domain.errors import QuotaExceeded
+from lambdas.domain.hosting.terms import Hosted
+from lambdas.domain.hosting.throughput import quota_advice
 from lambdas.domain.run.contracts import Run
-from lambdas.domain.run.names import PROJECT
-
-_logger = logging.getLogger(PROJECT)  # the one that `lambdas.runtime` sets up
 
 
 @dataclass(frozen=True)
-class Throughputs:
-    """The account's throughputs; each method raises the named errors of `translated`."""
+class Throughputs(HostedResources):
+    """The account's throughputs."""
 
-    bedrock: Any = field(default_factory=lambda: client("bedrock"))
+    delete_call: ClassVar = "delete_provisioned_model_throughput"
+    resources: ClassVar = NamedResources(
+        kind="provisioned throughput",
+        describe="get_provisioned_model_throughput",
+        identifier="provisionedModelId",
+        list_all="list_provisioned_model_throughputs",
+        summaries="provisionedModelSummaries",
+        name="provisionedModelName",
+        arn="provisionedModelArn",
+    )
 
-    def find(self, name_or_arn: str) -> ProvisionedThroughput | None:
-        """Return the throughput, or None if there is none."""
-        found = _THROUGHPUTS.find(self.bedrock, name_or_arn)
-        return found and ProvisionedThroughput(
-            arn=found["provisionedModelArn"],
-            name=found["provisionedModelName"],
-            status=found["status"],
-            created_at=found["creationTime"],
-            failure_message=found.get("failureMessage"),
-        )
-
-    def buy(self, run: Run, *, model_arn: str, model_name: str, tags: dict[str, str]) -> str:
+    def buy(self, run: Run, *, model: str, model_name: str, tags: dict[str, str]) -> str:
         """Buy the run's throughput, billed by the hour until it is deleted; return its ARN."""
         try:
             with translated(f"buy provisioned throughput {run.hosting_name}"):
@@ -41,7 +38,7 @@ class Throughputs:
                     clientRequestToken=run.client_token,
                     modelUnits=run.settings.model_units,
                     provisionedModelName=run.hosting_name,
-                    modelId=model_arn,
+                    modelId=model,
                     tags=[{"key": key, "value": value} for key, value in tags.items()],
                 )
         except QuotaExceeded as error:
@@ -50,42 +47,12 @@ class Throughputs:
         arn: str = bought["provisionedModelArn"]
         return arn
 
-    def release(self, name: str) -> Deletion:
-        """Delete the throughput called `name`, even if it cannot be described.
-
-        Raises
-        ------
-        HostingBusy
-            AWS refuses for now; try again later.
-        """
-        throughput = self._look(name)
-        try:
-            deleted = delete(
-                f"delete provisioned throughput {name}",
-                self.bedrock.delete_provisioned_model_throughput,
-                changing=throughput is not None and throughput.is_changing,
-                provisionedModelId=throughput.arn if throughput else name,
-            )
-        except RequestRefused as error:
-            if throughput or _THROUGHPUTS.listed(self.bedrock, name):
-                raise
-            deleted = Deleted(found=False, at=answered_at(error.__cause__))
-        return Deletion(found=deleted.found, at=deleted.at, throughput=throughput)
-
-    def _look(self, name: str) -> ProvisionedThroughput | None:
-        try:
-            return self.find(name)
-        except Exception:  # a failed describe must not prevent the deletion
-            _logger.exception("could not describe the throughput; deleting it by its name")
-            return None
-
-
-_THROUGHPUTS = NamedResources(
-    kind="provisioned throughput",
-    describe="get_provisioned_model_throughput",
-    identifier="provisionedModelId",
-    list_all="list_provisioned_model_throughputs",
-    summaries="provisionedModelSummaries",
-    name="provisionedModelName",
-    arn="provisionedModelArn",
-)
+    def _hosted(self, found: Mapping[str, Any]) -> Hosted:
+        return Hosted(
+            kind="provisioned",
+            arn=found["provisionedModelArn"],
+            name=found["provisionedModelName"],
+            status=found["status"],
+            created_at=found["creationTime"],
+            failure_message=found.get("failureMessage"),
+        )

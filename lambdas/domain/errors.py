@@ -4,6 +4,10 @@ Retry and Catch tables in `stacks/` list these class names, and an execution sho
 `error`. The message is the `cause`: what is wrong, where, and what to do next.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 _FEWER = "Use fewer or shorter records or answers"
 # What ends a function or a state without an error of ours, whose causes need an explanation.
 # Names: Step Functions, concepts-error-handling; Runtime.OutOfMemory: nasa-gcn/gcn.nasa.gov issue
@@ -103,7 +107,7 @@ class DecisionRefused(TuningError):
 
 
 class HostingFailed(TuningError):
-    """The provisioned throughput failed or did not come into service in time."""
+    """The tuned model's hosting failed, was not ready in time, or is gone."""
 
 
 class HostingCommitted(TuningError):
@@ -151,4 +155,9 @@ class OutOfTime(ServiceUnavailable):
 
 
 class HostingBusy(Exception):
-    """The throughput cannot be deleted yet (still being created or updated); retried."""
+    """The hosting cannot be deleted yet (still being created or updated); retried."""
+
+
+def to_raise(errors: Sequence[Exception]) -> Exception:
+    """Return the one of several errors that passes by itself, which is retried longest."""
+    return next((each for each in errors if not isinstance(each, TuningError)), errors[0])

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from lambdas.aws.throughputs import Throughputs
-from lambdas.domain.hosting.throughput import hosting_of, not_found
-from lambdas.domain.run.contracts import CheckThroughputRequest, Hosting
+from lambdas.domain.hosting.course import looked_at
+from lambdas.domain.run.contracts import CheckHostingRequest, Hosting
 from lambdas.runtime.step import step
 
 
-def check_throughput(request: CheckThroughputRequest) -> Hosting:
-    bought = request.hosting
-    throughput = Throughputs().find(bought.hosting_arn)
-    if throughput is None:
-        return not_found(bought, request.now)
-    return hosting_of(throughput, request.run, request.now)
+def check_throughput(request: CheckHostingRequest) -> Hosting:
+    hosting = request.hosting
+    return looked_at(hosting, Throughputs().find(hosting.hosting_arn), request.run, request.now)
 
 
-handler = step("Check throughput", CheckThroughputRequest)(check_throughput)
+handler = step("Check throughput", CheckHostingRequest)(check_throughput)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from lambdas.aws.customization_jobs import CustomizationJobs
+from lambdas.domain.run.awaited import not_found
 from lambdas.domain.run.contracts import CheckTrainingRequest, Training
-from lambdas.domain.training.jobs import not_found, overdue, training_of
+from lambdas.domain.training.jobs import SHORTEST_WAIT_SECONDS, gone, overdue, training_of
 from lambdas.runtime.step import step
 
 
 def check_training(request: CheckTrainingRequest) -> Training:
-    jobs = CustomizationJobs()
-    job = jobs.find(request.training.job_arn)
+    jobs, started = CustomizationJobs(), request.training
+    job = jobs.find(started.job_arn)
     if job is None:
-        return not_found(request.training, request.run, request.now)
+        return not_found(
+            started,
+            request.now,
+            wait_seconds=SHORTEST_WAIT_SECONDS,
+            gone=gone(started, request.run),
+        )
     training = training_of(job, request.now)
     if error := overdue(training, request.run):
         jobs.stop(job.arn)

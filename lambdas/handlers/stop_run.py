@@ -7,9 +7,8 @@ from typing import TypeVar
 
 from lambdas.aws.customization_jobs import CustomizationJobs
 from lambdas.aws.executions import Executions
-from lambdas.aws.throughputs import Throughputs
-from lambdas.domain.errors import TuningError
-from lambdas.domain.hosting.throughput import release_of
+from lambdas.aws.hosting import release
+from lambdas.domain.errors import to_raise
 from lambdas.domain.run.contracts import Release, Stopped, StopRunRequest, TrainingStop
 from lambdas.domain.run.execution_status import is_under_way
 from lambdas.domain.run.names import names_of
@@ -20,7 +19,7 @@ ResultT = TypeVar("ResultT")
 
 
 def stop_run(request: StopRunRequest) -> Stopped:
-    """Stop the execution's job and release its throughput, each even if the other fails.
+    """Stop the execution's job and release its hosting, each even if the other fails.
 
     Of an execution that is under way again (it was redriven, its name was used again, the event
     came late) nothing is ended: where that cannot be asked, the error is raised, and the reaper
@@ -38,29 +37,25 @@ def stop_run(request: StopRunRequest) -> Stopped:
     names = names_of(environment, execution.name, execution.arn)
     errors: list[Exception] = []
     # What bills goes first.
-    released = _attempt(
-        errors,
-        lambda: release_of(Throughputs().release(names.hosting), request.now),
-        nothing_released,
-    )
+    released = _attempt(errors, lambda: release(names.hosting, request.now), nothing_released)
     stopped = _attempt(
         errors, lambda: CustomizationJobs().stop_by_name(names.job), _NOTHING_STOPPED
     )
     if errors:
-        raise next((each for each in errors if not isinstance(each, TuningError)), errors[0])
+        raise to_raise(errors)
     return _stopped(status, stopped, released)
 
 
 _NOTHING_STOPPED = TrainingStop(stopped=False, status=None)
 
 
-def _stopped(status: str, job: TrainingStop, release: Release) -> Stopped:
+def _stopped(status: str, job: TrainingStop, released: Release) -> Stopped:
     return Stopped(
         execution_status=status,
         under_way=is_under_way(status),
         job_stopped=job.stopped,
         job_status=job.status,
-        release=release,
+        release=released,
     )
 
 

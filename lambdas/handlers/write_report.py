@@ -7,7 +7,7 @@ from lambdas.aws.billing import Billing
 from lambdas.domain.cost.actuals import bill_of, finished
 from lambdas.domain.cost.quote import Quote
 from lambdas.domain.data_review.results import DataReview
-from lambdas.domain.reporting.report import html, manifest, summary
+from lambdas.domain.reporting.report import afterwards_of, html, manifest, summary
 from lambdas.domain.run.contracts import Report, WriteReportRequest
 from lambdas.domain.run.variables import WriteReportVariables
 from lambdas.domain.training.input_status import InputStatus, input_status, reports_of
@@ -35,6 +35,7 @@ def write_report(request: WriteReportRequest) -> Report:
         report_key=artefacts.put_text(f"{run.prefix}/report.html", page),
         manifest_key=artefacts.put_json(f"{run.prefix}/manifest.json", facts),
         summary=summary(request, bill),
+        afterwards=afterwards_of(request),
         metered_usd=bill.usd,
         metered_at_most=bill.at_most,
     )

@@ -113,7 +113,7 @@ def _found(value: object) -> Iterator[str]:
         return
     if value.get("phase") and not value.get("done"):
         yield f"waiting for the customization job: {value['phase']}, {value['phase_status']}"
-    elif value.get("hosting_arn") and value.get("ready") is False:
-        yield f"waiting for the provisioned throughput: {value['status']}"
+    elif value.get("hosting_arn") and value.get("done") is False:
+        yield f"waiting for the hosting, {value['kind']}"
     for inner in value.values():
         yield from _found(inner)

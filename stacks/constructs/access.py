@@ -180,9 +180,26 @@ class Access:
             Permission(["bedrock:ListProvisionedModelThroughputs"], every_resource("listing")),
         ]
 
+    def find_deployment(self) -> list[Permission]:
+        """Allow it as `find_throughput` does."""
+        return [
+            Permission(
+                ["bedrock:GetCustomModelDeployment"], [self.bedrock("custom-model-deployment")]
+            ),
+            Permission(["bedrock:ListCustomModelDeployments"], every_resource("listing")),
+        ]
+
+    def find_hosting(self) -> list[Permission]:
+        return [*self.find_throughput(), *self.find_deployment()]
+
     def release_hosting(self) -> list[Permission]:
-        delete = self.end_own("bedrock:DeleteProvisionedModelThroughput", "provisioned-model")
-        return [*self.find_throughput(), delete]
+        return [*self.find_hosting(), *self.delete_hosting()]
+
+    def delete_hosting(self) -> list[Permission]:
+        return [
+            self.end_own("bedrock:DeleteProvisionedModelThroughput", "provisioned-model"),
+            self.end_own("bedrock:DeleteCustomModelDeployment", "custom-model-deployment"),
+        ]
 
     def end_own(self, action: str, kind: BedrockKind) -> Permission:
         """Allow ending what carries this environment's tag, or none; never another's.

@@ -2,8 +2,8 @@
 
 An execution that is aborted or times out runs no further state, and a few errors of the service
 (States.Runtime, States.DataLimitExceeded) pass every catcher. So a rule on abnormal ends starts a
-machine that asks until the job is stopped and the throughput released: while a throughput is still
-being created, AWS may refuse to delete it for half an hour.
+machine that asks until the job is stopped and the hosting released: while that is still being
+created, AWS may refuse to delete it for half an hour.
 
 It asks twice. Stopping an execution does not stop the function it had just called: one that was
 about to buy, or to start the job, does so after the guard has looked.
@@ -31,13 +31,13 @@ from stacks.constructs.retries import UNTIL_RELEASED
 from stacks.constructs.role import make_role
 from stacks.constructs.stack import EnvironmentStack
 from stacks.constructs.task import NOTHING, REGION, RESULT, failure, invoke
-from stacks.pipeline.steps import BUY_THROUGHPUT, START_TRAINING
+from stacks.pipeline.steps import BUY_THROUGHPUT, CREATE_DEPLOYMENT, START_TRAINING
 
 _ABNORMAL = ["ABORTED", "FAILED", "TIMED_OUT"]
 _TIMEOUT = Duration.hours(3)
 _MARGIN_SECONDS = 60
-# Both must have ended before the guard looks again.
-_CREATORS = (START_TRAINING, BUY_THROUGHPUT)
+# All must have ended before the guard looks again.
+_CREATORS = (START_TRAINING, BUY_THROUGHPUT, CREATE_DEPLOYMENT)
 _UNDELIVERED_DAYS = 14
 _EVENT = {
     "execution": "{% $states.context.Execution.Input.execution %}",
@@ -110,7 +110,7 @@ class Guard(Construct):
             "Not metered",
             error="{% $failure.error %}",
             cause=(
-                "{% 'the job is stopped and the throughput released; only what the run has cost "
+                "{% 'the job is stopped and the hosting released; only what the run has cost "
                 "could not be said: ' & $failure.cause & '. Cost Explorer has it, under the "
                 f"tag {tags.ENVIRONMENT}' %}}"
             ),
@@ -140,6 +140,7 @@ class Guard(Construct):
                 "'A CUSTOMIZATION JOB OR A THROUGHPUT MAY STILL BILL after ' & "
                 "$states.context.Execution.Input.execution.arn & '. Look for them: aws bedrock "
                 "list-provisioned-model-throughputs' & $there & '; aws bedrock "
+                "list-custom-model-deployments' & $there & '; aws bedrock "
                 "list-model-customization-jobs --status-equals InProgress' & $there & "
                 "'. Cause: ' & $failure.cause) %}"
             ),

@@ -36,13 +36,6 @@ def _list(access: Access, *, models: bool = True) -> list[Permission]:
     ]
 
 
-def _delete_hosting(access: Access) -> list[Permission]:
-    return [
-        access.end_own("bedrock:DeleteProvisionedModelThroughput", "provisioned-model"),
-        access.end_own("bedrock:DeleteCustomModelDeployment", "custom-model-deployment"),
-    ]
-
-
 def _stop_jobs(access: Access) -> Permission:
     return access.end_own("bedrock:StopModelCustomizationJob", "model-customization-job")
 
@@ -54,7 +47,8 @@ REAP_LEFTOVERS = Step(
     permissions=lambda access: [
         *_list(access, models=False),
         access.list_executions(),
-        *_delete_hosting(access),
+        access.describe_executions(),
+        *access.delete_hosting(),
         _stop_jobs(access),
         *access.publish(),
     ],
@@ -64,7 +58,7 @@ _ALWAYS = (
     Step(
         "Stop run",
         variables=EnvironmentVariables,
-        timeout_seconds=180,  # of its five calls, three may hang
+        timeout_seconds=180,  # of its calls one after another, three may hang
         permissions=lambda access: [
             access.describe_executions(),
             *access.stop_job(),
@@ -89,7 +83,7 @@ _ALWAYS = (
         timeout_seconds=_ACCOUNT_SECONDS,
         permissions=lambda access: [
             *_list(access),
-            *_delete_hosting(access),
+            *access.delete_hosting(),
             access.end_own("bedrock:DeleteCustomModel", "custom-model"),
             _stop_jobs(access),
         ],

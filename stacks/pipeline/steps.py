@@ -61,6 +61,18 @@ BUY_THROUGHPUT = Step(
         *access.use_key_through("bedrock"),
     ],
 )
+CREATE_DEPLOYMENT = Step(
+    "Create deployment",
+    permissions=lambda access: [
+        *access.create_tagged(
+            "bedrock:CreateCustomModelDeployment",
+            [access.bedrock("custom-model"), access.bedrock("custom-model-deployment")],
+            makes=[access.bedrock("custom-model-deployment")],
+        ),
+        *access.find_deployment(),
+        *access.use_key_through("bedrock"),
+    ],
+)
 PIPELINE_STEPS = (
     Step(
         "Check preflight",
@@ -165,10 +177,9 @@ PIPELINE_STEPS = (
         ],
     ),
     BUY_THROUGHPUT,
-    Step(
-        "Check throughput",
-        permissions=Access.find_throughput,
-    ),
+    Step("Check throughput", permissions=Access.find_throughput),
+    CREATE_DEPLOYMENT,
+    Step("Check deployment", permissions=Access.find_deployment),
     Step(
         "Answer with tuned model",
         memory_mb=512,
@@ -176,10 +187,16 @@ PIPELINE_STEPS = (
         permissions=lambda access: [
             *access.read(*map(runs, ("dataset/evaluation.jsonl", "answers-tuned/*"))),
             *access.write(*map(runs, ("answers-tuned.jsonl", "answers-tuned/*"))),
-            Permission(["bedrock:InvokeModel"], [access.bedrock("provisioned-model")]),
+            *access.begin_billing("answers-of-the-tuned-model"),
+            Permission(
+                ["bedrock:InvokeModel"],
+                [access.bedrock("provisioned-model"), access.bedrock("custom-model-deployment")],
+            ),
+            *access.find_hosting(),
             *access.use_key_through("bedrock"),
         ],
     ),
+    Step("Announce hold", variables=TopicVariables, permissions=Access.publish),
     Step(
         "Release hosting",
         variables=ArtefactVariables,

@@ -13,6 +13,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from lambdas.domain.hosting.deployment import DEPLOYMENT
+from lambdas.domain.hosting.throughput import THROUGHPUT
 from lambdas.domain.run.execution_input import ExecutionDefaults
 from stacks.constructs.retries import ALWAYS, UNTIL_ASKED, UNTIL_CONFIRMED, UNTIL_RELEASED, Retry
 from stacks.constructs.task import (
@@ -29,6 +31,25 @@ from stacks.constructs.task import (
 from stacks.pipeline.review_data import BATCH, review_data
 
 _SLACK_HOURS = 24  # for review, answers, judging and retries
+
+
+def _not_released() -> str:
+    """Return the JSONata text about hosting that could not be released, by its kind."""
+    bills = (
+        "'; THE THROUGHPUT ' & $run.hosting_name & ' MAY STILL BILL $' & "
+        "$string($quote.hosting_usd_per_hour) & ' an hour, for it'"
+    )
+    is_there = (
+        "'; the deployment ' & $run.hosting_name & ' may still be there, and whoever asks it pays "
+        "by the token: it'"
+    )
+    by_hand = (
+        f"' could not be released (' & $because & '). The reaper tries again. Delete it by hand: "
+        f"aws bedrock ' & ($on_demand ? '{DEPLOYMENT.delete_command}' : "
+        f"'{THROUGHPUT.delete_command}') & ' ' & $run.hosting_name & ' --region ' & {REGION}"
+    )
+    on_demand = "$on_demand := $quote.hosting = 'on-demand'"
+    return f"({on_demand}; ($on_demand ? {is_there} : {bills}) & {by_hand})"
 
 
 def timeout() -> Duration:
@@ -51,7 +72,7 @@ class Workflow(Construct):
         self._functions = functions
         self._fail = self._run_failed()
         self._notify_failure = self._notify_of_failure()
-        self._give_back = self._release_after_failure()
+        self._give_back = self._release_after_failure()  # once hosting has begun
         run = (
             self._tune().next(self._serve()).next(self._release_and_judge()).next(self._conclude())
         )
@@ -60,12 +81,12 @@ class Workflow(Construct):
         )
 
     def _check(self) -> sfn.Chain:
-        later = ("quote", "approval", "screening", "review", "release")
+        later = ("quote", "approval", "screening", "review", "release", "report")
         nothing = dict.fromkeys(later, NOTHING)
         preflight = self._task(
             "Check preflight",
             {"input": INPUT, "execution": EXECUTION},
-            # Failures from here on may refer to `$release` and `$quote`.
+            # Failures from here on may refer to `$quote`, `$release` and `$report`.
             assign={"run": RESULT, **nothing},
             with_run=False,
         )
@@ -185,55 +206,84 @@ class Workflow(Construct):
         return sfn.Chain.custom(read, again.end_states, read.next(answer))
 
     def _serve(self) -> sfn.Parallel:
-        """Everything between purchase and release, in a block whose every exit releases."""
+        """Host the model and ask it, in a block whose every failure releases."""
         served = {
             "hosting": "{% $states.result[0].hosting %}",
             "tuned_answers": "{% $states.result[0].answers %}",
         }
         serve = sfn.Parallel.jsonata(self, "Serve tuned model", assign=served, outputs=served)
-        serve.branch(self._buy_and_answer())
+        serve.branch(self._host_and_answer())
         self._on_failure(serve, self._give_back)
         return serve
 
-    def _buy_and_answer(self) -> sfn.Chain:
-        # A branch's variables must not have the name of one outside: `bought`.
-        buy = self._task(
-            "Buy throughput", {"training": "{% $training %}"}, assign={"bought": RESULT}
-        )
-        check = self._task(
-            "Check throughput", {"hosting": "{% $bought %}"}, assign={"bought": RESULT}
-        )
+    def _host_and_answer(self) -> sfn.Choice:
+        """Host as it was quoted: a run never changes to another kind by itself."""
+        answer = self._answer_with_tuned_model()
+        throughput = self._host("Buy throughput", "Check throughput", then=answer)
+        deployment = self._host("Create deployment", "Check deployment", then=answer)
+        on_demand = sfn.Condition.jsonata("{% $quote.hosting = 'on-demand' %}")
+        choice = sfn.Choice.jsonata(self, "Hosted on demand?")
+        return choice.when(on_demand, deployment).otherwise(throughput)
+
+    def _host(self, create: str, check: str, *, then: sfn.IChainable) -> sfn.Chain:
+        # A branch's variables must not have the name of one outside: `hosted`.
+        thing = create.rsplit(maxsplit=1)[-1].title()
+        created = self._task(create, {"training": "{% $training %}"}, assign={"hosted": RESULT})
+        checked = self._task(check, {"hosting": "{% $hosted %}"}, assign={"hosted": RESULT})
+        return created.next(self._until(f"{thing} ready?", "$hosted.done", checked, then=then))
+
+    def _answer_with_tuned_model(self) -> sfn.TaskStateBase:
         answer = self._task(
             "Answer with tuned model",
-            {"dataset": "{% $dataset %}", "hosting": "{% $bought %}"},
+            {"dataset": "{% $dataset %}", "hosting": "{% $hosted %}"},
             assign={"answered": RESULT},
         )
-        answers = {"hosting": "{% $bought %}", "answers": "{% $answered %}"}
+        answers = {"hosting": "{% $hosted %}", "answers": "{% $answered %}"}
         self._again("Tuned answers done?", "$answered.done", answer).next(
             sfn.Pass.jsonata(self, "Tuned model answered", outputs=answers)
         )
-        return buy.next(self._until("Throughput ready?", "$bought.ready", check, then=answer))
+        return answer
 
     def _release_and_judge(self) -> sfn.Parallel:
         ended = {"release": "{% $states.result[0] %}", "judged": "{% $states.result[1] %}"}
         both = sfn.Parallel.jsonata(self, "Release and judge", assign=ended, outputs=ended)
-        both.branch(self._hold_and_release(), self._judge())
+        both.branch(self._release_in_time(), self._judge())
         self._on_failure(both, self._give_back)
         return both
 
-    def _hold_and_release(self) -> sfn.Chain:
+    def _release_in_time(self) -> sfn.Choice:
+        """Release throughput at once or after its hold; a kept deployment is the reaper's.
+
+        Nothing is kept but what bills nothing for being there, and only of a run that succeeds.
+        """
         release = self._task("Release hosting", retries=UNTIL_RELEASED)
-        hold = sfn.Wait.jsonata(
-            self,
-            "Hold throughput",
-            time=sfn.WaitTime.seconds("{% $run.settings.hold_minutes * 60 %}"),
+        kept = sfn.Pass.jsonata(self, "Keep deployment", outputs=NOTHING)
+        hold = self._hold(then=release)
+        choice = sfn.Choice.jsonata(self, "Keep or hold?")
+        keep_asked = "{% $hosting.kind = 'on-demand' and $run.settings.keep_hours > 0 %}"
+        hold_asked = "{% $hosting.kind = 'provisioned' and $run.settings.hold_minutes > 0 %}"
+        return (
+            choice.when(sfn.Condition.jsonata(keep_asked), kept)
+            .when(sfn.Condition.jsonata(hold_asked), hold)
+            .otherwise(release)
         )
-        asked = sfn.Condition.jsonata("{% $run.settings.hold_minutes > 0 %}")
-        choice = sfn.Choice.jsonata(self, "Hold requested?")
-        return sfn.Chain.start(choice.when(asked, hold.next(release)).otherwise(release))
+
+    def _hold(self, then: sfn.TaskStateBase) -> sfn.Chain:
+        """Tell that the hold begins, and wait for its end."""
+        announce = self._task(
+            "Announce hold",
+            {"dataset": "{% $dataset %}", "hosting": "{% $hosting %}"},
+            assign={"hold": RESULT},
+        )
+        # A hold of which nobody was told would bill for nothing.
+        announce.add_catch(then, errors=["States.ALL"])
+        hold = sfn.Wait.jsonata(
+            self, "Hold throughput", time=sfn.WaitTime.timestamp("{% $hold.until %}")
+        )
+        return announce.next(hold).next(then)
 
     def _judge(self) -> sfn.TaskStateBase:
-        """Judge during a hold; a failure waits for the release instead of ending the hold."""
+        """Judge during a hold; a failure waits for the end of the hold instead of ending it."""
         judge = self._task(
             "Judge answers",
             {"base_answers": "{% $base_answers %}", "tuned_answers": "{% $tuned_answers %}"},
@@ -254,7 +304,7 @@ class Workflow(Construct):
         failed = sfn.Condition.jsonata("{% $exists($judged.failure) %}")
         return (
             sfn.Choice.jsonata(self, "Judged?")
-            .when(failed, self._notify_failure, assign={"failure": "{% $judged.failure %}"})
+            .when(failed, self._give_back, assign={"failure": "{% $judged.failure %}"})
             .otherwise(self._decide_and_report())
         )
 
@@ -266,7 +316,7 @@ class Workflow(Construct):
         )
         report = self._task("Write report", self._all_results(), assign={"report": RESULT})
         for state in (decide, report):
-            self._on_failure(state, self._notify_failure)
+            self._on_failure(state, self._give_back)
         return decide.next(report).next(self._notify()).next(self._run_succeeded())
 
     def _all_results(self) -> dict[str, object]:
@@ -302,7 +352,7 @@ class Workflow(Construct):
             "'The run is complete and its report is at s3://' & $run.bucket & '/' & "
             "$report.report_key & '. Only the notification failed: ' & "
         )
-        self._on_failure(notify, self._fail, cause=f"{complete}{CAUSE}")
+        self._on_failure(notify, self._give_back, cause=f"{complete}{CAUSE}")
         return notify
 
     def _run_succeeded(self) -> sfn.Succeed:
@@ -315,6 +365,7 @@ class Workflow(Construct):
                 "reason": "{% $verdict.reason %}",
                 "report": "{% 's3://' & $run.bucket & '/' & $report.report_key %}",
                 "manifest": "{% 's3://' & $run.bucket & '/' & $report.manifest_key %}",
+                "afterwards": "{% $report.afterwards %}",
             },
         )
 
@@ -330,20 +381,17 @@ class Workflow(Construct):
         return stop
 
     def _release_after_failure(self) -> sfn.TaskStateBase:
+        """Release whatever the run owns, of any kind: a failed run keeps nothing."""
+        # Of two releases the one that found something is told of.
+        this = "$states.result.Payload"
+        told = f"$type($release) = 'object' and $not({this}.found) ? $release : {this}"
         release = self._task(
             "Release hosting after failure",
-            assign={"release": RESULT},
+            assign={"release": f"{{% {told} %}}"},
             function="Release hosting",
             retries=UNTIL_RELEASED,
         )
-        self._add_to_failure(
-            release,
-            "'; THE THROUGHPUT ' & $run.hosting_name & ' MAY STILL BILL $' & "
-            "$string($quote.hosting_usd_per_hour) & ' an hour, for it could not be released (' "
-            "& $because & '). The reaper tries again. Delete it by hand: aws bedrock "
-            f"delete-provisioned-model-throughput --region ' & {REGION} & "
-            "' --provisioned-model-id ' & $run.hosting_name",
-        )
+        self._add_to_failure(release, _not_released())
         release.next(self._notify_failure)
         return release
 
@@ -354,6 +402,7 @@ class Workflow(Construct):
                 "execution": EXECUTION,
                 "run": "{% $run %}",
                 "quote": "{% $quote %}",
+                "report": "{% $report %}",
                 "release": "{% $release %}",
                 "failure": "{% $failure %}",
             },

@@ -49,7 +49,7 @@ class FakeClient:
 
 
 class FakeBedrock(FakeClient):
-    """The control plane: `jobs` and `throughputs` are what there is, by name."""
+    """The control plane: `jobs`, `throughputs` and `deployments` are what there is, by name."""
 
     def __init__(self, now: datetime) -> None:
         super().__init__()
@@ -58,13 +58,15 @@ class FakeBedrock(FakeClient):
         self.meta = SimpleNamespace(region_name=REGION)
         self.jobs: dict[str, dict[str, Any]] = {}
         self.throughputs: dict[str, dict[str, Any]] = {}
+        self.deployments: dict[str, dict[str, Any]] = {}
         self.unknown = "ResourceNotFoundException"  # what a name is told that nothing has
 
     def get_paginator(self, operation: str) -> SimpleNamespace:
-        """Make a paginator: `paginate` gives one page of jobs or of throughputs."""
+        """Make a paginator: `paginate` gives one page of all that there is of a kind."""
         member, things = {
             "list_model_customization_jobs": ("modelCustomizationJobSummaries", self.jobs),
             "list_provisioned_model_throughputs": ("provisionedModelSummaries", self.throughputs),
+            "list_custom_model_deployments": ("modelDeploymentSummaries", self.deployments),
         }[operation]
 
         def paginate(*, nameContains: str = "") -> list[dict[str, Any]]:  # noqa: N803  # AWS's name
@@ -110,6 +112,28 @@ class FakeBedrock(FakeClient):
         del self.throughputs[found["provisionedModelName"]]
         return {"ResponseMetadata": {"HTTPHeaders": self._date()}}
 
+    def get_custom_model_deployment(self, **request: Any) -> dict[str, Any]:
+        self._enter("GetCustomModelDeployment", request)
+        identifier = request["customModelDeploymentIdentifier"]
+        return self._find(self.deployments, "customModelDeploymentArn", identifier)
+
+    def create_custom_model_deployment(self, **request: Any) -> dict[str, Any]:
+        self._enter("CreateCustomModelDeployment", request)
+        name = request["modelDeploymentName"]
+        if name in self.deployments:
+            raise client_error("ValidationException")
+        self.deployments[name] = self.deployment(name)
+        return {"customModelDeploymentArn": self.deployments[name]["customModelDeploymentArn"]}
+
+    def delete_custom_model_deployment(self, **request: Any) -> dict[str, Any]:
+        self._enter("DeleteCustomModelDeployment", request)
+        identifier = request["customModelDeploymentIdentifier"]
+        found = self._find(self.deployments, "customModelDeploymentArn", identifier)
+        if found["status"] == "Creating":
+            raise client_error("ValidationException")
+        del self.deployments[found["modelDeploymentName"]]
+        return {"ResponseMetadata": {"HTTPHeaders": self._date()}}
+
     def _find(
         self, things: dict[str, dict[str, Any]], arn_member: str, identifier: str
     ) -> dict[str, Any]:
@@ -138,6 +162,17 @@ class FakeBedrock(FakeClient):
             "provisionedModelName": name,
             "status": status,
             "creationTime": self.now,
+            **members,
+        }
+
+    def deployment(self, name: str, status: str = "Creating", **members: Any) -> dict[str, Any]:
+        """Return what Get and List show: the two call the name differently."""
+        return {
+            "customModelDeploymentArn": arn("custom-model-deployment", "abcdefghijkl"),
+            "modelDeploymentName": name,
+            "customModelDeploymentName": name,
+            "status": status,
+            "createdAt": self.now,
             **members,
         }
 
@@ -189,7 +224,7 @@ def install(monkeypatch: pytest.MonkeyPatch, **clients: FakeClient) -> None:
         assert read_seconds > 0
         return by_name[service]
 
-    for module in ("customization_jobs", "throughputs", "converse", "topic"):
+    for module in ("customization_jobs", "hosted_resources", "converse", "topic"):
         monkeypatch.setattr(f"lambdas.aws.{module}.client", client)
 
 

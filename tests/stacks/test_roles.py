@@ -27,7 +27,13 @@ FIND_THROUGHPUT = {
     "bedrock:GetProvisionedModelThroughput",
     "bedrock:ListProvisionedModelThroughputs",
 }
-RELEASE = FIND_THROUGHPUT | {"bedrock:DeleteProvisionedModelThroughput"}
+FIND_DEPLOYMENT = {"bedrock:GetCustomModelDeployment", "bedrock:ListCustomModelDeployments"}
+FIND_HOSTING = FIND_THROUGHPUT | FIND_DEPLOYMENT
+DELETE_HOSTING = {
+    "bedrock:DeleteCustomModelDeployment",
+    "bedrock:DeleteProvisionedModelThroughput",
+}
+RELEASE = FIND_HOSTING | DELETE_HOSTING
 INVOKE = {"bedrock:InvokeModel"}
 DECIDE = {"states:SendTaskSuccess"}
 READ_HISTORY = {"states:GetExecutionHistory"}
@@ -41,11 +47,7 @@ LIST = {
     "bedrock:ListTagsForResource",
 }
 LIST_MODELS = {"bedrock:ListCustomModels"}
-END_WHAT_BILLS = {
-    "bedrock:DeleteCustomModelDeployment",
-    "bedrock:DeleteProvisionedModelThroughput",
-    "bedrock:StopModelCustomizationJob",
-}
+END_WHAT_BILLS = DELETE_HOSTING | {"bedrock:StopModelCustomizationJob"}
 ENDING = {
     "bedrock:DeleteCustomModel": "custom-model",
     "bedrock:DeleteCustomModelDeployment": "custom-model-deployment",
@@ -82,7 +84,11 @@ ACTIONS = {
     | WRITE
     | {"bedrock:CreateProvisionedModelThroughput", "bedrock:TagResource"},
     "Check throughput": FIND_THROUGHPUT,
-    "Answer with tuned model": READ | WRITE | INVOKE,
+    "Create deployment": FIND_DEPLOYMENT
+    | {"bedrock:CreateCustomModelDeployment", "bedrock:TagResource"},
+    "Check deployment": FIND_DEPLOYMENT,
+    "Answer with tuned model": READ | WRITE | INVOKE | FIND_HOSTING,
+    "Announce hold": MAIL,
     "Release hosting": RELEASE | WRITE,
     "Judge answers": READ | WRITE | INVOKE,
     "Decide verdict": READ | WRITE,
@@ -94,7 +100,7 @@ ACTIONS = {
     "Notify": READ | WRITE | MAIL,
     "Meter stopped run": READ | WRITE | MAIL,
     "Stop run": LOOK_AT_EXECUTION | STOP_JOB | RELEASE,
-    "Reap leftovers": LIST_RUNNING | LIST | END_WHAT_BILLS | MAIL,
+    "Reap leftovers": LIST_RUNNING | LOOK_AT_EXECUTION | LIST | END_WHAT_BILLS | MAIL,
     "List resources": LIST_RUNNING | LIST | LIST_MODELS,
     "Delete resources": LIST | LIST_MODELS | END_WHAT_BILLS | {"bedrock:DeleteCustomModel"},
     "Inspect purchase": MAIL,
@@ -150,13 +156,23 @@ WILDCARDS = {
         "runs/*/billing/provisioned-throughput.json",
     },
     "Check throughput": {"*", "provisioned-model/*"},
+    "Create deployment": {"*", "custom-model-deployment/*", "custom-model/*"},
+    "Check deployment": {"*", "custom-model-deployment/*"},
     "Answer with tuned model": {
+        "*",
+        "custom-model-deployment/*",
         "provisioned-model/*",
         "runs/*/answers-tuned.jsonl",
         "runs/*/answers-tuned/*",
+        "runs/*/billing/answers-of-the-tuned-model.json",
         "runs/*/dataset/evaluation.jsonl",
     },
-    "Release hosting": {"*", "provisioned-model/*", "runs/*/released.json"},
+    "Release hosting": {
+        "*",
+        "custom-model-deployment/*",
+        "provisioned-model/*",
+        "runs/*/released.json",
+    },
     "Judge answers": {
         "runs/*/answers-*.jsonl",
         "runs/*/billing/judgements.json",
@@ -182,10 +198,17 @@ WILDCARDS = {
     "Decide spend": {"approvals/*", "execution-decide-spend:*", "execution:*"},
     "MachineRole": {"*", "execution/ReviewData:*", "execution:*", "runs/*/review/*"},
     "DecideSpendMachineRole": {"*"},
-    "Stop run": {"*", "execution:*", "model-customization-job/*", "provisioned-model/*"},
+    "Stop run": {
+        "*",
+        "custom-model-deployment/*",
+        "execution:*",
+        "model-customization-job/*",
+        "provisioned-model/*",
+    },
     "Reap leftovers": {
         "*",
         "custom-model-deployment/*",
+        "execution:*",
         "model-customization-job/*",
         "provisioned-model/*",
     },
@@ -218,6 +241,8 @@ KEY_ACTIONS = {
     "Read loss curves": USE_KEY,
     "Answer with base model": USE_KEY,
     "Buy throughput": USE_KEY,
+    "Create deployment": USE_KEY,
+    "Announce hold": USE_KEY,
     "Answer with tuned model": USE_KEY,
     "Release hosting": USE_KEY,
     "Judge answers": USE_KEY,
@@ -234,9 +259,15 @@ KEY_ACTIONS = {
 # Which roles may do what money or a run's fate depends on.
 HOLDERS = {
     "bedrock:CreateModelCustomizationJob": {"Start training"},
+    "bedrock:CreateCustomModelDeployment": {"Create deployment"},
     "bedrock:CreateProvisionedModelThroughput": {"Buy throughput"},
     "bedrock:DeleteCustomModel": {"Delete resources"},
-    "bedrock:DeleteCustomModelDeployment": {"Reap leftovers", "Delete resources"},
+    "bedrock:DeleteCustomModelDeployment": {
+        "Release hosting",
+        "Stop run",
+        "Reap leftovers",
+        "Delete resources",
+    },
     "bedrock:DeleteProvisionedModelThroughput": {
         "Release hosting",
         "Stop run",

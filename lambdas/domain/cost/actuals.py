@@ -126,7 +126,7 @@ def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
     those of the tuned model bill where it was hosted on demand, and its deployment does not.
     Bedrock reports no token count of a training: the estimate stands, times the epochs that ran.
     """
-    settings = request.run.settings
+    settings, release = request.run.settings, request.release
     known = {
         **_screening(request),
         **_review(request),
@@ -144,7 +144,7 @@ def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
         JUDGEMENTS: request.judgements.lost_requests,
     }
     kinds = frozenset(kind for kind, requests in lost.items() if requests)
-    return Usage(begun=begun, known=known, until=request.release.at, lost=kinds)
+    return Usage(begun=begun, known=known, until=release.at if release else None, lost=kinds)
 
 
 def unfinished(  # noqa: PLR0913  # keyword-only, each from another place
@@ -208,7 +208,7 @@ def _hosted(request: WriteReportRequest, calculator: Calculator) -> dict[str, Co
     if request.quote.hosting == "on-demand":
         prices = calculator.custom_tokens(settings.model)
         return _tokens(TUNED_ANSWERS, request.tuned_answers, prices)
-    minutes = request.release.billed_minutes
+    minutes = request.release.billed_minutes if request.release else None
     if minutes is None:
         return {}
     usd = calculator.hosting_usd(settings.model, settings.model_units, minutes)

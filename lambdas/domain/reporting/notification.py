@@ -5,10 +5,14 @@ from __future__ import annotations
 from lambdas.domain.cost.actuals import Bill
 from lambdas.domain.cost.quote import dollars
 from lambdas.domain.errors import DEATHS
+from lambdas.domain.hosting.afterwards import afterwards
 from lambdas.domain.run.console import execution_url, object_url
 from lambdas.domain.run.contracts import (
+    AnnounceHoldRequest,
+    Hold,
     MeterStoppedRunRequest,
     NotifyRequest,
+    Release,
     ReportToTell,
     RunToTell,
 )
@@ -26,7 +30,7 @@ def body(request: NotifyRequest, bill: Bill | None) -> str:
     """
     parts = [
         _failure(request) if request.failure else _success(request),
-        _released(request),
+        _hosting(request),
         _cost(bill) if bill and request.run else "",
         _where(request),
         _next_step(request),
@@ -48,13 +52,33 @@ def stopped_body(request: MeterStoppedRunRequest, run: str, bill: Bill) -> str:
 
 
 _ENDED_BY_GUARD = (
-    "The guard has stopped its job and released its throughput: nothing of it bills by the hour "
-    "any more."
+    "The guard has stopped its job and released its hosting: nothing of it bills by the hour any "
+    "more."
 )
 _LEFT_BEHIND = (
     "The guard could not end what it had begun: A CUSTOMIZATION JOB OR A THROUGHPUT MAY STILL "
     "BILL. The guard's failed execution says why, and how to look for them. The reaper tries again."
 )
+
+
+def hold_subject(request: AnnounceHoldRequest) -> str:
+    run = request.run
+    return f"{run.name} is held for {run.settings.hold_minutes} minutes"
+
+
+def hold_body(request: AnnounceHoldRequest, hold: Hold) -> str:
+    """Return the message that a hold begins."""
+    run, hosting = request.run, request.hosting
+    return (
+        f"All questions of run {run.name} are answered. Its throughput, {hosting.name}, is held "
+        f"for {run.settings.hold_minutes} minutes (hold_minutes) and bills by the hour meanwhile. "
+        "To end the hold at once: stop the execution, whose guard releases it; the run has no "
+        "verdict then.\n\n"
+        f"{afterwards(run, request.dataset, hosting, hold.until)}\n\n"
+        f"Execution: {execution_url(run.execution_arn)}\n"
+    )
+
+
 _ENDED = {"ABORTED": "was stopped", "FAILED": "failed", "TIMED_OUT": "timed out"}
 
 
@@ -88,14 +112,19 @@ def _failure(request: NotifyRequest) -> str:
     return f"The run failed.\n\n{said}" + (f"\n\n{means}." if means else "")
 
 
-def _released(request: NotifyRequest) -> str:
+def _hosting(request: NotifyRequest) -> str:
     if request.run is None:
         return "Nothing was bought."
-    name, release = request.run.hosting_name, request.release
-    if release is None:
-        return ""
+    if request.release:
+        return _released(request.run.hosting_name, request.release)
+    return (request.report and request.report.afterwards) or ""
+
+
+def _released(name: str, release: Release) -> str:
     if not release.found:
-        return f"Provisioned throughput {name}: there was nothing to release."
+        return f"Hosting {name}: there was nothing to release."
+    if release.kind == "on-demand":
+        return f"Deployment {name} is deleted: a new run deploys the custom model again."
     minutes = release.billed_minutes
     lived = "" if minutes is None else f" after {minutes:.0f} minutes"
     return f"Provisioned throughput {name} was released{lived}: nothing bills by the hour any more."
@@ -130,8 +159,8 @@ def _next_step(request: NotifyRequest) -> str:
 
 
 _NEXT = {
-    "better": "read the answers in the report, then serve the custom model. Its throughput bills "
-    "by the hour from the moment it is bought.",
+    "better": "read the answers in the report, then serve the custom model: on demand by the token "
+    "where its base can be, or by throughput, which bills by the hour from its purchase on.",
     "not better": "read where the answers got worse in the report; more or better training data "
     "helps more than more epochs. Delete the custom model if it is not needed.",
     "not decisive": "add evaluation questions and start again; with few of them, chance decides.",

@@ -19,6 +19,7 @@ from lambdas.domain.data_review.tasks import CRITERIA
 from lambdas.domain.evaluation.judge import score_pairs
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.verdict import SIGNIFICANT_P, score_difference
+from lambdas.domain.hosting.afterwards import afterwards, kept_until
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import Answers, Judgements, WriteReportRequest
@@ -81,6 +82,8 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         dict(request),
         rehearsal=Arn.parse(request.run.execution_arn).is_rehearsal,
+        billed_minutes=request.release.billed_minutes if request.release else None,
+        afterwards=afterwards_of(request),
         model=find_model(request.run.settings.model),
         judge=find_judge(request.run.settings.judge_model),
         headline=_HEADLINES[request.verdict.verdict],
@@ -112,13 +115,7 @@ def manifest(
         "run": run.model_dump(mode="json"),
         "model": _model(request),
         "judge": find_judge(run.settings.judge_model).inference.model_id,
-        "hosting": {
-            "kind": request.quote.hosting,
-            "arn": request.hosting.hosting_arn,
-            "model_units": run.settings.model_units,
-            "created_at": request.hosting.created_at.isoformat(),
-            "billed_minutes": request.release.billed_minutes,
-        },
+        "hosting": _hosting(request),
         "input_status": input_status.model_dump(mode="json"),
         "tokens": _tokens(request),
         "approval": approval.model_dump(mode="json") if approval else None,
@@ -128,6 +125,29 @@ def manifest(
         "spent_usd": bill.usd,
         "spent_at_most": bill.at_most,
         **{name: getattr(request, name).model_dump(mode="json") for name in _SECTIONS},
+    }
+
+
+def afterwards_of(request: WriteReportRequest) -> str | None:
+    """Return how to ask the tuned model, and until when; None if it is released."""
+    until = kept_until(request.hosting, request.release)
+    if until is None:
+        return None
+    return afterwards(request.run, request.dataset, request.hosting, until)
+
+
+def _hosting(request: WriteReportRequest) -> dict[str, Any]:
+    hosting, release = request.hosting, request.release
+    until = kept_until(hosting, release)
+    return {
+        "kind": hosting.kind,
+        "reason": request.quote.hosting_reason,
+        "arn": hosting.hosting_arn,
+        "model_units": request.run.settings.model_units if hosting.kind == "provisioned" else None,
+        "created_at": hosting.created_at.isoformat(),
+        "billed_minutes": release.billed_minutes if release else None,
+        "kept_until": until.isoformat() if until else None,
+        "afterwards": afterwards_of(request),
     }
 
 
@@ -145,8 +165,7 @@ def _model(request: WriteReportRequest) -> dict[str, Any]:
 
 def summary(request: WriteReportRequest, bill: Bill) -> str:
     """Return a few plain lines for a mail."""
-    verdict = request.verdict
-    quoted = dollars(request.quote.expected_usd)
+    verdict, quoted = request.verdict, dollars(request.quote.expected_usd)
     return (
         f"{_HEADLINES[verdict.verdict]}. {verdict.reason}\n"
         f"{request.loss_curves.verdict}\n"
@@ -156,12 +175,6 @@ def summary(request: WriteReportRequest, bill: Bill) -> str:
         f"scores: {request.judgements.failed}.\n"
         f"{_hosted(request)}. The run cost {bill}, quoted {quoted}."
     )
-
-
-def _hosted(request: WriteReportRequest) -> str:
-    if request.quote.hosting == "on-demand":
-        return "The tuned model was hosted on demand"
-    return f"Provisioned throughput lived {_lived(request.release.billed_minutes)}"
 
 
 def _review_line(request: WriteReportRequest) -> str:
@@ -184,6 +197,16 @@ def _tokens(request: WriteReportRequest) -> Mapping[str, Mapping[str, int]]:
         name: {"input": source.input_tokens, "output": source.output_tokens}
         for name, source in sources.items()
     }
+
+
+def _hosted(request: WriteReportRequest) -> str:
+    """Return how the tuned model was hosted, and what became of it, as one sentence."""
+    release, until = request.release, kept_until(request.hosting, request.release)
+    if until:
+        return f"The model stays deployed on demand until {utc(until)}"
+    if request.hosting.kind == "on-demand":
+        return "The model was deployed on demand, and its deployment is deleted"
+    return f"Provisioned throughput lived {_lived(release.billed_minutes if release else None)}"
 
 
 def _lived(minutes: float | None) -> str:

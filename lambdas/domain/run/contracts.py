@@ -297,7 +297,16 @@ class StartTrainingRequest(StateRequest):
     dataset: Dataset
 
 
-class Training(Contract):
+class Awaited(Contract):
+    """What a run waits for, as each look at it finds it."""
+
+    age_minutes: float
+    done: bool
+    wait_seconds: int
+    missing_since: datetime | None = None  # it was not found since then
+
+
+class Training(Awaited):
     """Result of *Start training* and of each *Check training*."""
 
     job_arn: str
@@ -305,11 +314,7 @@ class Training(Contract):
     phase: str  # "Validation", "Data processing", "Training", "Completed"
     phase_status: str  # NotStarted | InProgress | Completed …
     phase_age_minutes: float
-    age_minutes: float
-    done: bool
-    wait_seconds: int
     custom_model_arn: str | None
-    missing_since: datetime | None = None  # it was not found since then
 
 
 class CheckTrainingRequest(StateRequest):
@@ -360,25 +365,30 @@ class Answers(Contract):
     done: bool = True  # False: the function's time was over, and the rest is for the next pass
 
 
-class BuyThroughputRequest(StateRequest):
+class HostModelRequest(StateRequest):
+    """For *Buy throughput* and *Create deployment*."""
+
     training: Training
 
+    @property
+    def model(self) -> str:
+        """The model to host: its ARN, or its name if the job does not tell."""
+        return self.training.custom_model_arn or self.run.custom_model_name
 
-class Hosting(Contract):
-    """Result of *Buy throughput* and of each *Check throughput*."""
 
+class Hosting(Awaited):
+    """What serves the tuned model: the result of creating it, and of each look at it."""
+
+    kind: HostingKind
     hosting_arn: str
     name: str
-    status: Literal["Creating", "InService"]
     created_at: datetime
     release_by: datetime
-    age_minutes: float
-    ready: bool
-    wait_seconds: int
-    missing_since: datetime | None = None  # it was not found since then
 
 
-class CheckThroughputRequest(StateRequest):
+class CheckHostingRequest(StateRequest):
+    """For *Check throughput* and *Check deployment*."""
+
     hosting: Hosting
 
 
@@ -387,12 +397,24 @@ class AnswerWithTunedModelRequest(StateRequest):
     hosting: Hosting
 
 
+class AnnounceHoldRequest(StateRequest):
+    dataset: Dataset
+    hosting: Hosting
+
+
+class Hold(Contract):
+    """Result of *Announce hold*."""
+
+    until: datetime  # in UTC, of whole seconds: a state waits for it
+
+
 class Release(Contract):
     """Result of *Release hosting*. `found` is False if there was nothing to release."""
 
     found: bool
+    kind: HostingKind | None = None  # of what was deleted; None: unknown
     hosting_arn: str | None = None
-    billed_minutes: float | None  # None: nobody knows when it began, or when it ended
+    billed_minutes: float | None  # None: not by time, or nobody knows when it began or ended
     at: datetime  # it was gone then
 
 
@@ -444,7 +466,7 @@ class WriteReportRequest(StateRequest):
     training: Training
     loss_curves: LossCurves
     hosting: Hosting
-    release: Release
+    release: Release | None  # None: a deployment stays until its release-by
     base_answers: Answers
     tuned_answers: Answers
     judgements: Judgements
@@ -454,6 +476,7 @@ class WriteReportRequest(StateRequest):
 class ReportToTell(Contract):
     report_key: str  # runs/<run>/report.html
     summary: str  # a few lines for a mail
+    afterwards: str | None = None  # how to ask the tuned model, and until when; None: it is gone
     metered_usd: float  # from AWS's counts and the price book
 
 

@@ -13,7 +13,7 @@ from lambdas.domain.errors import (
     TrainingTimedOut,
 )
 from lambdas.domain.run.contracts import Run, Training
-from lambdas.domain.run.times import duration, is_gone, minutes_between
+from lambdas.domain.run.times import duration, minutes_between
 
 PHASES = ("Validation", "Data processing", "Training")
 SHORTEST_WAIT_SECONDS = 30  # a job with bad data or a bad role fails within its first minutes
@@ -102,22 +102,11 @@ def training_of(job: Job, now: datetime) -> Training:
     )
 
 
-def not_found(training: Training, run: Run, now: datetime) -> Training:
-    """Describe a job that Bedrock does not find: an answer may be older than its start.
-
-    Raises
-    ------
-    TrainingFailed
-        It was not found for too long for that.
-    """
-    since = training.missing_since or now
-    if is_gone(since, now):
-        raise TrainingFailed(
-            f"Bedrock no longer knows customization job {run.job_name} "
-            f"({training.job_arn}): start a new execution"
-        )
-    return training.model_copy(
-        update={"missing_since": since, "wait_seconds": SHORTEST_WAIT_SECONDS}
+def gone(training: Training, run: Run) -> TrainingFailed:
+    """Return the error for a job that is not there any more."""
+    return TrainingFailed(
+        f"Bedrock no longer knows customization job {run.job_name} "
+        f"({training.job_arn}): start a new execution"
     )
 
 

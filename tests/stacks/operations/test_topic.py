@@ -14,7 +14,7 @@ def test_whoever_mails_knows_the_topic_by_its_name(
         for module, each in variables(stacks).items()
         if "TOPIC_ARN" in each
     }
-    named = {"approve_spend", "meter_stopped_run", "notify", "reap_leftovers"}
+    named = {"announce_hold", "approve_spend", "meter_stopped_run", "notify", "reap_leftovers"}
     watching = {"inspect_purchase"} if environment.spending.watch_purchases else set[str]()
     assert {*told} == named | watching
     assert all(arn.endswith(f":<account>:{name}") for arn in told.values())

@@ -17,6 +17,7 @@ COSTLY = {
     "Start training",
     "Answer with base model",
     "Buy throughput",
+    "Create deployment",
     "Answer with tuned model",
     "Judge answers",
 }

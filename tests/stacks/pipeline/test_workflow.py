@@ -63,7 +63,7 @@ FIELDS = {
         "Output",
     },
     "Choice": {"Choices", "Default", "Assign", "Output"},
-    "Wait": {"Seconds", "Assign", "Output"},
+    "Wait": {"Seconds", "Timestamp", "Assign", "Output"},
     "Pass": {"Assign", "Output"},
     "Succeed": {"Output"},
     "Fail": {"Error", "Cause"},
@@ -71,14 +71,28 @@ FIELDS = {
 ANY_STATE = {"Type", "Comment", "QueryLanguage", "Next", "End"}
 
 
+HOSTING = {"Buy throughput", "Create deployment"}
+
+
 def releases(name: str) -> bool:
     return CALLED.get(name, name) == "Release hosting"
 
 
 def escapes(machine: Machine) -> set[str]:
-    """Return how a run can end after the purchase without having asked for a release."""
-    reached = Graph(machine).reach("Buy throughput", past=releases)
-    return reached & {END, "Run succeeded", "Run failed", "Notify failure", "Judged?"}
+    """Return how a run can end once hosting has begun without having asked for a release.
+
+    What is kept is only of a run that succeeds, and only a deployment: the tests below.
+    """
+    graph = Graph(machine)
+    reached = {
+        name
+        for create in HOSTING
+        for name in graph.reach(create, past=lambda at: releases(at) or at == "Keep deployment")
+    }
+    kept = graph.reach("Keep deployment", past=releases)
+    return (reached & {END, "Run succeeded", "Run failed", "Notify failure", "Judged?"}) | (
+        kept & {"Run failed", "Notify failure"}
+    )
 
 
 def step_of(name: str) -> Step:
@@ -96,8 +110,76 @@ def hints(name: str) -> dict[str, Any]:
     return typing.get_type_hints(handler(name))
 
 
-def test_no_path_from_the_purchase_avoids_the_release(workflow: Machine) -> None:
+def test_no_path_from_the_begin_of_hosting_avoids_the_release(workflow: Machine) -> None:
     assert escapes(workflow) == set()
+
+
+@pytest.mark.parametrize("hold_minutes", [0, 5])
+@pytest.mark.parametrize("keep_hours", [0, 24])
+@pytest.mark.parametrize("kind", ["on-demand", "provisioned"])
+def test_only_a_deployment_is_kept_and_only_throughput_is_held(
+    workflow: Machine, kind: str, keep_hours: int, hold_minutes: int
+) -> None:
+    settings = {"keep_hours": keep_hours, "hold_minutes": hold_minutes}
+    next_ = chosen(
+        Graph(workflow).nodes["Keep or hold?"].state,
+        run={"settings": settings},
+        hosting={"kind": kind},
+    )
+    if kind == "on-demand":
+        assert next_ == ("Keep deployment" if keep_hours else "Release hosting")
+    else:
+        assert next_ == ("Announce hold" if hold_minutes else "Release hosting")
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"), [("on-demand", "Create deployment"), ("provisioned", "Buy throughput")]
+)
+def test_a_run_is_hosted_as_it_was_quoted(workflow: Machine, kind: str, state: str) -> None:
+    graph = Graph(workflow)
+    assert graph.follow("Serve tuned model") >= {"Hosted on demand?"}
+    assert chosen(graph.nodes["Hosted on demand?"].state, quote={"hosting": kind}) == state
+    [other] = HOSTING - {state}
+    inside = graph.reach(state, past=releases)
+    assert other not in inside, "a run never changes to another kind by itself"
+
+
+def chosen(choice: Mapping[str, Any], **variables: object) -> str:
+    """Return where a Choice leads."""
+    found = (each["Next"] for each in choice["Choices"] if evaluate(each["Condition"], **variables))
+    return str(next(found, choice["Default"]))
+
+
+def test_a_hold_that_cannot_be_announced_does_not_begin(workflow: Machine) -> None:
+    """Nobody would use it, and it bills."""
+    announce = Graph(workflow).nodes["Announce hold"].state
+    assert announce["Catch"] == [{"ErrorEquals": ["States.ALL"], "Next": "Release hosting"}]
+    assert Graph(workflow).nodes["Hold throughput"].state["Timestamp"] == "{% $hold.until %}"
+
+
+@pytest.mark.parametrize(
+    ("earlier", "found", "told"),
+    [(None, False, "this"), (None, True, "this"), ("earlier", False, "earlier"),
+     ("earlier", True, "this")],
+)  # fmt: skip
+def test_of_two_releases_the_one_that_found_something_is_told_of(
+    workflow: Machine, earlier: str | None, *, found: bool, told: str
+) -> None:
+    assigned = workflow["States"]["Release hosting after failure"]["Assign"]["release"]
+    this = {"found": found, "which": "this"}
+    release = {"found": True, "which": earlier} if earlier else None
+    result = evaluate(assigned, release=release, states={"result": {"Payload": this}})
+    assert result["which"] == told
+
+
+def test_what_a_failed_run_keeps_is_nothing(workflow: Machine) -> None:
+    """Its report, its mail, its verdict: whatever fails after hosting, the release comes first."""
+    graph = Graph(workflow)
+    after = graph.reach("Judged?") & {task.name for task in graph.tasks()}
+    for name in after - {"Release hosting after failure", "Notify failure"}:
+        assert graph._on_failure(name) == {"Release hosting after failure"}, name  # noqa: SLF001  # ours
+    failed = workflow["States"]["Judged?"]["Choices"][0]
+    assert failed["Next"] == "Release hosting after failure"
 
 
 def without_catch(machine: Machine) -> None:
@@ -114,8 +196,20 @@ def catch_of_one_error(machine: Machine) -> None:
 
 def release_optional(machine: Machine) -> None:
     hold = machine["States"]["Release and judge"]["Branches"][0]
-    hold["States"]["Hold requested?"]["Default"] = "Leave it"
+    hold["States"]["Keep or hold?"]["Default"] = "Leave it"
     hold["States"]["Leave it"] = {"Type": "Pass", "End": True}
+
+
+def kept_after_a_failed_report(machine: Machine) -> None:
+    machine["States"]["Write report"]["Catch"][0]["Next"] = "Notify failure"
+
+
+def kept_after_failed_judging(machine: Machine) -> None:
+    machine["States"]["Judged?"]["Choices"][0]["Next"] = "Notify failure"
+
+
+def kept_after_a_failed_mail(machine: Machine) -> None:
+    machine["States"]["Notify"]["Catch"][0]["Next"] = "Run failed"
 
 
 def judged_first(machine: Machine) -> None:
@@ -123,7 +217,17 @@ def judged_first(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil", [without_catch, caught_elsewhere, catch_of_one_error, release_optional, judged_first]
+    "spoil",
+    [
+        without_catch,
+        caught_elsewhere,
+        catch_of_one_error,
+        release_optional,
+        judged_first,
+        kept_after_a_failed_report,
+        kept_after_failed_judging,
+        kept_after_a_failed_mail,
+    ],
 )
 def test_the_proof_notices(workflow: Machine, spoil: Callable[[Machine], None]) -> None:
     spoilt = copy.deepcopy(workflow)
@@ -134,14 +238,12 @@ def test_the_proof_notices(workflow: Machine, spoil: Callable[[Machine], None]) 
 def test_a_run_fails_only_after_a_notification_was_tried(workflow: Machine) -> None:
     graph = Graph(workflow)
     before = {name for name in graph.nodes if "Run failed" in graph.follow(name)}
-    assert before == {"Notify", "Notify failure"}
+    assert before == {"Notify failure"}
 
 
-def test_the_purchase_is_alone_under_its_catch(workflow: Machine) -> None:
-    buyers = [node for node in Graph(workflow).nodes.values() if "Buy" in node.name]
-    assert [(node.name, node.parent) for node in buyers] == [
-        ("Buy throughput", "Serve tuned model")
-    ]
+def test_hosting_begins_under_the_catch_that_releases(workflow: Machine) -> None:
+    nodes = Graph(workflow).nodes
+    assert {nodes[create].parent for create in HOSTING} == {"Serve tuned model"}
 
 
 def test_every_state_can_be_reached(machines: Machines) -> None:
@@ -233,7 +335,7 @@ def test_no_release_is_given_up_for_an_unknown_error(machines: Machines) -> None
 
 def test_the_guard_looks_again_when_no_function_can_create_any_more(guard: Machine) -> None:
     wait = guard["States"][guard["States"]["Stop run"]["Next"]]
-    creators = [step for step in STEPS if step.name in {"Start training", "Buy throughput"}]
+    creators = [step for step in STEPS if step.name in {"Start training", *HOSTING}]
     assert wait["Seconds"] > max(step.timeout_seconds for step in creators)
     assert wait["Next"] == "Stop run again"
 
@@ -524,12 +626,37 @@ def test_a_cause_may_be_missing() -> None:
 def test_what_may_be_left_is_said_with_the_command(workflow: Machine) -> None:
     said = {
         "Stop training": "stop-model-customization-job --region",
-        "Release hosting after failure": "delete-provisioned-model-throughput --region",
+        "Release hosting after failure": "delete-provisioned-model-throughput ",
     }
     for name, command in said.items():
         kept = workflow["States"][name]["Catch"][0]["Assign"]["failure"]
         assert command in kept["cause"]
         assert kept["error"] == "{% $failure.error %}"
+
+
+NOT_RELEASED = {
+    "provisioned": "no answers; THE THROUGHPUT dev-a MAY STILL BILL $132 an hour, for it could not "
+    "be released (denied). The reaper tries again. Delete it by hand: aws bedrock "
+    "delete-provisioned-model-throughput --provisioned-model-id dev-a --region us-west-2",
+    "on-demand": "no answers; the deployment dev-a may still be there, and whoever asks it pays by "
+    "the token: it could not be released (denied). The reaper tries again. Delete it by hand: aws "
+    "bedrock delete-custom-model-deployment --custom-model-deployment-identifier dev-a --region "
+    "us-west-2",
+}
+
+
+@pytest.mark.parametrize("kind", NOT_RELEASED)
+def test_what_could_not_be_released_is_called_by_its_kind(workflow: Machine, kind: str) -> None:
+    kept = workflow["States"]["Release hosting after failure"]["Catch"][0]["Assign"]["failure"]
+    arn = "arn:aws:states:us-west-2:123456789012:execution:m:e"
+    cause = evaluate(
+        kept["cause"],
+        states={"errorOutput": {"Cause": "denied"}, "context": {"Execution": {"Id": arn}}},
+        failure={"cause": "no answers"},
+        run={"hosting_name": "dev-a"},
+        quote={"hosting": kind, "hosting_usd_per_hour": 132},
+    )
+    assert cause == NOT_RELEASED[kind]
 
 
 def test_a_failed_run_fails(workflow: Machine) -> None:

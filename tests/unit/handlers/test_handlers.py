@@ -37,7 +37,7 @@ EVENTS: list[tuple[ModuleType, dict[str, Any], str]] = [
     (check_training, STATE | as_json(training=training()), "phase"),
     (stop_training, STATE, "stopped"),
     (buy_throughput, STATE | as_json(training=training()), "release_by"),
-    (check_throughput, STATE | as_json(hosting=hosting()), "ready"),
+    (check_throughput, STATE | as_json(hosting=hosting()), "done"),
     (release_hosting, STATE, "billed_minutes"),
     (stop_run, STOP, "release"),
     (notify, as_json(execution=EXECUTION) | {"now": STATE["now"]}, "subject"),

@@ -22,10 +22,10 @@ from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.cost.quote import REVIEW, SCREENING, Quote, text
 from lambdas.domain.errors import CostCeilingExceeded, PriceMissing
 from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS
+from lambdas.domain.hosting.course import release_by
 from lambdas.domain.hosting.throughput import (
     LONGEST_CREATION_MINUTES,
     REAPER_PASS_MINUTES,
-    release_by,
 )
 from lambdas.domain.housekeeping.reaper import expired
 from lambdas.domain.housekeeping.tagged_resources import TaggedResource
@@ -148,7 +148,7 @@ class Leftover(NamedTuple):
 
 def billed_minutes(the_run: Run, leftover: Leftover) -> float:
     """Play the reaper's passes against its own rule for what is overdue."""
-    tags = {RELEASE_BY: release_by(the_run, NOW).isoformat()}
+    tags = {RELEASE_BY: release_by(the_run, "provisioned", NOW).isoformat()}
     resource = TaggedResource("throughput", "arn", "name", "InService", NOW, tags)
     at, due = leftover.first_pass, 0
     while True:

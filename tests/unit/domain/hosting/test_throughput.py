@@ -16,11 +16,12 @@ from lambdas.domain.errors import (
     ServiceUnavailable,
     Throttled,
 )
-from lambdas.domain.hosting.throughput import release_by, wait_seconds
+from lambdas.domain.hosting.course import release_by
+from lambdas.domain.hosting.throughput import wait_seconds
 from lambdas.domain.run.contracts import (
-    BuyThroughputRequest,
-    CheckThroughputRequest,
+    CheckHostingRequest,
     GiveBackRequest,
+    HostModelRequest,
     Release,
     StopRunRequest,
 )
@@ -37,7 +38,7 @@ from tests.fakes.s3 import BUCKET, FakeS3, client_error
 from tests.fakes.step_functions import FakeStepFunctions
 from tests.repository import ROOT
 
-BUY = BuyThroughputRequest(run=run(hold_minutes=15), now=NOW, training=training())
+BUY = HostModelRequest(run=run(hold_minutes=15), now=NOW, training=training())
 LATER = NOW + timedelta(minutes=30)
 RELEASE = GiveBackRequest.model_validate({"run": run().model_dump(), "now": LATER})
 STOP = StopRunRequest(execution=EXECUTION, status="ABORTED", now=LATER)
@@ -73,9 +74,9 @@ def bought(bedrock: FakeBedrock) -> FakeBedrock:
     return bedrock
 
 
-def check(*, minutes: float = 10) -> CheckThroughputRequest:
+def check(*, minutes: float = 10) -> CheckHostingRequest:
     now = NOW + timedelta(minutes=minutes)
-    return CheckThroughputRequest(run=run(), now=now, hosting=hosting())
+    return CheckHostingRequest(run=run(), now=now, hosting=hosting())
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_buys_once_without_commitment_and_tagged(bedrock: FakeBedrock) -> None:
     first = buy_throughput(BUY)
     again = buy_throughput(BUY)
     assert first == again
-    assert (first.status, first.ready, first.created_at) == ("Creating", False, NOW)
+    assert (first.kind, first.done, first.created_at) == ("provisioned", False, NOW)
     (request,) = bedrock.called("CreateProvisionedModelThroughput")
     assert request == {
         "clientRequestToken": NAMES.client_token,
@@ -127,7 +128,7 @@ def test_it_does_not_buy_what_it_cannot_note(
 
 
 def test_release_by_leaves_time_for_provisioning_hold_and_a_margin() -> None:
-    assert release_by(BUY.run, NOW) - NOW == timedelta(minutes=60 + 15 + 60)
+    assert release_by(BUY.run, "provisioned", NOW) - NOW == timedelta(minutes=60 + 15 + 60)
 
 
 def test_no_code_can_ask_for_a_commitment() -> None:
@@ -168,19 +169,14 @@ def test_a_throttled_purchase_is_named_for_the_retry(bedrock: FakeBedrock) -> No
 
 
 @pytest.mark.parametrize(
-    ("status", "ready", "told"),
-    [
-        ("Creating", False, "Creating"),
-        ("Updating", False, "Creating"),
-        ("InService", True, "InService"),
-    ],
+    ("status", "ready"), [("Creating", False), ("Updating", False), ("InService", True)]
 )
 def test_check_tells_whether_it_is_in_service(
-    bedrock: FakeBedrock, status: str, *, ready: bool, told: str
+    bedrock: FakeBedrock, status: str, *, ready: bool
 ) -> None:
     bedrock.throughputs[NAME] = bedrock.throughput(NAME, status)
     found = check_throughput(check())
-    assert (found.ready, found.status, found.age_minutes) == (ready, told, 10)
+    assert (found.done, found.age_minutes) == (ready, 10)
 
 
 def test_check_raises_bedrocks_own_message(bedrock: FakeBedrock) -> None:
@@ -191,13 +187,13 @@ def test_check_raises_bedrocks_own_message(bedrock: FakeBedrock) -> None:
 
 def test_check_gives_up_after_max_provisioning_minutes(bedrock: FakeBedrock) -> None:
     bedrock.throughputs[NAME] = bedrock.throughput(NAME)
-    assert not check_throughput(check(minutes=60)).ready
+    assert not check_throughput(check(minutes=60)).done
     with pytest.raises(HostingFailed, match="max_provisioning_minutes = 60"):
         check_throughput(check(minutes=60.1))
 
 
 def test_throughput_that_came_late_is_used_all_the_same(bought: FakeBedrock) -> None:
-    assert check_throughput(check(minutes=90)).ready
+    assert check_throughput(check(minutes=90)).done
     assert bought.throughputs
 
 
@@ -205,7 +201,7 @@ def test_check_of_a_throughput_that_is_gone(bedrock: FakeBedrock) -> None:
     """It counts as gone when it was not found for five minutes."""
     assert not bedrock.throughputs
     first = check_throughput(check(minutes=1))
-    assert not first.ready
+    assert not first.done
     assert first.wait_seconds <= 15
     second = check_throughput(check(minutes=5).model_copy(update={"hosting": first}))
     with pytest.raises(HostingFailed, match="is gone"):
@@ -218,13 +214,13 @@ def test_one_stale_answer_is_forgotten(bedrock: FakeBedrock) -> None:
     found = check_throughput(check(minutes=9).model_copy(update={"hosting": missing}))
     assert found.missing_since is None
     bedrock.throughputs.clear()
-    assert not check_throughput(check(minutes=10).model_copy(update={"hosting": found})).ready
+    assert not check_throughput(check(minutes=10).model_copy(update={"hosting": found})).done
 
 
 def test_release_deletes_and_tells_the_minutes(bought: FakeBedrock) -> None:
     arn = bought.throughputs[NAME]["provisionedModelArn"]
     assert release_hosting(RELEASE, plenty) == Release(
-        found=True, hosting_arn=arn, billed_minutes=30, at=LATER
+        found=True, kind="provisioned", hosting_arn=arn, billed_minutes=30, at=LATER
     )
     assert not bought.throughputs
 
@@ -366,7 +362,7 @@ def test_a_guard_that_cannot_ask_ends_nothing_and_asks_again(
 def test_the_guard_finds_nothing_to_do(bedrock: FakeBedrock) -> None:
     stopped = stop_run(STOP)
     assert (stopped.job_stopped, stopped.release.found) == (False, False)
-    assert len(bedrock.calls) == 3  # two looks and a delete by name
+    assert len(bedrock.calls) == 5  # three looks, and a delete of each kind by name
 
 
 def test_the_guard_releases_although_the_job_cannot_be_stopped(bought: FakeBedrock) -> None:
