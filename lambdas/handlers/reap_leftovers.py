@@ -1,6 +1,7 @@
-"""*Reap leftovers*: on a schedule, ends what bills and should be gone; needs no state machine.
+"""*Reap leftovers*: on a schedule, ends what should be gone; needs no state machine.
 
-It relies only on the tags that each resource got in the call that created it, and on its name.
+It relies only on the tags that each resource got in the call that created it, and on its name; for
+a deployment, on how its execution ended.
 Changes to the machine, its definition or its role cannot break it.
 """
 
@@ -32,11 +33,12 @@ def reap_leftovers(request: ReapLeftoversRequest, seconds_left: SecondsLeft) -> 
     # What the mail needs is read after the pass: no price or topic can keep it from releasing.
     variables = variables_of(MachineVariables)
     environment = variables.environment
-    inventory = Inventory(environment)
+    inventory, executions = Inventory(environment), Executions()
     this = reaper.reap(
         inventory,
         environment,
-        lambda: ExecutionsUnderWay.of(environment, Executions().running(variables.machine_arn)),
+        lambda: ExecutionsUnderWay.of(environment, executions.running(variables.machine_arn)),
+        status=executions.status,
         now=request.now,
         seconds_left=seconds_left,
     )
@@ -59,6 +61,7 @@ def _measure(this: Pass, environment: str) -> None:
         {
             "ThroughputsAlive": len(ages),
             "OldestThroughputMinutes": max(ages, default=0),
+            "DeploymentsAlive": this.deployments,
             "HostingOverdue": sum(each.is_overdue(this.now) for each in this.alive),
             "LeftBehind": len(this.undeleted),
         },

@@ -14,10 +14,12 @@ from stacks.operations.metrics import Metrics
 _FAILED = "A run ended as Failed: its cause says what to do"
 _TIMED_OUT = "A run outlived the machine's limit; the guard cleans up after it"
 _ABORTED = "A run was stopped by hand; the guard cleans up after it"
-_GUARD_FAILED = "The guard could not clean up after a run: A THROUGHPUT MAY STILL BILL"
-_UNDELIVERED = "The guard did not receive the event of an abnormal end: A THROUGHPUT MAY STILL BILL"
+_GUARD_FAILED = "The guard could not clean up after a run: A THROUGHPUT OR A JOB MAY STILL BILL"
+_UNDELIVERED = (
+    "The guard did not receive the event of an abnormal end: A THROUGHPUT OR A JOB MAY STILL BILL"
+)
 _FUNCTION_ERRORS = "A function that watches over runs raised an error: see its log"
-_LEFT_BEHIND = "Hosting survived two passes of the reaper: IT STILL BILLS. See its mail"
+_LEFT_BEHIND = "Hosting or a job survived two passes of the reaper: IT MAY STILL BILL. See its mail"
 
 
 class Alarms:

@@ -35,8 +35,11 @@ def add_dashboard(stack: EnvironmentStack, metrics: Metrics, steps: Iterable[Ste
 
 def _costs(metrics: Metrics) -> list[cloudwatch.IWidget]:
     # Labels are added here: on an alarm's metric, one would turn it into an expression.
-    now = [metrics.recorded("ThroughputsAlive").with_(label="alive")]
-    age = [metrics.recorded("OldestThroughputMinutes").with_(label="oldest, minutes")]
+    now = [
+        metrics.recorded("ThroughputsAlive").with_(label="throughputs"),
+        metrics.recorded("OldestThroughputMinutes").with_(label="the oldest, minutes"),
+        metrics.recorded("DeploymentsAlive").with_(label="deployments"),
+    ]
     late = [
         metrics.recorded("HostingOverdue").with_(label="past release-by"),
         metrics.recorded("LeftBehind").with_(label="could not be deleted"),
@@ -48,8 +51,8 @@ def _costs(metrics: Metrics) -> list[cloudwatch.IWidget]:
     ]
     values = cloudwatch.SingleValueWidget
     return [
-        values(title="Throughputs now", metrics=[*now, *age], width=_NARROW),
-        _graph("Throughputs to be released", late, _NARROW),
+        values(title="Hosting now", metrics=now, width=_NARROW),
+        _graph("Hosting to be released", late, _NARROW),
         values(title="US dollars in 30 days", metrics=spent, width=_NARROW, period=month),
     ]
 

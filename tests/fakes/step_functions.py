@@ -24,6 +24,7 @@ class FakeStepFunctions(FakeClient):
     def __init__(self) -> None:
         super().__init__()
         self.statuses: dict[str, str] = {}
+        self.unlisted = False  # the list is older than the statuses, and shows none of them
         self.started: dict[str, tuple[dict[str, Any], datetime]] = {}
         self.waiting: set[str] = set()
         self.waiter: tuple[str, str] = ("", "")  # execution and state
@@ -59,7 +60,8 @@ class FakeStepFunctions(FakeClient):
         self._enter("ListExecutions", request)
         if not self.statuses:
             raise client_error("StateMachineDoesNotExist")
-        found = [arn for arn, each in self.statuses.items() if each == request["statusFilter"]]
+        listed = {} if self.unlisted else self.statuses
+        found = [arn for arn, each in listed.items() if each == request["statusFilter"]]
         return [{"executions": [{"executionArn": a, "name": a.rpartition(":")[2]} for a in found]}]
 
     def _history(self, **request: Any) -> list[dict[str, Any]]:

@@ -1,18 +1,24 @@
-"""What the reaper ends: hosting past its release-by, and what an ended execution left behind."""
+"""What the reaper ends: hosting past its release-by, and what an ended execution left behind.
+
+A deployment that a run has kept after its success is not left behind: it stays until its
+release-by.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from lambdas.domain.cost.calculator import Calculator
-from lambdas.domain.hosting.throughput import LONGEST_HOSTING_MINUTES
+from lambdas.domain.hosting import deployment, throughput
 from lambdas.domain.housekeeping.executions_under_way import ExecutionsUnderWay
-from lambdas.domain.housekeeping.running_costs import hourly_price
+from lambdas.domain.housekeeping.running_costs import bills, hourly_price
 from lambdas.domain.housekeeping.survey import (
     END_SECONDS,
     KINDS,
+    READ_SECONDS,
     Account,
     Problem,
     look,
@@ -20,11 +26,16 @@ from lambdas.domain.housekeeping.survey import (
 )
 from lambdas.domain.housekeeping.tagged_resources import Kind, TaggedResource
 from lambdas.domain.parallel import each_alone
+from lambdas.domain.run.execution_status import has_failed
 from lambdas.domain.run.tags import ENVIRONMENT
 from lambdas.domain.run.times import duration, utc
 
 _MOST_MAILED = 100  # a message of SNS has 256 KB at most
 _REAPED: tuple[Kind, ...] = ("throughput", "deployment", "job")
+_LONGEST_MINUTES: Mapping[Kind, float] = {
+    "throughput": throughput.LONGEST_HOSTING_MINUTES,
+    "deployment": deployment.LONGEST_HOSTING_MINUTES,
+}
 
 
 @dataclass(frozen=True)
@@ -58,12 +69,18 @@ class Pass:
         """Ages of the throughputs that were alive."""
         return [each.age_minutes(self.now) for each in self.alive if each.kind == "throughput"]
 
+    @property
+    def deployments(self) -> int:
+        """How many deployments were alive."""
+        return sum(each.kind == "deployment" for each in self.alive)
 
-def reap(
+
+def reap(  # noqa: PLR0913  # keyword-only from `status` on
     account: Account,
     environment: str,
     under_way: Callable[[], ExecutionsUnderWay],
     *,
+    status: Callable[[str], str],
     now: datetime,
     seconds_left: Callable[[], float],
 ) -> Pass:
@@ -73,6 +90,8 @@ def reap(
     ----------
     under_way
         Lists the executions; if it fails, only the time decides.
+    status
+        Asks for the status of one that has ended, by its ARN.
     """
     survey = look(account, environment, kinds=_REAPED, seconds_left=seconds_left)
     this = Pass(now, survey.own, survey.problems)
@@ -82,7 +101,8 @@ def reap(
     except Exception as error:  # noqa: BLE001  # release-bys may say enough
         this.problems.append(Problem("executions under way", error))
         running = None
-    found = (expired(each, running, now) for each in this.alive)
+    kept = _kept(this, running, status, may_begin=lambda: seconds_left() > READ_SECONDS)
+    found = (expired(each, None if each.arn in kept else running, now) for each in this.alive)
     due = sorted(filter(None, found), key=lambda each: _urgency(each.resource, now))
     answers = each_alone(
         lambda each: account.end(each.resource),
@@ -95,6 +115,32 @@ def reap(
         else:
             this.deleted.append(each)
     return this
+
+
+def _kept(
+    this: Pass,
+    running: ExecutionsUnderWay | None,
+    status: Callable[[str], str],
+    may_begin: Callable[[], bool],
+) -> set[str]:
+    """Return the ARNs of deployments that an ended run has kept, or may have kept.
+
+    Where nobody says how it ended, that is the cheap side: nothing is billed while nobody asks.
+    """
+    left = [
+        each
+        for each in this.alive
+        if each.kind == "deployment"
+        and running is not None
+        and running.left(each)
+        and not each.is_overdue(this.now)
+    ]
+
+    def failed(deployment: TaggedResource) -> bool:
+        return deployment.execution_arn is not None and has_failed(status(deployment.execution_arn))
+
+    answers = each_alone(failed, left, may_begin=may_begin)
+    return {each.arn for each, answer in zip(left, answers, strict=True) if answer is not True}
 
 
 def _urgency(resource: TaggedResource, now: datetime) -> tuple[int, bool, datetime]:
@@ -116,7 +162,7 @@ def expired(
         return Expired(resource, f"its release-by, {utc(resource.release_by)}, has passed")
     if running is not None and running.left(resource):
         return Expired(resource, f"{_whose(resource)}no execution under way made it")
-    too_old = kind != "job" and resource.age_minutes(now) > LONGEST_HOSTING_MINUTES
+    too_old = resource.age_minutes(now) > _LONGEST_MINUTES.get(kind, math.inf)
     if running is None and resource.release_by is None and too_old:
         return Expired(resource, f"{_whose(resource)}no run hosts for so long")
     return None
@@ -132,7 +178,9 @@ def _whose(resource: TaggedResource) -> str:
 
 def subject(environment: str, this: Pass) -> str:
     if this.undeleted:
-        text = f"STILL BILLING: {this.undeleted[0].expired.resource.name} could not be deleted"
+        resource = this.undeleted[0].expired.resource
+        state = "BILLING" if bills(resource) else "THERE"
+        text = f"STILL {state}: {resource.name} could not be deleted"
     elif this.deleted:
         text = f"deleted leftover {this.deleted[0].resource.name}"
     else:

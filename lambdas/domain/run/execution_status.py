@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 GONE = "gone"  # no such execution: its machine was deleted, or it ended more than 90 days ago
+_SUCCEEDED = "SUCCEEDED"
 _UNDER_WAY = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
 
@@ -21,3 +22,8 @@ class StartedExecution:
 
 def is_under_way(status: str) -> bool:
     return status in _UNDER_WAY
+
+
+def has_failed(status: str) -> bool:
+    """Whether it ended without success: failed, stopped, timed out, or gone."""
+    return status != _SUCCEEDED and not is_under_way(status)

@@ -26,6 +26,7 @@ OF_MACHINES = {
 MONEY = {
     "ThroughputsAlive",
     "OldestThroughputMinutes",
+    "DeploymentsAlive",
     "HostingOverdue",
     "LeftBehind",
     "QuotedUsd",

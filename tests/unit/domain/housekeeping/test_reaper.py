@@ -11,6 +11,8 @@ from botocore.exceptions import ReadTimeoutError
 
 from lambdas.aws.inventory import Inventory
 from lambdas.domain.errors import LeftBehind
+from lambdas.domain.hosting.deployment import DEPLOYMENT as TERMS
+from lambdas.domain.hosting.deployment import LONGEST_HOSTING_MINUTES as MOST_KEPT_MINUTES
 from lambdas.domain.hosting.throughput import LONGEST_HOSTING_MINUTES, RELEASE_MARGIN_MINUTES
 from lambdas.domain.housekeeping.executions_under_way import ExecutionsUnderWay
 from lambdas.domain.housekeeping.reaper import reap
@@ -200,7 +202,60 @@ def test_what_is_neither_readable_nor_named_as_ours_is_left_in_peace(world: Worl
     assert world.left == ["theirs"]
 
 
-@pytest.mark.parametrize("kind", [THROUGHPUT, DEPLOYMENT, JOB])
+@pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT", None])
+def test_a_deployment_that_a_failed_run_left_goes_at_once(world: World, status: str | None) -> None:
+    """None: its machine was deleted."""
+    world.states.statuses = {EXECUTION.arn: status} if status else {}
+    world.account.add(DEPLOYMENT, "dev-a", tags=AHEAD)
+    assert world.reap().deleted == ["dev-a"]
+    assert "no execution under way made it" in world.mails[0]
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "RUNNING"])
+def test_a_deployment_that_a_run_has_kept_stays_until_its_release_by(
+    world: World, status: str
+) -> None:
+    """RUNNING: the list does not show it, and one of the two answers is out of date."""
+    world.states.statuses = {EXECUTION.arn: status}
+    world.states.unlisted = True
+    world.account.add(DEPLOYMENT, "dev-kept", tags=AHEAD)
+    world.account.add(DEPLOYMENT, "dev-over", tags=PAST)
+    assert world.reap().deleted == ["dev-over"]
+    assert "kept" not in "".join(world.mails)
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException"])
+def test_a_deployment_about_whose_run_nobody_says_anything_stays_until_its_release_by(
+    world: World, code: str
+) -> None:
+    world.states.statuses = {EXECUTION.arn: "FAILED"}
+    world.states.fail("DescribeExecution", code, code)
+    world.account.add(DEPLOYMENT, "dev-a", tags=AHEAD)
+    world.account.add(DEPLOYMENT, "dev-b", tags=PAST)
+    world.account.add(THROUGHPUT, "dev-c", tags=AHEAD)
+    assert set(world.reap().deleted) == {"dev-b", "dev-c"}
+    assert world.left == ["dev-a"]
+    assert world.reap().deleted == []
+    assert world.reap().deleted == ["dev-a"], "it could be asked again"
+
+
+@pytest.mark.parametrize("lost", ["gone", "unreadable"])
+def test_a_deployment_without_tags_goes_when_no_run_keeps_one_so_long(
+    world: World, lost: str
+) -> None:
+    for minutes in (MOST_KEPT_MINUTES - 1, MOST_KEPT_MINUTES + 1):
+        name = names_of("dev", f"{minutes}", "arn").hosting
+        made = world.account.add(DEPLOYMENT, name, minutes_old=minutes)
+        if lost == "gone":
+            world.account.tags[made] = {}
+        else:
+            world.account.unreadable[made] = client_error("AccessDeniedException")
+    with suppress(LeftBehind):
+        world.reap()
+    assert world.left == [names_of("dev", f"{MOST_KEPT_MINUTES - 1}", "arn").hosting]
+
+
+@pytest.mark.parametrize("kind", [THROUGHPUT, JOB])
 @pytest.mark.parametrize("lost", ["gone", "unreadable"])
 def test_what_lost_its_tags_is_known_by_its_name(world: World, kind: str, lost: str) -> None:
     arn = f"{MACHINE}:ended"
@@ -255,6 +310,8 @@ def test_no_input_hosts_for_longer_than_the_longest() -> None:
     provisioning, _null = fields["max_provisioning_minutes"]["anyOf"]
     most = provisioning["maximum"] + fields["hold_minutes"]["maximum"]
     assert most + RELEASE_MARGIN_MINUTES == LONGEST_HOSTING_MINUTES
+    kept = provisioning["maximum"] + fields["keep_hours"]["maximum"] * 60
+    assert kept + TERMS.margin_minutes == MOST_KEPT_MINUTES
 
 
 def test_a_purchase_by_hand_without_an_execution_stays_until_its_time(world: World) -> None:
@@ -292,6 +349,7 @@ def test_a_pass_that_runs_out_of_time_names_what_is_left(world: World) -> None:
         Inventory("dev", world.account),
         "dev",
         lambda: ExecutionsUnderWay.of("dev", {}),
+        status=lambda _: "FAILED",
         now=NOW,
         seconds_left=lambda: READ_SECONDS + 1 if unread(world) else next(left, END_SECONDS),
     )
