@@ -139,7 +139,8 @@ def obstacles(deployed: Deployed) -> Iterator[Obstacle]:
 
 
 def _obstacle(resource: TaggedResource, prices: Calculator) -> Obstacle:
-    text = f"{resource.kind} {resource.name} is still billed: {_cost(resource, prices)}"
+    state = "is still billed" if bills(resource) else "is there"
+    text = f"{resource.kind} {resource.name} {state}: {_cost(resource, prices)}"
     return Obstacle(text, passes=resource.kind != "custom-model")
 
 

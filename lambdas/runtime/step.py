@@ -60,7 +60,7 @@ def _refuse_if_redriven(request: BaseModel) -> None:
     if isinstance(request, RefusedIfRedriven) and request.redriven:
         raise RunRedriven(
             "this execution was redriven, and a run is not continued: when it ended, its job was "
-            "stopped and its throughput released. Nothing more was bought. Start a new execution "
+            "stopped and its hosting released. Nothing more was bought. Start a new execution "
             "with the same input; the console's New execution fills it in"
         )
 

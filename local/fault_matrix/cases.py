@@ -97,9 +97,9 @@ _OF_JOBS = ("StopModelCustomizationJob", "ListModelCustomizationJobs")
 
 def _course_of(call: Call) -> Course:
     """Return the course that makes the call; the mail of a failure makes a bill, too."""
-    if call.operation in _OF_DEPLOYMENTS:
-        return "deployed"
     function = function_of(call)
+    if call.operation in _OF_DEPLOYMENTS and function in GUARDS:
+        return "deployed"
     if function == "notify" and call.operation != "Publish":
         return "untrainable"
     return _COURSE_OF.get(function, "run")
@@ -123,6 +123,7 @@ _EXPECTED: dict[Kind, tuple[str, ...]] = {
 
 
 _COURSE_OF: dict[str, Course] = {
+    "announce-hold": "held",
     "approve-spend": "approved",
     "confirm-decision": "approved",
     "decide-spend": "approved",
@@ -140,6 +141,7 @@ _COURSE_TO: dict[str, Course] = {
     "Plan review": "reviewed",
     "Review data": "reviewed",
     "Summarise review": "reviewed",
+    "Announce hold": "held",
     "Hold throughput": "held",
     "Stop training": "untrainable",
     "Notify failure": "untrainable",

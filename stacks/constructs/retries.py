@@ -63,7 +63,7 @@ DIED = Retry(
     interval_seconds=5,
     max_attempts=2,
 )
-# AWS does not delete a throughput that is still being created: try for an hour, evenly.
+# AWS does not delete hosting that is still being created: try for an hour, evenly.
 HOSTING_BUSY = Retry(
     ("HostingBusy",),
     interval_seconds=30,

@@ -402,7 +402,8 @@ def test_a_release_that_is_denied_says_what_still_bills(machine: Machine, inbox:
     assert ended.status == "FAILED"
     [throughput] = machine.offline.bedrock.snapshot()["throughputs"]
     assert "MAY STILL BILL" in ended.cause
-    assert f"delete-provisioned-model-throughput --region {REGION}" in ended.cause
+    assert "delete-provisioned-model-throughput --provisioned-model-id" in ended.cause
+    assert f"--region {REGION}" in ended.cause
     assert throughput["name"] in ended.cause
     assert any("MAY STILL BILL" in mail["Message"] for mail in mails(inbox))
 

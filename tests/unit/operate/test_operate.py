@@ -200,7 +200,7 @@ def test_what_bills_or_runs_is_in_the_way(aws: FakeAws) -> None:
         "execution first-try is running": True,
         "execution second-try is running": True,
         "throughput dev-t is still billed: price unknown": True,  # of Haiku in us-east-1
-        "deployment dev-d is still billed: by the token, for whoever calls it": True,
+        "deployment dev-d is there: by the token, for whoever calls it": True,
         "custom-model dev-m is still billed: $1.95 a month": False,
         "job dev-j is still billed: it is training": True,
     }
