@@ -195,7 +195,8 @@ class _Scanner:
         for problem in record_warnings(conversation, self._field_of):
             self._problems.add(problem)
         if self._options.compare and len(self.result.compared) < MAX_COMPARED:
-            whole = repr((conversation.system, conversation.turns))
+            said = [(turn.role, turn.text) for turn in conversation.turns]
+            whole = repr((conversation.system, said))
             digest = sha256(whole.encode(errors="surrogatepass")).digest()[:16]
             self.result.compared.append(
                 ComparedRecord(self.result.lines, digest, sketch(conversation))

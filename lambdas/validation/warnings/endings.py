@@ -11,7 +11,7 @@ _LEAST_CHARACTERS, _LEAST_DENSE_CHARACTERS = 40, 16  # shorter answers need not 
 _TAIL_CHARACTERS = 400
 _DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 # Thai, Lao, Burmese, Khmer and Tibetan sentences end without punctuation.
-_UNPUNCTUATED = re.compile(r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]$")
+_UNPUNCTUATED = re.compile(r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]")
 _WRAPPING = "*_~`\"'”’»)]}」』）】〉》"  # noqa: RUF001  # may follow the last punctuation
 _COMMAS = tuple(",、،，([（［「『{<&")  # noqa: RUF001  # full-width, too
 _MIDDLE_WORDS = re.compile(
@@ -42,7 +42,7 @@ def ending_of(answer: str) -> AnswerEnding | None:
     ):
         return None
     last_line = text[-_TAIL_CHARACTERS:].splitlines()[-1]
-    if _NOT_A_SENTENCE.search(last_line) or _UNPUNCTUATED.search(text) or text.endswith(_FENCE):
+    if _NOT_A_SENTENCE.search(last_line) or _UNPUNCTUATED.match(text[-1:]) or text.endswith(_FENCE):
         return None
     return _ending_of_sentence(text[-_TAIL_CHARACTERS:])
 

@@ -77,7 +77,8 @@ _CODE = re.compile(
 )
 # Without one of these signs a text has neither: looking for them takes far less time.
 _SIGN_OF_NO_LANGUAGE = re.compile(r"[`<@/\\\d_]|www\.")
-_SIGN_OF_CODE = re.compile(r"[;{}(\[=:>]|(?:SELECT|INSERT|UPDATE|DELETE|CREATE|FROM|WHERE) ")
+_SIGN_OF_CODE = re.compile(r"[;{}(\[=:>]")
+_SQL = re.compile(r"(?:SELECT|INSERT|UPDATE|DELETE|CREATE|FROM|WHERE) ")
 _ASCII_SIGNS = re.compile(r"[\s\d!-@\[-`{-~]+")
 _LETTERS_ONLY = {code: " " for code in range(128) if not chr(code).isalpha()}
 
@@ -115,7 +116,7 @@ def latin_share(text: str) -> float:
 def _words(text: str) -> str:
     if _SIGN_OF_NO_LANGUAGE.search(text):
         text = _NO_LANGUAGE.sub(" ", text)
-    if _SIGN_OF_CODE.search(text):
+    if _SIGN_OF_CODE.search(text) or _SQL.search(text):
         text = " ".join(line for line in text.splitlines() if not _CODE.search(line))
     if text.isascii():
         return " ".join(text.translate(_LETTERS_ONLY).split())[:_TAKEN]

@@ -176,15 +176,16 @@ class _Triples:
 
     def __init__(self, template: _Template, sketches: Collection[bytes]) -> None:
         self._template = template.hashes
-        self._slots = 1 + _SLOTS_PER_TRIPLE * SKETCH_HASHES * len(sketches)
-        once, self._twice = bytearray(self._slots), bytearray(self._slots)
+        slots = self._slots = 1 + _SLOTS_PER_TRIPLE * SKETCH_HASHES * len(sketches)
+        once, twice = bytearray(slots), bytearray(slots)
         for sketch in sketches:
             for each in self._of(sketch)[0]:
-                at = each % self._slots
+                at = each % slots
                 if once[at]:
-                    self._twice[at] = 1
+                    twice[at] = 1
                 else:
                     once[at] = 1
+        self._twice = twice
 
     def repeated(self, sketch: bytes) -> tuple[list[int], int]:
         """Return the triples that another text may have, and how many a near text shares."""

@@ -45,6 +45,7 @@ _WORD = re.compile(
     r"[^\W\d_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff][\w-]*"
     r"|[\u30a1-\u30ff]{2,}|[\u3400-\u9fff]{2,}"
 )
+_ASCII_WORD = re.compile(r"[a-z][\w-]*", re.ASCII)  # the same, far faster
 _GENERAL = """about after all also and any are best between both but describe did difference each
 effect example explain few first get give has help here how into its just know like list made main
 make many may mean means more most much must need new not one only other our out over per please
@@ -54,16 +55,15 @@ _STOPPED = STOP_WORDS.union(_GENERAL.split())
 _LEVEL_BITS = 2  # of a packed word, for how often it occurs
 _LEVEL_MASK = (1 << _LEVEL_BITS) - 1
 _LEVEL_WEIGHTS = tuple(1 + math.log(count) for count in (1, 2, 3, 5))
+_LEVELS = {1: 0, 2: 1, 3: 2}  # more often: the last
 
 
 def pack_words(prompt: str, answer: str) -> bytes:
     """Return the record's words as hashes with their frequencies, four bytes each."""
     asked = list(_words(prompt[-_PROMPT_CHARACTERS:]))
     counts = Counter([*asked, *asked, *_words(answer[:_ANSWER_CHARACTERS])])
-    return struct.pack(
-        f"<{min(len(counts), MOST_WORDS)}I",
-        *(word | min(count, len(_LEVEL_WEIGHTS)) - 1 for word, count in _most_common(counts)),
-    )
+    packed = [word | _LEVELS.get(count, _LEVEL_MASK) for word, count in _most_common(counts)]
+    return struct.pack(f"<{len(packed)}I", *packed)
 
 
 def _most_common(counts: Counter[int]) -> list[tuple[int, int]]:
@@ -72,7 +72,8 @@ def _most_common(counts: Counter[int]) -> list[tuple[int, int]]:
 
 
 def _words(text: str) -> Iterator[int]:
-    return filter(None, map(_hashed, _WORD.findall(text.casefold())))
+    pattern = _ASCII_WORD if text.isascii() else _WORD
+    return filter(None, map(_hashed, pattern.findall(text.casefold())))
 
 
 @lru_cache(_KNOWN_WORDS)
