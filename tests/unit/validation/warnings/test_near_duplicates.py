@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import struct
 from collections.abc import Callable
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
@@ -162,6 +164,25 @@ def test_thousands_of_copies_are_one_group() -> None:
 def test_any_texts_are_partitioned(texts: list[str]) -> None:
     groups = near_duplicate_groups(texts).groups
     assert sorted(at for group in groups for at in group) == list(range(len(texts)))
+
+
+@settings(max_examples=200)
+@given(st.randoms(use_true_random=False), st.integers(1, 90))
+def test_any_two_texts_as_alike_as_that_are_found(chance: random.Random, size: int) -> None:
+    common = chance.sample(range(1 << 32), size)
+    made = set()
+    for _ in range(4):
+        kept = chance.sample(common, max(1, size - chance.randint(0, 1 + size // 5)))
+        own = chance.sample(range(1 << 32), chance.randint(0, 1 + size // 5))
+        smallest = sorted({*kept, *own})[:SKETCH_HASHES]
+        made.add(struct.pack(f"<{len(smallest)}I", *smallest))
+    sketches = sorted(made)  # copies have the pairs of their original only
+    near = {
+        (a, b)
+        for a, b in combinations(range(len(sketches)), 2)
+        if similarity(sketches[a], sketches[b]) >= NEAR
+    }
+    assert {(a, b) for a, b, _ in NearPairs(sketches)} == near
 
 
 @given(st.text(max_size=300))
