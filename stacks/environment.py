@@ -200,7 +200,6 @@ def _conflicts(environment: Environment, stem: str) -> Iterator[str]:
         yield f"name is {environment.name!r}, but the file is called {stem!r}"
     yield from _unwatched(environment)
     yield from _told_twice(environment.notifications.emails)
-    yield from _half_on_host(environment.functions)
     model = find_model(environment.defaults.model)
     if environment.region not in model.customization_regions:
         regions = ", ".join(model.customization_regions)
@@ -327,15 +326,6 @@ def _told_twice(emails: list[str]) -> Iterator[str]:
     for position, email in enumerate(emails):
         if email.lower() in map(str.lower, emails[:position]):
             yield f"notifications.emails.{position} is {email!r}, which is there already: remove it"
-
-
-def _half_on_host(functions: Functions) -> Iterator[str]:
-    """Yield a problem if a layer would be built for neither this machine nor AWS."""
-    if (functions.python == "host") != (functions.architecture == "host"):
-        yield (
-            f"functions.python is {functions.python!r} and functions.architecture is "
-            f'{functions.architecture!r}: write "host" for both, for the offline AWS, or for none'
-        )
 
 
 def _explained(problem: ErrorDetails) -> str:
