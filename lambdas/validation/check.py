@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lambdas.domain.models.model import Judge, Model
 from lambdas.validation.findings.findings import Findings
-from lambdas.validation.findings.report import FileSummary, ValidationReport
+from lambdas.validation.findings.report import AsideReason, FileSummary, ValidationReport
 from lambdas.validation.formats.fields import FileKind
 from lambdas.validation.formats.tokens import least_tokens
 from lambdas.validation.jsonl.problems import Problem
@@ -21,6 +21,14 @@ from lambdas.validation.warnings.system_prompts import SystemPrompts
 from lambdas.validation.workers import FileScan, scan_ranges
 
 MAX_EVALUATION_BYTES = 64 * 1024**2
+# What an evaluation question says nothing for, by the code of its warning.
+_ASIDE: Mapping[str, AsideReason] = {
+    "leak": "in training or validation",
+    "near-leak": "nearly in training or validation",
+    "duplicate": "asked twice",
+    "repeated-prompt": "asked twice",
+    "near-duplicate": "nearly asked twice",
+}
 _TRAINED_ON: tuple[FileKind, ...] = ("training", "validation")
 _UTF_16_OR_32 = (
     b"\xff\xfe",
@@ -107,6 +115,7 @@ class _Check:
     duplicates: ExactDuplicates = field(default_factory=ExactDuplicates)
     sketches: dict[str, list[tuple[int, Sketch]]] = field(default_factory=dict)
     ids: dict[str, int] = field(default_factory=dict)  # line of each example id
+    aside: dict[int, AsideReason] = field(default_factory=dict)  # by line of the evaluation file
 
     @property
     def warnings(self) -> bool:
@@ -132,10 +141,20 @@ class _Check:
                 self.findings.add_problem(self.names["training"], None, problem)
             for finding in dataset_warnings(self.sketches, self.names.get("evaluation")):
                 self.findings.add(finding)
+                self._set_aside(finding.file, finding.line, finding.code)
         self.findings.sort(list(self.files))
         return ValidationReport(
-            self.model, self.findings, self.files, self._system_prompt(), self.options.fail_on
+            self.model,
+            self.findings,
+            self.files,
+            self._system_prompt(),
+            self.options.fail_on,
+            {each: self.aside[line] for each, line in self.ids.items() if line in self.aside},
         )
+
+    def _set_aside(self, file: str, line: int | None, code: str) -> None:
+        if line is not None and file == self.names.get("evaluation") and code in _ASIDE:
+            self.aside.setdefault(line, _ASIDE[code])
 
     def _check_key(self, name: str, uri: str) -> None:
         parts = _URI.fullmatch(uri)
@@ -221,6 +240,7 @@ class _Check:
             prompt = record.sketch.same_prompt
             for problem in self.duplicates.find(name, line, record.digest, prompt):
                 self.findings.add_problem(name, line, problem)
+                self._set_aside(name, line, problem.code)
         if kind == "training":
             self.systems.merge(result.systems)
         if result.first_crlf_line and not total.first_crlf_line:

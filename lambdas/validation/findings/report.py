@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from lambdas.domain.models.model import Model
 from lambdas.validation.findings.findings import Finding, Findings
 from lambdas.validation.jsonl.problems import KEPT_PER_CODE
 
+AsideReason = Literal[
+    "in training or validation",
+    "nearly in training or validation",
+    "asked twice",
+    "nearly asked twice",
+]
 _SHOWN_FINDINGS = 5
 _SHOWN_CHARACTERS = 400
 
@@ -35,6 +41,8 @@ class ValidationReport:
     files: Mapping[str, FileSummary]
     system_prompt: str | None  # for evaluation: the one given, else the most common
     fail_on: frozenset[str] = frozenset()
+    # Evaluation examples that can decide nothing, by their ids.
+    set_aside: Mapping[str, AsideReason] = field(default_factory=dict)
     services: Mapping[str, Any] = field(default_factory=dict)  # coverage of the optional checks
 
     @property
@@ -68,6 +76,7 @@ class ValidationReport:
                     {"file": file, "code": code, "severity": severity, "count": count}
                     for (file, code, severity), count in sorted(self.findings.counts.items())
                 ],
+                "set_aside": dict(self.set_aside),
                 "kept_per_code_and_file": KEPT_PER_CODE,
                 **({"services": dict(self.services)} if self.services else {}),
             },

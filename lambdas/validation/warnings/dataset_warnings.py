@@ -27,6 +27,7 @@ from lambdas.validation.warnings.sketches import (
 )
 from lambdas.validation.warnings.topics import MOST_QUESTIONS, SAME_TOPIC, Topics, pack_words
 
+_LEAKS = ("near-leak", "answer-leak")
 _NEAR_ANSWERS = 0.6  # similarity of the answers of near-duplicates
 _LEAST_ANSWERS = 20  # with fewer, nothing is typical
 _TYPICAL = 0.9  # share of training answers from which a style is typical
@@ -108,7 +109,7 @@ def _near_duplicates(sketches: Sketches) -> Iterator[Finding]:
                     yield finding
     first = places[0][0] if places else ""
     # A near-duplicate can be an undetected leak as well, but not in the first file.
-    settled = {at for at, each in found.items() if each.code == "near-leak" or each.file == first}
+    settled = {at for at, each in found.items() if each.code in _LEAKS or each.file == first}
     unsettled = (by_prompt.incomplete | by_answer.incomplete) - settled
     yield from _not_compared([places[at][:2] for at in sorted(unsettled)])
 
@@ -137,7 +138,7 @@ def _near_duplicate(
         return _finding(
             file,
             line,
-            "near-leak",
+            "near-leak" if what == "prompt" else "answer-leak",
             f"nearly the {what} of {first_file}:{first_line} ({alike:.0%} similar), so it measures "
             "memorization",
             "rephrase or remove one of the two",

@@ -31,6 +31,7 @@ ANSWER_WARNINGS = {
     "thin-topic",
     "near-duplicate",
     "near-leak",
+    "answer-leak",
 }
 SMALL = CLAUDE_3_HAIKU.model_copy(
     update={
@@ -181,6 +182,33 @@ def test_a_validation_file_without_records_may_be_removed() -> None:
     fixes = {f.file: f.fix for f in empty.findings.kept if f.code == "too-few-records"}
     assert fixes[VALIDATION] == "add records, or remove the file"
     assert fixes[EVALUATION].startswith("add questions: ")
+
+
+def test_questions_that_can_decide_nothing_are_set_aside() -> None:
+    """Every one of them: findings are capped, and a thousand leaks must not decide."""
+    long = "How long may a batch transform job of the second kind wait for its turn in the queue?"
+    trained = [*pairs(1), make_record("claude-messages", "S", long, "Four days, then it is gone.")]
+    questions = [
+        "Question t 0?",  # in training
+        long.replace("job of", "job, of").replace("its turn", "a turn"),  # nearly
+        "Which one is new?",
+        "which one is NEW",  # asked twice
+        "And this?",
+        *["Question t 0?"] * 2 * KEPT_PER_CODE,
+    ]
+    asked = [
+        {"id": f"e-{n}", "question": question, "reference_answer": f"Answer {n}."}
+        for n, question in enumerate(questions)
+    ]
+    aside = check(trained, evaluation=asked).set_aside
+    assert {id_: aside.get(id_) for id_ in ("e-0", "e-1", "e-2", "e-3", "e-4")} == {
+        "e-0": "in training or validation",
+        "e-1": "nearly in training or validation",
+        "e-2": None,
+        "e-3": "asked twice",
+        "e-4": None,
+    }
+    assert len(aside) == 3 + 2 * KEPT_PER_CODE
 
 
 def test_a_leak_hides_behind_neither_case_nor_signs() -> None:

@@ -165,16 +165,19 @@ def test_near_leaks_name_where_the_prompt_or_the_answer_stands() -> None:
     by_prompt = (question.replace("?", " today?"), "It depends on the weather and the season.")
     by_answer = ("Please tell me more about it.", answer.replace("the ", "the very ", 1))
     findings = [
-        each for each in warned(usual(), [by_prompt], [by_answer]) if each.code == "near-leak"
+        each for each in warned(usual(), [by_prompt], [by_answer]) if each.code.endswith("leak")
     ]
-    assert [(each.file, each.line) for each in findings] == [("validation", 1), ("evaluation", 1)]
+    assert [(each.file, each.code) for each in findings] == [
+        ("validation", "near-leak"),
+        ("evaluation", "answer-leak"),
+    ]
     assert "prompt of training:8" in findings[0].message
     assert "answer of training:8" in findings[1].message
 
 
 def test_one_word_answers_leak_nothing() -> None:
     labels = [(question, "positive") for question, _ in usual()]
-    assert found(warned(labels, [("Another review entirely.", "positive")]), "near-leak") == []
+    assert found(warned(labels, [("Another review entirely.", "positive")]), "answer-leak") == []
 
 
 def test_the_projects_own_dataset_has_no_warning() -> None:
@@ -185,8 +188,8 @@ def test_the_projects_own_dataset_has_no_warning() -> None:
 def test_the_reports_thin_topic_and_leaked_answer_are_told() -> None:
     findings = warned(*_files(ARTICLE, "sentence1", "sentence2"))
     assert found(findings, "thin-topic") == [("evaluation", 3)]
-    assert found(findings, "near-leak") == [("validation", 1)]
-    assert {each.code for each in findings} == {"thin-topic", "near-leak"}
+    assert found(findings, "answer-leak") == [("validation", 1)]
+    assert {each.code for each in findings} == {"thin-topic", "answer-leak"}
 
 
 def _files(folder: Path, prompt: str, answer: str) -> list[Pairs]:
