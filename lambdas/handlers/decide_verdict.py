@@ -11,7 +11,9 @@ from lambdas.runtime.step import step
 def decide_verdict(request: DecideVerdictRequest) -> Verdict:
     artefacts = Artefacts(request.run.bucket)
     judgements = list(artefacts.iter_records(request.judgements.judgements_key))
-    verdict, document = decide(request.run, judgements, request.dataset.sha256)
+    found = artefacts.read_json(request.dataset.findings_key)
+    set_aside = found["summary"]["set_aside"]
+    verdict, document = decide(request.run, judgements, request.dataset.sha256, set_aside)
     artefacts.put_json(verdict.verdict_key, document)
     return verdict
 

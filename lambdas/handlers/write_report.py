@@ -25,6 +25,7 @@ def write_report(request: WriteReportRequest) -> Report:
     page = html(
         request,
         judgements=list(artefacts.iter_records(request.judgements.judgements_key)),
+        set_aside=artefacts.read_json(request.verdict.verdict_key)["set_aside_questions"],
         losses_svg=artefacts.read_text(request.loss_curves.svg_key),
         bill=bill,
         input_status=counted,

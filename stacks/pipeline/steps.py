@@ -218,7 +218,8 @@ PIPELINE_STEPS = (
         memory_mb=512,
         timeout_seconds=120,
         permissions=lambda access: (
-            access.read(runs("judgements.jsonl")) + access.write(runs("verdict.json"))
+            access.read(runs("judgements.jsonl"), runs("validation.json"))
+            + access.write(runs("verdict.json"))
         ),
     ),
     Step(
@@ -230,7 +231,14 @@ PIPELINE_STEPS = (
             *access.read(
                 *map(
                     runs,
-                    ("judgements.jsonl", "losses.svg", "quote.json", "review.json", "training/*"),
+                    (
+                        "judgements.jsonl",
+                        "losses.svg",
+                        "quote.json",
+                        "review.json",
+                        "training/*",
+                        "verdict.json",
+                    ),
                 )
             ),
             *access.write(runs("report.html"), runs("manifest.json"), runs("cost.json")),

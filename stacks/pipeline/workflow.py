@@ -362,7 +362,9 @@ class Workflow(Construct):
             outputs={
                 "run": "{% $run.name %}",
                 "verdict": "{% $verdict.verdict %}",
+                "sentence": "{% $verdict.sentence %}",
                 "reason": "{% $verdict.reason %}",
+                "caveats": "{% $verdict.caveats %}",
                 "report": "{% 's3://' & $run.bucket & '/' & $report.report_key %}",
                 "manifest": "{% 's3://' & $run.bucket & '/' & $report.manifest_key %}",
                 "afterwards": "{% $report.afterwards %}",

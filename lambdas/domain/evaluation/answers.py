@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from lambdas.domain.errors import AnswersFailed
 from lambdas.domain.evaluation.attempts import Answered, Pass, Question
@@ -19,6 +19,9 @@ from lambdas.domain.run.contracts import Answers, Dataset, Run
 from lambdas.validation.formats.conversation import EvaluationExample
 from lambdas.validation.formats.tokens import estimated_tokens
 
+AnswerOutcome = Literal["answered", "cut off", "empty", "filtered", "malformed"]
+NO_ANSWER: tuple[AnswerOutcome, ...] = ("empty", "filtered", "malformed")
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -28,6 +31,17 @@ class Reply:
     stop_reason: str
     input_tokens: int
     output_tokens: int
+
+
+# A reason that is not here ends an answer well: new ones come without notice.
+_CUT = frozenset({"max_tokens", "model_context_window_exceeded"})
+_BY_STOP_REASON: Mapping[str, AnswerOutcome] = {
+    "content_filtered": "filtered",
+    "guardrail_intervened": "filtered",
+    "malformed_model_output": "malformed",
+    "malformed_tool_use": "malformed",
+    "tool_use": "malformed",  # of a model that was given no tool
+}
 
 
 class Ask(Protocol):
@@ -85,14 +99,18 @@ def _question(run: Run, dataset: Dataset, ask: Ask, example: EvaluationExample) 
 
 
 def _answer(ask: Ask, example: EvaluationExample, system: str | None, max_tokens: int) -> Answered:
-    """Ask once; an answer that ran into the token limit is marked, an empty one is a failure."""
     reply = ask(example.question, system=system, max_tokens=max_tokens)
-    outcome: Record = {"answer": reply.text}
-    if not reply.text.strip():
-        outcome = {"error": f"no text in the answer (stop reason {reply.stop_reason})"}
-    elif reply.stop_reason == "max_tokens":
-        outcome["truncated"] = True
+    outcome: Record = {"answer": reply.text, "outcome": outcome_of(reply)}
     return Answered(outcome, reply.input_tokens, reply.output_tokens)
+
+
+def outcome_of(reply: Reply) -> AnswerOutcome:
+    """Say what became of an answer; all but the first two are no answer, whatever text there is."""
+    if by_reason := _BY_STOP_REASON.get(reply.stop_reason):
+        return by_reason
+    if not reply.text.strip():
+        return "empty"
+    return "cut off" if reply.stop_reason in _CUT else "answered"
 
 
 def _check(run: Run, records: list[Record], file: RecordFile, *, total: int) -> None:

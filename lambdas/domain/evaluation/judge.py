@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
-from statistics import fmean
 
 from lambdas.domain.errors import JudgementsFailed
+from lambdas.domain.evaluation.answers import NO_ANSWER
 from lambdas.domain.evaluation.attempts import Answered, Pass, Question
 from lambdas.domain.evaluation.records import (
     Record,
@@ -16,7 +17,13 @@ from lambdas.domain.evaluation.records import (
     failure_summary,
     too_many,
 )
-from lambdas.domain.evaluation.rubrics import MAX_TOKENS, CallTool, OutOfSchema, Rubric
+from lambdas.domain.evaluation.rubrics import (
+    LOWEST_SCORE,
+    MAX_TOKENS,
+    CallTool,
+    OutOfSchema,
+    Rubric,
+)
 from lambdas.domain.run.contracts import Judgements, Run
 
 SIDES = ("base", "tuned")
@@ -86,26 +93,26 @@ def score_answers(  # noqa: PLR0913  # keyword-only from `file` on
     asking = Pass(file, may_begin, "judge_error", most_failures)
     questions = [_question(call, answer) for answer in answers]
     judged = {
-        answer: {"answer": answer.answer} | entry.record(question)
+        answer: entry.record(question)
         for answer, question, entry in zip(answers, questions, asking.ask(questions), strict=True)
         if entry.settled
     }
     records = _merged(base, tuned, judged)
     file.write(records)
-    _check(run, records, file, asked=len(answers))
+    _check(run, records, file, asked=Counter(answer.side for answer in answers))
     if len(judged) < len(answers) and not asking.moved:
         raise JudgementsFailed(
             f"judging with {run.settings.judge_model}: {len(judged)} of {len(answers)} answers are "
             f"judged, and a whole pass added none: {asking.because}. What is judged is kept in "
             f"{file.uri}"
         )
-    return _result(run, records, file, done=len(judged) == len(answers))
+    return _result(records, file, done=len(judged) == len(answers))
 
 
 def _answers(side: str, records: Iterable[Record]) -> Iterator[JudgedAnswer]:
-    """Yield the answers that there are: failed ones get no score."""
+    """Yield the answers that there are; what is no answer needs no judge, see `_side`."""
     for record in records:
-        if "answer" in record:
+        if "answer" in record and record["outcome"] not in NO_ANSWER:
             yield JudgedAnswer(
                 record["id"],
                 side,
@@ -163,29 +170,28 @@ def _side(judged: Record | None, answer: Record | None) -> Record:
         return {"error": "there is no record of this question"}
     if "error" in answer:
         return {"error": answer["error"]}
-    side = judged or {"answer": answer["answer"]}  # not judged yet
-    return side | {"truncated": True} if answer.get("truncated") else side
+    said = {"answer": answer["answer"], "outcome": answer["outcome"]}
+    if answer["outcome"] in NO_ANSWER:
+        return {**said, "score": LOWEST_SCORE, "reason": f"{answer['outcome']}: no answer"}
+    return {**said, **(judged or {})}  # else not judged yet
 
 
-def _check(run: Run, records: list[Record], file: RecordFile, *, asked: int) -> None:
+def _check(run: Run, records: list[Record], file: RecordFile, *, asked: Mapping[str, int]) -> None:
     settings = run.settings
-    errors = [side["judge_error"] for side in _sides(records) if "judge_error" in side]
-    if too_many(len(errors), asked, settings.max_failed_answers_percent):
-        raise JudgementsFailed(
-            f"judging with {settings.judge_model}: {failure_summary(errors, asked)}. At most "
-            f"max_failed_answers_percent = {settings.max_failed_answers_percent:g} may fail; every "
-            f"error is in {file.uri}. The answers are kept: fix the cause or choose another "
-            "judge_model"
-        )
+    for side, count in asked.items():
+        found = [record[side] for record in records]
+        errors = [each["judge_error"] for each in found if "judge_error" in each]
+        if too_many(len(errors), count, settings.max_failed_answers_percent):
+            raise JudgementsFailed(
+                f"judging the {side} model's answers with {settings.judge_model}: "
+                f"{failure_summary(errors, count)}. At most max_failed_answers_percent = "
+                f"{settings.max_failed_answers_percent:g} may fail; every error is in {file.uri}. "
+                "The answers are kept: fix the cause or choose another judge_model"
+            )
 
 
-def _result(run: Run, records: list[Record], file: RecordFile, *, done: bool) -> Judgements:
+def _result(records: list[Record], file: RecordFile, *, done: bool) -> Judgements:
     pairs = list(score_pairs(records))
-    if done and not pairs:
-        raise JudgementsFailed(
-            f"judging with {run.settings.judge_model}: 0 questions have both scores; {file.uri} "
-            "says why"
-        )
     sides = _sides(records)
     return Judgements(
         judged=len(pairs),
@@ -193,8 +199,6 @@ def _result(run: Run, records: list[Record], file: RecordFile, *, done: bool) ->
         input_tokens=sum(side.get("input_tokens", 0) for side in sides),
         output_tokens=sum(side.get("output_tokens", 0) for side in sides),
         lost_requests=sum(side.get("lost_requests", 0) for side in sides),
-        base_correctness=fmean(base for base, _ in pairs) if done else None,
-        tuned_correctness=fmean(tuned for _, tuned in pairs) if done else None,
         judgements_key=file.key,
         done=done,
     )

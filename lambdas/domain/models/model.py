@@ -176,6 +176,7 @@ class Judge(_Data):
 
     key: str
     name: str
+    provider: str
     model_id: str
     profile_regions: tuple[str, ...] = ()
     context_tokens: int | None = None  # of question, answers and judgement; None: unknown

@@ -157,6 +157,8 @@ def plan(
         approval_hours=defaults.approval_hours if settings.require_approval else None,
         fail_on_warnings=tuple(defaults.fail_on_warnings),
         min_evaluation_questions=defaults.min_evaluation_questions,
+        verdict_confidence=defaults.verdict_confidence,
+        verdict_margin_percent=defaults.verdict_margin_percent,
         tags=dict(environment.tags),
         reap_every_minutes=environment.reap_every_minutes,
         comprehend_max_usd=environment.comprehend_max_usd,

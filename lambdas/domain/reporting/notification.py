@@ -94,7 +94,7 @@ def _cost(bill: Bill) -> str:
 def _outcome(request: NotifyRequest) -> str:
     if request.failure:
         return f"failed in {request.failure.state}"
-    return f"tuned model is {request.verdict.verdict}" if request.verdict else "finished"
+    return _SUBJECTS.get(request.verdict.verdict, "finished") if request.verdict else "finished"
 
 
 def _success(request: NotifyRequest) -> str:
@@ -158,10 +158,18 @@ def _next_step(request: NotifyRequest) -> str:
     return f"Next: {_NEXT.get(request.verdict.verdict, 'read the report.')}"
 
 
+_SUBJECTS = {
+    "better": "tuned model is better",
+    "worse": "tuned model is worse",
+    "no difference shown": "no difference shown",
+    "not decisive": "not decisive",
+}
 _NEXT = {
     "better": "read the answers in the report, then serve the custom model: on demand by the token "
     "where its base can be, or by throughput, which bills by the hour from its purchase on.",
-    "not better": "read where the answers got worse in the report; more or better training data "
-    "helps more than more epochs. Delete the custom model if it is not needed.",
+    "worse": "read where the answers got worse in the report; more or better training data helps "
+    "more than more epochs. Delete the custom model if it is not needed.",
+    "no difference shown": "read the answers in the report. Ask more questions if a smaller "
+    "difference is worth it, or train on more or better data.",
     "not decisive": "add evaluation questions and start again; with few of them, chance decides.",
 }

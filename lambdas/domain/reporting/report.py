@@ -18,20 +18,15 @@ from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.data_review.tasks import CRITERIA
 from lambdas.domain.evaluation.judge import score_pairs
 from lambdas.domain.evaluation.records import Record
-from lambdas.domain.evaluation.verdict import SIGNIFICANT_P, score_difference
+from lambdas.domain.evaluation.verdict import rules_of, score_difference
 from lambdas.domain.hosting.afterwards import afterwards, kept_until
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.run.arns import Arn
-from lambdas.domain.run.contracts import Answers, Judgements, WriteReportRequest
+from lambdas.domain.run.contracts import Answers, Judgements, Verdict, WriteReportRequest
 from lambdas.domain.run.times import duration, utc
 from lambdas.domain.training.input_status import InputStatus
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
-_HEADLINES = {
-    "better": "The tuned model is better",
-    "not better": "The tuned model is not better",
-    "not decisive": "The comparison is not decisive",
-}
 # Of the request, each as it is.
 _SECTIONS = (
     "dataset", "quote", "loss_curves", "base_answers", "tuned_answers", "judgements", "verdict",
@@ -65,6 +60,7 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
     request: WriteReportRequest,
     *,
     judgements: Sequence[Record],
+    set_aside: Mapping[str, str],
     losses_svg: str,
     bill: Bill,
     input_status: InputStatus,
@@ -77,6 +73,7 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
         "dollars": dollars,
         "duration": duration,
         "lived": _lived,
+        "score": lambda mean: "none" if mean is None else f"{mean:.2f}",
         "utc": utc,
     }
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
@@ -86,15 +83,15 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
         afterwards=afterwards_of(request),
         model=find_model(request.run.settings.model),
         judge=find_judge(request.run.settings.judge_model),
-        headline=_HEADLINES[request.verdict.verdict],
         losses_svg=Markup(losses_svg[losses_svg.index("<svg") :]),  # noqa: S704  # drawn by loss_plot
         questions=judgements,
-        topics=topics_of(judgements),
+        set_aside=set_aside,
+        topics=topics_of(each for each in judgements if each["id"] not in set_aside),
         data_review=review,
         input_status=input_status,
         criteria=[*CRITERIA],
         bill=bill,
-        significant_percent=f"{SIGNIFICANT_P * 100:g}",
+        rules=rules_of(request.run),
     )
 
 
@@ -167,7 +164,7 @@ def summary(request: WriteReportRequest, bill: Bill) -> str:
     """Return a few plain lines for a mail."""
     verdict, quoted = request.verdict, dollars(request.quote.expected_usd)
     return (
-        f"{_HEADLINES[verdict.verdict]}. {verdict.reason}\n"
+        f"{_judged(verdict)}\n"
         f"{request.loss_curves.verdict}\n"
         f"{_review_line(request)}"
         f"Failures: {request.base_answers.failed} answers of the base model, "
@@ -175,6 +172,10 @@ def summary(request: WriteReportRequest, bill: Bill) -> str:
         f"scores: {request.judgements.failed}.\n"
         f"{_hosted(request)}. The run cost {bill}, quoted {quoted}."
     )
+
+
+def _judged(verdict: Verdict) -> str:
+    return "\n".join([f"{verdict.sentence} {verdict.reason}", *verdict.caveats])
 
 
 def _review_line(request: WriteReportRequest) -> str:

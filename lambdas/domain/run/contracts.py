@@ -18,6 +18,8 @@ from lambdas.domain.models.model import HostingKind
 from lambdas.domain.run.dataset_files import DatasetKind
 from lambdas.domain.run.execution_input import Settings
 
+Outcome = Literal["better", "worse", "no difference shown", "not decisive"]
+
 
 class Contract(BaseModel):
     """Base of all payloads: immutable; a field that a later version of the code adds is ignored."""
@@ -61,6 +63,8 @@ class Run(RunToTell):
     approval_hours: float | None  # None: nobody is asked
     fail_on_warnings: tuple[str, ...]  # codes that refuse the dataset
     min_evaluation_questions: int  # fewer refuse the dataset
+    verdict_confidence: float  # such as 0.95
+    verdict_margin_percent: float  # of the score's scale
     tags: dict[str, str] = {}  # the environment's own
     reap_every_minutes: int
     comprehend_max_usd: float  # 0: Amazon Comprehend is not asked
@@ -113,6 +117,7 @@ class Dataset(Contract):
     training_records: int
     validation_records: int
     evaluation_examples: int
+    set_aside: int  # of these, that can decide nothing: see `AsideReason`
     training_tokens: int  # an upper estimate; for large files, from a sample of their records
     evaluation_tokens: int  # the same, of all questions and reference answers
     expected_training_tokens: int  # by script and model family
@@ -428,8 +433,6 @@ class Judgements(Contract):
     failed: int
     input_tokens: int
     output_tokens: int
-    base_correctness: float | None  # mean, 1-10; None as long as it is not done
-    tuned_correctness: float | None
     judgements_key: str
     lost_requests: int = 0  # both as in `Answers`
     done: bool = True
@@ -442,17 +445,23 @@ class DecideVerdictRequest(StateRequest):
 
 class VerdictToTell(Contract):
     verdict: str
-    reason: str  # one sentence with the figures
+    reason: str  # the figures that it rests on
 
 
 class Verdict(VerdictToTell):
-    verdict: Literal["better", "not better", "not decisive"]
-    questions: int
+    verdict: Outcome
+    sentence: str  # what that means
+    caveats: tuple[str, ...]  # sentences
+    questions: int  # that have both scores and are not set aside
+    set_aside: int
+    missing: int  # not set aside, without both scores
     wins: int
     ties: int
     losses: int
-    base_correctness: float
-    tuned_correctness: float
+    base_mean: float | None  # None: no question is left
+    tuned_mean: float | None
+    low: float | None  # of the interval of the mean difference
+    high: float | None
     dataset_sha256: str  # `Dataset.sha256` of what the models were tuned and asked with
     verdict_key: str
 

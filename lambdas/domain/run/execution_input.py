@@ -254,6 +254,8 @@ class ExecutionDefaults(Settings):
     fail_on_warnings: list[str] = Field(default_factory=list)  # codes that refuse a dataset
     # The sign test of the verdict cannot fall below p = 0.05 with fewer than six.
     min_evaluation_questions: WholeNumber = Field(default=6, ge=1)
+    verdict_confidence: Number = Field(ge=0.8, le=0.999)
+    verdict_margin_percent: Number = Field(ge=0, le=50)  # of the score's scale
 
     @field_validator("models_past_end")
     @classmethod

@@ -19,6 +19,7 @@ def dataset_of(
         training_records=files[TRAINING].records,
         validation_records=files.get(VALIDATION, FileSummary()).records,
         evaluation_examples=files[EVALUATION].records,
+        set_aside=len(report.set_aside),
         training_tokens=files[TRAINING].tokens,
         expected_training_tokens=files[TRAINING].expected_tokens,
         evaluation_tokens=files[EVALUATION].tokens,

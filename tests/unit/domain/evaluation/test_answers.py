@@ -106,6 +106,7 @@ def test_every_example_gets_a_line_in_order(s3: FakeS3, bedrock: FakeRuntime) ->
     assert [each["id"] for each in written(s3)] == [each["id"] for each in EXAMPLES]
     assert written(s3)[3] == EXAMPLES[3] | {
         "answer": "I say: Question 3?",
+        "outcome": "answered",
         "input_tokens": 11,
         "output_tokens": 7,
     }
@@ -395,34 +396,35 @@ def test_the_tuned_model_is_asked_until_the_release_is_due(
 
 
 @pytest.mark.parametrize(
-    "reason",
+    ("stop_reason", "with_text", "without"),
     [
-        "content_filtered",
-        "guardrail_intervened",
-        "malformed_model_output",
-        "malformed_tool_use",
-        "model_context_window_exceeded",
-        "something_new",
+        ("end_turn", "answered", "empty"),
+        ("stop_sequence", "answered", "empty"),
+        ("something_new", "answered", "empty"),
+        ("max_tokens", "cut off", "empty"),
+        ("model_context_window_exceeded", "cut off", "empty"),
+        ("content_filtered", "filtered", "filtered"),
+        ("guardrail_intervened", "filtered", "filtered"),
+        ("malformed_model_output", "malformed", "malformed"),
+        ("malformed_tool_use", "malformed", "malformed"),
+        ("tool_use", "malformed", "malformed"),
     ],
 )
-def test_no_stop_reason_ends_the_state(s3: FakeS3, bedrock: FakeRuntime, reason: str) -> None:
-    replies = {"Question 0?": text_reply("Sorry.", reason), "Question 1?": empty_reply(reason)}
-    bedrock.reply = lambda request: replies.get(question_in(request)) or echo(request)
-    answers = answer_with_base_model(REQUEST, plenty)
-    assert (answers.answered, answers.failed) == (19, 1)
-    assert reason in written(s3)[1]["error"]
-
-
-def test_a_cut_off_answer_is_marked_and_an_empty_one_fails(
-    s3: FakeS3, bedrock: FakeRuntime
+def test_every_stop_reason_is_an_outcome_and_none_a_failure(
+    s3: FakeS3, bedrock: FakeRuntime, stop_reason: str, with_text: str, without: str
 ) -> None:
     replies = {
-        "Question 0?": text_reply("Half a", "max_tokens"),
-        "Question 1?": text_reply(" ", "end_turn"),
+        "Question 0?": text_reply("Half a", stop_reason),
+        "Question 1?": empty_reply(stop_reason),
+        "Question 2?": text_reply(" \n", stop_reason),
     }
     bedrock.reply = lambda request: replies.get(question_in(request)) or echo(request)
     answers = answer_with_base_model(REQUEST, plenty)
-    assert (answers.answered, answers.failed) == (19, 1)
-    assert written(s3)[0]["truncated"] is True
-    assert "truncated" not in written(s3)[2]
-    assert written(s3)[1]["error"] == "no text in the answer (stop reason end_turn)"
+    assert (answers.answered, answers.failed) == (20, 0)
+    assert [each["outcome"] for each in written(s3)[:4]] == [
+        with_text,
+        without,
+        without,
+        "answered",
+    ]
+    assert written(s3)[0]["answer"] == "Half a"

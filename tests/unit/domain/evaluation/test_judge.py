@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -37,6 +38,7 @@ def records(side: str) -> list[dict[str, Any]]:
             "reference_answer": f"Reference {i}.",
             "topic": None,
             "answer": f"{side} answer {i}",
+            "outcome": "answered",
             "input_tokens": 1,
             "output_tokens": 1,
         }
@@ -86,14 +88,13 @@ def test_both_sides_are_scored_and_kept(s3: FakeS3, bedrock: FakeRuntime) -> Non
         failed=0,
         input_tokens=220,
         output_tokens=140,
-        base_correctness=3,
-        tuned_correctness=8,
         judgements_key=KEY,
     )
     first = written(s3)[0]
     assert (first["id"], first["question"]) == ("q-0", "Question 0?")
     assert first["tuned"] == {
         "answer": "tuned answer 0",
+        "outcome": "answered",
         "score": 8,
         "reason": "because",
         "input_tokens": 11,
@@ -190,17 +191,35 @@ def test_twice_out_of_schema_is_a_failure(
 
 
 def test_too_many_failed_judgements_end_the_state(s3: FakeS3, bedrock: FakeRuntime) -> None:
-    bedrock.fail("Converse", *["ValidationException"] * 3)
-    with pytest.raises(JudgementsFailed, match=r"3 of 20 \(15 %\) failed, 3 of them with: Request"):
+    """By side: of both together they would be few enough."""
+
+    def refuses_two(request: Mapping[str, Any]) -> dict[str, Any]:
+        text = question_in(request)
+        refused = "<answer>tuned" in text and re.search("Question [0-1]", text)
+        return text_reply("I will not.") if refused else prefers_tuned(request)
+
+    bedrock.reply = refuses_two
+    says = r"judging the tuned model's answers with nova-pro: 2 of 10 \(20 %\) failed"
+    with pytest.raises(JudgementsFailed, match=says):
         judge_answers(REQUEST, plenty)
     assert len(written(s3)) == 10
 
 
-def test_nothing_to_compare_ends_the_state(s3: FakeS3, bedrock: FakeRuntime) -> None:
-    fail_answers(s3, "tuned", *range(10))
-    with pytest.raises(JudgementsFailed, match="0 questions have both scores"):
-        judge_answers(REQUEST, plenty)
-    assert bedrock.calls
+@pytest.mark.parametrize("outcome", ["empty", "filtered", "malformed"])
+def test_what_is_no_answer_scores_least_and_is_not_judged(
+    s3: FakeS3, bedrock: FakeRuntime, outcome: str
+) -> None:
+    changed = records("tuned")
+    changed[3] |= {"answer": "A refusal.", "outcome": outcome}
+    s3.objects[f"{PREFIX}/answers-tuned.jsonl"] = lines(changed)
+    assert judge_answers(REQUEST, plenty).judged == 10
+    assert len(bedrock.calls) == 19
+    assert written(s3)[3]["tuned"] == {
+        "answer": "A refusal.",
+        "outcome": outcome,
+        "score": 1,
+        "reason": f"{outcome}: no answer",
+    }
 
 
 def test_a_second_try_judges_nothing_that_has_its_outcome(s3: FakeS3, bedrock: FakeRuntime) -> None:
@@ -215,7 +234,7 @@ def test_a_second_try_judges_nothing_that_has_its_outcome(s3: FakeS3, bedrock: F
 def test_judging_goes_on_where_it_ran_out_of_time(s3: FakeS3, bedrock: FakeRuntime) -> None:
     left = iter([LIMIT_SECONDS] * 7)
     first = judge_answers(REQUEST, lambda: next(left, 1))
-    assert (first.done, first.base_correctness) == (False, None)
+    assert not first.done
     assert 0 < len(bedrock.calls) <= 7
     assert judge_answers(REQUEST, plenty).done
     assert len(bedrock.calls) == 20
@@ -269,12 +288,15 @@ def test_the_verdict_is_written_with_every_question(s3: FakeS3, bedrock: FakeRun
     fail_answers(s3, "tuned", 2)
     judgements = judge_answers(REQUEST, plenty)
     assert bedrock.calls
+    found = {"summary": {"set_aside": {"q-4": "asked twice"}}}
+    s3.objects[dataset().findings_key] = json.dumps(found).encode()
     verdict = decide_verdict(VERDICT_REQUEST.model_copy(update={"judgements": judgements}))
-    assert (verdict.verdict, verdict.questions, verdict.wins) == ("better", 9, 9)
+    assert (verdict.verdict, verdict.questions, verdict.wins) == ("better", 8, 8)
+    assert (verdict.set_aside, verdict.missing) == (1, 1)
     document = json.loads(s3.objects[verdict.verdict_key])
     assert document["dataset_sha256"] == dataset().sha256
-    assert document["difference"] == 5
-    assert document["sign_test_p"] == pytest.approx(2 / 2**9)
+    assert document["sign_test_p"] == pytest.approx(2 / 2**8)
+    assert document["set_aside_questions"] == {"q-4": "asked twice"}
     assert document["per_question"][1:3] == [
         {"id": "q-1", "base": 3, "tuned": 8, "difference": 5},
         {"id": "q-2", "base": 3, "tuned": None, "difference": None},

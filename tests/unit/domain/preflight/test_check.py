@@ -51,6 +51,8 @@ DEFAULTS = {
     "max_review_usd": 2,
     "require_approval": False,
     "approval_hours": 24,
+    "verdict_confidence": 0.95,
+    "verdict_margin_percent": 5,
     "models_past_end": ["claude-3-haiku"],
 }
 

@@ -114,6 +114,7 @@ def page(
     return html(
         request,
         judgements=JUDGEMENTS,
+        set_aside={"q-2": "asked twice"},
         losses_svg=svg,
         bill=bill(request),
         input_status=input_status,
@@ -131,7 +132,7 @@ def bill(request: WriteReportRequest) -> Bill:
 
 def test_the_verdict_comes_first() -> None:
     text = Page(page()).text
-    assert text.index("The comparison is not decisive") < text.index("Correctness, tuned")
+    assert text.index("These questions cannot decide") < text.index("Correctness, tuned")
     assert text.index("Validation loss was lowest in epoch 6.") < text.index("Correctness, tuned")
 
 
@@ -141,8 +142,9 @@ def test_every_question_answer_score_and_reason_is_there() -> None:
         for shown in (each["id"], each["question"], each["reference_answer"]):
             assert shown in text
         for side in (each["base"], each["tuned"]):
-            assert all(str(value) in text for key, value in side.items() if key != "truncated")
-    assert "3 questions, 1 of them without both scores" in text
+            assert all(str(value) in text for key, value in side.items() if key != "outcome")
+    assert "3 questions: 2 decide, 0 are set aside, 1 lack a score." in text
+    assert "q-2, Agents (set aside: asked twice)" in text
     assert "Cut off at max_answer_tokens = 300" in text
 
 
@@ -179,6 +181,7 @@ def test_any_text_passes_through_unharmed(text: str) -> None:
     source = html(
         report_request(),
         judgements=[judgement],
+        set_aside={},
         losses_svg=SVG,
         bill=NOTHING_BOUGHT,
         input_status=COUNTED,
@@ -231,6 +234,7 @@ def reviewed_page(review: DataReview | None = None) -> str:
     return html(
         request,
         judgements=JUDGEMENTS,
+        set_aside={"q-2": "asked twice"},
         losses_svg=SVG,
         bill=bill(request),
         input_status=COUNTED,
@@ -302,16 +306,17 @@ def test_the_manifest_holds_what_a_comparison_needs() -> None:
 
 def test_the_summary_is_a_few_plain_lines() -> None:
     reviewed = summary(report_request(review=REVIEWED), bill(report_request())).splitlines()
-    assert reviewed[2] == (
+    assert reviewed[3] == (
         "The reviewed training data scores 7.90 of 10 on average, over 31 records."
     )
     lines = summary(report_request(), bill(report_request())).splitlines()
-    assert lines[0].startswith("The comparison is not decisive. Over 2 questions")
-    assert lines[2].startswith("Failures: 0 answers of the base model, 1 of the tuned one")
-    assert lines[3] == (
+    assert lines[0].startswith("These questions cannot decide between tuned and base model. Over 2")
+    assert lines[1] == "1 of 3 answers of the tuned model were cut off."
+    assert lines[3].startswith("Failures: 0 answers of the base model, 1 of the tuned one")
+    assert lines[4] == (
         "Provisioned throughput lived 25 min. The run cost at most $55.35, quoted $55.69."
     )
-    assert len(lines) == 4
+    assert len(lines) == 5
 
 
 def test_a_report_of_a_run_on_demand_speaks_of_no_throughput() -> None:
@@ -341,6 +346,7 @@ def files_of_a_run(request: WriteReportRequest) -> dict[str, bytes]:
     return {
         request.quote.quote_key: quote().model_dump_json().encode(),
         request.loss_curves.svg_key: SVG.encode(),
+        request.verdict.verdict_key: b'{"set_aside_questions": {}}',
         request.judgements.judgements_key: "\n".join(map(json.dumps, JUDGEMENTS)).encode(),
     }
 
@@ -403,6 +409,7 @@ def test_the_state_reads_the_review_where_there_was_one(monkeypatch: pytest.Monk
     objects = {
         request.quote.quote_key: quote(review_data=True).model_dump_json().encode(),
         request.loss_curves.svg_key: SVG.encode(),
+        request.verdict.verdict_key: b'{"set_aside_questions": {}}',
         request.judgements.judgements_key: "\n".join(map(json.dumps, JUDGEMENTS)).encode(),
         REVIEWED.review_key: data_review().model_dump_json().encode(),
     }
@@ -424,7 +431,7 @@ def test_the_report_names_what_s3_refuses(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_mail_of_a_success() -> None:
-    assert subject(SUCCESS) == f"tuned model is not decisive: {NAMES.run}"
+    assert subject(SUCCESS) == f"not decisive: {NAMES.run}"
     text = body(SUCCESS, None)
     for shown in (
         "It is better.",

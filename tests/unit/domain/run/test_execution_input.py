@@ -13,7 +13,12 @@ from docs.generate_execution_input import documents, main, outdated
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import HostingKind
-from lambdas.domain.run.execution_input import ExecutionDefaults, json_schema, resolve
+from lambdas.domain.run.execution_input import (
+    ExecutionDefaults,
+    ExecutionInput,
+    json_schema,
+    resolve,
+)
 
 DEFAULTS = ExecutionDefaults.parse(
     {
@@ -37,6 +42,8 @@ DEFAULTS = ExecutionDefaults.parse(
         "max_review_usd": 2,
         "require_approval": False,
         "approval_hours": 24,
+        "verdict_confidence": 0.95,
+        "verdict_margin_percent": 5,
         "models_past_end": ["claude-3-haiku"],
     }
 )
@@ -174,14 +181,8 @@ def test_parser_and_schema_agree_on_anything(raw: dict[str, Any]) -> None:
 
 def test_nothing_given_is_the_environments_defaults() -> None:
     resolved = resolve({}, DEFAULTS)
-    assert resolved.model_dump(exclude={"comment"}) == DEFAULTS.model_dump(
-        exclude={
-            "models_past_end",
-            "approval_hours",
-            "fail_on_warnings",
-            "min_evaluation_questions",
-        }
-    )
+    environment_only = {*ExecutionDefaults.model_fields} - {*ExecutionInput.model_fields}
+    assert resolved.model_dump(exclude={"comment"}) == DEFAULTS.model_dump(exclude=environment_only)
 
 
 def test_an_execution_may_lower_the_ceiling_and_never_raise_it() -> None:
