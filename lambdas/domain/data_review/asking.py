@@ -9,9 +9,9 @@ from functools import partial
 
 from lambdas.domain.data_review.tasks import TRAINING_QUALITY, ReviewTask, most_input_tokens
 from lambdas.domain.errors import ReviewFailed
-from lambdas.domain.evaluation.attempts import Answered, Entry, Pass, Question
-from lambdas.domain.evaluation.records import RecordFile, error_text
-from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS, CallTool, OutOfSchema
+from lambdas.domain.evaluation.attempts import Entry, Pass, Question, assess
+from lambdas.domain.evaluation.records import RecordFile
+from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS, CallTool
 from lambdas.domain.models.model import Model
 from lambdas.domain.run.contracts import ReviewedRecords, ReviewItem, ReviewRow
 
@@ -59,7 +59,7 @@ def review_question(call: CallTool, task: ReviewTask) -> Question:
     return Question(
         name=str(task.line),
         about=asdict(task),
-        send=partial(_review, call, task),
+        send=partial(assess, TRAINING_QUALITY, call, task.message, ERROR_KEY),
         most_input_tokens=most_input_tokens(task),
         most_output_tokens=MAX_TOKENS,
     )
@@ -80,18 +80,6 @@ def row_at_most(task: ReviewTask, error: str) -> ReviewRow:
         output_tokens=ATTEMPTS * MAX_TOKENS,
         lost_requests=ATTEMPTS,
     )
-
-
-def _review(call: CallTool, task: ReviewTask) -> Answered:
-    """Ask the judge once; one that leaves the schema may be asked again."""
-    said = call(task.message)
-    try:
-        found = TRAINING_QUALITY.parse(said.tool_input)
-    except OutOfSchema as error:
-        failure = {ERROR_KEY: error_text(error)}
-        return Answered(failure, said.input_tokens, said.output_tokens, final=False)
-    outcome = {"score": found.score, "scores": dict(found.scores), "reason": found.reason}
-    return Answered(outcome, said.input_tokens, said.output_tokens)
 
 
 def _unreadable(line: int, model: Model) -> ReviewRow:

@@ -98,7 +98,9 @@ def _question(run: Run, dataset: Dataset, ask: Ask, example: EvaluationExample) 
     )
 
 
-def _answer(ask: Ask, example: EvaluationExample, system: str | None, max_tokens: int) -> Answered:
+def _answer(
+    ask: Ask, example: EvaluationExample, system: str | None, max_tokens: int, _last: Record | None
+) -> Answered:
     reply = ask(example.question, system=system, max_tokens=max_tokens)
     outcome: Record = {"answer": reply.text, "outcome": outcome_of(reply)}
     return Answered(outcome, reply.input_tokens, reply.output_tokens)

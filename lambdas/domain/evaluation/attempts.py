@@ -16,7 +16,7 @@ from lambdas.domain.evaluation.records import (
     Record,
     error_text,
 )
-from lambdas.domain.evaluation.rubrics import ATTEMPTS
+from lambdas.domain.evaluation.rubrics import ATTEMPTS, CallTool, OutOfSchema, Rubric, again
 from lambdas.domain.parallel import in_parallel
 
 _NOT_SEEN = f"{AnswerLost.__name__}: the function ended before the answer was here"
@@ -38,9 +38,30 @@ class Question:
 
     name: str
     about: Record
-    send: Callable[[], Answered]
+    send: Callable[[Record | None], Answered]  # given the last outcome, None the first time
     most_input_tokens: int  # of a request
     most_output_tokens: int
+
+
+def assess(
+    rubric: Rubric, call: CallTool, message: str, error_key: str, last: Record | None
+) -> Answered:
+    """Ask a judge once; one that leaves the schema may be asked again, and is told why."""
+    said = call(again(message, refused) if (refused := _refused(last, error_key)) else message)
+    try:
+        found = rubric.parse(said.tool_input)
+    except OutOfSchema as error:
+        failure = {error_key: error_text(error)}
+        return Answered(failure, said.input_tokens, said.output_tokens, final=False)
+    several = {"scores": dict(found.scores)} if len(found.scores) > 1 else {}
+    outcome = {"score": found.score, **several, "reason": found.reason}
+    return Answered(outcome, said.input_tokens, said.output_tokens)
+
+
+def _refused(last: Record | None, error_key: str) -> str:
+    """Return why the last answer left the schema; "" where there was none, or it was lost."""
+    kind, _, reason = (last or {}).get(error_key, "").partition(": ")
+    return reason if kind == OutOfSchema.__name__ else ""
 
 
 @dataclass(frozen=True)
@@ -119,7 +140,7 @@ class Pass:
 
     def _sent(self, question: Question, entry: Entry, begun: Entry) -> Entry:
         try:
-            answered = question.send()
+            answered = question.send(entry.last)
         except OutOfTime as error:
             self.because = str(error)
             return entry

@@ -256,5 +256,5 @@ def _judge(asked: str) -> dict[str, Any]:
 
 
 def _tagged(text: str, tag: str) -> str:
-    found = re.search(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
-    return found[1].strip() if found else ""
+    found = re.search(rf"<({tag}-[0-9a-f]{{8}})>(.*?)</\1>", text, re.DOTALL)
+    return found[2].strip() if found else ""

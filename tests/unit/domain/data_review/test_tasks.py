@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -25,7 +26,7 @@ def test_the_judge_sees_system_prompt_prompt_and_answer() -> None:
     task = ReviewTask.of(3, record, find_model("claude-3-haiku"))
     assert task
     assert task.line == 3
-    asked = task.message
+    asked = re.sub("-[0-9a-f]{8}>", ">", task.message)
     assert "<system_prompt>Be brief.</system_prompt>" in asked
     assert "<prompt>user: Hi?\n\nassistant: Hello.\n\nuser: And?</prompt>" in asked
     assert asked.endswith("<answer>Bye.</answer>")
@@ -38,7 +39,6 @@ def test_the_judge_sees_system_prompt_prompt_and_answer() -> None:
         ({**GOOD, "clear": 11}, "clear is 11"),
         ({**GOOD, "grounded": "high"}, "grounded is not a whole number"),
         ({**GOOD, "consistent": None}, "consistent is not a whole number"),
-        ({name: GOOD[name] for name in CRITERIA}, "reason is missing"),
     ],
 )
 def test_what_leaves_the_schema_is_refused(wrong: object, says: str) -> None:

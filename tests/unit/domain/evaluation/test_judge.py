@@ -50,8 +50,12 @@ def lines(records: list[dict[str, Any]]) -> bytes:
     return "".join(json.dumps(each) + "\n" for each in records).encode()
 
 
+def is_about(answer: str, request: Mapping[str, Any]) -> bool:
+    return bool(re.search(rf"<answer-[0-9a-f]{{8}}>{answer}", question_in(request)))
+
+
 def prefers_tuned(request: Mapping[str, Any]) -> dict[str, Any]:
-    score = 8 if "<answer>tuned" in question_in(request) else 3
+    score = 8 if is_about("tuned answer", request) else 3
     return tool_reply({"score": score, "reason": " because "})
 
 
@@ -122,7 +126,7 @@ def test_the_judge_must_use_the_tool_and_is_not_told_the_model(
         "toolChoice": {"tool": {"name": "record_correctness"}},
     }
     assert request["inferenceConfig"]["temperature"] == 0
-    assert question_in(request) == (
+    assert re.sub("-[0-9a-f]{8}>", ">", question_in(request)) == (
         "<question>Question 0?</question>\n"
         "<reference_answer>Reference 0.</reference_answer>\n"
         "<answer>base answer 0</answer>"
@@ -157,18 +161,21 @@ def test_an_answer_that_one_file_lacks_is_shown(s3: FakeS3, bedrock: FakeRuntime
 
 
 def test_out_of_schema_is_asked_once_more(s3: FakeS3, bedrock: FakeRuntime) -> None:
-    first_time = dict.fromkeys(("<question>Question 4?</question>",), True)
+    """And is told what was wrong, after all the material."""
 
     def sloppy(request: Mapping[str, Any]) -> dict[str, Any]:
-        question = question_in(request).splitlines()[0]
-        if first_time.pop(question, False):
-            return tool_reply({"score": 11, "reason": "x"})
-        return prefers_tuned(request)
+        first = is_about("tuned answer 4", request) and "refused" not in question_in(request)
+        return tool_reply({"score": 11, "reason": "x"}) if first else prefers_tuned(request)
 
     bedrock.reply = sloppy
     judgements = judge_answers(REQUEST, plenty)
     assert (judgements.judged, judgements.input_tokens) == (10, 21 * 11)
     assert len(written(s3)) == 10
+    [told] = [text for each in bedrock.calls if "refused" in (text := question_in(each[1]))]
+    assert told.endswith(
+        "Your last call of the tool was refused: score is 11, not a whole number from 1 to 10. "
+        "Call it again."
+    )
 
 
 @pytest.mark.parametrize(
@@ -178,8 +185,7 @@ def test_twice_out_of_schema_is_a_failure(
     s3: FakeS3, bedrock: FakeRuntime, reply: dict[str, Any]
 ) -> None:
     def stubborn(request: Mapping[str, Any]) -> dict[str, Any]:
-        text = question_in(request)
-        return reply if "Question 4?" in text and "<answer>base" in text else prefers_tuned(request)
+        return reply if is_about("base answer 4", request) else prefers_tuned(request)
 
     bedrock.reply = stubborn
     judgements = judge_answers(REQUEST, plenty)
@@ -194,8 +200,7 @@ def test_too_many_failed_judgements_end_the_state(s3: FakeS3, bedrock: FakeRunti
     """By side: of both together they would be few enough."""
 
     def refuses_two(request: Mapping[str, Any]) -> dict[str, Any]:
-        text = question_in(request)
-        refused = "<answer>tuned" in text and re.search("Question [0-1]", text)
+        refused = is_about("tuned answer [01]", request)
         return text_reply("I will not.") if refused else prefers_tuned(request)
 
     bedrock.reply = refuses_two

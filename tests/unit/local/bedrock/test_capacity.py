@@ -179,8 +179,9 @@ def test_an_answer_is_cut_at_max_tokens() -> None:
 
 def test_the_judge_fills_the_forced_tool() -> None:
     text = (
-        "<question>What opens valve 3?</question><reference_answer>Part 3 keeps valve 3 open."
-        "</reference_answer><answer>{}</answer>"
+        "<question-0123abcd>What opens valve 3?</question-0123abcd>"
+        "<reference_answer-0123abcd>Part 3 keeps valve 3 open.</reference_answer-0123abcd>"
+        "<answer-0123abcd>{}</answer-0123abcd>"
     )
     tool = {
         "tools": [{"toolSpec": {"name": "record_correctness", "inputSchema": {"json": {}}}}],
