@@ -20,7 +20,7 @@ from lambdas.domain.errors import (
     Throttled,
 )
 from lambdas.domain.evaluation.answers import Reply
-from lambdas.domain.evaluation.rubrics import MAX_TOKENS, Rubric, ToolCall
+from lambdas.domain.evaluation.rubrics import MAX_TOKENS, Tool, ToolCall
 from lambdas.domain.parallel import CONCURRENCY
 
 # Converse answers when the whole text is there. An assumption, since nobody promises a speed: no
@@ -94,16 +94,16 @@ class ConverseClient:
         text = "".join(block.get("text", "") for block in _content(response))
         return Reply(text, response["stopReason"], *_tokens(response))
 
-    def judge(self, model_id: str, rubric: Rubric, message: str) -> ToolCall:
-        """Return what the judge gives to the rubric's tool."""
-        spec = {"name": rubric.tool_name, "inputSchema": {"json": rubric.tool_schema}}
-        request = _request(model_id, message, rubric.system_prompt, MAX_TOKENS)
+    def judge(self, model_id: str, tool: Tool, message: str) -> ToolCall:
+        """Return what the judge gives to the tool."""
+        spec = {"name": tool.tool_name, "inputSchema": {"json": tool.tool_schema}}
+        request = _request(model_id, message, tool.system_prompt, MAX_TOKENS)
         return self.call_tool(
             request
             | {
                 "toolConfig": {
                     "tools": [{"toolSpec": spec}],
-                    "toolChoice": {"tool": {"name": rubric.tool_name}},
+                    "toolChoice": {"tool": {"name": tool.tool_name}},
                 }
             }
         )

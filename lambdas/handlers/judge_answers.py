@@ -10,6 +10,7 @@ from lambdas.aws.converse import ConverseClient
 from lambdas.aws.record_files import S3RecordFile
 from lambdas.domain.cost.quote import JUDGEMENTS
 from lambdas.domain.evaluation.judge import CORRECTNESS, score_answers
+from lambdas.domain.evaluation.preferences import PREFERENCE
 from lambdas.domain.evaluation.rubrics import MAX_TOKENS
 from lambdas.domain.models.lookup import find_judge
 from lambdas.domain.run.contracts import JudgeAnswersRequest, Judgements
@@ -28,6 +29,7 @@ def judge_answers(request: JudgeAnswersRequest, seconds_left: SecondsLeft) -> Ju
         list(artefacts.iter_records(request.tuned_answers.answers_key)),
         file=S3RecordFile(artefacts, f"{run.prefix}/judgements.jsonl"),
         call=partial(model.judge, model_id, CORRECTNESS),
+        compare=partial(model.judge, model_id, PREFERENCE),
         may_begin=model.may_begin,
     )
 

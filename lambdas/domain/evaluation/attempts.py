@@ -16,7 +16,7 @@ from lambdas.domain.evaluation.records import (
     Record,
     error_text,
 )
-from lambdas.domain.evaluation.rubrics import ATTEMPTS, CallTool, OutOfSchema, Rubric, again
+from lambdas.domain.evaluation.rubrics import ATTEMPTS, CallTool, OutOfSchema, Tool, again
 from lambdas.domain.parallel import in_parallel
 
 _NOT_SEEN = f"{AnswerLost.__name__}: the function ended before the answer was here"
@@ -44,17 +44,15 @@ class Question:
 
 
 def assess(
-    rubric: Rubric, call: CallTool, message: str, error_key: str, last: Record | None
+    tool: Tool, call: CallTool, message: str, error_key: str, last: Record | None
 ) -> Answered:
     """Ask a judge once; one that leaves the schema may be asked again, and is told why."""
     said = call(again(message, refused) if (refused := _refused(last, error_key)) else message)
     try:
-        found = rubric.parse(said.tool_input)
+        outcome = tool.parse(said.tool_input)
     except OutOfSchema as error:
         failure = {error_key: error_text(error)}
         return Answered(failure, said.input_tokens, said.output_tokens, final=False)
-    several = {"scores": dict(found.scores)} if len(found.scores) > 1 else {}
-    outcome = {"score": found.score, **several, "reason": found.reason}
     return Answered(outcome, said.input_tokens, said.output_tokens)
 
 

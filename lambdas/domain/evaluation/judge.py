@@ -10,6 +10,7 @@ from functools import partial
 from lambdas.domain.errors import JudgementsFailed
 from lambdas.domain.evaluation.answers import NO_ANSWER
 from lambdas.domain.evaluation.attempts import Pass, Question, assess
+from lambdas.domain.evaluation.preferences import Preferred, prefer, tokens_of
 from lambdas.domain.evaluation.records import (
     Record,
     RecordFile,
@@ -75,17 +76,17 @@ def score_answers(  # noqa: PLR0913  # keyword-only from `file` on
     *,
     file: RecordFile,
     call: CallTool,
+    compare: CallTool,
     may_begin: Callable[[], bool],
 ) -> Judgements:
-    """Score every answer that has no score in `file` yet, as far as time allows.
+    """Score every answer that has no score in `file` yet, then compare both, as time allows.
 
-    `call` uses CORRECTNESS.
+    `call` uses CORRECTNESS and `compare` PREFERENCE.
 
     Raises
     ------
     JudgementsFailed
-        More failed than `max_failed_answers_percent`, no question has both scores, or a whole pass
-        brought nothing.
+        More scores failed than `max_failed_answers_percent`, or a whole pass brought nothing.
     """
     answers = [*_answers("base", base), *_answers("tuned", tuned)]
     most_failures = run.settings.max_failed_answers_percent * len(answers) / 100
@@ -99,13 +100,26 @@ def score_answers(  # noqa: PLR0913  # keyword-only from `file` on
     records = _merged(base, tuned, judged)
     file.write(records)
     _check(run, records, file, asked=Counter(answer.side for answer in answers))
-    if len(judged) < len(answers) and not asking.moved:
+    scored = len(judged) == len(answers)
+    preferred = prefer(records if scored else [], file=file, call=compare, may_begin=may_begin)
+    done = scored and preferred.done
+    if not (done or asking.moved or preferred.moved):
         raise JudgementsFailed(
             f"judging with {run.settings.judge_model}: {len(judged)} of {len(answers)} answers are "
-            f"judged, and a whole pass added none: {asking.because}. What is judged is kept in "
+            f"judged, and a whole pass added nothing: {asking.because}. What is judged is kept in "
             f"{file.uri}"
         )
-    return _result(records, file, done=len(judged) == len(answers))
+    file.write([*_with_preferences(records, preferred.records)])
+    return _result(records, preferred, file, done=done)
+
+
+def _with_preferences(
+    records: Iterable[Record], preferred: Mapping[tuple[str, str], Record]
+) -> Iterator[Record]:
+    """Yield the records with what was preferred, by which side's answer came first."""
+    for record in records:
+        found = {side: preferred.get((record["id"], side)) for side in SIDES}
+        yield {**record, "preferences": found} if any(found.values()) else record
 
 
 def _answers(side: str, records: Iterable[Record]) -> Iterator[JudgedAnswer]:
@@ -177,22 +191,21 @@ def _check(run: Run, records: list[Record], file: RecordFile, *, asked: Mapping[
             )
 
 
-def _result(records: list[Record], file: RecordFile, *, done: bool) -> Judgements:
+def _result(
+    records: list[Record], preferred: Preferred, file: RecordFile, *, done: bool
+) -> Judgements:
     pairs = list(score_pairs(records))
-    sides = _sides(records)
+    sides = [record[side] for record in records for side in SIDES]
+    asked, said, lost = tokens_of([*sides, *preferred.records.values()])
     return Judgements(
         judged=len(pairs),
         failed=len(records) - len(pairs),
-        input_tokens=sum(side.get("input_tokens", 0) for side in sides),
-        output_tokens=sum(side.get("output_tokens", 0) for side in sides),
-        lost_requests=sum(side.get("lost_requests", 0) for side in sides),
+        input_tokens=asked,
+        output_tokens=said,
+        lost_requests=lost,
         judgements_key=file.key,
         done=done,
     )
-
-
-def _sides(records: Iterable[Record]) -> list[Record]:
-    return [record[side] for record in records for side in SIDES]
 
 
 def score_pairs(judgements: Iterable[Record]) -> Iterator[tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -53,42 +54,25 @@ CallTool = Callable[[str], ToolCall]  # of a user message; the model and the too
 
 
 @dataclass(frozen=True)
-class Assessment:
-    """A judge's scores by criterion, and its reason."""
-
-    scores: Mapping[str, int]
-    reason: str
-
-    @property
-    def score(self) -> int:
-        """The lowest of the scores: an answer is as good as its worst side."""
-        return min(self.scores.values())
-
-
-@dataclass(frozen=True)
-class Rubric:
-    """What a judge is told, and what it must return: a score for each criterion and a reason."""
+class Tool(ABC):
+    """What a judge is told, and the tool that it must call; what it adds to that is ignored."""
 
     tool_name: str
     system_prompt: str
-    criteria: Mapping[str, str]  # with their meanings
-    reason: str  # what it is to name
+    reason: str  # what the reason is to name
 
     @property
     def tool_schema(self) -> dict[str, Any]:
         """Return the tool's schema, at its top with the three keywords that Nova takes.
 
         https://docs.aws.amazon.com/nova/latest/userguide/prompting-tool-troubleshooting.html, read
-        2026-11-28. What a judge adds to it is ignored.
+        2026-11-28.
         """
-        score = {"type": "integer", "minimum": LOWEST_SCORE, "maximum": HIGHEST_SCORE}
+        reason = {"type": "string", "description": self.reason}
         return {
             "type": "object",
-            "properties": {
-                **{name: {**score, "description": text} for name, text in self.criteria.items()},
-                "reason": {"type": "string", "description": self.reason},
-            },
-            "required": [*self.criteria, "reason"],
+            "properties": {**self._fields, "reason": reason},
+            "required": [*self._fields, "reason"],
         }
 
     def most_input_tokens(self, message: str) -> int:
@@ -97,17 +81,62 @@ class Rubric:
         asked = (self.system_prompt, json.dumps(self.tool_schema), longest)
         return estimated_tokens(asked) + _FORCED_TOOL_TOKENS
 
-    def parse(self, tool_input: object) -> Assessment:
-        """Read the tool input, or raise OutOfSchema.
-
-        What is plainly meant passes: 9.0, "9", "9.0" or " 9/10 " for 9, and no reason.
-        """
+    def parse(self, tool_input: object) -> dict[str, Any]:
+        """Return what the judge gave with its reason, or raise OutOfSchema; no reason passes."""
         if not isinstance(tool_input, Mapping):
             raise OutOfSchema(f"the judge did not call {self.tool_name}")
-        scores = {name: _score(name, tool_input.get(name)) for name in self.criteria}
         reason = tool_input.get("reason")
         text = reason.strip() if isinstance(reason, str) else ""
-        return Assessment(scores, text or _NO_REASON)
+        return {**self._read(tool_input), "reason": text or _NO_REASON}
+
+    @property
+    @abstractmethod
+    def _fields(self) -> Mapping[str, Any]:
+        """The schemas of what the tool takes beside the reason."""
+
+    @abstractmethod
+    def _read(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the outcome, or raise OutOfSchema."""
+
+
+@dataclass(frozen=True)
+class Rubric(Tool):
+    """Gives a score for each criterion.
+
+    What is plainly meant passes as a score: 9.0, "9", "9.0" or " 9/10 " for 9. The outcome has the
+    lowest score, for an answer is as good as its worst side, and of several criteria all of them.
+    """
+
+    criteria: Mapping[str, str]  # with their meanings
+
+    @property
+    def _fields(self) -> Mapping[str, Any]:
+        score = {"type": "integer", "minimum": LOWEST_SCORE, "maximum": HIGHEST_SCORE}
+        return {name: {**score, "description": text} for name, text in self.criteria.items()}
+
+    def _read(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        scores = {name: _score(name, given.get(name)) for name in self.criteria}
+        several = {"scores": scores} if len(scores) > 1 else {}
+        return {"score": min(scores.values()), **several}
+
+
+@dataclass(frozen=True)
+class Choice(Tool):
+    """Chooses one of several options, in any case of letters."""
+
+    field: str
+    options: Mapping[str, str]  # with their meanings
+
+    @property
+    def _fields(self) -> Mapping[str, Any]:
+        meanings = "; ".join(f"{option}: {text}" for option, text in self.options.items())
+        return {self.field: {"type": "string", "enum": [*self.options], "description": meanings}}
+
+    def _read(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        chosen = str(given.get(self.field)).strip().casefold()
+        if chosen not in self.options:
+            raise OutOfSchema(f"{self.field} is not one of {', '.join(self.options)}")
+        return {self.field: chosen}
 
 
 def _score(name: str, value: object) -> int:

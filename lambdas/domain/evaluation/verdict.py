@@ -10,6 +10,7 @@ from typing import get_args
 
 from lambdas.domain.evaluation.answers import NO_ANSWER
 from lambdas.domain.evaluation.judge import SIDES, score_pairs
+from lambdas.domain.evaluation.preferences import preferences_of
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.rubrics import HIGHEST_SCORE, LOWEST_SCORE
 from lambdas.domain.evaluation.statistics import (
@@ -21,7 +22,7 @@ from lambdas.domain.evaluation.statistics import (
     sign_test,
 )
 from lambdas.domain.models.lookup import find_judge, find_model
-from lambdas.domain.run.contracts import Outcome, Run, Verdict
+from lambdas.domain.run.contracts import Outcome, Preferences, Run, Verdict
 from lambdas.validation.findings.report import AsideReason
 
 _MEANINGS: Mapping[Outcome, str] = {
@@ -114,11 +115,13 @@ def decide(
     cautious = Comparison([*map(_against_the_missing, clean)], rules)
     agree = counted.outcome == cautious.outcome
     outcome: Outcome = counted.outcome if agree else "not decisive"
-    reach = counted.interval
+    reach, preferred = counted.interval, preferences_of(clean)
     verdict = Verdict(
         verdict=outcome,
         sentence=f"{_MEANINGS[outcome]}.",
-        reason=" ".join(_reasons(counted, cautious, set_aside, total=len(judgements))),
+        reason=" ".join(
+            [*_reasons(counted, cautious, set_aside, total=len(judgements)), _by_order(preferred)]
+        ).strip(),
         caveats=tuple(_caveats(run, clean)),
         questions=counted.questions,
         set_aside=len(set_aside),
@@ -126,6 +129,7 @@ def decide(
         wins=counted.wins,
         ties=counted.questions - counted.wins - counted.losses,
         losses=counted.losses,
+        preferences=preferred,
         base_mean=_mean(base for base, _ in counted.pairs),
         tuned_mean=_mean(tuned for _, tuned in counted.pairs),
         low=reach and reach.low,
@@ -189,6 +193,18 @@ def _reasons(
         kinds = Counter(set_aside.values())
         named = ", ".join(f"{kinds[each]} {each}" for each in get_args(AsideReason) if kinds[each])
         yield f"{len(set_aside)} of {total} questions were set aside: {named}."
+
+
+def _by_order(preferred: Preferences) -> str:
+    """Say what the judge prefers, and whether it leans to what it reads first."""
+    if not preferred.questions:
+        return ""
+    leaning = 100 * preferred.first / max(1, preferred.first + preferred.second)
+    return (
+        f"Asked in both orders which answer is better, the judge prefers the tuned model's "
+        f"{preferred.tuned} times, the base model's {preferred.base} times and neither "
+        f"{preferred.neither} times; where it prefers one, it is the first in {leaning:.0f} %."
+    )
 
 
 def _scores(counted: Comparison) -> str:

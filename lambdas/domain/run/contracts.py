@@ -428,7 +428,20 @@ class JudgeAnswersRequest(StateRequest):
     tuned_answers: Answers
 
 
+class Preferences(Contract):
+    """Which answer the judge prefers, asked in both orders; counted by question."""
+
+    questions: int  # with a preference in both orders
+    tuned: int
+    base: int
+    neither: int  # equal, or it depends on the order
+    first: int  # requests in which the first answer was preferred
+    second: int
+
+
 class Judgements(Contract):
+    """Result of *Judge answers*."""
+
     judged: int
     failed: int
     input_tokens: int
@@ -458,6 +471,7 @@ class Verdict(VerdictToTell):
     wins: int
     ties: int
     losses: int
+    preferences: Preferences  # of the questions that are not set aside
     base_mean: float | None  # None: no question is left
     tuned_mean: float | None
     low: float | None  # of the interval of the mean difference

@@ -246,7 +246,21 @@ def _pairs(
 def _judged(schema: dict[str, Any], asked: str) -> dict[str, Any]:
     if is_review(schema):
         return review(*(_tagged(asked, tag) for tag in ("system_prompt", "prompt", "answer")))
+    if "better" in schema.get("properties", {}):
+        return _preferred(asked)
     return _judge(asked)
+
+
+def _preferred(asked: str) -> dict[str, Any]:
+    question, reference = (_tagged(asked, tag) for tag in ("question", "reference_answer"))
+    first, second = (
+        judge_correctness(question, reference, _tagged(asked, tag))
+        for tag in ("first_answer", "second_answer")
+    )
+    if first[0] == second[0]:
+        return {"better": "equal", "reason": "Both say as much of the reference answer."}
+    better, (_, lacking) = ("first", second) if first[0] > second[0] else ("second", first)
+    return {"better": better, "reason": f"The other: {lacking}"}
 
 
 def _judge(asked: str) -> dict[str, Any]:

@@ -48,8 +48,8 @@ def test_what_leaves_the_schema_is_refused(wrong: object, says: str) -> None:
 
 def test_a_record_is_as_good_as_its_worst_side() -> None:
     found = TRAINING_QUALITY.parse({**GOOD, "clear": "4", "correct": 9.0})
-    assert found.scores == {"correct": 9, "grounded": 8, "clear": 4, "consistent": 9}
-    assert found.score == 4
+    assert found["scores"] == {"correct": 9, "grounded": 8, "clear": 4, "consistent": 9}
+    assert found["score"] == 4
 
 
 def test_the_schema_asks_for_the_four_scores_and_the_reason() -> None:

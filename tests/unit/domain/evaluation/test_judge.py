@@ -55,6 +55,9 @@ def is_about(answer: str, request: Mapping[str, Any]) -> bool:
 
 
 def prefers_tuned(request: Mapping[str, Any]) -> dict[str, Any]:
+    if request["toolConfig"]["toolChoice"]["tool"]["name"] == "record_preference":
+        first = re.search(r"<first_answer-[0-9a-f]{8}>tuned", question_in(request))
+        return tool_reply({"better": "first" if first else "second", "reason": "facts"})
     score = 8 if is_about("tuned answer", request) else 3
     return tool_reply({"score": score, "reason": " because "})
 
@@ -90,8 +93,8 @@ def test_both_sides_are_scored_and_kept(s3: FakeS3, bedrock: FakeRuntime) -> Non
     assert judgements == Judgements(
         judged=10,
         failed=0,
-        input_tokens=220,
-        output_tokens=140,
+        input_tokens=440,
+        output_tokens=280,
         judgements_key=KEY,
     )
     first = written(s3)[0]
@@ -104,7 +107,9 @@ def test_both_sides_are_scored_and_kept(s3: FakeS3, bedrock: FakeRuntime) -> Non
         "input_tokens": 11,
         "output_tokens": 7,
     }
-    assert len(bedrock.calls) == 20
+    assert first["preferences"]["tuned"]["better"] == "first"
+    assert first["preferences"]["base"]["better"] == "second"
+    assert len(bedrock.calls) == 40
 
 
 def test_the_judge_must_use_the_tool_and_is_not_told_the_model(
@@ -132,7 +137,7 @@ def test_the_judge_must_use_the_tool_and_is_not_told_the_model(
         "<answer>base answer 0</answer>"
     )
     systems = {json.dumps(each["system"]) for each in bedrock.called("Converse")}
-    assert len(systems) == 1
+    assert len(systems) == 2, "one for the scores, one for the preferences"
 
 
 def test_the_prompt_depends_on_the_texts_alone() -> None:
@@ -148,7 +153,7 @@ def test_a_failed_answer_gets_no_score_and_its_pair_does_not_count(
     fail_answers(s3, "tuned", 2)
     judgements = judge_answers(REQUEST, plenty)
     assert (judgements.judged, judgements.failed) == (9, 1)
-    assert len(bedrock.calls) == 19
+    assert len(bedrock.calls) == 19 + 2 * 9
     assert written(s3)[2]["tuned"] == {"error": "Throttled: slow down"}
     assert written(s3)[2]["base"]["score"] == 3
 
@@ -157,7 +162,7 @@ def test_an_answer_that_one_file_lacks_is_shown(s3: FakeS3, bedrock: FakeRuntime
     s3.objects[f"{PREFIX}/answers-tuned.jsonl"] = lines(records("tuned")[1:])
     assert judge_answers(REQUEST, plenty).failed == 1
     assert written(s3)[0]["tuned"] == {"error": "there is no record of this question"}
-    assert len(bedrock.calls) == 19
+    assert len(bedrock.calls) == 19 + 2 * 9
 
 
 def test_out_of_schema_is_asked_once_more(s3: FakeS3, bedrock: FakeRuntime) -> None:
@@ -169,7 +174,7 @@ def test_out_of_schema_is_asked_once_more(s3: FakeS3, bedrock: FakeRuntime) -> N
 
     bedrock.reply = sloppy
     judgements = judge_answers(REQUEST, plenty)
-    assert (judgements.judged, judgements.input_tokens) == (10, 21 * 11)
+    assert (judgements.judged, judgements.input_tokens) == (10, 41 * 11)
     assert len(written(s3)) == 10
     [told] = [text for each in bedrock.calls if "refused" in (text := question_in(each[1]))]
     assert told.endswith(
@@ -190,7 +195,7 @@ def test_twice_out_of_schema_is_a_failure(
     bedrock.reply = stubborn
     judgements = judge_answers(REQUEST, plenty)
     assert (judgements.judged, judgements.failed) == (9, 1)
-    assert len(bedrock.calls) == 21
+    assert len(bedrock.calls) == 21 + 2 * 10
     side = written(s3)[4]["base"]
     assert side["judge_error"].startswith("OutOfSchema: ")
     assert side["answer"] == "base answer 4"
@@ -218,7 +223,7 @@ def test_what_is_no_answer_scores_least_and_is_not_judged(
     changed[3] |= {"answer": "A refusal.", "outcome": outcome}
     s3.objects[f"{PREFIX}/answers-tuned.jsonl"] = lines(changed)
     assert judge_answers(REQUEST, plenty).judged == 10
-    assert len(bedrock.calls) == 19
+    assert len(bedrock.calls) == 19 + 2 * 9
     assert written(s3)[3]["tuned"] == {
         "answer": "A refusal.",
         "outcome": outcome,
@@ -242,7 +247,7 @@ def test_judging_goes_on_where_it_ran_out_of_time(s3: FakeS3, bedrock: FakeRunti
     assert not first.done
     assert 0 < len(bedrock.calls) <= 7
     assert judge_answers(REQUEST, plenty).done
-    assert len(bedrock.calls) == 20
+    assert len(bedrock.calls) == 40
     assert len(written(s3)) == 10
 
 
@@ -252,8 +257,8 @@ def test_a_lost_judgement_is_asked_for_once_more_and_counted(
     bedrock.lose(1)
     judgements = judge_answers(REQUEST, plenty)
     assert (judgements.judged, judgements.lost_requests) == (10, 1)
-    assert len(bedrock.calls) == 21
-    assert judgements.output_tokens == 20 * 7 + MAX_TOKENS
+    assert len(bedrock.calls) == 41
+    assert judgements.output_tokens == 40 * 7 + MAX_TOKENS
     assert s3.objects
 
 
@@ -277,9 +282,11 @@ def test_an_answer_that_changed_between_two_tries_is_judged_anew(
     changed[0]["answer"] = "tuned answer, asked again"
     s3.objects[f"{PREFIX}/answers-tuned.jsonl"] = lines(changed)
     judge_answers(REQUEST, plenty)
-    assert [question_in(request) for request in bedrock.called("Converse")] == [
+    asked = [question_in(request) for request in bedrock.called("Converse")]
+    assert asked[0] == (
         JudgedAnswer("q-0", "tuned", "Question 0?", "Reference 0.", changed[0]["answer"]).message
-    ]
+    )
+    assert ["asked again" in text for text in asked] == [True] * 3, "the score and both orders"
 
 
 def test_a_missing_permission_is_no_failed_judgement(s3: FakeS3, bedrock: FakeRuntime) -> None:

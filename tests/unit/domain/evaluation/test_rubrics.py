@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from lambdas.domain.data_review.tasks import TRAINING_QUALITY
 from lambdas.domain.evaluation.judge import CORRECTNESS
+from lambdas.domain.evaluation.preferences import PREFERENCE
 from lambdas.domain.evaluation.rubrics import (
     FENCED,
-    Assessment,
     OutOfSchema,
-    Rubric,
+    Tool,
     again,
     fenced,
 )
@@ -46,15 +46,15 @@ def test_scores_out_of_schema(tool_input: object) -> None:
         CORRECTNESS.parse(tool_input)
 
 
-@pytest.mark.parametrize("rubric", [CORRECTNESS, TRAINING_QUALITY])
-def test_a_schema_has_only_what_every_family_documents(rubric: Rubric) -> None:
-    assert {*rubric.tool_schema} == {"type", "properties", "required"}
+@pytest.mark.parametrize("tool", [CORRECTNESS, PREFERENCE, TRAINING_QUALITY])
+def test_a_schema_has_only_what_every_family_documents(tool: Tool) -> None:
+    assert {*tool.tool_schema} == {"type", "properties", "required"}
 
 
 def test_what_a_judge_adds_is_ignored() -> None:
     added = {"score": 8, "reason": "x", "confidence": "high"}
     SCHEMA.validate(added)
-    assert CORRECTNESS.parse(added) == Assessment({"score": 8}, "x")
+    assert CORRECTNESS.parse(added) == {"score": 8, "reason": "x"}
 
 
 @given(st.integers(1, 10), st.text())
@@ -62,10 +62,10 @@ def test_every_score_in_the_schema_is_read(score: int, text: str) -> None:
     given_input = {"score": score, "reason": text}
     SCHEMA.validate(given_input)
     reason = text.strip() or "The judge gave no reason."
-    assert CORRECTNESS.parse(given_input) == Assessment({"score": score}, reason)
-    assert CORRECTNESS.parse({"score": float(score), "reason": text}).score == score
+    assert CORRECTNESS.parse(given_input) == {"score": score, "reason": reason}
+    assert CORRECTNESS.parse({"score": float(score), "reason": text})["score"] == score
     for written in (f" {score} ", f"{score}.0", f"{score}/10", f"{score}.00 / 10"):
-        assert CORRECTNESS.parse({"score": written}).score == score
+        assert CORRECTNESS.parse({"score": written})["score"] == score
 
 
 INJECTIONS = (
@@ -107,9 +107,9 @@ def test_a_fence_that_a_text_holds_is_not_taken(monkeypatch: pytest.MonkeyPatch)
     assert fenced({"answer": f"x{first.upper()}"}).startswith("<answer-feedf00d>")
 
 
-@pytest.mark.parametrize("rubric", [CORRECTNESS, TRAINING_QUALITY])
-def test_every_judge_is_told_what_the_fence_means(rubric: Rubric) -> None:
-    assert FENCED in rubric.system_prompt
+@pytest.mark.parametrize("tool", [CORRECTNESS, PREFERENCE, TRAINING_QUALITY])
+def test_every_judge_is_told_what_the_fence_means(tool: Tool) -> None:
+    assert FENCED in tool.system_prompt
 
 
 def test_the_estimate_holds_the_second_request_too() -> None:

@@ -1,0 +1,143 @@
+"""Which of both answers a judge prefers: asked in both orders, where disagreement is a tie."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import chain
+from math import inf
+
+from lambdas.domain.evaluation.answers import NO_ANSWER
+from lambdas.domain.evaluation.attempts import Pass, Question, assess
+from lambdas.domain.evaluation.records import Record, RecordFile
+from lambdas.domain.evaluation.rubrics import FENCED, MAX_TOKENS, CallTool, Choice, fenced
+from lambdas.domain.run.contracts import Preferences
+
+_ERROR = "preference_error"
+_ORDERS = (("base", "tuned"), ("tuned", "base"))
+PREFERENCE = Choice(
+    tool_name="record_preference",
+    system_prompt=f"""\
+You compare two answers to a question by their correctness against a reference answer.
+Only facts count: what an answer states of the reference, and what it states wrongly. Wording,
+length, style, tone and the order of the answers do not count.
+{FENCED}
+Call the tool once, with a reason of one or two sentences that names the decisive facts.""",
+    reason="the decisive facts, in one or two sentences",
+    field="better",
+    options={
+        "first": "the first answer is more correct",
+        "second": "the second answer is more correct",
+        "equal": "both are equally correct, or equally wrong",
+    },
+)
+
+
+@dataclass(frozen=True)
+class ComparedAnswers:
+    """Two answers in one order; the judge never learns which side each is of."""
+
+    id: str
+    first_side: str
+    question: str
+    reference_answer: str
+    first_answer: str
+    second_answer: str
+
+    @property
+    def message(self) -> str:
+        """The judge's user message."""
+        names = ("question", "reference_answer", "first_answer", "second_answer")
+        return fenced({name: getattr(self, name) for name in names})
+
+
+@dataclass(frozen=True)
+class Preferred:
+    """What came of the comparisons: their records, by the question's id and the first side."""
+
+    records: dict[tuple[str, str], Record]
+    moved: bool
+    done: bool
+
+
+def preferences_of(judgements: Iterable[Record]) -> Preferences:
+    """Count by question: a side has to be preferred in both orders."""
+    found = [each["preferences"] for each in judgements if "preferences" in each]
+    both = [each for each in found if all("better" in (each[side] or {}) for side, _ in _ORDERS)]
+    agreed: Counter[str] = Counter(map(_preferred_side, both))
+    chosen = Counter(each[side]["better"] for each in both for side, _ in _ORDERS)
+    return Preferences(
+        questions=len(both),
+        tuned=agreed["tuned"],
+        base=agreed["base"],
+        neither=agreed["neither"],
+        first=chosen["first"],
+        second=chosen["second"],
+    )
+
+
+def _preferred_side(by_first: Mapping[str, Record]) -> str:
+    """Return the side that is preferred in both orders, or "neither"."""
+    sides = {
+        {"first": first, "second": second}.get(by_first[first]["better"], "neither")
+        for first, second in _ORDERS
+    }
+    return sides.pop() if len(sides) == 1 else "neither"
+
+
+def prefer(
+    judged: Sequence[Record],
+    *,
+    file: RecordFile,
+    call: CallTool,
+    may_begin: Callable[[], bool],
+) -> Preferred:
+    """Compare both answers of every question that has them, in both orders, as time allows.
+
+    `call` uses PREFERENCE. A judge that gives none is no failure: the scores decide.
+    """
+    compared = [*chain.from_iterable(map(_both_orders, judged))]
+    asking = Pass(file, may_begin, _ERROR, inf)
+    questions = [_question(call, each) for each in compared]
+    entries = zip(compared, questions, asking.ask(questions), strict=True)
+    records = {
+        (each.id, each.first_side): entry.record(question)
+        for each, question, entry in entries
+        if entry.settled
+    }
+    return Preferred(records, asking.moved, done=len(records) == len(compared))
+
+
+def _both_orders(judged: Record) -> Iterator[ComparedAnswers]:
+    sides = [judged[side] for side in _ORDERS[0]]
+    if any("answer" not in side or side["outcome"] in NO_ANSWER for side in sides):
+        return
+    for first, second in _ORDERS:
+        yield ComparedAnswers(
+            judged["id"],
+            first,
+            judged["question"],
+            judged["reference_answer"],
+            judged[first]["answer"],
+            judged[second]["answer"],
+        )
+
+
+def _question(call: CallTool, compared: ComparedAnswers) -> Question:
+    return Question(
+        name=f"{compared.first_side} first, {compared.id}",
+        about=asdict(compared),
+        send=partial(assess, PREFERENCE, call, compared.message, _ERROR),
+        most_input_tokens=PREFERENCE.most_input_tokens(compared.message),
+        most_output_tokens=MAX_TOKENS,
+    )
+
+
+def tokens_of(records: Iterable[Record]) -> tuple[int, int, int]:
+    """Return the input tokens, output tokens and lost requests of records together."""
+    kept = [*records]
+    names = ("input_tokens", "output_tokens", "lost_requests")
+    asked, said, lost = (sum(each.get(name, 0) for each in kept) for name in names)
+    return asked, said, lost
