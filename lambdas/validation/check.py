@@ -56,7 +56,7 @@ class Options:
     system_prompt: str | None = None  # that evaluation will use
     warnings: bool = True
     fail_on: frozenset[str] = frozenset()  # codes of warnings that make the dataset invalid
-    min_evaluation_questions: int = 1  # fewer make the dataset invalid
+    min_evaluation_questions: int = 0  # fewer that can decide make the dataset invalid
     judge: Judge | None = None  # who reads the evaluation's answers; None: unknown
     max_answer_tokens: int = 0  # of each
     workers: int = 1  # processes, for files of at least `workers.LEAST_SHARED_BYTES`
@@ -142,6 +142,7 @@ class _Check:
             for finding in dataset_warnings(self.sketches, self.names.get("evaluation")):
                 self.findings.add(finding)
                 self._set_aside(finding.file, finding.line, finding.code)
+            self._check_clean_questions()
         self.findings.sort(list(self.files))
         return ValidationReport(
             self.model,
@@ -272,7 +273,7 @@ class _Check:
         least, most = {
             "training": (limits.min_training_records, limits.max_training_records),
             "validation": (limits.min_validation_records, limits.max_validation_records),
-            "evaluation": (self.options.min_evaluation_questions, None),
+            "evaluation": (max(1, self.options.min_evaluation_questions), None),
         }[kind]
         if most == 0:
             message = f"{self.model.name} takes no validation file"
@@ -280,6 +281,21 @@ class _Check:
             self.findings.add_file(name, "too-many-records", message, fix)
             return
         self._check_count(name, self.files[name].records, least, most)
+
+    def _check_clean_questions(self) -> None:
+        """Refuse questions of which too few are left once those that decide nothing are set aside.
+
+        Too few from the start are a finding already.
+        """
+        name, least = self.names.get("evaluation", ""), self.options.min_evaluation_questions
+        records = self.files[name].records if name else 0
+        left = records - len(self.aside)
+        if left < least <= records:
+            message = (
+                f"{len(self.aside)} of {records} questions stand in training or validation, or are "
+                f"asked twice, and decide nothing; at least {least} others are needed, not {left}"
+            )
+            self.findings.add_file(name, "too-few-records", message, _ADD_QUESTIONS)
 
     def _check_total(self) -> None:
         limits = self.model.limits

@@ -211,6 +211,26 @@ def test_questions_that_can_decide_nothing_are_set_aside() -> None:
     assert len(aside) == 3 + 2 * KEPT_PER_CODE
 
 
+@pytest.mark.parametrize(("leaks", "refused"), [(2, False), (3, True)])
+def test_questions_that_decide_nothing_do_not_count(leaks: int, *, refused: bool) -> None:
+    """Eight questions, six of which have to decide."""
+    asked = [
+        {
+            "id": f"e-{n}",
+            "question": f"Question t {n}?" if n < leaks else f"Is number {n} another one?",
+            "reference_answer": f"Reply {n}.",
+        }
+        for n in range(8)
+    ]
+    options = Options(min_evaluation_questions=6)
+    report = check(pairs(4), evaluation=asked, options=options)
+    found = [each for each in report.findings.kept if each.code == "too-few-records"]
+    assert bool(found) is refused
+    if refused:
+        assert "3 of 8 questions stand in training or validation" in found[0].message
+        assert "at least 6 others are needed, not 5" in found[0].message
+
+
 def test_a_leak_hides_behind_neither_case_nor_signs() -> None:
     leak = {"id": "x", "question": " question  T 0", "reference_answer": "A"}
     checked = check(pairs(2), evaluation=[leak])
