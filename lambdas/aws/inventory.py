@@ -133,7 +133,9 @@ class Inventory:
                 CustomizationJobs(bedrock).stop(resource.arn)
                 return
         doing = f"delete {resource.name} ({resource.arn})"
-        delete(doing, call, changing=resource.is_changing, **{key: resource.arn})
+        # A model may still be in use: what served it is deleted soon after the call, not in it.
+        changing = resource.is_changing or resource.kind == "custom-model"
+        delete(doing, call, changing=changing, **{key: resource.arn})
 
     def _pages(self, operation: str, member: str, **filters: object) -> Iterator[Summary]:
         with translated(operation.replace("_", " ")):

@@ -225,3 +225,14 @@ def test_what_got_a_keep_tag_since_the_plan_is_not_called_deleted(world: World) 
     world.account.tags[kept] |= KEEP
     assert world.delete(plan) == ["dev-old"]
     assert "dev-new" in world.names
+
+
+@pytest.mark.parametrize("code", ["ConflictException", "ValidationException"])
+def test_a_model_whose_deployment_is_not_gone_yet_is_tried_again(world: World, code: str) -> None:
+    """Its deployment was deleted a moment ago, and AWS names no error for that."""
+    plan = world.plan(mode="delete", kinds=["deployment", "custom-model"])
+    world.account.fail("DeleteCustomModel", code, code)
+    with pytest.raises(HostingBusy):
+        world.delete(plan)
+    assert world.delete(plan) == ["dev-d", "dev-old", "dev-new"]
+    assert world.names == {"dev-t"}
