@@ -94,7 +94,10 @@ def _cost(bill: Bill) -> str:
 def _outcome(request: NotifyRequest) -> str:
     if request.failure:
         return f"failed in {request.failure.state}"
-    return _SUBJECTS.get(request.verdict.verdict, "finished") if request.verdict else "finished"
+    if request.verdict is None:
+        return "finished"
+    verdict = request.verdict.verdict
+    return f"tuned model is {verdict}" if verdict in {"better", "worse"} else verdict
 
 
 def _success(request: NotifyRequest) -> str:
@@ -158,12 +161,6 @@ def _next_step(request: NotifyRequest) -> str:
     return f"Next: {_NEXT.get(request.verdict.verdict, 'read the report.')}"
 
 
-_SUBJECTS = {
-    "better": "tuned model is better",
-    "worse": "tuned model is worse",
-    "no difference shown": "no difference shown",
-    "not decisive": "not decisive",
-}
 _NEXT = {
     "better": "read the answers in the report, then serve the custom model: on demand by the token "
     "where its base can be, or by throughput, which bills by the hour from its purchase on.",

@@ -431,7 +431,7 @@ def test_a_run_that_ended_well_keeps_its_mail_through_any_deployment(world: Worl
     handed_on = {"run": as_json(run()), "report": report, "verdict": verdict}
     notification(handed_on | {"execution": as_json(EXECUTION)})
     [mail] = world.sns.called("Publish")
-    assert "tuned model is much better" in mail["Subject"]
+    assert "much better" in mail["Subject"]
     assert "Next: read the report." in mail["Message"]
 
 

@@ -17,7 +17,7 @@ from lambdas.domain.run.contracts import AnnounceHoldRequest, NotifyRequest, Rep
 from lambdas.domain.training.input_status import InputStatus
 from lambdas.handlers.announce_hold import announce_hold
 from tests.factories import EXECUTION, NOW, dataset, hosting, report_request, run
-from tests.fakes.bedrock import FakeSns, install
+from tests.fakes.bedrock import TOPIC_ARN, FakeSns, install
 
 PROMPT = """Answer "briefly"; it's $5, not `6`.\nIn two lines: \\n is none."""
 UNTIL = NOW + timedelta(hours=30)
@@ -81,7 +81,7 @@ def hold(**changes: object) -> AnnounceHoldRequest:
 
 @pytest.fixture
 def sns(monkeypatch: pytest.MonkeyPatch) -> FakeSns:
-    monkeypatch.setenv("TOPIC_ARN", "topic")
+    monkeypatch.setenv("TOPIC_ARN", TOPIC_ARN)
     fake = FakeSns()
     install(monkeypatch, sns=fake)
     return fake

@@ -45,6 +45,7 @@ from tests.factories import (
     QUOTED,
     REVIEWED,
     data_review,
+    hosting,
     nova_run,
     quote,
     report_request,
@@ -324,12 +325,13 @@ def test_a_report_of_a_run_on_demand_speaks_of_no_throughput() -> None:
     quoted = QUOTED.model_copy(update={"hosting": "on-demand", "hosting_reason": reason})
     the_run = nova_run()
     unbilled = Release(found=True, hosting_arn=None, billed_minutes=None, at=NOW)
-    request = report_request(run=the_run, quote=quoted, release=unbilled)
+    hosted = hosting(kind="on-demand")
+    request = report_request(run=the_run, quote=quoted, release=unbilled, hosting=hosted)
     text = Page(page(request)).text
     assert f"Hosting was {reason}." in text
     assert "Throughput billed for" not in text
     assert "not measured" not in text
-    assert "The tuned model was hosted on demand. The run cost" in summary(request, bill(request))
+    assert "its deployment is deleted. The run cost" in summary(request, bill(request))
     facts = manifest(request, bill=bill(request), input_status=COUNTED, code_version=None)
     assert facts["hosting"]["kind"] == facts["quote"]["hosting"] == "on-demand"
     assert facts["quote"]["hosting_reason"] == reason

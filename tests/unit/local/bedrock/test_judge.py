@@ -28,7 +28,7 @@ def test_the_offline_judge_reads_the_record(
 ) -> None:
     found = offline_review(system, question, answer)
     assert found[criterion] <= at_most
-    assert TRAINING_QUALITY.parse(found).score <= at_most
+    assert TRAINING_QUALITY.parse(found)["score"] <= at_most
     fine = offline_review("", "What is S3?", "S3 is object storage.")
     assert fine[criterion] > at_most
 
