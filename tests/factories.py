@@ -80,7 +80,7 @@ SETTINGS: dict[str, Any] = {
 
 def run(**changes: object) -> Run:
     """Return a run; `changes` go to its settings where these have such a field."""
-    settings = {name: changes.pop(name) for name in {*changes} & {*SETTINGS} - {"hyperparameters"}}
+    settings = {name: changes.pop(name) for name in {*changes} & {*SETTINGS}}
     values: dict[str, Any] = {
         "name": NAMES.run,
         "execution_arn": EXECUTION.arn,
@@ -90,7 +90,6 @@ def run(**changes: object) -> Run:
         "bucket": BUCKET,
         "prefix": PREFIX,
         "settings": SETTINGS | settings,
-        "hyperparameters": {"epochCount": "10"},
         "job_name": NAMES.job,
         "custom_model_name": NAMES.custom_model,
         "hosting_name": NAMES.hosting,
@@ -186,6 +185,8 @@ QUOTED = QuotedCost(
     hosting="provisioned",
     hosting_reason="it is the only kind that this run can have",
     hosting_usd_per_hour=132,
+    hyperparameters={"epochCount": "10", "batchSize": "8"},
+    hyperparameter_reasons={"epochCount": "set by the input", "batchSize": "8 advised"},
     summary="…",
     quote_key=f"{PREFIX}/quote.json",
     dataset_sha256=dataset().sha256,

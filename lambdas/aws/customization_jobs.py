@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from lambdas.aws.clients import client, code_of, translated
 from lambdas.aws.named_resources import NamedResources
 from lambdas.domain.errors import RequestRefused
-from lambdas.domain.run.contracts import Dataset, Run, TrainingStop
+from lambdas.domain.run.contracts import Run, StartTrainingRequest, TrainingStop
 from lambdas.domain.run.tags import tags_of
 from lambdas.domain.training.jobs import Job, Phase
 
@@ -52,15 +52,16 @@ class CustomizationJobs:
         return TrainingStop(stopped=job.is_running and self.stop(job.arn), status=job.status)
 
     def start(
-        self, run: Run, dataset: Dataset, *, base_model_id: str, role_arn: str, kms_key_arn: str
+        self, asked: StartTrainingRequest, *, base_model_id: str, role_arn: str, kms_key_arn: str
     ) -> Job | str:
         """Return the run's own job if it exists, otherwise the ARN of a new one.
 
         An empty `kms_key_arn` means AWS's own key.
         """
+        run = asked.run
         if found := self._own(run):
             return found
-        request = _request(run, dataset, base_model_id, role_arn)
+        request = _request(asked, base_model_id, role_arn)
         if kms_key_arn:
             request["customModelKmsKeyId"] = kms_key_arn
         try:
@@ -113,7 +114,8 @@ def _taken(run: Run, why: str) -> RequestRefused:
     )
 
 
-def _request(run: Run, dataset: Dataset, base_model_id: str, role_arn: str) -> dict[str, Any]:
+def _request(asked: StartTrainingRequest, base_model_id: str, role_arn: str) -> dict[str, Any]:
+    run, dataset = asked.run, asked.dataset
     tags = [{"key": key, "value": value} for key, value in tags_of(run).items()]
     request: dict[str, Any] = {
         "jobName": run.job_name,
@@ -122,7 +124,7 @@ def _request(run: Run, dataset: Dataset, base_model_id: str, role_arn: str) -> d
         "roleArn": role_arn,
         "baseModelIdentifier": base_model_id,
         "customizationType": "FINE_TUNING",
-        "hyperParameters": run.hyperparameters,
+        "hyperParameters": asked.quote.hyperparameters,
         "trainingDataConfig": {"s3Uri": f"s3://{run.bucket}/{dataset.training.key}"},
         "outputDataConfig": {"s3Uri": f"s3://{run.bucket}/{run.prefix}/training/"},
         "jobTags": tags,

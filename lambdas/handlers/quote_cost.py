@@ -31,6 +31,8 @@ def quote_cost(request: QuoteCostRequest) -> QuotedCost:
         hosting=quote.hosting.kind,
         hosting_reason=quote.hosting_reason,
         hosting_usd_per_hour=quote.hosting.usd_per_hour,
+        hyperparameters=quote.hyperparameters,
+        hyperparameter_reasons=quote.hyperparameter_reasons,
         summary=text(quote),
         quote_key=key,
         dataset_sha256=quote.dataset_sha256,

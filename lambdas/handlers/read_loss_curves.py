@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from lambdas.aws.artefacts import Artefacts
-from lambdas.domain.run.contracts import LossCurves, ReadLossCurvesRequest, Run
+from lambdas.domain.models.lookup import find_model
+from lambdas.domain.run.contracts import LossCurves, ReadLossCurvesRequest
 from lambdas.domain.training.loss_plot import draw
 from lambdas.domain.training.losses import (
     TRAINING_FILE,
@@ -25,7 +26,8 @@ def read_loss_curves(request: ReadLossCurvesRequest) -> LossCurves:
     run = request.run
     artefacts = Artefacts(run.bucket)
     losses = _read(artefacts, request)
-    said = verdict(losses, planned_epochs=_planned_epochs(run))
+    planned = request.quote.hyperparameters[find_model(run.settings.model).epochs]
+    said = verdict(losses, planned_epochs=int(planned))
     svg, png = draw(losses)
     best, last = losses.best, losses.last_validated
     return LossCurves(
@@ -62,11 +64,6 @@ def _read(artefacts: Artefacts, request: ReadLossCurvesRequest) -> LossHistory:
         curve("training_loss", TRAINING_FILE),
         curve("validation_loss", VALIDATION_FILE) if expected else Curve(),
     )
-
-
-def _planned_epochs(run: Run) -> int | None:
-    epochs = run.hyperparameters.get("epochCount", "")
-    return int(epochs) if epochs.isdecimal() else None
 
 
 handler = step("Read loss curves", ReadLossCurvesRequest)(read_loss_curves)

@@ -21,8 +21,7 @@ def start_training(request: StartTrainingRequest) -> Training:
     billing = Billing(artefacts, run.prefix)
     with billing.creating(TRAINING, "CreateModelCustomizationJob", request.now):
         started = CustomizationJobs().start(
-            run,
-            request.dataset,
+            request,
             base_model_id=find_model(run.settings.model).customization_model_id,
             role_arn=variables.service_role_arn,
             kms_key_arn=variables.model_kms_key_arn,

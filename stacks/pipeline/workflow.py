@@ -180,7 +180,9 @@ class Workflow(Construct):
     def _tune(self) -> sfn.Chain:
         stop = self._stop_training()
         start = self._task(
-            "Start training", {"dataset": "{% $dataset %}"}, assign={"training": RESULT}
+            "Start training",
+            {"dataset": "{% $dataset %}", "quote": "{% $quote %}"},
+            assign={"training": RESULT},
         )
         check = self._task(
             "Check training", {"training": "{% $training %}"}, assign={"training": RESULT}
@@ -194,7 +196,11 @@ class Workflow(Construct):
     def _read_and_answer(self) -> sfn.Chain:
         read = self._task(
             "Read loss curves",
-            {"dataset": "{% $dataset %}", "training": "{% $training %}"},
+            {
+                "dataset": "{% $dataset %}",
+                "quote": "{% $quote %}",
+                "training": "{% $training %}",
+            },
             assign={"loss_curves": RESULT},
         )
         answer = self._task(

@@ -41,6 +41,7 @@ from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import HostingKind
 from lambdas.domain.run.contracts import Dataset, HostingOption, Run
 from lambdas.domain.run.execution_input import LEAST_PROVISIONING_MINUTES
+from lambdas.domain.training.hyperparameters import Hyperparameters, choose
 
 _JUDGE_OUTPUT_TOKENS = (*OUTPUT_TOKENS, MAX_TOKENS)
 _CHARACTERS_PER_TOKEN = 4  # of English prose
@@ -56,11 +57,11 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
     PriceMissing
         The run needs a price that neither the book nor the environment has.
     """
-    hosting = choose(run, dataset, calculator)
+    chosen, hosting = _hyperparameters(run, dataset), choose(run, dataset, calculator)
     items = [
         *_screening(run, dataset),
         *_review(run, dataset, calculator),
-        _training(run, dataset, calculator),
+        _training(run, dataset, chosen.values, calculator),
         *hosting.chosen.items,
         *answer_items(BASE_ANSWERS, run, dataset, calculator.tokens(run.settings.model)),
         *_judgements(run, dataset, calculator),
@@ -73,7 +74,9 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         expected_usd=_sum(item.expected_usd for item in items),
         high_usd=_sum(item.high_usd for item in items),
         max_cost_usd=run.settings.max_cost_usd,
-        epochs=_epochs(run),
+        hyperparameters=chosen.values,
+        hyperparameter_reasons=chosen.reasons,
+        epochs=_epochs(run, chosen.values),
         hosting=hosting.chosen,
         hosting_reason=hosting.reason,
         other_hosting=hosting.others,
@@ -87,7 +90,8 @@ def savings(run: Run, dataset: Dataset, calculator: Calculator) -> dict[str, flo
     Each alone, to the least that can work.
     """
     settings, quote = run.settings, make_quote(run, dataset, calculator)
-    epochs = int(find_model(settings.model).hyperparameters["epochCount"].minimum)
+    model = find_model(settings.model)
+    epochs = int(model.hyperparameters[model.epochs].minimum)
     cheaper = {
         "max_provisioning_minutes": LEAST_PROVISIONING_MINUTES,
         "hold_minutes": 0,
@@ -102,8 +106,8 @@ def savings(run: Run, dataset: Dataset, calculator: Calculator) -> dict[str, flo
         for name, value in cheaper.items()
         if value < now[name]
     }
-    fewer = {**run.hyperparameters, "epochCount": str(epochs)}
-    runs[f"epochCount = {epochs}"] = run.model_copy(update={"hyperparameters": fewer})
+    fewer = {**settings.hyperparameters, model.epochs: epochs}
+    runs[f"{model.epochs} = {epochs}"] = _changed(run, {"hyperparameters": fewer})
     for other in quote.other_hosting:
         if other.items and not other.problem:
             runs[f"hosting = {other.kind}"] = _hosted(run, other.kind)
@@ -164,11 +168,18 @@ def _review(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteIte
     ]
 
 
-def _training(run: Run, dataset: Dataset, calculator: Calculator) -> QuoteItem:
-    model, epochs = run.settings.model, _epochs(run)
+def _hyperparameters(run: Run, dataset: Dataset) -> Hyperparameters:
+    settings = run.settings
+    return choose(find_model(settings.model), settings.hyperparameters, dataset.training_records)
+
+
+def _training(
+    run: Run, dataset: Dataset, hyperparameters: Mapping[str, str], calculator: Calculator
+) -> QuoteItem:
+    model, epochs = run.settings.model, _epochs(run, hyperparameters)
     price = calculator.price(model, "training_usd_per_1k_tokens")
     tokens = _training_tokens(dataset)
-    earliest = _earliest_stop(run, dataset, epochs) / epochs
+    earliest = _earliest_stop(run, dataset, hyperparameters) / epochs
     units = Amounts(tokens.low * earliest, tokens.expected, tokens.high)
     unit = f"tokens x {epochs} epochs x {{price}} per 1,000"
     return priced(TRAINING, units, price, calculator.training_usd(model, 1, epochs), unit)
@@ -180,17 +191,17 @@ def _training_tokens(dataset: Dataset) -> Amounts:
     return Amounts(min(most * TOKEN_SHARES[0], expected), expected, most)
 
 
-def _epochs(run: Run) -> int:
-    default = find_model(run.settings.model).hyperparameters["epochCount"].default
-    return int(run.hyperparameters.get("epochCount", default))
+def _epochs(run: Run, hyperparameters: Mapping[str, str]) -> int:
+    return int(hyperparameters[find_model(run.settings.model).epochs])
 
 
-def _earliest_stop(run: Run, dataset: Dataset, epochs: int) -> int:
+def _earliest_stop(run: Run, dataset: Dataset, hyperparameters: Mapping[str, str]) -> int:
     """Return the epoch after which training may stop: only a validation loss can stop it early."""
-    patience = run.hyperparameters.get("earlyStoppingPatience")
+    epochs = _epochs(run, hyperparameters)
+    patience = find_model(run.settings.model).hyperparameter("early-stopping-patience")
     if patience is None or not dataset.validation_records:
         return epochs
-    return min(epochs, 1 + int(patience))
+    return min(epochs, 1 + int(hyperparameters[patience]))
 
 
 def _judgements(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:

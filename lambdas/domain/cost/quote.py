@@ -68,6 +68,8 @@ class Quote(Contract):
     expected_usd: float
     high_usd: float
     max_cost_usd: float
+    hyperparameters: dict[str, str]  # see `QuotedCost`
+    hyperparameter_reasons: dict[str, str]
     epochs: int
     hosting: QuotedHosting  # the kind that was chosen; `items` has its items
     hosting_reason: str  # one sentence: why this kind, and what the others would cost
@@ -121,6 +123,10 @@ def text(quote: Quote) -> str:
     ]
     how = [f"- {item.what}: {item.how}" for item in [*quote.items, quote.monthly]]
     assumed = [f"- {each}" for each in quote.assumptions]
+    trained = [
+        f"- {name} = {value}: {quote.hyperparameter_reasons[name]}"
+        for name, value in quote.hyperparameters.items()
+    ]
     return "\n".join(
         [
             *table,
@@ -128,6 +134,9 @@ def text(quote: Quote) -> str:
             f"Hosting is {quote.hosting_reason}.",
             f"Ceiling: max_cost_usd = {quote.max_cost_usd:g}.",
             f"For the dataset with the SHA-256 {quote.dataset_sha256}.",
+            "",
+            "Hyperparameters:",
+            *trained,
             "",
             "How:",
             *how,

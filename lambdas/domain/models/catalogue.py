@@ -21,7 +21,8 @@ _JUDGES = "judges.toml"
 def read_models(folder: Path) -> Mapping[str, Model]:
     """Return the models of a folder's files, one a family, by key.
 
-    A model's own entries go before its family's [family] table, [sources] one by one.
+    A model's own entries go before its family's [family] table, [sources] and [hyperparameters] one
+    by one.
 
     Raises
     ------
@@ -38,8 +39,11 @@ def read_models(folder: Path) -> Mapping[str, Model]:
 
 
 def _model(family: Mapping[str, Any], entry: Mapping[str, Any]) -> Model:
-    sources = {**family.get("sources", {}), **entry.get("sources", {})}
-    return Model.model_validate({**family, **entry, "sources": sources})
+    merged = {
+        table: {**family.get(table, {}), **entry.get(table, {})}
+        for table in ("sources", "hyperparameters")
+    }
+    return Model.model_validate({**family, **entry, **merged})
 
 
 def _read_judges() -> Mapping[str, Judge]:

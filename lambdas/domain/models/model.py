@@ -13,6 +13,10 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 RecordFormat = Literal["claude-messages", "converse", "prompt-completion"]
 HostingKind = Literal["provisioned", "on-demand"]
+# What a hyperparameter is for, whatever the model calls it; one without a role keeps its default.
+HyperparameterRole = Literal[
+    "epochs", "batch-size", "learning-rate-multiplier", "warmup-steps", "early-stopping-patience"
+]
 
 
 class _Data(BaseModel):
@@ -34,6 +38,8 @@ class HyperparameterRange(_Data):
     minimum: float
     maximum: float
     integer: bool = False
+    role: HyperparameterRole | None = None
+    records_per_step: int | None = None  # of warmup-steps, as the provider advises
 
     def __str__(self) -> str:
         kind = "a whole number" if self.integer else "a number"
@@ -146,6 +152,21 @@ class Model(_Data):
         if missing:
             raise ValueError(f"{self.key} lacks the sources of {', '.join(sorted(missing))}")
         return self
+
+    @model_validator(mode="after")
+    def _check_roles(self) -> Self:
+        if not self.hyperparameter("epochs"):
+            raise ValueError(f"{self.key} has no hyperparameter with the role epochs")
+        return self
+
+    @property
+    def epochs(self) -> str:
+        """The model's name for the number of epochs."""
+        return str(self.hyperparameter("epochs"))
+
+    def hyperparameter(self, role: HyperparameterRole) -> str | None:
+        """Return the model's name for the hyperparameter of a role, or None if it has none."""
+        return next((name for name, it in self.hyperparameters.items() if it.role == role), None)
 
     @property
     def context_tokens(self) -> int:

@@ -149,7 +149,6 @@ def plan(
         bucket=environment.bucket,
         prefix=run_prefix(names),
         settings=settings,
-        hyperparameters=settings.all_hyperparameters(),
         job_name=names.job,
         custom_model_name=names.custom_model,
         hosting_name=names.hosting,

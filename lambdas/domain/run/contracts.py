@@ -57,7 +57,6 @@ class Run(RunToTell):
     execution_arn: str
     started_at: datetime
     settings: Settings
-    hyperparameters: dict[str, str]  # all of the model's, as Bedrock's API takes them
     custom_model_name: str
     client_token: str
     approval_hours: float | None  # None: nobody is asked
@@ -166,6 +165,8 @@ class QuotedCost(MostQuoted):
     hosting: HostingKind
     hosting_reason: str  # one sentence: why this kind
     hosting_usd_per_hour: float  # all model units together; 0 on demand
+    hyperparameters: dict[str, str]  # all of the model's, as Bedrock's API takes them
+    hyperparameter_reasons: dict[str, str]  # why each has its value
     summary: str  # the quote as a plain-text table
     quote_key: str
     dataset_sha256: str  # `Dataset.sha256` of what was quoted
@@ -300,6 +301,7 @@ class ReviewOutcome(Contract):
 
 class StartTrainingRequest(StateRequest):
     dataset: Dataset
+    quote: QuotedCost
 
 
 class Awaited(Contract):
@@ -335,6 +337,7 @@ class TrainingStop(Contract):
 
 class ReadLossCurvesRequest(StateRequest):
     dataset: Dataset
+    quote: QuotedCost
     training: Training
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
@@ -19,6 +18,7 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
 from pydantic_core import ErrorDetails
@@ -31,6 +31,7 @@ from lambdas.domain.models.model import HostingKind, HyperparameterRange, Model
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 COMMENT = "Comment"
+AUTO = "auto"
 _SHOWN_CHARACTERS = 80
 _REFUSED = "the execution input is refused:\n"
 
@@ -63,6 +64,16 @@ WholeNumber = Annotated[int, BeforeValidator(_number)]
 Number = Annotated[float, BeforeValidator(_number)]
 
 
+_NAMED = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {name: {} for model in MODELS.values() for name in model.hyperparameters},
+}
+GivenHyperparameters = Annotated[
+    dict[str, int | float | str], WithJsonSchema({"anyOf": [{"enum": [AUTO]}, _NAMED]})
+]
+
+
 class Settings(BaseModel):
     """The fields that an environment sets and an execution may override."""
 
@@ -80,11 +91,12 @@ class Settings(BaseModel):
         json_schema_extra={"enum": [*sorted(MODELS)]},
         examples=["nova-micro"],
     )
-    hyperparameters: dict[str, int | float | str] = Field(
+    hyperparameters: GivenHyperparameters = Field(
         default_factory=dict,
-        description="Hyperparameters of the model, each a number or the number as text; those not "
-        "given take the environment's value if it is for the same model, otherwise the model's "
-        "default.",
+        description="Hyperparameters of the model, each a number or the number as text. One that "
+        "is not given takes the environment's value if that is for the same model, otherwise what "
+        "is advised for so many training records or, without advice, the model's default; auto "
+        "leaves all of them to that. The quote says what was chosen, and why.",
         examples=[{"epochCount": 3}],
     )
     system_prompt: Annotated[str, Field(min_length=1, pattern=r"\S")] | None = Field(
@@ -209,6 +221,8 @@ class Settings(BaseModel):
     @field_validator("hyperparameters", mode="before")
     @classmethod
     def _known_hyperparameters(cls, given: object, info: ValidationInfo) -> object:
+        if given == AUTO:
+            return {}
         model = info.data.get("model")
         if model is None or not isinstance(given, Mapping):
             return given
@@ -221,14 +235,6 @@ class Settings(BaseModel):
         """Return for how long a run waits for its hosting of this kind."""
         given = self.max_provisioning_minutes
         return PROVISIONING_MINUTES[kind] if given is None else given
-
-    def all_hyperparameters(self) -> dict[str, str]:
-        """Return every hyperparameter of the model as the text that Bedrock's API takes."""
-        ranges = find_model(self.model).hyperparameters
-        return {
-            name: _as_text(self.hyperparameters.get(name, each.default), each)
-            for name, each in ranges.items()
-        }
 
 
 class ExecutionInput(Settings):
@@ -271,8 +277,7 @@ class ExecutionDefaults(Settings):
 def resolve(raw: Mapping[str, object], defaults: ExecutionDefaults) -> ExecutionInput:
     """Fill an execution's input with the environment's defaults.
 
-    The environment's hyperparameters apply to the environment's model only: another model starts
-    from its own defaults.
+    The environment's hyperparameters apply to the environment's model only.
 
     Raises
     ------
@@ -336,10 +341,6 @@ def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of an execution's input; every field is optional."""
     schema = ExecutionInput.model_json_schema()
     properties = {name: _published(each) for name, each in schema["properties"].items()}
-    properties["hyperparameters"] |= {
-        "additionalProperties": False,
-        "properties": {name: {} for model in MODELS.values() for name in model.hyperparameters},
-    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Execution input",
@@ -419,12 +420,6 @@ def _pattern(allowed: HyperparameterRange) -> str:
     )
 
 
-def _as_text(value: float | str, allowed: HyperparameterRange) -> str:
-    number = float(value)
-    # Bedrock takes text; plain digits, since it does not document exponents.
-    return str(int(number)) if allowed.integer else format(Decimal(repr(number)).normalize(), "f")
-
-
 def _explained(problem: ErrorDetails, properties: Mapping[str, Any], tuned: Model | None) -> str:
     field = str(problem["loc"][0]) if problem["loc"] else "input"
     given = _shown(problem["input"])
@@ -483,7 +478,7 @@ def allowed_values(field: Mapping[str, Any]) -> str:
     if "anyOf" in field:
         return " or ".join(allowed_values(each) for each in field["anyOf"])
     if "enum" in field:
-        return "one of " + ", ".join(field["enum"])
+        return "one of " + ", ".join(field["enum"]) if field["enum"][1:] else field["enum"][0]
     kind = _KINDS[field["type"]]
     if "maximum" in field:
         least = field.get("minimum")

@@ -18,7 +18,17 @@ from lambdas.handlers import (
     stop_run,
     stop_training,
 )
-from tests.factories import EXECUTION, FROZEN_OBJECTS, NAMES, NOW, dataset, hosting, run, training
+from tests.factories import (
+    EXECUTION,
+    FROZEN_OBJECTS,
+    NAMES,
+    NOW,
+    QUOTED,
+    dataset,
+    hosting,
+    run,
+    training,
+)
 from tests.fakes import s3 as fakes_s3
 from tests.fakes import step_functions as fakes_states
 from tests.fakes.bedrock import TOPIC_ARN, FakeBedrock, FakeSns, install
@@ -33,7 +43,7 @@ def as_json(**contracts: Contract) -> dict[str, Any]:
 STATE = as_json(run=run()) | {"now": "2026-11-23T09:30:00.000Z"}
 STOP = as_json(execution=EXECUTION) | {"now": STATE["now"], "status": "TIMED_OUT"}
 EVENTS: list[tuple[ModuleType, dict[str, Any], str]] = [
-    (start_training, STATE | as_json(dataset=dataset()), "status"),
+    (start_training, STATE | as_json(dataset=dataset(), quote=QUOTED), "status"),
     (check_training, STATE | as_json(training=training()), "phase"),
     (stop_training, STATE, "stopped"),
     (buy_throughput, STATE | as_json(training=training()), "release_by"),
@@ -105,7 +115,9 @@ def with_news(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     fields = {
-        key: each if key in {"hyperparameters", "tags"} else with_news(each)
+        key: each
+        if key in {"hyperparameters", "hyperparameter_reasons", "tags"}
+        else with_news(each)
         for key, each in value.items()
     }
     return fields | {"added_later": {"a": 1}}

@@ -70,9 +70,20 @@ def test_training_can_stop_early_only_by_a_validation_loss() -> None:
     assert low == pytest.approx(0.6 / 0.7 * expected, abs=1e-3)  # all ten epochs
 
 
-def test_training_takes_the_models_own_epochs_where_none_are_given() -> None:
-    given = item(quote(hyperparameters={"epochCount": "2"}), "Training")
-    assert item(quote(hyperparameters={}), "Training") == given
+def test_training_is_quoted_at_the_epochs_that_are_chosen_for_so_many_records() -> None:
+    many = dataset(training_records=3_000)
+    given = item(quote(many, hyperparameters={"epochCount": 2}), "Training")
+    assert item(quote(many), "Training") == given
+    assert item(quote(dataset(training_records=300)), "Training") > given
+
+
+def test_every_hyperparameter_is_quoted_with_its_reason() -> None:
+    made = quote(hyperparameters={"batchSize": 16})
+    assert made.hyperparameters["epochCount"] == "10"
+    said = text(made)
+    assert "- epochCount = 10: 10 advised for up to 200 records" in said
+    assert "- batchSize = 16: set by the input or the environment" in said
+    assert "- earlyStoppingPatience = 2: the model's default" in said
 
 
 def test_a_review_is_quoted_where_it_is_asked_for_and_never_above_its_ceiling() -> None:

@@ -121,6 +121,13 @@ def test_a_model_is_added_by_a_file(tmp_path: Path) -> None:
     assert model.context_tokens == 1024**2
 
 
+def test_a_model_has_a_number_of_epochs(tmp_path: Path) -> None:
+    text = FAMILIES.joinpath("anthropic_claude.toml").read_text()
+    (tmp_path / "claude.toml").write_text(text.replace(', role = "epochs"', ""))
+    with pytest.raises(ValueError, match="claude-3-haiku has no hyperparameter with the role"):
+        read_models(tmp_path)
+
+
 def test_a_figure_needs_a_source(tmp_path: Path) -> None:
     text = FAMILIES.joinpath("anthropic_claude.toml").read_text()
     (tmp_path / "claude.toml").write_text(re.sub(r"\nprovisioned = { url.*", "", text))

@@ -153,7 +153,8 @@ def test_facts_on_data_training_and_cost_are_there() -> None:
     text = Page(page()).text
     for shown in (
         *(each.sha256 for each in FROZEN), f"{PREFIX}/dataset/training.jsonl",
-        "12,345", "epochCount 10", "118 min", "Answer briefly.",
+        "12,345", "epochCount 10 (set by the input), batchSize 8 (8 advised)", "118 min",
+        "Answer briefly.",
         "25.0 minutes", "$55.00", "12,345 tokens (an upper estimate) in 7 epochs", "900 tokens",
         "80 tokens", EXECUTION.arn, "Amazon Nova Pro", "Nobody had to approve the quote.",
     ):  # fmt: skip
@@ -298,7 +299,8 @@ def test_the_manifest_holds_what_a_comparison_needs() -> None:
     assert made["dataset"]["files"][0]["sha256"] == FROZEN[0].sha256
     assert made["input_status"]["files"][0]["rejected"] == 2
     assert made["model"]["customization_model_id"].endswith(":200k")
-    assert made["run"]["hyperparameters"] == {"epochCount": "10"}
+    assert made["quote"]["hyperparameters"] == {"epochCount": "10", "batchSize": "8"}
+    assert made["quote"]["hyperparameter_reasons"].keys() == {"epochCount", "batchSize"}
     assert made["hosting"]["billed_minutes"] == 25
     assert made["tokens"]["judge"] == {"input": 900, "output": 80}
     assert made["verdict"]["verdict"] == "not decisive"

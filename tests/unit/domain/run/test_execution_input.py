@@ -58,6 +58,8 @@ GOOD: list[dict[str, Any]] = [
     {"model": "claude-3-haiku", "hyperparameters": {"epochCount": "3"}},
     {"model": "claude-3-haiku", "hyperparameters": {"epochCount": 3.0}},
     {"model": "claude-3-haiku", "hyperparameters": {"earlyStoppingThreshold": 0}},
+    {"hyperparameters": "auto"},
+    {"model": "nova-micro", "hyperparameters": "auto"},
     {"system_prompt": None},
     {"system_prompt": "日本語で答えてください。"},
     {"hold_minutes": 30, "model_units": 2},
@@ -102,7 +104,12 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"max_training_hours": 0}, "a number from 0.1 to 168"),
     ({"max_training_hours": [1]}, "a number from 0.1 to 168"),
     ({"Comment": 3}, "Comment is 3"),
-    ({"hyperparameters": 3}, "an object of names and numbers"),
+    ({"hyperparameters": 3}, "hyperparameters is 3: give auto or an object of names and numbers"),
+    ({"hyperparameters": "Auto"}, 'hyperparameters is "Auto": give auto or an object'),
+    (
+        {"model": "nova-micro", "hyperparameters": {"epochCount": "auto"}},
+        'epochCount is "auto": give a whole number',
+    ),
     ({"hyperparameters": {"epochs": 3}}, "Did you mean 'epochCount'"),
     (
         {"model": "claude-3-haiku", "hyperparameters": {"epochCount": 11}},
@@ -215,22 +222,13 @@ def test_what_is_given_wins() -> None:
 
 
 def test_another_model_does_not_inherit_hyperparameters() -> None:
-    assert resolve({"model": "nova-micro"}, DEFAULTS).all_hyperparameters() == {
-        "epochCount": "2",
-        "learningRate": "0.00001",
-        "learningRateWarmupSteps": "10",
-    }
+    assert resolve({"model": "nova-micro"}, DEFAULTS).hyperparameters == {}
 
 
-def test_the_models_own_defaults_fill_the_rest() -> None:
-    given = {"hyperparameters": {"learningRateMultiplier": "0.50"}}
-    assert resolve(given, DEFAULTS).all_hyperparameters() == {
-        "epochCount": "10",
-        "batchSize": "32",
-        "learningRateMultiplier": "0.5",
-        "earlyStoppingThreshold": "0.001",
-        "earlyStoppingPatience": "2",
-    }
+def test_auto_leaves_the_environments_hyperparameters_out_too() -> None:
+    assert resolve({"hyperparameters": "auto"}, DEFAULTS).hyperparameters == {}
+    by_size = DEFAULTS.model_dump() | {"hyperparameters": "auto"}
+    assert ExecutionDefaults.parse(by_size).hyperparameters == {}
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ from tests.factories import (
     NAMES,
     NOW,
     PREFIX,
+    QUOTED,
     dataset,
     run,
     training,
@@ -52,7 +53,7 @@ from tests.fakes.bedrock import FakeBedrock, install
 from tests.fakes.s3 import FakeS3, client_error
 
 ROLE = "arn:aws:iam::123456789012:role/bedrock"
-REQUEST = StartTrainingRequest(run=run(), now=NOW, dataset=dataset())
+REQUEST = StartTrainingRequest(run=run(), now=NOW, dataset=dataset(), quote=QUOTED)
 
 
 @pytest.fixture
@@ -178,7 +179,7 @@ def test_start_creates_the_job_with_the_runs_names(bedrock: FakeBedrock) -> None
         "roleArn": ROLE,
         "baseModelIdentifier": "anthropic.claude-3-haiku-20240307-v1:0:200k",
         "customizationType": "FINE_TUNING",
-        "hyperParameters": {"epochCount": "10"},
+        "hyperParameters": QUOTED.hyperparameters,
         "trainingDataConfig": {"s3Uri": f"{bucket}/runs/{NAMES.run}/dataset/training.jsonl"},
         "validationDataConfig": {
             "validators": [{"s3Uri": f"{bucket}/runs/{NAMES.run}/dataset/validation.jsonl"}]
@@ -191,7 +192,7 @@ def test_start_creates_the_job_with_the_runs_names(bedrock: FakeBedrock) -> None
 
 def test_start_tags_with_the_environments_own_tags_too(bedrock: FakeBedrock) -> None:
     own = {"cost-center": "4711", "bedrock-tuning:environment": "another"}
-    start_training(StartTrainingRequest(run=run(tags=own), now=NOW, dataset=dataset()))
+    start_training(REQUEST.model_copy(update={"run": run(tags=own)}))
     (request,) = bedrock.called("CreateModelCustomizationJob")
     for tags in (request["jobTags"], request["customModelTags"]):
         found = {each["key"]: each["value"] for each in tags}
@@ -204,7 +205,7 @@ def test_start_without_validation_set_and_with_a_key(
 ) -> None:
     monkeypatch.setenv("MODEL_KMS_KEY_ARN", "key-arn")
     without = dataset(files=[each for each in FROZEN if each.kind != "validation"])
-    start_training(StartTrainingRequest(run=run(), now=NOW, dataset=without))
+    start_training(REQUEST.model_copy(update={"dataset": without}))
     (request,) = bedrock.called("CreateModelCustomizationJob")
     assert request["customModelKmsKeyId"] == "key-arn"
     assert "validationDataConfig" not in request

@@ -21,13 +21,15 @@ from lambdas.domain.training.losses import (
 )
 from lambdas.handlers.read_loss_curves import read_loss_curves
 from tests.article import ARTICLE, needs_article
-from tests.factories import FROZEN, NOW, PREFIX, dataset, run, training
+from tests.factories import FROZEN, NOW, PREFIX, QUOTED, dataset, run, training
 from tests.fakes.s3 import FakeS3, install
 
 JOB = f"{PREFIX}/training/model-customization-job-abcdefghijkl"
 TRAINING_KEY = f"{JOB}/training_artifacts/{TRAINING_FILE}"
 VALIDATION_KEY = f"{JOB}/validation_artifacts/post_fine_tuning_validation/{VALIDATION_FILE}"
-REQUEST = ReadLossCurvesRequest(run=run(), now=NOW, dataset=dataset(), training=training())
+REQUEST = ReadLossCurvesRequest(
+    run=run(), now=NOW, dataset=dataset(), quote=QUOTED, training=training()
+)
 
 
 def csv(kind: str, *losses: float, per_epoch: int = 1) -> str:
