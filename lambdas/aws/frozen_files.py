@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from lambdas.aws.artefacts import ArtefactChanged, ArtefactMissing, Artefacts, ObjectSource
 from lambdas.domain.errors import DatasetChanged, DatasetInvalid
 from lambdas.domain.run.contracts import FrozenFile, Run
-from lambdas.domain.run.dataset_files import FILE_NAMES, DatasetKind, dataset_prefix, frozen_key
+from lambdas.domain.run.dataset_files import FILE_NAMES, DatasetKind, frozen_key, source_key
 
 # Of one CopyObject call: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html, read
 # 2026-11-28.
@@ -68,7 +68,7 @@ def _hash_of(artefacts: Artefacts, file: FrozenFile) -> str | None:
 
 def _look(artefacts: Artefacts, run: Run) -> Iterator[tuple[DatasetKind, ObjectSource]]:
     for kind, name in FILE_NAMES.items():
-        key = dataset_prefix(run.settings.dataset) + name
+        key = source_key(kind, run.settings.dataset, run.tuned_by_run)
         try:
             source = artefacts.source(key, name)
         except ArtefactMissing:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.clients import client
+from lambdas.aws.custom_models import CustomModels
 from lambdas.aws.customization_jobs import CustomizationJobs
 from lambdas.aws.foundation_models import FoundationModels, refusal_of
 from lambdas.aws.inventory import Inventory
@@ -27,9 +28,10 @@ from lambdas.domain.preflight.models import (
 from lambdas.domain.preflight.quotas import in_use
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Run
-from lambdas.domain.run.dataset_files import dataset_prefix
-from lambdas.domain.run.execution_input import resolve
-from lambdas.domain.run.names import ResourceNames
+from lambdas.domain.run.dataset_files import FILE_NAMES, source_key
+from lambdas.domain.run.execution_input import ExecutionInput, resolve
+from lambdas.domain.run.names import ResourceNames, custom_model_of
+from lambdas.domain.run.tuned_model import TunedModel, tuned_model
 from lambdas.domain.run.variables import CheckPreflightVariables
 from lambdas.runtime.step import logger, step, variables_of
 
@@ -40,34 +42,61 @@ def check_preflight(request: CheckPreflightRequest) -> Run:
     variables = variables_of(CheckPreflightVariables)
     defaults = variables.execution_defaults
     settings = resolve(request.input, defaults)
-    requested = requested_run(settings, defaults.models_past_end, request.now)
     environment = _environment(request.execution.arn, variables)
+    tuned = _tuned_model(request, settings.tuned_by_run, environment.name)
+    if tuned:
+        settings = resolve({**request.input, "model": tuned.base.key}, defaults)
+    requested = requested_run(settings, defaults.models_past_end, request.now)
     names = preflight.names_in(environment, request.execution)
     if warning := lifecycle_warning(requested.model, requested.until):
         logger.warning(warning)
     found = _prerequisites(requested, environment, names)
     options = preflight.check(request.execution, requested, found, environment)
-    return preflight.plan(request, settings, defaults, environment, options)
+    return preflight.plan(
+        request,
+        settings,
+        defaults,
+        environment,
+        options,
+        tuned_model_arn=tuned.arn if tuned else None,
+    )
+
+
+def _tuned_model(
+    request: CheckPreflightRequest, run: str | None, environment: str
+) -> TunedModel | None:
+    if run is None:
+        return None
+    models = CustomModels(environment)
+    found = models.find(custom_model_of(environment, run))
+    return tuned_model(
+        run, environment, found, asked=request.input.get("model"), known=lambda: [*models.runs()]
+    )
 
 
 def _prerequisites(
     requested: RequestedRun, environment: DeployedEnvironment, names: ResourceNames
 ) -> preflight.Prerequisites:
     model, region = requested.model, environment.region
-    prefix = dataset_prefix(requested.settings.dataset)
     models, inventory = FoundationModels(), Inventory(environment=None)
-    tuned_model = _tunable_model(models, model, region)
+    tunable = _tunable_model(models, model, region)
     resources = [each for kind in KINDS for each in inventory.listed(kind)]
     return preflight.Prerequisites(
-        tuned_model=tuned_model,
-        access=models.access(model.model_id) if tuned_model else None,
+        tuned_model=tunable,
+        access=models.access(model.model_id) if tunable else None,
         alternatives=lambda: _alternatives(models, requested, region),
         refusals=_refusals(asked_models(requested, region)),
-        dataset_keys=frozenset(Artefacts(environment.bucket).list_keys(prefix)),
+        dataset_keys=frozenset(_dataset_keys(requested.settings, environment.bucket)),
         quotas=bedrock_quotas(),
         in_use=in_use(resources),
         taken=_taken(names, resources, environment.bucket),
     )
+
+
+def _dataset_keys(settings: ExecutionInput, bucket: str) -> Iterator[str]:
+    for kind in FILE_NAMES:
+        key = source_key(kind, settings.dataset, settings.tuned_by_run)
+        yield from Artefacts(bucket).list_keys(key)
 
 
 def _taken(names: ResourceNames, resources: Iterable[TaggedResource], bucket: str) -> list[str]:

@@ -21,12 +21,12 @@ def write_report(request: WriteReportRequest) -> Report:
     quote = Quote.model_validate(artefacts.read_json(request.quote.quote_key))
     bill = bill_of(quote, finished(request, calculator(variables, run.region)))
     Billing(artefacts, run.prefix).keep(bill)
-    counted = _input_status(artefacts, request)
+    counted, curves = _input_status(artefacts, request), request.loss_curves
     page = html(
         request,
         judgements=list(artefacts.iter_records(request.judgements.judgements_key)),
         set_aside=artefacts.read_json(request.verdict.verdict_key)["set_aside_questions"],
-        losses_svg=artefacts.read_text(request.loss_curves.svg_key),
+        losses_svg=artefacts.read_text(curves.svg_key) if curves else None,
         bill=bill,
         input_status=counted,
         review=_review(artefacts, request),
@@ -42,7 +42,9 @@ def write_report(request: WriteReportRequest) -> Report:
     )
 
 
-def _input_status(artefacts: Artefacts, request: WriteReportRequest) -> InputStatus:
+def _input_status(artefacts: Artefacts, request: WriteReportRequest) -> InputStatus | None:
+    if request.training is None:
+        return None
     try:
         found = artefacts.list_keys(f"{request.run.prefix}/training/")
         keys = reports_of(found, request.training.job_arn)

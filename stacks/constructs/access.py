@@ -167,6 +167,10 @@ class Access:
             Permission(["bedrock:ListModelCustomizationJobs"], every_resource("listing")),
         ]
 
+    def find_custom_model(self) -> Permission:
+        models = [self.bedrock("custom-model")]
+        return Permission(["bedrock:GetCustomModel", "bedrock:ListTagsForResource"], models)
+
     def stop_job(self) -> list[Permission]:
         stop = self.end_own("bedrock:StopModelCustomizationJob", "model-customization-job")
         return [*self.find_job(), stop]

@@ -83,6 +83,7 @@ PIPELINE_STEPS = (
             *access.count_resources(),
             *access.look_up_models(),
             *access.invoke_base_and_judges(),
+            access.find_custom_model(),
         ],
         timeout_seconds=120,  # two models may take their time for an answer
     ),

@@ -31,6 +31,7 @@ from stacks.constructs.task import (
 from stacks.pipeline.review_data import BATCH, review_data
 
 _SLACK_HOURS = 24  # for review, answers, judging and retries
+_IS_TUNED = "$type($run.tuned_by_run) = 'string'"
 
 
 def _not_released() -> str:
@@ -81,7 +82,16 @@ class Workflow(Construct):
         )
 
     def _check(self) -> sfn.Chain:
-        later = ("quote", "approval", "screening", "review", "release", "report")
+        later = (
+            "quote",
+            "approval",
+            "screening",
+            "review",
+            "training",
+            "loss_curves",
+            "release",
+            "report",
+        )
         nothing = dict.fromkeys(later, NOTHING)
         preflight = self._task(
             "Check preflight",
@@ -178,6 +188,7 @@ class Workflow(Construct):
         return sfn.Chain.custom(records, [end], again.next(end))
 
     def _tune(self) -> sfn.Chain:
+        """Train, unless the input names a run that has."""
         stop = self._stop_training()
         start = self._task(
             "Start training",
@@ -189,11 +200,16 @@ class Workflow(Construct):
         )
         for state in (start, check):
             self._on_failure(state, stop)
-        rest = self._read_and_answer()
-        start.next(self._until("Training done?", "$training.done", check, then=rest))
-        return sfn.Chain.custom(start, rest.end_states, rest)
+        answer = self._answer_with_base_model()
+        answers = self._again("Base answers done?", "$base_answers.done", answer)
+        read = self._read_losses()
+        read.next(answer)
+        start.next(self._until("Training done?", "$training.done", check, then=read))
+        needed = sfn.Condition.jsonata(f"{{% $not({_IS_TUNED}) %}}")
+        choice = sfn.Choice.jsonata(self, "Training needed?").when(needed, start).otherwise(answer)
+        return sfn.Chain.custom(choice, answers.end_states, answers)
 
-    def _read_and_answer(self) -> sfn.Chain:
+    def _read_losses(self) -> sfn.TaskStateBase:
         read = self._task(
             "Read loss curves",
             {
@@ -203,13 +219,15 @@ class Workflow(Construct):
             },
             assign={"loss_curves": RESULT},
         )
+        self._on_failure(read, self._notify_failure)
+        return read
+
+    def _answer_with_base_model(self) -> sfn.TaskStateBase:
         answer = self._task(
             "Answer with base model", {"dataset": "{% $dataset %}"}, assign={"base_answers": RESULT}
         )
-        for state in (read, answer):
-            self._on_failure(state, self._notify_failure)
-        again = self._again("Base answers done?", "$base_answers.done", answer)
-        return sfn.Chain.custom(read, again.end_states, read.next(answer))
+        self._on_failure(answer, self._notify_failure)
+        return answer
 
     def _serve(self) -> sfn.Parallel:
         """Host the model and ask it, in a block whose every failure releases."""

@@ -61,6 +61,8 @@ ACTIONS = {
     | LIST_MODELS
     | {
         "s3:ListBucket",
+        "bedrock:GetCustomModel",
+        "bedrock:ListTagsForResource",
         "bedrock:GetFoundationModel",
         "bedrock:GetFoundationModelAvailability",
         "bedrock:ListCustomModelDeployments",
@@ -118,7 +120,7 @@ BILLING = {
 # Every wildcard in a role's resources: the bucket's keys, Bedrock's kinds, executions, and "*".
 WILDCARDS = {
     "BedrockServiceRole": {"runs/*/dataset/*", "runs/*/training/*"},
-    "Check preflight": {"*", "model-customization-job/*"},
+    "Check preflight": {"*", "custom-model/*", "model-customization-job/*"},
     "Validate dataset": {"datasets/*", "runs/*/dataset/*", "runs/*/validation.json"},
     "Screen dataset": {
         "runs/*/billing/personal-data.json",

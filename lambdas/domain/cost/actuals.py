@@ -196,9 +196,10 @@ def _review(request: WriteReportRequest) -> dict[str, Counted]:
 
 
 def _training(request: WriteReportRequest, calculator: Calculator) -> dict[str, Counted]:
-    epochs, tokens = request.loss_curves.epochs, request.dataset.training_tokens
-    if epochs is None:
+    curves, tokens = request.loss_curves, request.dataset.training_tokens
+    if curves is None or curves.epochs is None:
         return {}
+    epochs = curves.epochs
     usd = calculator.training_usd(request.run.settings.model, tokens, epochs)
     return {TRAINING: (usd, f"{tokens:,} tokens (an upper estimate) in {epochs} epochs")}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from lambdas.domain.cost.calculator import Calculator
-from lambdas.domain.cost.hosting_choice import choose
+from lambdas.domain.cost.hosting_choice import choose_hosting
 from lambdas.domain.cost.hosting_kinds import PRICINGS
 from lambdas.domain.cost.items import (
     TOKEN_SHARES,
@@ -41,7 +41,7 @@ from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import HostingKind
 from lambdas.domain.run.contracts import Dataset, HostingOption, Run
 from lambdas.domain.run.execution_input import LEAST_PROVISIONING_MINUTES
-from lambdas.domain.training.hyperparameters import Hyperparameters, choose
+from lambdas.domain.training.hyperparameters import Hyperparameters, choose_hyperparameters
 
 _JUDGE_OUTPUT_TOKENS = (*OUTPUT_TOKENS, MAX_TOKENS)
 _CHARACTERS_PER_TOKEN = 4  # of English prose
@@ -57,18 +57,18 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
     PriceMissing
         The run needs a price that neither the book nor the environment has.
     """
-    chosen, hosting = _hyperparameters(run, dataset), choose(run, dataset, calculator)
+    chosen, hosting = _hyperparameters(run, dataset), choose_hosting(run, dataset, calculator)
     items = [
         *_screening(run, dataset),
         *_review(run, dataset, calculator),
-        _training(run, dataset, chosen.values, calculator),
+        *_training(run, dataset, chosen.values, calculator),
         *hosting.chosen.items,
         *answer_items(BASE_ANSWERS, run, dataset, calculator.tokens(run.settings.model)),
         *_judgements(run, dataset, calculator),
     ]
     return Quote(
         items=items,
-        monthly=_storage(run, calculator),
+        monthly=None if run.tuned_by_run else _storage(run, calculator),
         dataset_sha256=dataset.sha256,
         low_usd=_sum(item.low_usd for item in items),
         expected_usd=_sum(item.expected_usd for item in items),
@@ -76,7 +76,7 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         max_cost_usd=run.settings.max_cost_usd,
         hyperparameters=chosen.values,
         hyperparameter_reasons=chosen.reasons,
-        epochs=_epochs(run, chosen.values),
+        epochs=0 if run.tuned_by_run else _epochs(run, chosen.values),
         hosting=hosting.chosen,
         hosting_reason=hosting.reason,
         other_hosting=hosting.others,
@@ -169,20 +169,26 @@ def _review(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteIte
 
 
 def _hyperparameters(run: Run, dataset: Dataset) -> Hyperparameters:
+    if run.tuned_by_run:
+        return Hyperparameters({}, {})
     settings = run.settings
-    return choose(find_model(settings.model), settings.hyperparameters, dataset.training_records)
+    return choose_hyperparameters(
+        find_model(settings.model), settings.hyperparameters, dataset.training_records
+    )
 
 
 def _training(
     run: Run, dataset: Dataset, hyperparameters: Mapping[str, str], calculator: Calculator
-) -> QuoteItem:
+) -> list[QuoteItem]:
+    if run.tuned_by_run:
+        return []
     model, epochs = run.settings.model, _epochs(run, hyperparameters)
     price = calculator.price(model, "training_usd_per_1k_tokens")
     tokens = _training_tokens(dataset)
     earliest = _earliest_stop(run, dataset, hyperparameters) / epochs
     units = Amounts(tokens.low * earliest, tokens.expected, tokens.high)
     unit = f"tokens x {epochs} epochs x {{price}} per 1,000"
-    return priced(TRAINING, units, price, calculator.training_usd(model, 1, epochs), unit)
+    return [priced(TRAINING, units, price, calculator.training_usd(model, 1, epochs), unit)]
 
 
 def _training_tokens(dataset: Dataset) -> Amounts:
@@ -225,11 +231,19 @@ def _assumptions(run: Run, hosting: HostingKind) -> list[str]:
     low, expected, _ = TOKEN_SHARES
     return [
         f"Tokens are upper estimates: expected {expected:.0%} of them, low {low:.0%} (prose).",
-        "Expected training tokens are estimated by script and model family.",
-        "Low training stops as early as early stopping allows; expected trains every epoch.",
+        *_of_training(run),
         f"At most, what is paid by the token is asked {ATTEMPTS} times about every question.",
         *PRICINGS[hosting].assumptions(run),
         "Without tax, S3, Lambda and Step Functions, which cost a few cents.",
+    ]
+
+
+def _of_training(run: Run) -> list[str]:
+    if run.tuned_by_run:
+        return [f"Nothing is trained: the model is run {run.tuned_by_run}'s, and stored already."]
+    return [
+        "Expected training tokens are estimated by script and model family.",
+        "Low training stops as early as early stopping allows; expected trains every epoch.",
     ]
 
 

@@ -25,7 +25,7 @@ class Choice:
     others: list[QuotedHosting]
 
 
-def choose(run: Run, dataset: Dataset, calculator: Calculator) -> Choice:
+def choose_hosting(run: Run, dataset: Dataset, calculator: Calculator) -> Choice:
     """Choose the least expected cost among the kinds that the run may take.
 
     What the account cannot have is chosen all the same: `check_hosting` refuses it.

@@ -62,7 +62,7 @@ class Quote(Contract):
     """A run's cost in US dollars, without tax; `monthly` goes on after the run."""
 
     items: list[QuoteItem]
-    monthly: QuoteItem
+    monthly: QuoteItem | None  # None: an earlier run's model, which is stored already
     dataset_sha256: str  # of what is quoted, see `Dataset`
     low_usd: float
     expected_usd: float
@@ -70,7 +70,7 @@ class Quote(Contract):
     max_cost_usd: float
     hyperparameters: dict[str, str]  # see `QuotedCost`
     hyperparameter_reasons: dict[str, str]
-    epochs: int
+    epochs: int  # 0: nothing is trained
     hosting: QuotedHosting  # the kind that was chosen; `items` has its items
     hosting_reason: str  # one sentence: why this kind, and what the others would cost
     other_hosting: list[QuotedHosting]
@@ -121,7 +121,8 @@ def text(quote: Quote) -> str:
     table = [
         "  ".join([row[0].ljust(width), *(cell.rjust(figure) for cell in row[1:])]) for row in rows
     ]
-    how = [f"- {item.what}: {item.how}" for item in [*quote.items, quote.monthly]]
+    monthly = [quote.monthly] if quote.monthly else []
+    how = [f"- {item.what}: {item.how}" for item in [*quote.items, *monthly]]
     assumed = [f"- {each}" for each in quote.assumptions]
     trained = [
         f"- {name} = {value}: {quote.hyperparameter_reasons[name]}"
@@ -130,13 +131,14 @@ def text(quote: Quote) -> str:
     return "\n".join(
         [
             *table,
-            f"The custom model: {dollars(quote.monthly.expected_usd)} a month until it is deleted.",
+            *(
+                f"The custom model: {dollars(item.expected_usd)} a month until it is deleted."
+                for item in monthly
+            ),
             f"Hosting is {quote.hosting_reason}.",
             f"Ceiling: max_cost_usd = {quote.max_cost_usd:g}.",
             f"For the dataset with the SHA-256 {quote.dataset_sha256}.",
-            "",
-            "Hyperparameters:",
-            *trained,
+            *(["", "Hyperparameters:", *trained] if trained else []),
             "",
             "How:",
             *how,

@@ -13,9 +13,9 @@ from lambdas.domain.preflight.names import name_problems
 from lambdas.domain.preflight.quotas import InUse, Quota, problems_of, training_demands
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Execution, HostingOption, Run
-from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, dataset_prefix
+from lambdas.domain.run.dataset_files import DatasetKind, run_folder, source_key
 from lambdas.domain.run.execution_input import ExecutionDefaults, ExecutionInput
-from lambdas.domain.run.names import ResourceNames, names_of
+from lambdas.domain.run.names import ResourceNames, custom_model_of, names_of
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def names_in(environment: DeployedEnvironment, execution: Execution) -> Resource
 
 
 def run_prefix(names: ResourceNames) -> str:
-    return f"runs/{names.run}"
+    return run_folder(names.run)
 
 
 def asked_models(requested: RequestedRun, region: str) -> dict[str, str]:
@@ -81,18 +81,27 @@ def check(
     options = hosting_options(requested, found.tuned_model, found.quotas, found.in_use, region)
     problems = [
         *name_problems(execution, found.taken),
-        *tuning_problems(requested, found.tuned_model, found.alternatives, region),
-        *access_problems(requested.model.name, found.access, region),
+        *_training_problems(requested, found, region),
         *_inference_problems(requested, region),
         *answer_problems(asked_models(requested, region), found.refusals, region),
         *_dataset_problems(requested.settings, found.dataset_keys, environment.bucket),
         *hosting_problems(options),
-        *problems_of(training_demands(found.quotas, found.in_use), region),
         *_role_problems(environment),
     ]
     if problems:
         raise PreflightFailed("the run cannot succeed:\n" + "\n".join(problems))
     return options
+
+
+def _training_problems(requested: RequestedRun, found: Prerequisites, region: str) -> list[str]:
+    """Return why the model cannot be trained; nothing of that matters to one that is."""
+    if requested.settings.tuned_by_run:
+        return []
+    return [
+        *tuning_problems(requested, found.tuned_model, found.alternatives, region),
+        *access_problems(requested.model.name, found.access, region),
+        *problems_of(training_demands(found.quotas, found.in_use), region),
+    ]
 
 
 def _inference_problems(requested: RequestedRun, region: str) -> Iterable[str]:
@@ -106,14 +115,21 @@ def _inference_problems(requested: RequestedRun, region: str) -> Iterable[str]:
         yield f"the judge {judge.name} can be invoked from {regions} only, not from {region}"
 
 
+_NOT_UPLOADED = "upload it (python -m dataset prepare writes it), or name another dataset"
+_EXPIRED = (
+    "the files of a run expire (expire_runs_after_days of the environment), and without its "
+    "training data nobody can tell whether the model has seen the questions. Copy the file back if "
+    "you have it, or leave tuned_by_run out to train again"
+)
+
+
 def _dataset_problems(settings: ExecutionInput, keys: frozenset[str], bucket: str) -> Iterable[str]:
-    prefix = dataset_prefix(settings.dataset)
-    for name in (TRAINING, EVALUATION):
-        if prefix + name not in keys:
-            yield (
-                f"s3://{bucket}/{prefix}{name} does not exist: upload it (python -m dataset "
-                "prepare writes it), or name another dataset"
-            )
+    kinds: tuple[DatasetKind, ...] = ("training", "evaluation")
+    for kind in kinds:
+        key = source_key(kind, settings.dataset, settings.tuned_by_run)
+        if key not in keys:
+            expired = key.startswith("runs/")
+            yield f"s3://{bucket}/{key} does not exist: {_EXPIRED if expired else _NOT_UPLOADED}"
 
 
 def _role_problems(environment: DeployedEnvironment) -> Iterable[str]:
@@ -131,15 +147,17 @@ def _role_problems(environment: DeployedEnvironment) -> Iterable[str]:
         )
 
 
-def plan(
+def plan(  # noqa: PLR0913  # each from another place
     request: CheckPreflightRequest,
     settings: ExecutionInput,
     defaults: ExecutionDefaults,
     environment: DeployedEnvironment,
     hosting_options: tuple[HostingOption, ...],
+    *,
+    tuned_model_arn: str | None = None,
 ) -> Run:
     """Return the run with everything that follows from its input."""
-    names = names_in(environment, request.execution)
+    names, tuned_by = names_in(environment, request.execution), settings.tuned_by_run
     return Run(
         name=names.run,
         execution_arn=request.execution.arn,
@@ -150,7 +168,7 @@ def plan(
         prefix=run_prefix(names),
         settings=settings,
         job_name=names.job,
-        custom_model_name=names.custom_model,
+        custom_model_name=custom_model_of(environment.name, tuned_by or names.run),
         hosting_name=names.hosting,
         client_token=names.client_token,
         approval_hours=defaults.approval_hours if settings.require_approval else None,
@@ -162,4 +180,6 @@ def plan(
         reap_every_minutes=environment.reap_every_minutes,
         comprehend_max_usd=environment.comprehend_max_usd,
         hosting_options=hosting_options,
+        tuned_by_run=tuned_by,
+        tuned_model_arn=tuned_model_arn,
     )

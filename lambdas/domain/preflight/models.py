@@ -42,7 +42,7 @@ def requested_run(
 ) -> RequestedRun:
     """Look up the models that the settings name."""
     longest = timedelta(
-        hours=settings.max_training_hours,
+        hours=0 if settings.tuned_by_run else settings.max_training_hours,
         minutes=max(map(settings.provisioning_minutes, PROVISIONING_MINUTES))
         + settings.hold_minutes,
     )

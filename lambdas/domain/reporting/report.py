@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
+from pydantic import BaseModel
 
 from lambdas.domain.cost.actuals import Bill
 from lambdas.domain.cost.quote import dollars
@@ -23,6 +24,7 @@ from lambdas.domain.hosting.afterwards import afterwards, kept_until
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import Answers, Judgements, Verdict, WriteReportRequest
+from lambdas.domain.run.dataset_files import run_folder
 from lambdas.domain.run.times import duration, utc
 from lambdas.domain.training.input_status import InputStatus
 
@@ -61,12 +63,15 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
     *,
     judgements: Sequence[Record],
     set_aside: Mapping[str, str],
-    losses_svg: str,
+    losses_svg: str | None,
     bill: Bill,
-    input_status: InputStatus,
+    input_status: InputStatus | None,
     review: DataReview | None = None,
 ) -> str:
-    """Return the report. Text from data and models is escaped; `losses_svg` is not."""
+    """Return the report. Text from data and models is escaped; `losses_svg` is not.
+
+    Losses and Bedrock's count are None where nothing was trained.
+    """
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters |= {
         "difference": score_difference,
@@ -83,7 +88,8 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
         afterwards=afterwards_of(request),
         model=find_model(request.run.settings.model),
         judge=find_judge(request.run.settings.judge_model),
-        losses_svg=Markup(losses_svg[losses_svg.index("<svg") :]),  # noqa: S704  # drawn by loss_plot
+        losses_svg=losses_svg and Markup(losses_svg[losses_svg.index("<svg") :]),  # noqa: S704  # drawn by loss_plot
+        training_line=_training_line(request),
         questions=judgements,
         set_aside=set_aside,
         topics=topics_of(each for each in judgements if each["id"] not in set_aside),
@@ -99,11 +105,11 @@ def manifest(
     request: WriteReportRequest,
     *,
     bill: Bill,
-    input_status: InputStatus,
+    input_status: InputStatus | None,
     code_version: str | None,
 ) -> dict[str, Any]:
     """Return what the run read, decided and made, for programs."""
-    run, approval = request.run, request.approval
+    run = request.run
     return {
         "manifest_version": 3,
         "code_version": code_version,
@@ -113,15 +119,15 @@ def manifest(
         "model": _model(request),
         "judge": find_judge(run.settings.judge_model).inference.model_id,
         "hosting": _hosting(request),
-        "input_status": input_status.model_dump(mode="json"),
+        "input_status": _as_json(input_status),
         "tokens": _tokens(request),
-        "approval": approval.model_dump(mode="json") if approval else None,
-        "screening": request.screening.model_dump(mode="json") if request.screening else None,
-        "review": request.review.model_dump(mode="json") if request.review else None,
+        "approval": _as_json(request.approval),
+        "screening": _as_json(request.screening),
+        "review": _as_json(request.review),
         "spent": [each.model_dump(mode="json") for each in bill.items],
         "spent_usd": bill.usd,
         "spent_at_most": bill.at_most,
-        **{name: getattr(request, name).model_dump(mode="json") for name in _SECTIONS},
+        **{name: _as_json(getattr(request, name)) for name in _SECTIONS},
     }
 
 
@@ -148,15 +154,20 @@ def _hosting(request: WriteReportRequest) -> dict[str, Any]:
     }
 
 
+def _as_json(section: BaseModel | None) -> dict[str, Any] | None:
+    return section.model_dump(mode="json") if section else None
+
+
 def _model(request: WriteReportRequest) -> dict[str, Any]:
-    model, training = find_model(request.run.settings.model), request.training
+    run, training = request.run, request.training
+    model = find_model(run.settings.model)
     return {
         "key": model.key,
         "customization_model_id": model.customization_model_id,
         "base_inference_model_id": model.base_inference.model_id,
-        "custom_model_arn": training.custom_model_arn,
-        "training_job_arn": training.job_arn,
-        "training_minutes": training.age_minutes,
+        "custom_model_arn": training.custom_model_arn if training else run.tuned_model_arn,
+        "training_job_arn": training.job_arn if training else None,
+        "training_minutes": training.age_minutes if training else None,
     }
 
 
@@ -165,7 +176,7 @@ def summary(request: WriteReportRequest, bill: Bill) -> str:
     verdict, quoted = request.verdict, dollars(request.quote.expected_usd)
     return (
         f"{_judged(verdict)}\n"
-        f"{request.loss_curves.verdict}\n"
+        f"{_training_line(request)}\n"
         f"{_review_line(request)}"
         f"Failures: {request.base_answers.failed} answers of the base model, "
         f"{request.tuned_answers.failed} of the tuned one; questions without both "
@@ -176,6 +187,16 @@ def summary(request: WriteReportRequest, bill: Bill) -> str:
 
 def _judged(verdict: Verdict) -> str:
     return "\n".join([f"{verdict.sentence} {verdict.reason}", *verdict.caveats])
+
+
+def _training_line(request: WriteReportRequest) -> str:
+    run, curves = request.run, request.loss_curves
+    if curves:
+        return curves.verdict
+    return (
+        f"Tuned by run {run.tuned_by_run}: nothing was trained. The losses of that run, and its "
+        f"report if it came so far: s3://{run.bucket}/{run_folder(str(run.tuned_by_run))}/"
+    )
 
 
 def _review_line(request: WriteReportRequest) -> str:

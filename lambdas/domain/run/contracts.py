@@ -57,7 +57,7 @@ class Run(RunToTell):
     execution_arn: str
     started_at: datetime
     settings: Settings
-    custom_model_name: str
+    custom_model_name: str  # with tuned_by_run that run's
     client_token: str
     approval_hours: float | None  # None: nobody is asked
     fail_on_warnings: tuple[str, ...]  # codes that refuse the dataset
@@ -68,6 +68,8 @@ class Run(RunToTell):
     reap_every_minutes: int
     comprehend_max_usd: float  # 0: Amazon Comprehend is not asked
     hosting_options: tuple[HostingOption, ...]
+    tuned_by_run: str | None = None  # None: it trains its own model
+    tuned_model_arn: str | None = None  # of that run's model
 
 
 class RefusedIfRedriven(Contract):
@@ -376,12 +378,13 @@ class Answers(Contract):
 class HostModelRequest(StateRequest):
     """For *Buy throughput* and *Create deployment*."""
 
-    training: Training
+    training: Training | None
 
     @property
     def model(self) -> str:
         """The model to host: its ARN, or its name if the job does not tell."""
-        return self.training.custom_model_arn or self.run.custom_model_name
+        arn = self.training.custom_model_arn if self.training else self.run.tuned_model_arn
+        return arn or self.run.custom_model_name
 
 
 class Hosting(Awaited):
@@ -489,8 +492,8 @@ class WriteReportRequest(StateRequest):
     approval: Approval | None  # None if nobody was asked
     screening: Screened | None  # None if Amazon Comprehend was not asked
     review: ReviewOutcome | None  # None if the data was not reviewed
-    training: Training
-    loss_curves: LossCurves
+    training: Training | None  # both None with `Run.tuned_by_run`
+    loss_curves: LossCurves | None
     hosting: Hosting
     release: Release | None  # None: a deployment stays until its release-by
     base_answers: Answers

@@ -20,6 +20,22 @@ def dataset_prefix(dataset: str) -> str:
     return f"datasets/{dataset}/"
 
 
+def source_key(kind: DatasetKind, dataset: str, tuned_by_run: str | None) -> str:
+    """Return the key of the file that a run copies before it checks it.
+
+    A model of an earlier run is judged on the dataset's questions, which are held against what that
+    run trained on.
+    """
+    if tuned_by_run is None or kind == "evaluation":
+        return dataset_prefix(dataset) + FILE_NAMES[kind]
+    return frozen_key(run_folder(tuned_by_run), kind)
+
+
+def run_folder(run: str) -> str:
+    """Return the folder of all that a run reads and makes, without a slash at its end."""
+    return f"runs/{run}"
+
+
 def frozen_key(run_prefix: str, kind: DatasetKind) -> str:
     """Return the key of a run's own copy of a file."""
     return f"{run_prefix}/dataset/{FILE_NAMES[kind]}"

@@ -248,6 +248,14 @@ class ExecutionInput(Settings):
         description="Free text, ignored; the console pre-fills it.",
         examples=["Try three epochs"],
     )
+    tuned_by_run: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] | None = Field(
+        default=None,
+        description="A run of this environment whose model still exists: nothing is trained, and "
+        "that model is hosted, asked and judged, with the evaluation file of the dataset and the "
+        "training data of that run. Without a model in the input it is that run's. Takes no "
+        "hyperparameters, and no review of the training data.",
+        examples=["first-1a2b3c4d5e6f"],
+    )
 
 
 class ExecutionDefaults(Settings):
@@ -285,8 +293,11 @@ def resolve(raw: Mapping[str, object], defaults: ExecutionDefaults) -> Execution
         Lists every unknown or out-of-range field with its allowed values.
     """
     inherited = {name: getattr(defaults, name) for name in Settings.model_fields}
-    if raw.get("model", defaults.model) != defaults.model:
+    trains = raw.get("tuned_by_run") is None
+    if raw.get("model", defaults.model) != defaults.model or not trains:
         inherited["hyperparameters"] = {}
+    if not trains:
+        inherited |= {"review_data": False, "min_review_score": None}
     merged = inherited | dict(raw)
     merged["hyperparameters"] = _overlaid(inherited["hyperparameters"], raw)
     settings = parse(ExecutionInput, merged, _REFUSED)
@@ -321,7 +332,12 @@ def _loosened(settings: Settings, defaults: ExecutionDefaults) -> Iterable[str]:
 
 
 def _unheeded(settings: Settings, raw: Mapping[str, object]) -> Iterable[str]:
-    """Yield each limit in the input that would have no effect."""
+    """Yield each field of the input that would have no effect."""
+    if raw.get("tuned_by_run") is not None:
+        for name in _OF_TRAINING:
+            if raw.get(name) not in ({}, None, False, AUTO):
+                yield f"{name} has no effect with tuned_by_run, which trains nothing: leave it out"
+        return
     if raw.get("min_review_score") is not None and not settings.review_data:
         yield (
             f"min_review_score is {settings.min_review_score:g}, and review_data is false: nothing "
@@ -349,7 +365,11 @@ def json_schema() -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "properties": properties,
-        "allOf": [*(_when_model(model) for model in MODELS.values()), _WHEN_NOT_REVIEWED],
+        "allOf": [
+            *(_when_model(model) for model in MODELS.values()),
+            _WHEN_NOT_REVIEWED,
+            _WHEN_TUNED,
+        ],
     }
 
 
@@ -358,6 +378,17 @@ def _published(field: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in field.items() if key not in {"title", "default"}}
 
 
+_OF_TRAINING = ("hyperparameters", "review_data", "min_review_score")
+_WHEN_TUNED = {
+    "if": {"properties": {"tuned_by_run": {"type": "string"}}, "required": ["tuned_by_run"]},
+    "then": {
+        "properties": {
+            "hyperparameters": {"maxProperties": 0},
+            "review_data": {"const": False},
+            "min_review_score": {"type": "null"},
+        }
+    },
+}
 _WHEN_NOT_REVIEWED = {
     "if": {"properties": {"review_data": {"const": False}}, "required": ["review_data"]},
     "then": {"properties": {"min_review_score": {"type": "null"}}},

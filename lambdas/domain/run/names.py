@@ -57,7 +57,7 @@ def names_of(environment: str, execution_name: str, execution_arn: str) -> Resou
     digest = hashlib.sha256(execution_arn.encode()).hexdigest()
     run = f"{_slug(execution_name)}-{digest[:_HASH_LENGTH]}"
     run += _check(environment, run)
-    name = f"{environment}-{run}"
+    name = custom_model_of(environment, run)
     return ResourceNames(
         run=run,
         job=name,
@@ -65,6 +65,11 @@ def names_of(environment: str, execution_name: str, execution_arn: str) -> Resou
         hosting=name,
         client_token=f"{environment}-{digest[:40]}",
     )
+
+
+def custom_model_of(environment: str, run: str) -> str:
+    """Return the name of a run's custom model."""
+    return f"{environment}-{run}"
 
 
 def is_name_of(environment: str, name: str) -> bool:

@@ -37,7 +37,9 @@ class _Choice(NamedTuple):
     reason: str
 
 
-def choose(model: Model, given: Mapping[str, float | str], records: int) -> Hyperparameters:
+def choose_hyperparameters(
+    model: Model, given: Mapping[str, float | str], records: int
+) -> Hyperparameters:
     """Return the hyperparameters for a training file of so many records.
 
     What is `given` is within the model's ranges already; what is chosen is kept within them.

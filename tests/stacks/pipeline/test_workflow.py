@@ -566,7 +566,7 @@ def is_redriven(expression: str, count: object) -> Any:
 def test_nothing_is_trained_before_a_review_that_is_asked_for(workflow: Machine) -> None:
     question = workflow["States"]["Review requested?"]
     assert [each["Next"] for each in question["Choices"]] == ["Plan review"]
-    assert question["Default"] == "Start training"
+    assert question["Default"] == "Training needed?"
     graph = Graph(workflow)
     without = graph.reach("Plan review", past=lambda name: name == "Summarise review")
     assert "Start training" not in without
@@ -579,6 +579,19 @@ def test_nothing_is_trained_before_a_review_that_is_asked_for(workflow: Machine)
         }
         == set()
     ), "a review is spent on after quote and approval only"
+
+
+def test_an_earlier_runs_model_goes_straight_to_its_answers(workflow: Machine) -> None:
+    question = workflow["States"]["Training needed?"]
+    [needed] = question["Choices"]
+    assert (needed["Next"], question["Default"]) == ("Start training", "Answer with base model")
+    for run, goes in (({"tuned_by_run": "first"}, False), ({"tuned_by_run": None}, True)):
+        assert evaluate(needed["Condition"], run=run) is goes
+    graph = Graph(workflow)
+    past_training = graph.reach("Answer with base model")
+    assert past_training.isdisjoint({"Start training", "Check training", "Read loss curves"})
+    first = workflow["States"]["Check preflight"]["Assign"]
+    assert first["training"] == first["loss_curves"] == "{% null %}"
 
 
 def test_an_execution_may_last_as_long_as_any_input_allows(workflow: Machine) -> None:

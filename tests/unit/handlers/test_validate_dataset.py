@@ -80,6 +80,27 @@ def test_questions_too_few_for_a_verdict_are_refused(s3: FakeS3, questions: int)
     assert validate(min_evaluation_questions=questions)["evaluation_examples"] == questions
 
 
+def test_a_run_with_an_earlier_runs_model_freezes_what_that_one_was_trained_on(s3: FakeS3) -> None:
+    s3.objects["runs/earlier/dataset/training.jsonl"] = training(33, "earlier")
+    s3.objects["runs/earlier/dataset/evaluation.jsonl"] = b"of that run"
+    result = validate(tuned_by_run="earlier")
+    assert (result["training_records"], result["validation_records"]) == (33, 0)
+    copied = s3.objects["runs/run-0123456789ab/dataset/training.jsonl"]
+    assert copied == training(33, "earlier")
+    assert result["evaluation_examples"] == 1
+
+
+def test_a_question_of_an_earlier_runs_training_data_is_a_leak(s3: FakeS3) -> None:
+    s3.objects["runs/earlier/dataset/training.jsonl"] = training(33, "earlier")
+    leak = {"id": "e", "question": "質問 earlier 3", "reference_answer": "答え"}
+    s3.objects["datasets/default/evaluation.jsonl"] = jsonl([leak])
+    validate(tuned_by_run="earlier")
+    found = json.loads(s3.objects[FINDINGS_KEY])["findings"]
+    assert {"leak"} == {each["code"] for each in found if "leak" in each["code"]}, found
+    validate()
+    assert "leak" not in {each["code"] for each in json.loads(s3.objects[FINDINGS_KEY])["findings"]}
+
+
 def test_without_validation_there_are_no_validation_records(s3: FakeS3) -> None:
     del s3.objects["datasets/default/validation.jsonl"]
     result = validate()

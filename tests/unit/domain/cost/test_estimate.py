@@ -86,6 +86,22 @@ def test_every_hyperparameter_is_quoted_with_its_reason() -> None:
     assert "- earlyStoppingPatience = 2: the model's default" in said
 
 
+def test_an_earlier_runs_model_is_quoted_without_training_and_storage() -> None:
+    made, trained = quote(tuned_by_run="first"), quote()
+    assert "Training" not in {each.what for each in made.items}
+    assert made.monthly is None
+    assert (made.hyperparameters, made.epochs) == ({}, 0)
+    saved = item(trained, "Training")[2]
+    assert made.high_usd == pytest.approx(trained.high_usd - saved, abs=0.01)
+    said = text(made)
+    assert "Nothing is trained: the model is run first's, and stored already." in said
+    assert "Hyperparameters" not in said
+    assert "a month" not in said
+    assert not any(
+        "epochCount" in each for each in savings(run(tuned_by_run="first"), dataset(), CALCULATOR)
+    )
+
+
 def test_a_review_is_quoted_where_it_is_asked_for_and_never_above_its_ceiling() -> None:
     assert REVIEW not in {each.what for each in quote().items}
     low, expected, high = item(quote(review_data=True), REVIEW)

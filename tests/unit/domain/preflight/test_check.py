@@ -21,6 +21,7 @@ from lambdas.domain.errors import (
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import Lifecycle
 from lambdas.domain.run.contracts import Run
+from lambdas.domain.run.names import names_of
 from lambdas.domain.run.tags import EXECUTION, tags_of
 from lambdas.handlers.check_preflight import handler
 from lambdas.runtime import step
@@ -81,6 +82,18 @@ class FakeBedrock:
         self.missing_code = "ResourceNotFoundException"
         self.failures: dict[str, str] = {}
         self.jobs: set[str] = set()
+        self.bases: dict[str, str] = {}  # of custom models, by name
+
+    def get_custom_model(self, *, modelIdentifier: str) -> dict[str, Any]:  # noqa: N803  # AWS's name
+        if modelIdentifier not in self.bases:
+            raise client_error("ResourceNotFoundException", 404)
+        base = f"arn:aws:bedrock:us-east-1::foundation-model/{self.bases[modelIdentifier]}"
+        arn = f"arn of {modelIdentifier}"
+        return {"modelArn": arn, "modelName": modelIdentifier, "baseModelArn": base}
+
+    def list_tags_for_resource(self, *, resourceARN: str) -> dict[str, Any]:  # noqa: N803  # AWS's name
+        assert resourceARN.startswith("arn of ")
+        return {"tags": [{"key": "bedrock-tuning:environment", "value": "local"}]}
 
     def get_model_customization_job(self, *, jobIdentifier: str) -> dict[str, Any]:  # noqa: N803  # AWS's name
         if jobIdentifier not in self.jobs:
@@ -188,8 +201,8 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> FakeS3:
 @pytest.fixture(autouse=True)
 def bedrock(monkeypatch: pytest.MonkeyPatch) -> FakeBedrock:
     fake = FakeBedrock()
-    for module in ("aws.customization_jobs", "aws.foundation_models", "aws.inventory"):
-        monkeypatch.setattr(f"lambdas.{module}.client", lambda _: fake)
+    for name in ("custom_models", "customization_jobs", "foundation_models", "inventory"):
+        monkeypatch.setattr(f"lambdas.aws.{name}.client", lambda _: fake)
     monkeypatch.setattr("lambdas.handlers.check_preflight.client", lambda *_: fake)
     return fake
 
@@ -249,6 +262,58 @@ def test_validation_is_optional(s3: FakeS3) -> None:
 
 def test_another_model_in_its_region() -> None:
     assert preflight("us-east-1", model="nova-micro").settings.hyperparameters == {}
+
+
+@pytest.fixture
+def earlier(bedrock: FakeBedrock, s3: FakeS3) -> str:
+    """A run that tuned Nova Micro, whose folder is still there."""
+    run = names_of("local", "earlier", "arn").run
+    bedrock.bases[f"local-{run}"] = TUNABLE_MICRO
+    bedrock.has("custom-model", f"local-{run}")
+    s3.objects |= {f"runs/{run}/dataset/{n}.jsonl": b"" for n in ("training", "evaluation")}
+    del s3.objects["datasets/default/training.jsonl"]
+    return run
+
+
+def test_the_model_of_an_earlier_run_is_hosted_instead_of_trained(earlier: str) -> None:
+    run = preflight("us-east-1", tuned_by_run=earlier)
+    assert run.settings.model == "nova-micro", "that run's, and not the environment's"
+    assert run.settings.hyperparameters == {}
+    assert (run.tuned_by_run, run.tuned_model_arn) == (earlier, f"arn of local-{earlier}")
+    assert run.custom_model_name == f"local-{earlier}"
+    assert run.name != earlier
+    assert run.hosting_name == run.job_name == f"local-{run.name}"
+
+
+def test_what_is_trained_already_needs_no_training(
+    earlier: str, bedrock: FakeBedrock, quotas: FakeQuotas
+) -> None:
+    """Neither a job's quota nor an open model; a base that is LEGACY can still be deployed."""
+    bedrock.legacy(TUNABLE_MICRO)
+    quotas.listed["L-0406044C"] = ("jobs", 0)
+    run = preflight("us-east-1", tuned_by_run=earlier, hosting="on-demand")
+    assert [each.problem for each in run.hosting_options] == [None]
+
+
+def test_a_run_without_a_model_is_refused_with_the_nearest(earlier: str) -> None:
+    with pytest.raises(PreflightFailed, match=f"Did you mean '{earlier}'"):
+        preflight("us-east-1", tuned_by_run=earlier[:-1])
+
+
+def test_training_data_that_has_expired_is_refused_with_what_to_do(
+    earlier: str, s3: FakeS3
+) -> None:
+    del s3.objects[f"runs/{earlier}/dataset/training.jsonl"]
+    with pytest.raises(PreflightFailed) as refused:
+        preflight("us-east-1", tuned_by_run=earlier)
+    assert f"runs/{earlier}/dataset/training.jsonl does not exist: the files" in str(refused.value)
+    assert "leave tuned_by_run out to train again" in str(refused.value)
+
+
+def test_the_questions_are_those_of_the_dataset(earlier: str, s3: FakeS3) -> None:
+    del s3.objects["datasets/default/evaluation.jsonl"]
+    with pytest.raises(PreflightFailed, match=r"datasets/default/evaluation.jsonl does not exist"):
+        preflight("us-east-1", tuned_by_run=earlier)
 
 
 def test_bad_input_is_refused_before_anything_is_asked(bedrock: FakeBedrock) -> None:

@@ -54,7 +54,7 @@ from tests.factories import (
 from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import s3 as fakes_s3
 from tests.fakes.bedrock import REGION, TOPIC_ARN, FakeSns
-from tests.fakes.s3 import FakeS3, client_error
+from tests.fakes.s3 import BUCKET, FakeS3, client_error
 
 OFFLINE = EXECUTION.arn.replace("123456789012", "000000000000")
 SVG = '<?xml version="1.0"?>\n<!DOCTYPE svg>\n<svg viewBox="0 0 1 1"><text>loss</text></svg>'
@@ -108,8 +108,8 @@ class Page(HTMLParser):
 
 def page(
     request: WriteReportRequest | None = None,
-    svg: str = SVG,
-    input_status: InputStatus = COUNTED,
+    svg: str | None = SVG,
+    input_status: InputStatus | None = COUNTED,
 ) -> str:
     request = request or report_request()
     return html(
@@ -344,6 +344,38 @@ def test_the_report_says_what_bedrock_accepted_or_that_it_is_not_known() -> None
     unknown = InputStatus(problem="it left no report of them")
     text = Page(page(input_status=unknown)).text
     assert "Bedrock accepted for training is not known: it left no report of them." in text
+
+
+def test_a_run_that_trained_nothing_names_the_run_that_did() -> None:
+    request = report_request(
+        run=run(tuned_by_run="first", tuned_model_arn="its ARN"), training=None, loss_curves=None
+    )
+    shown = page(request, svg=None, input_status=None)
+    text = Page(shown).text
+    assert "Tuned by run first: nothing was trained." in text
+    assert f"s3://{BUCKET}/runs/first/" in text
+    assert "its ARN" in text
+    assert "<svg" not in shown
+    for absent in ("Losses", "Training job", "Hyperparameters", "Best validation loss", "accepted"):
+        assert absent not in text
+    facts = manifest(request, bill=bill(request), input_status=None, code_version=None)
+    assert (facts["loss_curves"], facts["input_status"]) == (None, None)
+    assert facts["model"]["custom_model_arn"] == "its ARN"
+    assert facts["run"]["tuned_by_run"] == "first"
+    assert "Training" not in {each["what"] for each in facts["spent"]}
+    assert "Tuned by run first" in summary(request, bill(request)).splitlines()[1]
+
+
+def test_the_state_reports_what_an_earlier_run_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODE_VERSION", "0123456789ab")
+    monkeypatch.setenv("PRICE_OVERRIDES", json.dumps(PRICES))
+    request = report_request(run=run(tuned_by_run="first"), training=None, loss_curves=None)
+    objects = files_of_a_run(report_request()) | {
+        request.quote.quote_key: quote(tuned_by_run="first").model_dump_json().encode()
+    }
+    s3 = fakes_s3.install(monkeypatch, FakeS3(objects))
+    made = json.loads(s3.objects[write_report(request).manifest_key])
+    assert made["spent_usd"] == pytest.approx(55.36 - 0.35, abs=0.1)
 
 
 def files_of_a_run(request: WriteReportRequest) -> dict[str, bytes]:

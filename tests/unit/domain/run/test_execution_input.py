@@ -59,6 +59,9 @@ GOOD: list[dict[str, Any]] = [
     {"model": "claude-3-haiku", "hyperparameters": {"epochCount": 3.0}},
     {"model": "claude-3-haiku", "hyperparameters": {"earlyStoppingThreshold": 0}},
     {"hyperparameters": "auto"},
+    {"tuned_by_run": None, "hyperparameters": {}},
+    {"tuned_by_run": "first-1a2b3c4d5e6f", "judge_model": "claude-haiku-4-5"},
+    {"tuned_by_run": "first-1a2b3c4d5e6f", "review_data": False, "hyperparameters": "auto"},
     {"model": "nova-micro", "hyperparameters": "auto"},
     {"system_prompt": None},
     {"system_prompt": "日本語で答えてください。"},
@@ -104,6 +107,23 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"max_training_hours": 0}, "a number from 0.1 to 168"),
     ({"max_training_hours": [1]}, "a number from 0.1 to 168"),
     ({"Comment": 3}, "Comment is 3"),
+    ({"tuned_by_run": "First run"}, 'tuned_by_run is "First run": give text that matches'),
+    (
+        {
+            "tuned_by_run": "first-1a2b3c4d5e6f",
+            "model": "nova-micro",
+            "hyperparameters": {"epochCount": 3},
+        },
+        "hyperparameters has no effect with tuned_by_run",
+    ),
+    (
+        {"tuned_by_run": "first-1a2b3c4d5e6f", "review_data": True},
+        "review_data has no effect with tuned_by_run",
+    ),
+    (
+        {"tuned_by_run": "first-1a2b3c4d5e6f", "min_review_score": 6},
+        "min_review_score has no effect with tuned_by_run",
+    ),
     ({"hyperparameters": 3}, "hyperparameters is 3: give auto or an object of names and numbers"),
     ({"hyperparameters": "Auto"}, 'hyperparameters is "Auto": give auto or an object'),
     (
@@ -189,7 +209,9 @@ def test_parser_and_schema_agree_on_anything(raw: dict[str, Any]) -> None:
 def test_nothing_given_is_the_environments_defaults() -> None:
     resolved = resolve({}, DEFAULTS)
     environment_only = {*ExecutionDefaults.model_fields} - {*ExecutionInput.model_fields}
-    assert resolved.model_dump(exclude={"comment"}) == DEFAULTS.model_dump(exclude=environment_only)
+    assert resolved.model_dump(exclude={"comment", "tuned_by_run"}) == DEFAULTS.model_dump(
+        exclude=environment_only
+    )
 
 
 def test_an_execution_may_lower_the_ceiling_and_never_raise_it() -> None:
@@ -253,6 +275,13 @@ def test_a_hyperparameter_at_the_top_is_told_its_place(
         resolve({"model": model, name: value}, DEFAULTS)
     assert says in str(refused.value)
     assert len(str(refused.value).splitlines()) == 2
+
+
+def test_what_is_not_trained_takes_no_hyperparameters_and_no_review_of_the_environment() -> None:
+    reviewing = DEFAULTS.model_copy(update={"review_data": True, "min_review_score": 6})
+    resolved = resolve({"tuned_by_run": "first-1a2b3c4d5e6f"}, reviewing)
+    assert (resolved.hyperparameters, resolved.review_data) == ({}, False)
+    assert resolved.min_review_score is None
 
 
 def test_all_problems_are_named_at_once() -> None:

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import Model
-from lambdas.domain.training.hyperparameters import DEFAULT, GIVEN, choose
+from lambdas.domain.training.hyperparameters import DEFAULT, GIVEN, choose_hyperparameters
 
 HAIKU, NOVA, LLAMA = map(find_model, ("claude-3-haiku", "nova-micro", "llama-3-1-8b"))
 
 
 def chosen(model: Model, records: int, **given: float | str) -> dict[str, str]:
-    return choose(model, given, records).values
+    return choose_hyperparameters(model, given, records).values
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_batch_is_as_large_as_the_advice_has_it(records: int) -> None:
 
 
 def test_advice_beyond_a_models_range_ends_at_the_range() -> None:
-    made = choose(NOVA, {}, 85)
+    made = choose_hyperparameters(NOVA, {}, 85)
     assert made.values["epochCount"] == "5"
     assert made.reasons["epochCount"] == (
         "10 advised for up to 200 records; the model takes at most this"
@@ -53,7 +53,7 @@ def test_steps_of_warm_up_follow_the_providers_advice_for_the_model(model: str, 
 
 
 def test_what_is_given_wins_one_by_one() -> None:
-    made = choose(HAIKU, {"epochCount": 3, "learningRateMultiplier": "0.50"}, 85)
+    made = choose_hyperparameters(HAIKU, {"epochCount": 3, "learningRateMultiplier": "0.50"}, 85)
     assert made.values == {
         "epochCount": "3",
         "batchSize": "8",
@@ -76,7 +76,7 @@ def test_a_small_learning_rate_has_plain_digits() -> None:
 
 @given(st.sampled_from([*MODELS.values()]), st.integers(0, 30_000))
 def test_everything_is_chosen_within_its_range(model: Model, records: int) -> None:
-    made = choose(model, {}, records)
+    made = choose_hyperparameters(model, {}, records)
     assert made.values.keys() == made.reasons.keys() == model.hyperparameters.keys()
     for name, allowed in model.hyperparameters.items():
         assert allowed.minimum <= float(made.values[name]) <= allowed.maximum
