@@ -22,8 +22,10 @@ def list_resources(request: ListResourcesRequest, seconds_left: SecondsLeft) -> 
     survey = look(inventory, environment, seconds_left=seconds_left)
     under_way = None
     try:
-        running = Executions().running(variables.machine_arn)
-        under_way = ExecutionsUnderWay.of(environment, running)
+        executions = Executions()
+        running = executions.running(variables.machine_arn)
+        inputs = (started.input for arn in running if (started := executions.find(arn)))
+        under_way = ExecutionsUnderWay.of(environment, running, inputs)
     except Exception as error:  # noqa: BLE001  # what is overdue can go all the same
         survey.problems.append(Problem("executions under way", error))
     prices = calculator(variables, inventory.region)

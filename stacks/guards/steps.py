@@ -75,7 +75,11 @@ _ALWAYS = (
         "List resources",
         variables=ListResourcesVariables,
         timeout_seconds=_ACCOUNT_SECONDS,
-        permissions=lambda access: [*_list(access), access.list_executions()],
+        permissions=lambda access: [
+            *_list(access),
+            access.list_executions(),
+            access.describe_executions(),
+        ],
     ),
     Step(
         "Delete resources",

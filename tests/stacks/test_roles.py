@@ -103,7 +103,7 @@ ACTIONS = {
     "Meter stopped run": READ | WRITE | MAIL,
     "Stop run": LOOK_AT_EXECUTION | STOP_JOB | RELEASE,
     "Reap leftovers": LIST_RUNNING | LOOK_AT_EXECUTION | LIST | END_WHAT_BILLS | MAIL,
-    "List resources": LIST_RUNNING | LIST | LIST_MODELS,
+    "List resources": LIST_RUNNING | LOOK_AT_EXECUTION | LIST | LIST_MODELS,
     "Delete resources": LIST | LIST_MODELS | END_WHAT_BILLS | {"bedrock:DeleteCustomModel"},
     "Inspect purchase": MAIL,
 }
@@ -218,6 +218,7 @@ WILDCARDS = {
         "*",
         "custom-model-deployment/*",
         "custom-model/*",
+        "execution:*",
         "model-customization-job/*",
         "provisioned-model/*",
     },

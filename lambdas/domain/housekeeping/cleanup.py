@@ -158,7 +158,7 @@ def _protections(
         if not resource.is_overdue(now):
             yield "Step Functions did not say whether its run is under way"
     elif running.use(resource):
-        yield "its run is under way: stop the execution first"
+        yield "a run under way uses it: stop the execution first"
     if resource.commitment:
         yield f"bought with a commitment ({resource.commitment}): AWS deletes it only after its end"
 

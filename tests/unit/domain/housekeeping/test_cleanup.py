@@ -38,6 +38,10 @@ class World:
         self.account.add("provisioned-model", "dev-t")
         self.account.add("custom-model-deployment", "dev-d")
 
+    def under_way(self, arn: str, status: str = "RUNNING", **given: Any) -> None:
+        self.states.statuses[arn] = status
+        self.states.started[arn] = (given, NOW)
+
     def plan(self, **given: Any) -> CleanupPlan:
         return list_resources(ListResourcesRequest(input=given, now=NOW), plenty)
 
@@ -106,10 +110,26 @@ def test_a_tag_put_on_after_the_plan_still_keeps(world: World) -> None:
 
 
 def test_what_a_run_uses_now_stays(world: World) -> None:
-    world.states.statuses[EXECUTION.arn] = "RUNNING"
+    world.under_way(EXECUTION.arn)
     plan = world.plan(mode="delete", kinds=EVERYTHING)
     assert plan.deletions == 0
-    assert all("run is under way" in item.reason for item in plan.items)
+    assert all("a run under way uses it" in item.reason for item in plan.items)
+
+
+def test_the_model_that_another_run_uses_now_stays(world: World) -> None:
+    world.under_way("arn:of:another", tuned_by_run="old")
+    plan = world.plan(mode="delete", kinds=EVERYTHING)
+    assert [item.name for item in plan.items if not item.delete] == ["dev-old"]
+    world.under_way("arn:of:another", status="SUCCEEDED", tuned_by_run="old")
+    assert "dev-old" in world.going(mode="delete", kinds=EVERYTHING)
+
+
+def test_where_an_execution_cannot_be_described_models_stay(world: World) -> None:
+    world.under_way("arn:of:another", tuned_by_run="old")
+    world.states.fail("DescribeExecution", "AccessDeniedException")
+    plan = world.plan(mode="delete", kinds=EVERYTHING)
+    assert plan.deletions == 0
+    assert "executions under way" in plan.problems
 
 
 def test_deletion_without_saying_what_is_refused(world: World) -> None:
