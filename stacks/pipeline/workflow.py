@@ -31,7 +31,14 @@ from stacks.constructs.task import (
 from stacks.pipeline.review_data import BATCH, review_data
 
 _SLACK_HOURS = 24  # for review, answers, judging and retries
+# What a failure goes on to say once there is a model: nothing is trained twice.
 _IS_TUNED = "$type($run.tuned_by_run) = 'string'"
+_MODEL_KEPT = (
+    f"(({_IS_TUNED} or $training.done) and $failure.state != 'Notify' ? "
+    "'. The tuned model is kept. To go on with it at no training cost, start a new execution with "
+    f'"tuned_by_run": "\' & ({_IS_TUNED} ? $run.tuned_by_run : $run.name) & '
+    "'\" in its input' : '')"
+)
 
 
 def _not_released() -> str:
@@ -96,7 +103,7 @@ class Workflow(Construct):
         preflight = self._task(
             "Check preflight",
             {"input": INPUT, "execution": EXECUTION},
-            # Failures from here on may refer to `$quote`, `$release` and `$report`.
+            # Failures from here on may refer to these.
             assign={"run": RESULT, **nothing},
             with_run=False,
         )
@@ -430,7 +437,11 @@ class Workflow(Construct):
                 "quote": "{% $quote %}",
                 "report": "{% $report %}",
                 "release": "{% $release %}",
-                "failure": "{% $failure %}",
+                "failure": {
+                    "state": "{% $failure.state %}",
+                    "error": "{% $failure.error %}",
+                    "cause": f"{{% $failure.cause & {_MODEL_KEPT} %}}",
+                },
             },
             function="Notify",
             with_run=False,
@@ -445,7 +456,7 @@ class Workflow(Construct):
             self,
             "Run failed",
             error="{% $failure.error %}",
-            cause="{% $failure.state & ': ' & $failure.cause %}",
+            cause=f"{{% $failure.state & ': ' & $failure.cause & {_MODEL_KEPT} %}}",
         )
 
     def _until(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -692,6 +693,46 @@ def test_capacity_is_given_back_within_a_minute_of_its_use(machine: Machine) -> 
     answering = machine.minutes_in(ended.arn, TUNED_ANSWERS)
     idle = billed - machine.offline.bedrock.scenario.provisioning_minutes - answering - 30
     assert 0 <= idle <= 1
+
+
+def test_a_run_whose_judge_failed_goes_on_with_its_model_at_no_training_cost(
+    machine: Machine, inbox: str
+) -> None:
+    refused = Fault("Converse", "access_denied", after=4, model="nova-pro")
+    machine.offline.bedrock.scenario = replace(QUICK, faults=(refused,))
+    failed = machine.run()
+    assert failed.status == "FAILED"
+    assert failed.cause.startswith("Judge answers: ")
+    named = re.search(r'"tuned_by_run": "([^"]+)"', failed.cause)
+    assert named
+    assert named[0] in mail_of(failed, inbox)["Message"]
+    trained = training_meter(machine)
+
+    machine.offline.bedrock.scenario = QUICK
+    arn = machine.start({"tuned_by_run": named[1]})
+    machine.wait_for_state(arn, BASE_ANSWERS)
+    planned = cleanup(machine, {"mode": "delete", "kinds": ["custom-model"]})
+    assert "a run under way uses it" in json.dumps(planned.output)
+    ended = machine.wait(arn)
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert ended.output["verdict"] == "better"
+    assert {"Start training", "Read loss curves"}.isdisjoint(ended.states)
+    assert training_meter(machine) == trained
+    assert len(machine.offline.bedrock.snapshot()["jobs"]) == 1
+    assert_nothing_left(machine)
+    manifest = read_json(machine, ended, "manifest.json")
+    assert "Training" not in {each["what"] for each in manifest["spent"]}
+    assert manifest["run"]["tuned_by_run"] == named[1]
+    files = {each["kind"]: each["sha256"] for each in manifest["dataset"]["files"]}
+    s3: Any = boto3.client("s3")
+    key = f"runs/{named[1]}/dataset/training.jsonl"
+    of_first = s3.get_object(Bucket=machine.bucket, Key=key)["Body"].read()
+    assert files["training"] == hashlib.sha256(of_first).hexdigest()
+
+
+def training_meter(machine: Machine) -> list[dict[str, Any]]:
+    items = machine.offline.bedrock.snapshot()["meter"]["items"]
+    return [each for each in items if "training" in each["what"]]
 
 
 def cleanup(machine: Machine, given: dict[str, Any]) -> Outcome:

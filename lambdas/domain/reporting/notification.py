@@ -46,7 +46,9 @@ def stopped_body(request: MeterStoppedRunRequest, run: str, bill: Bill) -> str:
     """Return the message about a run that could not send its own."""
     ended = _ENDED_BY_GUARD if request.release else _LEFT_BEHIND
     return (
-        f"Run {run} {_ENDED[request.status]} and could not send its mail. {ended}\n\n"
+        f"Run {run} {_ENDED[request.status]} and could not send its mail. {ended} If its training "
+        "was complete, the model is kept, and a new execution goes on with it if its input has "
+        f'"tuned_by_run": "{run}".\n\n'
         f"{_cost(bill)}\n\nExecution: {execution_url(request.execution.arn)}\n"
     )
 
@@ -152,10 +154,7 @@ def _report_lines(run: RunToTell, report: ReportToTell) -> list[str]:
 
 def _next_step(request: NotifyRequest) -> str:
     if request.failure:
-        return (
-            "Next: do what the cause says, then start a new execution. The run's files are kept, "
-            "and so is the custom model if training was completed."
-        )
+        return "Next: do what the cause says, then start a new execution. The run's files are kept."
     if request.verdict is None:
         return ""
     return f"Next: {_NEXT.get(request.verdict.verdict, 'read the report.')}"

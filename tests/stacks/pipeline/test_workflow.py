@@ -594,6 +594,36 @@ def test_an_earlier_runs_model_goes_straight_to_its_answers(workflow: Machine) -
     assert first["training"] == first["loss_curves"] == "{% null %}"
 
 
+@pytest.mark.parametrize(
+    ("run", "training", "state", "named"),
+    [
+        ({"name": "second", "tuned_by_run": None}, {"done": True}, "Judge answers", "second"),
+        ({"name": "second", "tuned_by_run": "first"}, None, "Judge answers", "first"),
+        ({"name": "second", "tuned_by_run": None}, {"done": False}, "Check training", None),
+        ({"name": "second", "tuned_by_run": None}, None, "Validate dataset", None),
+        (None, None, "Check preflight", None),
+        ({"name": "second", "tuned_by_run": None}, {"done": True}, "Notify", None),
+    ],
+)
+def test_every_failure_after_training_names_the_way_to_go_on(
+    workflow: Machine, run: object, training: object, state: str, named: str | None
+) -> None:
+    variables = {
+        "run": run,
+        "training": training,
+        "failure": {"state": state, "cause": "why"},
+    }
+    mailed = workflow["States"]["Notify failure"]["Arguments"]["Payload"]["failure"]["cause"]
+    caused = workflow["States"]["Run failed"]["Cause"]
+    said = evaluate(mailed, **variables)
+    assert evaluate(caused, **variables) == f"{state}: {said}"
+    if named is None:
+        assert said == "why"
+    else:
+        assert said.startswith("why. The tuned model is kept. To go on with it at no training cost")
+        assert f'"tuned_by_run": "{named}"' in said
+
+
 def test_an_execution_may_last_as_long_as_any_input_allows(workflow: Machine) -> None:
     longest = ExecutionDefaults.model_json_schema()["properties"]
     hours = longest["max_training_hours"]["maximum"] + longest["approval_hours"]["maximum"]

@@ -394,7 +394,9 @@ def test_a_run_whose_own_mail_failed_is_told_of_by_the_guard(world: World, ended
         world.fail()
     assert world.kept.usd == 0.49
     assert world.stop(status=ended) == Metered(usd=0.49, at_most=True)
-    assert "could not send its mail" in world.sns.called("Publish")[-1]["Message"]
+    told = world.sns.called("Publish")[-1]["Message"]
+    assert "could not send its mail" in told
+    assert f'"tuned_by_run": "{PREFIX.removeprefix("runs/")}"' in told
 
 
 def test_a_run_under_way_keeps_its_mail_and_its_bill_through_any_deployment(world: World) -> None:
