@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from lambdas.aws.artefacts import ArtefactChanged, ArtefactMissing, Artefacts, ObjectSource
 from lambdas.domain.errors import DatasetChanged, DatasetInvalid
 from lambdas.domain.run.contracts import FrozenFile, Run
-from lambdas.domain.run.dataset_files import FILE_NAMES, DatasetKind, frozen_key, source_key
+from lambdas.domain.run.dataset_files import (
+    FILE_NAMES,
+    DatasetKind,
+    digest,
+    frozen_key,
+    run_folder,
+    source_key,
+)
 
 # Of one CopyObject call: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html, read
 # 2026-11-28.
@@ -27,11 +34,30 @@ def freeze(artefacts: Artefacts, run: Run) -> dict[DatasetKind, ObjectSource]:
         There is no training or evaluation file.
     DatasetInvalid
         A file is larger than S3 copies at once.
+    DatasetChanged
+        What an earlier run's model was trained on is not in that run's folder any more.
     """
     found = dict(_look(artefacts, run))
-    return {
+    copies = {
         kind: artefacts.copy(source, frozen_key(run.prefix, kind)) for kind, source in found.items()
     }
+    if run.tuned_by_run:
+        _require_as_trained(artefacts, run_folder(run.tuned_by_run), copies)
+    return copies
+
+
+def _require_as_trained(
+    artefacts: Artefacts, folder: str, copies: Mapping[DatasetKind, ObjectSource]
+) -> None:
+    """Compare the copies of an earlier run's data with what its quote, and so its job, was for."""
+    questions = artefacts.source(frozen_key(folder, "evaluation"), FILE_NAMES["evaluation"])
+    hashes = {kind: str(each.sha256) for kind, each in {**copies, "evaluation": questions}.items()}
+    if digest(hashes) != artefacts.read_json(f"{folder}/quote.json")["dataset_sha256"]:
+        raise DatasetChanged(
+            f"{artefacts.uri(folder)}/dataset/ is no longer what that run quoted and trained on, "
+            "so nobody can tell whether its model has seen the questions: leave tuned_by_run out "
+            "to train again; the bucket's access logs say who wrote"
+        )
 
 
 def frozen_file(kind: DatasetKind, copy: ObjectSource) -> FrozenFile:

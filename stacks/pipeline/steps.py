@@ -93,7 +93,7 @@ PIPELINE_STEPS = (
         memory_mb=MAX_MEMORY_MB,
         timeout_seconds=MAX_SECONDS,
         permissions=lambda access: [
-            *access.read(datasets("*"), runs("dataset/*")),
+            *access.read(datasets("*"), runs("dataset/*"), runs("quote.json")),
             *access.write(runs("dataset/*"), runs("validation.json")),
         ],
     ),

@@ -121,7 +121,12 @@ BILLING = {
 WILDCARDS = {
     "BedrockServiceRole": {"runs/*/dataset/*", "runs/*/training/*"},
     "Check preflight": {"*", "custom-model/*", "model-customization-job/*"},
-    "Validate dataset": {"datasets/*", "runs/*/dataset/*", "runs/*/validation.json"},
+    "Validate dataset": {
+        "datasets/*",
+        "runs/*/dataset/*",
+        "runs/*/quote.json",
+        "runs/*/validation.json",
+    },
     "Screen dataset": {
         "runs/*/billing/personal-data.json",
         "runs/*/dataset/*",

@@ -7,15 +7,13 @@ under `Run.prefix`; a result holds the keys, so no state carries more than a few
 
 from __future__ import annotations
 
-import hashlib
-import json
 from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from lambdas.domain.models.model import HostingKind
-from lambdas.domain.run.dataset_files import DatasetKind
+from lambdas.domain.run.dataset_files import DatasetKind, digest
 from lambdas.domain.run.execution_input import Settings
 
 Outcome = Literal["better", "worse", "no difference shown", "not decisive"]
@@ -141,8 +139,7 @@ class Dataset(Contract):
     @property
     def sha256(self) -> str:
         """The digest over the files' hashes that a quote, its approval and a verdict are for."""
-        hashes = {each.kind: each.sha256 for each in self.files}
-        return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
+        return digest({each.kind: each.sha256 for each in self.files})
 
     @property
     def _files(self) -> dict[DatasetKind, FrozenFile]:

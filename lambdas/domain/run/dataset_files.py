@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Literal
 
@@ -34,6 +36,11 @@ def source_key(kind: DatasetKind, dataset: str, tuned_by_run: str | None) -> str
 def run_folder(run: str) -> str:
     """Return the folder of all that a run reads and makes, without a slash at its end."""
     return f"runs/{run}"
+
+
+def digest(hashes: Mapping[DatasetKind, str]) -> str:
+    """Return one digest over the SHA-256 of each file."""
+    return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
 
 
 def frozen_key(run_prefix: str, kind: DatasetKind) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lambdas.aws.artefacts import ArtefactChanged, ArtefactMissing
-from lambdas.domain.errors import AccessDenied, DatasetInvalid
+from lambdas.domain.errors import AccessDenied, DatasetChanged, DatasetInvalid
 from lambdas.handlers.validate_dataset import handler
 from lambdas.validation import make_record
 from tests.factories import run
@@ -80,9 +80,18 @@ def test_questions_too_few_for_a_verdict_are_refused(s3: FakeS3, questions: int)
     assert validate(min_evaluation_questions=questions)["evaluation_examples"] == questions
 
 
+def trained_earlier(s3: FakeS3) -> None:
+    """Leave what a run that tuned a model has left."""
+    files = {"training": training(33, "earlier"), "evaluation": b"of that run"}
+    for kind, body in files.items():
+        s3.freeze(f"runs/earlier/dataset/{kind}.jsonl", body)
+    hashes = {kind: sha256(body).hexdigest() for kind, body in files.items()}
+    quoted = sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
+    s3.objects["runs/earlier/quote.json"] = json.dumps({"dataset_sha256": quoted}).encode()
+
+
 def test_a_run_with_an_earlier_runs_model_freezes_what_that_one_was_trained_on(s3: FakeS3) -> None:
-    s3.objects["runs/earlier/dataset/training.jsonl"] = training(33, "earlier")
-    s3.objects["runs/earlier/dataset/evaluation.jsonl"] = b"of that run"
+    trained_earlier(s3)
     result = validate(tuned_by_run="earlier")
     assert (result["training_records"], result["validation_records"]) == (33, 0)
     copied = s3.objects["runs/run-0123456789ab/dataset/training.jsonl"]
@@ -91,14 +100,22 @@ def test_a_run_with_an_earlier_runs_model_freezes_what_that_one_was_trained_on(s
 
 
 def test_a_question_of_an_earlier_runs_training_data_is_a_leak(s3: FakeS3) -> None:
-    s3.objects["runs/earlier/dataset/training.jsonl"] = training(33, "earlier")
+    trained_earlier(s3)
     leak = {"id": "e", "question": "質問 earlier 3", "reference_answer": "答え"}
     s3.objects["datasets/default/evaluation.jsonl"] = jsonl([leak])
-    validate(tuned_by_run="earlier")
-    found = json.loads(s3.objects[FINDINGS_KEY])["findings"]
-    assert {"leak"} == {each["code"] for each in found if "leak" in each["code"]}, found
-    validate()
-    assert "leak" not in {each["code"] for each in json.loads(s3.objects[FINDINGS_KEY])["findings"]}
+    found = []
+    for changes in ({"tuned_by_run": "earlier"}, {}):
+        validate(**changes)
+        codes = {each["code"] for each in json.loads(s3.objects[FINDINGS_KEY])["findings"]}
+        found.append("leak" in codes)
+    assert found == [True, False]
+
+
+def test_training_data_that_is_not_what_the_model_was_trained_on_is_refused(s3: FakeS3) -> None:
+    trained_earlier(s3)
+    s3.freeze("runs/earlier/dataset/training.jsonl", training(34, "earlier"))
+    with pytest.raises(DatasetChanged, match="runs/earlier/dataset/ is no longer what that run"):
+        validate(tuned_by_run="earlier")
 
 
 def test_without_validation_there_are_no_validation_records(s3: FakeS3) -> None:
