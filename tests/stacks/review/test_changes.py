@@ -89,6 +89,7 @@ def test_a_condition_that_goes_is_a_grant_gained_and_one_lost(changes: Compared)
 
     found = changes(edit)
     assert {each.action for each in found.gained} == {
+        "bedrock:DeleteCustomModelDeployment",
         "bedrock:DeleteProvisionedModelThroughput",
         "bedrock:StopModelCustomizationJob",
     }

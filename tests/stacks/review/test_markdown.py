@@ -24,7 +24,7 @@ def machine_text(stacks: dict[str, Any], change: Callable[[str], str]) -> None:
 def test_no_change_is_said_in_a_line(reviewed: Reviewed) -> None:
     text = reviewed(lambda _: None)
     assert "No environment changes." in text
-    assert "| dev | 0 | 0 | 0 | 0 | +0 -0 | +0 -0 ~0 | $26.50 | $151.54 | $5.54 |" in text
+    assert "| dev | 0 | 0 | 0 | 0 | +0 -0 | +0 -0 ~0 | $26.50 | $151.54 | $5.84 |" in text
     assert "<details>" not in text
 
 
@@ -95,7 +95,7 @@ def renamed_function(stacks: dict[str, Any]) -> None:
 
 
 def role_without_permission(stacks: dict[str, Any]) -> None:
-    role = find(stacks, "FunctionsReleaseThroughputRole")["Properties"]
+    role = find(stacks, "FunctionsReleaseHostingRole")["Properties"]
     role["Policies"][0]["PolicyDocument"]["Statement"].pop(0)
 
 
@@ -128,7 +128,7 @@ def denial(stacks: dict[str, Any]) -> None:
         (role_without_permission, "it removes 1 grant."),
         (renamed_role, "it removes 1 role"),
         (newest_version_only, "it removes 1 grant."),
-        (renamed_machine, "it removes 49 states, 1 state machine."),
+        (renamed_machine, "it removes 56 states, 1 state machine."),
         (denial, "it denies 1 more."),
     ],
 )
@@ -150,7 +150,7 @@ def test_versions_that_nothing_keeps_are_named(
                     resource["DeletionPolicy"] = "Delete"
 
     text = review("title", {"dev": side(changed(swept))}, {"dev": side(changed(published_anew))})
-    assert "**Unsafe while an execution is under way**: it removes 27 versions." in text
+    assert "**Unsafe while an execution is under way**: it removes 30 versions." in text
 
 
 def test_settings_show_before_and_after(side: Side) -> None:
@@ -176,7 +176,7 @@ def test_a_side_without_a_quote_says_why(side: Side) -> None:
 def test_idle_cost_shows_what_is_dearer(reviewed: Reviewed) -> None:
     key = {"Type": "AWS::KMS::Key", "Properties": {}}
     text = reviewed(lambda stacks: stacks["storage"]["Resources"].update(Key0A0B0C0D=key))
-    assert "$5.54 → **$6.54**" in text
+    assert "$5.84 → **$6.84**" in text
     assert "~ KMS key: + 1 for $1.00" in text
 
 
