@@ -43,7 +43,7 @@ def start(checkout: Path, scratch: Path, *arguments: str) -> subprocess.Popen[st
 def ended(checkout: Path, scratch: Path, *arguments: str, status: int = 0) -> str:
     """Return what a rehearsal printed that ended so, and left nothing behind."""
     process = start(checkout, scratch, *arguments)
-    printed, _ = process.communicate(timeout=400)
+    printed, _ = process.communicate(timeout=900)
     assert process.returncode == status, printed
     assert left_in(scratch) == []
     return printed
