@@ -186,7 +186,11 @@ WILDCARDS = {
         "runs/*/judgements.jsonl",
         "runs/*/judgements/*",
     },
-    "Decide verdict": {"runs/*/judgements.jsonl", "runs/*/verdict.json"},
+    "Decide verdict": {
+        "runs/*/judgements.jsonl",
+        "runs/*/validation.json",
+        "runs/*/verdict.json",
+    },
     "Write report": {
         "runs/*/cost.json",
         "runs/*/judgements.jsonl",
@@ -196,6 +200,7 @@ WILDCARDS = {
         "runs/*/report.html",
         "runs/*/review.json",
         "runs/*/training/*",
+        "runs/*/verdict.json",
     },
     "Notify": BILLING,
     "Meter stopped run": BILLING,

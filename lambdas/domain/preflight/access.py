@@ -3,7 +3,8 @@
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-access.html (read 2026-11-28). Words of
 refusals, read the same day: a pull request of ministryofjustice/modernisation-platform-environments
 (18323, Marketplace), obot-platform/obot (6747, the use-case form, which comes as "not found") and
-aws-samples/amazon-bedrock-workshop (386, Legacy).
+aws-samples/amazon-bedrock-workshop (386, Legacy). That the console's page Model access is retired:
+https://aws.amazon.com/blogs/security/simplified-amazon-bedrock-model-access (the same day).
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ class ModelAccess:
 # What AWS adds to these words one day is not refused here: a use of the model decides then.
 _REFUSING = {"PENDING", "NOT_AVAILABLE", "ERROR", "NOT_AUTHORIZED"}
 _STEPS = {
-    "agreement": "accept it in the Bedrock console, Model catalog (PENDING: wait 15 minutes)",
+    "agreement": "accept it in the Bedrock console, Model catalog; if PENDING, wait 15 minutes",
     "authorization": "have an administrator of the account or the organization allow the model",
-    "entitlement": "request access in the Bedrock console, Model access or Model catalog",
+    "entitlement": "open the model in the Bedrock console, Model catalog, and ask it once there",
     "region": "choose another model, or an environment in another region",
 }
 
@@ -65,8 +66,8 @@ _POLICY = (
     "each region of the model's profile"
 )
 _ACCESS = (
-    "the account has no access to the model: request it in the Bedrock console, Model access; "
-    "where that page is gone, open the model in Model catalog and ask it once in the playground"
+    "the account has no access to the model: open it in the Bedrock console, Model catalog, accept "
+    "what it asks for and ask it once in the playground"
 )
 _MISSING = (  # by words of the refusal; the first that it has tells
     ("use case", _FORM),

@@ -102,7 +102,8 @@ def test_a_run_with_an_earlier_runs_model_freezes_what_that_one_was_trained_on(s
 def test_a_question_of_an_earlier_runs_training_data_is_a_leak(s3: FakeS3) -> None:
     trained_earlier(s3)
     leak = {"id": "e", "question": "質問 earlier 3", "reference_answer": "答え"}
-    s3.objects["datasets/default/evaluation.jsonl"] = jsonl([leak])
+    clean = {"id": "f", "question": "別の質問", "reference_answer": "別の答え"}
+    s3.objects["datasets/default/evaluation.jsonl"] = jsonl([leak, clean])
     found = []
     for changes in ({"tuned_by_run": "earlier"}, {}):
         validate(**changes)

@@ -465,7 +465,7 @@ REFUSALS = {
     "model access": (
         DENIED,
         "You don't have access to the model with the specified model ID.",
-        "request it in the Bedrock console, Model access",
+        "open it in the Bedrock console, Model catalog",
     ),
     "use-case form": (
         NOT_FOUND,

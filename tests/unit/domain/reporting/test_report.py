@@ -363,7 +363,7 @@ def test_a_run_that_trained_nothing_names_the_run_that_did() -> None:
     assert facts["model"]["custom_model_arn"] == "its ARN"
     assert facts["run"]["tuned_by_run"] == "first"
     assert "Training" not in {each["what"] for each in facts["spent"]}
-    assert "Tuned by run first" in summary(request, bill(request)).splitlines()[1]
+    assert "\nTuned by run first" in summary(request, bill(request))
 
 
 def test_the_state_reports_what_an_earlier_run_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
