@@ -196,6 +196,10 @@ class Access:
     def find_hosting(self) -> list[Permission]:
         return [*self.find_throughput(), *self.find_deployment()]
 
+    def get_hosting(self) -> list[Permission]:
+        """Allow looking at what is known by its ARN, without the lists."""
+        return [each for each in self.find_hosting() if ":Get" in each.actions[0]]
+
     def release_hosting(self) -> list[Permission]:
         return [*self.find_hosting(), *self.delete_hosting()]
 

@@ -193,7 +193,7 @@ PIPELINE_STEPS = (
                 ["bedrock:InvokeModel"],
                 [access.bedrock("provisioned-model"), access.bedrock("custom-model-deployment")],
             ),
-            *access.find_hosting(),
+            *access.get_hosting(),
             *access.use_key_through("bedrock"),
         ],
     ),

@@ -29,6 +29,7 @@ FIND_THROUGHPUT = {
 }
 FIND_DEPLOYMENT = {"bedrock:GetCustomModelDeployment", "bedrock:ListCustomModelDeployments"}
 FIND_HOSTING = FIND_THROUGHPUT | FIND_DEPLOYMENT
+GET_HOSTING = {"bedrock:GetCustomModelDeployment", "bedrock:GetProvisionedModelThroughput"}
 DELETE_HOSTING = {
     "bedrock:DeleteCustomModelDeployment",
     "bedrock:DeleteProvisionedModelThroughput",
@@ -89,7 +90,7 @@ ACTIONS = {
     "Create deployment": FIND_DEPLOYMENT
     | {"bedrock:CreateCustomModelDeployment", "bedrock:TagResource"},
     "Check deployment": FIND_DEPLOYMENT,
-    "Answer with tuned model": READ | WRITE | INVOKE | FIND_HOSTING,
+    "Answer with tuned model": READ | WRITE | INVOKE | GET_HOSTING,
     "Announce hold": MAIL,
     "Release hosting": RELEASE | WRITE,
     "Judge answers": READ | WRITE | INVOKE,
@@ -166,7 +167,6 @@ WILDCARDS = {
     "Create deployment": {"*", "custom-model-deployment/*", "custom-model/*"},
     "Check deployment": {"*", "custom-model-deployment/*"},
     "Answer with tuned model": {
-        "*",
         "custom-model-deployment/*",
         "provisioned-model/*",
         "runs/*/answers-tuned.jsonl",
