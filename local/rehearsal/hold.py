@@ -13,7 +13,7 @@ from local.clock import SimulatedClock
 from local.rehearsal.progress import HOLD, Event, ExecutionProgress
 from local.rehearsal.second_terminal import SecondTerminal
 
-_QUESTION = [{"role": "user", "content": [{"text": "Your question"}]}]
+QUESTION = [{"role": "user", "content": [{"text": "Your question"}]}]
 
 
 class Hold:
@@ -57,7 +57,7 @@ class Hold:
         if self._until is None or not self._told:  # the history comes after the state
             return
         left = self._until - time.monotonic()
-        if left <= 0 or _enter_pressed():
+        if left <= 0 or enter_pressed():
             self._let_go()
             return
         self._progress.wait(f"press Enter to go on; else in {math.ceil(left / 60)} min")
@@ -65,7 +65,7 @@ class Hold:
     def _tell(self) -> None:
         self._told = True
         call = self._terminal.calls(
-            "bedrock-runtime", "converse", modelId=self._hosting_arn, messages=_QUESTION
+            "bedrock-runtime", "converse", modelId=self._hosting_arn, messages=QUESTION
         )
         end = "" if self._attended else "\n  Nobody can press Enter here: the hold passes at once."
         self._progress.say(
@@ -79,7 +79,8 @@ class Hold:
             self._clock.end_computing()
 
 
-def _enter_pressed() -> bool:
+def enter_pressed() -> bool:
+    """Whether somebody has pressed Enter since the last call."""
     ready, _, _ = select.select([sys.stdin], [], [], 0)
     if ready:
         sys.stdin.readline()

@@ -36,6 +36,7 @@ from dataset.commands.report_text import report_text
 from dataset.sources.files import SourceInvalid
 from exit_codes import ExitCode
 from lambdas.domain.cost.actuals import Bill
+from lambdas.domain.cost.quote import dollars
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.arns import OFFLINE_ACCOUNT
@@ -48,6 +49,7 @@ from local.rehearsal.banner import banner
 from local.rehearsal.decision import Answer, Decision
 from local.rehearsal.deployment import ROOT, DeploymentFailed, bootstrap, deploy, upload
 from local.rehearsal.hold import Hold
+from local.rehearsal.kept import KeptDeployment
 from local.rehearsal.mails import Inbox
 from local.rehearsal.progress import ExecutionProgress
 from local.rehearsal.second_terminal import SecondTerminal
@@ -213,14 +215,24 @@ def _play(play: Play, offline: OfflineAws, deployed: Deployed) -> ExitCode:
     ended = _execute(play, offline, deployed)
     folder = RUNS / ended.run
     download_run(deployed.bucket, folder)
-    left = offline.bedrock.alive()
+    hosting = _hosting(folder)
+    kept = KeptDeployment.of(hosting)
+    left = [arn for arn in offline.bedrock.alive() if kept is None or arn != kept.arn]
     meter = offline.bedrock.snapshot()["meter"]
     print(summary(ended, folder, meter, left))
-    if ended.status == "SUCCEEDED":
+    if hosting.get("kind") == "provisioned":
         idle = idle_minutes(meter, folder, ended, offline.bedrock.scenario)
         print(f"Throughput billed while idle: {idle:.2f} min.")
-    print(afterwards(folder), end="")
-    return ExitCode.OK if ended.status == "SUCCEEDED" and not left else ExitCode.FAILED
+    print(afterwards(hosting), end="")
+    gone = kept is None or kept.attend(
+        offline.bedrock.alive,
+        clock=offline.clock,
+        terminal=SecondTerminal(offline.endpoint, offline.region),
+        wait_minutes=play.wait_minutes,
+        reap_every_minutes=play.environment.spending.reap_every_minutes,
+    )
+    ended_well = ended.status == "SUCCEEDED" and not left and gone
+    return ExitCode.OK if ended_well else ExitCode.FAILED
 
 
 def _execute(play: Play, offline: OfflineAws, deployed: Deployed) -> Ended:
@@ -337,12 +349,18 @@ def summary(ended: Ended, folder: Path, meter: dict[str, Any], left: list[str]) 
     return "\n".join(lines)
 
 
-def afterwards(folder: Path) -> str:
-    """Return what the run's manifest says can be done with the model now; "" if nothing."""
+def _hosting(folder: Path) -> dict[str, Any]:
+    """Return what the run's manifest has of its hosting; nothing of a run that failed."""
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    text = manifest.get("hosting", {}).get("afterwards")
-    return f"\n{text}\n" if text else ""
+    hosting: dict[str, Any] = manifest.get("hosting", {})
+    return hosting
+
+
+def afterwards(hosting: dict[str, Any]) -> str:
+    """Return what can be done with the model now; "" if nothing."""
+    text = hosting.get("afterwards")
+    return f"\n{text}\n\n" if text else ""
 
 
 def _shown(path: Path) -> str:
@@ -357,8 +375,9 @@ def _outcome(ended: Ended, folder: Path) -> list[str]:
     verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
     losses = json.loads((folder / "losses.json").read_text(encoding="utf-8"))
     return [
-        f"Verdict: {str(verdict['verdict']).upper()}",
+        f"Verdict: {str(verdict['verdict']).upper()}. {verdict['sentence']}",
         f"         {verdict['reason']}",
+        *(f"         {each}" for each in verdict["caveats"]),
         f"Losses:  {losses['verdict']}",
         f"Cost:    {_cost(folder)}",
         "",
@@ -369,15 +388,15 @@ def _cost(folder: Path) -> str:
     quote = json.loads((folder / "quote.json").read_text(encoding="utf-8"))
     bill = Bill.model_validate_json((folder / "cost.json").read_text(encoding="utf-8"))
     return (
-        f"{bill} by the price book; quoted ${quote['expected_usd']:,.2f}, "
-        f"at most ${quote['high_usd']:,.2f}"
+        f"{bill} by the price book; quoted {dollars(quote['expected_usd'])}, "
+        f"at most {dollars(quote['high_usd'])}"
     )
 
 
 def _bill(meter: dict[str, Any]) -> list[str]:
-    lines = [f"The emulator's own meter: ${meter['total_usd']:,.2f}"]
+    lines = [f"The emulator's own meter: {dollars(meter['total_usd'])}"]
     for item in meter["items"]:
-        usd = "not priced by the emulator" if item["usd"] is None else f"${item['usd']:,.2f}"
+        usd = "not priced by the emulator" if item["usd"] is None else dollars(item["usd"])
         lines.append(f"  {item['what']}: {item['quantity']:,} {item['unit']}, {usd}")
     return [*lines, ""]
 

@@ -32,6 +32,7 @@ from lambdas.domain.cost.quote import (
 )
 from lambdas.domain.data_review.sampling import quoted_usd, step_through
 from lambdas.domain.evaluation.judge import CORRECTNESS
+from lambdas.domain.evaluation.preferences import PREFERENCE
 from lambdas.domain.evaluation.rubrics import (
     ATTEMPTS,
     MAX_TOKENS,
@@ -47,6 +48,7 @@ _JUDGE_OUTPUT_TOKENS = (*OUTPUT_TOKENS, MAX_TOKENS)
 _CHARACTERS_PER_TOKEN = 4  # of English prose
 _UNIT_CHARACTERS = 100  # of Amazon Comprehend's price
 _SIDES = 2  # base and tuned
+_ORDERS = 2  # in which both answers are compared
 
 
 def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
@@ -211,12 +213,14 @@ def _earliest_stop(run: Run, dataset: Dataset, hyperparameters: Mapping[str, str
 
 
 def _judgements(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
-    count = dataset.evaluation_examples * _SIDES
-    texts = Amounts(*(dataset.evaluation_tokens * _SIDES * share for share in TOKEN_SHARES))
-    instructions = CORRECTNESS.most_input_tokens("") * count
-    asked = texts + answer_tokens(run, dataset) * count
-    asked += Amounts(*(instructions * share for share in TOKEN_SHARES))
-    said = Amounts(*(tokens * count for tokens in _JUDGE_OUTPUT_TOKENS))
+    """Quote a score of each answer, and a preference in each order, which reads both."""
+    count = dataset.evaluation_examples
+    texts = Amounts(*(dataset.evaluation_tokens * share for share in TOKEN_SHARES))
+    instructions = count * sum(tool.most_input_tokens("") for tool in (CORRECTNESS, PREFERENCE))
+    asked = (texts + answer_tokens(run, dataset) * count) * _SIDES
+    asked += (texts + answer_tokens(run, dataset) * count * _SIDES) * _ORDERS
+    asked += Amounts(*(instructions * share for share in TOKEN_SHARES)) * _SIDES
+    said = Amounts(*(tokens * count for tokens in _JUDGE_OUTPUT_TOKENS)) * (_SIDES + _ORDERS)
     return token_items(JUDGEMENTS, asked, said, calculator.tokens(run.settings.judge_model))
 
 

@@ -140,7 +140,7 @@ def test_the_price_of_a_token_is_shown_in_full() -> None:
 
 
 def test_at_most_the_judge_is_asked_as_often_as_the_state_asks() -> None:
-    answers = 2 * dataset().evaluation_examples
+    answers = 4 * dataset().evaluation_examples  # a score each, and both orders of the two
     *_, said = item(quote(), "Judgements, output tokens")
     most = ATTEMPTS * answers * MAX_TOKENS
     assert said == pytest.approx(most / 1000 * 0.0032, abs=1e-4)
