@@ -15,8 +15,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.domain.run import tags
+from lambdas.domain.run.arns import OFFLINE_ACCOUNT
 from local.bedrock import Scenario
-from local.environment import ACCOUNT
 from local.rehearsal.rehearse import REGION
 from tests.workflow.deployed_machine import Machine
 
@@ -118,7 +118,7 @@ def test_a_release_without_its_grant_says_what_still_bills(machine: Machine) -> 
 
 def _throughput(machine: Machine, tagged: dict[str, str]) -> str:
     return machine.offline.bedrock.add_throughput(
-        "bedrock-tuning-local-theirs", account=ACCOUNT, region=REGION, tags=tagged
+        "bedrock-tuning-local-theirs", account=OFFLINE_ACCOUNT, region=REGION, tags=tagged
     )
 
 

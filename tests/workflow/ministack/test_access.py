@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local.environment import ACCOUNT
+from lambdas.domain.run.arns import OFFLINE_ACCOUNT
 from local.rehearsal.rehearse import REGION
 from local.server import OfflineAws
 from tests.workflow.ministack.definitions import Definition, Run, call, one_state
@@ -85,7 +85,7 @@ def test_bedrock_calls_are_authorized_as_on_aws(offline: OfflineAws) -> None:
 
 def test_policies_see_the_tags_of_bedrock_resources(offline: OfflineAws) -> None:
     """In stock, a condition on aws:ResourceTag denies whatever the tags are."""
-    arn = f"arn:aws:bedrock:{REGION}:{ACCOUNT}:provisioned-model/abcdefghijkl"
+    arn = f"arn:aws:bedrock:{REGION}:{OFFLINE_ACCOUNT}:provisioned-model/abcdefghijkl"
     own = {"aws:ResourceTag/environment": "ours"}
     action = "bedrock:DeleteProvisionedModelThroughput"
     answers = {}

@@ -14,8 +14,8 @@ from typing import Any
 import boto3
 import pytest
 
+from lambdas.domain.run.arns import OFFLINE_ACCOUNT
 from local.bedrock import Scenario
-from local.environment import ACCOUNT
 from local.rehearsal.rehearse import REGION
 from local.server import OfflineAws
 
@@ -71,7 +71,7 @@ def deploy(offline: OfflineAws) -> Iterator[Deploy]:
 
 
 def budgets() -> dict[str, dict[str, Any]]:
-    listed = boto3.client("budgets").describe_budgets(AccountId=ACCOUNT).get("Budgets", [])
+    listed = boto3.client("budgets").describe_budgets(AccountId=OFFLINE_ACCOUNT).get("Budgets", [])
     return {each["BudgetName"]: dict(each) for each in listed}
 
 
@@ -81,11 +81,13 @@ def test_a_budget_lives_with_its_stack(deploy: Deploy) -> None:
     made = budgets()["contract-dev"]
     assert made["BudgetLimit"] == {"Amount": "500", "Unit": "USD"}
     assert made["CostFilters"] == BUDGET["CostFilters"]
-    told = client.describe_notifications_for_budget(AccountId=ACCOUNT, BudgetName="contract-dev")
+    told = client.describe_notifications_for_budget(
+        AccountId=OFFLINE_ACCOUNT, BudgetName="contract-dev"
+    )
     [notification] = told["Notifications"]
     assert notification["Threshold"] == 80
     subscribers = client.describe_subscribers_for_notification(
-        AccountId=ACCOUNT, BudgetName="contract-dev", Notification=notification
+        AccountId=OFFLINE_ACCOUNT, BudgetName="contract-dev", Notification=notification
     )
     assert subscribers["Subscribers"] == MAIL["Subscribers"]
 
@@ -309,8 +311,8 @@ def test_a_rule_hears_from_the_trail_who_bought_a_commitment(offline: OfflineAws
     assert detail["requestParameters"]["provisionedModelName"] == "trail-1"
     assert detail["userIdentity"] == {
         "type": "IAMUser",
-        "arn": f"arn:aws:iam::{ACCOUNT}:user/buyer",
-        "accountId": ACCOUNT,
+        "arn": f"arn:aws:iam::{OFFLINE_ACCOUNT}:user/buyer",
+        "accountId": OFFLINE_ACCOUNT,
     }
 
 
@@ -325,7 +327,7 @@ def test_a_bucket_that_empties_itself_can_be_deleted(offline: OfflineAws) -> Non
         Bucket="contract-auto", CreateBucketConfiguration={"LocationConstraint": REGION}
     )
     s3.put_object(Bucket="contract-auto", Key="k", Body=b"1")
-    with request_scope(ACCOUNT, REGION):
+    with request_scope(OFFLINE_ACCOUNT, REGION):
         handlers = provisioners._RESOURCE_HANDLERS["Custom::S3AutoDeleteObjects"]
         physical, _ = handlers["create"]("Empty", {"BucketName": "contract-auto"}, "stack")
         handlers["delete"](physical, {"BucketName": "contract-auto"})
