@@ -14,7 +14,7 @@ def test_the_doctor_examines_what_is_deployed(
     assert "0 without an answer" in said, said
     for line in (
         "CDK bootstrap: version",
-        "quota of throughput (L-BE77399C): ",
+        "quota of model units of throughput for custom models: 1, of which 0 in use",
         "an answer of claude-3-haiku: ",
         "running executions: none",
         "a throughput that does not exist: ResourceNotFoundException",

@@ -110,6 +110,7 @@ def test_a_run_that_fails_keeps_no_deployment(
 def test_runs_of_both_kinds_at_once_do_not_disturb_each_other(machine: Machine) -> None:
     machine.offline.bedrock.scenario = QUICK
     by_the_hour = machine.start()
+    machine.wait_for_state(by_the_hour, "Buy throughput", seconds=120)
     with quoted_on_demand(machine):
         on_demand = machine.start()
         outcomes = [machine.wait(by_the_hour), machine.wait(on_demand)]

@@ -121,7 +121,7 @@ def test_a_run_from_empty_input_ends_tuned_answered_and_released(
     assert manifest["model"]["key"] == "claude-3-haiku"
     verdict = read_json(machine, ended, "verdict.json")
     assert verdict["questions"] == 24
-    assert verdict["tuned_correctness"] > verdict["base_correctness"]
+    assert verdict["tuned_mean"] > verdict["base_mean"]
     losses = read_json(machine, ended, "losses.json")
     assert len(losses["epochs"]) >= 3
 
@@ -457,7 +457,8 @@ def test_a_function_without_time_for_all_goes_on_where_it_stopped(
         ended = machine.run()
     assert ended.status == "SUCCEEDED", ended.cause
     assert ended.states.count(state) > 1
-    assert asked(machine, slug) == (48 if slug == "judge-answers" else 24)
+    # A score of each answer, and which is better in both orders.
+    assert asked(machine, slug) == (96 if slug == "judge-answers" else 24)
     assert_nothing_left(machine)
 
 
@@ -792,5 +793,7 @@ def test_the_reports_own_data_runs_as_it_stands(machine: Machine) -> None:
         upload_converted(ROOT / "dataset", machine.bucket, "claude-3-haiku")
     assert ended.status == "SUCCEEDED", ended.cause
     verdict = read_json(machine, ended, "verdict.json")
-    assert verdict["questions"] == 4
-    assert verdict["tuned_correctness"] > verdict["base_correctness"]
+    assert (verdict["questions"], verdict["set_aside"]) == (3, 1)
+    assert verdict["verdict"] == "not decisive"
+    assert "ask at least 6" in verdict["reason"]
+    assert verdict["tuned_mean"] > verdict["base_mean"]

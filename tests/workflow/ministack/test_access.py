@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.domain.run.arns import OFFLINE_ACCOUNT
+from local.bedrock.state import Location
 from local.rehearsal.rehearse import REGION
 from local.server import OfflineAws
 from tests.workflow.ministack.definitions import Definition, Run, call, one_state
@@ -91,8 +92,9 @@ def test_policies_see_the_tags_of_bedrock_resources(offline: OfflineAws) -> None
     answers = {}
     with as_user(offline, "tagged", [action], StringEquals=own) as session:
         control: Any = session.client("bedrock")
+        here = offline.bedrock._world.at(Location(OFFLINE_ACCOUNT, REGION))
         for environment in ("ours", "theirs"):
-            offline.bedrock._world.tags[arn] = {"environment": environment}
+            here.tags[arn] = {"environment": environment}
             with pytest.raises(ClientError) as error:
                 control.delete_provisioned_model_throughput(provisionedModelId=arn)
             answers[environment] = error.value.response["Error"]["Code"]
