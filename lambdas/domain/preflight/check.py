@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from lambdas.domain.errors import PreflightFailed
 from lambdas.domain.preflight.access import ModelAccess, access_problems, answer_problems
 from lambdas.domain.preflight.hosting import hosting_options, hosting_problems
-from lambdas.domain.preflight.models import ModelAvailability, RequestedRun, tuning_problems
+from lambdas.domain.preflight.models import (
+    ModelAvailability,
+    RequestedRun,
+    serving_problems,
+    tuning_problems,
+)
 from lambdas.domain.preflight.names import name_problems
 from lambdas.domain.preflight.quotas import InUse, Quota, problems_of, training_demands
 from lambdas.domain.run.arns import Arn
@@ -81,7 +86,7 @@ def check(
     options = hosting_options(requested, found.tuned_model, found.quotas, found.in_use, region)
     problems = [
         *name_problems(execution, found.taken),
-        *_training_problems(requested, found, region),
+        *_model_problems(requested, found, region),
         *_inference_problems(requested, region),
         *answer_problems(asked_models(requested, region), found.refusals, region),
         *_dataset_problems(requested.settings, found.dataset_keys, environment.bucket),
@@ -93,13 +98,14 @@ def check(
     return options
 
 
-def _training_problems(requested: RequestedRun, found: Prerequisites, region: str) -> list[str]:
-    """Return why the model cannot be trained; nothing of that matters to one that is."""
+def _model_problems(requested: RequestedRun, found: Prerequisites, region: str) -> list[str]:
+    """Return why the model cannot be trained or served; one that is trained is served only."""
+    model, asked = requested.model, requested.settings.hosting
     if requested.settings.tuned_by_run:
-        return []
+        return [*serving_problems(model, found.tuned_model, asked, region)]
     return [
         *tuning_problems(requested, found.tuned_model, found.alternatives, region),
-        *access_problems(requested.model.name, found.access, region),
+        *access_problems(model.name, found.access, region),
         *problems_of(training_demands(found.quotas, found.in_use), region),
     ]
 

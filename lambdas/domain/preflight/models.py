@@ -111,18 +111,23 @@ def support_problems(
         return
     if "FINE_TUNING" not in found.customizations:
         yield f"{found.model_id} does not support FINE_TUNING in {region}"
-    if not kinds_of_hosting(asked, model, found, region):
-        yield _not_served(model, found, asked, region)
+    yield from serving_problems(model, found, asked, region)
 
 
-def _not_served(model: Model, found: ModelAvailability, asked: str, region: str) -> str:
-    others = kinds_of_hosting("cheapest", model, found, region)
-    if not others:
-        return f"{found.model_id} cannot be served in {region} once it is tuned"
-    return (
-        f"{found.model_id} cannot be served {_HOW[asked]} in {region}, but {_HOW[others[0]]}: give "
-        f'"hosting": "{others[0]}"'
-    )
+def serving_problems(
+    model: Model, found: ModelAvailability | None, asked: str, region: str
+) -> Iterable[str]:
+    """Yield why the tuned model cannot be served here as asked."""
+    if kinds_of_hosting(asked, model, found, region):
+        return
+    model_id = model.customization_model_id
+    if others := kinds_of_hosting("cheapest", model, found, region):
+        yield (
+            f"{model_id} cannot be served {_HOW[asked]} in {region}, but {_HOW[others[0]]}: give "
+            f'"hosting": "{others[0]}"'
+        )
+    else:
+        yield f"{model_id} cannot be served in {region} once it is tuned"
 
 
 def _gone(model: Model, region: str) -> str:

@@ -295,6 +295,15 @@ def test_what_is_trained_already_needs_no_training(
     assert [each.problem for each in run.hosting_options] == [None]
 
 
+def test_a_trained_model_is_refused_where_it_cannot_be_served_as_asked(
+    earlier: str, bedrock: FakeBedrock
+) -> None:
+    """Nothing else would say so: *Quote cost* has no kind to price then, nor to name."""
+    bedrock.models[TUNABLE_MICRO] = {"inferenceTypesSupported": ["ON_DEMAND"]}
+    with pytest.raises(PreflightFailed, match='give "hosting": "on-demand"'):
+        preflight("us-east-1", tuned_by_run=earlier, hosting="provisioned")
+
+
 def test_a_run_without_a_model_is_refused_with_the_nearest(earlier: str) -> None:
     with pytest.raises(PreflightFailed, match=f"Did you mean '{earlier}'"):
         preflight("us-east-1", tuned_by_run=earlier[:-1])
