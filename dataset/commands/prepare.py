@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections import Counter
@@ -52,9 +53,10 @@ from dataset.sources.split import DEFAULT, default_shares, shares_of, split
 from exit_codes import ExitCode
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import MODELS
-from lambdas.domain.models.lookup import find_model
+from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Model
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
+from lambdas.domain.run.execution_input import ExecutionDefaults, Settings
 from lambdas.validation import (
     FileSource,
     FileSummary,
@@ -79,6 +81,18 @@ class PrepareOptions:
     seed: int = 0
     skip: bool = False  # leave out what cannot be converted, instead of refusing everything
     checks: Options = field(default_factory=Options)
+
+
+def checks_of_run(settings: Settings, defaults: ExecutionDefaults) -> Options:
+    """Return how *Validate dataset* checks the dataset of a run with these settings."""
+    return Options(
+        system_prompt=settings.system_prompt,
+        fail_on=frozenset(defaults.fail_on_warnings),
+        min_evaluation_questions=defaults.min_evaluation_questions,
+        judge=find_judge(settings.judge_model),
+        max_answer_tokens=settings.max_answer_tokens,
+        workers=os.cpu_count() or 1,
+    )
 
 
 @dataclass(frozen=True)

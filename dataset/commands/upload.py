@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import shlex
 import sys
 import tempfile
@@ -31,6 +30,7 @@ import boto3
 
 from dataset.commands.prepare import (
     add_conversion_arguments,
+    checks_of_run,
     conversion_options,
     prepare,
     print_notes,
@@ -40,7 +40,6 @@ from exit_codes import ExitCode
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
 from lambdas.domain.run.execution_input import resolve
-from lambdas.validation import Options
 from operate.deployed import Deployed, find_deployed
 from stacks.environment import Environment, load
 
@@ -61,12 +60,7 @@ def run(options: argparse.Namespace) -> ExitCode:
     environment = load(options.env)
     start = _start_input(options, environment)
     run_input = resolve(start, environment.defaults)
-    checks = Options(
-        system_prompt=run_input.system_prompt,
-        fail_on=frozenset(environment.defaults.fail_on_warnings),
-        min_evaluation_questions=environment.defaults.min_evaluation_questions,
-        workers=os.cpu_count() or 1,
-    )
+    checks = checks_of_run(run_input, environment.defaults)
     settings = replace(conversion_options(options, options.source), checks=checks)
     with tempfile.TemporaryDirectory() as scratch:
         prepared = prepare(options.source, Path(scratch), find_model(run_input.model), settings)

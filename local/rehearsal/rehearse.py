@@ -28,6 +28,7 @@ from dataset.commands.prepare import (
     Prepared,
     PrepareOptions,
     add_conversion_arguments,
+    checks_of_run,
     conversion_options,
     prepare,
     print_notes,
@@ -42,7 +43,6 @@ from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.arns import OFFLINE_ACCOUNT
 from lambdas.domain.run.execution_input import ExecutionInput, resolve
 from lambdas.domain.run.names import names_of
-from lambdas.validation import Options
 from local.bedrock import Scenario
 from local.rehearsal.attendance import Attendance
 from local.rehearsal.banner import banner
@@ -199,10 +199,7 @@ def _deploy(environment: Environment, offline: OfflineAws) -> Deployed:
 
 def _prepare(play: Play, dataset: str, folder: Path, conversion: PrepareOptions) -> Prepared:
     """Convert the dataset and check it as the run will, before anything is deployed."""
-    defaults = play.environment.defaults
-    checks = Options(
-        system_prompt=play.settings.system_prompt, fail_on=frozenset(defaults.fail_on_warnings)
-    )
+    checks = checks_of_run(play.settings, play.environment.defaults)
     model = find_model(play.settings.model)
     prepared = prepare(dataset, folder, model, replace(conversion, checks=checks))
     print_notes(prepared)
