@@ -16,9 +16,8 @@ SCREENING = "Personal data"
 REVIEW = "Review of the training data"
 TRAINING = "Training"
 HOSTING = "Provisioned throughput"
-TUNED_ANSWERS = "Answers of the tuned model"  # where they bill by the token
 BASE_ANSWERS = "Answers of the base model"
-TUNED_ANSWERS = "Answers of the tuned model"
+TUNED_ANSWERS = "Answers of the tuned model"  # where they bill by the token
 JUDGEMENTS = "Judgements"
 
 

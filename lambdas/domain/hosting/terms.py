@@ -44,6 +44,3 @@ class Terms:
         """Return after how many minutes the run's hosting must be gone, whatever happened."""
         ready = settings.provisioning_minutes(self.kind)
         return ready + self.margin_minutes + self.minutes_afterwards(settings)
-
-    def delete_by_hand(self, name: str, region: str) -> str:
-        return f"aws bedrock {self.delete_command} {name} --region {region}"

@@ -236,8 +236,8 @@ def _deleted(deleted: Expired, now: datetime, calculator: Calculator) -> str:
 def command(resource: TaggedResource, region: str) -> str:
     """Return the AWS CLI command that ends it by hand."""
     commands = {
-        "throughput": "delete-provisioned-model-throughput --provisioned-model-id",
-        "deployment": "delete-custom-model-deployment --custom-model-deployment-identifier",
+        "throughput": throughput.THROUGHPUT.delete_command,
+        "deployment": deployment.DEPLOYMENT.delete_command,
         "custom-model": "delete-custom-model --model-identifier",
         "job": "stop-model-customization-job --job-identifier",
     }

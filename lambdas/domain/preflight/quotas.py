@@ -14,8 +14,7 @@ from lambdas.domain.run.console import bedrock_quotas_url
 
 # Codes: field reports of 2026, read 2026-11-23 and, of custom models, 2026-11-28. The two of
 # throughput start at 0, and a purchase needs both.
-CUSTOM_MODEL_UNITS = "L-BE77399C"
-CUSTOM_MODEL_UNITS_NAME = "Model units no-commitment Provisioned Throughputs across custom models"
+_CUSTOM_MODEL_UNITS = "L-BE77399C"
 _JOBS = "L-0406044C"  # (Model customization) Scheduled customization jobs
 _CUSTOM_MODELS = "L-CB5B847D"  # Custom models per account
 _IN_CREATION = "L-C02E1E99"  # Custom models with a creating status per account
@@ -96,7 +95,7 @@ def hosting_demands(
     """
     match kind:
         case "provisioned":
-            across = _by_code(quotas, CUSTOM_MODEL_UNITS)
+            across = _by_code(quotas, _CUSTOM_MODEL_UNITS)
             own = _of_model(quotas, model)
             return [
                 Demand(
