@@ -46,7 +46,7 @@ def check_preflight(request: CheckPreflightRequest) -> Run:
     tuned = _tuned_model(request, settings.tuned_by_run, environment.name)
     if tuned:
         settings = resolve({**request.input, "model": tuned.base.key}, defaults)
-    requested = requested_run(settings, defaults.models_past_end, request.now)
+    requested = requested_run(settings, defaults, request.now)
     names = preflight.names_in(environment, request.execution)
     if warning := lifecycle_warning(requested.model, requested.until):
         logger.warning(warning)

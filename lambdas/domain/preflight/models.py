@@ -9,7 +9,11 @@ from datetime import datetime, timedelta
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import HostingKind, Judge, Model
-from lambdas.domain.run.execution_input import PROVISIONING_MINUTES, ExecutionInput
+from lambdas.domain.run.execution_input import (
+    PROVISIONING_MINUTES,
+    ExecutionDefaults,
+    ExecutionInput,
+)
 
 _LISTED_AS: Mapping[HostingKind, str] = {"provisioned": "PROVISIONED"}
 _HOW = {"provisioned": "with provisioned throughput", "on-demand": "on demand"}
@@ -38,11 +42,13 @@ class RequestedRun:
 
 
 def requested_run(
-    settings: ExecutionInput, models_past_end: Sequence[str], now: datetime
+    settings: ExecutionInput, defaults: ExecutionDefaults, now: datetime
 ) -> RequestedRun:
     """Look up the models that the settings name."""
+    training_hours = 0 if settings.tuned_by_run else settings.max_training_hours
+    approval_hours = defaults.approval_hours if settings.require_approval else 0
     longest = timedelta(
-        hours=0 if settings.tuned_by_run else settings.max_training_hours,
+        hours=approval_hours + training_hours,
         minutes=max(map(settings.provisioning_minutes, PROVISIONING_MINUTES))
         + settings.hold_minutes,
     )
@@ -50,7 +56,7 @@ def requested_run(
         settings=settings,
         model=find_model(settings.model),
         judge=find_judge(settings.judge_model),
-        past_end_allowed=settings.model in models_past_end,
+        past_end_allowed=settings.model in defaults.models_past_end,
         until=now + longest,
     )
 

@@ -362,6 +362,8 @@ def test_a_model_that_ends_within_the_run_is_refused(bedrock: FakeBedrock) -> No
     with pytest.raises(PreflightFailed, match="may be needed until 2026-11-24 13:30"):
         preflight("us-east-1", model="nova-micro")
     assert preflight("us-east-1", model="nova-micro", max_training_hours=1)
+    with pytest.raises(PreflightFailed, match="may be needed until 2026-11-24 14:30"):
+        preflight("us-east-1", model="nova-micro", max_training_hours=1, require_approval=True)
 
 
 def test_a_documented_date_closes_a_model_that_the_api_still_calls_active(
