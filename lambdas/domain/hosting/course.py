@@ -100,7 +100,7 @@ def _gone(hosting: Hosting) -> HostingFailed:
     terms = KINDS[hosting.kind]
     return HostingFailed(
         f"{terms.called} {hosting.name} is gone: somebody deleted it (CloudTrail names the caller "
-        f"of {terms.delete_call}). The custom model is kept: start a new execution"
+        f"of {terms.delete_call})"
     )
 
 
@@ -127,8 +127,8 @@ def _failed(hosted: Hosted) -> str:
     called = KINDS[hosted.kind].called
     reason = (hosted.failure_message or "Bedrock gave no reason").rstrip(". ")
     return (
-        f"{called} {hosted.name} failed: {reason}. The custom model is kept: start again later, or "
-        f"ask AWS Support with the name of the {called}"
+        f"{called} {hosted.name} failed: {reason}. Try again later, or ask AWS Support with the "
+        f"name of the {called}"
     )
 
 
@@ -136,6 +136,6 @@ def _late(hosted: Hosted, run: Run, age_minutes: float) -> str:
     most = run.settings.provisioning_minutes(hosted.kind)
     return (
         f"{KINDS[hosted.kind].called} {hosted.name} is still {hosted.status} after "
-        f"{age_minutes:.0f} min, longer than max_provisioning_minutes = {most:g}. The model "
-        f"{run.custom_model_name} is kept: start again later, or raise max_provisioning_minutes"
+        f"{age_minutes:.0f} min, longer than max_provisioning_minutes = {most:g}. Try again "
+        "later, or raise max_provisioning_minutes"
     )

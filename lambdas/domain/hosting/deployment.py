@@ -32,5 +32,5 @@ def quota_advice(region: str) -> str:
     return (
         "Delete deployments that nobody needs (aws bedrock list-custom-model-deployments --region "
         f"{region}), or request more of them in the Service Quotas console "
-        f"({bedrock_quotas_url(region)}). The trained model is kept"
+        f"({bedrock_quotas_url(region)})"
     )

@@ -59,5 +59,5 @@ def quota_advice(model_name: str, region: str) -> str:
         f"provisioned model for {model_name}. Request both in the Service Quotas console of "
         f"{region} ({bedrock_quotas_url(region)}) or with `aws service-quotas "
         "request-service-quota-increase --service-code bedrock --quota-code L-BE77399C "
-        "--desired-value N`; approval can take days. The trained model is kept"
+        "--desired-value N`; approval can take days"
     )

@@ -153,7 +153,7 @@ def test_a_quota_that_is_used_up_says_how_to_make_room(bedrock: FakeBedrock) -> 
 
 def test_a_failed_one_is_told_and_no_other_is_made(bedrock: FakeBedrock) -> None:
     bedrock.deployments[NAME] = bedrock.deployment(NAME, "Failed", failureMessage="No capacity.")
-    with pytest.raises(HostingFailed, match=r"deployment .* failed: No capacity\. The custom mod"):
+    with pytest.raises(HostingFailed, match=r"deployment .* failed: No capacity\. Try again later"):
         create_deployment(CREATE)
     assert not bedrock.called("CreateCustomModelDeployment")
     assert not bedrock.called("CreateProvisionedModelThroughput")

@@ -181,7 +181,7 @@ def test_check_tells_whether_it_is_in_service(
 
 def test_check_raises_bedrocks_own_message(bedrock: FakeBedrock) -> None:
     bedrock.throughputs[NAME] = bedrock.throughput(NAME, "Failed", failureMessage="No capacity.")
-    with pytest.raises(HostingFailed, match=r"failed: No capacity\. The custom model is kept"):
+    with pytest.raises(HostingFailed, match=r"failed: No capacity\. Try again later"):
         check_throughput(check())
 
 
