@@ -69,7 +69,7 @@ def _measure(this: Pass, environment: str) -> None:
 
 
 def _tell(this: Pass, region: str) -> None:
-    if not (this.deleted or this.undeleted or this.problems):
+    if not (this.leftovers or this.undeleted or this.problems):
         return
     try:
         variables = variables_of(ReapLeftoversVariables)

@@ -44,6 +44,7 @@ class Expired:
 
     resource: TaggedResource
     reason: str
+    is_planned: bool = False  # a run that has ended kept it until now, and said so in its mail
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,11 @@ class Pass:
     def throughput_minutes(self) -> list[float]:
         """Ages of the throughputs that were alive."""
         return [each.age_minutes(self.now) for each in self.alive if each.kind == "throughput"]
+
+    @property
+    def leftovers(self) -> list[Expired]:
+        """What was deleted and nobody had planned: that is worth a mail."""
+        return [each for each in self.deleted if not each.is_planned]
 
     @property
     def deployments(self) -> int:
@@ -159,7 +165,9 @@ def expired(
     if kind == "custom-model" or (kind == "job" and resource.status != "InProgress"):
         return None
     if resource.release_by is not None and resource.is_overdue(now):
-        return Expired(resource, f"its release-by, {utc(resource.release_by)}, has passed")
+        has_ended = running is not None and running.left(resource)
+        reason = f"its release-by, {utc(resource.release_by)}, has passed"
+        return Expired(resource, reason, is_planned=kind == "deployment" and has_ended)
     if running is not None and running.left(resource):
         return Expired(resource, f"{_whose(resource)}no execution under way made it")
     too_old = resource.age_minutes(now) > _LONGEST_MINUTES.get(kind, math.inf)
@@ -181,8 +189,8 @@ def subject(environment: str, this: Pass) -> str:
         resource = this.undeleted[0].expired.resource
         state = "BILLING" if bills(resource) else "THERE"
         text = f"STILL {state}: {resource.name} could not be deleted"
-    elif this.deleted:
-        text = f"deleted leftover {this.deleted[0].resource.name}"
+    elif this.leftovers:
+        text = f"deleted leftover {this.leftovers[0].resource.name}"
     else:
         text = f"MAY STILL BILL: could not look at {this.problems[0].what}"
     return f"{environment}: {text}"

@@ -224,6 +224,19 @@ def test_a_deployment_that_a_run_has_kept_stays_until_its_release_by(
     assert "kept" not in "".join(world.mails)
 
 
+def test_what_a_run_has_kept_goes_in_its_time_without_a_mail(world: World) -> None:
+    """Else every run on demand would end in a mail of a leftover, and nobody would read them."""
+    world.states.statuses = {EXECUTION.arn: "SUCCEEDED"}
+    world.account.add(DEPLOYMENT, "dev-kept", tags=PAST)
+    assert world.reap().deleted == ["dev-kept"]
+    assert world.mails == []
+    world.account.add(DEPLOYMENT, "dev-kept", tags=PAST)
+    world.account.add(THROUGHPUT, "dev-left", tags=PAST)
+    assert set(world.reap().deleted) == {"dev-kept", "dev-left"}
+    [mail] = world.sns.called("Publish")
+    assert mail["Subject"].endswith("deleted leftover dev-left")
+
+
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException"])
 def test_a_deployment_about_whose_run_nobody_says_anything_stays_until_its_release_by(
     world: World, code: str
