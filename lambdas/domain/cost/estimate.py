@@ -38,10 +38,10 @@ from lambdas.domain.evaluation.rubrics import (
     MAX_TOKENS,
     OUTPUT_TOKENS,
 )
+from lambdas.domain.hosting.throughput import SLOW_PROVISIONING_MINUTES
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import HostingKind
 from lambdas.domain.run.contracts import Dataset, HostingOption, Run
-from lambdas.domain.run.execution_input import LEAST_PROVISIONING_MINUTES
 from lambdas.domain.training.hyperparameters import Hyperparameters, choose_hyperparameters
 
 _JUDGE_OUTPUT_TOKENS = (*OUTPUT_TOKENS, MAX_TOKENS)
@@ -89,13 +89,13 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
 def savings(run: Run, dataset: Dataset, calculator: Calculator) -> dict[str, float]:
     """Return what lowers the run's high figure, and to how much, in US dollars.
 
-    Each alone, to the least that can work.
+    Each alone, to the least that usually works.
     """
     settings, quote = run.settings, make_quote(run, dataset, calculator)
     model = find_model(settings.model)
     epochs = int(model.hyperparameters[model.epochs].minimum)
     cheaper = {
-        "max_provisioning_minutes": LEAST_PROVISIONING_MINUTES,
+        "max_provisioning_minutes": SLOW_PROVISIONING_MINUTES,
         "hold_minutes": 0,
         "model_units": 1,
         "review_data": False,

@@ -7,9 +7,10 @@ from lambdas.domain.run.console import bedrock_quotas_url
 from lambdas.domain.run.contracts import Run
 
 EXPECTED_PROVISIONING_MINUTES = 20  # AWS's Haiku notebook says 20 to 30
+SLOW_PROVISIONING_MINUTES = 30
 # AWS deletes no throughput that is still being created, and does not say for how long that may be:
 # four times the longest that its notebook names is assumed.
-LONGEST_CREATION_MINUTES = 120
+LONGEST_CREATION_MINUTES = 4 * SLOW_PROVISIONING_MINUTES
 RELEASE_MARGIN_MINUTES = 60
 # Of any input: its longest provisioning and hold, and the margin; no run hosts for longer.
 LONGEST_HOSTING_MINUTES = 240 + 1440 + RELEASE_MARGIN_MINUTES
