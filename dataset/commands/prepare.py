@@ -88,7 +88,7 @@ def checks_of_run(settings: Settings, defaults: ExecutionDefaults) -> Options:
     return Options(
         system_prompt=settings.system_prompt,
         fail_on=frozenset(defaults.fail_on_warnings),
-        min_evaluation_questions=defaults.min_evaluation_questions,
+        min_evaluation_questions=defaults.least_questions,
         judge=find_judge(settings.judge_model),
         max_answer_tokens=settings.max_answer_tokens,
         workers=os.cpu_count() or 1,

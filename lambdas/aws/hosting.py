@@ -33,6 +33,9 @@ def find(hosting: Hosting) -> Hosted | None:
 def release(name: str, now: datetime) -> Release:
     """Delete what a run owns under this name, each kind even if the other fails.
 
+    Where throughput is deleted, an error about a deployment is only logged: a run has one of them,
+    what costs nothing must not fail a release that is done, and the reaper looks for it.
+
     Raises
     ------
     HostingBusy
@@ -44,8 +47,11 @@ def release(name: str, now: datetime) -> Release:
         lambda resources: resources().release(name), _RESOURCES.values(), may_begin=lambda: True
     )
     errors = [each for each in answers if isinstance(each, Exception)]
+    deletions = [each for each in answers if not isinstance(each, Exception)]
     for error in errors:
         _logger.error("hosting may be left behind", exc_info=error)
-    if errors:
+    throughput, *_ = answers
+    done = not isinstance(throughput, Exception) and throughput.found
+    if errors and not done:
         raise to_raise(errors)
-    return release_of([each for each in answers if not isinstance(each, Exception)], now)
+    return release_of(deletions, now)

@@ -44,8 +44,8 @@ _KEY = re.compile(r"[A-Za-z0-9_\-/.]+")
 _URI = re.compile(r"s3://[^/]+/(?P<key>.*)", re.DOTALL)
 
 _ADD_QUESTIONS = (
-    "add questions: even if every answer became better, fewer than six would not show it; an "
-    "environment may set less, in [defaults] min_evaluation_questions"
+    "add questions: even if every answer became better, fewer would not show it; an environment "
+    "may set less, in [defaults] min_evaluation_questions"
 )
 
 

@@ -91,6 +91,9 @@ DECISION_PENDING = Retry(
     jitter=False,
 )
 
+# While what bills by the hour waits for it.
+SOON = Retry(("States.ALL",), interval_seconds=2, max_attempts=2)
+
 ALWAYS = (THROTTLED, UNAVAILABLE, DIED)
 UNTIL_ASKED = (THROTTLED, UNAVAILABLE, DIED_ASKING)
 UNTIL_CONFIRMED = (DECISION_PENDING, *ALWAYS)

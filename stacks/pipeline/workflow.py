@@ -16,7 +16,14 @@ from constructs import Construct
 from lambdas.domain.hosting.deployment import DEPLOYMENT
 from lambdas.domain.hosting.throughput import THROUGHPUT
 from lambdas.domain.run.execution_input import ExecutionDefaults
-from stacks.constructs.retries import ALWAYS, UNTIL_ASKED, UNTIL_CONFIRMED, UNTIL_RELEASED, Retry
+from stacks.constructs.retries import (
+    ALWAYS,
+    SOON,
+    UNTIL_ASKED,
+    UNTIL_CONFIRMED,
+    UNTIL_RELEASED,
+    Retry,
+)
 from stacks.constructs.task import (
     CAUSE,
     EXECUTION,
@@ -305,6 +312,7 @@ class Workflow(Construct):
             "Announce hold",
             {"dataset": "{% $dataset %}", "hosting": "{% $hosting %}"},
             assign={"hold": RESULT},
+            retries=(SOON,),
         )
         # A hold of which nobody was told would bill for nothing.
         announce.add_catch(then, errors=["States.ALL"])

@@ -11,6 +11,7 @@ from lambdas.domain.run.contracts import Dataset, Hosting, Release, Run
 from lambdas.domain.run.times import utc
 
 _QUESTION = "Your question"
+_LONGEST_PROMPT = 4_000  # characters
 
 
 def kept_until(hosting: Hosting, release: Release | None) -> datetime | None:
@@ -20,7 +21,7 @@ def kept_until(hosting: Hosting, release: Release | None) -> datetime | None:
 
 def afterwards(run: Run, dataset: Dataset, hosting: Hosting, until: datetime) -> str:
     """Return the call that the run itself made, for the AWS CLI and for boto3, as plain text."""
-    system = [{"text": dataset.system_prompt}] if dataset.system_prompt else []
+    system = [{"text": _system_prompt(run, dataset)}] if dataset.system_prompt else []
     request: dict[str, Any] = {
         "modelId": hosting.hosting_arn,
         **({"system": system} if system else {}),
@@ -33,6 +34,14 @@ def afterwards(run: Run, dataset: Dataset, hosting: Hosting, until: datetime) ->
         f"With the AWS CLI:\n\n{_cli(request, run.region)}\n\n"
         f"With boto3:\n\n{_boto3(request, run.region)}"
     )
+
+
+def _system_prompt(run: Run, dataset: Dataset) -> str:
+    """Return it, or where it is: mails and states take a few kilobytes."""
+    prompt = dataset.system_prompt or ""
+    if len(prompt) <= _LONGEST_PROMPT:
+        return prompt
+    return f"(put summary.system_prompt of s3://{run.bucket}/{dataset.findings_key} here)"
 
 
 def _cli(request: dict[str, Any], region: str) -> str:

@@ -179,7 +179,7 @@ def plan(  # noqa: PLR0913  # each from another place
         client_token=names.client_token,
         approval_hours=defaults.approval_hours if settings.require_approval else None,
         fail_on_warnings=tuple(defaults.fail_on_warnings),
-        min_evaluation_questions=defaults.min_evaluation_questions,
+        min_evaluation_questions=defaults.least_questions,
         verdict_confidence=defaults.verdict_confidence,
         verdict_margin_percent=defaults.verdict_margin_percent,
         tags=dict(environment.tags),

@@ -73,7 +73,7 @@ class Demand:
         if quota is None or self.used + self.needs <= quota.value:
             return None
         used = f" and {self.used:g} in use ({self.of})" if self.used else ""
-        free = "wait for some to end, delete some, or " if self.needs <= quota.value else ""
+        free = "wait for some to end, make cleanup, or " if self.needs <= quota.value else ""
         return (
             f"the quota {quota.name!r} ({quota.code}) is {quota.value:g} in {region}{used}, and "
             f"the run needs {self.needs}: {free}request an increase in Service Quotas "

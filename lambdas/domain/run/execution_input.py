@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from math import ceil, log2
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
@@ -266,10 +267,17 @@ class ExecutionDefaults(Settings):
     models_past_end: list[str] = Field(default_factory=list)  # private arrangement with AWS
     approval_hours: Number = Field(ge=0.1, le=168)  # without a decision by then: rejected
     fail_on_warnings: list[str] = Field(default_factory=list)  # codes that refuse a dataset
-    # The sign test of the verdict cannot fall below p = 0.05 with fewer than six.
-    min_evaluation_questions: WholeNumber = Field(default=6, ge=1)
+    # Fewer refuse the dataset; absent: as many as can be decisive at `verdict_confidence`.
+    min_evaluation_questions: Annotated[WholeNumber, Field(ge=1)] | None = None
     verdict_confidence: Number = Field(ge=0.8, le=0.999)
     verdict_margin_percent: Number = Field(ge=0, le=50)  # of the score's scale
+
+    @property
+    def least_questions(self) -> int:
+        """How many evaluation questions a run needs: all won, the sign test must be decisive."""
+        if self.min_evaluation_questions is not None:
+            return self.min_evaluation_questions
+        return ceil(log2(2 / (1 - self.verdict_confidence)))
 
     @field_validator("models_past_end")
     @classmethod

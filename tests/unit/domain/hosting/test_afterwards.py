@@ -140,3 +140,10 @@ def test_the_mail_of_a_run_that_keeps_its_model_says_how_to_ask_it() -> None:
     text = body(request, None)
     assert "The model stays deployed on demand until 2026-11-24 15:30 UTC" in text
     assert "aws bedrock-runtime converse" in text
+
+
+def test_a_long_system_prompt_is_named_instead_of_repeated() -> None:
+    """Twice as long as this, it would not fit into a state."""
+    text = told("x" * 100_000)
+    assert len(text) < 2_000
+    assert "summary.system_prompt of s3://" in text

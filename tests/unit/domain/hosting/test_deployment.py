@@ -276,18 +276,29 @@ def test_of_both_kinds_all_goes_and_throughput_is_told_of(both: FakeBedrock) -> 
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException", "Surprise"])
-@pytest.mark.parametrize(
-    ("refused", "left"), [("ProvisionedModelThroughput", (1, 0)), ("CustomModelDeployment", (0, 1))]
-)
-def test_each_kind_goes_though_the_other_cannot(
-    both: FakeBedrock, refused: str, left: tuple[int, int], code: str
-) -> None:
-    both.fail(f"Delete{refused}", code)
+def test_each_kind_goes_though_the_other_cannot(both: FakeBedrock, code: str) -> None:
+    both.fail("DeleteProvisionedModelThroughput", code)
     with pytest.raises(Exception, match="the fake says"):
         release_hosting(RELEASE, plenty)
-    assert (len(both.throughputs), len(both.deployments)) == left
+    assert (len(both.throughputs), len(both.deployments)) == (1, 0)
     assert release_hosting(RELEASE, plenty).found, "tried again"
     assert (both.throughputs, both.deployments) == ({}, {})
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException", "Surprise"])
+def test_what_costs_nothing_does_not_fail_a_release_that_is_done(
+    both: FakeBedrock, code: str
+) -> None:
+    both.fail("DeleteCustomModelDeployment", code)
+    released = release_hosting(RELEASE, plenty)
+    assert (released.kind, released.billed_minutes) == ("provisioned", 30)
+    assert both.throughputs == {}
+
+
+def test_a_deployment_that_cannot_go_is_no_release(active: FakeBedrock) -> None:
+    active.fail("DeleteCustomModelDeployment", "ThrottlingException")
+    with pytest.raises(Throttled):
+        release_hosting(RELEASE, plenty)
 
 
 def test_of_two_errors_the_one_that_passes_by_itself_is_raised(both: FakeBedrock) -> None:

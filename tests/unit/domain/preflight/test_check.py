@@ -304,6 +304,14 @@ def test_a_trained_model_is_refused_where_it_cannot_be_served_as_asked(
         preflight("us-east-1", tuned_by_run=earlier, hosting="provisioned")
 
 
+def test_no_throughput_is_sold_for_a_closed_model_though_it_is_tuned(
+    earlier: str, bedrock: FakeBedrock
+) -> None:
+    bedrock.legacy(TUNABLE_MICRO)
+    with pytest.raises(PreflightFailed, match="sells no new throughput"):
+        preflight("us-east-1", tuned_by_run=earlier, hosting="provisioned")
+
+
 def test_a_run_without_a_model_is_refused_with_the_nearest(earlier: str) -> None:
     with pytest.raises(PreflightFailed, match=f"Did you mean '{earlier}'"):
         preflight("us-east-1", tuned_by_run=earlier[:-1])
@@ -656,7 +664,7 @@ def test_deployments_in_use_leave_room_or_not(
     assert f"the quota {quota_of!r} (L-X0) is 2 in us-east-1 and 2 in use ({named})" in str(
         refused.value
     )
-    assert "wait for some to end, delete some, or request an increase" in str(refused.value)
+    assert "wait for some to end, make cleanup, or request an increase" in str(refused.value)
 
 
 @pytest.mark.parametrize(

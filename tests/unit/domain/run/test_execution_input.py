@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from docs.generate_execution_input import documents, main, outdated
 from lambdas.domain.errors import InputInvalid
+from lambdas.domain.evaluation.statistics import least_questions
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import HostingKind
 from lambdas.domain.run.execution_input import (
@@ -333,3 +334,10 @@ def test_a_run_waits_as_long_as_its_kind_of_hosting_takes_unless_it_says() -> No
     assert [absent.provisioning_minutes(kind) for kind in kinds] == [60, 60]
     given = resolve({"max_provisioning_minutes": 45}, DEFAULTS)
     assert [given.provisioning_minutes(kind) for kind in kinds] == [45, 45]
+
+
+@given(st.floats(0.8, 0.999))
+def test_the_least_questions_are_those_that_can_be_decisive(confidence: float) -> None:
+    unset = DEFAULTS.model_copy(update={"verdict_confidence": confidence})
+    assert unset.least_questions == least_questions(confidence)
+    assert DEFAULTS.model_copy(update={"min_evaluation_questions": 3}).least_questions == 3
