@@ -315,8 +315,8 @@ def _unwatched(environment: Environment) -> Iterator[str]:
         return
     asks = " and ask for approval" if environment.defaults.require_approval else ""
     yield (
-        f"[notifications] emails is empty, and runs here buy by the hour{asks}: nobody would be "
-        'told. Write emails = ["you@example.com"] or, if somebody watches without mail, '
+        f"[notifications] emails is empty, and runs here may buy by the hour{asks}: nobody would "
+        'be told. Write emails = ["you@example.com"] or, if somebody watches without mail, '
         'watched_without_mail = "who watches, and where"'
     )
 

@@ -113,8 +113,9 @@ class Settings(BaseModel):
     keep_hours: WholeNumber = Field(
         ge=0,
         le=168,
-        description="Hours for which a deployment on demand stays after a run that succeeded, to "
-        "try the model by hand; 0 deletes it at once. It costs nothing while nobody asks.",
+        description="Hours for which a deployment on demand stays at least after a run that "
+        "succeeded, to try the model by hand, and a few more if it was created and asked quickly; "
+        "0 deletes it at once. It costs nothing while nobody asks.",
         examples=[24],
     )
     model_units: WholeNumber = Field(
