@@ -153,9 +153,10 @@ def _whole_number(value: object) -> int | None:
     if isinstance(value, str):
         found = _WRITTEN_SCORE.fullmatch(value)
         return int(found[1]) if found else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value) if float(value).is_integer() else None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    # Not by way of a float, which has no room for a number of 400 digits.
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def fenced(texts: Mapping[str, str]) -> str:

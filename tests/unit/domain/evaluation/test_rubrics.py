@@ -34,6 +34,7 @@ SCHEMA = jsonschema.Draft202012Validator(CORRECTNESS.tool_schema)
         {"score": True, "reason": "x"},
         {"score": math.nan, "reason": "x"},
         {"score": math.inf, "reason": "x"},
+        {"score": 10**400, "reason": "x"},
         {"score": None, "reason": "x"},
         {"score": "-3", "reason": "x"},
         {"score": "8 or 9", "reason": "x"},
