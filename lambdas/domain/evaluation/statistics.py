@@ -33,8 +33,11 @@ def interval(differences: Sequence[float], confidence: float) -> Interval | None
 
 def _reach(differences: Sequence[float], confidence: float) -> float:
     n = len(differences)
-    spread = sqrt(variance(differences) + _ADDED_SPREAD / n)
-    return t_quantile((1 + confidence) / 2, n - 1) * spread / sqrt(n)
+    return t_quantile((1 + confidence) / 2, n - 1) * _spread(differences) / sqrt(n)
+
+
+def _spread(differences: Sequence[float]) -> float:
+    return sqrt(variance(differences) + _ADDED_SPREAD / len(differences))
 
 
 def sign_test(wins: int, losses: int) -> float:
@@ -60,7 +63,7 @@ def least_difference(differences: Sequence[float], confidence: float) -> float |
     n = len(differences)
     if n < 2:  # noqa: PLR2004  # one has no spread
         return None
-    return _sum_of_quantiles(confidence) * stdev(differences) / sqrt(n)
+    return _sum_of_quantiles(confidence) * _spread(differences) / sqrt(n)
 
 
 def questions_for(difference: float, differences: Sequence[float], confidence: float) -> int | None:

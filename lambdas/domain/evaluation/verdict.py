@@ -230,7 +230,7 @@ def _reach(counted: Comparison) -> str:
     rules, spread = counted.rules, counted.differences
     least = least_difference(spread, rules.confidence)
     needed = questions_for(rules.margin, spread, rules.confidence) or rules.least_questions
-    if counted.questions < rules.least_questions or not least:
+    if counted.questions < rules.least_questions or least is None:
         return (
             f"So few cannot be decisive: ask at least {rules.least_questions}, and about "
             f"{needed:,} to show a difference as small as {rules.margin:.2f}."

@@ -49,6 +49,7 @@ def decided(
         ([(3, 8)] * 5, "not decisive", "ask at least 6, and about 6 to show"),
         ([(8, 3)] * 9, "worse", "-5.00"),
         ([(5, 5)] * 9, "no difference shown", "0 better, 9 equal, 0 worse"),
+        ([(5, 5)] * 24, "no difference shown", "So many mostly show a difference of 0.17 or more"),
         ([(5, 9), (5, 1)] * 6, "no difference shown", "So many mostly show a difference of"),
         # Most got worse by a little, and a few much better: the two tests disagree.
         ([(5, 4)] * 14 + [(1, 10)] * 3, "no difference shown", "3 better, 0 equal, 14 worse"),
