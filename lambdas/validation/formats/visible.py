@@ -1,7 +1,8 @@
-"""Whether a text has a visible character: not only blanks, controls and invisible ones."""
+"""Which characters of a text are visible: not blanks, controls and invisible ones."""
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 
 # Invisible categories. Private use and unassigned characters are not: a font may draw them.
@@ -18,6 +19,13 @@ def is_visible(text: str) -> bool:
     return "!" <= text < "\x7f" or "一" <= text < "鿍" or any(map(_seen, text))
 
 
+def without_invisible(text: str) -> str:
+    """Return the text without what nobody sees in it, such as soft hyphens; blanks stay."""
+    unseen = {ord(each): None for each in set(text) if not (_seen(each) or each.isspace())}
+    return text.translate(unseen) if unseen else text
+
+
+@functools.cache
 def _seen(character: str) -> bool:
     if "!" <= character <= "~":
         return True

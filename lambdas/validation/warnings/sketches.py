@@ -1,8 +1,9 @@
 """MinHash sketches of texts, and the similarity of two texts estimated from their sketches.
 
 A text is reduced to the set of its character n-grams ("shingles": 5 characters, or 3 in scripts
-without spaces), after normalising case, spaces, punctuation and full-width forms. The similarity of
-two texts is the Jaccard index of their sets, shared / all. A sketch keeps the `SKETCH_HASHES`
+without spaces), after normalising case, spaces, punctuation and full-width forms and leaving out
+what is invisible. The similarity of two texts is the Jaccard index of their sets, shared / all. A
+sketch keeps the `SKETCH_HASHES`
 smallest hashes of the set (bottom-k MinHash, Broder 1997:
 https://doi.org/10.1109/SEQUEN.1997.666900), so that texts with fewer shingles are compared exactly
 and longer ones with a standard error of 0.07. Shingles that begin with one character in four, most
@@ -19,6 +20,8 @@ from collections.abc import Iterable, Sequence
 from itertools import compress
 from zlib import crc32
 
+from lambdas.validation.formats.visible import without_invisible
+
 NEAR = 0.7  # the Jaccard index from which two texts count as near-duplicates
 SKETCH_HASHES = 48
 _SHINGLE, _DENSE_SHINGLE = 5, 3  # characters
@@ -26,7 +29,7 @@ _DENSE_SHARE = 0.3  # of the characters, above which a text counts as written wi
 _WHOLE_CHARACTERS = 8192  # longer texts are sampled: a record costs milliseconds at most
 _SURPLUS = 2  # times as many hashes are sorted as are expected to be kept
 
-_WORDS = re.compile(r"\w+")
+_WORDS = re.compile(r"[^\W_]+")
 _SENTENCES = re.compile(r"[^.!?\n。!?]{1,400}")
 _DENSE = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 _UNIT_BYTES = 2  # UTF-16: slices of it are slices of characters
@@ -46,9 +49,13 @@ _SLICES = {length: _slices(length) for length in (_SHINGLE, _DENSE_SHINGLE)}
 
 
 def normalised(text: str) -> str:
-    """Reduce a text to its words: case, spaces, punctuation and full-width forms do not matter."""
+    """Reduce a text to its words as they are read.
+
+    Case, spaces, punctuation, full-width forms and invisible characters do not matter.
+    """
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
+    text = without_invisible(text)
     return " ".join(_WORDS.findall(text.casefold())) or text.strip()
 
 

@@ -81,6 +81,31 @@ def test_texts_that_differ_in_little_are_near(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "hidden",
+    [
+        "\u200b",
+        "\u00ad",
+        "\u2060",
+        "\ufeff",
+        "\u034f",
+        "\u3164",
+        "\ufe0f",
+        "\U000e0041",
+        "\b",
+        "\x7f",
+    ],
+    ids=ascii,
+)
+def test_what_nobody_sees_makes_no_other_text(hidden: str) -> None:
+    for text in ("Which term does throughput have?", "料金はいくらですか"):
+        assert normalised(hidden.join(text)) == normalised(text)
+
+
+def test_other_marks_between_the_words_make_no_other_text() -> None:
+    assert normalised("Which_term -- does THROUGHPUT\thave") == "which term does throughput have"
+
+
+@pytest.mark.parametrize(
     ("one", "other"),
     [
         ("What is the capital of France?", "What is the capital of Spain?"),
