@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 _MINUTE_SECONDS = 60.0
@@ -52,12 +52,22 @@ class Lease:
         return f"${self.usd_per_unit_hour:g} an hour"
 
 
+@dataclass
+class Stay:
+    """A deployment's time in the account, in epoch seconds; it costs nothing by itself."""
+
+    arn: str
+    name: str
+    created: float
+    deleted: float | None = None
+
+
 class Meter:
     """Records usage; `bill` prices it."""
 
     def __init__(self) -> None:
         self.leases: list[Lease] = []
-        self.deployments_created = 0  # they cost nothing by themselves; how often one was asked for
+        self._deployed: dict[str, Stay] = {}
         self._training: list[tuple[str, int, float | None]] = []
         self._inference: dict[tuple[str, TokenPrice | None], tuple[int, int]] = {}
 
@@ -68,6 +78,17 @@ class Meter:
         """Add a request's input and output tokens; price None: none is published."""
         heard, said = self._inference.get((what, price), (0, 0))
         self._inference[what, price] = heard + tokens[0], said + tokens[1]
+
+    def deploy(self, arn: str, name: str, now: float) -> None:
+        self._deployed[arn] = Stay(arn, name, created=now)
+
+    def undeploy(self, arn: str, now: float) -> None:
+        self._deployed[arn].deleted = now
+
+    @property
+    def deployed(self) -> list[dict[str, Any]]:
+        """Every deployment that there is or was, as plain JSON."""
+        return [asdict(each) for each in self._deployed.values()]
 
     def end(self, arn: str, now: float) -> None:
         for lease in self.leases:

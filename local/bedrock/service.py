@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from typing import Any, Literal
 
 from local.bedrock import cloudtrail, iam_actions
-from local.bedrock.hosting import deployments, throughputs
+from local.bedrock.hosting import throughputs
 from local.bedrock.operations import OPERATIONS
 from local.bedrock.protocol import (
     Answer,
@@ -186,21 +186,6 @@ class Bedrock:
         with self._world.lock:
             return throughputs.add(self._world.at(Location(account, region)), request, status)
 
-    def add_deployment(
-        self, name: str, *, account: str, region: str, tags: Mapping[str, str]
-    ) -> str:
-        """Put a deployment of the newest custom model into the account, whatever its base model.
-
-        Bedrock does not deploy every base model on demand; what cleans up treats all alike.
-        """
-        request = {
-            "modelDeploymentName": name,
-            "tags": [{"key": key, "value": value} for key, value in tags.items()],
-        }
-        with self._world.lock:
-            there = self._world.at(Location(account, region))
-            return deployments.add(there, request, list(there.models.values())[-1])
-
     def alive(self) -> list[str]:
         """Return the ARNs of what runs, serves or bills by the hour now, in any region."""
         with self._world.lock:
@@ -215,7 +200,7 @@ class Bedrock:
                 "now": world.now().isoformat(),
                 **{kind: [one for held in holdings for one in held[kind]] for kind in _KINDS},
                 "purchases": len(world.meter.leases),
-                "deployments_created": world.meter.deployments_created,
+                "deployed": world.meter.deployed,
                 "meter": world.meter.bill(world.clock.time()),
             }
 

@@ -12,9 +12,10 @@ import time
 from collections.abc import Sequence
 
 from exit_codes import ExitCode
+from local.fault_matrix.cases import SETTINGS
 from local.fault_matrix.report import markdown, terminal
 from local.fault_matrix.results import CaseResult
-from local.fault_matrix.workers import NORMAL, run_cases
+from local.fault_matrix.workers import run_cases
 from local.rehearsal.deployment import ROOT
 
 _DOCUMENT = ROOT / "docs" / "faults.md"
@@ -33,7 +34,7 @@ def main() -> ExitCode:
 
 def _report(only: Sequence[str], workers: int, *, write: bool) -> ExitCode:
     began = time.monotonic()
-    print(f"Deploying the local environment {workers} times, offline …", flush=True)
+    print(f"Looking for what can go wrong in {', '.join(SETTINGS)}, offline …", flush=True)
     results = []
     try:
         for result in run_cases(only, workers):
@@ -42,15 +43,11 @@ def _report(only: Sequence[str], workers: int, *, write: bool) -> ExitCode:
     except ChildProcessError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.ERROR
-    normal = next(result for result in results if result.case == NORMAL)
-    cases = sorted(
-        (result for result in results if result.case != NORMAL),
-        key=lambda result: (result.case.group, result.case.what),
-    )
+    cases = sorted(results, key=lambda result: (result.case.group, result.case.what))
     if not cases:
         print(f"No case's name contains one of {', '.join(only)}.", file=sys.stderr)
         return ExitCode.ERROR
-    print("\n".join(["", *terminal(cases, normal.metered_minutes)]))
+    print("\n".join(["", *terminal(cases)]))
     if write:
         _DOCUMENT.write_text(markdown(cases), encoding="utf-8")
         print(f"Table: {_DOCUMENT.relative_to(ROOT)}")
@@ -60,7 +57,7 @@ def _report(only: Sequence[str], workers: int, *, write: bool) -> ExitCode:
 
 def _print(number: int, result: CaseResult) -> None:
     breach = f"  BREACH: {'; '.join(result.breaches)}" if result.breaches else ""
-    minutes = f"{result.metered_minutes:6.1f} min"
+    minutes = f"{result.throughput_minutes:6.1f} min {result.deployment_minutes:6.1f} min"
     print(f"{number:4}  {result.outcome:22} {minutes}  {result.case.name}{breach}", flush=True)
 
 

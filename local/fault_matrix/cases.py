@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from local.call_faults import KINDS, Call, CallFault, Kind
-from stacks.names import Names
 
 AFTER_EFFECT: tuple[Kind, ...] = ("lost_answer", "function_killed", "function_timed_out")
 # For these an answer that is lost every time matters too: each try might buy, or start, once more.
@@ -18,12 +17,52 @@ SPENDING = (
 )
 GUARDS = {"stop-run": "guard", "meter-stopped-run": "guard", "reap-leftovers": "reaper"}
 PROVISIONING_MINUTES = 2.0  # in every case
-NAMES = Names("local")
-Group = Literal["run", "guard", "reaper", "decision", "stop", "change", "deleted", "two runs"]
+Group = Literal[
+    "alone", "run", "guard", "reaper", "decision", "stop", "change", "deleted", "two runs", "kept"
+]
 # What the execution does, left alone: runs; runs once it is approved; reviews its data and runs;
-# keeps its throughput for some minutes; fails in training; runs, with an on-demand deployment of
-# its model beside it.
-Course = Literal["run", "approved", "reviewed", "held", "untrainable", "deployed"]
+# keeps its throughput for some minutes; fails in training. Of an execution on demand: keeps no
+# deployment; keeps it for as short as can be; runs with the next one served by throughput.
+Course = Literal[
+    "run", "approved", "reviewed", "held", "untrainable", "unkept", "kept briefly", "both kinds"
+]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """An environment that is played, and what differs by its kind of hosting."""
+
+    environment: str
+    title: str
+    create: str  # a state, as the others
+    wait: str
+    # What the reaper never gets to see: then the name decides, or time.
+    blind: Mapping[str, str] = field(hash=False)
+
+
+BY_THE_HOUR = Setting(
+    "local",
+    "by the hour",
+    create="Buy throughput",
+    wait="Wait for throughput",
+    blind={
+        "no tag can be read": "ListTagsForResource",
+        "no execution can be listed": "ListExecutions",
+    },
+)
+ON_DEMAND = Setting(
+    "dev",
+    "on demand",
+    create="Create deployment",
+    wait="Wait for deployment",
+    # Without its tags a deployment, which bills nothing, waits for them: played for one pass.
+    blind={
+        "no execution can be listed": "ListExecutions",
+        "no execution can be described": "DescribeExecution",
+    },
+)
+SETTINGS: Mapping[str, Setting] = {each.environment: each for each in (BY_THE_HOUR, ON_DEMAND)}
+_TIME_DECIDES = ("ListExecutions", "DescribeExecution")
 
 
 @dataclass(frozen=True)
@@ -32,6 +71,7 @@ class Case:
 
     group: Group
     what: str  # as the report names it
+    setting: Setting = field(kw_only=True, default=BY_THE_HOUR)
     faults: tuple[CallFault, ...] = ()
     course: Course = "run"
     stop_at: str | None = None  # Stop execution as this state is entered
@@ -39,30 +79,39 @@ class Case:
     broken_function: str | None = None  # cannot be loaded
     broken_definition_at: str | None = None  # the machine gets another definition meanwhile
     guard_lost: bool = False  # the event of the abnormal end never comes
+    time_decides: bool = False  # what is left is ended at its release-by only
     executions: int = 1
     expected: tuple[str, ...] = ()  # the cause of a failure has one of these
 
     @property
     def name(self) -> str:
-        return f"{self.group}: {self.what}"
+        return f"{self.setting.environment} {self.group}: {self.what}"
+
+    @property
+    def throughputs(self) -> int:
+        """How many may be bought: on demand never one in its place."""
+        if self.course == "both kinds":
+            return 1
+        return self.executions if self.setting == BY_THE_HOUR else 0
+
+    @property
+    def deployments(self) -> int:
+        """How many may be created."""
+        return self.executions - self.throughputs
 
 
-def function_of(call: Call) -> str:
-    return (call.function or "").removeprefix(NAMES.of(""))
-
-
-def call_cases(calls: Iterable[Call]) -> Iterator[Case]:
+def call_cases(calls: Iterable[Call], setting: Setting) -> Iterator[Case]:
     """Return each call of each function with each kind of fault."""
     for call in dict.fromkeys(calls):
         for kind in KINDS:
-            yield _call_case(call, kind, always=kind not in AFTER_EFFECT)
+            yield _call_case(call, kind, setting, always=kind not in AFTER_EFFECT)
         if call.operation in SPENDING:
             for kind in AFTER_EFFECT:
-                yield _call_case(call, kind, always=True)
+                yield _call_case(call, kind, setting, always=True)
 
 
-def _call_case(call: Call, kind: Kind, *, always: bool) -> Case:
-    function = function_of(call)
+def _call_case(call: Call, kind: Kind, setting: Setting, *, always: bool) -> Case:
+    function = str(call.function)
     group: Group = "run"
     if function in GUARDS:
         group = "guard" if GUARDS[function] == "guard" else "reaper"
@@ -76,8 +125,9 @@ def _call_case(call: Call, kind: Kind, *, always: bool) -> Case:
         group=group,
         what=f"{function} {call.operation}, {kind.replace('_', ' ')} {often}",
         faults=(fault,),
+        setting=setting,
         course=_course_of(call),
-        stop_at=_stop_for(call) if group in {"guard", "reaper"} else None,
+        stop_at=_stop_for(call, setting) if group in {"guard", "reaper"} else None,
         guard_lost=group == "reaper",
         expected=_EXPECTED[kind] + _INSTEAD.get(function, ()),
     )
@@ -91,23 +141,19 @@ _INSTEAD = {
     "notify": ("TrainingFailed",),
     "stop-training": ("TrainingFailed",),
 }
-_OF_DEPLOYMENTS = ("DeleteCustomModelDeployment", "ListCustomModelDeployments")
 _OF_JOBS = ("StopModelCustomizationJob", "ListModelCustomizationJobs")
 
 
 def _course_of(call: Call) -> Course:
     """Return the course that makes the call; the mail of a failure makes a bill, too."""
-    function = function_of(call)
-    if call.operation in _OF_DEPLOYMENTS and function in GUARDS:
-        return "deployed"
-    if function == "notify" and call.operation != "Publish":
+    if call.function == "notify" and call.operation != "Publish":
         return "untrainable"
-    return _COURSE_OF.get(function, "run")
+    return _COURSE_OF.get(str(call.function), "run")
 
 
-def _stop_for(call: Call) -> str:
+def _stop_for(call: Call, setting: Setting) -> str:
     """Return where to stop so that the guards have to make this call."""
-    return "Wait for training" if call.operation in _OF_JOBS else "Wait for throughput"
+    return "Wait for training" if call.operation in _OF_JOBS else setting.wait
 
 
 _ONE_PASS: dict[Kind, int] = {"throttle": 4, "server_error": 4}  # the tries of the SDK
@@ -131,6 +177,7 @@ _COURSE_OF: dict[str, Course] = {
     "review-records": "reviewed",
     "summarise-review": "reviewed",
     "stop-training": "untrainable",
+    "release-hosting": "unkept",
 }
 
 
@@ -143,71 +190,113 @@ _COURSE_TO: dict[str, Course] = {
     "Summarise review": "reviewed",
     "Announce hold": "held",
     "Hold throughput": "held",
+    "Release hosting": "unkept",
     "Stop training": "untrainable",
     "Notify failure": "untrainable",
     "Run failed": "untrainable",
 }
 UNANSWERED = (CallFault("access_denied", "Converse", "answer-with-tuned-model"),)
 
+_EVENT_LOST_AT = (
+    "Wait for training",
+    "Buy throughput",
+    "Create deployment",
+    "Answer with tuned model",
+    "Keep deployment",
+)
 
-# What the reaper never gets to see: then the name decides, or the time.
-_BLIND = {
-    "no tag can be read": "ListTagsForResource",
-    "no execution can be listed": "ListExecutions",
-}
 
-
-def stop_cases(states: Iterable[str]) -> Iterator[Case]:
+def stop_cases(states: Collection[str], setting: Setting) -> Iterator[Case]:
     """Return *Stop execution* in every state, and in some of them with the guard's event lost."""
     for state in states:
         yield Case(
             "stop",
             f"Stop execution at {state}",
+            setting=setting,
             faults=UNANSWERED if state == "Release hosting after failure" else (),
             course=_COURSE_TO.get(state, "run"),
             stop_at=state,
         )
-    for state in ("Wait for training", "Buy throughput", "Answer with tuned model"):
-        yield Case("stop", f"Stop execution at {state}, event lost", stop_at=state, guard_lost=True)
-    for blind, operation in _BLIND.items():
+    for state in (state for state in _EVENT_LOST_AT if state in states):
+        what = f"Stop execution at {state}, event lost"
+        yield Case("stop", what, setting=setting, stop_at=state, guard_lost=True)
+    for blind, operation in setting.blind.items():
         yield Case(
             "stop",
-            f"Stop execution at Wait for throughput, event lost, {blind}",
+            f"Stop execution at {setting.wait}, event lost, {blind}",
+            setting=setting,
             faults=(CallFault("access_denied", operation, "reap-leftovers"),),
-            stop_at="Wait for throughput",
+            course="kept briefly",  # for the sake of its release-by
+            stop_at=setting.wait,
             guard_lost=True,
+            time_decides=operation in _TIME_DECIDES,
         )
 
 
-def change_cases(functions: Iterable[str]) -> Iterator[Case]:
-    """Return what a deployment during a run may do to it."""
+_CHANGED_AT = (
+    "Wait for training",
+    "Wait for throughput",
+    "Wait for deployment",
+    "Answer with tuned model",
+)
+_DELETED_AT = (*_CHANGED_AT, "Keep deployment", "Release hosting")
+
+
+def change_cases(
+    functions: Iterable[str], states: Collection[str], setting: Setting
+) -> Iterator[Case]:
+    """Return what a deployment of the stacks during a run may do to it."""
     for function in functions:
         yield Case(
             "change",
             f"{function} cannot be loaded",
+            setting=setting,
             broken_function=function,
             course=_COURSE_OF.get(function, "run"),
+            stop_at=setting.wait if function in GUARDS else None,
             # Of two that begin at once, MiniStack kills the one that has not said why yet.
             expected=("no_such_module", "No module", "exited immediately", *_SILENCE),
         )
-    for state in ("Wait for training", "Wait for throughput", "Answer with tuned model"):
-        yield Case("change", f"another definition at {state}", broken_definition_at=state)
-        yield Case("deleted", f"machine deleted at {state}", delete_at=state)
-    yield Case("deleted", "machine deleted at Release hosting", delete_at="Release hosting")
+    for state in (state for state in _CHANGED_AT if state in states):
+        what = f"another definition at {state}"
+        yield Case("change", what, setting=setting, broken_definition_at=state)
+    for state in (state for state in _DELETED_AT if state in states):
+        course = _COURSE_TO.get(state, "run")
+        what = f"machine deleted at {state}"
+        yield Case("deleted", what, setting=setting, delete_at=state, course=course)
 
 
-def together_cases(calls: Iterable[Call]) -> Iterator[Case]:
+def together_cases(
+    calls: Iterable[Call], setting: Setting, course: Course = "run"
+) -> Iterator[Case]:
     """Return two runs at once: alone, with one stopped, and with a fault of what spends in both."""
-    yield Case("two runs", "two runs at once", executions=2)
-    yield Case("two runs", "two runs at once, one stopped", executions=2, stop_at="Buy throughput")
+    both = "two runs of both kinds" if course == "both kinds" else "two runs"
+    pair = Case("two runs", f"{both} at once", setting=setting, course=course, executions=2)
+    yield pair
+    stops = {setting.create, BY_THE_HOUR.create if course == "both kinds" else setting.create}
+    for state in sorted(stops):
+        yield replace(pair, what=f"{pair.what}, one stopped at {state}", stop_at=state)
     kinds: tuple[Kind, ...] = ("throttle", "lost_answer", "function_killed")
     for kind in kinds:
         for call in (call for call in dict.fromkeys(calls) if call.operation in SPENDING):
             times = None if kind == "throttle" else 1
-            yield Case(
-                "two runs",
-                f"two runs at once, {call.operation} {kind.replace('_', ' ')}",
-                faults=(CallFault(kind, call.operation, function_of(call), times=times),),
-                executions=2,
+            yield replace(
+                pair,
+                what=f"{pair.what}, {call.operation} {kind.replace('_', ' ')}",
+                faults=(CallFault(kind, call.operation, call.function, times=times),),
                 expected=_EXPECTED[kind],
             )
+
+
+_ITS_RELEASE_BY = "the deployment stays until its release-by"
+
+
+def kept_cases(setting: Setting) -> Iterator[Case]:
+    """Return what a run on demand keeps after its success, whatever the reaper gets to see."""
+    kept = Case("kept", _ITS_RELEASE_BY, setting=setting, course="kept briefly", time_decides=True)
+    yield kept
+    for blind, operation in setting.blind.items():
+        fault = CallFault("access_denied", operation, "reap-leftovers")
+        yield replace(kept, what=f"{_ITS_RELEASE_BY}, {blind}", faults=(fault,))
+    fault = CallFault("throttle", "DeleteCustomModelDeployment", "reap-leftovers", times=4)
+    yield replace(kept, what=f"{_ITS_RELEASE_BY}, its deletion throttled", faults=(fault,))

@@ -12,91 +12,130 @@ from collections.abc import Iterable, Sequence
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.price_book import PriceBook
 from local.call_faults import KINDS
-from local.fault_matrix.cases import NAMES, PROVISIONING_MINUTES
+from local.fault_matrix.cases import PROVISIONING_MINUTES, SETTINGS, Case, Setting
 from local.fault_matrix.results import CaseResult
 from stacks.environment import load
 
 _STEP_MINUTES = 10
 
 
-def terminal(results: Sequence[CaseResult], normal_minutes: float) -> list[str]:
-    """Return the totals with exact figures, a line each."""
-    longest = max(results, key=lambda result: result.minutes_per_execution)
-    minutes = longest.minutes_per_execution
-    figure = (
-        f"Longest on the meter: {minutes:.1f} simulated minutes ({_cost(minutes)}; "
-        f"without a fault {normal_minutes:.1f}): {longest.case.what}"
-    )
-    return [*_counts(results), figure]
+def terminal(results: Sequence[CaseResult]) -> list[str]:
+    """Return the totals with exact figures, a line each, by environment."""
+    return [
+        line
+        for setting, there in _by_setting(results)
+        for line in (f"{setting.environment}:", *_counts(there), *_longest(there, exact=True))
+    ]
 
 
 def markdown(results: Sequence[CaseResult]) -> str:
     """Return docs/faults.md; durations that differ by little give the same text."""
+    sections = (_section(setting, there) for setting, there in _by_setting(results))
+    head = _HEAD.format(provisioning=PROVISIONING_MINUTES)
+    return "\n\n".join([head, *sections]) + "\n"
+
+
+def _by_setting(results: Sequence[CaseResult]) -> list[tuple[Setting, list[CaseResult]]]:
+    """Return the settings that were played, each with its results."""
+    found = (
+        (setting, [result for result in results if result.case.setting == setting])
+        for setting in SETTINGS.values()
+    )
+    return [(setting, there) for setting, there in found if there]
+
+
+def _section(setting: Setting, results: Sequence[CaseResult]) -> str:
     others = [
         (result.case.what, _cell(result)) for result in results if result.case.group not in _TITLES
     ]
     parts = [
-        _HEAD.format(provisioning=PROVISIONING_MINUTES),
-        "\n".join(f"- {line}" for line in [*_counts(results), _longest(results)]),
-        _CALLS,
+        f"## `{setting.environment}`: {setting.title}",
+        "\n".join(f"- {line}" for line in [*_counts(results), *_longest(results)]),
         *(_calls(group, results) for group in _TITLES),
-        "## Stops, changes, two at once",
-        "\n".join([*_header(["case", "ended"]), *(_line(row) for row in others)]),
+        "\n".join([_OTHERS, *_header(["case", "ended"]), *(_line(row) for row in others)]),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(part for part in parts if part)
 
 
 def _counts(results: Sequence[CaseResult]) -> list[str]:
     return [
         f"Cases: {len(results)}",
         f"Recovered and succeeded: {sum(result.recovered for result in results)}",
-        f"Throughputs or deployments left: {sum(result.throughputs_alive for result in results)}",
+        f"Throughputs or deployments left: {sum(result.hosting_left for result in results)}",
         f"Jobs left running: {sum(result.jobs_running for result in results)}",
-        f"Bought more than once: {sum(result.bought_again for result in results)}",
+        f"Bought or deployed more than once: {sum(result.hosted_again for result in results)}",
         f"Trained more than once: {sum(result.trained_again for result in results)}",
         f"Cases with a breach: {sum(bool(result.breaches) for result in results)}",
     ]
 
 
-def _longest(results: Sequence[CaseResult]) -> str:
-    longest = max(results, key=_rounded_minutes)
-    minutes = _rounded_minutes(longest)
-    return (
-        f"Longest on the meter: at most {minutes} simulated minutes, in steps of {_STEP_MINUTES} "
-        f"({_cost(minutes)}): {longest.case.what}"
-    )
+def _longest(results: Sequence[CaseResult], *, exact: bool = False) -> list[str]:
+    """Return the longest times that hosting was there, of each kind, and who ended it."""
+    by_kind = {
+        "Longest on the meter": {
+            result.case: result.throughput_minutes for result in results if result.purchases
+        },
+        "Longest that a deployment of a failed or stopped run was there": {
+            result.case: result.deployment_minutes
+            for result in results
+            if result.deployment_minutes
+        },
+    }
+    lines = []
+    for title, minutes in by_kind.items():
+        for time_decides, who in ((False, ""), (True, ", where only its release-by ends it")):
+            found = {case: m for case, m in minutes.items() if case.time_decides == time_decides}
+            if found:
+                lines.append(f"{title}{who}: {_figure(found, exact=exact)}")
+    return lines
 
 
-def _cost(minutes: float) -> str:
+def _figure(minutes: dict[Case, float], *, exact: bool) -> str:
+    if not exact:
+        minutes = {case: _rounded(each) for case, each in minutes.items()}
+    case = max(minutes, key=lambda case: minutes[case])
+    figure = f"{minutes[case]:.1f} min" if exact else f"at most {minutes[case]:g} min"
+    price = f" ({_cost(minutes[case], case.setting)})" if case.throughputs else ""
+    return f"{figure}{price}: {case.what}"
+
+
+def _rounded(minutes: float) -> float:
+    return math.ceil(minutes / _STEP_MINUTES) * _STEP_MINUTES
+
+
+def _cost(minutes: float, setting: Setting) -> str:
     """Return what one unit of the environment's model costs for these minutes."""
-    local = load(NAMES.environment)
-    prices = Calculator(PriceBook.load(local.prices), local.region)
-    usd, usd_per_hour = (prices.hosting_usd(local.defaults.model, 1, m) for m in (minutes, 60))
+    environment = load(setting.environment)
+    prices = Calculator(PriceBook.load(environment.prices), environment.region)
+    model = environment.defaults.model
+    usd, usd_per_hour = (prices.hosting_usd(model, 1, m) for m in (minutes, 60))
     return f"${usd:.2f} at ${usd_per_hour:g} an hour"
 
 
-def _rounded_minutes(result: CaseResult) -> int:
-    return math.ceil(result.minutes_per_execution / _STEP_MINUTES) * _STEP_MINUTES
-
-
 _TITLES = {  # of the groups whose cases are calls
-    "run": "Of the run",
-    "decision": "Of asking and deciding",
-    "guard": "Of the guard, after Stop execution",
-    "reaper": "Of the reaper, after Stop execution and with the guard's event lost",
+    "run": "Calls of the run",
+    "decision": "Calls of asking and deciding",
+    "guard": "Calls of the guard, after Stop execution",
+    "reaper": "Calls of the reaper, after Stop execution and with the guard's event lost",
 }
+_OTHERS = "### Stops, changes, two at once, and what is kept"
 _HEAD = """# Faults
-Written by `make faults`, which deploys the `local` environment into the offline AWS, there with a
-budget for Amazon Comprehend, and injects one fault per case: the guards get their time on the
-simulated clock, and then nothing may be left that bills, no job may run, nothing may have been
-bought or started twice, and the cause of a failed execution must name what happened. Provisioning
-takes {provisioning:g} simulated minutes. The file changes only when an outcome does."""
+Written by `make faults`, which deploys two environments into the offline AWS and injects one fault
+per case: into `local`, whose runs are hosted by the hour, everything that can go wrong; into `dev`,
+hosted on demand, what only such a run does, or does while it has a deployment. Both have a budget
+for Amazon Comprehend, and a ceiling that both kinds of hosting fit under.
 
+The guard gets its time on the simulated clock, and the reaper two passes. Then nothing of a failed
+or stopped run may be left that bills or serves, no job may run, and nothing may have been bought,
+deployed or started twice; the cause of a failed execution must name what happened. A deployment
+that a run keeps after its success is there until its release-by, and gone two passes later. Hosting
+takes {provisioning:g} minutes to be ready. All times are simulated, in steps of 10 minutes; the
+file changes only when an outcome does.
 
-_CALLS = """## Calls
-How the execution ended when this call of this function went wrong; *bought*: a throughput had been
-bought by then, and was deleted. The first three kinds last until the retries are used up; the
-others happen once, after the call has taken effect, and for purchase and start also every time."""
+Each cell is how the execution ended when this call of this function went wrong; *bought* and
+*deployed*: its throughput or deployment was there by then, and was deleted. The first three kinds
+last until the retries are used up; the others happen once, after the call has taken effect, and
+for what spends also every time."""
 
 
 def _calls(group: str, results: Iterable[CaseResult]) -> str:
@@ -116,8 +155,10 @@ def _calls(group: str, results: Iterable[CaseResult]) -> str:
 
 
 def _cell(result: CaseResult) -> str:
-    bought = ", bought" if result.purchases and "SUCCEEDED" not in result.statuses else ""
-    return f"{'**BREACH** ' if result.breaches else ''}{result.outcome}{bought}"
+    there = {", bought": result.purchases, ", deployed": result.deployments}
+    hosted = "".join(how for how, found in there.items() if found)
+    hosted = "" if "SUCCEEDED" in result.statuses else hosted
+    return f"{'**BREACH** ' if result.breaches else ''}{result.outcome}{hosted}"
 
 
 def _header(columns: Sequence[str]) -> list[str]:

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
 
-from lambdas.domain.run.names import names_of
-from lambdas.domain.run.tags import ENVIRONMENT, EXECUTION, RUN
+from lambdas.domain.run.names import PROJECT, ResourceNames, names_of
+from lambdas.domain.run.tags import release_by_of
 from local.bedrock import Scenario
-from local.fault_matrix.cases import NAMES, PROVISIONING_MINUTES, Case
-from local.fault_matrix.results import CaseResult
+from local.fault_matrix.cases import PROVISIONING_MINUTES, Case, Course
+from local.fault_matrix.results import PASSES, CaseResult, Deployment
 from local.ministack import state_machines
 from local.rehearsal.deployment import unloadable
 from local.server import OfflineAws
+from stacks.names import Names
 
 _REAL_SECONDS = 120.0
 _STEP_MINUTES = 15.0  # the reaper's own
-_GUARD_HOURS = 7.0  # release-by, three hours of the guard, and a few passes of the reaper
+# The longest release-by, of a deployment that is kept briefly, and a few passes of the reaper.
+_MOST_PASSES = 10 * 4
 _POLL_SECONDS = 0.01
 _QUIET_SECONDS = 0.08  # an event on its way starts something within it
-_RULE = NAMES.of("abnormal-end")
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,21 @@ class FaultTarget:
     machine_arn: str
 
     @property
+    def names(self) -> Names:
+        return Names(self.machine_arn.rpartition(":")[2].removeprefix(f"{PROJECT}-"))
+
+    @property
     def decide_arn(self) -> str:
         return f"{self.machine_arn}-decide-spend"
+
+    @property
+    def executions(self) -> str:
+        """What the ARN of each execution begins with."""
+        return self.machine_arn.replace(":stateMachine:", ":execution:") + ":"
+
+    def names_of(self, execution_arn: str) -> ResourceNames:
+        name = execution_arn.rpartition(":")[2]
+        return names_of(self.names.environment, name, execution_arn)
 
 
 def run_case(case: Case, target: FaultTarget) -> CaseResult:
@@ -48,17 +63,17 @@ def run_case(case: Case, target: FaultTarget) -> CaseResult:
     with ExitStack() as undo:
         undo.callback(offline.faults.set)
         if case.guard_lost:
-            undo.enter_context(_guard_lost())
+            undo.enter_context(_guard_lost(target))
         if case.broken_function:
-            undo.enter_context(unloadable(NAMES.of(case.broken_function)))
+            undo.enter_context(unloadable(target.names.of(case.broken_function)))
         if case.delete_at or case.broken_definition_at:
             undo.enter_context(_machine_restored(target))
         result = CaseResult(case)
         undo.enter_context(_interference(result, target))
         offline.faults.set(*case.faults)
-        arns = [_start(case, target) for _ in range(case.executions)]
+        arns = [_start(case, target, index) for index in range(case.executions)]
         _wait_until_ended(case, target, arns)
-        _let_the_guards_run(offline)
+        result.passes = _let_the_guards_run(case, target, arns)
         result.fired, result.calls = offline.faults.fired, list(offline.faults.calls)
     _look(result, target, arns)
     result.judge()
@@ -68,20 +83,26 @@ def run_case(case: Case, target: FaultTarget) -> CaseResult:
 def _scenario(case: Case) -> Scenario:
     return Scenario(
         provisioning_minutes=PROVISIONING_MINUTES,
+        deployment_minutes=PROVISIONING_MINUTES,
         no_commitment_units=case.executions,
         job_outcome="fail" if case.course == "untrainable" else "complete",
     )
 
 
-_INPUTS: dict[str, dict[str, object]] = {
-    "approved": {"require_approval": True},
-    "reviewed": {"review_data": True},
-    "held": {"hold_minutes": 5},
+# Of one execution after the other.
+_INPUTS: Mapping[Course, Sequence[Mapping[str, object]]] = {
+    "approved": [{"require_approval": True}],
+    "reviewed": [{"review_data": True}],
+    "held": [{"hold_minutes": 5}],
+    "unkept": [{"keep_hours": 0}],
+    "kept briefly": [{"keep_hours": 1, "max_provisioning_minutes": 20}],
+    "both kinds": [{}, {"hosting": "provisioned"}],
 }
 
 
-def _start(case: Case, target: FaultTarget) -> str:
-    given = _INPUTS.get(case.course, {})
+def _start(case: Case, target: FaultTarget, index: int) -> str:
+    inputs = _INPUTS.get(case.course, [{}])
+    given = inputs[index % len(inputs)]
     states: Any = boto3.client("stepfunctions")
     started = states.start_execution(stateMachineArn=target.machine_arn, input=json.dumps(given))
     arn: str = started["executionArn"]
@@ -112,10 +133,11 @@ def _decide(target: FaultTarget, arns: list[str], decided: set[str]) -> None:
         if "Approve spend" not in entered or arn in decided:
             continue
         decided.add(arn)
-        run = names_of(NAMES.environment, arn.rpartition(":")[2], arn).run
-        while _status(arn) == "RUNNING" and not _asked(run):
+        run = target.names_of(arn).run
+        while _status(arn) == "RUNNING" and not _asked(target, run):
             target.offline.clock.advance(1)
-        given = {"run": run, "decision": "approve", "quote_sha256": _asked(run) or ""}
+        asked = _asked(target, run) or ""
+        given = {"run": run, "decision": "approve", "quote_sha256": asked}
         told = _told(states, target, given)
         while "repeat it after the next mail" in told:
             target.offline.clock.advance(10)
@@ -133,13 +155,13 @@ def _told(states: Any, target: FaultTarget, given: dict[str, str]) -> str:  # no
     return str(execution.get("cause") or "")
 
 
-def _asked(run: str) -> str | None:
+def _asked(target: FaultTarget, run: str) -> str | None:
     """Return the hash of the quote that the run asks about; None while it does not ask."""
     s3: Any = boto3.client("s3")
     bucket = next(
         bucket["Name"]
         for bucket in s3.list_buckets()["Buckets"]
-        if bucket["Name"].startswith(NAMES.of("")) and not bucket["Name"].endswith("-logs")
+        if bucket["Name"].startswith(target.names.of("")) and not bucket["Name"].endswith("-logs")
     )
     key = f"approvals/{run}/request.json"
     if not s3.list_objects_v2(Bucket=bucket, Prefix=key).get("KeyCount"):
@@ -154,11 +176,7 @@ def _interference(result: CaseResult, target: FaultTarget) -> Iterator[None]:
     case = result.case
 
     def interfere(arn: str, state: str) -> None:
-        if not arn.startswith(_executions_of(target)):
-            return
-        if case.course == "deployed" and state == "Answer with base model":
-            _deploy_the_model(target, arn)
-        if result.interfered:
+        if result.interfered or not arn.startswith(target.executions):
             return
         states: Any = boto3.client("stepfunctions")
         acts: dict[str | None, Callable[[], Any]] = {
@@ -177,29 +195,18 @@ def _interference(result: CaseResult, target: FaultTarget) -> Iterator[None]:
         yield
 
 
-def _deploy_the_model(target: FaultTarget, arn: str) -> None:
-    """Serve the run's model on demand too, tagged as the run tags what it buys."""
-    names = names_of(NAMES.environment, arn.rpartition(":")[2], arn)
-    _, _, _, region, account, *_ = arn.split(":")
-    tags = {ENVIRONMENT: NAMES.environment, RUN: names.run, EXECUTION: arn}
-    target.offline.bedrock.add_deployment(names.run, account=account, region=region, tags=tags)
-
-
 _OTHER_DEFINITION = json.dumps(
     {"StartAt": "Other", "States": {"Other": {"Type": "Fail", "Error": "Other"}}}
 )
 
 
-def _executions_of(target: FaultTarget) -> str:
-    return target.machine_arn.replace(":stateMachine:", ":execution:") + ":"
-
-
 @contextmanager
-def _guard_lost() -> Iterator[None]:
+def _guard_lost(target: FaultTarget) -> Iterator[None]:
     events: Any = boto3.client("events")
-    events.disable_rule(Name=_RULE)
+    rule = target.names.of("abnormal-end")
+    events.disable_rule(Name=rule)
     yield
-    events.enable_rule(Name=_RULE)
+    events.enable_rule(Name=rule)
 
 
 @contextmanager
@@ -231,14 +238,31 @@ def _outlives_its_deletion(states: Any, arn: str) -> bool:  # noqa: ANN401  # bo
     raise TimeoutError(f"{arn} is still being deleted")
 
 
-def _let_the_guards_run(offline: OfflineAws) -> None:
-    """Let simulated time pass until nothing is left, or the guards have had their time."""
-    hours = 0.0
+def _let_the_guards_run(case: Case, target: FaultTarget, arns: list[str]) -> int:
+    """Let the guard end, and then the reaper come until nothing is left, or often enough.
+
+    Of what is kept the reaper gets to see enough not to take it, or its release-by passes.
+    Return how many of its passes were needed.
+    """
+    offline, needed = target.offline, 0
     _settle(offline)
-    while offline.bedrock.alive() and hours < _GUARD_HOURS:
+    for passes in range(1, _MOST_PASSES + 1):
+        left = _left(target, arns)
+        alive = offline.bedrock.alive()
+        if not left and (not alive or (case.group != "kept" and passes > PASSES)):
+            break
         offline.clock.advance(_STEP_MINUTES * 60)
-        hours += _STEP_MINUTES / 60
         _settle(offline)
+        needed = passes if left else needed
+    return needed
+
+
+def _left(target: FaultTarget, arns: list[str]) -> list[str]:
+    """Return what runs, serves or bills, but for deployments of runs that succeeded."""
+    kept = {target.names_of(arn).hosting for arn in arns if _status(arn) == "SUCCEEDED"}
+    deployments = target.offline.bedrock.snapshot()["deployments"]
+    spared = {each["arn"] for each in deployments if each["name"] in kept}
+    return [arn for arn in target.offline.bedrock.alive() if arn not in spared]
 
 
 def _settle(offline: OfflineAws) -> None:
@@ -258,9 +282,31 @@ def _look(result: CaseResult, target: FaultTarget, arns: list[str]) -> None:
         result.statuses.append(str(execution.get("status", "GONE")))
         error, cause = execution.get("error") or "", execution.get("cause") or ""
         result.causes.append(f"{error}: {cause}" if error else cause)
-    result.throughputs_alive = len(seen["throughputs"]) + len(seen["deployments"])
+    left = _left(target, arns)
+    kinds = ("throughputs", "deployments")
+    result.hosting_left = sum(each["arn"] in left for kind in kinds for each in seen[kind])
     result.jobs_running = sum(job["status"] in {"InProgress", "Stopping"} for job in seen["jobs"])
     result.jobs = len(seen["jobs"])
     result.purchases = seen["purchases"]
-    result.deployments_created = seen["deployments_created"]
     result.metered_minutes = seen["meter"]["throughput_minutes"]
+    succeeded = {
+        target.names_of(arn).hosting
+        for arn, status in zip(arns, result.statuses, strict=True)
+        if status == "SUCCEEDED"
+    }
+    now = target.offline.clock.time()
+    result.deployments = [_deployment(target, each, succeeded, now) for each in seen["deployed"]]
+
+
+def _deployment(
+    target: FaultTarget, seen: Mapping[str, Any], succeeded: set[str], now: float
+) -> Deployment:
+    release_by = release_by_of(target.offline.bedrock.resource_tags(seen["arn"]) or {})
+    return Deployment(
+        minutes=((seen["deleted"] or now) - seen["created"]) / 60,
+        minutes_after_release_by=(
+            ((seen["deleted"] or now) - release_by.timestamp()) / 60 if release_by else math.inf
+        ),
+        of_success=seen["name"] in succeeded,
+        is_there=seen["deleted"] is None,
+    )

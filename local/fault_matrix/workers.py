@@ -10,27 +10,28 @@ import multiprocessing
 import os
 import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from exit_codes import ExitCode
-from local.fault_matrix.cases import NAMES, Case
-from local.fault_matrix.discovery import all_cases
+from local.fault_matrix.cases import SETTINGS, Case
+from local.fault_matrix.discovery import all_cases, discover
 from local.fault_matrix.results import CaseResult
 from local.fault_matrix.runner import FaultTarget, run_case
 from local.rehearsal.deployment import ROOT, bootstrap, deploy, upload_converted
-from local.rehearsal.rehearse import REGION
 from local.server import OfflineAws
 from operate.deployed import Deployed
 from stacks.application import new_app, populate
-from stacks.environment import Validation, load
+from stacks.environment import Environment, Validation, load
 
-_RECORDS = {"training.json": 32, "validation.json": 32, "evaluation.json": 4}
+_RECORDS = {"training.json": 32, "validation.json": 32, "evaluation.json": 6}
 _COMPREHEND_USD = 0.01  # a few requests
-NORMAL = Case("run", "nothing goes wrong")
+_CEILING_USD = 600  # for every kind of hosting
 _END_SECONDS = 30  # for a process whose results are all in
+Work = Callable[[FaultTarget, Any], Iterator[Any]]
 
 
 def run_cases(only: Sequence[str], workers: int) -> Iterator[CaseResult]:
@@ -41,11 +42,45 @@ def run_cases(only: Sequence[str], workers: int) -> Iterator[CaseResult]:
     ChildProcessError
         A process failed; it has printed why.
     """
+    found = dict(_gathered(_discover, [(each, None) for each in SETTINGS]))
+    cases = [
+        case
+        for case in sorted(all_cases(found), key=lambda case: case.name)
+        if not only or any(text in case.name for text in only)
+    ]
+    for environment in SETTINGS:
+        there = [case for case in cases if case.setting.environment == environment]
+        shares = [there[index::workers] for index in range(min(workers, len(there)))]
+        yield from _gathered(_play, [(environment, share) for share in shares])
+
+
+def _discover(target: FaultTarget, _: None) -> Iterator[Any]:
+    environment = target.names.environment
+    yield environment, discover(target, SETTINGS[environment])
+
+
+def _play(target: FaultTarget, cases: Sequence[Case]) -> Iterator[CaseResult]:
+    setting = cases[0].setting
+    # The first one pays for every function's cold start.
+    run_case(Case("alone", "nothing goes wrong", setting=setting), target)
+    for case in cases:
+        yield _result(case, target)
+
+
+def _result(case: Case, target: FaultTarget) -> CaseResult:
+    try:
+        return run_case(case, target)
+    except Exception as error:  # noqa: BLE001  # a case that cannot be run is a breach, not an end
+        return CaseResult(case, breaches=[f"could not be run: {error!r}"])
+
+
+def _gathered(work: Work, shares: Sequence[tuple[str, Any]]) -> Iterator[Any]:
+    """Do each share of the work in a process of its own, on its environment; yield what comes."""
     spawn = multiprocessing.get_context("spawn")
     processes, receivers = [], []
-    for index in range(workers):
+    for environment, share in shares:
         receiver, sender = spawn.Pipe(duplex=False)
-        process = spawn.Process(target=_run_share, args=(only, index, workers, sender))
+        process = spawn.Process(target=_work, args=(work, environment, share, sender))
         process.start()
         sender.close()  # the process has its own; the pipe ends with it
         processes.append(process)
@@ -60,74 +95,60 @@ def run_cases(only: Sequence[str], workers: int) -> Iterator[CaseResult]:
         raise ChildProcessError("a worker failed: its error is above")
 
 
-def _received(receivers: Sequence[Connection]) -> Iterator[CaseResult]:
+def _received(receivers: Sequence[Connection]) -> Iterator[Any]:
     running = list(receivers)
     while running:
         for receiver in cast("list[Connection]", wait(running)):
             try:
-                result: CaseResult = receiver.recv()
+                result = receiver.recv()
             except EOFError:
                 running.remove(receiver)
                 continue
             yield result
 
 
-def _run_share(only: Sequence[str], index: int, count: int, sender: Connection) -> None:
+def _work(work: Work, environment: str, share: object, sender: Connection) -> None:
     try:
-        for result in _share(only, index, count):
-            sender.send(result)
+        with _deployed(load(environment)) as target:
+            for result in work(target, share):
+                sender.send(result)
     except Exception:  # noqa: BLE001  # printed, and told by the exit status
         traceback.print_exc()
         os._exit(ExitCode.ERROR)
     os._exit(ExitCode.OK)  # the server's threads have nothing left to do
 
 
-def _share(only: Sequence[str], index: int, count: int) -> Iterator[CaseResult]:
-    """Run every `count`-th case, from the `index`-th on, on an offline AWS of this process."""
-    offline = OfflineAws(region=REGION)
+@contextmanager
+def _deployed(environment: Environment) -> Iterator[FaultTarget]:
+    """Deploy the environment into an offline AWS of this process."""
+    offline = OfflineAws(region=environment.region)
     try:
         offline.start()
-        bootstrap()
-        deployed = _deploy_screened()
-        upload_small_dataset(deployed.bucket)
+        bootstrap(environment.offline().permissions_boundary)
+        deployed = _deploy_for_all_cases(environment)
+        upload_small_dataset(deployed.bucket, environment.defaults.model)
         offline.enforce_iam(on=True)  # what a guard may not do must not help it here
-        target = FaultTarget(offline, deployed.state_machine_arn)
-        run_case(NORMAL, target)  # the first one pays for every function's cold start
-        yield run_case(NORMAL, target)
-        cases = [
-            case
-            for case in all_cases(target)
-            if not only or any(text in case.name for text in only)
-        ]
-        for case in sorted(cases, key=lambda case: case.name)[index::count]:
-            yield _result(case, target)
+        yield FaultTarget(offline, deployed.state_machine_arn)
     finally:
         offline.stop()
 
 
-def _deploy_screened() -> Deployed:
-    """Deploy the environment with a budget for Amazon Comprehend: every run is screened too."""
-    screened = load(NAMES.environment).model_copy(
-        update={"validation": Validation(comprehend_max_usd=_COMPREHEND_USD)}
-    )
+def _deploy_for_all_cases(environment: Environment) -> Deployed:
+    """Deploy it with a budget for Amazon Comprehend, and a ceiling above every kind of hosting."""
+    defaults = environment.defaults.model_copy(update={"max_cost_usd": _CEILING_USD})
+    validation = Validation(comprehend_max_usd=_COMPREHEND_USD)
+    changes = {"validation": validation, "defaults": defaults}
     with tempfile.TemporaryDirectory() as scratch:
         app = new_app(Path(scratch))
-        populate(app, screened)
+        populate(app, environment.offline().model_copy(update=changes))
         app.synth()
-        return deploy(NAMES.environment, assembly=Path(scratch))
+        return deploy(environment.name, assembly=Path(scratch))
 
 
-def upload_small_dataset(bucket: str) -> None:
-    """Upload as few records as training takes: what goes wrong does not depend on the data."""
+def upload_small_dataset(bucket: str, model: str) -> None:
+    """Upload as few records as a run takes: what goes wrong does not depend on the data."""
     with tempfile.TemporaryDirectory() as scratch:
         for name, most in _RECORDS.items():
             pairs = json.loads((ROOT / "dataset" / name).read_text(encoding="utf-8"))
             (Path(scratch) / name).write_text(json.dumps(pairs[:most]), encoding="utf-8")
-        upload_converted(Path(scratch), bucket, "claude-3-haiku")
-
-
-def _result(case: Case, target: FaultTarget) -> CaseResult:
-    try:
-        return run_case(case, target)
-    except Exception as error:  # noqa: BLE001  # a case that cannot be run is a breach, not an end
-        return CaseResult(case, breaches=[f"could not be run: {error!r}"])
+        upload_converted(Path(scratch), bucket, model)

@@ -21,14 +21,12 @@ def create(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     def deploy() -> str:
         custom = _model(region, request["modelArn"])
         _check(region, request)
-        region.meter.deployments_created += 1
-        return add(region, request, custom)
+        return _add(region, request, custom)
 
     return {"customModelDeploymentArn": region.once("deployment", request, deploy)}
 
 
-def add(region: Region, request: dict[str, Any], custom: CustomModel) -> str:
-    """Create a deployment of any model; return its ARN."""
+def _add(region: Region, request: dict[str, Any], custom: CustomModel) -> str:
     identity = region.new_id("deployment", request["modelDeploymentName"])
     arn = region.arn(f"custom-model-deployment/{identity}")
     now = region.now()
@@ -36,6 +34,7 @@ def add(region: Region, request: dict[str, Any], custom: CustomModel) -> str:
         arn, request, custom, created=now, changed=now
     )
     region.tag(arn, request.get("tags", []))
+    region.meter.deploy(arn, made.name, region.clock.time())
     _set_up(region, made)
     return arn
 
@@ -178,4 +177,5 @@ def delete(region: Region, identifier: str) -> dict[str, Any]:
     deployment = find(region, identifier)
     _refuse_mutating(deployment)
     del region.deployments[deployment.arn]
+    region.meter.undeploy(deployment.arn, region.clock.time())
     return {}

@@ -268,7 +268,7 @@ def test_a_token_deploys_once() -> None:
     first = account.deploy(model, clientRequestToken="t")
     assert account.deploy(model, "another-name", clientRequestToken="t") == first
     snapshot = account.bedrock.snapshot()
-    assert (len(snapshot["deployments"]), snapshot["deployments_created"]) == (1, 1)
+    assert (len(snapshot["deployments"]), len(snapshot["deployed"])) == (1, 1)
 
 
 def test_a_name_is_taken_until_its_deployment_is_gone() -> None:
@@ -281,7 +281,9 @@ def test_a_name_is_taken_until_its_deployment_is_gone() -> None:
     account.clock.advance(8)
     delete(account, "on-demand")
     account.deploy(model)
-    assert account.bedrock.snapshot()["deployments_created"] == 2
+    gone, there = account.bedrock.snapshot()["deployed"]
+    assert gone["name"] == there["name"] == "on-demand"
+    assert (gone["deleted"] - gone["created"], there["deleted"]) == (8 * 60, None)
 
 
 def test_only_models_that_aws_deploys_on_demand_can_be() -> None:
