@@ -128,9 +128,10 @@ for Amazon Comprehend, and a ceiling that both kinds of hosting fit under.
 The guard gets its time on the simulated clock, and the reaper two passes. Then nothing of a failed
 or stopped run may be left that bills or serves, no job may run, and nothing may have been bought,
 deployed or started twice; the cause of a failed execution must name what happened. A deployment
-that a run keeps after its success is there until its release-by, and gone two passes later. Hosting
-takes {provisioning:g} minutes to be ready. All times are simulated, in steps of 10 minutes; the
-file changes only when an outcome does.
+that a run keeps after its success is there until its release-by, and gone two passes later. Where
+the reaper sees too little, only the release-by ends what is left: such a case has the earliest one
+that an input can give. Hosting takes {provisioning:g} minutes to be ready. All times are simulated,
+in steps of 10 minutes; the file changes only when an outcome does.
 
 Each cell is how the execution ended when this call of this function went wrong; *bought* and
 *deployed*: its throughput or deployment was there by then, and was deleted. The first three kinds

@@ -9,7 +9,7 @@ from local.call_faults import Call
 from local.fault_matrix.cases import Case
 
 PASSES = 2  # of the reaper, after which nothing of a failed or stopped run may be left
-_PASS_MINUTES = 15
+PASS_MINUTES = 15  # from one to the next
 _SHORT = {"SUCCEEDED": "recovered", "FAILED": "failed", "ABORTED": "stopped", "GONE": "gone"}
 _ENDS = {*_SHORT, "TIMED_OUT"}
 
@@ -30,7 +30,7 @@ class Deployment:
         early = not self.is_there and self.minutes_after_release_by < 0
         if is_kept and early:
             yield f"not kept: gone {-self.minutes_after_release_by:.0f} min before its release-by"
-        if self.minutes_after_release_by > PASSES * _PASS_MINUTES + 1:
+        if self.minutes_after_release_by > PASSES * PASS_MINUTES + 1:
             yield f"kept for {self.minutes_after_release_by:.0f} min after its release-by"
 
 

@@ -16,16 +16,14 @@ from lambdas.domain.run.names import PROJECT, ResourceNames, names_of
 from lambdas.domain.run.tags import release_by_of
 from local.bedrock import Scenario
 from local.fault_matrix.cases import PROVISIONING_MINUTES, Case, Course
-from local.fault_matrix.results import PASSES, CaseResult, Deployment
+from local.fault_matrix.results import PASS_MINUTES, PASSES, CaseResult, Deployment
 from local.ministack import state_machines
 from local.rehearsal.deployment import unloadable
 from local.server import OfflineAws
 from stacks.names import Names
 
 _REAL_SECONDS = 120.0
-_STEP_MINUTES = 15.0  # the reaper's own
-# The longest release-by, of a deployment that is kept briefly, and a few passes of the reaper.
-_MOST_PASSES = 10 * 4
+_MOST_PASSES = 40  # beyond the release-by of a deployment that is kept briefly
 _POLL_SECONDS = 0.01
 _QUIET_SECONDS = 0.08  # an event on its way starts something within it
 
@@ -251,7 +249,7 @@ def _let_the_guards_run(case: Case, target: FaultTarget, arns: list[str]) -> int
         alive = offline.bedrock.alive()
         if not left and (not alive or (case.group != "kept" and passes > PASSES)):
             break
-        offline.clock.advance(_STEP_MINUTES * 60)
+        offline.clock.advance(PASS_MINUTES * 60)
         _settle(offline)
         needed = passes if left else needed
     return needed
