@@ -44,7 +44,10 @@ class KeptDeployment:
         Where nobody can press Enter, or no time is given, it ends with the offline AWS instead.
         """
         if not (sys.stdin.isatty() and wait_minutes > 0):
-            print(f"Kept:    {self.arn}, until the offline AWS ends, now.")
+            print(
+                f"Kept:    {self.arn}\n         It ends with this rehearsal: the call above is for "
+                "AWS. Rehearse in a terminal to ask it."
+            )
             return True
         call = terminal.calls("bedrock-runtime", "converse", modelId=self.arn, messages=QUESTION)
         print(

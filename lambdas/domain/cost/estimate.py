@@ -245,10 +245,16 @@ def _assumptions(run: Run, hosting: HostingKind) -> list[str]:
 def _of_training(run: Run) -> list[str]:
     if run.tuned_by_run:
         return [f"Nothing is trained: the model is run {run.tuned_by_run}'s, and stored already."]
-    return [
-        "Expected training tokens are estimated by script and model family.",
-        "Low training stops as early as early stopping allows; expected trains every epoch.",
-    ]
+    tokens = "Expected training tokens are estimated by script and model family."
+    if not _stops_early(run):
+        return [tokens]
+    early = "Low training stops as early as early stopping allows; expected trains every epoch."
+    return [tokens, early]
+
+
+def _stops_early(run: Run) -> bool:
+    ranges = find_model(run.settings.model).hyperparameters.values()
+    return any(each.role == "early-stopping-patience" for each in ranges)
 
 
 def _not_its_own(items: Iterable[QuoteItem]) -> Iterable[str]:

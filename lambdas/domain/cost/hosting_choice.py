@@ -61,7 +61,7 @@ def _quoted(kind: HostingKind, run: Run, dataset: Dataset, calculator: Calculato
 
 
 def _reason(run: Run, chosen: QuotedHosting, others: list[QuotedHosting]) -> str:
-    asked = "" if run.settings.hosting == "cheapest" else ", as the input asks"
+    asked = "" if run.settings.hosting == "cheapest" else ", as it is asked for"
     first = f"{PRICINGS[chosen.kind].name}{asked}: {_about(chosen.expected_usd)} for this run"
     if not others:
         return f"{first}; {find_model(run.settings.model).name} has no other in {run.region}"

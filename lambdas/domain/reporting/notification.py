@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from lambdas.domain.cost.actuals import Bill
 from lambdas.domain.cost.quote import dollars
 from lambdas.domain.errors import DEATHS
@@ -157,7 +159,10 @@ def _next_step(request: NotifyRequest) -> str:
         return "Next: do what the cause says, then start a new execution. The run's files are kept."
     if request.verdict is None:
         return ""
-    return f"Next: {_NEXT.get(request.verdict.verdict, 'read the report.')}"
+    run = request.run.name if request.run else ""
+    step = _NEXT.get(request.verdict.verdict, "read the report.")
+    again = json.dumps({"tuned_by_run": run})
+    return f"Next: {step.replace('{tuned_by_run}', again)}"
 
 
 _NEXT = {
@@ -167,5 +172,6 @@ _NEXT = {
     "more than more epochs. Delete the custom model if it is not needed.",
     "no difference shown": "read the answers in the report. Ask more questions if a smaller "
     "difference is worth it, or train on more or better data.",
-    "not decisive": "add evaluation questions and start again; with few of them, chance decides.",
+    "not decisive": "add evaluation questions, and start again with {tuned_by_run}, which trains "
+    "nothing; with few of them, chance decides.",
 }

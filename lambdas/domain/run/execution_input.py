@@ -520,6 +520,8 @@ def allowed_values(field: Mapping[str, Any]) -> str:
     if "enum" in field:
         return "one of " + ", ".join(field["enum"]) if field["enum"][1:] else field["enum"][0]
     kind = _KINDS[field["type"]]
+    if options := field.get("items", {}).get("enum"):
+        return f"{kind} of some of {', '.join(options)}"
     if "maximum" in field:
         least = field.get("minimum")
         above = f"above {field['exclusiveMinimum']:g} up" if least is None else f"from {least:g}"

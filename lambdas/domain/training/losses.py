@@ -200,7 +200,8 @@ def _validation_verdict(losses: LossHistory) -> str:
             f"training loss did not: the model over-fits after epoch {best.epoch}"
         )
     if best.epoch == last.epoch:
-        return f"{lowest}, the last one: no over-fitting, and more epochs may still help"
+        more = "no over-fitting; more epochs, where the model takes them, may still help"
+        return f"{lowest}, the last one: {more}"
     return f"{lowest} and has not clearly risen since: no over-fitting"
 
 

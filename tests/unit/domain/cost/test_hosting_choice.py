@@ -61,7 +61,7 @@ def test_the_kind_that_is_asked_for_is_taken_whatever_it_costs(kind: str) -> Non
     made = quoted(nova_run(hosting=kind))
     assert made.hosting.kind == kind
     assert len(kinds(made)) == 1
-    assert "as the input asks" in made.hosting_reason
+    assert "as it is asked for" in made.hosting_reason
     assert "; " in made.hosting_reason, "with the other one's figures"
 
 
