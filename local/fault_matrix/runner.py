@@ -246,21 +246,27 @@ def _let_the_guards_run(case: Case, target: FaultTarget, arns: list[str]) -> int
     _settle(offline)
     for passes in range(1, _MOST_PASSES + 1):
         left = _left(target, arns)
+        stopping = _stopping(target)  # before this pass, which it needs no more
         alive = offline.bedrock.alive()
         if not left and (not alive or (case.group != "kept" and passes > PASSES)):
             break
         offline.clock.advance(PASS_MINUTES * 60)
         _settle(offline)
-        needed = passes if left else needed
+        needed = passes if left - stopping else needed
     return needed
 
 
-def _left(target: FaultTarget, arns: list[str]) -> list[str]:
+def _stopping(target: FaultTarget) -> set[str]:
+    jobs = target.offline.bedrock.snapshot()["jobs"]
+    return {job["arn"] for job in jobs if job["status"] == "Stopping"}
+
+
+def _left(target: FaultTarget, arns: list[str]) -> set[str]:
     """Return what runs, serves or bills, but for deployments of runs that succeeded."""
     kept = {target.names_of(arn).hosting for arn in arns if _status(arn) == "SUCCEEDED"}
     deployments = target.offline.bedrock.snapshot()["deployments"]
     spared = {each["arn"] for each in deployments if each["name"] in kept}
-    return [arn for arn in target.offline.bedrock.alive() if arn not in spared]
+    return {*target.offline.bedrock.alive()} - spared
 
 
 def _settle(offline: OfflineAws) -> None:
