@@ -240,6 +240,7 @@ class _Check:
             line = before + record.line
             self.sketches[name].append((line, record.sketch))
             prompt = record.sketch.same_prompt
+            self.duplicates.add_turns(name, line, record.turns)
             for problem in self.duplicates.find(name, line, record.digest, prompt):
                 self.findings.add_problem(name, line, problem)
                 self._set_aside(name, line, problem.code)

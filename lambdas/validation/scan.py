@@ -17,7 +17,7 @@ from lambdas.validation.jsonl import lines
 from lambdas.validation.jsonl.problems import Problems
 from lambdas.validation.jsonl.ranges import ByteRange, Line, read_lines
 from lambdas.validation.jsonl.sources import DatasetSource
-from lambdas.validation.warnings.dataset_warnings import Sketch, sketch
+from lambdas.validation.warnings.dataset_warnings import Sketch, prompt_digest, sketch
 from lambdas.validation.warnings.record_warnings import record_warnings
 from lambdas.validation.warnings.system_prompts import SystemPrompts
 
@@ -53,6 +53,7 @@ class ComparedRecord(NamedTuple):
 
     line: int  # from 1, within the range
     digest: bytes
+    turns: tuple[bytes, ...]  # `prompt_digest` of each question, where there are several
     sketch: Sketch
 
 
@@ -198,6 +199,8 @@ class _Scanner:
             said = [(turn.role, turn.text) for turn in conversation.turns]
             whole = repr((conversation.system, said))
             digest = sha256(whole.encode(errors="surrogatepass")).digest()[:16]
+            asked = [turn.text for turn in conversation.turns if turn.role == "user"]
+            turns = tuple(map(prompt_digest, asked)) if len(asked) > 1 else ()
             self.result.compared.append(
-                ComparedRecord(self.result.lines, digest, sketch(conversation))
+                ComparedRecord(self.result.lines, digest, turns, sketch(conversation))
             )

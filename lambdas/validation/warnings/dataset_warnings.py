@@ -56,7 +56,7 @@ def sketch(conversation: Conversation) -> Sketch:
     prompt = conversation.prompt
     answer = conversation.turns[-1].text if conversation.turns else ""
     return Sketch(
-        same_prompt=_digest(normalised(prompt)),
+        same_prompt=prompt_digest(prompt),
         prompt=sketch_text(prompt),
         answer=sketch_text(answer),
         words=pack_words(prompt, answer),
@@ -66,8 +66,10 @@ def sketch(conversation: Conversation) -> Sketch:
     )
 
 
-def _digest(text: str) -> bytes:
-    return sha256(text.encode(errors="surrogatepass")).digest()[:_DIGEST_BYTES]
+def prompt_digest(prompt: str) -> bytes:
+    """Return what prompts of the same words have in common."""
+    text = normalised(prompt).encode(errors="surrogatepass")
+    return sha256(text).digest()[:_DIGEST_BYTES]
 
 
 Sketches = Mapping[str, Sequence[tuple[int, Sketch]]]  # (line, sketch) by file

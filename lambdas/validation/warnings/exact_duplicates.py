@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lambdas.validation.jsonl.problems import Problem
 
@@ -13,11 +13,18 @@ class ExactDuplicates:
     def __init__(self) -> None:
         self._records: dict[tuple[str, bytes], int] = {}
         self._prompts: dict[bytes, list[tuple[str, int]]] = {}
+        self._turns: dict[bytes, tuple[str, int]] = {}  # questions of longer conversations
+
+    def add_turns(self, file: str, line: int, turns: Iterable[bytes]) -> None:
+        """Add the questions of a longer conversation, by the digests that prompts have."""
+        for turn in turns:
+            self._turns.setdefault(turn, (file, line))
 
     def find(self, file: str, line: int, record: bytes, prompt: bytes) -> Iterator[Problem]:
         """Add a record by the digests of all of it and of its prompt; yield what it repeats."""
         places = self._prompts.setdefault(prompt, [])
-        elsewhere = next(((other, at) for other, at in places if other != file), None)
+        met = [*places, self._turns[prompt]] if prompt in self._turns else places
+        elsewhere = next(((other, at) for other, at in met if other != file), None)
         here = next((at for other, at in places if other == file), None)
         same = self._records.setdefault((file, record), line)
         if same != line:

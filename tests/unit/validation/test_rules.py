@@ -21,6 +21,7 @@ from lambdas.validation import (
     refusal,
 )
 from lambdas.validation import check as check_dataset
+from lambdas.validation.formats.conversation import ROLES, Conversation, Turn, make_conversation
 from tests.models import CLAUDE_3_HAIKU, NOVA_MICRO
 
 # Tiny records deserve warnings about single answers and topics, which other tests are for.
@@ -209,6 +210,19 @@ def test_questions_that_can_decide_nothing_are_set_aside() -> None:
         "e-4": None,
     }
     assert len(aside) == 3 + 2 * KEPT_PER_CODE
+
+
+def test_a_question_inside_a_conversation_of_training_is_set_aside() -> None:
+    said = ["What is a unit?", "A unit.", "Which term has it?", "None.", "And the price?", "$1."]
+    turns = tuple(Turn(ROLES[at % 2], text) for at, text in enumerate(said))
+    talk = make_conversation("claude-messages", Conversation(None, turns))
+    questions = ["which TERM has it", "What is a unit?", "And the price?", "A unit.", "Is it new?"]
+    asked = [
+        {"id": question, "question": question, "reference_answer": "So it is."}
+        for question in questions
+    ]
+    aside = check([*pairs(1), talk], evaluation=asked).set_aside
+    assert aside == dict.fromkeys(questions[:3], "in training or validation")
 
 
 @pytest.mark.parametrize(("leaks", "refused"), [(2, False), (3, True)])
