@@ -90,6 +90,11 @@ def refused_at_once(error: BaseException, operation: str) -> bool:
     return refused and answer.get("RetryAttempts") == 0
 
 
+def is_gone(error: ClientError) -> bool:
+    """Whether AWS says that what the call names does not exist."""
+    return code_of(error) == _GONE
+
+
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
     """Raise AWS's errors as the named errors that Retry and Catch tables list.
@@ -117,7 +122,7 @@ def get(doing: str, call: Callable[..., Mapping[str, Any]], **arguments: Any) ->
         with translated(doing):
             return call(**arguments)
     except ClientError as error:
-        if code_of(error) != _GONE:
+        if not is_gone(error):
             raise
         return None
 
@@ -155,7 +160,7 @@ def delete(
     except ClientError as error:
         if code_of(error) == "ConflictException":
             raise HostingBusy(f"could not {doing} yet: {error}") from error
-        if code_of(error) != _GONE:
+        if not is_gone(error):
             raise
         return Deleted(found=False, at=answered_at(error))
 

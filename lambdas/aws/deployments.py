@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from lambdas.aws.clients import translated
-from lambdas.aws.hosted_resources import HostedResources
+from lambdas.aws.hosted_resources import HostedResources, hosting_model
 from lambdas.aws.named_resources import NamedResources
 from lambdas.domain.errors import QuotaExceeded, RequestRefused
 from lambdas.domain.hosting.deployment import quota_advice
@@ -33,7 +32,7 @@ class Deployments(HostedResources):
     def create(self, run: Run, *, model: str, tags: dict[str, str]) -> str:
         """Create the run's deployment, which costs nothing until it is asked; return its ARN."""
         try:
-            with translated(f"create deployment {run.hosting_name}"):
+            with hosting_model(model, f"create deployment {run.hosting_name}"):
                 made = self.bedrock.create_custom_model_deployment(
                     clientRequestToken=run.client_token,
                     modelDeploymentName=run.hosting_name,

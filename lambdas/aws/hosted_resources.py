@@ -4,18 +4,36 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from lambdas.aws.clients import Deleted, answered_at, client, delete
+from botocore.exceptions import ClientError
+
+from lambdas.aws.clients import Deleted, answered_at, client, delete, is_gone, translated
 from lambdas.aws.named_resources import NamedResources
-from lambdas.domain.errors import RequestRefused
+from lambdas.domain.errors import ModelGone, RequestRefused
 from lambdas.domain.hosting.course import Deletion
 from lambdas.domain.hosting.terms import Hosted
 from lambdas.domain.run.names import PROJECT
 
 _logger = logging.getLogger(PROJECT)  # the one that `lambdas.runtime` sets up
+
+
+@contextmanager
+def hosting_model(model: str, doing: str) -> Iterator[None]:
+    """Raise as `translated`, and ModelGone where there is no such model any more."""
+    try:
+        with translated(doing):
+            yield
+    except ClientError as error:
+        if not is_gone(error):
+            raise
+        raise ModelGone(
+            f"could not {doing}: somebody deleted its model {model} (CloudTrail names the caller "
+            "of DeleteCustomModel). Start a new execution, without tuned_by_run, to train it again"
+        ) from error
 
 
 @dataclass(frozen=True)

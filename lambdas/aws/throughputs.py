@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from lambdas.aws.clients import translated
-from lambdas.aws.hosted_resources import HostedResources
+from lambdas.aws.hosted_resources import HostedResources, hosting_model
 from lambdas.aws.named_resources import NamedResources
 from lambdas.domain.errors import QuotaExceeded
 from lambdas.domain.hosting.terms import Hosted
@@ -33,7 +32,7 @@ class Throughputs(HostedResources):
     def buy(self, run: Run, *, model: str, model_name: str, tags: dict[str, str]) -> str:
         """Buy the run's throughput, billed by the hour until it is deleted; return its ARN."""
         try:
-            with translated(f"buy provisioned throughput {run.hosting_name}"):
+            with hosting_model(model, f"buy provisioned throughput {run.hosting_name}"):
                 bought = self.bedrock.create_provisioned_model_throughput(
                     clientRequestToken=run.client_token,
                     modelUnits=run.settings.model_units,

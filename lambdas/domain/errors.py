@@ -110,6 +110,10 @@ class HostingFailed(TuningError):
     """The tuned model's hosting failed, was not ready in time, or is gone."""
 
 
+class ModelGone(TuningError):
+    """The tuned model was deleted before it was hosted."""
+
+
 class HostingCommitted(TuningError):
     """The throughput was bought with a commitment: AWS deletes it only after that has ended."""
 

@@ -13,6 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from lambdas.domain.errors import ModelGone
 from lambdas.domain.hosting.deployment import DEPLOYMENT
 from lambdas.domain.hosting.throughput import THROUGHPUT
 from lambdas.domain.run.execution_input import ExecutionDefaults
@@ -41,7 +42,8 @@ _SLACK_HOURS = 24  # for review, answers, judging and retries
 # What a failure goes on to say once there is a model: nothing is trained twice.
 _IS_TUNED = "$type($run.tuned_by_run) = 'string'"
 _MODEL_KEPT = (
-    f"(({_IS_TUNED} or $training.done) and $failure.state != 'Notify' ? "
+    f"(({_IS_TUNED} or $training.done) and $failure.state != 'Notify' "
+    f"and $failure.error != '{ModelGone.__name__}' ? "
     "'. The tuned model is kept. To go on with it at no training cost, start a new execution with "
     f'"tuned_by_run": "\' & ({_IS_TUNED} ? $run.tuned_by_run : $run.name) & '
     "'\" in its input' : '')"

@@ -611,7 +611,7 @@ def test_every_failure_after_training_names_the_way_to_go_on(
     variables = {
         "run": run,
         "training": training,
-        "failure": {"state": state, "cause": "why"},
+        "failure": {"state": state, "error": "HostingFailed", "cause": "why"},
     }
     mailed = workflow["States"]["Notify failure"]["Arguments"]["Payload"]["failure"]["cause"]
     caused = workflow["States"]["Run failed"]["Cause"]
@@ -622,6 +622,13 @@ def test_every_failure_after_training_names_the_way_to_go_on(
     else:
         assert said.startswith("why. The tuned model is kept. To go on with it at no training cost")
         assert f'"tuned_by_run": "{named}"' in said
+
+
+def test_nobody_is_told_to_go_on_with_a_model_that_is_gone(workflow: Machine) -> None:
+    failed = {"state": "Serve tuned model", "error": "ModelGone", "cause": "why"}
+    ran = {"name": "second", "tuned_by_run": "first"}
+    caused = workflow["States"]["Run failed"]["Cause"]
+    assert evaluate(caused, run=ran, training=None, failure=failed) == "Serve tuned model: why"
 
 
 def test_an_execution_may_last_as_long_as_any_input_allows(workflow: Machine) -> None:

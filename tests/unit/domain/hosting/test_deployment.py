@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from lambdas.domain.errors import (
     AnswersFailed,
     HostingBusy,
     HostingFailed,
+    ModelGone,
     QuotaExceeded,
     RequestRefused,
     Throttled,
@@ -29,6 +31,7 @@ from lambdas.domain.run.contracts import (
     StopRunRequest,
 )
 from lambdas.handlers.answer_with_tuned_model import answer_with_tuned_model
+from lambdas.handlers.buy_throughput import buy_throughput
 from lambdas.handlers.check_deployment import check_deployment
 from lambdas.handlers.create_deployment import create_deployment
 from lambdas.handlers.release_hosting import release_hosting
@@ -149,6 +152,16 @@ def test_a_quota_that_is_used_up_says_how_to_make_room(bedrock: FakeBedrock) -> 
     bedrock.fail("CreateCustomModelDeployment", "ServiceQuotaExceededException")
     with pytest.raises(QuotaExceeded, match=r"list-custom-model-deployments --region us-west-2"):
         create_deployment(CREATE)
+
+
+@pytest.mark.parametrize("create", [create_deployment, buy_throughput])
+def test_a_model_that_was_deleted_meanwhile_is_named(
+    bedrock: FakeBedrock, create: Callable[[HostModelRequest], Hosting]
+) -> None:
+    bedrock.fail("CreateCustomModelDeployment", "ResourceNotFoundException")
+    bedrock.fail("CreateProvisionedModelThroughput", "ResourceNotFoundException")
+    with pytest.raises(ModelGone, match=r"its model arn:aws:bedrock:.* DeleteCustomModel\)"):
+        create(CREATE)
 
 
 def test_a_failed_one_is_told_and_no_other_is_made(bedrock: FakeBedrock) -> None:
