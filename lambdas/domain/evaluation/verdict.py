@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 from typing import get_args
 
@@ -61,7 +62,7 @@ class Comparison:
     def questions(self) -> int:
         return len(self.pairs)
 
-    @property
+    @cached_property
     def differences(self) -> list[float]:
         # Rounded: 0.3 - 0.2 is not 0.2 - 0.1, and a tie must be one.
         return [round(tuned - base, 9) for base, tuned in self.pairs]
@@ -78,16 +79,16 @@ class Comparison:
     def difference(self) -> float:
         return fmean(self.differences)
 
-    @property
+    @cached_property
     def interval(self) -> Interval | None:
         return interval(self.differences, self.rules.confidence)
 
-    @property
+    @cached_property
     def p(self) -> float:
         """Of the exact two-sided sign test, ties left out."""
         return sign_test(self.wins, self.losses)
 
-    @property
+    @cached_property
     def outcome(self) -> Outcome:
         """Interval and signs must agree, and the mean must reach the margin."""
         if self.questions < self.rules.least_questions:
