@@ -271,7 +271,7 @@ class ExecutionDefaults(Settings):
     # Fewer refuse the dataset; absent: as many as can be decisive at `verdict_confidence`.
     min_evaluation_questions: Annotated[WholeNumber, Field(ge=1)] | None = None
     verdict_confidence: Number = Field(ge=0.8, le=0.999)
-    verdict_margin_percent: Number = Field(ge=0, le=50)  # of the score's scale
+    verdict_margin_percent: Number = Field(gt=0, le=50)  # of the score's scale
 
     @property
     def least_questions(self) -> int:

@@ -300,6 +300,12 @@ def test_defaults_must_be_complete_and_known() -> None:
         ExecutionDefaults.parse(DEFAULTS.model_dump() | {"models_past_end": ["haiku"]})
 
 
+def test_a_margin_of_nothing_is_refused() -> None:
+    """No number of questions would show it, and the verdict says how many would do."""
+    with pytest.raises(InputInvalid, match="verdict_margin_percent is 0: give a number above 0 up"):
+        ExecutionDefaults.parse(DEFAULTS.model_dump() | {"verdict_margin_percent": 0})
+
+
 def test_defaults_survive_the_functions_environment() -> None:
     assert ExecutionDefaults.model_validate_json(DEFAULTS.model_dump_json()) == DEFAULTS
 
