@@ -287,7 +287,8 @@ def retried(task: Node) -> set[str]:
 def test_every_task_is_retried_and_caught(machines: Machines) -> None:
     for machine in machines.values():
         for task in Graph(machine).tasks():
-            assert retried(task) >= RETRIED, task.name
+            errors = retried(task)
+            assert errors >= RETRIED or "States.ALL" in errors, task.name
             assert Graph(machine)._on_failure(task.name) - {END}, task.name  # noqa: SLF001  # ours
 
 
@@ -327,10 +328,12 @@ def test_a_busy_throughput_is_asked_to_go_for_an_hour(machines: Machines) -> Non
 
 
 def test_no_release_is_given_up_for_an_unknown_error(machines: Machines) -> None:
+    """Nor the mail without which throughput is not held."""
+    persisting = {"Release hosting", "Stop run", "Announce hold"}
     for task in all_tasks(machines):
         last = task.state["Retry"][-1]["ErrorEquals"]
-        releasing = CALLED.get(task.name, task.name) in {"Release hosting", "Stop run"}
-        assert (last == ["States.ALL"]) == releasing, task.name
+        named = CALLED.get(task.name, task.name)
+        assert (last == ["States.ALL"]) == (named in persisting), task.name
 
 
 def test_the_guard_looks_again_when_no_function_can_create_any_more(guard: Machine) -> None:
