@@ -91,6 +91,7 @@ CASES = [
         (CallFault("access_denied", "ListExecutions", "reap-leftovers"),),
         stop_at=SERVING,
         guard_lost=True,
+        time_decides=True,
     ),
     Case(
         "guard",

@@ -475,17 +475,17 @@ def test_a_function_without_time_for_one_question_ends_the_run_and_the_meter(
 
 
 def test_a_function_that_times_out_while_the_meter_runs_releases(machine: Machine) -> None:
-    """Twice: the third one finds that each question on the way was asked as often as it may be."""
+    """Until each question on the way was asked as often as it may be, or three times."""
     machine.offline.bedrock.scenario = QUICK
     fault = CallFault("function_timed_out", "Converse", "answer-with-tuned-model")
     machine.offline.faults.set(fault)
     ended = machine.run()
     machine.offline.faults.set()
-    assert (ended.status, ended.error) == ("FAILED", "AnswersFailed")
-    assert "the function ended before the answer was here" in ended.cause
+    assert ended.status == "FAILED"
+    assert ended.error in {"AnswersFailed", "Sandbox.Timedout"}, "by how many were on their way"
     assert_nothing_left(machine)
-    # Three minutes of provisioning, and two time-outs of fifteen.
-    assert 33 < machine.offline.bedrock.snapshot()["meter"]["throughput_minutes"] < 36
+    # Three minutes of provisioning, and two or three time-outs of fifteen.
+    assert 33 < machine.offline.bedrock.snapshot()["meter"]["throughput_minutes"] < 51
 
 
 def test_a_run_stopped_while_the_meter_runs_is_metered_and_mailed(

@@ -182,7 +182,7 @@ def test_a_validation_file_without_records_may_be_removed() -> None:
     empty = check(training=pairs(2), validation=[], evaluation=[])
     fixes = {f.file: f.fix for f in empty.findings.kept if f.code == "too-few-records"}
     assert fixes[VALIDATION] == "add records, or remove the file"
-    assert fixes[EVALUATION].startswith("add questions: ")
+    assert fixes[EVALUATION].startswith("add questions, ")
 
 
 def test_questions_that_can_decide_nothing_are_set_aside() -> None:
