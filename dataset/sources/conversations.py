@@ -347,7 +347,9 @@ def _thought(block: object) -> str | None:
         block = block[key]
     else:
         return block if isinstance(block, str) else None
-    thinking = block.get("thinking") if isinstance(block, dict) else None
+    if not isinstance(block, dict) or "text" in block:  # then it is a text, whatever else it has
+        return None
+    thinking = block.get("thinking")
     return thinking if isinstance(thinking, str) else None
 
 

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dataset.commands.prepare import Prepared, PrepareOptions, prepare
@@ -107,6 +107,21 @@ def is_named(path: str, named: list[str]) -> bool:
 @pytest.mark.slow
 @settings(deadline=None, max_examples=100)  # a machine may be busy
 @given(given=st.lists(records(), min_size=1, max_size=4), model=st.sampled_from(sorted(MODELS)))
+@example(
+    given=[
+        {
+            "messages": [
+                {
+                    "role": "system",
+                    "content": [{"text": "w1w"}, {"text": "w2w", "thinking": "w3w"}],
+                },
+                {"role": "user", "content": "w4w"},
+                {"role": "assistant", "content": "w5w"},
+            ]
+        }
+    ],
+    model="claude-3-haiku",
+)
 def test_no_record_and_no_text_vanishes_unsaid(given: list[dict[str, Any]], model: str) -> None:
     good = {"question": "Why?", "answer": "So."}
     with TemporaryDirectory() as scratch:
