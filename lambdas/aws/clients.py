@@ -142,7 +142,7 @@ def delete(
     changing: bool,
     **arguments: str,
 ) -> Deleted:
-    """Delete what is being hosted; that it does not exist is no error.
+    """Delete what is being hosted; one that does not exist counts as deleted.
 
     Raises
     ------

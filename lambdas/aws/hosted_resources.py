@@ -23,7 +23,7 @@ _logger = logging.getLogger(PROJECT)  # the one that `lambdas.runtime` sets up
 
 @contextmanager
 def hosting_model(model: str, doing: str) -> Iterator[None]:
-    """Raise as `translated`, and ModelGone where there is no such model any more."""
+    """Raise as `translated`, and ModelGone where the model was deleted."""
     try:
         with translated(doing):
             yield

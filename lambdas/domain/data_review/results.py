@@ -147,5 +147,5 @@ def rows_of_children(children: Iterable[Mapping[str, Any]], model: Model) -> Ite
             error = f"{child.get('Error', child.get('Status'))}: {child.get('Cause', 'not run')}"
             for item in json.loads(child.get("Input") or "{}").get("Items", []):
                 task = ReviewTask.of(item["line"], item["record"], model)
-                unasked = ReviewRow(line=item["line"], error=error)  # it is no record
+                unasked = ReviewRow(line=item["line"], error=error)  # not a readable record
                 yield cut(row_at_most(task, error) if task else unasked)
