@@ -74,6 +74,7 @@ class ModelSpec:
     usd_per_unit_hour: float | None = None
     usd_per_1k_training_tokens: float | None = None
     token_price: TokenPrice | None = None  # on demand in one region, and of its deployments
+    ms_per_token: float = 8.0  # of an answer; an order of magnitude by size, AWS publishes none
     us_profile_surcharge: float = 0.0  # on that, where it is asked through a "us." profile
 
     def price_through(self, profile: str) -> TokenPrice | None:
@@ -199,12 +200,14 @@ MODELS = (
             "nova-micro", "Nova Micro", "amazon.nova-micro-v1:0", "128k", TokenPrice(0.035, 0.14)
         ),
         usd_per_1k_training_tokens=0.001,
+        ms_per_token=4.0,
     ),
     _nova("nova-lite", "Nova Lite", "amazon.nova-lite-v1:0", "300k", TokenPrice(0.06, 0.24)),
     replace(
         _nova("nova-pro", "Nova Pro", "amazon.nova-pro-v1:0", "300k", TokenPrice(0.8, 3.2)),
         customizations=("FINE_TUNING", "DISTILLATION", "PREFERENCE_FINE_TUNING"),
         deployment_limits=DeploymentLimits(requests=200, tokens=800_000),
+        ms_per_token=11.0,
     ),
     replace(
         _nova(
@@ -243,6 +246,7 @@ MODELS = (
             usd=0.72,
             training=0.00799,
         ),
+        ms_per_token=18.0,
         usd_per_unit_hour=24.0,
     ),
     replace(
@@ -253,6 +257,7 @@ MODELS = (
             usd=0.72,
             training=0.0033,
         ),
+        ms_per_token=18.0,
         on_demand=("us-east-2",),
         has_throughput=False,
         deployment_limits=DeploymentLimits(requests=4, tokens=300_000),

@@ -28,6 +28,16 @@ AccessGap = Literal[
     "not_requested", "pending", "not_authorized", "use_case_form", "marketplace", "unexplained"
 ]
 CurveFile = Literal["whole", "missing", "empty", "header_only", "cut", "nan"]
+# Converse's, by botocore's service model; "empty" is an end of the turn at which nothing was said.
+StopReason = Literal[
+    "empty",
+    "max_tokens",
+    "stop_sequence",
+    "guardrail_intervened",
+    "content_filtered",
+    "malformed_model_output",
+    "model_context_window_exceeded",
+]
 
 
 @dataclass(frozen=True)
@@ -43,8 +53,24 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class Stop:
+    """Answers that end otherwise than they should: those to some questions, or a share of them."""
+
+    reason: StopReason
+    percent: float = 100.0  # of the answers that the next two leave, by chance of seed and content
+    text: str = ""  # only where the question contains it
+    model: str = ""  # only where the model's name does, e.g. "tuned" or "Nova Micro"
+
+
+@dataclass(frozen=True)
 class Scenario:
-    """By default everything works. Quotas are of each region; models are named by their keys."""
+    """By default everything works. Quotas are of each region; models are named by their keys.
+
+    Chance follows from `seed` and from what is asked, see `local.bedrock.chance`: a share of
+    requests is the same requests in every run.
+    """
+
+    seed: int = 0
 
     no_commitment_units: int = 1  # across custom models, and as many across base models
     units_of_models: Mapping[str, int] = field(default_factory=dict)  # of one throughput of a model
@@ -68,6 +94,12 @@ class Scenario:
     not_ready_calls: int = 0  # an Active deployment's first answers are ModelNotReadyException
     requests_per_minute: int | None = None  # of one deployment; None: as AWS gives its base model
     tokens_per_minute: int | None = None  # same
+    judge_noise: float = 0.0  # standard deviation of its scores, in points
+    judge_prefers: Literal["first", "longer"] | None = None  # of two answers the first; the longer
+    judge_malformed_percent: float = 0.0  # of assessments, whose tool input breaks the schema
+    judge_refuses_percent: float = 0.0  # of assessments: it does not call the tool, and says so
+    stops: tuple[Stop, ...] = ()  # the first that applies to an answer
+    forgets_percent: float = 0.0  # of general tasks, which a tuned model can no longer do
     cloudtrail: bool = False  # a trail is on: purchases are also events on the default bus
     faults: tuple[Fault, ...] = ()
 
@@ -77,7 +109,7 @@ class Scenario:
         Raises
         ------
         ValueError
-            A model or a gap is unknown.
+            A model, a gap or a stop reason is unknown, or a share is none.
         """
         named = {*self.legacy_models, *self.units_of_models, *self.without_access}
         if unknown := named - {model.key for model in MODELS}:
@@ -85,6 +117,22 @@ class Scenario:
         gaps: tuple[str, ...] = get_args(AccessGap)
         if wrong := sorted({*self.without_access.values()} - {*gaps}):
             raise ValueError(f"no such gap: {wrong}; there are {gaps}")
+        reasons: tuple[str, ...] = get_args(StopReason)
+        if strange := sorted({stop.reason for stop in self.stops} - {*reasons}):
+            raise ValueError(f"no such stop reason: {strange}; there are {reasons}")
+        if self.judge_prefers not in {None, "first", "longer"}:
+            raise ValueError(f"judge_prefers is first or longer, not {self.judge_prefers}")
+        if self.judge_noise < 0:
+            raise ValueError(f"judge_noise is in points from 0 on, not {self.judge_noise:g}")
+        for name, percent in self._shares.items():
+            if not 0 <= percent <= 100:  # noqa: PLR2004  # percent
+                raise ValueError(f"{name} is a percentage, not {percent:g}")
+
+    @property
+    def _shares(self) -> dict[str, float]:
+        named = {each.name: getattr(self, each.name) for each in fields(self)}
+        shares = {name: value for name, value in named.items() if name.endswith("_percent")}
+        return shares | {f"stops[{at}].percent": stop.percent for at, stop in enumerate(self.stops)}
 
     @classmethod
     def from_json(cls, text: str) -> Scenario:
@@ -93,7 +141,7 @@ class Scenario:
         Raises
         ------
         ValueError
-            A field is unknown, and the message names those that exist; or a model or a gap is.
+            A field is unknown, and the message names those that exist; or a value is wrong.
         """
         raw: dict[str, Any] = json.loads(text)
         known = {field.name for field in fields(cls)}
@@ -101,4 +149,5 @@ class Scenario:
             raise ValueError(f"unknown: {sorted(unknown)}; a scenario has {sorted(known)}")
         faults = tuple(Fault(**each) for each in raw.pop("faults", ()))
         legacy = tuple(raw.pop("legacy_models", ()))
-        return cls(faults=faults, legacy_models=legacy, **raw)
+        stops = tuple(Stop(**each) for each in raw.pop("stops", ()))
+        return cls(faults=faults, legacy_models=legacy, stops=stops, **raw)

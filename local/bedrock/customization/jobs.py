@@ -259,7 +259,8 @@ def _finish(
     model = _add_model(region, job, fitted)
     job.model_arn = model.arn
     tokens = sum(
-        count_tokens(f"{pair.system} {pair.prompt} {pair.completion}") for pair in training
+        count_tokens(f"{pair.system} {pair.history} {pair.prompt} {pair.completion}")
+        for pair in training
     )
     region.meter.train(job.base.name, tokens * fitted.epochs, job.base.usd_per_1k_training_tokens)
     _end(region, job, "Completed", None)
