@@ -104,7 +104,9 @@ def _forced_tool(config: Mapping[str, Any]) -> dict[str, Any] | None:
 def _called(
     target: Target, prompt: Prompt, scenario: Scenario, tool: Mapping[str, Any]
 ) -> tuple[_Content, str]:
-    schema = tool["inputSchema"]["json"]
+    schema = tool["inputSchema"].get("json")
+    if not isinstance(schema, dict):
+        raise ValidationError(f"The input schema of the tool {tool['name']} is no JSON object.")
     if prompt.documents:
         given, stop = _pairs(schema, prompt)
         return _use(tool["name"], given), stop

@@ -8,10 +8,12 @@ from typing import Any
 from local.bedrock import chance
 from local.bedrock.hosting import rates
 from local.bedrock.inference import targets
+from local.bedrock.inference.bodies import read_body, write_body
 from local.bedrock.inference.conversations import read_conversation, text_of
 from local.bedrock.inference.documents import Document, read_documents
 from local.bedrock.inference.replies import Prompt, reply, tokens_of
 from local.bedrock.inference.rules import check_conversation
+from local.bedrock.protocol import check_input
 from local.bedrock.state import Region
 from local.bedrock.tokenization import count_tokens
 
@@ -21,7 +23,10 @@ _LATENCY_SPREAD = 0.15  # a share, as a standard deviation
 
 
 def converse(region: Region, request: dict[str, Any]) -> dict[str, Any]:
-    target = targets.find(region, request["modelId"])
+    return _answered(region, targets.find(region, request["modelId"]), request)
+
+
+def _answered(region: Region, target: targets.Target, request: dict[str, Any]) -> dict[str, Any]:
     messages = request.get("messages", [])
     check_conversation(messages)
     documents = read_documents(messages, region.read)
@@ -69,41 +74,16 @@ def _latency_ms(
 
 
 def invoke(region: Region, request: dict[str, Any]) -> dict[str, Any]:
-    """Answer in the format of Claude's messages or of Nova's, as the body asks."""
-    body = json.loads(request["body"])
-    claude = "anthropic_version" in body
-    limit = body.get("max_tokens") or body.get("inferenceConfig", {}).get("maxTokens", 512)
-    system = body.get("system", "")
-    plain = {
-        "modelId": request["modelId"],
-        "messages": [
-            {"role": turn["role"], "content": _blocks(turn["content"])} for turn in body["messages"]
-        ],
-        "system": _blocks(system) if system else [],
-        "inferenceConfig": {"maxTokens": limit},
-    }
-    done = converse(region, plain)
-    usage = {
-        "input_tokens": done["usage"]["inputTokens"],
-        "output_tokens": done["usage"]["outputTokens"],
-    }
-    if not claude:
-        return {
-            "body": json.dumps({k: done[k] for k in ("output", "stopReason", "usage")}).encode()
-        }
-    text = [{"type": "text", **block} for block in done["output"]["message"]["content"]]
-    answer = {"type": "message", "role": "assistant", "content": text, "usage": usage}
-    return {"body": json.dumps({**answer, "stop_reason": done["stopReason"]}).encode()}
-
-
-def _blocks(content: Any) -> list[dict[str, str]]:  # noqa: ANN401  # text or blocks
-    if isinstance(content, str):
-        return [{"text": content}]
-    return [{"text": str(block["text"])} for block in content]
+    """Answer in the format of the model's family, in which the body has to be."""
+    target = targets.find(region, request["modelId"])
+    provider = target.base.provider
+    plain = {**read_body(provider, request["body"]), "modelId": request["modelId"]}
+    check_input("bedrock-runtime", "Converse", plain)
+    return {"body": write_body(provider, _answered(region, target, plain))}
 
 
 def _heard_tokens(request: dict[str, Any], documents: list[Document]) -> int:
     heard = [text_of(message["content"]) for message in request["messages"]]
-    tools = [json.dumps(request["toolConfig"])] if "toolConfig" in request else []
+    tools = [json.dumps(request["toolConfig"])] if request.get("toolConfig") else []
     read = (document.text for document in documents)
     return count_tokens(" ".join([text_of(request.get("system", [])), *heard, *tools, *read]))
