@@ -20,6 +20,7 @@ from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import Conflict, NotFound, ValidationError
 from local.bedrock.scenario import CurveFile
 from local.bedrock.state import CustomizationJob, CustomModel, Region, split_uri
+from local.bedrock.tags import refuse_tags
 from local.bedrock.tokenization import count_tokens
 
 # Field reports: about 2 h of training for 85 records and 7 epochs, 3 min of data validation.
@@ -27,6 +28,7 @@ VALIDATION_MINUTES = 3.0
 PROCESSING_MINUTES = 6.0
 TRAINING_BASE_MINUTES = 75.0
 TRAINING_SECONDS_PER_RECORD_EPOCH = 4.5
+_FINE_TUNING = "FINE_TUNING"
 _INPUT_STATUS = (
     "fileName",
     "totalProcessedRecordCount",
@@ -50,11 +52,10 @@ def _create(region: Region, request: dict[str, Any]) -> str:
 
 def _check(region: Region, request: dict[str, Any]) -> ModelSpec:
     base = _base(region, request["baseModelIdentifier"])
-    if any(job.name == request["jobName"] for job in region.jobs.values()):
-        # Not a conflict: apache/airflow's Bedrock operator (read 2026-11-28) matches this text.
-        raise ValidationError(f"The provided job name is currently in use: {request['jobName']}")
-    if any(model.name == request["customModelName"] for model in region.models.values()):
-        raise Conflict(f"The provided custom model name is in use: {request['customModelName']}")
+    _check_type(base, request.get("customizationType", _FINE_TUNING))
+    for tags in (request.get("jobTags", []), request.get("customModelTags", [])):
+        refuse_tags(tags)
+    _check_names(region, request["jobName"], request["customModelName"])
     if not region.role_assumable(request["roleArn"]):
         raise ValidationError(f"Could not assume provided IAM role {request['roleArn']}")
     _check_hyperparameters(base, request.get("hyperParameters", {}))
@@ -76,6 +77,24 @@ def _base(region: Region, identifier: str) -> ModelSpec:
     return base
 
 
+def _check_type(base: ModelSpec, asked: str) -> None:
+    if asked not in base.customizations:
+        raise ValidationError(f"The customization type {asked} is not supported by {base.name}")
+    if asked != _FINE_TUNING:
+        raise ValidationError(f"{asked}: the offline Bedrock trains by {_FINE_TUNING} only")
+
+
+def _check_names(region: Region, job_name: str, model_name: str) -> None:
+    """Refuse names in use: a job's for ever, a model's from its job's start until it is deleted."""
+    if any(job.name == job_name for job in region.jobs.values()):
+        # Not a conflict: apache/airflow's Bedrock operator (read 2026-11-28) matches this text.
+        raise ValidationError(f"The provided job name is currently in use: {job_name}")
+    running = (job for job in region.jobs.values() if job.status in {"InProgress", "Stopping"})
+    held = {job.request["customModelName"] for job in running}
+    if model_name in held | {model.name for model in region.models.values()}:
+        raise Conflict(f"The provided custom model name is in use: {model_name}")
+
+
 def _check_hyperparameters(base: ModelSpec, given: dict[str, str]) -> None:
     for name, text in given.items():
         if name not in base.ranges:
@@ -92,9 +111,14 @@ def _check_hyperparameters(base: ModelSpec, given: dict[str, str]) -> None:
 
 
 def _check_locations(region: Region, request: dict[str, Any]) -> None:
-    uris = [request["trainingDataConfig"]["s3Uri"], request["outputDataConfig"]["s3Uri"]]
-    uris += [validator["s3Uri"] for validator in _validators(request)]
-    for uri in uris:
+    read = [request["trainingDataConfig"].get("s3Uri", "")]
+    read += [validator["s3Uri"] for validator in _validators(request)]
+    if any(not key or key.endswith("/") for _, key in map(split_uri, read)):
+        raise ValidationError(
+            "Invalid training input data configuration. Check the input data S3 Uris(Uri should be "
+            "a file, not a directory) and retry request"
+        )
+    for uri in (*read, request["outputDataConfig"]["s3Uri"]):
         bucket, _ = split_uri(uri)
         if not region.objects.bucket_exists(bucket):
             raise ValidationError(f"The S3 bucket of {uri} does not exist or is not accessible")
@@ -396,7 +420,7 @@ def get(region: Region, identifier: str) -> dict[str, Any]:
         "trainingDataConfig": request["trainingDataConfig"],
         "validationDataConfig": request.get("validationDataConfig", {"validators": []}),
         "outputDataConfig": request["outputDataConfig"],
-        "customizationType": "FINE_TUNING",
+        "customizationType": _FINE_TUNING,
         "outputModelKmsKeyArn": request.get("customModelKmsKeyId"),
         "trainingMetrics": {"trainingLoss": job.training_loss} if job.training_loss else None,
         "validationMetrics": (
@@ -430,7 +454,7 @@ def list_jobs(region: Region, request: dict[str, Any]) -> dict[str, Any]:
             "endTime": job.ended,
             "customModelArn": job.model_arn,
             "customModelName": job.request["customModelName"],
-            "customizationType": "FINE_TUNING",
+            "customizationType": _FINE_TUNING,
         }
         for job in jobs
     ]

@@ -11,6 +11,7 @@ from local.bedrock.meter import Lease
 from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import Conflict, NotFound, ValidationError
 from local.bedrock.state import CustomModel, ProvisionedModel, Region
+from local.bedrock.tags import refuse_tags
 
 _COMMITMENT_DAYS = {"OneMonth": 30, "SixMonths": 180}
 
@@ -78,6 +79,7 @@ def _model(region: Region, identifier: str) -> tuple[CustomModel | None, ModelSp
 def _check(
     region: Region, request: dict[str, Any], custom: CustomModel | None, base: ModelSpec
 ) -> None:
+    refuse_tags(request.get("tags", []))
     name = request["provisionedModelName"]
     if any(throughput.name == name for throughput in region.throughputs.values()):
         raise ValidationError(f"The provided provisioned model name is already in use: {name}")

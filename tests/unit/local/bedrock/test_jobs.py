@@ -10,7 +10,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.bedrock import Scenario
-from tests.fakes.offline_bedrock import Account, record
+from tests.fakes.offline_bedrock import BUCKET, Account, nova_account, record, tuned_nova
+
+LLAMA = "meta.llama3-1-8b-instruct-v1:0:128k"
+
+
+def many_tags(count: int) -> list[dict[str, str]]:
+    return [{"key": f"tag-{number}", "value": "x"} for number in range(count)]
 
 
 def code(error: pytest.ExceptionInfo[ClientError]) -> str:
@@ -121,6 +127,21 @@ def test_a_token_starts_one_job() -> None:
          "ValidationException", "regular expression pattern"),
         (Scenario(), "us-west-2", {"customizationType": "MAGIC"},
          "ValidationException", "enum value set"),
+        (Scenario(), "us-west-2", {"customizationType": "DISTILLATION"},
+         "ValidationException", "DISTILLATION is not supported by Claude 3 Haiku"),
+        (Scenario(), "us-west-2", {"baseModelIdentifier": LLAMA, "hyperParameters": {},
+                                   "customizationType": "DISTILLATION"},
+         "ValidationException", "by FINE_TUNING only"),
+        (Scenario(), "us-west-2", {"trainingDataConfig": {"s3Uri": f"s3://{BUCKET}/data/"}},
+         "ValidationException", "should be a file, not a directory"),
+        (Scenario(), "us-west-2", {"trainingDataConfig": {}},
+         "ValidationException", "Invalid training input data configuration"),
+        (Scenario(), "us-west-2", {"jobTags": many_tags(51)},
+         "TooManyTagsException", "more than 50"),
+        (Scenario(), "us-west-2", {"customModelTags": [{"key": "AWS:x", "value": "y"}]},
+         "ValidationException", "AWS:x"),
+        (Scenario(), "us-west-2", {"jobTags": [{"key": "x", "value": "y"}] * 2},
+         "ValidationException", "Duplicate"),
         (Scenario(), "us-west-2", {"jobName": ""}, "ValidationException", "length greater"),
         (Scenario(running_jobs=0), "us-west-2", {},
          "ServiceQuotaExceededException", "L-0406044C"),
@@ -147,6 +168,47 @@ def test_a_name_is_taken_for_ever() -> None:
     with pytest.raises(ClientError) as error:
         account.start()
     assert code(error) == "ValidationException"
+
+
+def test_a_models_name_is_held_from_its_jobs_start_until_nothing_has_it() -> None:
+    account = Account(Scenario(running_jobs=9))
+
+    def start(name: str) -> str:
+        return account.start(name, customModelName="ours")
+
+    def refused(name: str) -> None:
+        with pytest.raises(ClientError, match="custom model name is in use: ours") as error:
+            start(name)
+        assert code(error) == "ConflictException"
+
+    start("first")
+    refused("second")
+    account.control.stop_model_customization_job(jobIdentifier="first")
+    refused("third")
+    account.clock.advance(2)
+    start("fourth")
+    account.clock.advance(600)
+    refused("fifth")
+    account.control.delete_custom_model(modelIdentifier="ours")
+    start("sixth")
+
+
+def test_no_resource_has_more_than_50_tags() -> None:
+    account = nova_account()
+    model = tuned_nova(account)
+    account.control.tag_resource(resourceARN=model, tags=many_tags(49))  # and it has one
+    account.control.tag_resource(resourceARN=model, tags=many_tags(1))  # again
+    for act in (
+        lambda: account.control.tag_resource(
+            resourceARN=model, tags=[{"key": "one-more", "value": "x"}]
+        ),
+        lambda: account.buy(model, tags=many_tags(51)),
+        lambda: account.deploy(model, tags=many_tags(51)),
+    ):
+        with pytest.raises(ClientError) as error:
+            act()
+        assert code(error) == "TooManyTagsException"
+    assert account.bedrock.alive() == []
 
 
 @pytest.mark.parametrize(
