@@ -79,7 +79,7 @@ class Account:
 
     def __init__(self, scenario: Scenario | None = None, region: str = REGION) -> None:
         self.clock, self.objects, self.events = ManualClock(), Objects(), list[Any]()
-        self.region = region
+        self.region, self.number = region, ACCOUNT
         world = World(
             clock=self.clock,
             objects=self.objects,
@@ -110,7 +110,7 @@ class Account:
             body = request.body or b""
             status, headers, answer = self.bedrock.handle(
                 service,
-                Location(ACCOUNT, self.region),
+                Location(self.number, self.region),
                 request.method,
                 url.path,
                 parse_qs(url.query),
@@ -121,10 +121,10 @@ class Account:
         client.meta.events.register(f"before-send.{service}.*", send)
         return client
 
-    def beside(self, region: str) -> Account:
-        """Return clients of the same account in another region."""
+    def beside(self, region: str, number: str = ACCOUNT) -> Account:
+        """Return clients in another region, of the same account or of another one."""
         other = copy.copy(self)
-        other.region = region
+        other.region, other.number = region, number
         other.connect()
         return other
 

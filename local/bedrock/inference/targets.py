@@ -50,11 +50,9 @@ def _base_model(region: Region, identifier: str) -> tuple[str, ModelSpec]:
     The words of the refusals: reports in https://github.com/mlcommons/modelbench/issues/1654 and
     https://github.com/strands-agents/harness-sdk/issues/38 (read 2026-11-28).
     """
-    arn, _, resource = identifier.rpartition("/")
-    prefix, bare = without_profile(resource)
+    prefix, bare = without_profile(identifier.rpartition("/")[2])
     model = by_model_id(bare)
-    elsewhere = arn and arn.split(":")[3] != region.name
-    if model is None or elsewhere or not shown(region, model):
+    if model is None or not _is_here(region, identifier, prefix) or not shown(region, model):
         raise ValidationError(_INVALID)
     if bare == model.customization_id:
         raise _needs_throughput(model)
@@ -63,6 +61,17 @@ def _base_model(region: Region, identifier: str) -> tuple[str, ModelSpec]:
         by_profile = not prefix and model.called_from(region.name)
         raise _not_on_demand(identifier) if by_profile else ValidationError(_INVALID)
     return prefix, model
+
+
+def _is_here(region: Region, identifier: str, prefix: str) -> bool:
+    """Say whether an ARN is of the region, and a profile's of the account too."""
+    if not identifier.startswith("arn:"):
+        return True
+    owner, kind = (
+        (region.location.account, "inference-profile") if prefix else ("", "foundation-model")
+    )
+    there = f"arn:aws:bedrock:{region.name}:{owner}:{kind}/"
+    return identifier.startswith(there)
 
 
 def _needs_throughput(model: ModelSpec) -> ServiceError:

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.bedrock import Scenario
-from tests.fakes.offline_bedrock import Account, nova_account, tuned_nova
+from tests.fakes.offline_bedrock import ACCOUNT, Account, nova_account, tuned_nova
 
 
 def code(error: pytest.ExceptionInfo[ClientError]) -> str:
@@ -26,9 +26,12 @@ def held(account: Account) -> list[Any]:
     ]
 
 
-def test_nothing_of_one_region_is_found_from_another() -> None:
+@pytest.mark.parametrize(
+    ("region", "number"), [("us-west-2", ACCOUNT), ("us-east-1", "111111111111")]
+)
+def test_nothing_of_one_region_or_account_is_found_from_another(region: str, number: str) -> None:
     here = nova_account()
-    there = here.beside("us-west-2")
+    there = here.beside(region, number)
     model = tuned_nova(here)
     throughput, deployment = here.buy(model), here.deploy(model)
     here.clock.advance(20)
