@@ -140,12 +140,19 @@ def _json(body: bytes, shape: StructureShape) -> Any:  # noqa: ANN401  # JSON is
     if payload and shape.members[payload].type_name == "blob":
         return {payload: body}
     try:
-        value = json.loads(body) if body else {}
+        value = without_nulls(json.loads(body)) if body else {}
     except ValueError:
         raise ServiceError("SerializationException", "the body is not valid JSON") from None
     if not isinstance(value, dict):
         raise ServiceError("SerializationException", "the body is not a JSON object")
     return value
+
+
+def without_nulls(value: Any) -> Any:  # noqa: ANN401  # JSON is of any type
+    """Return JSON without the members that are null, which AWS takes for absent."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _located(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
@@ -50,13 +50,35 @@ class Events(Protocol):
 
 
 class ObjectStore(Protocol):
-    """S3, as Bedrock's service role sees it."""
+    """S3 without its permissions."""
 
     def get(self, bucket: str, key: str) -> bytes | None: ...
 
     def put(self, bucket: str, key: str, body: bytes) -> None: ...
 
-    def bucket_exists(self, bucket: str) -> bool: ...
+    def bucket_region(self, bucket: str) -> str | None: ...
+
+
+class Grants(Protocol):
+    """IAM, KMS and EC2, as Bedrock meets them when it acts in a role."""
+
+    def assumes(self, role_arn: str, keys: Mapping[str, str]) -> bool:
+        """Say whether there is such a role, and it trusts Bedrock with these condition keys."""
+
+    def allows(self, role_arn: str, action: str, resource: str, keys: Mapping[str, str]) -> bool:
+        """Say whether the role may, by its own policies and by the resource's."""
+
+    def key_of(self, bucket: str) -> str | None:
+        """Return the ARN of the customer's key that encrypts the bucket's objects."""
+
+    def has_key(self, location: Location, key: str) -> bool:
+        """Say whether there is such a key there, and it is enabled."""
+
+    def serves(self, location: Location, key: str) -> bool:
+        """Say whether the key's policy lets Bedrock itself decrypt custom models with it."""
+
+    def has_network(self, location: Location, name: str) -> bool:
+        """Say whether there is a subnet or a security group of this id."""
 
 
 @dataclass
@@ -174,11 +196,11 @@ class World:
         clock: Clock,
         objects: ObjectStore,
         events: Events,
-        role_assumable: Callable[[str], bool],
+        grants: Grants,
         caller: Callable[[], str],
     ) -> None:
         self.clock, self.objects, self.events = clock, objects, events
-        self.role_assumable, self.caller = role_assumable, caller
+        self.grants, self.caller = grants, caller
         self.scenario = Scenario()
         self.lock = threading.RLock()
         self._regions: dict[Location, Region] = {}
@@ -254,8 +276,9 @@ class Region:
         """Put an event of Bedrock on the region's default bus."""
         self._world.events(self.location, detail_type, detail, resources)
 
-    def role_assumable(self, arn: str) -> bool:
-        return self._world.role_assumable(arn)
+    @property
+    def grants(self) -> Grants:
+        return self._world.grants
 
     def caller(self) -> str:
         """Return the ARN of who makes the request."""

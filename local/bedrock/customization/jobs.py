@@ -14,6 +14,11 @@ from local.bedrock.catalogue import USUAL_BATCH, ModelSpec, by_customization_id,
 from local.bedrock.customization import language_model
 from local.bedrock.customization.datasets import DatasetRefused, read_pairs
 from local.bedrock.customization.language_model import Fitted, LossPoint, TrainingPair
+from local.bedrock.customization.service_role import (
+    AccessMissing,
+    ServiceRole,
+    refuse_unassumable,
+)
 from local.bedrock.foundation_models import shown
 from local.bedrock.model_access import refuse_without_access
 from local.bedrock.pagination import filtered, page
@@ -43,8 +48,7 @@ def create(region: Region, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _create(region: Region, request: dict[str, Any]) -> str:
-    base = _check(region, request)
-    job = _add(region, request, base)
+    job = _add(region, request, _check(region, request))
     _begin(region, job, "validation")
     _later(region, job, VALIDATION_MINUTES, lambda: _validate(region, job))
     return job.arn
@@ -56,8 +60,7 @@ def _check(region: Region, request: dict[str, Any]) -> ModelSpec:
     for tags in (request.get("jobTags", []), request.get("customModelTags", [])):
         refuse_tags(tags)
     _check_names(region, request["jobName"], request["customModelName"])
-    if not region.role_assumable(request["roleArn"]):
-        raise ValidationError(f"Could not assume provided IAM role {request['roleArn']}")
+    refuse_unassumable(region, request["roleArn"], _arn(region, request, base))
     _check_hyperparameters(base, request.get("hyperParameters", {}))
     _check_locations(region, request)
     for quota in (quotas.RUNNING_JOBS, quotas.CUSTOM_MODELS):
@@ -111,8 +114,7 @@ def _check_hyperparameters(base: ModelSpec, given: dict[str, str]) -> None:
 
 
 def _check_locations(region: Region, request: dict[str, Any]) -> None:
-    read = [request["trainingDataConfig"].get("s3Uri", "")]
-    read += [validator["s3Uri"] for validator in _validators(request)]
+    read = _input_uris(request)
     if any(not key or key.endswith("/") for _, key in map(split_uri, read)):
         raise ValidationError(
             "Invalid training input data configuration. Check the input data S3 Uris(Uri should be "
@@ -120,8 +122,13 @@ def _check_locations(region: Region, request: dict[str, Any]) -> None:
         )
     for uri in (*read, request["outputDataConfig"]["s3Uri"]):
         bucket, _ = split_uri(uri)
-        if not region.objects.bucket_exists(bucket):
+        if region.objects.bucket_region(bucket) is None:
             raise ValidationError(f"The S3 bucket of {uri} does not exist or is not accessible")
+
+
+def _input_uris(request: dict[str, Any]) -> list[str]:
+    training = request["trainingDataConfig"].get("s3Uri", "")
+    return [training, *(validator["s3Uri"] for validator in _validators(request))]
 
 
 def _validators(request: dict[str, Any]) -> list[dict[str, str]]:
@@ -129,9 +136,13 @@ def _validators(request: dict[str, Any]) -> list[dict[str, str]]:
     return validators
 
 
-def _add(region: Region, request: dict[str, Any], base: ModelSpec) -> CustomizationJob:
+def _arn(region: Region, request: dict[str, Any], base: ModelSpec) -> str:
     identity = region.new_id("job", request["jobName"])
-    arn = region.arn(f"model-customization-job/{base.customization_id}/{identity}")
+    return region.arn(f"model-customization-job/{base.customization_id}/{identity}")
+
+
+def _add(region: Region, request: dict[str, Any], base: ModelSpec) -> CustomizationJob:
+    arn = _arn(region, request, base)
     now = region.now()
     job = CustomizationJob(arn, request, base, region.location, created=now, changed=now)
     region.jobs[arn] = job
@@ -147,9 +158,19 @@ def _at(region: Region, job: CustomizationJob, when: float, act: Callable[[], No
     def unless_ended() -> None:
         with region.lock:
             if job.status == "InProgress" and region.jobs.get(job.arn) is job:
-                act()
+                _fail_without_access(region, job, act)
 
     region.clock.call_at(when, unless_ended)
+
+
+def _fail_without_access(region: Region, job: CustomizationJob, act: Callable[[], None]) -> None:
+    try:
+        act()
+    except AccessMissing as error:
+        for phase in job.phases.values():
+            if phase.status == "InProgress":
+                phase.status = "Failed"
+        _end(region, job, "Failed", str(error))
 
 
 def _begin(region: Region, job: CustomizationJob, phase: str) -> None:
@@ -166,6 +187,7 @@ def _complete(region: Region, job: CustomizationJob, phase: str) -> None:
 
 
 def _validate(region: Region, job: CustomizationJob) -> None:
+    ServiceRole(region, job).check(_input_uris(job.request))
     try:
         pairs = _pairs(region, job)
     except (DatasetRefused, UnicodeDecodeError) as error:
@@ -202,14 +224,12 @@ def _fail_training(region: Region, job: CustomizationJob) -> None:
 
 
 def _pairs(region: Region, job: CustomizationJob) -> tuple[list[TrainingPair], list[TrainingPair]]:
-    base, request = job.base, job.request
-    training = read_pairs(
-        _object(region, request["trainingDataConfig"]["s3Uri"]), base, "training", base.max_records
-    )
+    base, role = job.base, ServiceRole(region, job)
+    uri, *others = _input_uris(job.request)
+    training = read_pairs(role.read(uri), base, "training", base.max_records)
     validation: list[TrainingPair] = []
-    for validator in _validators(request):
-        body = _object(region, validator["s3Uri"])
-        validation += read_pairs(body, base, "validation", base.max_validation_records)
+    for uri in others:
+        validation += read_pairs(role.read(uri), base, "validation", base.max_validation_records)
     _check_counts(base, len(training), len(validation))
     return training, validation
 
@@ -228,13 +248,6 @@ def _check_counts(base: ModelSpec, training: int, validation: int) -> None:
             f"training and validation data have {total} records, at most "
             f"{base.max_total_records} are allowed"
         )
-
-
-def _object(region: Region, uri: str) -> bytes:
-    body = region.read(uri)
-    if body is None:
-        raise DatasetRefused(f"{uri} does not exist")
-    return body
 
 
 def _fit(
@@ -276,8 +289,8 @@ def _hyperparameters(job: CustomizationJob) -> dict[str, float]:
 def _finish(
     region: Region, job: CustomizationJob, training: list[TrainingPair], fitted: Fitted
 ) -> None:
-    _complete(region, job, "training")
     _write_metrics(region, job, fitted)
+    _complete(region, job, "training")
     job.training_loss = fitted.training[-1].loss
     job.validation_loss = fitted.validation[-1].loss if fitted.validation else None
     model = _add_model(region, job, fitted)
@@ -314,29 +327,26 @@ def _write_input_status(
     What lies between `input_status/` and the file's name is not known. A dataset with a record
     that is refused fails the whole job here, so all are accepted.
     """
-    uris = [job.request["trainingDataConfig"]["s3Uri"]]
-    uris += [validator["s3Uri"] for validator in _validators(job.request)]
     rows = [
         (uri.rpartition("/")[2], len(found), len(found), 0, 0)
-        for uri, found in zip(uris, pairs, strict=False)
+        for uri, found in zip(_input_uris(job.request), pairs, strict=False)
     ]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_INPUT_STATUS)
     writer.writerows(rows)
     bucket, folder = _output(job)
-    region.objects.put(
-        bucket, f"{folder}/input_status/manifest.report.csv", text.getvalue().encode()
-    )
+    report = f"{folder}/input_status/manifest.report.csv"
+    ServiceRole(region, job).write(bucket, report, text.getvalue().encode())
 
 
 def _write_metrics(region: Region, job: CustomizationJob, fitted: Fitted) -> None:
     bucket, folder = _output(job)
-    scenario = region.scenario
+    scenario, role = region.scenario, ServiceRole(region, job)
 
     def write(key: str, column: str, points: tuple[LossPoint, ...], curve: CurveFile) -> None:
         if points and curve != "missing":
-            region.objects.put(bucket, f"{folder}/{key}", _csv(column, points, curve))
+            role.write(bucket, f"{folder}/{key}", _csv(column, points, curve))
 
     training = "training_artifacts/step_wise_training_metrics.csv"
     write(training, "training_loss", fitted.training, scenario.training_curve)

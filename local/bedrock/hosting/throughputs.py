@@ -99,17 +99,30 @@ def _check(
 def _provision(region: Region, bought: ProvisionedModel) -> None:
     if region.scenario.throughput_outcome == "never_ready":
         return
-    outcome = "Failed" if region.scenario.throughput_outcome == "fail" else "InService"
 
     def ready() -> None:
         with region.lock:
             if region.throughputs.get(bought.arn) is bought:
-                bought.status, bought.changed = outcome, region.now()
-                if outcome == "Failed":
-                    bought.failure = "There is not enough capacity to provision the model units."
+                bought.failure, bought.changed = _failure(region, bought), region.now()
+                bought.status = "Failed" if bought.failure else "InService"
+                if bought.failure:
                     region.meter.end(bought.arn, region.clock.time())
 
     region.clock.call_at(region.clock.time() + region.scenario.provisioning_minutes * 60, ready)
+
+
+def _failure(region: Region, bought: ProvisionedModel) -> str | None:
+    """Return why it cannot serve; for a customer's key in KMS's words, as Bedrock has none.
+
+    https://docs.aws.amazon.com/nova/latest/userguide/customize-fine-tune-encrypt.html (read
+    2026-11-28): Bedrock itself has to be allowed in the key's policy.
+    """
+    if region.scenario.throughput_outcome == "fail":
+        return "There is not enough capacity to provision the model units."
+    key = bought.custom.job.request.get("customModelKmsKeyId") if bought.custom else None
+    if key is not None and not region.grants.serves(region.location, key):
+        return f"bedrock.amazonaws.com is not authorized to perform: kms:Decrypt on resource: {key}"
+    return None
 
 
 def find(region: Region, identifier: str) -> ProvisionedModel:

@@ -17,7 +17,7 @@ from typing import Any
 
 import jsonschema
 
-from local.bedrock.protocol import ValidationError
+from local.bedrock.protocol import ValidationError, without_nulls
 
 Json = dict[str, Any]
 _LLAMA_TURN = re.compile(
@@ -96,7 +96,7 @@ def read_body(provider: str, body: bytes) -> Json:
         The body is not what the family takes.
     """
     try:
-        given = json.loads(body)
+        given = without_nulls(json.loads(body))
     except ValueError:
         raise ValidationError(
             "Malformed input request, please reformat your input and try again."

@@ -99,6 +99,7 @@ def test_llama_completes_a_prompt_of_turns() -> None:
         (LLAMA, {"messages": [BLOCKS]}, r"\[messages\] is not permitted"),
         (LLAMA, {"prompt": 5}, "#/prompt: expected type: String, found: Integer"),
         (LLAMA, {"prompt": " "}, "is blank"),
+        (NOVA, {"messages": [BLOCKS], "toolConfig": {"tools": None}}, "toolConfig.tools"),
     ],
 )  # fmt: skip
 def test_a_wrong_body_is_a_validation_error_that_says_where(
@@ -128,7 +129,7 @@ OPEN = {
 ACCOUNT = Account()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.sampled_from([HAIKU, NOVA, LLAMA]), JSON, st.sampled_from(PARTS))
 def test_no_body_makes_an_error_of_ours(model: str, part: Any, name: str) -> None:
     for body in (part, {**OPEN[model], name: part}):
