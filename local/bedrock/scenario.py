@@ -27,6 +27,10 @@ ValidationFolder = Literal["post_fine_tuning_validation", "post_fine_tuning_vali
 AccessGap = Literal[
     "not_requested", "pending", "not_authorized", "use_case_form", "marketplace", "unexplained"
 ]
+# Events are best effort (user guide, monitoring-eventbridge.html). Late is after `event_minutes`,
+# as is an event's second arrival; out of order each comes after a share of them.
+EventDelivery = Literal["once", "twice", "late", "out_of_order", "never"]
+Preference = Literal["first", "longer"]
 CurveFile = Literal["whole", "missing", "empty", "header_only", "cut", "nan"]
 # Converse's, by botocore's service model; "empty" is an end of the turn at which nothing was said.
 StopReason = Literal[
@@ -95,12 +99,15 @@ class Scenario:
     requests_per_minute: int | None = None  # of one deployment; None: as AWS gives its base model
     tokens_per_minute: int | None = None  # same
     judge_noise: float = 0.0  # standard deviation of its scores, in points
-    judge_prefers: Literal["first", "longer"] | None = None  # of two answers the first; the longer
+    judge_prefers: Preference | None = None  # of two answers the first, or the longer
     judge_malformed_percent: float = 0.0  # of assessments, whose tool input breaks the schema
     judge_refuses_percent: float = 0.0  # of assessments: it does not call the tool, and says so
     stops: tuple[Stop, ...] = ()  # the first that applies to an answer
     forgets_percent: float = 0.0  # of general tasks, which a tuned model can no longer do
     cloudtrail: bool = False  # a trail is on: purchases are also events on the default bus
+    list_lag_minutes: float = 0.0  # what was created since is in no list, though it can be got
+    events: EventDelivery = "once"
+    event_minutes: float = 10.0
     faults: tuple[Fault, ...] = ()
 
     def __post_init__(self) -> None:
@@ -109,24 +116,24 @@ class Scenario:
         Raises
         ------
         ValueError
-            A model, a gap or a stop reason is unknown, or a share is none.
+            A model or a choice is unknown, or a number is out of its bounds.
         """
         named = {*self.legacy_models, *self.units_of_models, *self.without_access}
         if unknown := named - {model.key for model in MODELS}:
             raise ValueError(f"no such model: {sorted(unknown)}")
-        gaps: tuple[str, ...] = get_args(AccessGap)
-        if wrong := sorted({*self.without_access.values()} - {*gaps}):
-            raise ValueError(f"no such gap: {wrong}; there are {gaps}")
-        reasons: tuple[str, ...] = get_args(StopReason)
-        if strange := sorted({stop.reason for stop in self.stops} - {*reasons}):
-            raise ValueError(f"no such stop reason: {strange}; there are {reasons}")
-        if self.judge_prefers not in {None, "first", "longer"}:
-            raise ValueError(f"judge_prefers is first or longer, not {self.judge_prefers}")
-        if self.judge_noise < 0:
-            raise ValueError(f"judge_noise is in points from 0 on, not {self.judge_noise:g}")
+        for what, given, known in (
+            ("gap", {*self.without_access.values()}, AccessGap),
+            ("stop reason", {stop.reason for stop in self.stops}, StopReason),
+            ("preference", {self.judge_prefers} - {None}, Preference),
+            ("delivery", {self.events}, EventDelivery),
+        ):
+            if wrong := sorted(map(str, given - {*get_args(known)})):
+                raise ValueError(f"no such {what}: {wrong}; there are {get_args(known)}")
         for name, percent in self._shares.items():
             if not 0 <= percent <= 100:  # noqa: PLR2004  # percent
                 raise ValueError(f"{name} is a percentage, not {percent:g}")
+        if self.judge_noise < 0:
+            raise ValueError(f"judge_noise is in points from 0 on, not {self.judge_noise:g}")
 
     @property
     def _shares(self) -> dict[str, float]:

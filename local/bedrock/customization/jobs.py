@@ -49,6 +49,7 @@ def create(region: Region, request: dict[str, Any]) -> dict[str, Any]:
 
 def _create(region: Region, request: dict[str, Any]) -> str:
     job = _add(region, request, _check(region, request))
+    _tell(region, job)
     _begin(region, job, "validation")
     _later(region, job, VALIDATION_MINUTES, lambda: _validate(region, job))
     return job.arn
@@ -137,7 +138,7 @@ def _validators(request: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _arn(region: Region, request: dict[str, Any], base: ModelSpec) -> str:
-    identity = region.new_id("job", request["jobName"])
+    identity = region.id_of("job", request["jobName"])
     return region.arn(f"model-customization-job/{base.customization_id}/{identity}")
 
 
@@ -369,8 +370,12 @@ def _csv(column: str, points: tuple[LossPoint, ...], curve: CurveFile) -> bytes:
 def _end(region: Region, job: CustomizationJob, status: str, failure: str | None) -> None:
     job.status, job.failure = status, failure
     job.ended = job.changed = region.now()
-    detail_type = "Model Customization Job State Change"
-    region.publish(detail_type, _event(job), [job.arn])
+    _tell(region, job)
+
+
+def _tell(region: Region, job: CustomizationJob) -> None:
+    """Publish a change of the job's status; the first is its creation."""
+    region.publish("Model Customization Job State Change", _event(job), [job.arn])
 
 
 def _event(job: CustomizationJob) -> dict[str, Any]:
@@ -386,12 +391,13 @@ def _event(job: CustomizationJob) -> dict[str, Any]:
         "failureMessage": job.failure or "",
         "creationTime": _stamp(job.created),
         "lastModifiedTime": _stamp(job.changed),
-        "endTime": _stamp(job.ended or job.changed),
         "baseModelArn": job.base.arn(job.location.region),
         "hyperParameters": request.get("hyperParameters", {}),
         "trainingDataConfig": request["trainingDataConfig"],
         "outputDataConfig": request["outputDataConfig"],
     }
+    if job.ended:
+        detail["endTime"] = _stamp(job.ended)
     if validators := _validators(request):
         detail["validationDataConfig"] = validators[0]
     return detail
@@ -451,7 +457,9 @@ def _details(job: CustomizationJob) -> dict[str, Any]:
 
 
 def list_jobs(region: Region, request: dict[str, Any]) -> dict[str, Any]:
-    jobs = filtered(region.jobs.values(), request, status=lambda job: job.status)
+    jobs = filtered(
+        region.jobs.values(), request, until=region.listed_until, status=lambda job: job.status
+    )
     summaries = [
         {
             "jobArn": job.arn,
@@ -477,6 +485,7 @@ def stop(region: Region, identifier: str) -> dict[str, Any]:
         raise Conflict(f"The job is {job.status} and cannot be stopped")
     if job.status == "InProgress":
         job.status, job.changed = "Stopping", region.now()
+        _tell(region, job)
         wake = region.clock.time() + timedelta(minutes=1).total_seconds()
         region.clock.call_at(wake, lambda: _stopped(region, job))
     return {}

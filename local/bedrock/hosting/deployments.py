@@ -131,6 +131,7 @@ def list_deployments(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     found = filtered(
         region.deployments.values(),
         request,
+        until=region.listed_until,
         status=lambda deployment: deployment.status,
         matches=lambda deployment: not wanted or deployment.custom.arn == wanted,
     )

@@ -160,6 +160,7 @@ def list_throughputs(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     found = filtered(
         region.throughputs.values(),
         request,
+        until=region.listed_until,
         status=lambda throughput: throughput.status,
         matches=lambda throughput: not wanted or throughput.model_arn == wanted,
     )

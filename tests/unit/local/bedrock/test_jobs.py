@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.bedrock import Scenario
-from tests.fakes.offline_bedrock import BUCKET, Account, nova_account, record, tuned_nova
+from tests.fakes.offline_bedrock import BUCKET, NOVA, Account, nova_account, record, tuned_nova
 
 LLAMA = "meta.llama3-1-8b-instruct-v1:0:128k"
 
@@ -96,7 +96,8 @@ def test_a_completed_job_leaves_metrics_model_tags_and_event() -> None:
     tags = account.control.list_tags_for_resource(resourceARN=job["outputModelArn"])["tags"]
     assert tags == [{"key": "owner", "value": "us"}]
 
-    [(_, _, detail_type, detail, resources)] = account.events
+    begun, (_, _, detail_type, detail, resources) = account.events
+    assert (begun[3]["jobStatus"], "endTime" in begun[3]) == ("InProgress", False)
     assert detail_type == "Model Customization Job State Change"
     assert (detail["jobStatus"], detail["jobArn"], resources) == ("Completed", arn, [arn])
 
@@ -279,3 +280,99 @@ def test_a_scenario_decides_how_a_job_goes(outcome: Any) -> None:
     assert status == ("Failed" if outcome == "fail" else "InProgress")
     expected = {"stuck_not_started": "NotStarted", "stuck_training": "InProgress", "fail": "Failed"}
     assert phases(account, arn)[2] == expected[outcome]
+
+
+def told(account: Account) -> list[str]:
+    return [detail["jobStatus"] for _, _, _, detail, _ in account.events]
+
+
+@pytest.mark.parametrize(
+    ("delivery", "after"),
+    [
+        ("once", {0: ["InProgress"], 5: ["InProgress", "Stopping", "Stopped"]}),
+        ("never", {0: [], 60: []}),
+        ("late", {9: [], 10: ["InProgress"], 60: ["InProgress", "Stopping", "Stopped"]}),
+        (
+            "twice",
+            {
+                0: ["InProgress"],
+                5: ["InProgress", "Stopping", "Stopped"],
+                60: ["InProgress", "Stopping", "Stopped"] * 2,
+            },
+        ),
+    ],
+)
+def test_events_arrive_as_the_scenario_says(delivery: Any, after: dict[int, list[str]]) -> None:
+    account = Account(Scenario(events=delivery, event_minutes=10))
+    account.start()
+    now = 0
+    for minutes, expected in after.items():
+        if now < 1 <= minutes:
+            account.clock.advance(1)
+            account.control.stop_model_customization_job(jobIdentifier="job")
+            now = 1
+        account.clock.advance(minutes - now)
+        now = minutes
+        assert told(account) == expected
+
+
+def test_events_can_overtake_each_other_and_do_so_alike_every_time() -> None:
+    def order(seed: int) -> list[str]:
+        account = Account(Scenario(events="out_of_order", event_minutes=30, seed=seed))
+        account.start()
+        account.control.stop_model_customization_job(jobIdentifier="job")
+        account.clock.advance(60)
+        return told(account)
+
+    orders = [order(seed) for seed in range(9)]
+    assert orders == [order(seed) for seed in range(9)]
+    assert {tuple(sorted(each)) for each in orders} == {("InProgress", "Stopped", "Stopping")}
+    assert len({*map(tuple, orders)}) > 2
+
+
+def test_what_is_due_on_the_bus_does_not_outlive_a_reset() -> None:
+    account = Account(Scenario(events="late"))
+    account.start()
+    account.bedrock.reset()
+    account.clock.advance(60)
+    assert account.events == []
+
+
+def test_lists_lag_behind_creation() -> None:
+    account = nova_account(Scenario(list_lag_minutes=5))
+    control = account.control
+    model = tuned_nova(account)
+    account.clock.advance(60)
+    arns = {
+        account.buy(model),
+        account.deploy(model),
+        account.start("other", baseModelIdentifier=NOVA, hyperParameters={}),
+    }
+
+    def listed() -> set[str]:
+        return {
+            *(
+                each["provisionedModelArn"]
+                for each in control.list_provisioned_model_throughputs()[
+                    "provisionedModelSummaries"
+                ]
+            ),
+            *(
+                each["customModelDeploymentArn"]
+                for each in control.list_custom_model_deployments()["modelDeploymentSummaries"]
+            ),
+            *(
+                each["jobArn"]
+                for each in control.list_model_customization_jobs(nameContains="other")[
+                    "modelCustomizationJobSummaries"
+                ]
+            ),
+        }
+
+    assert listed() == set()
+    assert control.get_model_customization_job(jobIdentifier="other")["jobArn"] in arns
+    account.clock.advance(4.9)
+    assert listed() == set()
+    account.clock.advance(0.1)
+    assert listed() == arns
+    assert [each["modelArn"] for each in control.list_custom_models()["modelSummaries"]] == [model]

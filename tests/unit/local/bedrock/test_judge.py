@@ -227,7 +227,8 @@ def test_a_share_of_its_assessments_is_malformed_or_refused() -> None:
     ("text", "said"),
     [
         ('{"judge_noise": -1}', "judge_noise"),
-        ('{"judge_prefers": "second"}', "judge_prefers"),
+        ('{"judge_prefers": "second"}', "no such preference"),
+        ('{"events": "thrice"}', "no such delivery"),
         ('{"judge_malformed_percent": 101}', "judge_malformed_percent is a percentage, not 101"),
         ('{"forgets_percent": -1}', "forgets_percent is a percentage"),
         ('{"stops": [{"reason": "bored"}]}', "no such stop reason"),

@@ -53,7 +53,7 @@ def ended(act: Callable[[Account], None], minutes: float = 0, **more: Any) -> tu
     account.clock.advance(600)
     job = account.control.get_model_customization_job(jobIdentifier=arn)
     if job["status"] == "Failed":
-        [(_, _, _, detail, _)] = account.events
+        _, (_, _, _, detail, _) = account.events
         assert detail["failureMessage"] == job["failureMessage"]
         assert account.control.list_custom_models()["modelSummaries"] == []
         assert account.bedrock.snapshot()["meter"]["items"] == []
