@@ -19,8 +19,10 @@ FaultKind = Literal[
     "timeout_after_effect",
     "slow",
 ]
-# Of the user guide, and of AWS's samples: validation_metrics.csv is directly in it.
-ValidationFolder = Literal["post_fine_tuning_validation", "post_fine_tuning_validation/validation"]
+# validation_metrics.csv is directly in it: of the user guide, of AWS's samples, and none at all.
+ValidationFolder = Literal[
+    "post_fine_tuning_validation", "post_fine_tuning_validation/validation", ""
+]
 # Why the account cannot use a model: access was not asked for, or is being given; AWS does not
 # authorize the account; Anthropic's use-case form, or the right to subscribe in AWS Marketplace, is
 # missing; or none of it, and it is refused although every part of its availability says yes.

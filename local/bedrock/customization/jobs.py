@@ -351,7 +351,8 @@ def _write_metrics(region: Region, job: CustomizationJob, fitted: Fitted) -> Non
 
     training = "training_artifacts/step_wise_training_metrics.csv"
     write(training, "training_loss", fitted.training, scenario.training_curve)
-    validation = f"validation_artifacts/{scenario.validation_folder}/validation_metrics.csv"
+    place = f"validation_artifacts/{scenario.validation_folder}".rstrip("/")
+    validation = f"{place}/validation_metrics.csv"
     write(validation, "validation_loss", fitted.validation, scenario.validation_curve)
 
 

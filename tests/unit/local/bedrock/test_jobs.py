@@ -53,6 +53,7 @@ def test_a_job_moves_through_its_phases_on_the_clock() -> None:
             "post_fine_tuning_validation/validation",
             b"\n",
         ),
+        (Scenario(validation_folder=""), "", b"\n"),
         (Scenario(validation_curve="empty"), "post_fine_tuning_validation", b""),
         (
             Scenario(validation_curve="header_only"),
@@ -68,8 +69,9 @@ def test_a_job_leaves_the_validation_curve_that_is_asked_for(
     account = Account(scenario)
     arn = account.start()
     account.clock.advance(600)
-    folder = f"out/model-customization-job-{arn.rpartition('/')[2]}/validation_artifacts/{place}"
-    assert account.objects.stored[f"{folder}/validation_metrics.csv"].endswith(ends)
+    folder = f"out/model-customization-job-{arn.rpartition('/')[2]}/validation_artifacts"
+    file = "/".join(filter(None, (folder, place, "validation_metrics.csv")))
+    assert account.objects.stored[file].endswith(ends)
 
 
 def test_a_completed_job_leaves_metrics_model_tags_and_event() -> None:
