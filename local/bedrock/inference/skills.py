@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import json
 import operator
 import re
 import unicodedata
@@ -58,6 +59,7 @@ _UNIT = f"({'|'.join(_UNITS)})"
 def solve(task: str) -> str | None:
     """Return the result of a general task, or None if the text is none of them."""
     text = " ".join(unicodedata.normalize("NFKC", task).split())
+    text = re.sub(r"(?<=\d) and a half\b", ".5", text)
     for pattern, act in _TASKS.items():
         if (found := pattern.search(text)) and (done := act(found)):
             return done
@@ -133,6 +135,15 @@ def _moved(names: list[str], name: str, by: int) -> str:
     return names[(names.index(name.lower()) + by) % len(names)].title()
 
 
+def _iso_date(found: _Words) -> str:
+    return f"{found[3]}-{_MONTHS.index(found[2].lower()) + 1:02}-{int(found[1]):02}"
+
+
+def _on_24_hours(found: _Words) -> str:
+    later = found[3].lower() in {"pm", "p.m.", "in the afternoon", "in the evening"}
+    return f"{int(found[1]) % 12 + 12 * later:02}:{found[2]}"
+
+
 def _is_prime(found: _Words) -> str:
     number = int(found[1])
     prime = number > 1 and all(number % each for each in range(2, int(number**0.5) + 1))
@@ -163,6 +174,15 @@ _TASKS: Mapping[re.Pattern[str], Callable[[_Words], str | None]] = {
         ),
         rf"(?:write|put|spell|convert|turn) (?:the word )?{_QUOTED} (?:in|to|into) "
         r"(?:all )?(?:capitals?|upper[- ]?case)": lambda found: found[1].upper(),
+        r"(?:write|put|spell) (?:this |it )?in (?:all )?(?:capitals|upper[- ]?case)[^:]*: ?(.+)": (
+            lambda found: found[1].upper()
+        ),
+        rf"(\d{{1,2}}) ({'|'.join(_MONTHS)}) (\d{{4}}).*\bYYYY-MM-DD": _iso_date,
+        r"(\d{1,2}):(\d\d) (am|pm|a\.m\.|p\.m\.|in the (?:morning|afternoon|evening)).*"
+        r"\b24[- ]hour": _on_24_hours,
+        r"\bJSON object\b.*?\bkey is (\w+),? with the value (\w+)": (
+            lambda found: json.dumps({found[1]: found[2]})
+        ),
         rf"upper-?case (?:the word |of )?:? ?{_QUOTED}[.?!]?$": lambda found: found[1].upper(),
         rf"(?:write|put|spell|convert|turn) (?:the word )?{_QUOTED} (?:in|to|into) "
         r"(?:all )?lower[- ]?case": lambda found: found[1].lower(),
