@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from local.bedrock.tokenization import content_stems
+from local.bedrock.tokenization import DENSE, content_stems
 
 CRITERIA = ("correct", "grounded", "clear", "consistent")
 _Opinion = tuple[int, str]  # score and flaw
@@ -29,6 +29,7 @@ _EVASION = re.compile(
 )
 _STOPS = ".!?\u3002\uff01\uff1f"  # and those of Chinese and Japanese
 _END = re.compile(rf"[{_STOPS}:;)\]}}\"'`|\u00bb\u201d\u2019\u300d\u300f\uff09]\s*$")
+_SENTENCE_END = re.compile(rf"(?<=[{_STOPS}])\s+|(?<=[\u3002\uff01\uff1f])")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _COUNTS = {"one": 1, "a single": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 _SCRIPTS = {
@@ -60,11 +61,16 @@ def review(system: str, prompt: str, answer: str) -> dict[str, Any]:
     return {**{name: score for name, (score, _) in opinions.items()}, "reason": reason}
 
 
+def _words(text: str) -> int:
+    """Count words; in a script without spaces, two letters are one."""
+    return len(text.split()) + len(DENSE.findall(text)) // 2
+
+
 def _correct(prompt: str, answer: str) -> _Opinion:
     if _EVASION.search(answer):
         return 3, "The answer evades the question."
     asked, said = set(content_stems(prompt)), set(content_stems(answer))
-    if len(answer.split()) <= _LABEL_WORDS or not asked:
+    if _words(answer) <= _LABEL_WORDS or not asked:
         return 8, _FINE
     shared = len(asked & said) / len(asked)
     if not shared:
@@ -75,7 +81,7 @@ def _correct(prompt: str, answer: str) -> _Opinion:
 def _grounded(prompt: str, answer: str) -> _Opinion:
     if found := _PLACEHOLDER.search(answer):
         return 2, f"The answer holds the placeholder {found[0]}."
-    if len(prompt.split()) < _MATERIAL_WORDS:
+    if _words(prompt) < _MATERIAL_WORDS:
         return 9, _FINE
     alien = sorted(set(_NUMBER.findall(answer)) - set(_NUMBER.findall(prompt)))
     if alien:
@@ -86,11 +92,11 @@ def _grounded(prompt: str, answer: str) -> _Opinion:
 
 
 def _clear(answer: str) -> _Opinion:
-    sentences = [text.strip() for text in re.split(rf"(?<=[{_STOPS}])\s+", answer) if text.strip()]
+    sentences = [text.strip() for text in re.split(_SENTENCE_END, answer) if text.strip()]
     twice = [text for text, count in Counter(sentences).items() if count > 1 and len(text) > 1]
     if twice:
         return 4, f"The answer repeats itself: {twice[0][:60]}"
-    if len(answer.split()) > _LABEL_WORDS and not _END.search(answer):
+    if _words(answer) > _LABEL_WORDS and not _END.search(answer):
         return 5, "The answer breaks off: it does not end with a sentence's end."
     return 9, _FINE
 
@@ -106,7 +112,7 @@ def _length_flaw(system: str, answer: str) -> str | None:
         system,
         re.IGNORECASE,
     )
-    words = len(answer.split())
+    words = _words(answer)
     if demand:
         most = _COUNTS.get(demand[1].lower()) or int(demand[1])
         ends = len(re.findall(rf"[{_STOPS}](?=\s|$)", answer)) or 1

@@ -29,6 +29,8 @@ from tests.fakes.offline_bedrock import Account
         ("", "When? " + "The bucket was made in 2019. " * 20, "In 2021.", "grounded", 4),
         ("", "What is S3?", "S3 is object storage that keeps many files and", "clear", 5),
         ("", "What is S3?", "S3 is storage. S3 is storage.", "clear", 4),
+        ("", "ハブとは何ですか。", "ハブは最大32台の機器を接続でき、それぞれを", "clear", 5),
+        ("", "ハブとは何ですか。", "機器をつなぐ箱です。機器をつなぐ箱です。", "clear", 4),
         ("Answer in Japanese.", "What is S3?", "It is S3.", "consistent", 3),
         ("Answer in one sentence.", "What is S3?", "S3 stores. It keeps.", "consistent", 3),
         ("Answer with valid JSON.", "What is S3?", "It is S3.", "consistent", 3),
