@@ -12,7 +12,8 @@ nova-model-bedrock-inference.html (limits of deployments; those of Llama 3.3: a 
 https://github.com/amazonbedrockmodels/amazonbedrockmodels.github.io (what ListFoundationModels says
 of lifecycle, customizations and kinds of inference, among them values that botocore does not know);
 https://github.com/BerriAI/litellm, model_prices_and_context_window.json of 2026-11-20 (tokens; that
-a deployment's cost the base model's in-region price is what three published figures agree on).
+a deployment's cost the base model's in-region price is what three published figures agree on; the
+most tokens of an answer).
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ class ModelSpec:
     usd_per_unit_hour: float | None = None
     usd_per_1k_training_tokens: float | None = None
     token_price: TokenPrice | None = None  # on demand in one region, and of its deployments
+    max_answer_tokens: int = 10_000
     ms_per_token: float = 8.0  # of an answer; an order of magnitude by size, AWS publishes none
     us_profile_surcharge: float = 0.0  # on that, where it is asked through a "us." profile
 
@@ -159,6 +161,7 @@ def _llama(key: str, name: str, model_id: str, usd: float, training: float) -> M
         max_validation_records=10_000,
         max_total_records=10_000,
         usd_per_1k_training_tokens=training,
+        max_answer_tokens=8_192,
         token_price=TokenPrice(usd, usd),
     )
 
@@ -193,6 +196,7 @@ MODELS = (
         max_validation_records=1_000,
         max_total_records=10_000,
         usd_per_unit_hour=132.0,
+        max_answer_tokens=4_096,
         token_price=TokenPrice(0.25, 1.25),
     ),
     replace(
@@ -219,6 +223,7 @@ MODELS = (
         ),
         usd_per_1k_training_tokens=0.00378,
         us_profile_surcharge=0.1,
+        max_answer_tokens=65_535,
         on_demand=(),
         profiles={"us.": _US, "global.": _US},
         customizations=("FINE_TUNING",),
@@ -269,6 +274,7 @@ MODELS = (
         provider="Anthropic",
         model_id="anthropic.claude-haiku-4-5-20251001-v1:0",
         profiles={"us.": _US, "eu.": _EU, "global.": (*_US, *_EU, *_APAC)},
+        max_answer_tokens=64_000,
         token_price=TokenPrice(1.0, 5.0),
         us_profile_surcharge=0.1,
     ),

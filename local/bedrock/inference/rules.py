@@ -3,7 +3,8 @@
 Reports of them (read 2026-11-29): https://github.com/langgenius/dify/issues/12340 (who begins),
 https://github.com/langchain-ai/langchain-aws/issues/130 (roles),
 https://github.com/OpenHands/OpenHands/issues/5339 (blank text),
-https://github.com/earendil-works/pi/pull/3443 (no content). A conversation that ends with the
+https://github.com/earendil-works/pi/pull/3443 (no content),
+https://github.com/vercel/ai/issues/2772 (too many tokens). A conversation that ends with the
 assistant, which some models would continue, is refused here for all.
 """
 
@@ -53,3 +54,12 @@ def _check_content(where: str, content: Sequence[Mapping[str, Any]]) -> None:
                 f"The text field in the ContentBlock object at {where}.content.{at} is blank. Add "
                 "text to the text field, and try again."
             )
+
+
+def check_limit(asked: int | None, most: int) -> None:
+    """Refuse more tokens of an answer than the model gives."""
+    if asked and asked > most:
+        raise ValidationError(
+            f"The maximum tokens you requested exceeds the model limit of {most}. Try again with a "
+            f"maximum tokens value that is lower than {most}."
+        )

@@ -12,12 +12,11 @@ from local.bedrock.inference.bodies import read_body, write_body
 from local.bedrock.inference.conversations import read_conversation, text_of
 from local.bedrock.inference.documents import Document, read_documents
 from local.bedrock.inference.replies import Prompt, reply, tokens_of
-from local.bedrock.inference.rules import check_conversation
+from local.bedrock.inference.rules import check_conversation, check_limit
 from local.bedrock.protocol import check_input
 from local.bedrock.state import Region
 from local.bedrock.tokenization import count_tokens
 
-_MOST_ANSWER_TOKENS = 10_000  # of Nova: what counts against a limit where maxTokens is not set
 _LATENCY_MS, _LATENCY_MS_PER_1K_HEARD = 250.0, 60.0  # before the first token
 _LATENCY_SPREAD = 0.15  # a share, as a standard deviation
 
@@ -32,7 +31,9 @@ def _answered(region: Region, target: targets.Target, request: dict[str, Any]) -
     documents = read_documents(messages, region.read)
     prompt = _prompt(request, documents)
     heard = _heard_tokens(request, documents)
-    limit = _MOST_ANSWER_TOKENS if prompt.max_tokens is None else prompt.max_tokens
+    most = target.base.max_answer_tokens
+    check_limit(prompt.max_tokens, most)
+    limit = prompt.max_tokens or most  # what counts against a deployment's limit
     if target.deployment:
         rates.refuse_beyond(region, target.deployment, heard + limit)
     content, stop = reply(target, prompt, region.scenario)

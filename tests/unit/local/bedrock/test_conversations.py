@@ -53,6 +53,18 @@ def test_converse_refuses_what_is_no_conversation(
     assert error.value.response["Error"]["Code"] == "ValidationException"
 
 
+@pytest.mark.parametrize(
+    ("model", "most"), [(NOVA, 10_000), ("us.amazon.nova-2-lite-v1:0", 65_535)]
+)
+def test_more_tokens_than_the_model_gives_are_refused(model: str, most: int) -> None:
+    account = nova_account()
+    hello = turn("user", "Hello")
+    assert ask(account, hello, model=model, inferenceConfig={"maxTokens": most})["stopReason"]
+    with pytest.raises(ClientError, match=f"exceeds the model limit of {most}") as error:
+        ask(account, hello, model=model, inferenceConfig={"maxTokens": most + 1})
+    assert error.value.response["Error"]["Code"] == "ValidationException"
+
+
 def test_an_answer_stops_at_a_stop_sequence_or_at_its_limit() -> None:
     account = nova_account()
     whole = said(account, turn("user", "What is a hub?"))
