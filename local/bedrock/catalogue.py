@@ -223,7 +223,7 @@ MODELS = (
         ),
         usd_per_1k_training_tokens=0.00378,
         us_profile_surcharge=0.1,
-        max_answer_tokens=65_535,
+        max_answer_tokens=64_000,
         on_demand=(),
         profiles={"us.": _US, "global.": _US},
         customizations=("FINE_TUNING",),

@@ -54,7 +54,7 @@ def test_converse_refuses_what_is_no_conversation(
 
 
 @pytest.mark.parametrize(
-    ("model", "most"), [(NOVA, 10_000), ("us.amazon.nova-2-lite-v1:0", 65_535)]
+    ("model", "most"), [(NOVA, 10_000), ("us.amazon.nova-2-lite-v1:0", 64_000)]
 )
 def test_more_tokens_than_the_model_gives_are_refused(model: str, most: int) -> None:
     account = nova_account()
