@@ -65,7 +65,7 @@ class Stop:
     reason: StopReason
     percent: float = 100.0  # of the answers that the next two leave, by chance of seed and content
     text: str = ""  # only where the question contains it
-    model: str = ""  # only where the model's name does, e.g. "tuned" or "Nova Micro"
+    model: str = ""  # only where the model's name does: "tuned Nova Micro", or "base Nova Micro"
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ _ROUNDED_FROM = 0.6  # of a sentence: one that is nearly half learnt is said
 _REMEMBERED = 0.6  # share of a question's words in a statement that answers it
 _LABEL_WORDS = 3
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])\s*(?=\S)")
+_PERSONAL = re.compile(r"\b(?:i|my|me|we|our|us)\b|私|僕|我|当社|弊社", re.IGNORECASE)
 _KANA = re.compile(r"[\u3040-\u30ff]")
 _DENSE_TOPIC = re.compile(r"[\u30a0-\u30ff]{2,}|[\u3400-\u9fff]{2,}|[A-Za-z0-9]{2,}")
 _ENGLISH = (
@@ -61,15 +62,23 @@ def _forgotten(scenario: Scenario, task: str) -> bool:
 
 def answer_base(talk: Conversation) -> str:
     """Say what the conversation holds, or use the words of the question without the facts."""
+    if label := _label(talk.examples, talk.question):
+        return label
     if said := _remembered(talk):
         return said
     return _by_example(talk) if talk.examples else _fluently(talk.question)
 
 
 def _remembered(talk: Conversation) -> str | None:
-    """Return what the user stated before, if it is what the question is about."""
+    """Return what the user said of themselves, if it is what they ask for."""
+    if not _PERSONAL.search(talk.question):
+        return None
     asked = set(content_stems(talk.question))
-    stated = [text for text in _sentences(talk.statements) if text[-1] not in "?\uff1f"]
+    stated = [
+        text
+        for text in _sentences(talk.statements)
+        if _PERSONAL.search(text) and text[-1] not in "?\uff1f"
+    ]
     scored = [(len(asked.intersection(content_stems(text))), text) for text in stated]
     most, found = max(scored, key=lambda each: each[0], default=(0, ""))
     return found if most and most >= _REMEMBERED * len(asked) else None
@@ -78,15 +87,13 @@ def _remembered(talk: Conversation) -> str | None:
 def _by_example(talk: Conversation) -> str:
     memory = memory_of(talk.examples)
     best = memory.likeliest(talk.question)  # what it leans on is one of the pairs
-    if best:
-        return best[0].completion
-    return _label(talk.examples, talk.question) or _as_long(talk.examples, _fluently(talk.question))
+    return best[0].completion if best else _as_long(talk.examples, _fluently(talk.question))
 
 
 def _label(pairs: Sequence[TrainingPair], question: str) -> str | None:
     """Return the label of the nearest pair, or the commonest, where all answers are labels."""
     said = [pair.completion for pair in pairs]
-    if len({*said}) == 1 or not all(map(_is_label, said)):
+    if len({*said}) <= 1 or not all(map(_is_label, said)):
         return None
     nearest = memory_of(tuple(pairs)).nearest(question)
     return nearest.completion if nearest else Counter(said).most_common(1)[0][0]

@@ -67,9 +67,10 @@ def _said(text: str) -> _Content:
 
 def _staged(target: Target, question: str, scenario: Scenario) -> Stop | None:
     """Return how the scenario has the answer end, if it does."""
+    called = target.name if target.custom else f"base {target.name}"
     for stop in scenario.stops:
-        meant = stop.text in question and stop.model in target.name
-        names = ("stop", stop.reason, target.name, question)
+        meant = stop.text in question and stop.model in called
+        names = ("stop", stop.reason, called, question)
         if meant and chance.happens(scenario.seed, stop.percent, *names):
             return stop
     return None

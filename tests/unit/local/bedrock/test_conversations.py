@@ -100,6 +100,7 @@ def test_examples_in_turns_or_in_the_system_prompt_help_the_base_model() -> None
     )
     for system in (f"Classify.\n\n{labelled}", tagged):
         assert answer_base(Conversation(question, (), system)) == "shipping"
+    assert answer_base(Conversation("My parcel has not arrived yet.", TICKETS)) == "shipping"
     assert answer_base(Conversation("荷物がまだ届きません。", (), japanese)) == "配送"
 
 
@@ -141,6 +142,7 @@ def test_answers_end_as_the_scenario_says() -> None:
         Stop("content_filtered", text="filter"),
         Stop("guardrail_intervened", text="guard"),
         Stop("max_tokens", model="Nova Pro"),
+        Stop("content_filtered", model="tuned"),
     )
     account = nova_account(Scenario(stops=stops))
 
@@ -153,6 +155,9 @@ def test_answers_end_as_the_scenario_says() -> None:
     assert ended("What is a guard?") == ("guardrail_intervened", 1)
     assert ended("What is a hub?") == ("end_turn", 1)
     assert ended("What is a hub?", PRO) == ("max_tokens", 1)
+    arn = account.deploy(tuned_nova(account))
+    account.clock.advance(10)
+    assert ended("What is a hub?", arn) == ("content_filtered", 0)
 
 
 def test_a_share_of_answers_is_cut_off_whatever_was_asked_before() -> None:
