@@ -1,0 +1,274 @@
+"""What an answer is measured by: a judge's score, or what a computer can tell by itself.
+
+Each metric gives every question a score for each side; what is no answer has the lowest. One
+metric decides; `run.execution_input` names them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import ClassVar
+
+from lambdas.domain.evaluation.answers import NO_ANSWER
+from lambdas.domain.evaluation.records import Record
+from lambdas.domain.evaluation.rubrics import HIGHEST_SCORE, LOWEST_SCORE
+from lambdas.domain.run.execution_input import MetricName
+from lambdas.validation.formats.answer_schema import AnswerSchema
+from lambdas.validation.formats.visible import without_invisible
+
+Pair = tuple[float, float]  # of base and tuned
+_SIDES = ("base", "tuned")
+_NAMES = {"base": "the base model", "tuned": "the tuned model"}
+_QUOTES = "\"'`´“”„‟‘’‚‛«»‹›「」『』〝〞〟"  # noqa: RUF001  # as people and models write them
+_ENDS = ".!?…。｡"
+# Characters of scripts that are written without blanks, between which a blank says nothing.
+_DENSE = "[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
+_BLANK_BETWEEN = re.compile(rf"(?<={_DENSE}) (?={_DENSE})")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a metric makes of questions that have a score of both sides.
+
+    `figures` have the metric's own figure as their mean, and the spread that its interval needs;
+    `scores` say for each question which side is the better. For all metrics but label F1 they are
+    the same.
+    """
+
+    figures: tuple[Pair, ...]
+    scores: tuple[Pair, ...]
+
+
+class Metric(ABC):
+    """Scores the answers of judged questions, as `judgements.jsonl` has them.
+
+    A question has "reference_answer" and, of each side, "answer" with "outcome", or an "error".
+    """
+
+    name: ClassVar[MetricName]
+    title: ClassVar[str]  # within a sentence
+    lowest: ClassVar[float] = 0
+    highest: ClassVar[float] = 1
+
+    @property
+    def scale(self) -> float:
+        return self.highest - self.lowest
+
+    def score(self, question: Record, side: str) -> float | None:
+        """Return the score of a side; None where it has no record of an answer, or no score."""
+        given = question[side]
+        if given.get("outcome") in NO_ANSWER:
+            return self.lowest
+        return None if "answer" not in given else self._score(question["reference_answer"], given)
+
+    def measure(self, questions: Iterable[Record], *, missing_is_lowest: bool = False) -> Measured:
+        """Measure the questions with both scores, or all, with the lowest in place of a missing."""
+        return self._measured([*self._scored(questions, missing_is_lowest=missing_is_lowest)])
+
+    def notes(self, questions: Sequence[Record]) -> Iterator[str]:  # noqa: ARG002  # of most, none
+        """Yield sentences on what the scores do not show."""
+        yield from ()
+
+    @abstractmethod
+    def shown(self, figure: float) -> str:
+        """Write a figure for people."""
+
+    @abstractmethod
+    def _score(self, reference: str, given: Record) -> float | None:
+        """Return the score of an answer."""
+
+    def _measured(self, scored: Sequence[tuple[Record, Pair]]) -> Measured:
+        pairs = tuple(pair for _, pair in scored)
+        return Measured(pairs, pairs)
+
+    def _scored(
+        self, questions: Iterable[Record], *, missing_is_lowest: bool
+    ) -> Iterator[tuple[Record, Pair]]:
+        for question in questions:
+            base, tuned = (self.score(question, side) for side in _SIDES)
+            if missing_is_lowest:
+                base, tuned = (self.lowest if each is None else each for each in (base, tuned))
+            if base is not None and tuned is not None:
+                yield question, (base, tuned)
+
+
+class Judged(Metric):
+    """The judge's score of correctness, from 1 to 10."""
+
+    name = "judge"
+    title = "correctness"
+    lowest, highest = LOWEST_SCORE, HIGHEST_SCORE
+
+    def shown(self, figure: float) -> str:
+        return f"{figure:.2f}"
+
+    def _score(self, _reference: str, given: Record) -> float | None:
+        return given.get("score")
+
+
+class Share(Metric):
+    """The share of answers that are right, each of which is 1 or 0."""
+
+    def shown(self, figure: float) -> str:
+        return f"{100 * figure:.1f} %"
+
+    def _score(self, reference: str, given: Record) -> float:
+        return float(self.is_right(reference, given["answer"]))
+
+    @abstractmethod
+    def is_right(self, reference: str, answer: str) -> bool: ...
+
+
+class ExactMatch(Share):
+    """Whether the answer is the reference, as far as `plain` tells them apart."""
+
+    name = "exact-match"
+    title = "exact match"
+
+    def is_right(self, reference: str, answer: str) -> bool:
+        return plain(answer) == plain(reference)
+
+
+@dataclass(frozen=True)
+class JsonSchema(Share):
+    """Whether the answer is JSON that the dataset's schema allows; the reference does not count."""
+
+    schema: AnswerSchema
+    name = "json-schema"
+    title = "answers that are valid JSON"
+
+    def is_right(self, _reference: str, answer: str) -> bool:
+        return not self.schema.problem(answer)
+
+    def notes(self, questions: Sequence[Record]) -> Iterator[str]:
+        """Yield the commonest reason for which the answers of a side are not valid."""
+        for side, name in _NAMES.items():
+            whys = Counter(map(self._why, _answers(questions, side)))
+            del whys[""]
+            if whys:
+                why, times = whys.most_common(1)[0]
+                yield f"{whys.total()} answers of {name} are not valid, {times} of them: {why}."
+
+    def _why(self, answer: str) -> str:
+        return self.schema.problem(answer)
+
+
+class LabelF1(Share):
+    """Macro-F1 over the labels that the references are; any other answer is a wrong one.
+
+    The spread that the interval needs is by the infinitesimal jackknife: what a question adds to
+    the figure, to first order (Efron 1982, The Jackknife, the Bootstrap and Other Resampling Plans,
+    chapter 6). Its mean is the F1 itself, and unlike leaving questions out one by one it is defined
+    where a label has one reference only.
+    """
+
+    name = "label-f1"
+    title = "macro-F1 of the labels"
+
+    def is_right(self, reference: str, answer: str) -> bool:
+        return plain(answer) == plain(reference)
+
+    def notes(self, questions: Sequence[Record]) -> Iterator[str]:
+        """Yield how many answers of a side are none of the labels."""
+        labels = {plain(each["reference_answer"]) for each in questions}
+        for side, name in _NAMES.items():
+            given = [plain(each) for each in _answers(questions, side)]
+            if others := sum(label not in labels for label in given):
+                yield (
+                    f"{others} of {len(given)} answers of {name} are none of the {len(labels)} "
+                    "labels, and so are wrong."
+                )
+
+    def _measured(self, scored: Sequence[tuple[Record, Pair]]) -> Measured:
+        references = [plain(question["reference_answer"]) for question, _ in scored]
+        sides = [
+            influences(references, [plain(_answer(question[side])) for question, _ in scored])
+            for side in _SIDES
+        ]
+        return Measured(tuple(zip(*sides, strict=True)), tuple(pair for _, pair in scored))
+
+
+def influences(references: Sequence[str], answers: Sequence[str]) -> list[float]:
+    """Return the macro-F1, with what each question adds to it: a list whose mean is the F1.
+
+    What they add is widened by as many degrees of freedom as there are labels, whose own figures
+    are of the same questions: `benchmarks/verdicts.py` measures what the interval covers.
+    """
+    supports, given = Counter(references), Counter(answers)
+    paired = [*zip(references, answers, strict=True)]
+    hits = Counter(reference for reference, answer in paired if reference == answer)
+    sums = {label: supports[label] + given[label] for label in supports}
+    f1s = {label: 2 * hits[label] / sums[label] for label in supports}
+    questions, labels = len(references), len(supports)
+    widened = questions / max(1, questions - labels)
+
+    def added_to(label: str, reference: str, answer: str) -> float:
+        counted = (label == reference) + (label == answer)  # of the label's sum
+        return (2 * (label == reference == answer) - f1s[label] * counted) / sums[label]
+
+    macro = fmean(f1s.values()) if f1s else 0.0
+    return [
+        macro
+        + widened * questions / labels * sum(added_to(each, *pair) for each in {*pair} & {*sums})
+        for pair in paired
+    ]
+
+
+def plain(text: str) -> str:
+    """Return a text without what does not make it another answer.
+
+    That is case, width and form of characters (NFKC), invisible ones, blanks, of which one stays
+    between words, quotes around it, and punctuation at its end.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    known = without_invisible(unicodedata.normalize("NFKC", folded))
+    words = _BLANK_BETWEEN.sub("", " ".join(known.split()))
+    return _bare(words) or words
+
+
+def _bare(text: str) -> str:
+    before = ""
+    while text != before:
+        before, text = text, text.strip(_QUOTES + " ").rstrip(_ENDS)
+    return text
+
+
+def _answer(given: Record) -> str:
+    return "" if given.get("outcome") in NO_ANSWER else str(given.get("answer", ""))
+
+
+def _answers(questions: Iterable[Record], side: str) -> list[str]:
+    return [answer for each in questions if (answer := _answer(each[side]))]
+
+
+_COMPUTED: Mapping[MetricName, Callable[[], Metric]] = {
+    "judge": Judged,
+    "exact-match": ExactMatch,
+    "label-f1": LabelF1,
+}
+
+
+def needs_judge(metric: MetricName) -> bool:
+    """Whether a judge has to be asked so that the metric can decide."""
+    return metric == "judge"
+
+
+def metric_of(name: MetricName, schema: AnswerSchema | None) -> Metric:
+    """Return the metric of a name; `schema` is the dataset's, which json-schema needs.
+
+    Raises
+    ------
+    ValueError
+        It has none; *Validate dataset* refuses that before.
+    """
+    if name != "json-schema":
+        return _COMPUTED[name]()
+    if schema is None:
+        raise ValueError("json-schema needs a dataset with answer.schema.json")
+    return JsonSchema(schema)

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import json
+from statistics import fmean
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.domain.evaluation.metrics import (
+    ExactMatch,
+    Judged,
+    LabelF1,
+    Metric,
+    influences,
+    metric_of,
+    needs_judge,
+    plain,
+)
+from lambdas.domain.run.execution_input import MetricName
+from lambdas.validation.formats.answer_schema import AnswerSchema
+
+SCHEMA = AnswerSchema.parse(json.dumps({"required": ["queue"], "type": "object"}).encode())
+METRICS = {name: metric_of(name, SCHEMA) for name in get_args(MetricName)}
+
+
+def side(answer: str | None, **more: object) -> dict[str, Any]:
+    if answer is None:
+        return {"error": "Throttled: could not ask", **more}
+    return {"answer": answer, "outcome": "answered" if answer else "empty", **more}
+
+
+def asked(reference: str, base: str | None, tuned: str | None) -> dict[str, Any]:
+    return {
+        "id": reference,
+        "reference_answer": reference,
+        "base": side(base),
+        "tuned": side(tuned),
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference"),
+    [
+        ("Network", "network"),
+        ("  network\n", "network"),
+        ("network.", "Network"),
+        ('"network"', "network"),
+        ("'Network!'", "network"),
+        ("“Network.”", "network"),
+        ("New  York", "new york"),
+        ("ＮＥＴＷＯＲＫ", "network"),  # noqa: RUF001  # full width
+        ("４２", "42"),  # noqa: RUF001  # same
+        ("「東京」。", "東京"),
+        ("東京 都", "東京都"),
+        ("ﾈｯﾄﾜｰｸ", "ネットワーク"),
+        ("ネットワーク。", "ネットワーク"),
+        ("net\u200bwork\ufeff", "network"),
+        ("Straße", "STRASSE"),
+        ("cafe\u0301", "café"),
+        ("!?", "!?"),
+    ],
+)
+def test_what_makes_no_other_answer_does_not_count(answer: str, reference: str) -> None:
+    assert ExactMatch().is_right(reference, answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference"),
+    [
+        ("The network", "network"),
+        ("network or billing", "network"),
+        ("newyork", "new york"),
+        ("-5", "5"),
+        ("1.5", "15"),
+        ("バス", "パス"),
+        ("びよういん", "びょういん"),
+        ("東京都", "東京"),
+        ("!", "?"),
+    ],
+)
+def test_what_makes_another_answer_does(answer: str, reference: str) -> None:
+    assert not ExactMatch().is_right(reference, answer)
+
+
+@given(st.text(), st.text())
+def test_plain_texts_stay_as_they_are_and_an_answer_is_itself(one: str, other: str) -> None:
+    assert plain(plain(one)) == plain(one)
+    assert ExactMatch().is_right(one, one)
+    assert ExactMatch().is_right(one, other) == ExactMatch().is_right(other, one)
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+@pytest.mark.parametrize("outcome", ["empty", "filtered", "malformed"])
+def test_no_answer_scores_the_lowest_whatever_text_there_is(metric: Metric, outcome: str) -> None:
+    question = asked("a", "a", "a")
+    question["tuned"] = {"answer": '{"queue": "a"}', "outcome": outcome, "score": 9}
+    assert metric.score(question, "tuned") == metric.lowest
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_a_missing_answer_is_left_out_or_counts_as_the_lowest(metric: Metric) -> None:
+    questions = [asked("a", "a", None), asked("b", None, None)]
+    assert metric.measure(questions).figures == ()
+    assert metric.score(questions[0], "tuned") is None
+    scores = metric.measure(questions, missing_is_lowest=True).scores
+    assert [tuned for _, tuned in scores] == [metric.lowest] * 2
+
+
+def test_the_judges_score_is_its_own() -> None:
+    question = asked("a", "x", "y")
+    assert Judged().measure([question]).scores == ()
+    question["base"]["score"], question["tuned"]["score"] = 3, 8
+    assert Judged().measure([question]).figures == ((3, 8),)
+
+
+def test_json_schema_heeds_the_schema_and_not_the_reference() -> None:
+    metric = METRICS["json-schema"]
+    question = asked("anything", '{"queue": 1}', '{"other": 1}')
+    assert metric.measure([question]).scores == ((1, 0),)
+    assert [*metric.notes([question])] == [
+        "1 answers of the tuned model are not valid, 1 of them: $: 'queue' is a required property."
+    ]
+
+
+def test_json_schema_needs_a_schema() -> None:
+    with pytest.raises(ValueError, match=r"answer\.schema\.json"):
+        metric_of("json-schema", None)
+
+
+def test_macro_f1_as_worked_by_hand() -> None:
+    """a: 1 of 2 found, 1 given; b: 2 of 2 found, 3 given; c: never given."""
+    references, answers = "aabbc", ["a", "b", "b", "b", "none of them"]
+    expected = (2 / 3 + 4 / 5 + 0) / 3
+    assert fmean(influences(references, answers)) == pytest.approx(expected)
+
+
+_LABELS = st.sampled_from(["a", "b", "c", "d"])
+_PAIRS = st.lists(st.tuples(_LABELS, st.sampled_from(["a", "b", "c", "d", "x", ""])), min_size=1)
+
+
+def f1_by_definition(references: list[str], answers: list[str]) -> float:
+    def f1(label: str) -> float:
+        right = sum(one == other == label for one, other in zip(references, answers, strict=True))
+        if not right:
+            return 0.0
+        precision, recall = right / answers.count(label), right / references.count(label)
+        return 2 * precision * recall / (precision + recall)
+
+    return fmean(map(f1, set(references)))
+
+
+@given(_PAIRS)
+def test_the_mean_of_what_questions_add_is_the_macro_f1(pairs: list[tuple[str, str]]) -> None:
+    references, answers = (list(each) for each in zip(*pairs, strict=True))
+    found = fmean(influences(references, answers))
+    assert found == pytest.approx(f1_by_definition(references, answers))
+
+
+def test_what_a_question_adds_is_what_more_of_it_would_change() -> None:
+    """The first-order change, as by asking a question one more time among very many."""
+    references, answers = ["a", "a", "b", "b", "c"] * 2_000, ["a", "b", "b", "x", "c"] * 2_000
+    before = f1_by_definition(references, answers)
+    for at in range(5):
+        more = f1_by_definition([*references, references[at]], [*answers, answers[at]])
+        changed = (more - before) * (len(references) + 1)
+        assert influences(references, answers)[at] - before == pytest.approx(changed, rel=1e-2)
+
+
+def test_label_f1_wins_by_the_question_and_names_answers_that_are_no_label() -> None:
+    questions = [
+        asked("billing", "Billing.", "billing"),
+        asked("network", "It is the network", "network"),
+        asked("hardware", "billing", ""),
+    ]
+    measured = LabelF1().measure(questions)
+    assert measured.scores == ((1, 1), (0, 1), (0, 0))
+    assert fmean(base for base, _ in measured.figures) == pytest.approx((2 / 3) / 3)
+    assert fmean(tuned for _, tuned in measured.figures) == pytest.approx(2 / 3)
+    assert [*LabelF1().notes(questions)] == [
+        "1 of 3 answers of the base model are none of the 3 labels, and so are wrong."
+    ]
+
+
+def test_only_the_judge_is_asked() -> None:
+    assert [name for name in get_args(MetricName) if needs_judge(name)] == ["judge"]
+
+
+@pytest.mark.parametrize("name", get_args(MetricName))
+def test_a_metric_goes_by_its_name_in_the_input(name: MetricName) -> None:
+    metric = metric_of(name, SCHEMA)
+    assert metric.name == name
+    assert metric.scale == (9 if name == "judge" else 1)
+    assert metric.shown(0.625) == ("0.62" if name == "judge" else "62.5 %")
