@@ -12,18 +12,21 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from statistics import fmean
 from typing import ClassVar
 
 from lambdas.domain.evaluation.answers import NO_ANSWER
 from lambdas.domain.evaluation.records import Record
+from lambdas.domain.evaluation.results import SIDES
 from lambdas.domain.evaluation.rubrics import HIGHEST_SCORE, LOWEST_SCORE
 from lambdas.domain.run.execution_input import MetricName
 from lambdas.validation.formats.answer_schema import AnswerSchema
 from lambdas.validation.formats.visible import without_invisible
 
 Pair = tuple[float, float]  # of base and tuned
-_SIDES = ("base", "tuned")
+_LABEL, _WHY = "label", "not_valid"  # what is kept beside a score
+_LABEL_CHARACTERS = 100  # longer ones are no labels, and would fill the memory
 _NAMES = {"base": "the base model", "tuned": "the tuned model"}
 _QUOTES = "\"'`´“”„‟‘’‚‛«»‹›「」『』〝〞〟"  # noqa: RUF001  # as people and models write them
 _ENDS = ".!?…。｡"
@@ -46,9 +49,9 @@ class Measured:
 
 
 class Metric(ABC):
-    """Scores the answers of judged questions, as `judgements.jsonl` has them.
+    """Scores results, as `results_of` returns them, in two steps: only the first needs the texts.
 
-    A question has "reference_answer" and, of each side, "answer" with "outcome", or an "error".
+    `keep` reads an answer and returns what is kept of it; all else goes by what was kept.
     """
 
     name: ClassVar[MetricName]
@@ -60,42 +63,39 @@ class Metric(ABC):
     def scale(self) -> float:
         return self.highest - self.lowest
 
-    def score(self, question: Record, side: str) -> float | None:
+    @abstractmethod
+    def keep(self, reference: str, answer: str) -> Record:
+        """Return what is kept of an answer; of one that is none, `answer` is empty."""
+
+    @abstractmethod
+    def score(self, side: Record) -> float | None:
         """Return the score of a side; None where it has no record of an answer, or no score."""
-        given = question[side]
-        if given.get("outcome") in NO_ANSWER:
-            return self.lowest
-        return None if "answer" not in given else self._score(question["reference_answer"], given)
-
-    def measure(self, questions: Iterable[Record], *, missing_is_lowest: bool = False) -> Measured:
-        """Measure the questions with both scores, or all, with the lowest in place of a missing."""
-        return self._measured([*self._scored(questions, missing_is_lowest=missing_is_lowest)])
-
-    def notes(self, questions: Sequence[Record]) -> Iterator[str]:  # noqa: ARG002  # of most, none
-        """Yield sentences on what the scores do not show."""
-        yield from ()
 
     @abstractmethod
     def shown(self, figure: float) -> str:
         """Write a figure for people."""
 
-    @abstractmethod
-    def _score(self, reference: str, given: Record) -> float | None:
-        """Return the score of an answer."""
+    def measure(self, results: Iterable[Record], *, missing_is_lowest: bool = False) -> Measured:
+        """Measure the questions with both scores, or all, with the lowest in place of a missing."""
+        return self._measured([*self._scored(results, missing_is_lowest=missing_is_lowest)])
+
+    def notes(self, results: Sequence[Record]) -> Iterator[str]:  # noqa: ARG002  # of most, none
+        """Yield sentences on what the scores do not show."""
+        yield from ()
 
     def _measured(self, scored: Sequence[tuple[Record, Pair]]) -> Measured:
         pairs = tuple(pair for _, pair in scored)
         return Measured(pairs, pairs)
 
     def _scored(
-        self, questions: Iterable[Record], *, missing_is_lowest: bool
+        self, results: Iterable[Record], *, missing_is_lowest: bool
     ) -> Iterator[tuple[Record, Pair]]:
-        for question in questions:
-            base, tuned = (self.score(question, side) for side in _SIDES)
+        for result in results:
+            base, tuned = (self.score(result[side]) for side in SIDES)
             if missing_is_lowest:
                 base, tuned = (self.lowest if each is None else each for each in (base, tuned))
             if base is not None and tuned is not None:
-                yield question, (base, tuned)
+                yield result, (base, tuned)
 
 
 class Judged(Metric):
@@ -105,24 +105,30 @@ class Judged(Metric):
     title = "correctness"
     lowest, highest = LOWEST_SCORE, HIGHEST_SCORE
 
+    def keep(self, reference: str, answer: str) -> Record:  # noqa: ARG002  # the judge has read it
+        return {}
+
+    def score(self, side: Record) -> float | None:
+        return side.get("score")
+
     def shown(self, figure: float) -> str:
         return f"{figure:.2f}"
-
-    def _score(self, _reference: str, given: Record) -> float | None:
-        return given.get("score")
 
 
 class Share(Metric):
     """The share of answers that are right, each of which is 1 or 0."""
 
+    def keep(self, reference: str, answer: str) -> Record:
+        return {self.name: int(bool(answer) and self.is_right(reference, answer))}
+
+    def is_right(self, reference: str, answer: str) -> bool:
+        return plain(answer) == plain(reference)
+
+    def score(self, side: Record) -> float | None:
+        return side.get(self.name)
+
     def shown(self, figure: float) -> str:
         return f"{100 * figure:.1f} %"
-
-    def _score(self, reference: str, given: Record) -> float:
-        return float(self.is_right(reference, given["answer"]))
-
-    @abstractmethod
-    def is_right(self, reference: str, answer: str) -> bool: ...
 
 
 class ExactMatch(Share):
@@ -131,9 +137,6 @@ class ExactMatch(Share):
     name = "exact-match"
     title = "exact match"
 
-    def is_right(self, reference: str, answer: str) -> bool:
-        return plain(answer) == plain(reference)
-
 
 @dataclass(frozen=True)
 class JsonSchema(Share):
@@ -141,22 +144,19 @@ class JsonSchema(Share):
 
     schema: AnswerSchema
     name = "json-schema"
-    title = "answers that are valid JSON"
+    title = "valid JSON"
 
-    def is_right(self, _reference: str, answer: str) -> bool:
-        return not self.schema.problem(answer)
+    def keep(self, reference: str, answer: str) -> Record:  # noqa: ARG002  # valid by itself
+        problem = self.schema.problem(answer)
+        return {self.name: int(not problem), **({_WHY: problem} if problem and answer else {})}
 
-    def notes(self, questions: Sequence[Record]) -> Iterator[str]:
+    def notes(self, results: Sequence[Record]) -> Iterator[str]:
         """Yield the commonest reason for which the answers of a side are not valid."""
         for side, name in _NAMES.items():
-            whys = Counter(map(self._why, _answers(questions, side)))
-            del whys[""]
+            whys = Counter(each[side][_WHY] for each in results if _WHY in each[side])
             if whys:
                 why, times = whys.most_common(1)[0]
                 yield f"{whys.total()} answers of {name} are not valid, {times} of them: {why}."
-
-    def _why(self, answer: str) -> str:
-        return self.schema.problem(answer)
 
 
 class LabelF1(Share):
@@ -171,25 +171,25 @@ class LabelF1(Share):
     name = "label-f1"
     title = "macro-F1 of the labels"
 
-    def is_right(self, reference: str, answer: str) -> bool:
-        return plain(answer) == plain(reference)
+    def keep(self, reference: str, answer: str) -> Record:
+        return {**super().keep(reference, answer), _LABEL: label_of(answer)}
 
-    def notes(self, questions: Sequence[Record]) -> Iterator[str]:
+    def notes(self, results: Sequence[Record]) -> Iterator[str]:
         """Yield how many answers of a side are none of the labels."""
-        labels = {plain(each["reference_answer"]) for each in questions}
+        labels = {each[_LABEL] for each in results}
         for side, name in _NAMES.items():
-            given = [plain(each) for each in _answers(questions, side)]
-            if others := sum(label not in labels for label in given):
+            said = [label for each in results if (label := each[side].get(_LABEL))]
+            if others := sum(label not in labels for label in said):
                 yield (
-                    f"{others} of {len(given)} answers of {name} are none of the {len(labels)} "
+                    f"{others} of {len(said)} answers of {name} are none of the {len(labels)} "
                     "labels, and so are wrong."
                 )
 
     def _measured(self, scored: Sequence[tuple[Record, Pair]]) -> Measured:
-        references = [plain(question["reference_answer"]) for question, _ in scored]
+        labels = [result[_LABEL] for result, _ in scored]
         sides = [
-            influences(references, [plain(_answer(question[side])) for question, _ in scored])
-            for side in _SIDES
+            influences(labels, [result[side].get(_LABEL, "") for result, _ in scored])
+            for side in SIDES
         ]
         return Measured(tuple(zip(*sides, strict=True)), tuple(pair for _, pair in scored))
 
@@ -239,12 +239,24 @@ def _bare(text: str) -> str:
     return text
 
 
-def _answer(given: Record) -> str:
-    return "" if given.get("outcome") in NO_ANSWER else str(given.get("answer", ""))
+def label_of(text: str) -> str:
+    """Return a text as a label: plain, and a digest of one too long to be one."""
+    label = plain(text)
+    return label if len(label) <= _LABEL_CHARACTERS else sha256(label.encode()).hexdigest()
 
 
-def _answers(questions: Iterable[Record], side: str) -> list[str]:
-    return [answer for each in questions if (answer := _answer(each[side]))]
+def with_metrics(result: Record, metrics: Iterable[Metric]) -> Record:
+    """Add what each metric keeps of a result, as `Metric` has it: then its texts may go."""
+    reference = result["reference_answer"]
+    kept = [*metrics]
+
+    def read(side: Record) -> Record:
+        if "answer" not in side:
+            return side
+        answer = "" if side["outcome"] in NO_ANSWER else side["answer"]
+        return side | dict(item for each in kept for item in each.keep(reference, answer).items())
+
+    return {**result, _LABEL: label_of(reference), **{side: read(result[side]) for side in SIDES}}
 
 
 _COMPUTED: Mapping[MetricName, Callable[[], Metric]] = {

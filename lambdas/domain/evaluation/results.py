@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from lambdas.domain.evaluation.answers import NO_ANSWER
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.rubrics import LOWEST_SCORE
+from lambdas.domain.evaluation.shards import COUNTED
 
 SIDES = ("base", "tuned")
 ABOUT = ("id", "question", "reference_answer", "topic")
+_SAID = ("answer", "reason", "error", "judge_error", *COUNTED)
 AnswersOfShard = Mapping[str, list[Record]]  # the records of a shard's answers, by side
 
 
@@ -59,12 +61,12 @@ def score_difference(result: Record) -> int | None:
 
 def without_texts(result: Record) -> Record:
     """Return what a verdict needs of a result: so many fit into a function's memory."""
-    about = {key: result[key] for key in ("id", "topic", "preferences") if key in result}
-    return about | {side: _without_texts(result[side]) for side in SIDES}
+    about = _without(result, ("question", "reference_answer"))
+    return about | {side: _without(result[side], _SAID) for side in SIDES}
 
 
-def _without_texts(said: Record) -> Record:
-    return {key: said[key] for key in ("outcome", "score") if key in said}
+def _without(record: Record, texts: Sequence[str]) -> Record:
+    return {key: value for key, value in record.items() if key not in texts}
 
 
 @dataclass(frozen=True)

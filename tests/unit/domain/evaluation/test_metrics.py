@@ -17,7 +17,9 @@ from lambdas.domain.evaluation.metrics import (
     metric_of,
     needs_judge,
     plain,
+    with_metrics,
 )
+from lambdas.domain.evaluation.results import without_texts
 from lambdas.domain.run.execution_input import MetricName
 from lambdas.validation.formats.answer_schema import AnswerSchema
 
@@ -38,6 +40,12 @@ def asked(reference: str, base: str | None, tuned: str | None) -> dict[str, Any]
         "base": side(base),
         "tuned": side(tuned),
     }
+
+
+def kept(*questions: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what is left of questions when they are scored and their texts are gone."""
+    scored = [with_metrics(each, METRICS.values()) for each in questions]
+    return [without_texts(each) for each in scored]
 
 
 @pytest.mark.parametrize(
@@ -95,31 +103,33 @@ def test_plain_texts_stay_as_they_are_and_an_answer_is_itself(one: str, other: s
 @pytest.mark.parametrize("outcome", ["empty", "filtered", "malformed"])
 def test_no_answer_scores_the_lowest_whatever_text_there_is(metric: Metric, outcome: str) -> None:
     question = asked("a", "a", "a")
-    question["tuned"] = {"answer": '{"queue": "a"}', "outcome": outcome, "score": 9}
-    assert metric.score(question, "tuned") == metric.lowest
+    # The lowest of the judge's scores, as `results_of` has it.
+    question["tuned"] = {"answer": '{"queue": "a"}', "outcome": outcome, "score": 1}
+    [result] = kept(question)
+    assert metric.score(result["tuned"]) == metric.lowest
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 def test_a_missing_answer_is_left_out_or_counts_as_the_lowest(metric: Metric) -> None:
-    questions = [asked("a", "a", None), asked("b", None, None)]
-    assert metric.measure(questions).figures == ()
-    assert metric.score(questions[0], "tuned") is None
-    scores = metric.measure(questions, missing_is_lowest=True).scores
+    results = kept(asked("a", "a", None), asked("b", None, None))
+    assert metric.measure(results).figures == ()
+    assert metric.score(results[0]["tuned"]) is None
+    scores = metric.measure(results, missing_is_lowest=True).scores
     assert [tuned for _, tuned in scores] == [metric.lowest] * 2
 
 
 def test_the_judges_score_is_its_own() -> None:
     question = asked("a", "x", "y")
-    assert Judged().measure([question]).scores == ()
+    assert Judged().measure(kept(question)).scores == ()
     question["base"]["score"], question["tuned"]["score"] = 3, 8
-    assert Judged().measure([question]).figures == ((3, 8),)
+    assert Judged().measure(kept(question)).figures == ((3, 8),)
 
 
 def test_json_schema_heeds_the_schema_and_not_the_reference() -> None:
     metric = METRICS["json-schema"]
-    question = asked("anything", '{"queue": 1}', '{"other": 1}')
-    assert metric.measure([question]).scores == ((1, 0),)
-    assert [*metric.notes([question])] == [
+    results = kept(asked("anything", '{"queue": 1}', '{"other": 1}'))
+    assert metric.measure(results).scores == ((1, 0),)
+    assert [*metric.notes(results)] == [
         "1 answers of the tuned model are not valid, 1 of them: $: 'queue' is a required property."
     ]
 
@@ -169,18 +179,25 @@ def test_what_a_question_adds_is_what_more_of_it_would_change() -> None:
 
 
 def test_label_f1_wins_by_the_question_and_names_answers_that_are_no_label() -> None:
-    questions = [
+    results = kept(
         asked("billing", "Billing.", "billing"),
         asked("network", "It is the network", "network"),
         asked("hardware", "billing", ""),
-    ]
-    measured = LabelF1().measure(questions)
+    )
+    measured = LabelF1().measure(results)
     assert measured.scores == ((1, 1), (0, 1), (0, 0))
     assert fmean(base for base, _ in measured.figures) == pytest.approx((2 / 3) / 3)
     assert fmean(tuned for _, tuned in measured.figures) == pytest.approx(2 / 3)
-    assert [*LabelF1().notes(questions)] == [
+    assert [*LabelF1().notes(results)] == [
         "1 of 3 answers of the base model are none of the 3 labels, and so are wrong."
     ]
+
+
+def test_a_long_text_is_kept_as_the_label_that_it_is_not() -> None:
+    same, other = asked("x" * 500, "x" * 500, "y" * 500), asked("y" * 500, "y" * 500, None)
+    results = kept(same, other)
+    assert LabelF1().measure(results).scores == ((1, 0),)
+    assert max(len(each["label"]) for each in results) < 100
 
 
 def test_only_the_judge_is_asked() -> None:
