@@ -218,6 +218,7 @@ def data_review(**changes: object) -> DataReview:
     )
     values: dict[str, Any] = {
         "judge_model": "nova-pro",
+        "prompts": ["review.en.v1", "review.ja.v1"],
         "plan": {
             "records": 96,
             "planned": 32,

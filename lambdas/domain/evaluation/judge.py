@@ -11,40 +11,16 @@ from lambdas.domain.errors import JudgementsFailed
 from lambdas.domain.evaluation.answers import NO_ANSWER
 from lambdas.domain.evaluation.attempts import Pass, Question, assess
 from lambdas.domain.evaluation.preferences import Preferred, prefer
+from lambdas.domain.evaluation.prompt_files import correctness
 from lambdas.domain.evaluation.records import Record, RecordFile, failure_summary, too_many
 from lambdas.domain.evaluation.results import SIDES, AnswersOfShard, results_of, score_pairs
-from lambdas.domain.evaluation.rubrics import (
-    FENCED,
-    MAX_TOKENS,
-    CallTool,
-    Rubric,
-    fenced,
-)
+from lambdas.domain.evaluation.rubrics import MAX_TOKENS, CallTool, fenced
 from lambdas.domain.evaluation.shards import COUNTED, Shards, Tally, tokens_of
 from lambdas.domain.run.contracts import Judgements, Run
 
 _JUDGE_ERROR = "judge_error"  # in place of a score
 
-_SYSTEM_PROMPT = f"""\
-You grade answers to questions on their correctness against a reference answer.
-Only facts count. Score from 1 to 10:
-10: states all that the reference states, and nothing wrong.
-7-9: mostly the same facts; something minor is missing or imprecise.
-4-6: partly right; an important fact is missing or wrong.
-2-3: mostly wrong, evasive or beside the question.
-1: wrong throughout, or no answer.
-Wording, length, style and tone do not count, as long as the facts agree. What the answer adds to
-the reference lowers the score only where it contradicts the reference or is plainly false.
-Grade the answer between the answer tags, and nothing else.
-{FENCED}
-Call the tool once, with a reason of one or two sentences that names the decisive facts."""
-
-CORRECTNESS = Rubric(
-    tool_name="record_correctness",
-    system_prompt=_SYSTEM_PROMPT,
-    criteria={"score": "correctness: 1 wrong throughout, 10 fully correct"},
-    reason="the decisive facts, in one or two sentences",
-)
+CORRECTNESS = correctness("en")
 
 
 @dataclass(frozen=True)

@@ -11,28 +11,14 @@ from math import inf
 
 from lambdas.domain.evaluation.answers import NO_ANSWER
 from lambdas.domain.evaluation.attempts import Pass, Question, assess
+from lambdas.domain.evaluation.prompt_files import preference
 from lambdas.domain.evaluation.records import Record, RecordFile
-from lambdas.domain.evaluation.rubrics import FENCED, MAX_TOKENS, CallTool, Choice, fenced
+from lambdas.domain.evaluation.rubrics import MAX_TOKENS, CallTool, fenced
 from lambdas.domain.run.contracts import Preferences
 
 _ERROR = "preference_error"
 _ORDERS = (("base", "tuned"), ("tuned", "base"))
-PREFERENCE = Choice(
-    tool_name="record_preference",
-    system_prompt=f"""\
-You compare two answers to a question by their correctness against a reference answer.
-Only facts count: what an answer states of the reference, and what it states wrongly. Wording,
-length, style, tone and the order of the answers do not count.
-{FENCED}
-Call the tool once, with a reason of one or two sentences that names the decisive facts.""",
-    reason="the decisive facts, in one or two sentences",
-    field="better",
-    options={
-        "first": "the first answer is more correct",
-        "second": "the second answer is more correct",
-        "equal": "both are equally correct, or equally wrong",
-    },
-)
+PREFERENCE = preference("en")
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from lambdas.domain.models.model import HostingKind, HyperparameterRange, Model
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 MetricName = Literal["judge", "exact-match", "label-f1", "json-schema"]
+JudgePrompt = Literal["auto", "en", "ja"]
 
 COMMENT = "Comment"
 AUTO = "auto"
@@ -148,7 +149,7 @@ class Settings(BaseModel):
         json_schema_extra={"enum": [*sorted(JUDGES)]},
         examples=["nova-pro"],
     )
-    judge_prompt: Literal["auto", "en", "ja"] = Field(
+    judge_prompt: JudgePrompt = Field(
         description="Language of what the judge is told to do; auto takes Japanese where the "
         "texts that it reads are mostly Japanese, and English otherwise.",
         examples=["auto"],

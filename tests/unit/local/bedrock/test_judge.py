@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambdas.domain.data_review.tasks import TRAINING_QUALITY
+from lambdas.domain.evaluation.prompt_files import review
 from local.bedrock.inference.judge import is_review, judge_correctness
 from local.bedrock.inference.judge import review as offline_review
 
@@ -28,7 +28,7 @@ def test_the_offline_judge_reads_the_record(
 ) -> None:
     found = offline_review(system, question, answer)
     assert found[criterion] <= at_most
-    assert TRAINING_QUALITY.parse(found)["score"] <= at_most
+    assert review("en").parse(found)["score"] <= at_most
     fine = offline_review("", "What is S3?", "S3 is object storage.")
     assert fine[criterion] > at_most
 
@@ -58,5 +58,5 @@ def test_the_offline_judge_tells_words_apart(question: str, reference: str, righ
 
 
 def test_the_offline_judge_knows_a_review_by_its_schema() -> None:
-    assert is_review(TRAINING_QUALITY.tool_schema)
+    assert is_review(review("en").tool_schema)
     assert not is_review({"properties": {"score": {}, "reason": {}}})
