@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from lambdas.domain.evaluation.answers import NO_ANSWER
+from lambdas.domain.evaluation.answers import ABOUT, NO_ANSWER
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.rubrics import LOWEST_SCORE
 from lambdas.domain.evaluation.shards import COUNTED
 
 SIDES = ("base", "tuned")
-ABOUT = ("id", "question", "reference_answer", "topic")
 _SAID = ("answer", "reason", "error", "judge_error", *COUNTED)
 AnswersOfShard = Mapping[str, list[Record]]  # the records of a shard's answers, by side
 
@@ -21,6 +20,7 @@ AnswersOfShard = Mapping[str, list[Record]]  # the records of a shard's answers,
 def results_of(answers: AnswersOfShard, judgements: Iterable[Record]) -> list[Record]:
     """Merge by question: {"id", "question", "reference_answer", "topic", "base", "tuned"}.
 
+    One with earlier turns has them as its "history", and one that is judged its "preferences".
     Each side holds its answer with "score" and "reason" or "judge_error", or the "error" for which
     there is no answer. A question that only one side knows gets an error on the other.
     """
@@ -29,6 +29,7 @@ def results_of(answers: AnswersOfShard, judgements: Iterable[Record]) -> list[Re
     known = by_id["base"] | by_id["tuned"]
     return [
         {key: about.get(key) for key in ABOUT}
+        | {name: about[name] for name in ("history",) if name in about}
         | {side: _side(by_id[side].get(id_), judged.get(id_, {}).get(side)) for side in SIDES}
         | {name: judged[id_][name] for name in ("preferences",) if name in judged.get(id_, {})}
         for id_, about in known.items()
@@ -61,7 +62,7 @@ def score_difference(result: Record) -> int | None:
 
 def without_texts(result: Record) -> Record:
     """Return what a verdict needs of a result: so many fit into a function's memory."""
-    about = _without(result, ("question", "reference_answer"))
+    about = _without(result, ("question", "reference_answer", "history"))
     return about | {side: _without(result[side], _SAID) for side in SIDES}
 
 

@@ -21,8 +21,8 @@ from lambdas.domain.reporting.report import (
     MOST_SHOWN,
     html,
     manifest,
-    worst_shown,
     summary,
+    worst_shown,
 )
 from lambdas.domain.run.contracts import (
     Approval,
