@@ -18,7 +18,7 @@ from lambdas.domain.preflight.names import name_problems
 from lambdas.domain.preflight.quotas import InUse, Quota, problems_of, training_demands
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Execution, HostingOption, Run
-from lambdas.domain.run.dataset_files import DatasetKind, run_folder, source_key
+from lambdas.domain.run.dataset_files import REQUIRED, run_folder, source_key
 from lambdas.domain.run.execution_input import ExecutionDefaults, ExecutionInput
 from lambdas.domain.run.names import ResourceNames, custom_model_of, names_of
 
@@ -130,8 +130,7 @@ _EXPIRED = (
 
 
 def _dataset_problems(settings: ExecutionInput, keys: frozenset[str], bucket: str) -> Iterable[str]:
-    kinds: tuple[DatasetKind, ...] = ("training", "evaluation")
-    for kind in kinds:
+    for kind in REQUIRED:
         key = source_key(kind, settings.dataset, settings.tuned_by_run)
         if key not in keys:
             expired = key.startswith("runs/")

@@ -104,7 +104,7 @@ class FrozenFile(Contract):
     """The run's own copy of a dataset file: what was checked, and what everything later reads."""
 
     kind: DatasetKind
-    key: str  # runs/<run>/dataset/<kind>.jsonl
+    key: str  # runs/<run>/dataset/<name>, as `dataset_files` has it
     sha256: str  # of the whole object, in hexadecimal, as S3 made it
     size_bytes: int
 
@@ -112,13 +112,16 @@ class FrozenFile(Contract):
 class Dataset(Contract):
     """Result of *Validate dataset*."""
 
-    files: tuple[FrozenFile, ...]  # training, validation if there is any, evaluation
+    files: tuple[FrozenFile, ...]  # training, evaluation and what there is of the others
     training_records: int
     validation_records: int
     evaluation_examples: int
     set_aside: int  # of these, that can decide nothing: see `AsideReason`
     training_tokens: int  # an upper estimate; for large files, from a sample of their records
     evaluation_tokens: int  # the same, of all questions and reference answers
+    general_examples: int = 0  # questions on anything else, to see what is forgotten
+    general_tokens: int = 0  # as of evaluation
+    is_japanese: bool = False  # most evaluation examples are, by their script
     expected_training_tokens: int  # by script and model family
     warnings: int
     system_prompt: str | None  # what the answers are asked with
@@ -135,6 +138,14 @@ class Dataset(Contract):
     @property
     def evaluation(self) -> FrozenFile:
         return self._files["evaluation"]
+
+    @property
+    def general(self) -> FrozenFile | None:
+        return self._files.get("general")
+
+    @property
+    def answer_schema(self) -> FrozenFile | None:
+        return self._files.get("answer-schema")
 
     @property
     def sha256(self) -> str:

@@ -17,6 +17,7 @@ from lambdas.validation.jsonl.lines import read_json
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
+ANSWER_SCHEMA = "answer.schema.json"
 MAX_SCHEMA_BYTES = 256 * 1024
 _NEWEST = "https://json-schema.org/draft/2020-12/schema"
 _SHOWN_CHARACTERS = 200
