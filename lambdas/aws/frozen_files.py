@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from lambdas.aws.artefacts import ArtefactChanged, ArtefactMissing, Artefacts, ObjectSource
 from lambdas.domain.errors import DatasetChanged, DatasetInvalid
-from lambdas.domain.run.contracts import FrozenFile, Run
+from lambdas.domain.evaluation.results import as_general
+from lambdas.domain.run.contracts import Dataset, FrozenFile, Run
 from lambdas.domain.run.dataset_files import (
     FILE_NAMES,
     REQUIRED,
@@ -21,6 +23,22 @@ from lambdas.domain.run.dataset_files import (
 # Of one CopyObject call: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html, read
 # 2026-11-28.
 MAX_COPIED_BYTES = 5 * 1024**3
+
+
+def read_questions(artefacts: Artefacts, dataset: Dataset) -> Iterator[Mapping[str, Any]]:
+    """Return a stream of what both models are asked: examples, then general questions.
+
+    Raises
+    ------
+    DatasetChanged
+        A file is not what was checked and quoted.
+    """
+    require_unchanged(artefacts, dataset.questions)
+    return (
+        as_general(line) if file.kind == "general" else line
+        for file in dataset.questions
+        for line in artefacts.iter_records(file.key)
+    )
 
 
 def freeze(artefacts: Artefacts, run: Run) -> dict[DatasetKind, ObjectSource]:

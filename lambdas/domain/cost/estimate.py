@@ -38,6 +38,7 @@ from lambdas.domain.evaluation.rubrics import (
     ATTEMPTS,
     MAX_TOKENS,
     OUTPUT_TOKENS,
+    Tool,
 )
 from lambdas.domain.hosting.answering import SECONDS, answering_minutes
 from lambdas.domain.hosting.throughput import SLOW_PROVISIONING_MINUTES
@@ -87,7 +88,7 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         other_hosting=hosting.others,
         assumptions=[
             *_assumptions(run, hosting.chosen.kind),
-            _time(dataset.evaluation_examples),
+            _time(dataset),
             *_not_its_own(items),
         ],
     )
@@ -140,7 +141,7 @@ def _screening(run: Run, dataset: Dataset) -> list[QuoteItem]:
     if not most:
         return []
     price = service_price("comprehend_usd_per_unit")
-    tokens = dataset.expected_training_tokens + dataset.evaluation_tokens
+    tokens = dataset.expected_training_tokens + dataset.asked_tokens
     expected = min(tokens * _CHARACTERS_PER_TOKEN / _UNIT_CHARACTERS * price.usd, most)
     return [
         QuoteItem(
@@ -220,15 +221,20 @@ def _earliest_stop(run: Run, dataset: Dataset, hyperparameters: Mapping[str, str
 
 
 def _judgements(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
-    """Quote a score of each answer, and a preference in each order, which reads both."""
-    count = dataset.evaluation_examples
-    texts = Amounts(*(dataset.evaluation_tokens * share for share in TOKEN_SHARES))
-    instructions = count * sum(tool.most_input_tokens("") for tool in (CORRECTNESS, PREFERENCE))
-    asked = (texts + answer_tokens(run, dataset) * count) * _SIDES
-    asked += (texts + answer_tokens(run, dataset) * count * _SIDES) * _ORDERS
-    asked += Amounts(*(instructions * share for share in TOKEN_SHARES)) * _SIDES
-    said = Amounts(*(tokens * count for tokens in _JUDGE_OUTPUT_TOKENS)) * (_SIDES + _ORDERS)
+    """Quote a score of each answer, and of examples a preference in each order, of both answers."""
+    scored, compared = dataset.asked, dataset.evaluation_examples
+    answer = answer_tokens(run, dataset)
+    asked = _judged(CORRECTNESS, dataset.asked_tokens, scored, answer) * _SIDES
+    asked += _judged(PREFERENCE, dataset.evaluation_tokens, compared, answer * _SIDES) * _ORDERS
+    requests = scored * _SIDES + compared * _ORDERS
+    said = Amounts(*(tokens * requests for tokens in _JUDGE_OUTPUT_TOKENS))
     return token_items(JUDGEMENTS, asked, said, calculator.tokens(run.settings.judge_model))
+
+
+def _judged(tool: Tool, tokens: int, count: int, answers: Amounts) -> Amounts:
+    """Return the tokens of one request about each of so many questions, of so many tokens."""
+    sent = tokens + count * tool.most_input_tokens("")
+    return Amounts(*(sent * share for share in TOKEN_SHARES)) + answers * count
 
 
 def _storage(run: Run, calculator: Calculator) -> QuoteItem:
@@ -249,13 +255,14 @@ def _assumptions(run: Run, hosting: HostingKind) -> list[str]:
     ]
 
 
-def _time(questions: int) -> str:
+def _time(dataset: Dataset) -> str:
     """Say for how long models are asked: many questions take hours, whoever hosts them."""
-    minutes = answering_minutes(questions, SECONDS[1])
-    judging = minutes * (_SIDES + _ORDERS)
+    minutes = answering_minutes(dataset.asked, SECONDS[1])
+    compared = answering_minutes(dataset.evaluation_examples, SECONDS[1])
+    judging = minutes * _SIDES + compared * _ORDERS
     return (
-        f"{questions:,} questions take each model about {duration(ceil(minutes))}, and the judge "
-        f"about {duration(ceil(judging))}, at {SECONDS[1]:g} seconds an answer."
+        f"{dataset.asked:,} questions take each model about {duration(ceil(minutes))}, and the "
+        f"judge about {duration(ceil(judging))}, at {SECONDS[1]:g} seconds an answer."
     )
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 from lambdas.domain.evaluation.answers import ABOUT, NO_ANSWER
 from lambdas.domain.evaluation.records import Record
@@ -14,13 +15,15 @@ from lambdas.domain.evaluation.shards import COUNTED
 
 SIDES = ("base", "tuned")
 _SAID = ("answer", "reason", "error", "judge_error", *COUNTED)
+_ABOUT_SOME = ("history", "general")  # what is kept of those questions that have it
 AnswersOfShard = Mapping[str, list[Record]]  # the records of a shard's answers, by side
 
 
 def results_of(answers: AnswersOfShard, judgements: Iterable[Record]) -> list[Record]:
     """Merge by question: {"id", "question", "reference_answer", "topic", "base", "tuned"}.
 
-    One with earlier turns has them as its "history", and one that is judged its "preferences".
+    One with earlier turns has them as its "history", one that is "general" says so, and one of
+    which a judge said which answer is better has its "preferences".
     Each side holds its answer with "score" and "reason" or "judge_error", or the "error" for which
     there is no answer. A question that only one side knows gets an error on the other.
     """
@@ -29,11 +32,20 @@ def results_of(answers: AnswersOfShard, judgements: Iterable[Record]) -> list[Re
     known = by_id["base"] | by_id["tuned"]
     return [
         {key: about.get(key) for key in ABOUT}
-        | {name: about[name] for name in ("history",) if name in about}
+        | {name: about[name] for name in _ABOUT_SOME if name in about}
         | {side: _side(by_id[side].get(id_), judged.get(id_, {}).get(side)) for side in SIDES}
         | {name: judged[id_][name] for name in ("preferences",) if name in judged.get(id_, {})}
         for id_, about in known.items()
     ]
+
+
+def as_general(line: Mapping[str, Any]) -> Record:
+    """Mark a line of a dataset's general questions; its id is then none of the others'."""
+    return {**line, "id": general_id(line["id"]), "general": True}
+
+
+def general_id(identity: str) -> str:
+    return f"general/{identity}"
 
 
 def _side(answer: Record | None, judged: Record | None) -> Record:

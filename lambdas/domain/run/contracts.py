@@ -144,6 +144,20 @@ class Dataset(Contract):
         return self._files.get("general")
 
     @property
+    def questions(self) -> tuple[FrozenFile, ...]:
+        """The files of questions that both models are asked, in this order."""
+        return (self.evaluation, *([self.general] if self.general else []))
+
+    @property
+    def asked(self) -> int:
+        """How many questions both models are asked."""
+        return self.evaluation_examples + self.general_examples
+
+    @property
+    def asked_tokens(self) -> int:
+        return self.evaluation_tokens + self.general_tokens
+
+    @property
     def answer_schema(self) -> FrozenFile | None:
         return self._files.get("answer-schema")
 

@@ -159,6 +159,16 @@ def test_the_prompt_depends_on_the_texts_alone() -> None:
     assert one.message == other.message
 
 
+def test_general_questions_are_scored_and_not_compared(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    for side in ("base", "tuned"):
+        own = [each | {"general": True} for each in records(side)[8:]]
+        s3.objects[f"{PREFIX}/answers-{side}/00000.jsonl"] = lines(records(side)[:8] + own)
+    assert judge_answers(REQUEST, plenty).judged == 10
+    assert len(bedrock.calls) == 2 * 10 + 2 * 8
+    assert results(s3)[9]["general"]
+    assert "preferences" not in results(s3)[9]
+
+
 def test_a_failed_answer_gets_no_score_and_its_pair_does_not_count(
     s3: FakeS3, bedrock: FakeRuntime
 ) -> None:
