@@ -387,6 +387,7 @@ class Answers(Contract):
 class HostModelRequest(StateRequest):
     """For *Buy throughput* and *Create deployment*."""
 
+    dataset: Dataset
     training: Training | None
 
     @property
