@@ -32,8 +32,8 @@ from lambdas.domain.cost.quote import (
     dollars,
 )
 from lambdas.domain.data_review.sampling import quoted_usd, step_through
-from lambdas.domain.evaluation.judge import CORRECTNESS
-from lambdas.domain.evaluation.preferences import PREFERENCE
+from lambdas.domain.evaluation.metrics import needs_judge
+from lambdas.domain.evaluation.prompt_files import correctness, language_of, preference
 from lambdas.domain.evaluation.rubrics import (
     ATTEMPTS,
     MAX_TOKENS,
@@ -44,6 +44,7 @@ from lambdas.domain.hosting.throughput import SLOW_PROVISIONING_MINUTES
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import HostingKind
 from lambdas.domain.run.contracts import Dataset, HostingOption, Run
+from lambdas.domain.run.execution_input import MetricName
 from lambdas.domain.run.times import duration
 from lambdas.domain.training.hyperparameters import Hyperparameters, choose_hyperparameters
 
@@ -87,7 +88,7 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         other_hosting=hosting.others,
         assumptions=[
             *_assumptions(run, hosting.chosen.kind),
-            _time(dataset.evaluation_examples),
+            _time(dataset.evaluation_examples, run.settings.metric),
             *_not_its_own(items),
         ],
     )
@@ -221,9 +222,13 @@ def _earliest_stop(run: Run, dataset: Dataset, hyperparameters: Mapping[str, str
 
 def _judgements(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
     """Quote a score of each answer, and a preference in each order, which reads both."""
+    if not needs_judge(run.settings.metric):
+        return []
+    language = language_of(run.settings.judge_prompt, japanese=dataset.is_japanese)
+    tools = (correctness(language), preference(language))
     count = dataset.evaluation_examples
     texts = Amounts(*(dataset.evaluation_tokens * share for share in TOKEN_SHARES))
-    instructions = count * sum(tool.most_input_tokens("") for tool in (CORRECTNESS, PREFERENCE))
+    instructions = count * sum(tool.most_input_tokens("") for tool in tools)
     asked = (texts + answer_tokens(run, dataset) * count) * _SIDES
     asked += (texts + answer_tokens(run, dataset) * count * _SIDES) * _ORDERS
     asked += Amounts(*(instructions * share for share in TOKEN_SHARES)) * _SIDES
@@ -249,13 +254,14 @@ def _assumptions(run: Run, hosting: HostingKind) -> list[str]:
     ]
 
 
-def _time(questions: int) -> str:
+def _time(questions: int, metric: MetricName) -> str:
     """Say for how long models are asked: many questions take hours, whoever hosts them."""
     minutes = answering_minutes(questions, SECONDS[1])
     judging = minutes * (_SIDES + _ORDERS)
+    judge = f", and the judge about {duration(ceil(judging))}" if needs_judge(metric) else ""
     return (
-        f"{questions:,} questions take each model about {duration(ceil(minutes))}, and the judge "
-        f"about {duration(ceil(judging))}, at {SECONDS[1]:g} seconds an answer."
+        f"{questions:,} questions take each model about {duration(ceil(minutes))}{judge}, at "
+        f"{SECONDS[1]:g} seconds an answer."
     )
 
 
