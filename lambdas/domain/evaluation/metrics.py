@@ -10,7 +10,7 @@ import re
 import unicodedata
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from statistics import fmean
@@ -20,12 +20,14 @@ from lambdas.domain.evaluation.answers import NO_ANSWER
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.results import SIDES
 from lambdas.domain.evaluation.rubrics import HIGHEST_SCORE, LOWEST_SCORE
+from lambdas.domain.run.contracts import MetricFigures
 from lambdas.domain.run.execution_input import MetricName
 from lambdas.validation.formats.answer_schema import AnswerSchema
 from lambdas.validation.formats.visible import without_invisible
 
 Pair = tuple[float, float]  # of base and tuned
 _LABEL, _WHY = "label", "not_valid"  # what is kept beside a score
+_LEAST_A_LABEL = 2  # references, so that an F1 of it says something
 _LABEL_CHARACTERS = 100  # longer ones are no labels, and would fill the memory
 _NAMES = {"base": "the base model", "tuned": "the tuned model"}
 _QUOTES = "\"'`´“”„‟‘’‚‛«»‹›「」『』〝〞〟"  # noqa: RUF001  # as people and models write them
@@ -56,12 +58,9 @@ class Metric(ABC):
 
     name: ClassVar[MetricName]
     title: ClassVar[str]  # within a sentence
+    method: ClassVar[str]  # what an answer is scored by, as a sentence
     lowest: ClassVar[float] = 0
     highest: ClassVar[float] = 1
-
-    @property
-    def scale(self) -> float:
-        return self.highest - self.lowest
 
     @abstractmethod
     def keep(self, reference: str, answer: str) -> Record:
@@ -71,9 +70,24 @@ class Metric(ABC):
     def score(self, side: Record) -> float | None:
         """Return the score of a side; None where it has no record of an answer, or no score."""
 
+    @classmethod
+    def scale(cls) -> float:
+        return cls.highest - cls.lowest
+
+    @classmethod
     @abstractmethod
-    def shown(self, figure: float) -> str:
+    def shown(cls, figure: float) -> str:
         """Write a figure for people."""
+
+    @classmethod
+    @abstractmethod
+    def change(cls, difference: float) -> str:
+        """Write a difference of figures for people, with its sign."""
+
+    @classmethod
+    @abstractmethod
+    def mark(cls, score: float) -> str:
+        """Write the score of one answer for people."""
 
     def measure(self, results: Iterable[Record], *, missing_is_lowest: bool = False) -> Measured:
         """Measure the questions with both scores, or all, with the lowest in place of a missing."""
@@ -103,6 +117,10 @@ class Judged(Metric):
 
     name = "judge"
     title = "correctness"
+    method = (
+        "scored each answer by itself on its correctness against the reference answer, from "
+        f"{LOWEST_SCORE} to {HIGHEST_SCORE}, without being told which model gave it."
+    )
     lowest, highest = LOWEST_SCORE, HIGHEST_SCORE
 
     def keep(self, reference: str, answer: str) -> Record:  # noqa: ARG002  # the judge has read it
@@ -111,8 +129,17 @@ class Judged(Metric):
     def score(self, side: Record) -> float | None:
         return side.get("score")
 
-    def shown(self, figure: float) -> str:
+    @classmethod
+    def shown(cls, figure: float) -> str:
         return f"{figure:.2f}"
+
+    @classmethod
+    def change(cls, difference: float) -> str:
+        return f"{difference:+.2f}"
+
+    @classmethod
+    def mark(cls, score: float) -> str:
+        return f"{score:g} of {cls.highest}"
 
 
 class Share(Metric):
@@ -127,8 +154,17 @@ class Share(Metric):
     def score(self, side: Record) -> float | None:
         return side.get(self.name)
 
-    def shown(self, figure: float) -> str:
+    @classmethod
+    def shown(cls, figure: float) -> str:
         return f"{100 * figure:.1f} %"
+
+    @classmethod
+    def change(cls, difference: float) -> str:
+        return f"{100 * difference:+.1f} points"
+
+    @classmethod
+    def mark(cls, score: float) -> str:
+        return "right" if score else "wrong"
 
 
 class ExactMatch(Share):
@@ -136,6 +172,10 @@ class ExactMatch(Share):
 
     name = "exact-match"
     title = "exact match"
+    method = (
+        "An answer is right if it is the reference answer, but for case, width, blanks, quotes "
+        "around it and punctuation at its end."
+    )
 
 
 @dataclass(frozen=True)
@@ -145,6 +185,10 @@ class JsonSchema(Share):
     schema: AnswerSchema
     name = "json-schema"
     title = "valid JSON"
+    method = (
+        "An answer is right if it is JSON that the dataset's answer.schema.json allows, by itself "
+        "or as one fenced block."
+    )
 
     def keep(self, reference: str, answer: str) -> Record:  # noqa: ARG002  # valid by itself
         problem = self.schema.problem(answer)
@@ -170,13 +214,22 @@ class LabelF1(Share):
 
     name = "label-f1"
     title = "macro-F1 of the labels"
+    method = (
+        "An answer is right if it is the label that the reference answer is, but for case, width, "
+        "blanks, quotes around it and punctuation at its end; F1 is the mean over all labels."
+    )
 
     def keep(self, reference: str, answer: str) -> Record:
         return {**super().keep(reference, answer), _LABEL: label_of(answer)}
 
     def notes(self, results: Sequence[Record]) -> Iterator[str]:
-        """Yield how many answers of a side are none of the labels."""
+        """Yield how many answers of a side are none of the labels, and whether these are labels."""
         labels = {each[_LABEL] for each in results}
+        if self.are_none(results):
+            yield (
+                f"{len(results)} reference answers have {len(labels)} labels: label-f1 is for "
+                "answers that are one of a few."
+            )
         for side, name in _NAMES.items():
             said = [label for each in results if (label := each[side].get(_LABEL))]
             if others := sum(label not in labels for label in said):
@@ -184,6 +237,11 @@ class LabelF1(Share):
                     f"{others} of {len(said)} answers of {name} are none of the {len(labels)} "
                     "labels, and so are wrong."
                 )
+
+    @staticmethod
+    def are_none(results: Sequence[Record]) -> bool:
+        """Whether the references are texts of their own, and no labels."""
+        return _LEAST_A_LABEL * len({each[_LABEL] for each in results}) > len(results)
 
     def _measured(self, scored: Sequence[tuple[Record, Pair]]) -> Measured:
         labels = [result[_LABEL] for result, _ in scored]
@@ -220,6 +278,26 @@ def influences(references: Sequence[str], answers: Sequence[str]) -> list[float]
     ]
 
 
+def figures_of(metric: Metric, results: Sequence[Record]) -> MetricFigures | None:
+    """Return the figures of a metric that does not decide; None where it says nothing."""
+    pairs = metric.measure(results).figures
+    if not pairs or (metric.lowest == 0 and not any(map(any, pairs))):
+        return None
+    if isinstance(metric, LabelF1) and metric.are_none(results):
+        return None
+    base, tuned = (fmean(side) for side in zip(*pairs, strict=True))
+    return MetricFigures(metric=metric.name, base=base, tuned=tuned)
+
+
+def told(figures: MetricFigures) -> str:
+    """Write figures as a sentence."""
+    kind = METRICS[figures.metric]
+    return (
+        f"{kind.title.capitalize()}: {kind.shown(figures.tuned)} tuned, "
+        f"{kind.shown(figures.base)} base."
+    )
+
+
 def plain(text: str) -> str:
     """Return a text without what does not make it another answer.
 
@@ -245,42 +323,48 @@ def label_of(text: str) -> str:
     return label if len(label) <= _LABEL_CHARACTERS else sha256(label.encode()).hexdigest()
 
 
-def with_metrics(result: Record, metrics: Iterable[Metric]) -> Record:
-    """Add what each metric keeps of a result, as `Metric` has it: then its texts may go."""
-    reference = result["reference_answer"]
-    kept = [*metrics]
+def with_metrics(result: Record, deciding: Metric, *others: Metric) -> Record:
+    """Add what each metric keeps of a result, as `Metric` has it: then its texts may go.
+
+    The score by the deciding metric is each side's "score", whichever it is.
+    """
+    reference, every = result["reference_answer"], [deciding, *others]
 
     def read(side: Record) -> Record:
         if "answer" not in side:
             return side
         answer = "" if side["outcome"] in NO_ANSWER else side["answer"]
-        return side | dict(item for each in kept for item in each.keep(reference, answer).items())
+        kept = side | dict(item for each in every for item in each.keep(reference, answer).items())
+        if isinstance(deciding, Judged):
+            return kept
+        return {**kept, "score": deciding.score(kept), "reason": kept.get(_WHY, "")}
 
     return {**result, _LABEL: label_of(reference), **{side: read(result[side]) for side in SIDES}}
 
 
-_COMPUTED: Mapping[MetricName, Callable[[], Metric]] = {
-    "judge": Judged,
-    "exact-match": ExactMatch,
-    "label-f1": LabelF1,
+METRICS: Mapping[MetricName, type[Metric]] = {
+    each.name: each for each in (Judged, ExactMatch, LabelF1, JsonSchema)
 }
 
 
 def needs_judge(metric: MetricName) -> bool:
     """Whether a judge has to be asked so that the metric can decide."""
-    return metric == "judge"
+    return metric == Judged.name
 
 
-def metric_of(name: MetricName, schema: AnswerSchema | None) -> Metric:
-    """Return the metric of a name; `schema` is the dataset's, which json-schema needs.
+def metrics_of(
+    name: MetricName, schema: AnswerSchema | None, *, judged: bool
+) -> tuple[Metric, list[Metric]]:
+    """Return the metric that decides, and the others that these answers can be measured by.
 
     Raises
     ------
-    ValueError
-        It has none; *Validate dataset* refuses that before.
+    KeyError
+        It is json-schema, and the dataset has none; *Validate dataset* refuses that before.
     """
-    if name != "json-schema":
-        return _COMPUTED[name]()
-    if schema is None:
-        raise ValueError("json-schema needs a dataset with answer.schema.json")
-    return JsonSchema(schema)
+    known: dict[MetricName, Metric] = {"exact-match": ExactMatch(), "label-f1": LabelF1()}
+    if judged:
+        known[Judged.name] = Judged()
+    if schema:
+        known["json-schema"] = JsonSchema(schema)
+    return known.pop(name), [*known.values()]

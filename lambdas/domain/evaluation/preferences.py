@@ -11,14 +11,12 @@ from math import inf
 
 from lambdas.domain.evaluation.answers import NO_ANSWER
 from lambdas.domain.evaluation.attempts import Pass, Question, assess
-from lambdas.domain.evaluation.prompt_files import preference
 from lambdas.domain.evaluation.records import Record, RecordFile
-from lambdas.domain.evaluation.rubrics import MAX_TOKENS, CallTool, fenced
+from lambdas.domain.evaluation.rubrics import MAX_TOKENS, CallTool, Choice, fenced
 from lambdas.domain.run.contracts import Preferences
 
 _ERROR = "preference_error"
 _ORDERS = (("base", "tuned"), ("tuned", "base"))
-PREFERENCE = preference("en")
 
 
 @dataclass(frozen=True)
@@ -78,17 +76,18 @@ def prefer(
     judged: Sequence[Record],
     *,
     file: RecordFile,
+    tool: Choice,
     call: CallTool,
     may_begin: Callable[[], bool],
 ) -> Preferred:
     """Compare both answers of every question that has them, in both orders, as time allows.
 
-    `call` uses PREFERENCE. A judge that gives none is no failure: the scores decide. Of general
+    `call` uses `tool`. A judge that gives none is no failure: the scores decide. Of general
     questions the scores alone are of interest.
     """
     compared = [*chain.from_iterable(map(_both_orders, judged))]
     asking = Pass(file, may_begin, _ERROR, inf)
-    questions = [_question(call, each) for each in compared]
+    questions = [_question(tool, call, each) for each in compared]
     entries = zip(compared, questions, asking.ask(questions), strict=True)
     records = {
         (each.id, each.first_side): entry.record(question)
@@ -115,11 +114,11 @@ def _both_orders(judged: Record) -> Iterator[ComparedAnswers]:
         )
 
 
-def _question(call: CallTool, compared: ComparedAnswers) -> Question:
+def _question(tool: Choice, call: CallTool, compared: ComparedAnswers) -> Question:
     return Question(
         name=f"{compared.first_side} first, {compared.id}",
-        about=asdict(compared),
-        send=partial(assess, PREFERENCE, call, compared.message, _ERROR),
-        most_input_tokens=PREFERENCE.most_input_tokens(compared.message),
+        about=asdict(compared) | {"prompt": tool.name},
+        send=partial(assess, tool, call, compared.message, _ERROR),
+        most_input_tokens=tool.most_input_tokens(compared.message),
         most_output_tokens=MAX_TOKENS,
     )

@@ -65,7 +65,8 @@ def asked_models(requested: RequestedRun, region: str) -> dict[str, str]:
     asked = {model.base_inference: f"the base model {model.name}"}
     if region not in model.customization_regions:  # where the function may not ask it
         asked = {}
-    asked.setdefault(judge.inference, f"the judge {judge.name}")
+    if judge:
+        asked.setdefault(judge.inference, f"the judge {judge.name}")
     return {each.model_id: name for each, name in asked.items() if each.available_in(region)}
 
 
@@ -116,7 +117,7 @@ def _inference_problems(requested: RequestedRun, region: str) -> Iterable[str]:
     if region in model.customization_regions and not model.base_inference.available_in(region):
         regions = ", ".join(model.base_inference.regions)
         yield f"{model.name} itself can be invoked from {regions} only, not from {region}"
-    if not judge.inference.available_in(region):
+    if judge and not judge.inference.available_in(region):
         regions = ", ".join(judge.inference.regions)
         yield f"the judge {judge.name} can be invoked from {regions} only, not from {region}"
 

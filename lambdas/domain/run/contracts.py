@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lambdas.domain.models.model import HostingKind
 from lambdas.domain.run.dataset_files import DatasetKind, digest
-from lambdas.domain.run.execution_input import Settings
+from lambdas.domain.run.execution_input import MetricName, Settings
 
 Outcome = Literal["better", "worse", "no difference shown", "not decisive"]
 
@@ -465,6 +465,8 @@ class AnsweredRequest(StateRequest):
 class JudgeAnswersRequest(AnsweredRequest):
     """For *Judge answers*."""
 
+    dataset: Dataset
+
 
 class Preferences(Contract):
     """Which answer the judge prefers, asked in both orders; counted by question."""
@@ -485,13 +487,14 @@ class Judgements(Contract):
     input_tokens: int
     output_tokens: int
     judgements_prefix: str  # of JSONL files of {"id", "base", "tuned", "preferences"}
+    prompts: tuple[str, ...] = ()  # names of what the judge was told, with language and version
     lost_requests: int = 0  # both as in `Answers`
     done: bool = True
 
 
 class DecideVerdictRequest(AnsweredRequest):
     dataset: Dataset
-    judgements: Judgements
+    judgements: Judgements | None  # None where the metric needs no judge
 
 
 class VerdictToTell(Contract):
@@ -499,8 +502,18 @@ class VerdictToTell(Contract):
     reason: str  # the figures that it rests on
 
 
+class MetricFigures(Contract):
+    """A metric's figures of both models, over the questions that it has a score of both for."""
+
+    metric: MetricName
+    base: float
+    tuned: float
+
+
 class Verdict(VerdictToTell):
     verdict: Outcome
+    metric: MetricName  # that decides; scores, means and interval are its own
+    others: tuple[MetricFigures, ...]  # for information
     sentence: str  # what that means
     caveats: tuple[str, ...]  # sentences
     questions: int  # that have both scores and are not set aside
@@ -530,7 +543,7 @@ class WriteReportRequest(AnsweredRequest):
     loss_curves: LossCurves | None
     hosting: Hosting
     release: Release | None  # None: a deployment stays until its release-by
-    judgements: Judgements
+    judgements: Judgements | None  # None where the metric needs no judge
     verdict: Verdict
 
 

@@ -13,10 +13,12 @@ from lambdas.domain.evaluation.metrics import (
     Judged,
     LabelF1,
     Metric,
+    figures_of,
     influences,
-    metric_of,
+    metrics_of,
     needs_judge,
     plain,
+    told,
     with_metrics,
 )
 from lambdas.domain.evaluation.results import without_texts
@@ -24,7 +26,9 @@ from lambdas.domain.run.execution_input import MetricName
 from lambdas.validation.formats.answer_schema import AnswerSchema
 
 SCHEMA = AnswerSchema.parse(json.dumps({"required": ["queue"], "type": "object"}).encode())
-METRICS = {name: metric_of(name, SCHEMA) for name in get_args(MetricName)}
+METRICS: dict[MetricName, Metric] = {
+    name: metrics_of(name, SCHEMA, judged=True)[0] for name in get_args(MetricName)
+}
 
 
 def side(answer: str | None, **more: object) -> dict[str, Any]:
@@ -44,7 +48,7 @@ def asked(reference: str, base: str | None, tuned: str | None) -> dict[str, Any]
 
 def kept(*questions: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what is left of questions when they are scored and their texts are gone."""
-    scored = [with_metrics(each, METRICS.values()) for each in questions]
+    scored = [with_metrics(each, *METRICS.values()) for each in questions]
     return [without_texts(each) for each in scored]
 
 
@@ -134,9 +138,30 @@ def test_json_schema_heeds_the_schema_and_not_the_reference() -> None:
     ]
 
 
-def test_json_schema_needs_a_schema() -> None:
-    with pytest.raises(ValueError, match=r"answer\.schema\.json"):
-        metric_of("json-schema", None)
+def test_what_can_be_measured_depends_on_judge_and_schema() -> None:
+    metric, others = metrics_of("exact-match", None, judged=False)
+    assert [each.name for each in (metric, *others)] == ["exact-match", "label-f1"]
+    metric, others = metrics_of("judge", SCHEMA, judged=True)
+    assert [each.name for each in (metric, *others)] == [
+        "judge",
+        "exact-match",
+        "label-f1",
+        "json-schema",
+    ]
+    with pytest.raises(KeyError):
+        metrics_of("json-schema", None, judged=True)
+
+
+def test_the_deciding_metrics_score_is_the_score() -> None:
+    question = asked("a", "x", "a")
+    question["base"] |= {"score": 3, "reason": "Wrong."}
+    exact, label = METRICS["exact-match"], METRICS["label-f1"]
+    judged = with_metrics(question, Judged(), exact)
+    assert (judged["base"]["score"], judged["base"]["reason"]) == (3, "Wrong.")
+    assert (judged["base"]["exact-match"], judged["tuned"]["exact-match"]) == (0, 1)
+    scored = with_metrics(question, exact, label)
+    assert (scored["base"]["score"], scored["base"]["reason"]) == (0, "")
+    assert scored["tuned"]["score"] == 1
 
 
 def test_macro_f1_as_worked_by_hand() -> None:
@@ -189,7 +214,8 @@ def test_label_f1_wins_by_the_question_and_names_answers_that_are_no_label() -> 
     assert fmean(base for base, _ in measured.figures) == pytest.approx((2 / 3) / 3)
     assert fmean(tuned for _, tuned in measured.figures) == pytest.approx(2 / 3)
     assert [*LabelF1().notes(results)] == [
-        "1 of 3 answers of the base model are none of the 3 labels, and so are wrong."
+        "3 reference answers have 3 labels: label-f1 is for answers that are one of a few.",
+        "1 of 3 answers of the base model are none of the 3 labels, and so are wrong.",
     ]
 
 
@@ -206,7 +232,17 @@ def test_only_the_judge_is_asked() -> None:
 
 @pytest.mark.parametrize("name", get_args(MetricName))
 def test_a_metric_goes_by_its_name_in_the_input(name: MetricName) -> None:
-    metric = metric_of(name, SCHEMA)
+    metric = METRICS[name]
     assert metric.name == name
-    assert metric.scale == (9 if name == "judge" else 1)
+    assert metric.scale() == (9 if name == "judge" else 1)
     assert metric.shown(0.625) == ("0.62" if name == "judge" else "62.5 %")
+    assert metric.change(-0.05) == ("-0.05" if name == "judge" else "-5.0 points")
+    assert metric.mark(1) == ("1 of 10" if name == "judge" else "right")
+
+
+def test_figures_that_say_nothing_are_not_shown() -> None:
+    results = kept(asked("one text", "x", "y"), asked("another", "x", "another"))
+    shown = {name: figures_of(metric, results) for name, metric in METRICS.items()}
+    assert {name for name, figures in shown.items() if figures} == {"exact-match"}
+    assert shown["exact-match"]
+    assert told(shown["exact-match"]) == "Exact match: 50.0 % tuned, 0.0 % base."
