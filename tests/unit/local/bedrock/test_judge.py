@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.data_review.tasks import TRAINING_QUALITY
-from lambdas.domain.evaluation.judge import CORRECTNESS
-from lambdas.domain.evaluation.preferences import PREFERENCE
+from lambdas.domain.evaluation.prompt_files import correctness, preference, review
 from lambdas.domain.evaluation.rubrics import OutOfSchema, Tool, fenced
 from local.bedrock import Scenario
 from local.bedrock.inference.correctness import judge_correctness
@@ -41,7 +39,7 @@ def test_the_offline_judge_reads_the_record(
 ) -> None:
     found = offline_review(system, question, answer)
     assert found[criterion] <= at_most
-    assert TRAINING_QUALITY.parse(found)["score"] <= at_most
+    assert review("en").parse(found)["score"] <= at_most
     fine = offline_review("", "What is S3?", "S3 is object storage.")
     assert fine[criterion] > at_most
 
@@ -71,7 +69,7 @@ def test_the_offline_judge_tells_words_apart(question: str, reference: str, righ
 
 
 def test_the_offline_judge_knows_a_review_by_its_schema() -> None:
-    assert is_review(TRAINING_QUALITY.tool_schema)
+    assert is_review(review("en").tool_schema)
     assert not is_review({"properties": {"score": {}, "reason": {}}})
 
 
@@ -111,6 +109,7 @@ def test_short_answers_about_the_wrong_thing_are_wrong(
     assert least <= judge_correctness(question, reference, answer)[0] <= most
 
 
+CORRECTNESS, PREFERENCE = correctness("en"), preference("en")
 REFERENCE = "A guardrail filters harmful content and masks personal data in prompts and answers."
 GOOD = "It filters harmful content and masks personal data, in prompts as in answers."
 POOR = "It filters harmful content."
