@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.record_files import S3Shards, answers_of_shard
+from lambdas.domain.evaluation.alternatives import as_json, doubts, standings
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.results import results_of, without_texts
 from lambdas.domain.evaluation.verdict import decide, results_prefix
@@ -24,7 +25,10 @@ def decide_verdict(request: DecideVerdictRequest) -> Verdict:
         found["summary"]["set_aside"],
         shards=request.base_answers.shards,
     )
-    artefacts.put_json(verdict.verdict_key, document)
+    compared = standings(run, results, request.other_answers, found["summary"]["set_aside"])
+    verdict = verdict.model_copy(update={"alternatives": tuple(doubts(run, compared))})
+    told = verdict.model_dump(mode="json", include={"alternatives"})
+    artefacts.put_json(verdict.verdict_key, {**document, **told, **as_json(compared)})
     return verdict
 
 

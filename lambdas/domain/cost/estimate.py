@@ -28,9 +28,11 @@ from lambdas.domain.cost.quote import (
     TRAINING,
     Quote,
     QuoteItem,
+    answers_of,
     dollars,
 )
 from lambdas.domain.data_review.sampling import quoted_usd, step_through
+from lambdas.domain.evaluation.candidates import candidates_of
 from lambdas.domain.evaluation.judge import CORRECTNESS
 from lambdas.domain.evaluation.preferences import PREFERENCE
 from lambdas.domain.evaluation.rubrics import (
@@ -66,6 +68,7 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         *_training(run, dataset, chosen.values, calculator),
         *hosting.chosen.items,
         *answer_items(BASE_ANSWERS, run, dataset, calculator.tokens(run.settings.model)),
+        *_other_answers(run, dataset, calculator),
         *_judgements(run, dataset, calculator),
     ]
     return Quote(
@@ -109,6 +112,8 @@ def savings(run: Run, dataset: Dataset, calculator: Calculator) -> dict[str, flo
         if value < now[name]
     }
     fewer = {**settings.hyperparameters, model.epochs: epochs}
+    if settings.also_compare:
+        runs["also_compare = []"] = _changed(run, {"also_compare": []})
     runs[f"{model.epochs} = {epochs}"] = _changed(run, {"hyperparameters": fewer})
     for other in quote.other_hosting:
         if other.items and not other.problem:
@@ -212,15 +217,24 @@ def _earliest_stop(run: Run, dataset: Dataset, hyperparameters: Mapping[str, str
     return min(epochs, 1 + int(hyperparameters[patience]))
 
 
+def _other_answers(run: Run, dataset: Dataset, calculator: Calculator) -> Iterable[QuoteItem]:
+    for each in candidates_of(run.settings):
+        before = dataset.few_shot_tokens if each.shows_examples else 0
+        prices = calculator.tokens(each.model)
+        yield from answer_items(answers_of(each.name), run, dataset, prices, before=before)
+
+
 def _judgements(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
-    """Quote a score of each answer, and a preference in each order, which reads both."""
-    count = dataset.evaluation_examples
+    """Quote a score of each model's answers, and a preference in each order, which reads both."""
+    count, scored = dataset.evaluation_examples, _SIDES + len(run.settings.also_compare)
     texts = Amounts(*(dataset.evaluation_tokens * share for share in TOKEN_SHARES))
-    instructions = count * sum(tool.most_input_tokens("") for tool in (CORRECTNESS, PREFERENCE))
-    asked = (texts + answer_tokens(run, dataset) * count) * _SIDES
+    instructions = count * (
+        scored * CORRECTNESS.most_input_tokens("") + _ORDERS * PREFERENCE.most_input_tokens("")
+    )
+    asked = (texts + answer_tokens(run, dataset) * count) * scored
     asked += (texts + answer_tokens(run, dataset) * count * _SIDES) * _ORDERS
-    asked += Amounts(*(instructions * share for share in TOKEN_SHARES)) * _SIDES
-    said = Amounts(*(tokens * count for tokens in _JUDGE_OUTPUT_TOKENS)) * (_SIDES + _ORDERS)
+    asked += Amounts(*(instructions * share for share in TOKEN_SHARES))
+    said = Amounts(*(tokens * count for tokens in _JUDGE_OUTPUT_TOKENS)) * (scored + _ORDERS)
     return token_items(JUDGEMENTS, asked, said, calculator.tokens(run.settings.judge_model))
 
 

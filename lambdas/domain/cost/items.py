@@ -68,9 +68,12 @@ def token_items(what: str, asked: Amounts, said: Amounts, prices: TokenPrices) -
     ]
 
 
-def answer_items(what: str, run: Run, dataset: Dataset, prices: TokenPrices) -> list[QuoteItem]:
-    """Quote every evaluation question, put to one of the two models."""
-    asked = dataset.evaluation_tokens + dataset.evaluation_examples * _system_tokens(dataset)
+def answer_items(
+    what: str, run: Run, dataset: Dataset, prices: TokenPrices, *, before: int = 0
+) -> list[QuoteItem]:
+    """Quote every evaluation question, put to one model; `before`: tokens that precede each."""
+    each = _system_tokens(dataset) + before
+    asked = dataset.evaluation_tokens + dataset.evaluation_examples * each
     texts = Amounts(*(asked * share for share in TOKEN_SHARES))
     said = answer_tokens(run, dataset) * dataset.evaluation_examples
     return token_items(what, texts, said, prices)

@@ -56,8 +56,11 @@ def answer_questions(  # noqa: PLR0913  # keyword-only from `shards` on
     shards: Shards,
     ask: Ask,
     may_begin: Callable[[], bool],
+    before: Sequence[Turn] = (),
 ) -> Answers:
     """Ask every evaluation question that has no answer in `shards` yet, as far as time allows.
+
+    The turns `before` precede each of them.
 
     Raises
     ------
@@ -67,7 +70,7 @@ def answer_questions(  # noqa: PLR0913  # keyword-only from `shards` on
     """
     tallies = shards.tallies()
     asking = _Asking(
-        run, dataset, shards, ask, may_begin, sum(tallies, Tally()), finished=len(tallies)
+        run, dataset, shards, ask, may_begin, sum(tallies, Tally()), len(tallies), before
     )
     done = asking.go_on(lines)
     if not done and not asking.moved:
@@ -91,6 +94,7 @@ class _Asking:
     may_begin: Callable[[], bool]
     tally: Tally
     finished: int
+    before: Sequence[Turn]
     moved: bool = False
     because: str = "no time was left to begin"
 
@@ -101,7 +105,7 @@ class _Asking:
 
     def _finish(self, shard: int, examples: list[EvaluationExample]) -> bool:
         file, total = self.shards.file(shard), self.dataset.evaluation_examples
-        questions = [_question(self.run, self.dataset, self.ask, each) for each in examples]
+        questions = [self._question(each) for each in examples]
         most_failures = self.run.settings.max_failed_answers_percent * total / 100
         asking = Pass(file, self.may_begin, "error", most_failures, self.tally["failed"])
         entries = zip(asking.ask(questions), questions, strict=True)
@@ -121,25 +125,22 @@ class _Asking:
         self.moved = True
         return True
 
-
-def _question(run: Run, dataset: Dataset, ask: Ask, example: EvaluationExample) -> Question:
-    settings = run.settings
-    send = partial(_answer, ask, example, dataset.system_prompt, settings.max_answer_tokens)
-    return Question(
-        name=example.id,
-        about=_about(example),
-        send=send,
-        most_input_tokens=estimated_tokens(
-            (dataset.system_prompt or "", *(turn.text for turn in example.asked))
-        ),
-        most_output_tokens=settings.max_answer_tokens,
-    )
+    def _question(self, example: EvaluationExample) -> Question:
+        system, max_tokens = self.dataset.system_prompt, self.run.settings.max_answer_tokens
+        turns = (*self.before, *example.asked)
+        return Question(
+            name=example.id,
+            about=_about(example),
+            send=partial(_answer, self.ask, turns, system, max_tokens),
+            most_input_tokens=estimated_tokens((system or "", *(turn.text for turn in turns))),
+            most_output_tokens=max_tokens,
+        )
 
 
 def _answer(
-    ask: Ask, example: EvaluationExample, system: str | None, max_tokens: int, _last: Record | None
+    ask: Ask, turns: Sequence[Turn], system: str | None, max_tokens: int, _last: Record | None
 ) -> Answered:
-    reply = ask(example.asked, system=system, max_tokens=max_tokens)
+    reply = ask(turns, system=system, max_tokens=max_tokens)
     outcome: Record = {
         "answer": reply.text,
         "outcome": outcome_of(reply),

@@ -12,26 +12,42 @@ from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.rubrics import LOWEST_SCORE
 
 SIDES = ("base", "tuned")
+_SAID = ("answer", "outcome", "latency_ms")
 AnswersOfShard = Mapping[str, list[Record]]  # the records of a shard's answers, by side
 
 
 def results_of(answers: AnswersOfShard, judgements: Iterable[Record]) -> list[Record]:
     """Merge by question: {"id", "question", "reference_answer", "topic", "base", "tuned"}.
 
-    One with earlier turns has them as its "history", and one that is judged its "preferences".
-    Each side holds its answer with "score" and "reason" or "judge_error", or the "error" for which
-    there is no answer. A question that only one side knows gets an error on the other.
+    One with earlier turns has them as its "history", one that is judged its "preferences", and
+    where other models answered too, "others" has each by its key, as a side. Each side holds its
+    answer with "score" and "reason" or "judge_error", or the "error" for which there is no answer.
+    A question that only one side knows gets an error on the other.
     """
     judged = {each["id"]: each for each in judgements}
-    by_id = {side: {each["id"]: each for each in answers[side]} for side in SIDES}
+    by_id = {side: {each["id"]: each for each in records} for side, records in answers.items()}
+    others = [name for name in by_id if name not in SIDES]
     known = by_id["base"] | by_id["tuned"]
     return [
         {key: about.get(key) for key in ABOUT}
         | {name: about[name] for name in ("history",) if name in about}
         | {side: _side(by_id[side].get(id_), judged.get(id_, {}).get(side)) for side in SIDES}
         | {name: judged[id_][name] for name in ("preferences",) if name in judged.get(id_, {})}
+        | _others({name: by_id[name].get(id_) for name in others}, judged.get(id_, {}))
         for id_, about in known.items()
     ]
+
+
+def _others(answers: Mapping[str, Record | None], judged: Record) -> Record:
+    scores = judged.get("others", {})
+    found = {name: _side(answer, scores.get(name)) for name, answer in answers.items()}
+    return {"others": found} if found else {}
+
+
+def said_by(name: str, result: Record) -> Record:
+    """Return what a side, or another model by its key, holds in a result."""
+    said: Record = result[name] if name in SIDES else result["others"][name]
+    return said
 
 
 def _side(answer: Record | None, judged: Record | None) -> Record:
@@ -39,16 +55,16 @@ def _side(answer: Record | None, judged: Record | None) -> Record:
         return {"error": "there is no record of this question"}
     if "error" in answer:
         return {"error": answer["error"]}
-    said = {"answer": answer["answer"], "outcome": answer["outcome"]}
+    said = {key: value for key, value in answer.items() if key in _SAID}
     if answer["outcome"] in NO_ANSWER:
         return {**said, "score": LOWEST_SCORE, "reason": f"{answer['outcome']}: no answer"}
     return {**said, **(judged or {})}  # else not judged yet
 
 
-def score_pairs(results: Iterable[Record]) -> Iterator[tuple[int, int]]:
-    """Yield (base, tuned) of the questions that have both scores."""
+def score_pairs(results: Iterable[Record], other: str = "base") -> Iterator[tuple[int, int]]:
+    """Yield (base, tuned) of the questions that have both scores; `other` in place of the base."""
     for each in results:
-        base, tuned = each["base"], each["tuned"]
+        base, tuned = said_by(other, each), each["tuned"]
         if "score" in base and "score" in tuned:
             yield base["score"], tuned["score"]
 
@@ -61,11 +77,14 @@ def score_difference(result: Record) -> int | None:
 def without_texts(result: Record) -> Record:
     """Return what a verdict needs of a result: so many fit into a function's memory."""
     about = {key: result[key] for key in ("id", "topic", "preferences") if key in result}
-    return about | {side: _without_texts(result[side]) for side in SIDES}
+    others = {name: _without_texts(said) for name, said in result.get("others", {}).items()}
+    sides = {side: _without_texts(result[side]) for side in SIDES}
+    return about | sides | ({"others": others} if others else {})
 
 
 def _without_texts(said: Record) -> Record:
-    return {key: said[key] for key in ("outcome", "score") if key in said}
+    kept = {key: said[key] for key in ("outcome", "score", "latency_ms") if key in said}
+    return kept | ({"characters": len(said["answer"])} if "answer" in said else {})
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ _MEANINGS: Mapping[Outcome, str] = {
     "no difference shown": "These questions show no difference between tuned and base model",
     "not decisive": "These questions cannot decide between tuned and base model",
 }
-_NAMES = {"base": "the base model", "tuned": "the tuned model"}
+NAMES = {"base": "the base model", "tuned": "the tuned model"}
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ def _reach(counted: Comparison) -> str:
 
 def _caveats(run: Run, clean: Sequence[Record]) -> Iterable[str]:
     """Yield what else a reader must know: answers that are none, cut ones, a partial judge."""
-    for side, name in _NAMES.items():
+    for side, name in NAMES.items():
         outcomes = Counter(each[side].get("outcome") for each in clean)
         none = [f"{outcomes[kind]} {kind}" for kind in NO_ANSWER if outcomes[kind]]
         if none:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import nsmallest
 from math import inf
 from pathlib import Path
@@ -14,8 +14,10 @@ from pydantic import BaseModel
 
 from lambdas.domain.cost.actuals import Bill
 from lambdas.domain.cost.quote import dollars
+from lambdas.domain.cost.worth import Offer, line
 from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.data_review.tasks import CRITERIA
+from lambdas.domain.evaluation.alternatives import Mean
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.results import score_difference
 from lambdas.domain.evaluation.verdict import rules_of
@@ -31,7 +33,8 @@ MOST_SHOWN = 500  # questions: a page of more opens slowly
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 # Of the request, each as it is.
 _SECTIONS = (
-    "dataset", "quote", "loss_curves", "base_answers", "tuned_answers", "judgements", "verdict",
+    "dataset", "quote", "loss_curves", "base_answers", "tuned_answers", "other_answers",
+    "judgements", "verdict",
 )  # fmt: skip
 
 
@@ -42,6 +45,7 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
     decided: Mapping[str, Any],
     losses_svg: str | None,
     bill: Bill,
+    offers: Sequence[Offer],
     input_status: InputStatus | None,
     review: DataReview | None = None,
 ) -> str:
@@ -52,10 +56,12 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters |= {
+        "capitalized": lambda name: name[0].upper() + name[1:],
         "difference": score_difference,
         "dollars": dollars,
         "duration": duration,
         "lived": _lived,
+        "mean": _mean,
         "score": lambda mean: "none" if mean is None else f"{mean:.2f}",
         "utc": utc,
     }
@@ -75,6 +81,7 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
         input_status=input_status,
         criteria=[*CRITERIA],
         bill=bill,
+        offers=offers,
         rules=rules_of(request.run),
     )
 
@@ -94,6 +101,7 @@ def manifest(
     request: WriteReportRequest,
     *,
     bill: Bill,
+    offers: Sequence[Offer],
     input_status: InputStatus | None,
     code_version: str | None,
 ) -> dict[str, Any]:
@@ -113,6 +121,7 @@ def manifest(
         "approval": _as_json(request.approval),
         "screening": _as_json(request.screening),
         "review": _as_json(request.review),
+        "offers": [each.model_dump(mode="json") for each in offers],
         "spent": [each.model_dump(mode="json") for each in bill.items],
         "spent_usd": bill.usd,
         "spent_at_most": bill.at_most,
@@ -160,11 +169,12 @@ def _model(request: WriteReportRequest) -> dict[str, Any]:
     }
 
 
-def summary(request: WriteReportRequest, bill: Bill) -> str:
+def summary(request: WriteReportRequest, bill: Bill, offers: Sequence[Offer]) -> str:
     """Return a few plain lines for a mail."""
     verdict, quoted = request.verdict, dollars(request.quote.expected_usd)
     return (
         f"{_judged(verdict)}\n"
+        f"{line(offers)}\n"
         f"{_training_line(request)}\n"
         f"{_review_line(request)}"
         f"Failures: {request.base_answers.failed} answers of the base model, "
@@ -175,7 +185,8 @@ def summary(request: WriteReportRequest, bill: Bill) -> str:
 
 
 def _judged(verdict: Verdict) -> str:
-    return "\n".join([f"{verdict.sentence} {verdict.reason}", *verdict.caveats])
+    told = [*verdict.caveats, *verdict.alternatives]
+    return "\n".join([f"{verdict.sentence} {verdict.reason}", *told])
 
 
 def _training_line(request: WriteReportRequest) -> str:
@@ -200,8 +211,7 @@ def _review_line(request: WriteReportRequest) -> str:
 
 def _tokens(request: WriteReportRequest) -> Mapping[str, Mapping[str, int]]:
     sources: dict[str, Answers | Judgements] = {
-        "base": request.base_answers,
-        "tuned": request.tuned_answers,
+        **request.answers,
         "judge": request.judgements,
     }
     return {
@@ -218,6 +228,11 @@ def _hosted(request: WriteReportRequest) -> str:
     if request.hosting.kind == "on-demand":
         return "The model was deployed on demand, and its deployment is deleted"
     return f"Provisioned throughput lived {_lived(release.billed_minutes if release else None)}"
+
+
+def _mean(found: Mean, form: str) -> str:
+    ends = [form % end for end in (found.low, found.high) if end is not None]
+    return (form % found.mean) + (f" ({' to '.join(ends)})" if ends else "")
 
 
 def _lived(minutes: float | None) -> str:
