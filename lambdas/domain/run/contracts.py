@@ -419,6 +419,7 @@ class AnswerWithOtherModelsRequest(StateRequest):
 class HostModelRequest(StateRequest):
     """For *Buy throughput* and *Create deployment*."""
 
+    dataset: Dataset
     training: Training | None
 
     @property
