@@ -19,8 +19,16 @@ class Offer(Contract):
 
     standing: Standing
     usd: float | None  # of 1,000 answers such as these; None: it bills by the hour, or gave none
-    how: str  # the arithmetic
+    usd_per_hour: float | None = None  # instead
+    how: str = ""  # the arithmetic
     beside_tuned: str = ""  # what the tuned model costs beside it, with the arithmetic
+
+    @property
+    def cost(self) -> str:
+        """What 1,000 answers cost, as a table shows it."""
+        if self.usd_per_hour is not None:
+            return f"{dollars(self.usd_per_hour)} an hour"
+        return "not known" if self.usd is None else dollars(self.usd)
 
 
 def offers(
@@ -34,27 +42,24 @@ def offers(
         As the quote would have.
     """
     priced = [_priced(request, each, calculator) for each in standings]
-    return [_beside(each, priced, request.quote.hosting_usd_per_hour) for each in priced]
+    tuned = next(each for each in priced if each.standing.key == "tuned")
+    return [_beside(each, tuned) for each in priced]
 
 
 def line(found: Sequence[Offer]) -> str:
     """Return the costs as one line of a mail."""
-    costs = "; ".join(f"{each.standing.name} {_cost(each)}" for each in found)
-    return f"1,000 answers cost: {costs}."
-
-
-def _cost(offer: Offer) -> str:
-    return dollars(offer.usd) if offer.usd is not None else offer.how
+    costs = "; ".join(f"{each.standing.name} {each.cost}" for each in found)
+    return f"{_PER:,} answers cost: {costs}."
 
 
 def _priced(request: WriteReportRequest, standing: Standing, calculator: Calculator) -> Offer:
     key, settings = standing.key, request.run.settings
     if key == "tuned" and KINDS[request.hosting.kind].bills_by_the_hour:
-        hourly = dollars(request.quote.hosting_usd_per_hour)
-        return Offer(standing=standing, usd=None, how=f"{hourly} an hour, however many")
+        per_hour = request.quote.hosting_usd_per_hour
+        return Offer(standing=standing, usd=None, usd_per_hour=per_hour)
     answers = request.answers.get(key)
     if answers is None or not answers.answered:
-        return Offer(standing=standing, usd=None, how="not known: there are no answers")
+        return Offer(standing=standing, usd=None)
     models = {each.key: each.model for each in candidates_of(settings)}
     prices = (
         calculator.custom_tokens(settings.model)
@@ -69,21 +74,19 @@ def _of_answers(answers: Answers, prices: TokenPrices) -> tuple[float, str]:
     asked, said = (
         tokens / answers.answered for tokens in (answers.input_tokens, answers.output_tokens)
     )
-    # The prices are of 1,000 tokens, and so are the answers.
     usd = prices.usd(asked, said) * _PER
     how = (
-        f"{asked:,.0f} tokens x {prices.input.amount} + {said:,.0f} x {prices.output.amount}, "
-        f"by the 1,000 tokens, x {_PER:,}"
+        f"{_PER:,} x ({asked:,.0f} tokens x {prices.input.amount} + {said:,.0f} tokens x "
+        f"{prices.output.amount} per 1,000) = {dollars(usd)}"
     )
     return usd, how
 
 
-def _beside(offer: Offer, priced: Sequence[Offer], usd_per_hour: float) -> Offer:
-    tuned = next(each for each in priced if each.standing.key == "tuned")
+def _beside(offer: Offer, tuned: Offer) -> Offer:
     if offer is tuned or not offer.usd:
         return offer
-    if tuned.usd is None and usd_per_hour:
-        said = _break_even(offer.usd, usd_per_hour)
+    if tuned.usd_per_hour:
+        said = _break_even(offer.usd, tuned.usd_per_hour)
     elif tuned.usd is not None:
         said = f"the tuned model costs {tuned.usd / offer.usd:.2f} times as much"
     else:

@@ -17,7 +17,6 @@ from lambdas.domain.cost.quote import dollars
 from lambdas.domain.cost.worth import Offer, line
 from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.data_review.tasks import CRITERIA
-from lambdas.domain.evaluation.alternatives import Mean
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.results import score_difference
 from lambdas.domain.evaluation.verdict import rules_of
@@ -61,7 +60,6 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
         "dollars": dollars,
         "duration": duration,
         "lived": _lived,
-        "mean": _mean,
         "score": lambda mean: "none" if mean is None else f"{mean:.2f}",
         "utc": utc,
     }
@@ -228,11 +226,6 @@ def _hosted(request: WriteReportRequest) -> str:
     if request.hosting.kind == "on-demand":
         return "The model was deployed on demand, and its deployment is deleted"
     return f"Provisioned throughput lived {_lived(release.billed_minutes if release else None)}"
-
-
-def _mean(found: Mean, form: str) -> str:
-    ends = [form % end for end in (found.low, found.high) if end is not None]
-    return (form % found.mean) + (f" ({' to '.join(ends)})" if ends else "")
 
 
 def _lived(minutes: float | None) -> str:

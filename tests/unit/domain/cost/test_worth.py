@@ -30,18 +30,15 @@ def test_an_answer_costs_the_tokens_that_it_had() -> None:
     assert made["base"].usd == pytest.approx(110 * 0.00025 + 70 * 0.00125)
     assert made["few-shot"].usd == pytest.approx(1_110 * 0.00025 + 70 * 0.00125)
     assert made["base"].how == (
-        "110 tokens x $0.00025 + 70 x $0.00125, by the 1,000 tokens, x 1,000"
+        "1,000 x (110 tokens x $0.00025 + 70 tokens x $0.00125 per 1,000) = $0.12"
     )
-    assert (made["nova-lite"].usd, made["nova-lite"].how) == (
-        None,
-        "not known: there are no answers",
-    )
+    assert (made["nova-lite"].usd, made["nova-lite"].cost) == (None, "not known")
 
 
 def test_hosting_by_the_hour_breaks_even_where_its_hour_costs_as_much_as_the_answers() -> None:
     made = by_the_hour()
     assert (made["tuned"].usd, made["tuned"].beside_tuned) == (None, "")
-    assert made["tuned"].how == "$132.00 an hour, however many"
+    assert made["tuned"].cost == "$132.00 an hour"
     answers_an_hour = 132 / made["few-shot"].usd * 1_000
     assert made["few-shot"].beside_tuned == (
         f"the tuned model costs less from {answers_an_hour:,.0f} answers an hour on: $132.00 an "
@@ -66,6 +63,6 @@ def test_by_the_token_the_tuned_model_costs_so_many_times_as_much() -> None:
 
 def test_a_mail_has_the_costs_in_one_line() -> None:
     assert line([*by_the_hour().values()]) == (
-        "1,000 answers cost: the base model $0.12; the tuned model $132.00 an hour, however many; "
-        "few-shot $0.37; nova-lite not known: there are no answers."
+        "1,000 answers cost: the base model $0.12; the tuned model $132.00 an hour; few-shot "
+        "$0.37; nova-lite not known."
     )
