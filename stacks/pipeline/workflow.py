@@ -39,6 +39,7 @@ from stacks.constructs.task import (
 from stacks.pipeline.review_data import BATCH, review_data
 
 _SLACK_HOURS = 96  # for review, answers and judgements of as many questions as may be, and retries
+_ANSWERS = ("base_answers", "tuned_answers", "other_answers")
 # What a failure goes on to say once there is a model: nothing is trained twice.
 _IS_TUNED = "$type($run.tuned_by_run) = 'string'"
 _MODEL_KEPT = (
@@ -91,7 +92,11 @@ class Workflow(Construct):
         self._notify_failure = self._notify_of_failure()
         self._give_back = self._release_after_failure()  # once hosting has begun
         run = (
-            self._tune().next(self._serve()).next(self._release_and_judge()).next(self._conclude())
+            self._tune()
+            .next(self._answer_with_other_models())
+            .next(self._serve())
+            .next(self._release_and_judge())
+            .next(self._conclude())
         )
         self.start = self._check().next(
             self._quote_and_approve(then=self._screen(then=self._review(then=run)))
@@ -105,6 +110,7 @@ class Workflow(Construct):
             "review",
             "training",
             "loss_curves",
+            "other_answers",
             "release",
             "report",
         )
@@ -245,6 +251,20 @@ class Workflow(Construct):
         self._on_failure(answer, self._notify_failure)
         return answer
 
+    def _answer_with_other_models(self) -> sfn.Chain:
+        """Ask what `also_compare` names, one model after the other."""
+        answer = self._task(
+            "Answer with other models",
+            {"dataset": "{% $dataset %}", "so_far": "{% $other_answers %}"},
+            assign={"other_answers": RESULT},
+        )
+        self._on_failure(answer, self._notify_failure)
+        answered = self._again("Other models answered?", "$other_answers.done", answer)
+        choice = sfn.Choice.jsonata(self, "Other models asked?")
+        asked = sfn.Condition.jsonata("{% $count($run.settings.also_compare) > 0 %}")
+        others = choice.when(asked, answer).afterwards(include_otherwise=True)
+        return sfn.Chain.custom(choice, [*others.end_states, *answered.end_states], others)
+
     def _serve(self) -> sfn.Parallel:
         """Host the model and ask it, in a block whose every failure releases."""
         served = {
@@ -328,11 +348,7 @@ class Workflow(Construct):
         """Judge during a hold, if the metric has to: a failure waits for the end of the hold."""
         judge = self._task(
             "Judge answers",
-            {
-                "dataset": "{% $dataset %}",
-                "base_answers": "{% $base_answers %}",
-                "tuned_answers": "{% $tuned_answers %}",
-            },
+            {name: f"{{% ${name} %}}" for name in ("dataset", *_ANSWERS)},
             assign={"judging": RESULT},
         )
         judged = {"judgements": "{% $judging %}"}
@@ -362,8 +378,7 @@ class Workflow(Construct):
             "Decide verdict",
             {
                 "dataset": "{% $dataset %}",
-                "base_answers": "{% $base_answers %}",
-                "tuned_answers": "{% $tuned_answers %}",
+                **{name: f"{{% ${name} %}}" for name in _ANSWERS},
                 "judgements": "{% $judged.judgements %}",
             },
             assign={"verdict": RESULT},
@@ -384,8 +399,7 @@ class Workflow(Construct):
             "loss_curves",
             "hosting",
             "release",
-            "base_answers",
-            "tuned_answers",
+            *_ANSWERS,
             "verdict",
         )
         results: dict[str, object] = {name: f"{{% ${name} %}}" for name in names}
@@ -419,6 +433,7 @@ class Workflow(Construct):
                 "sentence": "{% $verdict.sentence %}",
                 "reason": "{% $verdict.reason %}",
                 "caveats": "{% $verdict.caveats %}",
+                "alternatives": "{% $verdict.alternatives %}",
                 "report": "{% 's3://' & $run.bucket & '/' & $report.report_key %}",
                 "manifest": "{% 's3://' & $run.bucket & '/' & $report.manifest_key %}",
                 "afterwards": "{% $report.afterwards %}",

@@ -83,6 +83,7 @@ ACTIONS = {
     "Stop training": STOP_JOB,
     "Read loss curves": READ | WRITE,
     "Answer with base model": READ | WRITE | INVOKE,
+    "Answer with other models": READ | WRITE | INVOKE,
     "Buy throughput": FIND_THROUGHPUT
     | WRITE
     | {"bedrock:CreateProvisionedModelThroughput", "bedrock:TagResource"},
@@ -125,6 +126,7 @@ WILDCARDS = {
     "Validate dataset": {
         "datasets/*",
         "runs/*/dataset/*",
+        "runs/*/few-shot.json",
         "runs/*/quote.json",
         "runs/*/validation.json",
     },
@@ -155,6 +157,12 @@ WILDCARDS = {
         "runs/*/answers-base/*",
         "runs/*/billing/answers-of-the-base-model.json",
         "runs/*/dataset/evaluation.jsonl",
+    },
+    "Answer with other models": {
+        "runs/*/answers-*",
+        "runs/*/billing/answers-of-*.json",
+        "runs/*/dataset/evaluation.jsonl",
+        "runs/*/few-shot.json",
     },
     "Buy throughput": {
         "*",
@@ -253,6 +261,7 @@ KEY_ACTIONS = {
     "Start training": MAKE_GRANTS,
     "Read loss curves": USE_KEY,
     "Answer with base model": USE_KEY,
+    "Answer with other models": USE_KEY,
     "Buy throughput": USE_KEY,
     "Create deployment": USE_KEY,
     "Announce hold": USE_KEY,

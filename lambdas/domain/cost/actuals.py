@@ -22,9 +22,11 @@ from lambdas.domain.cost.quote import (
     TUNED_ANSWERS,
     Quote,
     QuoteItem,
+    answers_of,
     dollars,
 )
 from lambdas.domain.data_review.results import ReviewSummary
+from lambdas.domain.evaluation.candidates import candidates_of
 from lambdas.domain.run.contracts import (
     Answers,
     Contract,
@@ -135,13 +137,20 @@ def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
         **_tokens(BASE_ANSWERS, request.base_answers, calculator.tokens(settings.model)),
         **_judgements(request, calculator),
     }
-    # Of the rest all is known, or was not asked for.
-    begun = {HOSTING: request.hosting.created_at, TRAINING: request.run.started_at}
+    others = {each: request.answers.get(each.key) for each in candidates_of(settings)}
+    for each, answers in others.items():
+        if answers:
+            known |= _tokens(answers_of(each.name), answers, calculator.tokens(each.model))
+    # Of the rest all is known, or was not asked for; of a model that was given up it is not.
+    started = request.run.started_at
+    begun = {HOSTING: request.hosting.created_at, TRAINING: started}
+    begun |= dict.fromkeys((answers_of(each.name) for each in others), started)
     lost = {
         REVIEW: request.review.lost_requests if request.review else 0,
         BASE_ANSWERS: request.base_answers.lost_requests,
         TUNED_ANSWERS: request.tuned_answers.lost_requests,
         JUDGEMENTS: request.judgements.lost_requests if request.judgements else 0,
+        **{answers_of(each.name): found.lost_requests for each, found in others.items() if found},
     }
     kinds = frozenset(kind for kind, requests in lost.items() if requests)
     return Usage(begun=begun, known=known, until=release.at if release else None, lost=kinds)

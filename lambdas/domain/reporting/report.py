@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import nsmallest
 from math import inf
 from pathlib import Path
@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from lambdas.domain.cost.actuals import Bill
 from lambdas.domain.cost.quote import dollars
+from lambdas.domain.cost.worth import Offer, line
 from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.data_review.tasks import CRITERIA
 from lambdas.domain.evaluation.metrics import METRICS, told
@@ -32,7 +33,8 @@ MOST_SHOWN = 500  # questions: a page of more opens slowly
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 # Of the request, each as it is.
 _SECTIONS = (
-    "dataset", "quote", "loss_curves", "base_answers", "tuned_answers", "judgements", "verdict",
+    "dataset", "quote", "loss_curves", "base_answers", "tuned_answers", "other_answers",
+    "judgements", "verdict",
 )  # fmt: skip
 
 
@@ -43,6 +45,7 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
     decided: Mapping[str, Any],
     losses_svg: str | None,
     bill: Bill,
+    offers: Sequence[Offer],
     input_status: InputStatus | None,
     review: DataReview | None = None,
 ) -> str:
@@ -55,6 +58,7 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
     metric = METRICS[request.verdict.metric]
     environment.filters |= {
         "change": metric.change,
+        "capitalized": lambda name: name[0].upper() + name[1:],
         "difference": score_difference,
         "dollars": dollars,
         "duration": duration,
@@ -81,6 +85,7 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
         criteria=[*CRITERIA],
         bill=bill,
         metric=metric,
+        offers=offers,
         rules=rules_of(request.run),
     )
 
@@ -100,6 +105,7 @@ def manifest(
     request: WriteReportRequest,
     *,
     bill: Bill,
+    offers: Sequence[Offer],
     input_status: InputStatus | None,
     code_version: str | None,
 ) -> dict[str, Any]:
@@ -122,6 +128,7 @@ def manifest(
         "approval": _as_json(request.approval),
         "screening": _as_json(request.screening),
         "review": _as_json(request.review),
+        "offers": [each.model_dump(mode="json") for each in offers],
         "spent": [each.model_dump(mode="json") for each in bill.items],
         "spent_usd": bill.usd,
         "spent_at_most": bill.at_most,
@@ -169,11 +176,12 @@ def _model(request: WriteReportRequest) -> dict[str, Any]:
     }
 
 
-def summary(request: WriteReportRequest, bill: Bill) -> str:
+def summary(request: WriteReportRequest, bill: Bill, offers: Sequence[Offer]) -> str:
     """Return a few plain lines for a mail."""
     verdict, quoted = request.verdict, dollars(request.quote.expected_usd)
     return (
         f"{_judged(verdict)}\n"
+        f"{line(offers)}\n"
         f"{_training_line(request)}\n"
         f"{_review_line(request)}"
         f"Failures: {request.base_answers.failed} answers of the base model, "
@@ -185,8 +193,8 @@ def summary(request: WriteReportRequest, bill: Bill) -> str:
 
 def _judged(verdict: Verdict) -> str:
     others = " ".join(map(told, verdict.others))
-    lines = [f"{verdict.sentence} {verdict.reason}", *verdict.caveats, others]
-    return "\n".join(filter(None, lines))
+    lines = [f"{verdict.sentence} {verdict.reason}", *verdict.caveats, *verdict.alternatives]
+    return "\n".join(filter(None, [*lines, others]))
 
 
 def _without_scores(request: WriteReportRequest) -> int:
@@ -216,8 +224,7 @@ def _review_line(request: WriteReportRequest) -> str:
 
 def _tokens(request: WriteReportRequest) -> Mapping[str, Mapping[str, int]]:
     sources: dict[str, Answers | Judgements | None] = {
-        "base": request.base_answers,
-        "tuned": request.tuned_answers,
+        **request.answers,
         "judge": request.judgements,
     }
     return {

@@ -493,7 +493,8 @@ def _is_small(annotation: object) -> bool:
         dict[str, int | float | str],
     }:  # five at most
         return True
-    if annotation == tuple[str, ...]:  # codes of warnings, as the environment's file has them
+    # Codes of warnings, as the environment's file has them; one a model of also_compare.
+    if annotation in {tuple[str, ...], list[str], dict[str, contracts.Answers]}:
         return True
     if annotation == tuple[contracts.FrozenFile, ...]:  # five at most
         return True
@@ -597,6 +598,23 @@ def test_an_earlier_runs_model_goes_straight_to_its_answers(workflow: Machine) -
     assert past_training.isdisjoint({"Start training", "Check training", "Read loss curves"})
     first = workflow["States"]["Check preflight"]["Assign"]
     assert first["training"] == first["loss_curves"] == "{% null %}"
+
+
+def test_other_models_are_asked_one_after_the_other_before_any_hosting(workflow: Machine) -> None:
+    question = workflow["States"]["Other models asked?"]
+    [asked] = question["Choices"]
+    assert (asked["Next"], question["Default"]) == ("Answer with other models", "Serve tuned model")
+    for others, goes in ((["few-shot"], True), ([], False)):
+        assert evaluate(asked["Condition"], run={"settings": {"also_compare": others}}) is goes
+    assert evaluate(asked["Condition"], run={"settings": {}}) is False
+    again = workflow["States"]["Other models answered?"]
+    [rest] = again["Choices"]
+    assert (rest["Next"], again["Default"]) == ("Answer with other models", "Serve tuned model")
+    for done in (True, False):
+        assert evaluate(rest["Condition"], other_answers={"done": done}) is not done
+    asks = workflow["States"]["Answer with other models"]
+    assert asks["Arguments"]["Payload"]["so_far"] == "{% $other_answers %}"
+    assert workflow["States"]["Check preflight"]["Assign"]["other_answers"] == "{% null %}"
 
 
 @pytest.mark.parametrize(
