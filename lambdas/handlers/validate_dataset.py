@@ -11,6 +11,7 @@ from lambdas.domain.errors import DatasetInvalid
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.run.contracts import Dataset, Run, StateRequest
 from lambdas.domain.run.dataset_files import DatasetKind
+from lambdas.domain.run.earlier_run import as_json, run_key
 from lambdas.domain.run.validated_dataset import dataset_of
 from lambdas.runtime.step import logger, step
 from lambdas.validation import (
@@ -33,7 +34,9 @@ def validate_dataset(request: StateRequest) -> Dataset:
     findings_key = artefacts.put_json(f"{run.prefix}/validation.json", report.as_json())
     if not report.valid:
         raise DatasetInvalid(refusal(report, artefacts.uri(findings_key)))
-    return dataset_of(report, frozen, findings_key)
+    dataset = dataset_of(report, frozen, findings_key)
+    artefacts.put_json(run_key(run.prefix), as_json(run, dataset))
+    return dataset
 
 
 def _freeze(run: Run, artefacts: Artefacts) -> dict[DatasetKind, ObjectSource]:

@@ -27,6 +27,7 @@ from lambdas.domain.cost.quote import (
     SCREENING,
     TRAINING,
     Quote,
+    QuotedHosting,
     QuoteItem,
     dollars,
 )
@@ -64,8 +65,8 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         *_screening(run, dataset),
         *_review(run, dataset, calculator),
         *_training(run, dataset, chosen.values, calculator),
-        *hosting.chosen.items,
-        *answer_items(BASE_ANSWERS, run, dataset, calculator.tokens(run.settings.model)),
+        *hosting.items,
+        *_base_answers(run, dataset, calculator),
         *_judgements(run, dataset, calculator),
     ]
     return Quote(
@@ -82,7 +83,7 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         hosting=hosting.chosen,
         hosting_reason=hosting.reason,
         other_hosting=hosting.others,
-        assumptions=[*_assumptions(run, hosting.chosen.kind), *_not_its_own(items)],
+        assumptions=[*_assumptions(run, hosting.chosen), *_not_its_own(items)],
     )
 
 
@@ -212,6 +213,12 @@ def _earliest_stop(run: Run, dataset: Dataset, hyperparameters: Mapping[str, str
     return min(epochs, 1 + int(hyperparameters[patience]))
 
 
+def _base_answers(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
+    if run.answers_of_run:
+        return []
+    return answer_items(BASE_ANSWERS, run, dataset, calculator.tokens(run.settings.model))
+
+
 def _judgements(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
     """Quote a score of each answer, and a preference in each order, which reads both."""
     count = dataset.evaluation_examples
@@ -231,13 +238,13 @@ def _storage(run: Run, calculator: Calculator) -> QuoteItem:
     )
 
 
-def _assumptions(run: Run, hosting: HostingKind) -> list[str]:
+def _assumptions(run: Run, hosting: QuotedHosting | None) -> list[str]:
     low, expected, _ = TOKEN_SHARES
     return [
         f"Tokens are upper estimates: expected {expected:.0%} of them, low {low:.0%} (prose).",
         *_of_training(run),
         f"At most, what is paid by the token is asked {ATTEMPTS} times about every question.",
-        *PRICINGS[hosting].assumptions(run),
+        *(PRICINGS[hosting.kind].assumptions(run) if hosting else []),
         "Without tax, S3, Lambda and Step Functions, which cost a few cents.",
     ]
 

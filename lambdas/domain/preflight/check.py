@@ -18,7 +18,7 @@ from lambdas.domain.preflight.names import name_problems
 from lambdas.domain.preflight.quotas import InUse, Quota, problems_of, training_demands
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Execution, HostingOption, Run
-from lambdas.domain.run.dataset_files import DatasetKind, run_folder, source_key
+from lambdas.domain.run.dataset_files import RUNS, DatasetKind, run_folder, source_key
 from lambdas.domain.run.execution_input import ExecutionDefaults, ExecutionInput
 from lambdas.domain.run.names import ResourceNames, custom_model_of, names_of
 
@@ -51,6 +51,16 @@ class Prerequisites:
     taken: Sequence[str]  # what there is under this execution's names before it makes anything
 
 
+@dataclass(frozen=True)
+class JudgingPrerequisites:
+    """The same of a run that judges the answers of an earlier one."""
+
+    problems: Sequence[str]  # of these answers
+    refusals: Mapping[str, str]
+    dataset_keys: frozenset[str]
+    taken: Sequence[str]
+
+
 def names_in(environment: DeployedEnvironment, execution: Execution) -> ResourceNames:
     return names_of(environment.name, execution.name, execution.arn)
 
@@ -63,7 +73,8 @@ def asked_models(requested: RequestedRun, region: str) -> dict[str, str]:
     """Return the names of base and judge by the id that the run asks, if it can from here."""
     model, judge = requested.model, requested.judge
     asked = {model.base_inference: f"the base model {model.name}"}
-    if region not in model.customization_regions:  # where the function may not ask it
+    is_out_of_reach = region not in model.customization_regions  # of the function
+    if is_out_of_reach or requested.settings.answers_of_run:
         asked = {}
     asked.setdefault(judge.inference, f"the judge {judge.name}")
     return {each.model_id: name for each, name in asked.items() if each.available_in(region)}
@@ -93,9 +104,38 @@ def check(
         *hosting_problems(options),
         *_role_problems(environment),
     ]
+    refuse(problems)
+    return options
+
+
+def check_judging(
+    execution: Execution,
+    requested: RequestedRun,
+    found: JudgingPrerequisites,
+    environment: DeployedEnvironment,
+) -> None:
+    """Check a run that judges the answers of an earlier one.
+
+    Raises
+    ------
+    PreflightFailed
+        As `check` does.
+    """
+    region, settings = environment.region, requested.settings
+    refuse(
+        [
+            *name_problems(execution, found.taken),
+            *found.problems,
+            *_judge_problems(requested, region),
+            *answer_problems(asked_models(requested, region), found.refusals, region),
+            *_dataset_problems(settings, found.dataset_keys, environment.bucket),
+        ]
+    )
+
+
+def refuse(problems: Sequence[str]) -> None:
     if problems:
         raise PreflightFailed("the run cannot succeed:\n" + "\n".join(problems))
-    return options
 
 
 def _model_problems(requested: RequestedRun, found: Prerequisites, region: str) -> list[str]:
@@ -111,11 +151,16 @@ def _model_problems(requested: RequestedRun, found: Prerequisites, region: str) 
 
 
 def _inference_problems(requested: RequestedRun, region: str) -> Iterable[str]:
-    model, judge = requested.model, requested.judge
+    model = requested.model
     # That the model cannot be tuned here is a problem of its own.
     if region in model.customization_regions and not model.base_inference.available_in(region):
         regions = ", ".join(model.base_inference.regions)
         yield f"{model.name} itself can be invoked from {regions} only, not from {region}"
+    yield from _judge_problems(requested, region)
+
+
+def _judge_problems(requested: RequestedRun, region: str) -> Iterable[str]:
+    judge = requested.judge
     if not judge.inference.available_in(region):
         regions = ", ".join(judge.inference.regions)
         yield f"the judge {judge.name} can be invoked from {regions} only, not from {region}"
@@ -125,17 +170,19 @@ _NOT_UPLOADED = "upload it (python -m dataset prepare writes it), or name anothe
 _EXPIRED = (
     "the files of a run expire (expire_runs_after_days of the environment), and without its "
     "training data nobody can tell whether the model has seen the questions. Copy the file back if "
-    "you have it, or leave tuned_by_run out to train again"
+    "you have it, or leave {earlier} out to train again"
 )
 
 
 def _dataset_problems(settings: ExecutionInput, keys: frozenset[str], bucket: str) -> Iterable[str]:
     kinds: tuple[DatasetKind, ...] = ("training", "evaluation")
     for kind in kinds:
-        key = source_key(kind, settings.dataset, settings.tuned_by_run)
+        key = source_key(kind, settings.dataset, settings.tuned_by_run, settings.answers_of_run)
         if key not in keys:
-            expired = key.startswith("runs/")
-            yield f"s3://{bucket}/{key} does not exist: {_EXPIRED if expired else _NOT_UPLOADED}"
+            earlier = "answers_of_run" if settings.answers_of_run else "tuned_by_run"
+            expired = key.startswith(RUNS)
+            why = _EXPIRED.format(earlier=earlier) if expired else _NOT_UPLOADED
+            yield f"s3://{bucket}/{key} does not exist: {why}"
 
 
 def _role_problems(environment: DeployedEnvironment) -> Iterable[str]:
