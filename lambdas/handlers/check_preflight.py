@@ -83,13 +83,13 @@ def _judging_again(
     settings = with_settings_of(given.run, asked)
     requested = requested_run(settings, defaults, request.now)
     names = preflight.names_in(environment, request.execution)
-    found = preflight.JudgingPrerequisites(
-        problems=[*problems_of_answers(given, request.input)],
+    found = preflight.Known(
         refusals=_refusals(asked_models(requested, environment.region)),
         dataset_keys=frozenset(_dataset_keys(settings, environment.bucket)),
         taken=_taken_keys(names, environment.bucket),
     )
-    preflight.check_judging(request.execution, requested, found, environment)
+    common = preflight.common_problems(request.execution, requested, found, environment)
+    preflight.refuse([*common, *problems_of_answers(given, request.input)])
     model = models.find(custom_model_of(environment.name, given.run.tuned_by))
     run = preflight.plan(
         request, settings, defaults, environment, (), tuned_model_arn=model.arn if model else None

@@ -37,28 +37,24 @@ class DeployedEnvironment:
     comprehend_max_usd: float
 
 
-@dataclass(frozen=True)
-class Prerequisites:
-    """What AWS answered before the run."""
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What AWS answered before any run, also one that judges the answers of an earlier one."""
+
+    refusals: Mapping[str, str]  # of whom the run asks, by the id that was asked; AWS's words
+    dataset_keys: frozenset[str]
+    taken: Sequence[str]  # what there is under this execution's names before it makes anything
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prerequisites(Known):
+    """What else AWS answered before a run that makes its answers."""
 
     tuned_model: ModelAvailability | None  # None: Bedrock does not know it here
     access: ModelAccess | None  # to the tuned model; None: Bedrock does not say
     alternatives: Callable[[], Sequence[str]]  # keys of other models that can be tuned here now
-    refusals: Mapping[str, str]  # of base and judge, by the id that was asked; AWS's words
-    dataset_keys: frozenset[str]
     quotas: Sequence[Quota]  # of Bedrock; none: unknown
     in_use: InUse
-    taken: Sequence[str]  # what there is under this execution's names before it makes anything
-
-
-@dataclass(frozen=True)
-class JudgingPrerequisites:
-    """The same of a run that judges the answers of an earlier one."""
-
-    problems: Sequence[str]  # of these answers
-    refusals: Mapping[str, str]
-    dataset_keys: frozenset[str]
-    taken: Sequence[str]
 
 
 def names_in(environment: DeployedEnvironment, execution: Execution) -> ResourceNames:
@@ -95,45 +91,33 @@ def check(
     """
     region = environment.region
     options = hosting_options(requested, found.tuned_model, found.quotas, found.in_use, region)
-    problems = [
-        *name_problems(execution, found.taken),
-        *_model_problems(requested, found, region),
-        *_inference_problems(requested, region),
-        *answer_problems(asked_models(requested, region), found.refusals, region),
-        *_dataset_problems(requested.settings, found.dataset_keys, environment.bucket),
-        *hosting_problems(options),
-        *_role_problems(environment),
-    ]
-    refuse(problems)
+    refuse(
+        [
+            *common_problems(execution, requested, found, environment),
+            *_model_problems(requested, found, region),
+            *_base_problems(requested, region),
+            *hosting_problems(options),
+            *_role_problems(environment),
+        ]
+    )
     return options
 
 
-def check_judging(
-    execution: Execution,
-    requested: RequestedRun,
-    found: JudgingPrerequisites,
-    environment: DeployedEnvironment,
-) -> None:
-    """Check a run that judges the answers of an earlier one.
-
-    Raises
-    ------
-    PreflightFailed
-        As `check` does.
-    """
+def common_problems(
+    execution: Execution, requested: RequestedRun, found: Known, environment: DeployedEnvironment
+) -> list[str]:
+    """Return why no run can succeed, also one that judges the answers of an earlier one."""
     region, settings = environment.region, requested.settings
-    refuse(
-        [
-            *name_problems(execution, found.taken),
-            *found.problems,
-            *_judge_problems(requested, region),
-            *answer_problems(asked_models(requested, region), found.refusals, region),
-            *_dataset_problems(settings, found.dataset_keys, environment.bucket),
-        ]
-    )
+    return [
+        *name_problems(execution, found.taken),
+        *_judge_problems(requested, region),
+        *answer_problems(asked_models(requested, region), found.refusals, region),
+        *_dataset_problems(settings, found.dataset_keys, environment.bucket),
+    ]
 
 
 def refuse(problems: Sequence[str]) -> None:
+    """Raise PreflightFailed with all problems, if there are any."""
     if problems:
         raise PreflightFailed("the run cannot succeed:\n" + "\n".join(problems))
 
@@ -150,13 +134,12 @@ def _model_problems(requested: RequestedRun, found: Prerequisites, region: str) 
     ]
 
 
-def _inference_problems(requested: RequestedRun, region: str) -> Iterable[str]:
+def _base_problems(requested: RequestedRun, region: str) -> Iterable[str]:
     model = requested.model
     # That the model cannot be tuned here is a problem of its own.
     if region in model.customization_regions and not model.base_inference.available_in(region):
         regions = ", ".join(model.base_inference.regions)
         yield f"{model.name} itself can be invoked from {regions} only, not from {region}"
-    yield from _judge_problems(requested, region)
 
 
 def _judge_problems(requested: RequestedRun, region: str) -> Iterable[str]:

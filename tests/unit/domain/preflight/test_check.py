@@ -459,7 +459,7 @@ def test_a_judge_that_cannot_be_asked_judges_nothing_again(
     """All that is wrong is said at once."""
     bedrock.silent[f"us.{JUDGE}"] = client_error("AccessDeniedException", 403)
     del s3.objects[f"runs/{answered}/answers-tuned/00000.jsonl"]
-    with pytest.raises(PreflightFailed, match=r"(?s)other files of answers.*does not answer in"):
+    with pytest.raises(PreflightFailed, match=r"(?s)does not answer in.*other files of answers"):
         preflight("us-east-1", answers_of_run=answered)
 
 
