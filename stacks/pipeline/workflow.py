@@ -38,7 +38,7 @@ from stacks.constructs.task import (
 )
 from stacks.pipeline.review_data import BATCH, review_data
 
-_SLACK_HOURS = 24  # for review, answers, judging and retries
+_SLACK_HOURS = 96  # for review, answers and judgements of as many questions as may be, and retries
 _IS_TUNED = "$type($run.tuned_by_run) = 'string'"
 _IS_ANSWERED = "$type($run.answers_of_run) = 'string'"
 # What a failure goes on to say: with all answers, nothing but the judge is asked again; with a
@@ -289,7 +289,8 @@ class Workflow(Construct):
     def _host(self, create: str, check: str, *, then: sfn.IChainable) -> sfn.Chain:
         # A branch's variables must not have the name of one outside: `hosted`.
         thing = create.rsplit(maxsplit=1)[-1].title()
-        created = self._task(create, {"training": "{% $training %}"}, assign={"hosted": RESULT})
+        given = {"dataset": "{% $dataset %}", "training": "{% $training %}"}
+        created = self._task(create, given, assign={"hosted": RESULT})
         checked = self._task(check, {"hosting": "{% $hosted %}"}, assign={"hosted": RESULT})
         return created.next(self._until(f"{thing} ready?", "$hosted.done", checked, then=then))
 

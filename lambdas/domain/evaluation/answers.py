@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Protocol
 
@@ -12,9 +12,10 @@ from lambdas.domain.evaluation.attempts import Answered, Pass, Question
 from lambdas.domain.evaluation.records import Record, RecordFile, failure_summary, too_many
 from lambdas.domain.evaluation.shards import COUNTED, Shards, Tally, tokens_of, unfinished
 from lambdas.domain.run.contracts import Answers, Dataset, Run
-from lambdas.validation.formats.conversation import EvaluationExample
+from lambdas.validation.formats.conversation import EvaluationExample, Turn
 from lambdas.validation.formats.tokens import estimated_tokens
 
+ABOUT = ("id", "question", "reference_answer", "topic")  # of an example, beside its history
 AnswerOutcome = Literal["answered", "cut off", "empty", "filtered", "malformed"]
 NO_ANSWER: tuple[AnswerOutcome, ...] = ("empty", "filtered", "malformed")
 
@@ -27,6 +28,7 @@ class Reply:
     stop_reason: str
     input_tokens: int
     output_tokens: int
+    latency_ms: int | None = None  # as Bedrock measured it; None: it did not say
 
 
 # A reason that is not here ends an answer well: new ones come without notice.
@@ -41,9 +43,9 @@ _BY_STOP_REASON: Mapping[str, AnswerOutcome] = {
 
 
 class Ask(Protocol):
-    """Puts one question to a model."""
+    """Puts one question to a model: the last of the turns."""
 
-    def __call__(self, question: str, *, system: str | None, max_tokens: int) -> Reply: ...
+    def __call__(self, turns: Sequence[Turn], *, system: str | None, max_tokens: int) -> Reply: ...
 
 
 def answer_questions(  # noqa: PLR0913  # keyword-only from `shards` on
@@ -131,9 +133,11 @@ def _question(run: Run, dataset: Dataset, ask: Ask, example: EvaluationExample) 
     send = partial(_answer, ask, example, dataset.system_prompt, settings.max_answer_tokens)
     return Question(
         name=example.id,
-        about=asdict(example),
+        about=_about(example),
         send=send,
-        most_input_tokens=estimated_tokens((dataset.system_prompt or "", example.question)),
+        most_input_tokens=estimated_tokens(
+            (dataset.system_prompt or "", *(turn.text for turn in example.asked))
+        ),
         most_output_tokens=settings.max_answer_tokens,
     )
 
@@ -141,8 +145,12 @@ def _question(run: Run, dataset: Dataset, ask: Ask, example: EvaluationExample) 
 def _answer(
     ask: Ask, example: EvaluationExample, system: str | None, max_tokens: int, _last: Record | None
 ) -> Answered:
-    reply = ask(example.question, system=system, max_tokens=max_tokens)
-    outcome: Record = {"answer": reply.text, "outcome": outcome_of(reply)}
+    reply = ask(example.asked, system=system, max_tokens=max_tokens)
+    outcome: Record = {
+        "answer": reply.text,
+        "outcome": outcome_of(reply),
+        "latency_ms": reply.latency_ms,
+    }
     return Answered(outcome, reply.input_tokens, reply.output_tokens)
 
 
@@ -183,5 +191,15 @@ def _answers(tally: Tally, shards: Shards, finished: int, *, done: bool) -> Answ
 def _example(line: Mapping[str, Any]) -> EvaluationExample:
     """Read a line of the evaluation file, which *Validate dataset* has passed."""
     return EvaluationExample(
-        str(line["id"]), line["question"], line["reference_answer"], line.get("topic")
+        str(line["id"]),
+        line["question"],
+        line["reference_answer"],
+        line.get("topic"),
+        tuple(Turn(turn["role"], turn["content"]) for turn in line.get("history") or ()),
     )
+
+
+def _about(example: EvaluationExample) -> Record:
+    about = {name: getattr(example, name) for name in ABOUT}
+    said = [f"{turn.role}: {turn.text}" for turn in example.history]
+    return about | ({"history": "\n\n".join(said)} if said else {})

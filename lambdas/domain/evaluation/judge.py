@@ -56,12 +56,13 @@ class JudgedAnswer:
     question: str
     reference_answer: str
     answer: str
+    history: str = ""  # what was said before the question
 
     @property
     def message(self) -> str:
         """The judge's user message."""
-        texts = {name: getattr(self, name) for name in ("question", "reference_answer", "answer")}
-        return fenced(texts)
+        names = ("history", "question", "reference_answer", "answer")
+        return fenced({name: text for name in names if (text := getattr(self, name))})
 
 
 def score_answers(  # noqa: PLR0913  # keyword-only from `answers` on
@@ -199,6 +200,7 @@ def _answers(found: AnswersOfShard) -> Iterator[JudgedAnswer]:
                     record["question"],
                     record["reference_answer"],
                     record["answer"],
+                    record.get("history", ""),
                 )
 
 

@@ -45,12 +45,13 @@ class ComparedAnswers:
     reference_answer: str
     first_answer: str
     second_answer: str
+    history: str = ""  # as in `JudgedAnswer`
 
     @property
     def message(self) -> str:
         """The judge's user message."""
-        names = ("question", "reference_answer", "first_answer", "second_answer")
-        return fenced({name: getattr(self, name) for name in names})
+        names = ("history", "question", "reference_answer", "first_answer", "second_answer")
+        return fenced({name: text for name in names if (text := getattr(self, name))})
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ def _both_orders(judged: Record) -> Iterator[ComparedAnswers]:
             judged["reference_answer"],
             judged[first]["answer"],
             judged[second]["answer"],
+            judged.get("history", ""),
         )
 
 

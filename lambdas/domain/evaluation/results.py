@@ -7,18 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from lambdas.domain.evaluation.answers import NO_ANSWER
+from lambdas.domain.evaluation.answers import ABOUT, NO_ANSWER
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.rubrics import LOWEST_SCORE
 
 SIDES = ("base", "tuned")
-ABOUT = ("id", "question", "reference_answer", "topic")
 AnswersOfShard = Mapping[str, list[Record]]  # the records of a shard's answers, by side
 
 
 def results_of(answers: AnswersOfShard, judgements: Iterable[Record]) -> list[Record]:
     """Merge by question: {"id", "question", "reference_answer", "topic", "base", "tuned"}.
 
+    One with earlier turns has them as its "history", and one that is judged its "preferences".
     Each side holds its answer with "score" and "reason" or "judge_error", or the "error" for which
     there is no answer. A question that only one side knows gets an error on the other.
     """
@@ -27,6 +27,7 @@ def results_of(answers: AnswersOfShard, judgements: Iterable[Record]) -> list[Re
     known = by_id["base"] | by_id["tuned"]
     return [
         {key: about.get(key) for key in ABOUT}
+        | {name: about[name] for name in ("history",) if name in about}
         | {side: _side(by_id[side].get(id_), judged.get(id_, {}).get(side)) for side in SIDES}
         | {name: judged[id_][name] for name in ("preferences",) if name in judged.get(id_, {})}
         for id_, about in known.items()

@@ -379,6 +379,7 @@ class AnswerWithBaseModelRequest(StateRequest):
 class HostModelRequest(StateRequest):
     """For *Buy throughput* and *Create deployment*."""
 
+    dataset: Dataset
     training: Training | None
 
     @property
