@@ -12,6 +12,7 @@ from lambdas.domain.evaluation.few_shot import choose_examples, examples_key
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.run.contracts import Dataset, Run, StateRequest
 from lambdas.domain.run.dataset_files import DatasetKind
+from lambdas.domain.run.earlier_run import as_json, run_key
 from lambdas.domain.run.execution_input import FEW_SHOT
 from lambdas.domain.run.validated_dataset import dataset_of
 from lambdas.runtime.step import logger, step
@@ -36,7 +37,9 @@ def validate_dataset(request: StateRequest) -> Dataset:
     if not report.valid:
         raise DatasetInvalid(refusal(report, artefacts.uri(findings_key)))
     tokens = _few_shot_tokens(run, artefacts, copies["training"].key)
-    return dataset_of(report, frozen, findings_key, few_shot_tokens=tokens)
+    dataset = dataset_of(report, frozen, findings_key, few_shot_tokens=tokens)
+    artefacts.put_json(run_key(run.prefix), as_json(run, dataset))
+    return dataset
 
 
 def _few_shot_tokens(run: Run, artefacts: Artefacts, training_key: str) -> int:

@@ -351,7 +351,7 @@ def _hosting(folder: Path) -> dict[str, Any]:
     """Return what the run's manifest has of its hosting; nothing of a run that failed."""
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    hosting: dict[str, Any] = manifest.get("hosting", {})
+    hosting: dict[str, Any] = manifest.get("hosting") or {}
     return hosting
 
 

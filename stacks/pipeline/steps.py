@@ -79,6 +79,8 @@ PIPELINE_STEPS = (
         variables=CheckPreflightVariables,
         permissions=lambda access: [
             access.list_keys(datasets("*"), runs("*"), approvals("*")),
+            access.get(runs("run.json"), runs("answers-*/tallies/*")),
+            *access.use_key_through("s3"),
             *access.find_job(),
             *access.count_resources(),
             *access.look_up_models(),
@@ -94,7 +96,9 @@ PIPELINE_STEPS = (
         timeout_seconds=MAX_SECONDS,
         permissions=lambda access: [
             *access.read(datasets("*"), runs("dataset/*"), runs("quote.json")),
-            *access.write(*map(runs, ("dataset/*", "few-shot.json", "validation.json"))),
+            *access.write(
+                *map(runs, ("dataset/*", "few-shot.json", "run.json", "validation.json"))
+            ),
         ],
     ),
     Step(

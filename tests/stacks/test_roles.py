@@ -60,8 +60,8 @@ ACTIONS = {
     "Check preflight": FIND_JOB
     | INVOKE
     | LIST_MODELS
+    | READ
     | {
-        "s3:ListBucket",
         "bedrock:GetCustomModel",
         "bedrock:ListTagsForResource",
         "bedrock:GetFoundationModel",
@@ -122,12 +122,19 @@ BILLING = {
 # Every wildcard in a role's resources: the bucket's keys, Bedrock's kinds, executions, and "*".
 WILDCARDS = {
     "BedrockServiceRole": {"runs/*/dataset/*", "runs/*/training/*"},
-    "Check preflight": {"*", "custom-model/*", "model-customization-job/*"},
+    "Check preflight": {
+        "*",
+        "custom-model/*",
+        "model-customization-job/*",
+        "runs/*/answers-*/tallies/*",
+        "runs/*/run.json",
+    },
     "Validate dataset": {
         "datasets/*",
         "runs/*/dataset/*",
         "runs/*/few-shot.json",
         "runs/*/quote.json",
+        "runs/*/run.json",
         "runs/*/validation.json",
     },
     "Screen dataset": {
@@ -253,6 +260,7 @@ WILDCARDS = {
 USE_KEY = {"kms:Decrypt", "kms:GenerateDataKey"}
 MAKE_GRANTS = USE_KEY | {"kms:CreateGrant", "kms:DescribeKey"}
 KEY_ACTIONS = {
+    "Check preflight": USE_KEY,
     "Validate dataset": USE_KEY,
     "Screen dataset": USE_KEY,
     "Plan review": USE_KEY,

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,8 +19,6 @@ from local.call_faults import CallFault
 from local.ministack import state_machines
 from local.rehearsal.deployment import configured, unloadable, upload_converted
 from local.rehearsal.rehearse import REGION
-from local.server import OfflineAws
-from operate.deployed import Deployed
 from tests.article import ARTICLE, needs_article
 from tests.repository import ROOT
 from tests.workflow.deployed_machine import Machine, Outcome
@@ -32,35 +29,6 @@ BUY, DELETE = "CreateProvisionedModelThroughput", "DeleteProvisionedModelThrough
 QUICK = Scenario(provisioning_minutes=3)
 BASE_ANSWERS, TUNED_ANSWERS = "Answer with base model", "Answer with tuned model"
 OTHER_ANSWERS = "Answer with other models"
-
-
-@pytest.fixture
-def inbox(offline: OfflineAws, deployed: Deployed) -> Iterator[str]:
-    """A queue that gets what the topic mails."""
-    del offline, deployed
-    sqs: Any = boto3.client("sqs")
-    sns: Any = boto3.client("sns")
-    queue = sqs.create_queue(QueueName="inbox")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
-    allow = {
-        "Effect": "Allow",
-        "Principal": {"Service": "sns.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": arn["QueueArn"],
-    }
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
-    [topic] = [
-        each["TopicArn"]
-        for each in sns.list_topics()["Topics"]
-        if each["TopicArn"].endswith("bedrock-tuning-local-notifications")
-    ]
-    subscription = sns.subscribe(
-        TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"], ReturnSubscriptionArn=True
-    )["SubscriptionArn"]
-    yield queue
-    sns.unsubscribe(SubscriptionArn=subscription)
-    sqs.delete_queue(QueueUrl=queue)
 
 
 def mails(queue: str) -> list[dict[str, str]]:
@@ -733,14 +701,14 @@ def test_capacity_is_given_back_within_a_minute_of_its_use(machine: Machine) -> 
     assert 0 <= idle <= 1
 
 
-def test_a_run_whose_judge_failed_goes_on_with_its_model_at_no_training_cost(
+def test_a_run_without_answers_goes_on_with_its_model_at_no_training_cost(
     machine: Machine, inbox: str
 ) -> None:
-    refused = Fault("Converse", "access_denied", after=4, model="nova-pro")
+    refused = Fault("Converse", "refused", times=4, model="provisioned-model")
     machine.offline.bedrock.scenario = replace(QUICK, faults=(refused,))
     failed = machine.run()
     assert failed.status == "FAILED"
-    assert failed.cause.startswith("Judge answers: ")
+    assert failed.cause.startswith("Serve tuned model: ")
     named = re.search(r'"tuned_by_run": "([^"]+)"', failed.cause)
     assert named
     assert named[0] in mail_of(failed, inbox)["Message"]

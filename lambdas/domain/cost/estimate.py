@@ -29,6 +29,7 @@ from lambdas.domain.cost.quote import (
     SCREENING,
     TRAINING,
     Quote,
+    QuotedHosting,
     QuoteItem,
     answers_of,
     dollars,
@@ -71,8 +72,8 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         *_screening(run, dataset),
         *_review(run, dataset, calculator),
         *_training(run, dataset, chosen.values, calculator),
-        *hosting.chosen.items,
-        *answer_items(BASE_ANSWERS, run, dataset, calculator.tokens(run.settings.model)),
+        *hosting.items,
+        *_base_answers(run, dataset, calculator),
         *_other_answers(run, dataset, calculator),
         *_judgements(run, dataset, calculator),
     ]
@@ -91,7 +92,7 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         hosting_reason=hosting.reason,
         other_hosting=hosting.others,
         assumptions=[
-            *_assumptions(run, hosting.chosen.kind),
+            *_assumptions(run, hosting.chosen),
             _time(run, dataset),
             *_not_its_own(items),
         ],
@@ -233,6 +234,12 @@ def _other_answers(run: Run, dataset: Dataset, calculator: Calculator) -> Iterab
         yield from other_answer_items(answers_of(each.name), run, dataset, prices, before=before)
 
 
+def _base_answers(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
+    if run.answers_of_run:
+        return []
+    return answer_items(BASE_ANSWERS, run, dataset, calculator.tokens(run.settings.model))
+
+
 def _judgements(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
     """Quote a score of each answer, and of examples a preference in each order, of both answers."""
     settings = run.settings
@@ -267,25 +274,28 @@ def _storage(run: Run, calculator: Calculator) -> QuoteItem:
     )
 
 
-def _assumptions(run: Run, hosting: HostingKind) -> list[str]:
+def _assumptions(run: Run, hosting: QuotedHosting | None) -> list[str]:
     low, expected, _ = TOKEN_SHARES
     return [
         f"Tokens are upper estimates: expected {expected:.0%} of them, low {low:.0%} (prose).",
         *_of_training(run),
         f"At most, what is paid by the token is asked {ATTEMPTS} times about every question.",
-        *PRICINGS[hosting].assumptions(run),
+        *(PRICINGS[hosting.kind].assumptions(run) if hosting else []),
         "Without tax, S3, Lambda and Step Functions, which cost a few cents.",
     ]
 
 
 def _time(run: Run, dataset: Dataset) -> str:
     """Say for how long models are asked: many questions take hours, whoever hosts them."""
-    minutes = answering_minutes(dataset.asked, SECONDS[1])
+    answering = answering_minutes(dataset.asked, SECONDS[1])
     judging = answering_minutes(_requests(run, dataset), SECONDS[1])
-    asks = needs_judge(run.settings.metric)
-    judge = f", and the judge about {duration(ceil(judging))}" if asks else ""
+    takes = {"each model": not run.answers_of_run, "the judge": needs_judge(run.settings.metric)}
+    minutes = {"each model": answering, "the judge": judging}
+    said = [
+        f"{who} about {duration(ceil(minutes[who]))}" for who, is_asked in takes.items() if is_asked
+    ]
     return (
-        f"{dataset.asked:,} questions take each model about {duration(ceil(minutes))}{judge}, at "
+        f"{dataset.asked:,} questions take {', and '.join(said) or 'nobody any time'}, at "
         f"{SECONDS[1]:g} seconds an answer."
     )
 

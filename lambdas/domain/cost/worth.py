@@ -53,12 +53,13 @@ def line(found: Sequence[Offer]) -> str:
 
 
 def _priced(request: WriteReportRequest, standing: Standing, calculator: Calculator) -> Offer:
-    key, settings = standing.key, request.run.settings
-    if key == "tuned" and KINDS[request.hosting.kind].bills_by_the_hour:
+    key, settings, hosting = standing.key, request.run.settings, request.hosting
+    if key == "tuned" and hosting and KINDS[hosting.kind].bills_by_the_hour:
         per_hour = request.quote.hosting_usd_per_hour
         return Offer(standing=standing, usd=None, usd_per_hour=per_hour)
     answers = request.answers.get(key)
-    if answers is None or not answers.answered:
+    is_hosted = key != "tuned" or hosting is not None
+    if answers is None or not answers.answered or not is_hosted:
         return Offer(standing=standing, usd=None)
     models = {each.key: each.model for each in candidates_of(settings)}
     prices = (

@@ -138,14 +138,17 @@ def manifest(
 
 def afterwards_of(request: WriteReportRequest) -> str | None:
     """Return how to ask the tuned model, and until when; None if it is released."""
-    until = kept_until(request.hosting, request.release)
-    if until is None:
+    hosting = request.hosting
+    until = kept_until(hosting, request.release)
+    if hosting is None or until is None:
         return None
-    return afterwards(request.run, request.dataset, request.hosting, until)
+    return afterwards(request.run, request.dataset, hosting, until)
 
 
-def _hosting(request: WriteReportRequest) -> dict[str, Any]:
+def _hosting(request: WriteReportRequest) -> dict[str, Any] | None:
     hosting, release = request.hosting, request.release
+    if hosting is None:
+        return None
     until = kept_until(hosting, release)
     return {
         "kind": hosting.kind,
@@ -206,6 +209,13 @@ def _training_line(request: WriteReportRequest) -> str:
     run, curves = request.run, request.loss_curves
     if curves:
         return curves.verdict
+    if run.answers_of_run:
+        return (
+            f"Answers of run {run.answers_of_run}, judged again by "
+            f"{find_judge(run.settings.judge_model).name}: nothing was trained, hosted or asked "
+            "but the judge. That run's files, with its report if it came so far: "
+            f"s3://{run.bucket}/{run_folder(run.answers_of_run)}/"
+        )
     return (
         f"Tuned by run {run.tuned_by_run}: nothing was trained. The losses of that run, and its "
         f"report if it came so far: s3://{run.bucket}/{run_folder(str(run.tuned_by_run))}/"
@@ -236,10 +246,12 @@ def _tokens(request: WriteReportRequest) -> Mapping[str, Mapping[str, int]]:
 
 def _hosted(request: WriteReportRequest) -> str:
     """Return how the tuned model was hosted, and what became of it, as one sentence."""
-    release, until = request.release, kept_until(request.hosting, request.release)
-    if until:
+    hosting, release = request.hosting, request.release
+    if hosting is None:
+        return "Nothing was hosted"
+    if until := kept_until(hosting, release):
         return f"The model stays deployed on demand until {utc(until)}"
-    if request.hosting.kind == "on-demand":
+    if hosting.kind == "on-demand":
         return "The model was deployed on demand, and its deployment is deleted"
     return f"Provisioned throughput lived {_lived(release.billed_minutes if release else None)}"
 

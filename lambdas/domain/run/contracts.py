@@ -33,6 +33,19 @@ class HostingOption(Contract):
     problem: str | None = None  # why the account cannot have it now
 
 
+class Answers(Contract):
+    """Result of both *Answer with …* states."""
+
+    answered: int
+    failed: int
+    input_tokens: int
+    output_tokens: int
+    answers_prefix: str  # of JSONL files of {"id", "question", "answer" | "error", tokens …}
+    shards: int  # how many of these files are finished
+    lost_requests: int = 0  # may be paid for, without an answer; tokens count them as if they were
+    done: bool = True  # False: the function's time was over, and the rest is for the next pass
+
+
 class RunNames(Contract):
     """The names in a `Run` that stopping and releasing need."""
 
@@ -48,6 +61,7 @@ class RunToTell(RunNames):
     region: str
     bucket: str
     prefix: str  # "runs/<name>", no trailing slash
+    tuned_by_run: str | None = None  # whose model it is; None: it trains its own
 
 
 class Run(RunToTell):
@@ -67,8 +81,10 @@ class Run(RunToTell):
     reap_every_minutes: int
     comprehend_max_usd: float  # 0: Amazon Comprehend is not asked
     hosting_options: tuple[HostingOption, ...]
-    tuned_by_run: str | None = None  # None: it trains its own model
-    tuned_model_arn: str | None = None  # of that run's model
+    tuned_model_arn: str | None = None  # of the model of `tuned_by_run`
+    answers_of_run: str | None = None  # whose answers are judged; None: its own
+    base_answers: Answers | None = None  # both of that run
+    tuned_answers: Answers | None = None
 
 
 class RefusedIfRedriven(Contract):
@@ -188,7 +204,7 @@ class QuotedCost(MostQuoted):
 
     low_usd: float
     expected_usd: float
-    hosting: HostingKind
+    hosting: HostingKind | None  # None: with `Run.answers_of_run`
     hosting_reason: str  # one sentence: why this kind
     hosting_usd_per_hour: float  # all model units together; 0 on demand
     hyperparameters: dict[str, str]  # all of the model's, as Bedrock's API takes them
@@ -387,19 +403,6 @@ class AnswerWithBaseModelRequest(StateRequest):
     dataset: Dataset
 
 
-class Answers(Contract):
-    """Result of both *Answer with …* states."""
-
-    answered: int
-    failed: int
-    input_tokens: int
-    output_tokens: int
-    answers_prefix: str  # of JSONL files of {"id", "question", "answer" | "error", tokens …}
-    shards: int  # how many of these files are finished
-    lost_requests: int = 0  # may be paid for, without an answer; tokens count them as if they were
-    done: bool = True  # False: the function's time was over, and the rest is for the next pass
-
-
 class ShownTurn(Contract):
     role: Literal["user", "assistant"]
     text: str
@@ -588,7 +591,7 @@ class WriteReportRequest(AnsweredRequest):
     review: ReviewOutcome | None  # None if the data was not reviewed
     training: Training | None  # both None with `Run.tuned_by_run`
     loss_curves: LossCurves | None
-    hosting: Hosting
+    hosting: Hosting | None  # None with `Run.answers_of_run`
     release: Release | None  # None: a deployment stays until its release-by
     judgements: Judgements | None  # None where the metric needs no judge
     verdict: Verdict

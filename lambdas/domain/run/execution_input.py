@@ -299,6 +299,14 @@ class ExecutionInput(Settings):
         "hyperparameters, and no review of the training data.",
         examples=["first-1a2b3c4d5e6f"],
     )
+    answers_of_run: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] | None = Field(
+        default=None,
+        description="A run of this environment with the answers of both its models, also one that "
+        "failed later: they are judged again, by this input's judge, and nothing is trained, "
+        "hosted or answered. Model, data and system prompt are that run's. Takes no other field "
+        "that is for training, hosting or answering.",
+        examples=["first-1a2b3c4d5e6f"],
+    )
 
 
 class ExecutionDefaults(Settings):
@@ -343,8 +351,10 @@ def resolve(raw: Mapping[str, object], defaults: ExecutionDefaults) -> Execution
         Lists every unknown or out-of-range field with its allowed values.
     """
     inherited = {name: getattr(defaults, name) for name in Settings.model_fields}
-    own, trains = raw.get("model", defaults.model), raw.get("tuned_by_run") is None
-    inherited["also_compare"] = [key for key in defaults.also_compare if key != own]
+    own = raw.get("model", defaults.model)
+    trains = raw.get("tuned_by_run") is None and raw.get("answers_of_run") is None
+    asks = raw.get("answers_of_run") is None
+    inherited["also_compare"] = [key for key in defaults.also_compare if asks and key != own]
     if own != defaults.model or not trains:
         inherited["hyperparameters"] = {}
     if not trains:
@@ -382,19 +392,28 @@ def _loosened(settings: Settings, defaults: ExecutionDefaults) -> Iterable[str]:
         yield "require_approval is false: this environment requires approval of every run"
 
 
-def _unheeded(settings: Settings, raw: Mapping[str, object]) -> Iterable[str]:
+def _unheeded(settings: ExecutionInput, raw: Mapping[str, object]) -> Iterable[str]:
     """Yield each field of the input that would have no effect."""
     # Until the tuned model of another run is looked up, the model may be only the environment's.
-    is_known = raw.get("tuned_by_run") is None or "model" in raw
+    is_known = settings.tuned_by_run is None or "model" in raw
     if is_known and settings.model in settings.also_compare:
         yield (
             f"also_compare has {settings.model}, the model of this run itself, which is always "
             "compared as it was before tuning: leave it out"
         )
-    if raw.get("tuned_by_run") is not None:
-        for name in _OF_TRAINING:
-            if raw.get(name) not in ({}, None, False, AUTO):
-                yield f"{name} has no effect with tuned_by_run, which trains nothing: leave it out"
+    of_training = [name for name in _OF_TRAINING if raw.get(name) not in ({}, None, False, AUTO)]
+    if settings.answers_of_run is not None:
+        of_model = ["tuned_by_run"] if settings.tuned_by_run else []
+        of_answers = [name for name in _OF_ANSWERS if name in raw]
+        for name in [*of_model, *of_training, *of_answers]:
+            yield (
+                f"{name} has no effect with answers_of_run, which trains, hosts and asks no model "
+                "but the judge: leave it out"
+            )
+        return
+    if settings.tuned_by_run is not None:
+        for name in of_training:
+            yield f"{name} has no effect with tuned_by_run, which trains nothing: leave it out"
         return
     if raw.get("min_review_score") is not None and not settings.review_data:
         yield (
@@ -427,6 +446,7 @@ def json_schema() -> dict[str, Any]:
             *(_when_model(model) for model in MODELS.values()),
             _WHEN_NOT_REVIEWED,
             _WHEN_TUNED,
+            _WHEN_ANSWERED,
         ],
     }
 
@@ -437,13 +457,34 @@ def _published(field: dict[str, Any]) -> dict[str, Any]:
 
 
 _OF_TRAINING = ("hyperparameters", "review_data", "min_review_score")
+_OF_ANSWERS = (
+    "also_compare",
+    "hosting",
+    "keep_hours",
+    "model_units",
+    "hold_minutes",
+    "max_answer_tokens",
+    "max_training_hours",
+    "max_phase_hours",
+    "max_provisioning_minutes",
+    "max_review_usd",
+)
+_NOT_TRAINED = {
+    "hyperparameters": {"maxProperties": 0},
+    "review_data": {"const": False},
+    "min_review_score": {"type": "null"},
+}
 _WHEN_TUNED = {
     "if": {"properties": {"tuned_by_run": {"type": "string"}}, "required": ["tuned_by_run"]},
+    "then": {"properties": _NOT_TRAINED},
+}
+_WHEN_ANSWERED = {
+    "if": {"properties": {"answers_of_run": {"type": "string"}}, "required": ["answers_of_run"]},
     "then": {
         "properties": {
-            "hyperparameters": {"maxProperties": 0},
-            "review_data": {"const": False},
-            "min_review_score": {"type": "null"},
+            **_NOT_TRAINED,
+            "tuned_by_run": {"type": "null"},
+            **dict.fromkeys(_OF_ANSWERS, False),
         }
     },
 }

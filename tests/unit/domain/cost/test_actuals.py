@@ -231,6 +231,29 @@ def test_on_demand_a_lost_answer_counts_at_the_most_and_is_marked() -> None:
     assert marked == {TRAINING} | tuned
 
 
+def test_answers_of_an_earlier_run_are_on_that_runs_bill() -> None:
+    """Nor is any price needed but the judge's."""
+    again = {"answers_of_run": "first", "tuned_by_run": "first"}
+    request = report_request(
+        run=nova_run(**again),
+        quote=QUOTED.model_copy(update={"hosting": None}),
+        training=None,
+        loss_curves=None,
+        hosting=None,
+        release=GONE,
+        base_answers=answers("base", lost_requests=1),
+    )
+    prices = {("nova-pro", f"{way}_usd_per_1k_tokens"): 1.0 for way in ("input", "output")}
+    calculator = Calculator(PriceBook({}, prices), REGION)
+    made = make_quote(request.run, request.dataset, calculator)
+    bill = bill_of(made, finished(request, calculator))
+    assert {each.what for each in bill.items} == {
+        "Judgements, input tokens",
+        "Judgements, output tokens",
+    }
+    assert (bill.usd, bill.at_most) == (0.98, False)
+
+
 def test_tokens_of_the_tuned_model_are_free_while_its_throughput_is_paid_for() -> None:
     assert not any(what.startswith(TUNED_ANSWERS) for what in rows())
 
@@ -431,7 +454,8 @@ def test_a_run_whose_own_mail_failed_is_told_of_by_the_guard(world: World, ended
     assert world.stop(status=ended) == Metered(usd=0.49, at_most=True)
     told = world.sns.called("Publish")[-1]["Message"]
     assert "could not send its mail" in told
-    assert f'"tuned_by_run": "{PREFIX.removeprefix("runs/")}"' in told
+    for field in ("tuned_by_run", "answers_of_run"):
+        assert f'"{field}": "{PREFIX.removeprefix("runs/")}"' in told
 
 
 def test_a_run_under_way_keeps_its_mail_and_its_bill_through_any_deployment(world: World) -> None:

@@ -19,7 +19,7 @@ from lambdas.domain.cost.estimate import (
 )
 from lambdas.domain.cost.hosting_kinds import hosting_minutes
 from lambdas.domain.cost.price_book import PriceBook
-from lambdas.domain.cost.quote import REVIEW, SCREENING, Quote, text
+from lambdas.domain.cost.quote import JUDGEMENTS, REVIEW, SCREENING, Quote, text
 from lambdas.domain.errors import CostCeilingExceeded, PriceMissing
 from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS
 from lambdas.domain.hosting.course import release_by
@@ -100,6 +100,19 @@ def test_an_earlier_runs_model_is_quoted_without_training_and_storage() -> None:
     assert not any(
         "epochCount" in each for each in savings(run(tuned_by_run="first"), dataset(), CALCULATOR)
     )
+
+
+def test_answers_that_are_judged_again_are_quoted_by_their_judgements_alone() -> None:
+    made = quote(answers_of_run="first", tuned_by_run="first")
+    judged = [each for each in quote().items if each.kind == JUDGEMENTS]
+    assert made.items == judged
+    assert (made.hosting, made.other_hosting, made.monthly) == (None, [], None)
+    assert made.high_usd == pytest.approx(sum(each.high_usd for each in judged), abs=0.01)
+    said = text(made)
+    assert "Hosting is not needed: the answers are run first's." in said
+    assert "questions take the judge about" in said
+    assert "Provisioning" not in said
+    assert savings(run(answers_of_run="first", tuned_by_run="first"), dataset(), CALCULATOR) == {}
 
 
 def test_a_review_is_quoted_where_it_is_asked_for_and_never_above_its_ceiling() -> None:

@@ -452,6 +452,39 @@ def test_a_run_that_trained_nothing_names_the_run_that_did() -> None:
     assert "\nTuned by run first" in summary(request, bill(request), OFFERS)
 
 
+def test_a_run_that_judges_again_names_the_run_whose_answers_it_judges() -> None:
+    request = judged_again()
+    shown = page(request, svg=None, input_status=None)
+    text = Page(shown).text
+    said = "Answers of run second, judged again by Amazon Nova Pro: nothing was trained, hosted or"
+    assert said in text
+    assert f"s3://{BUCKET}/runs/second/" in text
+    assert "Hosting was not needed" in text
+    for row in ("Tuned by run</dt><dd>first<", "Answers of run</dt><dd>second<"):
+        assert row in shown
+    for absent in ("Throughput billed for", "Deployed on demand", "Training job", "Training took"):
+        assert absent not in text
+    facts = manifest(request, bill=bill(request), input_status=None, code_version=None)
+    assert (facts["hosting"], facts["quote"]["hosting"]) == (None, None)
+    assert facts["run"]["answers_of_run"] == "second"
+    lines = summary(request, bill(request)).splitlines()
+    assert any(line.startswith(said) for line in lines)
+    assert lines[-1].startswith("Nothing was hosted. The run cost about $")
+
+
+def judged_again() -> WriteReportRequest:
+    """Return a run with the answers of one that had an earlier one's model."""
+    reason = "not needed: the answers are run second's"
+    return report_request(
+        run=run(answers_of_run="second", tuned_by_run="first"),
+        quote=QUOTED.model_copy(update={"hosting": None, "hosting_reason": reason}),
+        training=None,
+        loss_curves=None,
+        hosting=None,
+        release=Release(found=False, billed_minutes=None, at=NOW),
+    )
+
+
 def test_the_state_reports_what_an_earlier_run_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CODE_VERSION", "0123456789ab")
     monkeypatch.setenv("PRICE_OVERRIDES", json.dumps(PRICES))
@@ -570,6 +603,12 @@ def test_the_mail_of_a_success() -> None:
         "Next: add evaluation questions",
     ):
         assert shown in text
+
+
+def test_the_mail_names_the_run_that_has_the_model() -> None:
+    assert f'{{"tuned_by_run": "{NAMES.run}"}}' in body(SUCCESS, None)
+    again = SUCCESS.model_copy(update={"run": run(tuned_by_run="first")})
+    assert '{"tuned_by_run": "first"}' in body(again, None)
 
 
 def test_the_mail_of_a_failure() -> None:

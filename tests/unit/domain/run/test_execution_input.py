@@ -65,6 +65,10 @@ GOOD: list[dict[str, Any]] = [
     {"tuned_by_run": None, "hyperparameters": {}},
     {"tuned_by_run": "first-1a2b3c4d5e6f", "judge_model": "claude-haiku-4-5"},
     {"tuned_by_run": "first-1a2b3c4d5e6f", "review_data": False, "hyperparameters": "auto"},
+    {"answers_of_run": "first-1a2b3c4d5e6f", "judge_model": "claude-haiku-4-5"},
+    {"answers_of_run": "first-1a2b3c4d5e6f", "tuned_by_run": None, "review_data": False},
+    {"answers_of_run": "first-1a2b3c4d5e6f", "max_failed_answers_percent": 0, "max_cost_usd": 1},
+    {"answers_of_run": None, "hold_minutes": 5},
     {"model": "nova-micro", "hyperparameters": "auto"},
     {"system_prompt": None},
     {"system_prompt": "日本語で答えてください。"},
@@ -136,6 +140,29 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (
         {"tuned_by_run": "first-1a2b3c4d5e6f", "min_review_score": 6},
         "min_review_score has no effect with tuned_by_run",
+    ),
+    ({"answers_of_run": "First run"}, 'answers_of_run is "First run": give text that matches'),
+    *(
+        (
+            {"answers_of_run": "first-1a2b3c4d5e6f", **given},
+            f"{name} has no effect with answers_of_run, which trains, hosts and asks no model but",
+        )
+        for given in (
+            {"tuned_by_run": "first-1a2b3c4d5e6f"},
+            {"model": "nova-micro", "hyperparameters": {"epochCount": 3}},
+            {"review_data": True},
+            {"min_review_score": 6},
+            {"max_review_usd": 1},
+            {"hosting": "cheapest"},
+            {"keep_hours": 0},
+            {"model_units": 1},
+            {"hold_minutes": 5},
+            {"max_answer_tokens": 512},
+            {"max_training_hours": 5},
+            {"max_phase_hours": 5},
+            {"max_provisioning_minutes": None},
+        )
+        for name in [[*given][-1]]
     ),
     ({"hyperparameters": 3}, "hyperparameters is 3: give auto or an object of names and numbers"),
     ({"hyperparameters": "Auto"}, 'hyperparameters is "Auto": give auto or an object'),
@@ -239,10 +266,9 @@ def test_parser_and_schema_agree_on_anything(raw: dict[str, Any]) -> None:
 
 def test_nothing_given_is_the_environments_defaults() -> None:
     resolved = resolve({}, DEFAULTS)
+    inputs_only = {"comment", "tuned_by_run", "answers_of_run"}
     environment_only = {*ExecutionDefaults.model_fields} - {*ExecutionInput.model_fields}
-    assert resolved.model_dump(exclude={"comment", "tuned_by_run"}) == DEFAULTS.model_dump(
-        exclude=environment_only
-    )
+    assert resolved.model_dump(exclude=inputs_only) == DEFAULTS.model_dump(exclude=environment_only)
 
 
 def test_an_execution_may_lower_the_ceiling_and_never_raise_it() -> None:
@@ -308,9 +334,12 @@ def test_a_hyperparameter_at_the_top_is_told_its_place(
     assert len(str(refused.value).splitlines()) == 2
 
 
-def test_what_is_not_trained_takes_no_hyperparameters_and_no_review_of_the_environment() -> None:
+@pytest.mark.parametrize("field", ["tuned_by_run", "answers_of_run"])
+def test_what_is_not_trained_takes_no_hyperparameters_and_no_review_of_the_environment(
+    field: str,
+) -> None:
     reviewing = DEFAULTS.model_copy(update={"review_data": True, "min_review_score": 6})
-    resolved = resolve({"tuned_by_run": "first-1a2b3c4d5e6f"}, reviewing)
+    resolved = resolve({field: "first-1a2b3c4d5e6f"}, reviewing)
     assert (resolved.hyperparameters, resolved.review_data) == ({}, False)
     assert resolved.min_review_score is None
 
