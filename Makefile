@@ -22,7 +22,7 @@ READY := .venv/.ready
 CHECKED := .venv/.checked
 CHECKOV := .checkov
 
-.PHONY: help setup rehearse faults test check mutants models checkov synth deploy doctor cleanup destroy snapshot review
+.PHONY: help setup rehearse faults test check mutants models checkov synth deploy doctor cleanup weights destroy snapshot review
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -103,6 +103,9 @@ cleanup: $(READY) environment ## What ENV has on Bedrock; deletes: INPUT='{"mode
 
 doctor: $(READY) environment ## Whether this account is ready for ENV: quotas, access, limits, mails; reads only
 	@python -m operate.doctor --env $(ENV)
+
+weights: $(READY) ## Weights for BERTScore into ENV's bucket: make weights ENV=dev [MODEL=folder], see --help
+	@python -m operate.weights $(if $(ENV),--env $(ENV)) $(if $(MODEL),--model '$(MODEL)')
 
 destroy: $(READY) environment ## Remove ENV, unless something of it still bills (FORCE=1: even then; YES=1: unasked)
 	@python -m operate.destroy --env $(ENV) $(if $(YES),--yes) $(if $(FORCE),--force)
