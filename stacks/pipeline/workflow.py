@@ -352,7 +352,12 @@ class Workflow(Construct):
     def _decide_and_report(self) -> sfn.Chain:
         decide = self._task(
             "Decide verdict",
-            {"dataset": "{% $dataset %}", "judgements": "{% $judged.judgements %}"},
+            {
+                "dataset": "{% $dataset %}",
+                "base_answers": "{% $base_answers %}",
+                "tuned_answers": "{% $tuned_answers %}",
+                "judgements": "{% $judged.judgements %}",
+            },
             assign={"verdict": RESULT},
         )
         report = self._task("Write report", self._all_results(), assign={"report": RESULT})
@@ -409,6 +414,9 @@ class Workflow(Construct):
                 "report": "{% 's3://' & $run.bucket & '/' & $report.report_key %}",
                 "manifest": "{% 's3://' & $run.bucket & '/' & $report.manifest_key %}",
                 "afterwards": "{% $report.afterwards %}",
+                "custom_model_arn": "{% $training ? $training.custom_model_arn : "
+                "$run.tuned_model_arn %}",
+                "hosting_arn": "{% $hosting.hosting_arn %}",
             },
         )
 

@@ -133,11 +133,3 @@ def _question(call: CallTool, compared: ComparedAnswers) -> Question:
         most_input_tokens=PREFERENCE.most_input_tokens(compared.message),
         most_output_tokens=MAX_TOKENS,
     )
-
-
-def tokens_of(records: Iterable[Record]) -> tuple[int, int, int]:
-    """Return the input tokens, output tokens and lost requests of records together."""
-    kept = [*records]
-    names = ("input_tokens", "output_tokens", "lost_requests")
-    asked, said, lost = (sum(each.get(name, 0) for each in kept) for name in names)
-    return asked, said, lost
