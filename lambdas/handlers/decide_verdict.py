@@ -8,6 +8,7 @@ from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.record_files import S3Shards, answers_of_shard
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.results import results_of, without_texts
+from lambdas.domain.evaluation.similarity.means import with_similarity
 from lambdas.domain.evaluation.verdict import decide, results_prefix
 from lambdas.domain.run.contracts import DecideVerdictRequest, Verdict
 from lambdas.runtime.step import step
@@ -31,10 +32,14 @@ def decide_verdict(request: DecideVerdictRequest) -> Verdict:
 def _results(request: DecideVerdictRequest, artefacts: Artefacts) -> Iterator[Record]:
     """Join what is known of each question, and keep it, shard by shard."""
     judgements = S3Shards(artefacts, request.judgements.judgements_prefix)
+    similarity = S3Shards(artefacts, request.similarity.similarity_prefix)
     kept = S3Shards(artefacts, results_prefix(request.run))
     for shard in range(request.base_answers.shards):
         answers = answers_of_shard(artefacts, request.answers, shard)
-        results = results_of(answers, judgements.records(shard))
+        scored = similarity.records(shard) if shard < request.similarity.shards else []
+        results = [
+            *with_similarity(results_of(answers, judgements.records(shard)), scored),
+        ]
         kept.file(shard).write(results)
         yield from results
 

@@ -64,7 +64,7 @@ def without_texts(result: Record) -> Record:
 
 
 def _without_texts(said: Record) -> Record:
-    return {key: said[key] for key in ("outcome", "score") if key in said}
+    return {key: said[key] for key in ("outcome", "score", "similarity") if key in said}
 
 
 @dataclass(frozen=True)

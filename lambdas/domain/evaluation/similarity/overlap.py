@@ -53,8 +53,8 @@ def chrf_signature() -> str:
 
 
 def length_ratio(answer: str, reference: str) -> float:
-    """Return the answer's characters by those of its reference, which has some."""
-    return len(answer.strip()) / len(reference.strip())
+    """Return how often as many characters as its reference an answer has."""
+    return len(answer.strip()) / max(len(reference.strip()), 1)
 
 
 @cache

@@ -12,7 +12,12 @@ from lambdas.domain.errors import AccessDenied, JudgementsFailed
 from lambdas.domain.evaluation.judge import CORRECTNESS, JudgedAnswer
 from lambdas.domain.evaluation.results import results_of
 from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS
-from lambdas.domain.run.contracts import DecideVerdictRequest, JudgeAnswersRequest, Judgements
+from lambdas.domain.run.contracts import (
+    DecideVerdictRequest,
+    JudgeAnswersRequest,
+    Judgements,
+    Similarity,
+)
 from lambdas.handlers.decide_verdict import decide_verdict
 from lambdas.handlers.judge_answers import judge_answers
 from tests.factories import NOW, PREFIX, answers, dataset, report_request, run
@@ -31,7 +36,10 @@ REQUEST = JudgeAnswersRequest(
     tuned_answers=answers("tuned", answered=10),
 )
 VERDICT_REQUEST = DecideVerdictRequest(
-    **dict(REQUEST), dataset=dataset(), judgements=report_request().judgements
+    **dict(REQUEST),
+    dataset=dataset(),
+    judgements=report_request().judgements,
+    similarity=Similarity(),
 )
 
 
