@@ -157,6 +157,18 @@ def test_a_hold_that_cannot_be_announced_does_not_begin(workflow: Machine) -> No
     assert Graph(workflow).nodes["Hold throughput"].state["Timestamp"] == "{% $hold.until %}"
 
 
+def test_similarity_that_cannot_be_scored_is_told_and_fails_nothing(workflow: Machine) -> None:
+    nodes = Graph(workflow).nodes
+    [catch] = nodes["Score similarity"].state["Catch"]
+    assert catch["ErrorEquals"] == ["States.ALL"]
+    assert nodes[catch["Next"]].state == {"Type": "Pass", "QueryLanguage": "JSONata", "End": True}
+    error = {"Error": "AccessDenied", "Cause": json.dumps({"errorMessage": "no right to read"})}
+    told = evaluate(catch["Output"]["problem"], states={"errorOutput": error})
+    similarity = contracts.Similarity.model_validate({"problem": told})
+    assert similarity.problem == "Score similarity failed: AccessDenied: no right to read"
+    assert (similarity.shards, similarity.done) == (0, True)
+
+
 @pytest.mark.parametrize(
     ("earlier", "found", "told"),
     [(None, False, "this"), (None, True, "this"), ("earlier", False, "earlier"),
