@@ -11,6 +11,7 @@ from lambdas.domain.evaluation.alternatives import as_json, doubts, standings
 from lambdas.domain.evaluation.metrics import Metric, metrics_of, with_metrics
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.results import results_of, without_texts
+from lambdas.domain.evaluation.similarity.means import with_similarity
 from lambdas.domain.evaluation.verdict import decide, results_prefix
 from lambdas.domain.run.contracts import DecideVerdictRequest, FrozenFile, Verdict
 from lambdas.runtime.step import step
@@ -54,11 +55,13 @@ def _results(
     request: DecideVerdictRequest, artefacts: Artefacts, metrics: Sequence[Metric]
 ) -> Iterator[Record]:
     """Join what is known of each question, and keep it, shard by shard."""
+    similarity = S3Shards(artefacts, request.similarity.similarity_prefix)
     kept = S3Shards(artefacts, results_prefix(request.run))
     for shard in range(request.base_answers.shards):
         answers = answers_of_shard(artefacts, request.answers, shard)
-        judged = _judgements(request, artefacts, shard)
-        results = [with_metrics(each, *metrics) for each in results_of(answers, judged)]
+        joined = results_of(answers, _judgements(request, artefacts, shard))
+        scored = similarity.records(shard) if shard < request.similarity.shards else []
+        results = [with_metrics(each, *metrics) for each in with_similarity(joined, scored)]
         kept.file(shard).write(results)
         yield from results
 
