@@ -38,7 +38,7 @@ from stacks.constructs.task import (
 )
 from stacks.pipeline.review_data import BATCH, review_data
 
-_SLACK_HOURS = 24  # for review, answers, judging and retries
+_SLACK_HOURS = 96  # for review, answers and judgements of as many questions as may be, and retries
 # What a failure goes on to say once there is a model: nothing is trained twice.
 _IS_TUNED = "$type($run.tuned_by_run) = 'string'"
 _MODEL_KEPT = (
@@ -268,7 +268,8 @@ class Workflow(Construct):
     def _host(self, create: str, check: str, *, then: sfn.IChainable) -> sfn.Chain:
         # A branch's variables must not have the name of one outside: `hosted`.
         thing = create.rsplit(maxsplit=1)[-1].title()
-        created = self._task(create, {"training": "{% $training %}"}, assign={"hosted": RESULT})
+        given = {"dataset": "{% $dataset %}", "training": "{% $training %}"}
+        created = self._task(create, given, assign={"hosted": RESULT})
         checked = self._task(check, {"hosting": "{% $hosted %}"}, assign={"hosted": RESULT})
         return created.next(self._until(f"{thing} ready?", "$hosted.done", checked, then=then))
 
@@ -324,11 +325,15 @@ class Workflow(Construct):
         )
         return announce.next(hold).next(then)
 
-    def _judge(self) -> sfn.TaskStateBase:
-        """Judge during a hold; a failure waits for the end of the hold instead of ending it."""
+    def _judge(self) -> sfn.Choice:
+        """Judge during a hold, if the metric has to: a failure waits for the end of the hold."""
         judge = self._task(
             "Judge answers",
-            {"base_answers": "{% $base_answers %}", "tuned_answers": "{% $tuned_answers %}"},
+            {
+                "dataset": "{% $dataset %}",
+                "base_answers": "{% $base_answers %}",
+                "tuned_answers": "{% $tuned_answers %}",
+            },
             assign={"judging": RESULT},
         )
         judged = {"judgements": "{% $judging %}"}
@@ -340,7 +345,10 @@ class Workflow(Construct):
             errors=["States.ALL"],
             outputs={"failure": failure("Judge answers")},
         )
-        return judge
+        unasked = sfn.Pass.jsonata(self, "No judge asked", outputs={"judgements": NOTHING})
+        needed = sfn.Condition.jsonata("{% $run.settings.metric = 'judge' %}")
+        choice = sfn.Choice.jsonata(self, "Judge needed?")
+        return choice.when(needed, judge).otherwise(unasked)
 
     def _score_similarity(self) -> sfn.TaskStateBase:
         """Compare the answers with their references; a failure is for the report to tell."""

@@ -187,6 +187,7 @@ WILDCARDS = {
     "Score similarity": {"runs/*/answers-*", "runs/*/similarity/*"},
     "Decide verdict": {
         "runs/*/answers-*",
+        "runs/*/dataset/answer.schema.json",
         "runs/*/judgements/*",
         "runs/*/results/*",
         "runs/*/similarity/*",

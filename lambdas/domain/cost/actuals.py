@@ -133,7 +133,7 @@ def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
         **_training(request, calculator),
         **_hosted(request, calculator),
         **_tokens(BASE_ANSWERS, request.base_answers, calculator.tokens(settings.model)),
-        **_tokens(JUDGEMENTS, request.judgements, calculator.tokens(settings.judge_model)),
+        **_judgements(request, calculator),
     }
     # Of the rest all is known, or was not asked for.
     begun = {HOSTING: request.hosting.created_at, TRAINING: request.run.started_at}
@@ -141,7 +141,7 @@ def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
         REVIEW: request.review.lost_requests if request.review else 0,
         BASE_ANSWERS: request.base_answers.lost_requests,
         TUNED_ANSWERS: request.tuned_answers.lost_requests,
-        JUDGEMENTS: request.judgements.lost_requests,
+        JUDGEMENTS: request.judgements.lost_requests if request.judgements else 0,
     }
     kinds = frozenset(kind for kind, requests in lost.items() if requests)
     return Usage(begun=begun, known=known, until=release.at if release else None, lost=kinds)
@@ -214,6 +214,13 @@ def _hosted(request: WriteReportRequest, calculator: Calculator) -> dict[str, Co
         return {}
     usd = calculator.hosting_usd(settings.model, settings.model_units, minutes)
     return {HOSTING: (usd, _minutes(minutes))}
+
+
+def _judgements(request: WriteReportRequest, calculator: Calculator) -> dict[str, Counted]:
+    if request.judgements is None:
+        return {}
+    prices = calculator.tokens(request.run.settings.judge_model)
+    return _tokens(JUDGEMENTS, request.judgements, prices)
 
 
 def _tokens(what: str, counted: Answers | Judgements, prices: TokenPrices) -> dict[str, Counted]:

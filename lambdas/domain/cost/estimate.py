@@ -7,6 +7,7 @@ is the most that the run may cost, and is held against `max_cost_usd`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import ceil
 
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.hosting_choice import choose_hosting
@@ -31,17 +32,21 @@ from lambdas.domain.cost.quote import (
     dollars,
 )
 from lambdas.domain.data_review.sampling import quoted_usd, step_through
-from lambdas.domain.evaluation.judge import CORRECTNESS
-from lambdas.domain.evaluation.preferences import PREFERENCE
+from lambdas.domain.evaluation.metrics import needs_judge
+from lambdas.domain.evaluation.prompt_files import correctness, language_of, preference
 from lambdas.domain.evaluation.rubrics import (
     ATTEMPTS,
     MAX_TOKENS,
     OUTPUT_TOKENS,
+    Tool,
 )
+from lambdas.domain.hosting.answering import SECONDS, answering_minutes
 from lambdas.domain.hosting.throughput import SLOW_PROVISIONING_MINUTES
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import HostingKind
 from lambdas.domain.run.contracts import Dataset, HostingOption, Run
+from lambdas.domain.run.execution_input import MetricName
+from lambdas.domain.run.times import duration
 from lambdas.domain.training.hyperparameters import Hyperparameters, choose_hyperparameters
 
 _JUDGE_OUTPUT_TOKENS = (*OUTPUT_TOKENS, MAX_TOKENS)
@@ -82,7 +87,11 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         hosting=hosting.chosen,
         hosting_reason=hosting.reason,
         other_hosting=hosting.others,
-        assumptions=[*_assumptions(run, hosting.chosen.kind), *_not_its_own(items)],
+        assumptions=[
+            *_assumptions(run, hosting.chosen.kind),
+            _time(dataset, run.settings.metric),
+            *_not_its_own(items),
+        ],
     )
 
 
@@ -133,7 +142,7 @@ def _screening(run: Run, dataset: Dataset) -> list[QuoteItem]:
     if not most:
         return []
     price = service_price("comprehend_usd_per_unit")
-    tokens = dataset.expected_training_tokens + dataset.evaluation_tokens
+    tokens = dataset.expected_training_tokens + dataset.asked_tokens
     expected = min(tokens * _CHARACTERS_PER_TOKEN / _UNIT_CHARACTERS * price.usd, most)
     return [
         QuoteItem(
@@ -213,15 +222,23 @@ def _earliest_stop(run: Run, dataset: Dataset, hyperparameters: Mapping[str, str
 
 
 def _judgements(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
-    """Quote a score of each answer, and a preference in each order, which reads both."""
-    count = dataset.evaluation_examples
-    texts = Amounts(*(dataset.evaluation_tokens * share for share in TOKEN_SHARES))
-    instructions = count * sum(tool.most_input_tokens("") for tool in (CORRECTNESS, PREFERENCE))
-    asked = (texts + answer_tokens(run, dataset) * count) * _SIDES
-    asked += (texts + answer_tokens(run, dataset) * count * _SIDES) * _ORDERS
-    asked += Amounts(*(instructions * share for share in TOKEN_SHARES)) * _SIDES
-    said = Amounts(*(tokens * count for tokens in _JUDGE_OUTPUT_TOKENS)) * (_SIDES + _ORDERS)
+    """Quote a score of each answer, and of examples a preference in each order, of both answers."""
+    if not needs_judge(run.settings.metric):
+        return []
+    language = language_of(run.settings.judge_prompt, japanese=dataset.is_japanese)
+    scored, compared = dataset.asked, dataset.evaluation_examples
+    answer, score, choice = answer_tokens(run, dataset), correctness(language), preference(language)
+    asked = _judged(score, dataset.asked_tokens, scored, answer) * _SIDES
+    asked += _judged(choice, dataset.evaluation_tokens, compared, answer * _SIDES) * _ORDERS
+    requests = scored * _SIDES + compared * _ORDERS
+    said = Amounts(*(tokens * requests for tokens in _JUDGE_OUTPUT_TOKENS))
     return token_items(JUDGEMENTS, asked, said, calculator.tokens(run.settings.judge_model))
+
+
+def _judged(tool: Tool, tokens: int, count: int, answers: Amounts) -> Amounts:
+    """Return the tokens of one request about each of so many questions, of so many tokens."""
+    sent = tokens + count * tool.most_input_tokens("")
+    return Amounts(*(sent * share for share in TOKEN_SHARES)) + answers * count
 
 
 def _storage(run: Run, calculator: Calculator) -> QuoteItem:
@@ -240,6 +257,18 @@ def _assumptions(run: Run, hosting: HostingKind) -> list[str]:
         *PRICINGS[hosting].assumptions(run),
         "Without tax, S3, Lambda and Step Functions, which cost a few cents.",
     ]
+
+
+def _time(dataset: Dataset, metric: MetricName) -> str:
+    """Say for how long models are asked: many questions take hours, whoever hosts them."""
+    minutes = answering_minutes(dataset.asked, SECONDS[1])
+    compared = answering_minutes(dataset.evaluation_examples, SECONDS[1])
+    judging = minutes * _SIDES + compared * _ORDERS
+    judge = f", and the judge about {duration(ceil(judging))}" if needs_judge(metric) else ""
+    return (
+        f"{dataset.asked:,} questions take each model about {duration(ceil(minutes))}{judge}, at "
+        f"{SECONDS[1]:g} seconds an answer."
+    )
 
 
 def _of_training(run: Run) -> list[str]:

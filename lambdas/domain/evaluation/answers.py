@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Protocol
 
@@ -12,9 +12,10 @@ from lambdas.domain.evaluation.attempts import Answered, Pass, Question
 from lambdas.domain.evaluation.records import Record, RecordFile, failure_summary, too_many
 from lambdas.domain.evaluation.shards import COUNTED, Shards, Tally, tokens_of, unfinished
 from lambdas.domain.run.contracts import Answers, Dataset, Run
-from lambdas.validation.formats.conversation import EvaluationExample
+from lambdas.validation.formats.conversation import EvaluationExample, Turn
 from lambdas.validation.formats.tokens import estimated_tokens
 
+ABOUT = ("id", "question", "reference_answer", "topic")  # of an example, beside its history
 AnswerOutcome = Literal["answered", "cut off", "empty", "filtered", "malformed"]
 NO_ANSWER: tuple[AnswerOutcome, ...] = ("empty", "filtered", "malformed")
 
@@ -27,6 +28,7 @@ class Reply:
     stop_reason: str
     input_tokens: int
     output_tokens: int
+    latency_ms: int | None = None  # as Bedrock measured it; None: it did not say
 
 
 # A reason that is not here ends an answer well: new ones come without notice.
@@ -41,9 +43,9 @@ _BY_STOP_REASON: Mapping[str, AnswerOutcome] = {
 
 
 class Ask(Protocol):
-    """Puts one question to a model."""
+    """Puts one question to a model: the last of the turns."""
 
-    def __call__(self, question: str, *, system: str | None, max_tokens: int) -> Reply: ...
+    def __call__(self, turns: Sequence[Turn], *, system: str | None, max_tokens: int) -> Reply: ...
 
 
 def answer_questions(  # noqa: PLR0913  # keyword-only from `shards` on
@@ -71,7 +73,7 @@ def answer_questions(  # noqa: PLR0913  # keyword-only from `shards` on
     if not done and not asking.moved:
         settled = asking.tally["answered"] + asking.tally["failed"]
         raise AnswersFailed(
-            f"asking the evaluation questions: {settled} of {dataset.evaluation_examples} are "
+            f"asking the evaluation questions: {settled} of {dataset.asked} are "
             f"settled, and a whole pass added none: {asking.because}. What is answered is kept in "
             f"{shards.uri}"
         )
@@ -95,11 +97,11 @@ class _Asking:
     def go_on(self, lines: Iterable[Mapping[str, Any]]) -> bool:
         """Ask shard by shard; whether all of them are finished."""
         shards = unfinished(lines, self.finished)
-        return all(self._finish(shard, [*map(_example, found)]) for shard, found in shards)
+        return all(self._finish(shard, found) for shard, found in shards)
 
-    def _finish(self, shard: int, examples: list[EvaluationExample]) -> bool:
-        file, total = self.shards.file(shard), self.dataset.evaluation_examples
-        questions = [_question(self.run, self.dataset, self.ask, each) for each in examples]
+    def _finish(self, shard: int, lines: list[Mapping[str, Any]]) -> bool:
+        file, total = self.shards.file(shard), self.dataset.asked
+        questions = [_question(self.run, self.dataset, self.ask, each) for each in lines]
         most_failures = self.run.settings.max_failed_answers_percent * total / 100
         asking = Pass(file, self.may_begin, "error", most_failures, self.tally["failed"])
         entries = zip(asking.ask(questions), questions, strict=True)
@@ -112,7 +114,7 @@ class _Asking:
         self.moved |= asking.moved
         self.because = asking.because
         _check(self.run, records, file, failed=self.tally["failed"], total=total)
-        if len(records) < len(examples):
+        if len(records) < len(lines):
             return False
         self.shards.finish(shard, tally)
         self.finished += 1
@@ -120,14 +122,15 @@ class _Asking:
         return True
 
 
-def _question(run: Run, dataset: Dataset, ask: Ask, example: EvaluationExample) -> Question:
-    settings = run.settings
-    send = partial(_answer, ask, example, dataset.system_prompt, settings.max_answer_tokens)
+def _question(run: Run, dataset: Dataset, ask: Ask, line: Mapping[str, Any]) -> Question:
+    """Make a question of a line; the task's system prompt is not for a general one."""
+    example, settings = _example(line), run.settings
+    system = None if line.get("general") else dataset.system_prompt
     return Question(
         name=example.id,
-        about=asdict(example),
-        send=send,
-        most_input_tokens=estimated_tokens((dataset.system_prompt or "", example.question)),
+        about=_about(example) | ({"general": True} if line.get("general") else {}),
+        send=partial(_answer, ask, example, system, settings.max_answer_tokens),
+        most_input_tokens=estimated_tokens((system or "", *(turn.text for turn in example.asked))),
         most_output_tokens=settings.max_answer_tokens,
     )
 
@@ -135,8 +138,12 @@ def _question(run: Run, dataset: Dataset, ask: Ask, example: EvaluationExample) 
 def _answer(
     ask: Ask, example: EvaluationExample, system: str | None, max_tokens: int, _last: Record | None
 ) -> Answered:
-    reply = ask(example.question, system=system, max_tokens=max_tokens)
-    outcome: Record = {"answer": reply.text, "outcome": outcome_of(reply)}
+    reply = ask(example.asked, system=system, max_tokens=max_tokens)
+    outcome: Record = {
+        "answer": reply.text,
+        "outcome": outcome_of(reply),
+        "latency_ms": reply.latency_ms,
+    }
     return Answered(outcome, reply.input_tokens, reply.output_tokens)
 
 
@@ -177,5 +184,15 @@ def _answers(tally: Tally, shards: Shards, finished: int, *, done: bool) -> Answ
 def _example(line: Mapping[str, Any]) -> EvaluationExample:
     """Read a line of the evaluation file, which *Validate dataset* has passed."""
     return EvaluationExample(
-        str(line["id"]), line["question"], line["reference_answer"], line.get("topic")
+        str(line["id"]),
+        line["question"],
+        line["reference_answer"],
+        line.get("topic"),
+        tuple(Turn(turn["role"], turn["content"]) for turn in line.get("history") or ()),
     )
+
+
+def _about(example: EvaluationExample) -> Record:
+    about = {name: getattr(example, name) for name in ABOUT}
+    said = [f"{turn.role}: {turn.text}" for turn in example.history]
+    return about | ({"history": "\n\n".join(said)} if said else {})

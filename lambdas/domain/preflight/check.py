@@ -18,7 +18,7 @@ from lambdas.domain.preflight.names import name_problems
 from lambdas.domain.preflight.quotas import InUse, Quota, problems_of, training_demands
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Execution, HostingOption, Run
-from lambdas.domain.run.dataset_files import DatasetKind, run_folder, source_key
+from lambdas.domain.run.dataset_files import REQUIRED, run_folder, source_key
 from lambdas.domain.run.execution_input import ExecutionDefaults, ExecutionInput
 from lambdas.domain.run.names import ResourceNames, custom_model_of, names_of
 
@@ -65,7 +65,8 @@ def asked_models(requested: RequestedRun, region: str) -> dict[str, str]:
     asked = {model.base_inference: f"the base model {model.name}"}
     if region not in model.customization_regions:  # where the function may not ask it
         asked = {}
-    asked.setdefault(judge.inference, f"the judge {judge.name}")
+    if judge:
+        asked.setdefault(judge.inference, f"the judge {judge.name}")
     return {each.model_id: name for each, name in asked.items() if each.available_in(region)}
 
 
@@ -116,7 +117,7 @@ def _inference_problems(requested: RequestedRun, region: str) -> Iterable[str]:
     if region in model.customization_regions and not model.base_inference.available_in(region):
         regions = ", ".join(model.base_inference.regions)
         yield f"{model.name} itself can be invoked from {regions} only, not from {region}"
-    if not judge.inference.available_in(region):
+    if judge and not judge.inference.available_in(region):
         regions = ", ".join(judge.inference.regions)
         yield f"the judge {judge.name} can be invoked from {regions} only, not from {region}"
 
@@ -130,8 +131,7 @@ _EXPIRED = (
 
 
 def _dataset_problems(settings: ExecutionInput, keys: frozenset[str], bucket: str) -> Iterable[str]:
-    kinds: tuple[DatasetKind, ...] = ("training", "evaluation")
-    for kind in kinds:
+    for kind in REQUIRED:
         key = source_key(kind, settings.dataset, settings.tuned_by_run)
         if key not in keys:
             expired = key.startswith("runs/")

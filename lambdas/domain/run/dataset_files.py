@@ -7,14 +7,22 @@ import json
 from collections.abc import Mapping
 from typing import Literal
 
-DatasetKind = Literal["training", "validation", "evaluation"]
+from lambdas.validation.formats.answer_schema import ANSWER_SCHEMA
+from lambdas.validation.formats.fields import FileKind
+
+DatasetKind = FileKind | Literal["answer-schema"]
 
 TRAINING, VALIDATION, EVALUATION = "training.jsonl", "validation.jsonl", "evaluation.jsonl"
+GENERAL = "general.jsonl"
 FILE_NAMES: Mapping[DatasetKind, str] = {
     "training": TRAINING,
     "validation": VALIDATION,
     "evaluation": EVALUATION,
+    "general": GENERAL,
+    "answer-schema": ANSWER_SCHEMA,
 }
+REQUIRED: tuple[DatasetKind, ...] = ("training", "evaluation")
+TRAINED_ON: tuple[DatasetKind, ...] = ("training", "validation")
 
 
 def dataset_prefix(dataset: str) -> str:
@@ -25,10 +33,10 @@ def dataset_prefix(dataset: str) -> str:
 def source_key(kind: DatasetKind, dataset: str, tuned_by_run: str | None) -> str:
     """Return the key of the file that a run copies before it checks it.
 
-    A model of an earlier run is judged on the dataset's questions, which are held against what that
-    run trained on.
+    A model of an earlier run is judged on the dataset's questions and by its schema; the questions
+    are held against what that run trained on.
     """
-    if tuned_by_run is None or kind == "evaluation":
+    if tuned_by_run is None or kind not in TRAINED_ON:
         return dataset_prefix(dataset) + FILE_NAMES[kind]
     return frozen_key(run_folder(tuned_by_run), kind)
 

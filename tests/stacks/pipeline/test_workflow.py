@@ -507,7 +507,9 @@ def _is_small(annotation: object) -> bool:
         return True
     if annotation == tuple[str, ...]:  # codes of warnings, as the environment's file has them
         return True
-    if annotation == tuple[contracts.FrozenFile, ...]:  # three at most
+    if annotation == tuple[contracts.FrozenFile, ...]:  # five at most
+        return True
+    if annotation == tuple[contracts.MetricFigures, ...]:  # three at most
         return True
     if annotation == tuple[contracts.HostingOption, ...]:  # one a kind
         return True

@@ -109,6 +109,7 @@ def test_every_example_gets_a_line_in_order(s3: FakeS3, bedrock: FakeRuntime) ->
     assert written(s3)[3] == EXAMPLES[3] | {
         "answer": "I say: Question 3?",
         "outcome": "answered",
+        "latency_ms": 900,
         "input_tokens": 11,
         "output_tokens": 7,
     }
@@ -125,6 +126,31 @@ def test_the_base_model_is_asked_the_bare_question(s3: FakeS3, bedrock: FakeRunt
         "system": [{"text": "Answer briefly."}],
         "inferenceConfig": {"maxTokens": 300, "temperature": 0.0},
     }
+
+
+def test_a_question_is_asked_with_its_history(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    history = [{"role": "user", "content": "Is it hot?"}, {"role": "assistant", "content": "No."}]
+    answer_with_base_model(about(s3, [EXAMPLES[0] | {"history": history}]), plenty)
+    [request] = bedrock.called("Converse")
+    said = [(turn["role"], turn["content"][0]["text"]) for turn in request["messages"]]
+    assert said == [("user", "Is it hot?"), ("assistant", "No."), ("user", "Question 0?")]
+    assert written(s3)[0]["history"] == "user: Is it hot?\n\nassistant: No."
+
+
+def test_general_questions_are_asked_without_the_tasks_system_prompt(
+    s3: FakeS3, bedrock: FakeRuntime
+) -> None:
+    general = lines([EXAMPLES[1] | {"question": "What is 17 + 25?"}])
+    s3.freeze(f"{PREFIX}/dataset/general.jsonl", general)
+    request = about(s3, EXAMPLES[:2])
+    files = (*request.dataset.files, frozen("general", general))
+    data = request.dataset.model_copy(update={"files": files, "general_examples": 1})
+    answers = answer_with_base_model(request.model_copy(update={"dataset": data}), plenty)
+    assert answers.answered == 3
+    systems = {question_in(each): "system" in each for each in bedrock.called("Converse")}
+    assert systems == {"Question 0?": True, "Question 1?": True, "What is 17 + 25?": False}
+    assert [each["id"] for each in written(s3)] == ["q-0", "q-1", "general/q-1"]
+    assert [each.get("general") for each in written(s3)] == [None, None, True]
 
 
 def test_the_tuned_model_is_asked_through_its_throughput(s3: FakeS3, bedrock: FakeRuntime) -> None:

@@ -245,7 +245,7 @@ def test_what_it_came_to_stands_beside_what_was_quoted() -> None:
     }
     hosting, training = rows["Provisioned throughput"], rows["Training"]
     assert hosting.usd == pytest.approx(25 / 60 * 2 * 60.5)
-    assert hosting.quoted_usd == pytest.approx(25.15 / 60 * 2 * 60.5, rel=1e-3)
+    assert hosting.quoted_usd == pytest.approx(25.02 / 60 * 2 * 60.5, rel=1e-3)
     assert training.usd == pytest.approx(12_345 * 7 / 1000 * 0.001)
     assert rows["Judgements, output tokens"].usd == pytest.approx(80 / 1000 * 0.0032)
 
