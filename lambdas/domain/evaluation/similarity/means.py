@@ -48,8 +48,12 @@ def with_similarity(results: Iterable[Record], scored: Iterable[Record]) -> Iter
 
 
 def mean_similarity(results: Iterable[Record]) -> MeanSimilarity | None:
-    """Return the means over the results of which both sides have scores; None without any."""
-    pairs = [[each[side].get(SIMILARITY) for side in SIDES] for each in results]
+    """Return the means over the results of which both sides have scores; None without any.
+
+    General questions show what was forgotten, and are none of the task's.
+    """
+    own = (each for each in results if not each.get("general"))
+    pairs = [[each[side].get(SIMILARITY) for side in SIDES] for each in own]
     both = [pair for pair in pairs if all(pair)]
     if not both:
         return None

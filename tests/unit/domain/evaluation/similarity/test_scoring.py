@@ -186,7 +186,9 @@ def test_means_are_of_questions_that_both_sides_have() -> None:
         {"id": "c", "tuned": {"f1": 0.9, "chrf": 90}},
     ]
     scored += [{"id": "e", "base": {"chrf": 30}, "tuned": {"chrf": 10}}]
-    joined = [*with_similarity(map(result, "abcde"), scored)]
+    scored += [{"id": "g", "base": {"f1": 1, "chrf": 99}, "tuned": {"f1": 1, "chrf": 99}}]
+    results = [*map(result, "abcde"), {**result("g"), "general": True}]
+    joined = [*with_similarity(results, scored)]
     assert joined[0]["tuned"] == {"score": 2, "similarity": {"f1": 0.6, "chrf": 30}}
     assert joined[3] == result("d")
     means = mean_similarity(joined)
