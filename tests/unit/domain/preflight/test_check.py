@@ -471,6 +471,18 @@ def test_base_and_judge_are_asked_for_a_token_by_the_ids_of_the_run(bedrock: Fak
     assert asked == [f"converse us.{MICRO}", f"converse us.{JUDGE}"]
 
 
+def test_a_judge_that_nothing_needs_is_not_asked(bedrock: FakeBedrock) -> None:
+    del bedrock.models[JUDGE]
+    for changes, judges in (
+        ({"metric": "exact-match"}, []),
+        ({"metric": "exact-match", "review_data": True}, [f"converse us.{JUDGE}"]),
+    ):
+        bedrock.asked.clear()
+        preflight("us-east-1", model="nova-micro", **changes)
+        asked = [each for each in bedrock.asked if each.startswith("converse")]
+        assert asked == [f"converse us.{MICRO}", *judges]
+
+
 def test_a_judge_that_is_the_base_is_asked_once(bedrock: FakeBedrock) -> None:
     bedrock.models[f"{JUDGE}:300k"] = {}
     preflight("us-east-1", model="nova-pro")
