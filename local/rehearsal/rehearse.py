@@ -39,8 +39,10 @@ from exit_codes import ExitCode
 from lambdas.domain.cost.actuals import Bill
 from lambdas.domain.cost.quote import dollars
 from lambdas.domain.errors import InputInvalid
+from lambdas.domain.evaluation.metrics import told
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.arns import OFFLINE_ACCOUNT
+from lambdas.domain.run.contracts import MetricFigures
 from lambdas.domain.run.execution_input import ExecutionInput, resolve
 from lambdas.domain.run.names import names_of
 from local.bedrock import Scenario
@@ -375,6 +377,7 @@ def _outcome(ended: Ended, folder: Path) -> list[str]:
         f"Verdict: {str(verdict['verdict']).upper()}. {verdict['sentence']}",
         f"         {verdict['reason']}",
         *(f"         {each}" for each in verdict["caveats"]),
+        *(f"         {told(MetricFigures.model_validate(each))}" for each in verdict["others"]),
         f"Losses:  {losses['verdict']}",
         f"Cost:    {_cost(folder)}",
         "",
