@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.frozen_files import require_unchanged
 from lambdas.aws.record_files import S3Shards, answers_of_shard
+from lambdas.domain.evaluation.alternatives import as_json, doubts, standings
 from lambdas.domain.evaluation.metrics import Metric, metrics_of, with_metrics
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.results import results_of, without_texts
@@ -34,7 +35,11 @@ def decide_verdict(request: DecideVerdictRequest) -> Verdict:
         others=others,
         shards=request.base_answers.shards,
     )
-    artefacts.put_json(verdict.verdict_key, document)
+    aside = found["summary"]["set_aside"]
+    compared = standings(run, results, request.other_answers, aside, metric)
+    verdict = verdict.model_copy(update={"alternatives": tuple(doubts(run, compared, metric))})
+    told = verdict.model_dump(mode="json", include={"alternatives"})
+    artefacts.put_json(verdict.verdict_key, {**document, **told, **as_json(compared)})
     return verdict
 
 

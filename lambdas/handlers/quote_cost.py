@@ -18,7 +18,7 @@ from lambdas.runtime.step import step, variables_of
 
 def quote_cost(request: QuoteCostRequest) -> QuotedCost:
     run, settings = request.run, request.run.settings
-    check_questions(request.dataset.evaluation_examples)
+    check_questions(request.dataset.asked)
     prices = calculator(variables_of(PriceVariables), run.region)
     quote = make_quote(run, request.dataset, prices)
     kept = as_bytes(quote)
@@ -30,9 +30,9 @@ def quote_cost(request: QuoteCostRequest) -> QuotedCost:
         low_usd=quote.low_usd,
         expected_usd=quote.expected_usd,
         high_usd=quote.high_usd,
-        hosting=quote.hosting.kind,
+        hosting=quote.hosting.kind if quote.hosting else None,
         hosting_reason=quote.hosting_reason,
-        hosting_usd_per_hour=quote.hosting.usd_per_hour,
+        hosting_usd_per_hour=quote.hosting_usd_per_hour,
         hyperparameters=quote.hyperparameters,
         hyperparameter_reasons=quote.hyperparameter_reasons,
         summary=text(quote),

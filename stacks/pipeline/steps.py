@@ -79,13 +79,15 @@ PIPELINE_STEPS = (
         variables=CheckPreflightVariables,
         permissions=lambda access: [
             access.list_keys(datasets("*"), runs("*"), approvals("*")),
+            access.get(runs("run.json"), runs("answers-*/tallies/*")),
+            *access.use_key_through("s3"),
             *access.find_job(),
             *access.count_resources(),
             *access.look_up_models(),
-            *access.invoke_base_and_judges(),
+            *access.invoke_untuned_models(),
             access.find_custom_model(),
         ],
-        timeout_seconds=120,  # two models may take their time for an answer
+        timeout_seconds=120,  # models may take their time for an answer
     ),
     Step(
         "Validate dataset",
@@ -94,7 +96,9 @@ PIPELINE_STEPS = (
         timeout_seconds=MAX_SECONDS,
         permissions=lambda access: [
             *access.read(datasets("*"), runs("dataset/*"), runs("quote.json")),
-            *access.write(runs("dataset/*"), runs("validation.json")),
+            *access.write(
+                *map(runs, ("dataset/*", "few-shot.json", "run.json", "validation.json"))
+            ),
         ],
     ),
     Step(
@@ -175,6 +179,19 @@ PIPELINE_STEPS = (
             *access.write(runs("answers-base/*")),
             *access.begin_billing("answers-of-the-base-model"),
             *access.invoke_base_models(),
+        ],
+    ),
+    Step(
+        "Answer with other models",
+        memory_mb=512,
+        timeout_seconds=MAX_SECONDS,
+        permissions=lambda access: [
+            *access.read(
+                *map(runs, ("answers-*", "dataset/evaluation.jsonl", "few-shot.json")),
+            ),
+            *access.write(runs("answers-*")),
+            *access.begin_billing("answers-of-*"),
+            *access.invoke_untuned_models(),
         ],
     ),
     BUY_THROUGHPUT,

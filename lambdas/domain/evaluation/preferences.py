@@ -82,7 +82,8 @@ def prefer(
 ) -> Preferred:
     """Compare both answers of every question that has them, in both orders, as time allows.
 
-    `call` uses `tool`. A judge that gives none is no failure: the scores decide.
+    `call` uses `tool`. A judge that gives none is no failure: the scores decide. Of general
+    questions the scores alone are of interest.
     """
     compared = [*chain.from_iterable(map(_both_orders, judged))]
     asking = Pass(file, may_begin, _ERROR, inf)
@@ -98,7 +99,8 @@ def prefer(
 
 def _both_orders(judged: Record) -> Iterator[ComparedAnswers]:
     sides = [judged[side] for side in _ORDERS[0]]
-    if any("answer" not in side or side["outcome"] in NO_ANSWER for side in sides):
+    is_answered = all("answer" in side and side["outcome"] not in NO_ANSWER for side in sides)
+    if judged.get("general") or not is_answered:
         return
     for first, second in _ORDERS:
         yield ComparedAnswers(
