@@ -15,8 +15,9 @@ import pytest
 from pydantic import BaseModel
 
 from lambdas.domain.data_review import asking
+from lambdas.domain.evaluation.metrics import needs_judge
 from lambdas.domain.run import contracts
-from lambdas.domain.run.execution_input import ExecutionDefaults
+from lambdas.domain.run.execution_input import ExecutionDefaults, MetricName
 from stacks.constructs.step import Step
 from stacks.constructs.task import failure
 from stacks.guards.steps import GUARD_STEPS
@@ -611,6 +612,20 @@ def test_an_earlier_runs_model_goes_straight_to_its_answers(workflow: Machine) -
     assert past_training.isdisjoint({"Start training", "Check training", "Read loss curves"})
     first = workflow["States"]["Check preflight"]["Assign"]
     assert first["training"] == first["loss_curves"] == "{% null %}"
+
+
+@pytest.mark.parametrize("metric", typing.get_args(MetricName))
+def test_a_judge_is_asked_only_by_the_metric_that_needs_one(
+    workflow: Machine, metric: MetricName
+) -> None:
+    [_, judging] = workflow["States"]["Release and judge"]["Branches"]
+    question = judging["States"][judging["StartAt"]]
+    [needed] = question["Choices"]
+    run = {"settings": {"metric": metric}}
+    assert evaluate(needed["Condition"], run=run) is needs_judge(metric)
+    assert (needed["Next"], question["Default"]) == ("Judge answers", "No judge asked")
+    unasked = judging["States"]["No judge asked"]
+    assert (unasked["Output"], unasked["End"]) == ({"judgements": "{% null %}"}, True)
 
 
 def test_other_models_are_asked_one_after_the_other_before_any_hosting(workflow: Machine) -> None:
