@@ -114,13 +114,13 @@ class OfflineAws:
     def _assemble(self) -> Any:  # noqa: ANN401  # MiniStack publishes no types
         from ministack import app  # noqa: PLC0415  # reads the environment on import
 
-        from local.ministack import access, gateway, patches  # noqa: PLC0415  # same
+        from local.ministack import access, gateway, grants, patches  # noqa: PLC0415  # same
 
         world = World(
             clock=self.clock,
             objects=gateway.S3Objects(),
             events=gateway.publish,
-            role_assumable=gateway.role_assumable,
+            grants=grants.Grants(),
             caller=gateway.caller,
         )
         self.bedrock = Bedrock(world)

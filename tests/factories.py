@@ -28,7 +28,7 @@ from lambdas.domain.run.contracts import (
     Verdict,
     WriteReportRequest,
 )
-from lambdas.domain.run.dataset_files import FILE_NAMES, DatasetKind, frozen_key
+from lambdas.domain.run.dataset_files import DatasetKind, frozen_key
 from lambdas.domain.run.names import names_of
 from tests.fakes.bedrock import ACCOUNT, REGION, arn
 from tests.fakes.s3 import BUCKET
@@ -52,7 +52,8 @@ def frozen(kind: DatasetKind, body: bytes) -> FrozenFile:
     )
 
 
-FROZEN = tuple(frozen(kind, kind.encode()) for kind in FILE_NAMES)  # of the made-up dataset
+KINDS: tuple[DatasetKind, ...] = ("training", "validation", "evaluation")  # the made-up dataset's
+FROZEN = tuple(frozen(kind, kind.encode()) for kind in KINDS)
 FROZEN_OBJECTS = {each.key: each.kind.encode() for each in FROZEN}
 
 SETTINGS: dict[str, Any] = {
@@ -64,7 +65,9 @@ SETTINGS: dict[str, Any] = {
     "keep_hours": 24,
     "model_units": 1,
     "hold_minutes": 0,
+    "metric": "judge",
     "judge_model": "nova-pro",
+    "judge_prompt": "auto",
     "max_answer_tokens": 300,
     "max_failed_answers_percent": 10,
     "max_training_hours": 24,
@@ -216,6 +219,7 @@ def data_review(**changes: object) -> DataReview:
     )
     values: dict[str, Any] = {
         "judge_model": "nova-pro",
+        "prompts": ["review.en.v1", "review.ja.v1"],
         "plan": {
             "records": 96,
             "planned": 32,
@@ -281,6 +285,8 @@ def report_request(**changes: object) -> WriteReportRequest:
         ),
         "verdict": Verdict(
             verdict="not decisive",
+            metric="judge",
+            others=(),
             sentence="These questions cannot decide between tuned and base model.",
             reason="Over 2 questions the tuned model scores 7.00 on average, the base model 2.50.",
             caveats=("1 of 3 answers of the tuned model were cut off.",),

@@ -1,14 +1,14 @@
 r"""Write a dataset in a model's format, from data of any kind.
 
-training.jsonl, validation.jsonl and evaluation.jsonl are written to OUT_DIR and checked. SOURCE is
-a folder with training, evaluation and, optionally, validation files, or one such file, which is
-split: JSON (a list, or one object after the other), JSONL, CSV, TSV, XLSX or Parquet, also with
-.gz; on disk, in S3 (s3://BUCKET/KEY; of a folder, with / at its end), or - for standard input. A
-record is a pair of texts (question/answer, prompt/completion and other usual names, or what
---prompt-key and --completion-key say), or a conversation: "messages", "conversations" or "turns",
-in Claude's, Converse's, OpenAI's or ShareGPT's format. A .jsonl file of a folder that is already in
-the model's format is copied unchanged. The result depends only on the source and, of a split, the
-seed.
+training.jsonl, validation.jsonl, evaluation.jsonl and general.jsonl are written to OUT_DIR and
+checked. SOURCE is a folder with training, evaluation and, optionally, validation and general files,
+or one file, which is split in three: JSON (a list, or one object after the other), JSONL, CSV, TSV,
+XLSX or Parquet, also with .gz; on disk, in S3 (s3://BUCKET/KEY; of a folder, with / at its end), or
+- for standard input. A record is a pair of texts (question/answer, prompt/completion and other
+usual names, or what --prompt-key and --completion-key say), or a conversation: "messages",
+"conversations" or "turns", in Claude's, Converse's, OpenAI's or ShareGPT's format. A folder's
+answer.schema.json, a JSON Schema that answers are to satisfy, is copied; so is a .jsonl file in the
+model's format. The result depends only on the source and, of a split, the seed.
 
 For example:
   python -m dataset prepare --model nova-micro faq.xlsx build/prepared --split 80/10/10 --seed 7
@@ -47,7 +47,7 @@ from dataset.sources.conversion import (
     usual_system_prompt,
 )
 from dataset.sources.files import SourceFile, SourceInvalid, in_folder, list_folder, read_file
-from dataset.sources.folders import DATASET_FILES, find_sources, has_format
+from dataset.sources.folders import DATASET_FILES, QUESTION_FILES, find_sources, has_format
 from dataset.sources.pairs import USUAL, Keys
 from dataset.sources.raw import TABLES
 from dataset.sources.split import DEFAULT, default_shares, shares_of, split
@@ -56,7 +56,7 @@ from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Model
-from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
+from lambdas.domain.run.dataset_files import EVALUATION, GENERAL, TRAINING, VALIDATION
 from lambdas.domain.run.execution_input import ExecutionDefaults, Settings
 from lambdas.validation import (
     FileSource,
@@ -65,6 +65,7 @@ from lambdas.validation import (
     ValidationReport,
     check,
 )
+from lambdas.validation.formats.answer_schema import ANSWER_SCHEMA
 
 _WITHOUT_VALIDATION = (
     "no validation file: {model} takes none as small as a tenth of these records, or none at all "
@@ -92,6 +93,7 @@ def checks_of_run(settings: Settings, defaults: ExecutionDefaults) -> Options:
         min_evaluation_questions=defaults.least_questions,
         judge=find_judge(settings.judge_model),
         max_answer_tokens=settings.max_answer_tokens,
+        needs_schema=settings.metric == "json-schema",
         workers=os.cpu_count() or 1,
     )
 
@@ -109,10 +111,11 @@ class Prepared:
         return self.report.valid
 
     def __str__(self) -> str:
-        nouns = ("training record", "validation record", "evaluation example")
+        nouns = ("training record", "validation record", "evaluation example", "general question")
         text = ", ".join(
             quantity(self.report.files.get(name, FileSummary()).records, noun)
             for name, noun in zip(DATASET_FILES, nouns, strict=True)
+            if name != GENERAL or name in self.report.files
         )
         return text + (f" (converted: {', '.join(self.converted)})" if self.converted else "")
 
@@ -165,14 +168,15 @@ class _Plan:
         entries = [entry for name in self.entries for entry in self.entries[name]]
         usual = usual_system_prompt(entries)
         for name, own in self.entries.items():
-            if name == EVALUATION:
+            if name in QUESTION_FILES:
                 self.contents[name] = _json_lines(to_examples(own, self.model))
             else:
                 records = to_records(own, self.model, self.options.style, usual)
                 self.contents[name] = _json_lines(records)
         self.notes += self._notes_on_prompts(usual)
         self.notes += self._notes_on_turns()
-        return {name: self.contents[name] for name in DATASET_FILES if name in self.contents}
+        names = (*DATASET_FILES, ANSWER_SCHEMA)
+        return {name: self.contents[name] for name in names if name in self.contents}
 
     def _notes_on_prompts(self, usual: str | None) -> Iterator[str]:
         style = self.options.style
@@ -180,7 +184,7 @@ class _Plan:
             (entry.conversation.system, system_prompt(entry, self.model, style, usual))
             for name, entries in self.entries.items()
             for entry in entries
-            if name != EVALUATION
+            if name not in QUESTION_FILES
         ]
         added = Counter(now for before, now in trained if now and not before)
         for prompt, count in added.items():
@@ -207,7 +211,7 @@ class _Plan:
 
     def _notes_on_turns(self) -> Iterator[str]:
         for name, entries in self.entries.items():
-            is_evaluation = name == EVALUATION
+            is_evaluation = name in QUESTION_FILES
             keeps = self.model.trains_on_reasoning and not self.options.style.no_reasoning
             thoughts = sum(entry.has_reasoning for entry in entries)
             if thoughts and (is_evaluation or not keeps):
@@ -251,9 +255,8 @@ def _plan_split(plan: _Plan, file: SourceFile) -> None:
     if not given and not shares[1]:
         plan.notes.append(_WITHOUT_VALIDATION.format(model=plan.model.name))
     parts = split(entries, shares, plan.options.seed)
-    plan.entries |= {
-        name: part for name, part in zip(DATASET_FILES, parts.files, strict=True) if part
-    }
+    named = zip((TRAINING, VALIDATION, EVALUATION), parts.files, strict=True)
+    plan.entries |= {name: part for name, part in named if part}
     if parts.not_compared:
         plan.notes.append(
             f"{quantity(len(parts.not_compared), 'record')}, the first at {parts.not_compared[0]}, "
@@ -269,7 +272,9 @@ def _plan_folder(plan: _Plan, folder: str, names: Sequence[str]) -> None:
         if is_plain and has_format(file.content, name, plan.model):
             plan.contents[name] = file.content
         else:
-            plan.entries[name] = plan.read(file, is_evaluation=name == EVALUATION)
+            plan.entries[name] = plan.read(file, is_evaluation=name in QUESTION_FILES)
+    if ANSWER_SCHEMA in names:
+        plan.contents[ANSWER_SCHEMA] = read_file(in_folder(folder, ANSWER_SCHEMA)).content
 
 
 def _json_lines(records: Iterable[Mapping[str, Any]]) -> bytes:
@@ -297,11 +302,13 @@ def _write(
                     files.get(EVALUATION),
                     checks,
                     show,
+                    general=files.get(GENERAL),
+                    answer_schema=files.get(ANSWER_SCHEMA),
                 )
             for name in contents:
                 (folder / name).replace(out / name)
             # A validation set left from an earlier source would become part of this one.
-            for name in set(DATASET_FILES) - set(contents):
+            for name in {*DATASET_FILES, ANSWER_SCHEMA} - set(contents):
                 (out / name).unlink(missing_ok=True)
     except OSError as error:
         raise SourceInvalid(f"{out} cannot be written: {error.strerror}") from None

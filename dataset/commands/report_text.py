@@ -16,10 +16,9 @@ def report_text(report: ValidationReport) -> str:
     by_file: defaultdict[str, list[Finding]] = defaultdict(list)
     for finding in report.findings.kept:
         by_file[finding.file].append(finding)
-    files = [
-        "\n".join([_head(name, summary), *_kinds(report, by_file[name])])
-        for name, summary in report.files.items()
-    ]
+    heads = {name: name for name in by_file}
+    heads |= {name: _head(name, summary) for name, summary in report.files.items()}
+    files = ["\n".join([head, *_kinds(report, by_file[name])]) for name, head in heads.items()]
     return "\n\n".join([*files, verdict_text(report)])
 
 

@@ -41,7 +41,6 @@ from lambdas.domain.data_review.results import (
 )
 from lambdas.domain.data_review.sampling import affordable
 from lambdas.domain.data_review.tasks import (
-    TRAINING_QUALITY,
     ReviewTask,
     most_input_tokens,
     worst_usd,
@@ -188,7 +187,7 @@ def read_tasks(training: Path, model: Model) -> Iterator[ReviewTask]:
 def _ask_judge(review: _Review, log: ReviewLog) -> int:
     """Ask about what has no score yet; return how many records the ceiling left out."""
     client = ConverseClient(runtime_client(review.target.region))
-    judge = partial(client.judge, review.judge.inference.model_id, TRAINING_QUALITY)
+    judge = partial(client.judge, review.judge.inference.model_id)
     asking = Pass(_Nothing(), lambda: True, ERROR_KEY, most_failures=math.inf)
     pending = [task for task in review.tasks if not log.has(task)]
     with _progress_bar() as bar:

@@ -4,7 +4,7 @@ SOURCE is what `prepare` takes: a folder that it wrote, which is uploaded as it 
 kind, which is converted and split first, with the same options. It is checked as a run of the
 environment would check it, then stored under datasets/NAME/ of its bucket. S3 verifies the SHA-256
 of what it receives; each file's own SHA-256 is kept in its metadata as sha256. If SOURCE has no
-validation data, that of an earlier upload is removed.
+validation data, general questions or answer.schema.json, those of an earlier upload are removed.
 
 For example:
   python -m dataset upload --env dev build/prepared
@@ -38,10 +38,12 @@ from dataset.commands.prepare import (
 from dataset.commands.report_text import quantity, report_text, verdict_text
 from exit_codes import ExitCode
 from lambdas.domain.models.lookup import find_model
-from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
+from lambdas.domain.run.dataset_files import FILE_NAMES, REQUIRED
 from lambdas.domain.run.execution_input import resolve
 from operate.deployed import Deployed, find_deployed
 from stacks.environment import Environment, load
+
+_CONTENT_TYPES = {".jsonl": "application/x-ndjson", ".json": "application/schema+json"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,8 +87,8 @@ def _start_input(options: argparse.Namespace, environment: Environment) -> dict[
 
 def _upload(folder: Path, deployed: Deployed, dataset: str) -> None:
     s3: Any = boto3.client("s3", region_name=deployed.region)
-    files = [name for name in (TRAINING, VALIDATION, EVALUATION) if (folder / name).is_file()]
-    for name in files:
+    files = {kind: name for kind, name in FILE_NAMES.items() if (folder / name).is_file()}
+    for name in files.values():
         path = folder / name
         key = f"datasets/{dataset}/{name}"
         digest = _sha_256(path)
@@ -98,14 +100,14 @@ def _upload(folder: Path, deployed: Deployed, dataset: str) -> None:
             key,
             ExtraArgs={
                 "ChecksumAlgorithm": "SHA256",
-                "ContentType": "application/x-ndjson",
+                "ContentType": _CONTENT_TYPES[Path(name).suffix],
                 "Metadata": {"sha256": digest},
             },
         )
         size = quantity(path.stat().st_size, "byte")
         print(f"{name} → s3://{deployed.bucket}/{key} ({size}, SHA-256 {digest})", flush=True)
-    if VALIDATION not in files:
-        _remove_old_validation(s3, deployed.bucket, f"datasets/{dataset}/{VALIDATION}")
+    for kind in FILE_NAMES.keys() - files.keys() - {*REQUIRED}:
+        _remove_old(s3, deployed.bucket, f"datasets/{dataset}/{FILE_NAMES[kind]}")
 
 
 def _sha_256(path: Path) -> str:
@@ -113,12 +115,12 @@ def _sha_256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _remove_old_validation(s3: Any, bucket: str, key: str) -> None:  # noqa: ANN401  # boto3
-    """Remove the validation set of an earlier dataset, which would become part of this one."""
+def _remove_old(s3: Any, bucket: str, key: str) -> None:  # noqa: ANN401  # boto3
+    """Remove an optional file of an earlier dataset, which would become part of this one."""
     found = s3.list_objects_v2(Bucket=bucket, Prefix=key).get("Contents", [])
     if any(item["Key"] == key for item in found):
         s3.delete_object(Bucket=bucket, Key=key)
-        print(f"Removed s3://{bucket}/{key}: this dataset has no validation file.")
+        print(f"Removed s3://{bucket}/{key}: this dataset has none.")
 
 
 def _how_to_start(start: Mapping[str, str], deployed: Deployed) -> str:

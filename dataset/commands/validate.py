@@ -33,6 +33,7 @@ from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.lookup import find_model, unknown
 from lambdas.validation import WARNINGS, DatasetSource, FileSource, Options, ValidationReport
+from lambdas.validation.formats.answer_schema import ANSWER_SCHEMA
 from lambdas.validation.formats.fields import FILE_KINDS
 from lambdas.validation.optional_checks import PiiCheck, check_with_services
 
@@ -44,6 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="KEY", help=", ".join(MODELS))
     parser.add_argument("--validation", metavar="FILE", help="never trained on")
     parser.add_argument("--evaluation", metavar="FILE", help="questions and reference answers")
+    parser.add_argument("--general", metavar="FILE", help="questions on anything else")
+    parser.add_argument(
+        "--answer-schema", metavar="FILE", help="a JSON Schema that every reference has to satisfy"
+    )
     parser.add_argument(
         "--system-prompt",
         metavar="TEXT",
@@ -133,7 +138,8 @@ def _checked(options: argparse.Namespace) -> ValidationReport:
     )
     pii = _pii_check(options.comprehend_max_usd) if options.comprehend else None
     with file_progress() as show:
-        return check_with_services(model, sources, settings, pii, show)
+        schema = options.answer_schema and _source(options.answer_schema)
+        return check_with_services(model, sources, settings, pii, show, answer_schema=schema)
 
 
 def _pii_check(max_usd: float) -> PiiCheck:
@@ -164,8 +170,12 @@ def _refuse_raw(options: argparse.Namespace) -> None:
     command = f"python -m dataset {{}} --model {shlex.quote(options.model)}"
     if names is not None:
         kinds = [kind for kind in FILE_KINDS if f"{kind}.jsonl" in names]
-        files = {kind: shlex.quote(in_folder(training, f"{kind}.jsonl")) for kind in kinds}
+        files: dict[str, str] = {
+            kind: shlex.quote(in_folder(training, f"{kind}.jsonl")) for kind in kinds
+        }
         own = files.pop("training", None)
+        schema = shlex.quote(in_folder(training, ANSWER_SCHEMA))
+        files |= {"answer-schema": schema} if ANSWER_SCHEMA in names else {}
         more = "".join(f" --{kind} {file}" for kind, file in files.items())
         if own:
             raise InputInvalid(

@@ -10,13 +10,14 @@ from dataset.sources.files import SourceInvalid
 from dataset.sources.pairs import is_blank
 from dataset.sources.raw import READERS
 from lambdas.domain.models.model import Model
-from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
+from lambdas.domain.run.dataset_files import EVALUATION, GENERAL, TRAINING, VALIDATION
 from lambdas.validation import Problems
 from lambdas.validation.formats.fields import FileKind
 from lambdas.validation.formats.records import read_record
 from lambdas.validation.jsonl.lines import parse_line
 
-DATASET_FILES = (TRAINING, VALIDATION, EVALUATION)
+DATASET_FILES = (TRAINING, VALIDATION, EVALUATION, GENERAL)
+QUESTION_FILES = (EVALUATION, GENERAL)
 # Findings on how a file is written, which converting it corrects: all but those on what it says.
 _OF_CONTENT = {
     *("empty", "first-role", "id-too-long", "last-role", "lone-surrogate", "reserved-word"),
@@ -53,7 +54,7 @@ def _source_of(folder: str, name: str, names: Sequence[str]) -> str | None:
 
 def has_format(content: bytes, name: str, model: Model) -> bool:
     """Say whether a whole file is written as the model needs it, whatever it says."""
-    kind: FileKind = "evaluation" if name == EVALUATION else "training"
+    kind: FileKind = "evaluation" if name in QUESTION_FILES else "training"
     for at, line in enumerate(io.BytesIO(content)):
         problems = Problems(warnings=False)
         record = parse_line(line.removesuffix(b"\n"), problems, is_first=not at)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from lambdas.aws.artefacts import ArtefactChanged, ArtefactMissing, Artefacts, ObjectSource
 from lambdas.domain.errors import DatasetChanged, DatasetInvalid
-from lambdas.domain.run.contracts import FrozenFile, Run
+from lambdas.domain.evaluation.results import as_general
+from lambdas.domain.run.contracts import Dataset, FrozenFile, Run
 from lambdas.domain.run.dataset_files import (
     FILE_NAMES,
+    REQUIRED,
+    TRAINED_ON,
     DatasetKind,
     digest,
     frozen_key,
@@ -19,6 +23,22 @@ from lambdas.domain.run.dataset_files import (
 # Of one CopyObject call: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html, read
 # 2026-11-28.
 MAX_COPIED_BYTES = 5 * 1024**3
+
+
+def read_questions(artefacts: Artefacts, dataset: Dataset) -> Iterator[Mapping[str, Any]]:
+    """Return a stream of what both models are asked: examples, then general questions.
+
+    Raises
+    ------
+    DatasetChanged
+        A file is not what was checked and quoted.
+    """
+    require_unchanged(artefacts, dataset.questions)
+    return (
+        as_general(line) if file.kind == "general" else line
+        for file in dataset.questions
+        for line in artefacts.iter_records(file.key)
+    )
 
 
 def freeze(artefacts: Artefacts, run: Run) -> dict[DatasetKind, ObjectSource]:
@@ -51,8 +71,10 @@ def _require_as_quoted(
     artefacts: Artefacts, run: Run, folder: str, copies: Mapping[DatasetKind, ObjectSource]
 ) -> None:
     """Compare the copies of an earlier run's data with what its quote, and so its job, was for."""
-    questions = artefacts.source(frozen_key(folder, "evaluation"), FILE_NAMES["evaluation"])
-    hashes = {kind: str(each.sha256) for kind, each in {**copies, "evaluation": questions}.items()}
+    of_earlier = {*(FILE_NAMES if run.answers_of_run else TRAINED_ON)}
+    copied = {kind: each for kind, each in copies.items() if kind in of_earlier}
+    others = dict(_those_of(artefacts, {*FILE_NAMES} - of_earlier, folder))
+    hashes = {kind: str(each.sha256) for kind, each in (copied | others).items()}
     if digest(hashes) != artefacts.read_json(f"{folder}/quote.json")["dataset_sha256"]:
         earlier = "answers_of_run" if run.answers_of_run else "tuned_by_run"
         raise DatasetChanged(
@@ -60,6 +82,18 @@ def _require_as_quoted(
             f"so nobody can tell whether its model has seen the questions: leave {earlier} out to "
             "train again; the bucket's access logs say who wrote"
         )
+
+
+def _those_of(
+    artefacts: Artefacts, kinds: Iterable[DatasetKind], folder: str
+) -> Iterator[tuple[DatasetKind, ObjectSource]]:
+    """Yield the copies of these kinds that a run has."""
+    for kind in kinds:
+        try:
+            yield kind, artefacts.source(frozen_key(folder, kind), FILE_NAMES[kind])
+        except ArtefactMissing:
+            if kind in REQUIRED:
+                raise
 
 
 def frozen_file(kind: DatasetKind, copy: ObjectSource) -> FrozenFile:
@@ -100,7 +134,7 @@ def _look(artefacts: Artefacts, run: Run) -> Iterator[tuple[DatasetKind, ObjectS
         try:
             source = artefacts.source(key, name)
         except ArtefactMissing:
-            if kind != "validation":
+            if kind in REQUIRED:
                 raise
             continue
         if source.size_bytes > MAX_COPIED_BYTES:

@@ -7,7 +7,7 @@ from functools import partial
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.billing import Billing
 from lambdas.aws.converse import ConverseClient
-from lambdas.aws.frozen_files import require_unchanged
+from lambdas.aws.frozen_files import read_questions
 from lambdas.aws.record_files import S3Shards
 from lambdas.domain.cost.quote import BASE_ANSWERS
 from lambdas.domain.evaluation.answers import answer_questions
@@ -20,14 +20,14 @@ def answer_with_base_model(
     request: AnswerWithBaseModelRequest, seconds_left: SecondsLeft
 ) -> Answers:
     run = request.run
-    artefacts, questions = Artefacts(run.bucket), request.dataset.evaluation
-    require_unchanged(artefacts, [questions])
+    artefacts = Artefacts(run.bucket)
+    questions = read_questions(artefacts, request.dataset)
     Billing(artefacts, run.prefix).begin(BASE_ANSWERS, request.now)
     model = ConverseClient.within(seconds_left, max_tokens=run.settings.max_answer_tokens)
     return answer_questions(
         run,
         request.dataset,
-        artefacts.iter_records(questions.key),
+        questions,
         shards=S3Shards(artefacts, f"{run.prefix}/answers-base/"),
         ask=partial(model.ask, find_model(run.settings.model).base_inference.model_id),
         may_begin=model.may_begin,

@@ -8,7 +8,7 @@ from lambdas.aws import hosting as all_hosting
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.billing import Billing
 from lambdas.aws.converse import ConverseClient
-from lambdas.aws.frozen_files import require_unchanged
+from lambdas.aws.frozen_files import read_questions
 from lambdas.aws.record_files import S3Shards
 from lambdas.domain.cost.quote import TUNED_ANSWERS
 from lambdas.domain.errors import AnswersFailed, HostingFailed
@@ -33,7 +33,6 @@ def answer_with_tuned_model(
     """
     run = request.run
     artefacts = Artefacts(run.bucket)
-    require_unchanged(artefacts, [request.dataset.evaluation])
     if not KINDS[request.hosting.kind].bills_by_the_hour:
         Billing(artefacts, run.prefix).begin(TUNED_ANSWERS, request.now)
     try:
@@ -56,7 +55,7 @@ def _answers(
     return answer_questions(
         run,
         request.dataset,
-        artefacts.iter_records(request.dataset.evaluation.key),
+        read_questions(artefacts, request.dataset),
         shards=S3Shards(artefacts, f"{run.prefix}/answers-tuned/"),
         ask=partial(model.ask, request.hosting.hosting_arn),
         may_begin=model.may_begin,

@@ -22,7 +22,7 @@ def buy_throughput(request: HostModelRequest) -> Hosting:
 
 def _buy(throughputs: Throughputs, request: HostModelRequest) -> Hosted:
     run, now = request.run, request.now
-    until = release_by(run, "provisioned", request.dataset.evaluation_examples, now)
+    until = release_by(run, "provisioned", request.dataset.asked, now)
     billing = Billing(Artefacts(run.bucket), run.prefix)
     with billing.creating(HOSTING, "CreateProvisionedModelThroughput", now):
         arn = throughputs.buy(

@@ -18,7 +18,7 @@ def create_deployment(request: HostModelRequest) -> Hosting:
 
 def _create(deployments: Deployments, request: HostModelRequest) -> Hosted:
     run, now = request.run, request.now
-    until = release_by(run, "on-demand", request.dataset.evaluation_examples, now)
+    until = release_by(run, "on-demand", request.dataset.asked, now)
     tags = tags_of(run, release_by=until)
     arn = deployments.create(run, model=request.model, tags=tags)
     return just_created(run, "on-demand", arn, now)

@@ -2,41 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lambdas.aws.artefacts import Artefacts
+from lambdas.aws.frozen_files import require_unchanged
 from lambdas.aws.record_files import S3Shards, answers_of_shard
+from lambdas.domain.evaluation.metrics import Metric, metrics_of, with_metrics
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.results import results_of, without_texts
 from lambdas.domain.evaluation.verdict import decide, results_prefix
-from lambdas.domain.run.contracts import DecideVerdictRequest, Verdict
+from lambdas.domain.run.contracts import DecideVerdictRequest, FrozenFile, Verdict
 from lambdas.runtime.step import step
+from lambdas.validation.formats.answer_schema import AnswerSchema
 
 
 def decide_verdict(request: DecideVerdictRequest) -> Verdict:
     run, artefacts = request.run, Artefacts(request.run.bucket)
-    results = [without_texts(each) for each in _results(request, artefacts)]
+    metric, others = metrics_of(
+        run.settings.metric,
+        _answer_schema(request.dataset.answer_schema, artefacts),
+        judged=request.judgements is not None,
+    )
+    results = [without_texts(each) for each in _results(request, artefacts, [metric, *others])]
     found = artefacts.read_json(request.dataset.findings_key)
     verdict, document = decide(
         run,
         results,
         request.dataset.sha256,
         found["summary"]["set_aside"],
+        metric=metric,
+        others=others,
         shards=request.base_answers.shards,
     )
     artefacts.put_json(verdict.verdict_key, document)
     return verdict
 
 
-def _results(request: DecideVerdictRequest, artefacts: Artefacts) -> Iterator[Record]:
+def _answer_schema(file: FrozenFile | None, artefacts: Artefacts) -> AnswerSchema | None:
+    if file is None:
+        return None
+    require_unchanged(artefacts, [file])
+    return AnswerSchema.parse(artefacts.read_bytes(file.key))
+
+
+def _results(
+    request: DecideVerdictRequest, artefacts: Artefacts, metrics: Sequence[Metric]
+) -> Iterator[Record]:
     """Join what is known of each question, and keep it, shard by shard."""
-    judgements = S3Shards(artefacts, request.judgements.judgements_prefix)
     kept = S3Shards(artefacts, results_prefix(request.run))
     for shard in range(request.base_answers.shards):
         answers = answers_of_shard(artefacts, request.answers, shard)
-        results = results_of(answers, judgements.records(shard))
+        judged = _judgements(request, artefacts, shard)
+        results = [with_metrics(each, *metrics) for each in results_of(answers, judged)]
         kept.file(shard).write(results)
         yield from results
+
+
+def _judgements(request: DecideVerdictRequest, artefacts: Artefacts, shard: int) -> list[Record]:
+    if request.judgements is None:
+        return []
+    return S3Shards(artefacts, request.judgements.judgements_prefix).records(shard)
 
 
 handler = step("Decide verdict", DecideVerdictRequest)(decide_verdict)

@@ -9,8 +9,8 @@ from lambdas.aws.billing import Billing
 from lambdas.aws.converse import ConverseClient
 from lambdas.aws.record_files import S3Shards, answers_of_shard
 from lambdas.domain.cost.quote import JUDGEMENTS
-from lambdas.domain.evaluation.judge import CORRECTNESS, score_answers
-from lambdas.domain.evaluation.preferences import PREFERENCE
+from lambdas.domain.evaluation.judge import score_answers
+from lambdas.domain.evaluation.prompt_files import language_of
 from lambdas.domain.evaluation.rubrics import MAX_TOKENS
 from lambdas.domain.models.lookup import find_judge
 from lambdas.domain.run.contracts import JudgeAnswersRequest, Judgements
@@ -28,8 +28,8 @@ def judge_answers(request: JudgeAnswersRequest, seconds_left: SecondsLeft) -> Ju
         {side: each.answered for side, each in answers.items()},
         answers=partial(answers_of_shard, artefacts, answers),
         shards=S3Shards(artefacts, f"{run.prefix}/judgements/"),
-        call=partial(model.judge, model_id, CORRECTNESS),
-        compare=partial(model.judge, model_id, PREFERENCE),
+        judge=partial(model.judge, model_id),
+        language=language_of(run.settings.judge_prompt, japanese=request.dataset.is_japanese),
         may_begin=model.may_begin,
     )
 

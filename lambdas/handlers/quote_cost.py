@@ -18,7 +18,7 @@ from lambdas.runtime.step import step, variables_of
 
 def quote_cost(request: QuoteCostRequest) -> QuotedCost:
     run, settings = request.run, request.run.settings
-    check_questions(request.dataset.evaluation_examples)
+    check_questions(request.dataset.asked)
     prices = calculator(variables_of(PriceVariables), run.region)
     quote = make_quote(run, request.dataset, prices)
     kept = as_bytes(quote)

@@ -8,7 +8,6 @@ from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.converse import ConverseClient
 from lambdas.aws.record_files import S3RecordFile
 from lambdas.domain.data_review.asking import review_batch
-from lambdas.domain.data_review.tasks import TRAINING_QUALITY
 from lambdas.domain.evaluation.rubrics import MAX_TOKENS
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.run.contracts import ReviewedRecords, ReviewRecordsRequest
@@ -23,8 +22,9 @@ def review_records(request: ReviewRecordsRequest, seconds_left: SecondsLeft) -> 
     return review_batch(
         items,
         find_model(run.settings.model),
+        judge_prompt=run.settings.judge_prompt,
         file=S3RecordFile(Artefacts(run.bucket), key),
-        call=partial(model.judge, model_id, TRAINING_QUALITY),
+        judge=partial(model.judge, model_id),
         may_begin=model.may_begin,
     )
 

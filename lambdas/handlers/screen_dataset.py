@@ -12,11 +12,12 @@ from lambdas.domain.cost.quote import SCREENING
 from lambdas.domain.errors import DatasetInvalid, ServiceUnavailable, Throttled
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import Dataset, Run, ScreenDatasetRequest, Screened
-from lambdas.domain.run.dataset_files import FILE_NAMES, DatasetKind
+from lambdas.domain.run.dataset_files import FILE_NAMES
 from lambdas.runtime.step import SecondsLeft, logger, timed_step
 from lambdas.validation import ValidationReport, refusal
 from lambdas.validation.findings.findings import Findings
 from lambdas.validation.findings.report import FileSummary
+from lambdas.validation.formats.fields import FileKind
 from lambdas.validation.optional_checks import COMPREHEND, PiiCheck, screened
 
 # Far more than a hundred records take, eight at a time, with requests that botocore repeats. One
@@ -63,12 +64,15 @@ def _screen(
     artefacts = journal.artefacts
     require_unchanged(artefacts, dataset.files)
     sources = {
-        file.kind: artefacts.source(file.key, FILE_NAMES[file.kind]) for file in dataset.files
+        file.kind: artefacts.source(file.key, FILE_NAMES[file.kind])
+        for file in dataset.files
+        if file.kind != "answer-schema"
     }
-    records: dict[DatasetKind, int] = {
+    records: dict[FileKind, int] = {
         "training": dataset.training_records,
         "validation": dataset.validation_records,
         "evaluation": dataset.evaluation_examples,
+        "general": dataset.general_examples,
     }
     report = ValidationReport(
         model=find_model(run.settings.model),

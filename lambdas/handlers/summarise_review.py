@@ -11,9 +11,10 @@ from lambdas.domain.data_review.results import (
     rows_of_children,
     summarise,
 )
+from lambdas.domain.data_review.tasks import prompts_of
 from lambdas.domain.models.lookup import find_model
-from lambdas.domain.models.model import Model
 from lambdas.domain.run.contracts import ReviewOutcome, ReviewRow, SummariseReviewRequest
+from lambdas.domain.run.execution_input import Settings
 from lambdas.domain.run.variables import PriceVariables
 from lambdas.runtime.pricing import calculator
 from lambdas.runtime.step import step, variables_of
@@ -22,7 +23,7 @@ from lambdas.runtime.step import step, variables_of
 def summarise_review(request: SummariseReviewRequest) -> ReviewOutcome:
     run = request.run
     artefacts = Artefacts(run.bucket)
-    found = _rows(artefacts, request.results_key, find_model(run.settings.model))
+    found = _rows(artefacts, request.results_key, run.settings)
     rows = sorted(found, key=lambda row: row.line)
     prices = calculator(variables_of(PriceVariables), run.region).tokens(run.settings.judge_model)
     usd = sum(prices.usd(row.input_tokens, row.output_tokens) for row in rows)
@@ -32,6 +33,7 @@ def summarise_review(request: SummariseReviewRequest) -> ReviewOutcome:
     )
     review = DataReview(
         judge_model=run.settings.judge_model,
+        prompts=prompts_of(run.settings.judge_prompt),
         plan=request.plan,
         min_review_score=run.settings.min_review_score,
         summary=summary,
@@ -51,10 +53,12 @@ def summarise_review(request: SummariseReviewRequest) -> ReviewOutcome:
     )
 
 
-def _rows(artefacts: Artefacts, manifest_key: str, model: Model) -> Iterator[ReviewRow]:
+def _rows(artefacts: Artefacts, manifest_key: str, settings: Settings) -> Iterator[ReviewRow]:
+    model = find_model(settings.model)
     for files in artefacts.read_json(manifest_key)["ResultFiles"].values():
         for file in files:
-            yield from rows_of_children(artefacts.read_json(file["Key"]), model)
+            children = artefacts.read_json(file["Key"])
+            yield from rows_of_children(children, model, settings.judge_prompt)
 
 
 handler = step("Summarise review", SummariseReviewRequest)(summarise_review)

@@ -55,10 +55,19 @@ def _check(run: Run, copies: Mapping[DatasetKind, ObjectSource]) -> ValidationRe
         workers=os.cpu_count() or 1,
         judge=find_judge(run.settings.judge_model),
         max_answer_tokens=run.settings.max_answer_tokens,
+        needs_schema=run.settings.metric == "json-schema",
     )
     model = find_model(run.settings.model)
-    validation, evaluation = copies.get("validation"), copies.get("evaluation")
-    return check(model, copies["training"], validation, evaluation, options, _progress_log())
+    return check(
+        model,
+        copies["training"],
+        copies.get("validation"),
+        copies.get("evaluation"),
+        options,
+        _progress_log(),
+        general=copies.get("general"),
+        answer_schema=copies.get("answer-schema"),
+    )
 
 
 def _progress_log() -> Callable[[ReadProgress], None]:

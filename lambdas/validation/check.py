@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lambdas.domain.models.model import Judge, Model
 from lambdas.validation.findings.findings import Findings
 from lambdas.validation.findings.report import AsideReason, FileSummary, ValidationReport
-from lambdas.validation.formats.fields import FileKind
+from lambdas.validation.formats.answer_schema import (
+    ANSWER_SCHEMA,
+    MAX_SCHEMA_BYTES,
+    AnswerSchema,
+    NotASchema,
+)
+from lambdas.validation.formats.fields import ASKED, FileKind
 from lambdas.validation.formats.tokens import least_tokens
 from lambdas.validation.jsonl.problems import Problem
 from lambdas.validation.jsonl.ranges import split_ranges
@@ -59,7 +66,8 @@ class Options:
     fail_on: frozenset[str] = frozenset()  # codes of warnings that make the dataset invalid
     min_evaluation_questions: int = 0  # fewer that can decide make the dataset invalid
     judge: Judge | None = None  # who reads the evaluation's answers; None: unknown
-    max_answer_tokens: int = 0  # of each
+    max_answer_tokens: int = 0  # of each; 0: unknown
+    needs_schema: bool = False  # the answers are to be held against one
     workers: int = 1  # processes, for files of at least `workers.LEAST_SHARED_BYTES`
 
 
@@ -73,15 +81,20 @@ class ReadProgress:
     records: int
 
 
-def check(  # noqa: PLR0913, PLR0917  # three files, and how to check them
+def check(  # noqa: PLR0913, PLR0917  # files, and how to check them
     model: Model,
     training: DatasetSource,
     validation: DatasetSource | None = None,
     evaluation: DatasetSource | None = None,
     options: Options = Options(),
     progress: Callable[[ReadProgress], None] | None = None,
+    *,
+    general: DatasetSource | None = None,
+    answer_schema: DatasetSource | None = None,
 ) -> ValidationReport:
     """Check a dataset against the rules of a model; invalid bytes never raise.
+
+    `general` has questions on anything else, which show what tuning made the model forget.
 
     Raises
     ------
@@ -95,7 +108,9 @@ def check(  # noqa: PLR0913, PLR0917  # three files, and how to check them
         "training": training,
         "validation": validation,
         "evaluation": evaluation,
+        "general": general,
     }
+    checking.schema(answer_schema)
     for kind, source in sources.items():
         if source is not None:
             checking.file(kind, source)
@@ -115,8 +130,10 @@ class _Check:
     systems: SystemPrompts = field(default_factory=SystemPrompts)
     duplicates: ExactDuplicates = field(default_factory=ExactDuplicates)
     sketches: dict[str, list[tuple[int, Sketch]]] = field(default_factory=dict)
-    ids: dict[str, int] = field(default_factory=dict)  # line of each example id
-    aside: dict[int, AsideReason] = field(default_factory=dict)  # by line of the evaluation file
+    # By file of questions: the line of each id, and why a line is set aside.
+    ids: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    aside: dict[str, dict[int, AsideReason]] = field(default_factory=lambda: defaultdict(dict))
+    answer_schema: AnswerSchema | None = None
 
     @property
     def warnings(self) -> bool:
@@ -134,13 +151,31 @@ class _Check:
         if self._is_readable(kind, name, size) and self._is_utf_8(name, source):
             self._read(kind, source)
 
+    def schema(self, source: DatasetSource | None) -> None:
+        """Read the schema that reference answers, and later answers, are held against."""
+        if source is None:
+            if self.options.needs_schema:
+                fix = "add one to the dataset's folder, or choose another metric"
+                message = "the metric json-schema needs a schema, and there is none"
+                self.findings.add_file(ANSWER_SCHEMA, "answer-schema", message, fix)
+            return
+        self._check_key(source.name, source.name)
+        with source.open(0, min(source.size_bytes, MAX_SCHEMA_BYTES + 1)) as stream:
+            content = stream.read()
+        try:
+            self.answer_schema = AnswerSchema.parse(content)
+        except NotASchema as error:
+            fix = "correct the schema; no reference was held against it"
+            problem = Problem(error.path, "answer-schema", str(error), fix)
+            self.findings.add_problem(source.name, error.line, problem)
+
     def finish(self) -> ValidationReport:
         """Apply the rules that span files."""
         self._check_total()
         if self.warnings:
             for problem in self.systems.warnings(self.options.system_prompt):
                 self.findings.add_problem(self.names["training"], None, problem)
-            for finding in dataset_warnings(self.sketches, self.names.get("evaluation")):
+            for finding in dataset_warnings(self.sketches, *map(self.names.get, ASKED)):
                 self.findings.add(finding)
                 self._set_aside(finding.file, finding.line, finding.code)
             self._check_clean_questions()
@@ -151,12 +186,23 @@ class _Check:
             self.files,
             self._system_prompt(),
             self.options.fail_on,
-            {each: self.aside[line] for each, line in self.ids.items() if line in self.aside},
+            *(self._aside_ids(kind) for kind in ASKED),
         )
 
     def _set_aside(self, file: str, line: int | None, code: str) -> None:
-        if line is not None and file == self.names.get("evaluation") and code in _ASIDE:
-            self.aside.setdefault(line, _ASIDE[code])
+        if line is not None and file in self._asked and code in _ASIDE:
+            self.aside[file].setdefault(line, _ASIDE[code])
+
+    @property
+    def _asked(self) -> set[str]:
+        """The files of questions."""
+        return {self.names[kind] for kind in ASKED if kind in self.names}
+
+    def _aside_ids(self, kind: FileKind) -> dict[str, AsideReason]:
+        """Return the questions of a file that are set aside, by their ids."""
+        file = self.names.get(kind, "")
+        aside = self.aside[file]
+        return {each: aside[line] for each, line in self.ids[file].items() if line in aside}
 
     def _check_key(self, name: str, uri: str) -> None:
         parts = _URI.fullmatch(uri)
@@ -173,8 +219,7 @@ class _Check:
         limit = {
             "training": limits.max_training_bytes,
             "validation": limits.max_validation_bytes,
-            "evaluation": MAX_EVALUATION_BYTES,
-        }[kind]
+        }.get(kind, MAX_EVALUATION_BYTES)
         if limit is None or size <= limit:
             return True
         self.findings.add_file(
@@ -199,7 +244,7 @@ class _Check:
         name, size = self.names[kind], source.size_bytes
         sketches = self.sketches[name]
         scan = FileScan(
-            ScanOptions(kind, self.model, size, self.warnings, self._room(kind)),
+            self._scan_options(kind, size),
             source,
             split_ranges(size),
             compares=lambda: len(sketches) < MAX_COMPARED,
@@ -213,10 +258,19 @@ class _Check:
         if self.warnings:
             self._warn_of_file(name, total)
 
-    def _room(self, kind: FileKind) -> Room | None:
+    def _scan_options(self, kind: FileKind, size: int) -> ScanOptions:
+        options = ScanOptions(kind, self.model, size, self.warnings)
+        if kind not in ASKED:
+            return options
+        return replace(
+            options,
+            room=self._room(),
+            max_answer_tokens=self.options.max_answer_tokens,
+            answer_schema=self.answer_schema if kind == "evaluation" else None,
+        )
+
+    def _room(self) -> Room:
         """Return what the texts of a record may have so that they can be asked and judged."""
-        if kind != "evaluation":
-            return None
         answer, judge = self.options.max_answer_tokens, self.options.judge
         system = least_tokens([self._system_prompt() or ""])
         return Room(
@@ -236,18 +290,22 @@ class _Check:
         for line, example_id in result.ids:
             self._check_id(name, before + line, example_id)
         room = MAX_COMPARED - len(self.sketches[name])
+        apart = self._asked if kind in ASKED else set()
         for record in result.compared[:room]:
             line = before + record.line
             self.sketches[name].append((line, record.sketch))
             prompt = record.sketch.same_prompt
             self.duplicates.add_turns(name, line, record.turns)
-            for problem in self.duplicates.find(name, line, record.digest, prompt):
+            for problem in self.duplicates.find(name, line, record.digest, prompt, apart):
                 self.findings.add_problem(name, line, problem)
                 self._set_aside(name, line, problem.code)
         if kind == "training":
             self.systems.merge(result.systems)
         if result.first_crlf_line and not total.first_crlf_line:
             total.first_crlf_line = before + result.first_crlf_line
+        tokens, line = result.longest_answer
+        if tokens > total.longest_answer[0]:
+            total.longest_answer = (tokens, before + line)
         total.add_sums(result)
 
     def _warn_of_file(self, name: str, total: RangeResult) -> None:
@@ -255,6 +313,8 @@ class _Check:
             message = f"{total.crlf_lines} of {total.lines} lines end in a carriage return"
             problem = Problem("", "crlf", message, "end lines in a line feed only", "warning")
             self.findings.add_problem(name, total.first_crlf_line, problem)
+        if total.tight_answers:
+            self._warn_of_answers(name, total)
         if len(self.sketches[name]) == MAX_COMPARED < total.records:
             self.findings.add_file(
                 name,
@@ -264,8 +324,19 @@ class _Check:
                 "warning",
             )
 
+    def _warn_of_answers(self, name: str, total: RangeResult) -> None:
+        tokens, line = total.longest_answer
+        message = (
+            f"the longest of {total.tight_answers} reference answers that come near "
+            f"max_answer_tokens = {self.options.max_answer_tokens}: about {tokens} tokens; answers "
+            "as long are cut off"
+        )
+        fix = "raise max_answer_tokens, or shorten the references"
+        problem = Problem("reference_answer", "tight-answers", message, fix, "warning")
+        self.findings.add_problem(name, line, problem)
+
     def _check_id(self, name: str, line: int, example_id: str) -> None:
-        first = self.ids.setdefault(example_id, line)
+        first = self.ids[name].setdefault(example_id, line)
         if first != line:
             message, fix = f"the id is the same as in line {first}", "give each example its own"
             self.findings.add_problem(name, line, Problem("id", "duplicate-id", message, fix))
@@ -276,6 +347,7 @@ class _Check:
             "training": (limits.min_training_records, limits.max_training_records),
             "validation": (limits.min_validation_records, limits.max_validation_records),
             "evaluation": (max(1, self.options.min_evaluation_questions), None),
+            "general": (1, None),
         }[kind]
         if most == 0:
             message = f"{self.model.name} takes no validation file"
@@ -291,10 +363,11 @@ class _Check:
         """
         name, least = self.names.get("evaluation", ""), self.options.min_evaluation_questions
         records = self.files[name].records if name else 0
-        left = records - len(self.aside)
+        aside = len(self.aside[name])
+        left = records - aside
         if left < least <= records:
             message = (
-                f"{len(self.aside)} of {records} questions stand in training or validation, or are "
+                f"{aside} of {records} questions stand in training or validation, or are "
                 f"asked twice, and decide nothing; at least {least} others are needed, not {left}"
             )
             self.findings.add_file(name, "too-few-records", message, _ADD_QUESTIONS)
@@ -315,6 +388,7 @@ class _Check:
             fixes = {
                 self.names.get("validation"): "add records, or remove the file",
                 self.names.get("evaluation"): _ADD_QUESTIONS,
+                self.names.get("general"): "add questions, or remove the file",
             }
             fix = fixes.get(name, "add records")
             self.findings.add_file(name, "too-few-records", message, fix)
@@ -339,4 +413,5 @@ def _summary(total: RangeResult, size_bytes: int) -> FileSummary:
         tokens=round(total.sampled_tokens * share),
         least_tokens=round(total.sampled_least_tokens * share),
         expected_tokens=round(total.sampled_expected_tokens * share),
+        japanese=total.japanese,
     )

@@ -38,12 +38,14 @@ class PiiCheck:
 _DEFAULTS = Options()
 
 
-def check_with_services(
+def check_with_services(  # noqa: PLR0913  # files, and how to check them
     model: Model,
     sources: Mapping[FileKind, DatasetSource],
     options: Options = _DEFAULTS,
     pii: PiiCheck | None = None,
     progress: Callable[[ReadProgress], None] | None = None,
+    *,
+    answer_schema: DatasetSource | None = None,
 ) -> ValidationReport:
     """Check a dataset by the rules and, if it is valid and `pii` is given, by Amazon Comprehend.
 
@@ -54,8 +56,16 @@ def check_with_services(
     Exception
         What `check` or the PII check raises.
     """
-    validation, evaluation = sources.get("validation"), sources.get("evaluation")
-    report = check(model, sources["training"], validation, evaluation, options, progress)
+    report = check(
+        model,
+        sources["training"],
+        sources.get("validation"),
+        sources.get("evaluation"),
+        options,
+        progress,
+        general=sources.get("general"),
+        answer_schema=answer_schema,
+    )
     if pii is None or not report.valid:
         return report
     # `check` keeps the files in this order, and renames one of two with the same name.

@@ -9,8 +9,9 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from lambdas.domain.models.model import Model
+from lambdas.validation.formats.answer_schema import AnswerSchema
 from lambdas.validation.formats.conversation import Conversation
-from lambdas.validation.formats.fields import FileKind, field_of
+from lambdas.validation.formats.fields import ASKED, FileKind, field_of
 from lambdas.validation.formats.records import read_record
 from lambdas.validation.formats.tokens import estimate, family_of, least_tokens
 from lambdas.validation.jsonl import lines
@@ -18,6 +19,7 @@ from lambdas.validation.jsonl.problems import Problems
 from lambdas.validation.jsonl.ranges import ByteRange, Line, read_lines
 from lambdas.validation.jsonl.sources import DatasetSource
 from lambdas.validation.warnings.dataset_warnings import Sketch, prompt_digest, sketch
+from lambdas.validation.warnings.language import is_japanese
 from lambdas.validation.warnings.record_warnings import record_warnings
 from lambdas.validation.warnings.system_prompts import SystemPrompts
 
@@ -27,6 +29,7 @@ MAX_COMPARED = 25_000  # records of one file that are compared; more than any mo
 _FULLY_ESTIMATED_BYTES = 1024**2
 _POINTS, _POINTS_WITH_WARNINGS = 16, 512
 _SAMPLED_CHARACTERS = 512  # of each text at a point
+_TIGHT = 0.8  # of `max_answer_tokens`: an answer as long as expected may be cut off from here on
 
 
 class Room(NamedTuple):
@@ -45,6 +48,8 @@ class ScanOptions:
     size_bytes: int
     warnings: bool
     room: Room | None = None  # of evaluation examples
+    max_answer_tokens: int = 0  # of their answers; 0: unknown
+    answer_schema: AnswerSchema | None = None  # that their reference answers have to satisfy
     compare: bool = True  # False: earlier ranges have enough records to compare
 
 
@@ -73,6 +78,9 @@ class RangeResult:
     problems: Problems = field(default_factory=Problems)
     systems: SystemPrompts = field(default_factory=SystemPrompts)
     ids: list[tuple[int, str]] = field(default_factory=list)
+    japanese: int = 0  # examples whose texts are mostly so
+    tight_answers: int = 0  # references that come near `max_answer_tokens`
+    longest_answer: tuple[int, int] = (0, 0)  # of these: tokens, line
     compared: list[ComparedRecord] = field(default_factory=list)
 
     def add_sums(self, later: RangeResult) -> None:
@@ -85,6 +93,8 @@ class RangeResult:
         self.sampled_tokens += later.sampled_tokens
         self.sampled_expected_tokens += later.sampled_expected_tokens
         self.crlf_lines += later.crlf_lines
+        self.japanese += later.japanese
+        self.tight_answers += later.tight_answers
 
 
 def scan(
@@ -127,11 +137,10 @@ class _Scanner:
         if end // self._step > line.start // self._step:
             self._estimate(conversation.texts)
         # A token has at least one byte, so a shorter line cannot exceed the limit.
-        if len(content) > self._token_limit and self._options.kind != "evaluation":
+        if len(content) > self._token_limit and self._options.kind not in ASKED:
             self._check_length(conversation.texts)
-        if room := self._options.room:
-            self._check_room(conversation.texts[:2], room.question_tokens, "model", len(content))
-            self._check_room(conversation.texts, room.judged_tokens, "judge", len(content))
+        if self._options.kind in ASKED:
+            self._check_example(conversation, len(content))
         if self._options.warnings:
             self._compare(conversation)
 
@@ -150,7 +159,7 @@ class _Scanner:
             return None
         kind, model = self._options.kind, self._options.model
         conversation = read_record(record, kind, model, self._problems)
-        if conversation and kind == "evaluation":
+        if conversation and kind in ASKED:
             self.result.ids.append((self.result.lines, record["id"]))
         return conversation
 
@@ -179,6 +188,29 @@ class _Scanner:
                 f"between {tokens.least} and {tokens.most} tokens; at most {limit} are allowed",
                 "shorten or split the record if the job refuses it",
             )
+
+    def _check_example(self, conversation: Conversation, size: int) -> None:
+        if room := self._options.room:
+            self._check_room(conversation.texts[:2], room.question_tokens, "model", size)
+            self._check_room(conversation.texts, room.judged_tokens, "judge", size)
+        if (limit := self._options.max_answer_tokens) and size > limit * _TIGHT:
+            self._check_answer(conversation.answer, limit)
+        if schema := self._options.answer_schema:
+            self._check_schema(schema, conversation.answer)
+        self.result.japanese += is_japanese(" ".join(conversation.texts))
+
+    def _check_answer(self, answer: str, limit: int) -> None:
+        tokens = estimate([answer], self._family)
+        if tokens.least <= limit and tokens.expected < limit * _TIGHT:
+            return
+        self.result.tight_answers += 1
+        longest = (tokens.expected, self.result.lines)
+        self.result.longest_answer = max(longest, self.result.longest_answer)
+
+    def _check_schema(self, schema: AnswerSchema, answer: str) -> None:
+        if problem := schema.problem(answer):
+            fix = "correct the reference, or the schema"
+            self._problems.error("reference_answer", "not-of-schema", problem, fix)
 
     def _check_room(self, texts: Sequence[str], limit: int | None, who: str, size: int) -> None:
         # As above: a shorter line fits.

@@ -10,8 +10,8 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from local.bedrock.quotas import Quota
-from local.bedrock.scenario import Fault, Scenario
+from local.bedrock.scenario import Fault, Scenario, Stop
 from local.bedrock.service import Bedrock
 from local.bedrock.state import Location, World
 
-__all__ = ["Bedrock", "Fault", "Location", "Quota", "Scenario", "World"]
+__all__ = ["Bedrock", "Fault", "Location", "Quota", "Scenario", "Stop", "World"]

@@ -12,7 +12,8 @@ nova-model-bedrock-inference.html (limits of deployments; those of Llama 3.3: a 
 https://github.com/amazonbedrockmodels/amazonbedrockmodels.github.io (what ListFoundationModels says
 of lifecycle, customizations and kinds of inference, among them values that botocore does not know);
 https://github.com/BerriAI/litellm, model_prices_and_context_window.json of 2026-11-20 (tokens; that
-a deployment's cost the base model's in-region price is what three published figures agree on).
+a deployment's cost the base model's in-region price is what three published figures agree on; the
+most tokens of an answer).
 """
 
 from __future__ import annotations
@@ -74,6 +75,8 @@ class ModelSpec:
     usd_per_unit_hour: float | None = None
     usd_per_1k_training_tokens: float | None = None
     token_price: TokenPrice | None = None  # on demand in one region, and of its deployments
+    max_answer_tokens: int = 10_000
+    ms_per_token: float = 8.0  # of an answer; an order of magnitude by size, AWS publishes none
     us_profile_surcharge: float = 0.0  # on that, where it is asked through a "us." profile
 
     def price_through(self, profile: str) -> TokenPrice | None:
@@ -158,6 +161,7 @@ def _llama(key: str, name: str, model_id: str, usd: float, training: float) -> M
         max_validation_records=10_000,
         max_total_records=10_000,
         usd_per_1k_training_tokens=training,
+        max_answer_tokens=8_192,
         token_price=TokenPrice(usd, usd),
     )
 
@@ -192,6 +196,7 @@ MODELS = (
         max_validation_records=1_000,
         max_total_records=10_000,
         usd_per_unit_hour=132.0,
+        max_answer_tokens=4_096,
         token_price=TokenPrice(0.25, 1.25),
     ),
     replace(
@@ -199,12 +204,14 @@ MODELS = (
             "nova-micro", "Nova Micro", "amazon.nova-micro-v1:0", "128k", TokenPrice(0.035, 0.14)
         ),
         usd_per_1k_training_tokens=0.001,
+        ms_per_token=4.0,
     ),
     _nova("nova-lite", "Nova Lite", "amazon.nova-lite-v1:0", "300k", TokenPrice(0.06, 0.24)),
     replace(
         _nova("nova-pro", "Nova Pro", "amazon.nova-pro-v1:0", "300k", TokenPrice(0.8, 3.2)),
         customizations=("FINE_TUNING", "DISTILLATION", "PREFERENCE_FINE_TUNING"),
         deployment_limits=DeploymentLimits(requests=200, tokens=800_000),
+        ms_per_token=11.0,
     ),
     replace(
         _nova(
@@ -216,6 +223,7 @@ MODELS = (
         ),
         usd_per_1k_training_tokens=0.00378,
         us_profile_surcharge=0.1,
+        max_answer_tokens=64_000,
         on_demand=(),
         profiles={"us.": _US, "global.": _US},
         customizations=("FINE_TUNING",),
@@ -243,6 +251,7 @@ MODELS = (
             usd=0.72,
             training=0.00799,
         ),
+        ms_per_token=18.0,
         usd_per_unit_hour=24.0,
     ),
     replace(
@@ -253,6 +262,7 @@ MODELS = (
             usd=0.72,
             training=0.0033,
         ),
+        ms_per_token=18.0,
         on_demand=("us-east-2",),
         has_throughput=False,
         deployment_limits=DeploymentLimits(requests=4, tokens=300_000),
@@ -264,6 +274,7 @@ MODELS = (
         provider="Anthropic",
         model_id="anthropic.claude-haiku-4-5-20251001-v1:0",
         profiles={"us.": _US, "eu.": _EU, "global.": (*_US, *_EU, *_APAC)},
+        max_answer_tokens=64_000,
         token_price=TokenPrice(1.0, 5.0),
         us_profile_surcharge=0.1,
     ),

@@ -8,6 +8,7 @@ A refused call is an event too: it has an errorCode, and no responseElements.
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -37,13 +38,13 @@ def record(
         "awsRegion": region.name,
         "requestParameters": request,
         **_outcome(outcome),
-        "eventID": str(uuid.uuid4()),
         "readOnly": False,
         "eventType": "AwsApiCall",
         "managementEvent": True,
         "recipientAccountId": region.location.account,
         "eventCategory": "Management",
     }
+    detail["eventID"] = str(uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(detail, default=str)))
     region.publish("AWS API Call via CloudTrail", detail, [])
 
 

@@ -11,6 +11,7 @@ from local.bedrock.hosting import deployments, throughputs
 from local.bedrock.inference import runtime
 from local.bedrock.protocol import NotFound
 from local.bedrock.state import Region
+from local.bedrock.tags import refuse_tags
 
 Request = dict[str, Any]
 Operation = Callable[[Region, Request], Request]
@@ -25,7 +26,9 @@ def _tagged(region: Region, request: Request) -> str:
 
 
 def _tag(region: Region, request: Request) -> Request:
-    region.tag(_tagged(region, request), request["tags"])
+    arn = _tagged(region, request)
+    refuse_tags(request["tags"], region.tags.get(arn, ()))
+    region.tag(arn, request["tags"])
     return {}
 
 

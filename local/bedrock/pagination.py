@@ -28,11 +28,13 @@ def filtered(
     items: Iterable[ItemT],
     request: dict[str, Any],
     *,
+    until: datetime,
     status: Callable[[ItemT], str] | None = None,
     matches: Callable[[ItemT], bool] = lambda _: True,
 ) -> list[ItemT]:
     """Apply statusEquals, nameContains, the bounds on the creation time, and sortOrder.
 
+    What was created after `until` is not in lists yet.
     Deployments call the bounds createdAfter/Before, everything else creationTimeAfter/Before.
     """
     after = _moment(request.get("creationTimeAfter") or request.get("createdAfter"))
@@ -41,7 +43,8 @@ def filtered(
     kept = [
         item
         for item in items
-        if (request.get("nameContains", "").lower() in item.name.lower())
+        if item.created <= until
+        and (request.get("nameContains", "").lower() in item.name.lower())
         and (not wanted or status is None or status(item) == wanted)
         and (after is None or item.created > after)
         and (before is None or item.created < before)

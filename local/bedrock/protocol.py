@@ -12,7 +12,15 @@ from typing import Any
 from urllib.parse import unquote
 
 import botocore.session
-from botocore.model import ListShape, MapShape, OperationModel, Shape, StringShape, StructureShape
+from botocore.model import (
+    ListShape,
+    MapShape,
+    OperationModel,
+    ServiceModel,
+    Shape,
+    StringShape,
+    StructureShape,
+)
 
 _WITH_ARN = re.compile(
     r"(?P<before>.*?/)(?P<arn>arn:aws.*?)"
@@ -60,8 +68,13 @@ class Route:
 
 
 @functools.cache
+def _model(service: str) -> ServiceModel:
+    return botocore.session.get_session().get_service_model(service)
+
+
+@functools.cache
 def _operations(service: str) -> list[tuple[str, re.Pattern[str], OperationModel]]:
-    model = botocore.session.get_session().get_service_model(service)
+    model = _model(service)
     found = []
     for name in model.operation_names:
         operation = model.operation_model(name)
@@ -102,13 +115,24 @@ def parse(found: Route, query: Mapping[str, list[str]], body: bytes) -> dict[str
     if not isinstance(shape, StructureShape):
         return {}
     values = _located(shape, found.labels, query, _json(body, shape))
+    _check(shape, values)
+    return values
+
+
+def check_input(service: str, operation: str, values: dict[str, Any]) -> None:
+    """Refuse what is no input of the operation, as `parse` does."""
+    shape = _model(service).operation_model(operation).input_shape
+    if shape is not None:
+        _check(shape, values)
+
+
+def _check(shape: Shape, values: dict[str, Any]) -> None:
     problems = [*_problems(shape, values, "")]
     if problems:
         errors = "error" if len(problems) == 1 else "errors"
         raise ValidationError(
             f"{len(problems)} validation {errors} detected: {'; '.join(problems)}"
         )
-    return values
 
 
 def _json(body: bytes, shape: StructureShape) -> Any:  # noqa: ANN401  # JSON is of any type
@@ -116,12 +140,19 @@ def _json(body: bytes, shape: StructureShape) -> Any:  # noqa: ANN401  # JSON is
     if payload and shape.members[payload].type_name == "blob":
         return {payload: body}
     try:
-        value = json.loads(body) if body else {}
+        value = without_nulls(json.loads(body)) if body else {}
     except ValueError:
         raise ServiceError("SerializationException", "the body is not valid JSON") from None
     if not isinstance(value, dict):
         raise ServiceError("SerializationException", "the body is not a JSON object")
     return value
+
+
+def without_nulls(value: Any) -> Any:  # noqa: ANN401  # JSON is of any type
+    """Return JSON without the members that are null, which AWS takes for absent."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _located(

@@ -19,15 +19,31 @@ FaultKind = Literal[
     "timeout_after_effect",
     "slow",
 ]
-# Of the user guide, and of AWS's samples: validation_metrics.csv is directly in it.
-ValidationFolder = Literal["post_fine_tuning_validation", "post_fine_tuning_validation/validation"]
+# validation_metrics.csv is directly in it: of the user guide, of AWS's samples, and none at all.
+ValidationFolder = Literal[
+    "post_fine_tuning_validation", "post_fine_tuning_validation/validation", ""
+]
 # Why the account cannot use a model: access was not asked for, or is being given; AWS does not
 # authorize the account; Anthropic's use-case form, or the right to subscribe in AWS Marketplace, is
 # missing; or none of it, and it is refused although every part of its availability says yes.
 AccessGap = Literal[
     "not_requested", "pending", "not_authorized", "use_case_form", "marketplace", "unexplained"
 ]
+# Events are best effort (user guide, monitoring-eventbridge.html). Late is after `event_minutes`,
+# as is an event's second arrival; out of order each comes after a share of them.
+EventDelivery = Literal["once", "twice", "late", "out_of_order", "never"]
+Preference = Literal["first", "longer"]
 CurveFile = Literal["whole", "missing", "empty", "header_only", "cut", "nan"]
+# Converse's, by botocore's service model; "empty" is an end of the turn at which nothing was said.
+StopReason = Literal[
+    "empty",
+    "max_tokens",
+    "stop_sequence",
+    "guardrail_intervened",
+    "content_filtered",
+    "malformed_model_output",
+    "model_context_window_exceeded",
+]
 
 
 @dataclass(frozen=True)
@@ -43,8 +59,24 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class Stop:
+    """Answers that end otherwise than they should: those to some questions, or a share of them."""
+
+    reason: StopReason
+    percent: float = 100.0  # of the answers that the next two leave, by chance of seed and content
+    text: str = ""  # only where the question contains it
+    model: str = ""  # only where the model's name does: "tuned Nova Micro", or "base Nova Micro"
+
+
+@dataclass(frozen=True)
 class Scenario:
-    """By default everything works. Quotas are of each region; models are named by their keys."""
+    """By default everything works. Quotas are of each region; models are named by their keys.
+
+    Chance follows from `seed` and from what is asked, see `local.bedrock.chance`: a share of
+    requests is the same requests in every run.
+    """
+
+    seed: int = 0
 
     no_commitment_units: int = 1  # across custom models, and as many across base models
     units_of_models: Mapping[str, int] = field(default_factory=dict)  # of one throughput of a model
@@ -68,7 +100,16 @@ class Scenario:
     not_ready_calls: int = 0  # an Active deployment's first answers are ModelNotReadyException
     requests_per_minute: int | None = None  # of one deployment; None: as AWS gives its base model
     tokens_per_minute: int | None = None  # same
+    judge_noise: float = 0.0  # standard deviation of its scores, in points
+    judge_prefers: Preference | None = None  # of two answers the first, or the longer
+    judge_malformed_percent: float = 0.0  # of assessments, whose tool input breaks the schema
+    judge_refuses_percent: float = 0.0  # of assessments: it does not call the tool, and says so
+    stops: tuple[Stop, ...] = ()  # the first that applies to an answer
+    forgets_percent: float = 0.0  # of general tasks, which a tuned model can no longer do
     cloudtrail: bool = False  # a trail is on: purchases are also events on the default bus
+    list_lag_minutes: float = 0.0  # what was created since is in no list, though it can be got
+    events: EventDelivery = "once"
+    event_minutes: float = 10.0
     faults: tuple[Fault, ...] = ()
 
     def __post_init__(self) -> None:
@@ -77,14 +118,30 @@ class Scenario:
         Raises
         ------
         ValueError
-            A model or a gap is unknown.
+            A model or a choice is unknown, or a number is out of its bounds.
         """
         named = {*self.legacy_models, *self.units_of_models, *self.without_access}
         if unknown := named - {model.key for model in MODELS}:
             raise ValueError(f"no such model: {sorted(unknown)}")
-        gaps: tuple[str, ...] = get_args(AccessGap)
-        if wrong := sorted({*self.without_access.values()} - {*gaps}):
-            raise ValueError(f"no such gap: {wrong}; there are {gaps}")
+        for what, given, known in (
+            ("gap", {*self.without_access.values()}, AccessGap),
+            ("stop reason", {stop.reason for stop in self.stops}, StopReason),
+            ("preference", {self.judge_prefers} - {None}, Preference),
+            ("delivery", {self.events}, EventDelivery),
+        ):
+            if wrong := sorted(map(str, given - {*get_args(known)})):
+                raise ValueError(f"no such {what}: {wrong}; there are {get_args(known)}")
+        for name, percent in self._shares.items():
+            if not 0 <= percent <= 100:  # noqa: PLR2004  # percent
+                raise ValueError(f"{name} is a percentage, not {percent:g}")
+        if self.judge_noise < 0:
+            raise ValueError(f"judge_noise is in points from 0 on, not {self.judge_noise:g}")
+
+    @property
+    def _shares(self) -> dict[str, float]:
+        named = {each.name: getattr(self, each.name) for each in fields(self)}
+        shares = {name: value for name, value in named.items() if name.endswith("_percent")}
+        return shares | {f"stops[{at}].percent": stop.percent for at, stop in enumerate(self.stops)}
 
     @classmethod
     def from_json(cls, text: str) -> Scenario:
@@ -93,7 +150,7 @@ class Scenario:
         Raises
         ------
         ValueError
-            A field is unknown, and the message names those that exist; or a model or a gap is.
+            A field is unknown, and the message names those that exist; or a value is wrong.
         """
         raw: dict[str, Any] = json.loads(text)
         known = {field.name for field in fields(cls)}
@@ -101,4 +158,5 @@ class Scenario:
             raise ValueError(f"unknown: {sorted(unknown)}; a scenario has {sorted(known)}")
         faults = tuple(Fault(**each) for each in raw.pop("faults", ()))
         legacy = tuple(raw.pop("legacy_models", ()))
-        return cls(faults=faults, legacy_models=legacy, **raw)
+        stops = tuple(Stop(**each) for each in raw.pop("stops", ()))
+        return cls(faults=faults, legacy_models=legacy, stops=stops, **raw)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol
 
+from local.bedrock import chance
 from local.bedrock.catalogue import ModelSpec
 from local.bedrock.customization.language_model import Fitted
 from local.bedrock.meter import Meter
@@ -50,13 +53,35 @@ class Events(Protocol):
 
 
 class ObjectStore(Protocol):
-    """S3, as Bedrock's service role sees it."""
+    """S3 without its permissions."""
 
     def get(self, bucket: str, key: str) -> bytes | None: ...
 
     def put(self, bucket: str, key: str, body: bytes) -> None: ...
 
-    def bucket_exists(self, bucket: str) -> bool: ...
+    def bucket_region(self, bucket: str) -> str | None: ...
+
+
+class Grants(Protocol):
+    """IAM, KMS and EC2, as Bedrock meets them when it acts in a role."""
+
+    def assumes(self, role_arn: str, keys: Mapping[str, str]) -> bool:
+        """Say whether there is such a role, and it trusts Bedrock with these condition keys."""
+
+    def allows(self, role_arn: str, action: str, resource: str, keys: Mapping[str, str]) -> bool:
+        """Say whether the role may, by its own policies and by the resource's."""
+
+    def key_of(self, bucket: str) -> str | None:
+        """Return the ARN of the customer's key that encrypts the bucket's objects."""
+
+    def has_key(self, location: Location, key: str) -> bool:
+        """Say whether there is such a key there, and it is enabled."""
+
+    def serves(self, location: Location, key: str) -> bool:
+        """Say whether the key's policy lets Bedrock itself decrypt custom models with it."""
+
+    def has_network(self, location: Location, name: str) -> bool:
+        """Say whether there is a subnet or a security group of this id."""
 
 
 @dataclass
@@ -174,11 +199,11 @@ class World:
         clock: Clock,
         objects: ObjectStore,
         events: Events,
-        role_assumable: Callable[[str], bool],
+        grants: Grants,
         caller: Callable[[], str],
     ) -> None:
         self.clock, self.objects, self.events = clock, objects, events
-        self.role_assumable, self.caller = role_assumable, caller
+        self.grants, self.caller = grants, caller
         self.scenario = Scenario()
         self.lock = threading.RLock()
         self._regions: dict[Location, Region] = {}
@@ -222,6 +247,8 @@ class Region:
         self.deployments: dict[str, CustomModelDeployment] = {}
         self.tags: dict[str, dict[str, str]] = {}
         self.tokens: dict[tuple[str, str], str] = {}  # (operation, client token) -> ARN
+        self._given: Counter[tuple[str, str]] = Counter()
+        self._epoch = object()  # of what is under way: events that arrive later
 
     @property
     def name(self) -> str:
@@ -250,12 +277,36 @@ class Region:
     def arn(self, resource: str) -> str:
         return self.location.arn(resource)
 
-    def publish(self, detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
-        """Put an event of Bedrock on the region's default bus."""
-        self._world.events(self.location, detail_type, detail, resources)
+    @property
+    def listed_until(self) -> datetime:
+        """The latest creation that lists know of."""
+        return self.now() - timedelta(minutes=self.scenario.list_lag_minutes)
 
-    def role_assumable(self, arn: str) -> bool:
-        return self._world.role_assumable(arn)
+    def publish(self, detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
+        """Put an event of Bedrock on the region's default bus, as the scenario has it arrive."""
+        scenario, epoch = self.scenario, self._epoch
+
+        def deliver() -> None:
+            if self._epoch is epoch:
+                self._world.events(self.location, detail_type, detail, resources)
+
+        late = scenario.event_minutes * 60
+        names = (detail_type, json.dumps(detail, default=str))
+        delays = {
+            "twice": (0.0, late),
+            "late": (late,),
+            "out_of_order": (late * chance.share(scenario.seed, "event", *names),),
+            "never": (),
+        }
+        for delay in delays.get(scenario.events, (0.0,)):
+            if delay:
+                self.clock.call_at(self.clock.time() + delay, deliver)
+            else:
+                deliver()
+
+    @property
+    def grants(self) -> Grants:
+        return self._world.grants
 
     def caller(self) -> str:
         """Return the ARN of who makes the request."""
@@ -268,11 +319,16 @@ class Region:
     def now(self) -> datetime:
         return self._world.now()
 
-    def new_id(self, kind: str, name: str) -> str:
-        """Return 12 characters as AWS uses in ARNs; the same for the same name and count."""
-        owned = len(self.jobs) + len(self.throughputs) + len(self.deployments)
-        seed = f"{kind}/{name}/{owned}/{self.clock.time()}"
+    def id_of(self, kind: str, name: str, before: int = 0) -> str:
+        """Return 12 characters as AWS uses in ARNs, for a name that was given so often before."""
+        seed = f"{self.location.account}/{self.name}/{kind}/{name}/{before}"
         return hashlib.sha256(seed.encode()).hexdigest()[:12]
+
+    def new_id(self, kind: str, name: str) -> str:
+        """Return the id of one more resource; names may be given again."""
+        before = self._given[kind, name]
+        self._given[kind, name] += 1
+        return self.id_of(kind, name, before)
 
     def once(self, kind: str, request: dict[str, Any], create: Callable[[], str]) -> str:
         """Return the ARN that `create` makes, or made for the same client token."""

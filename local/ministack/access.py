@@ -97,8 +97,9 @@ def denial(
     """
     access_key = extract_access_key_id(headers, {}) or ""
     for action, resource, keys in checks:
+        of = action.partition(":")[0] if action.startswith("kms:") else service  # a key's policy
         denied = iam_evaluator.enforce(
-            access_key, action, service, get_region(), resource_arn=resource, service_context=keys
+            access_key, action, of, get_region(), resource_arn=resource, service_context=keys
         )
         if denied:
             code = "AccessDeniedException"

@@ -10,7 +10,7 @@ from typing import Any
 from ministack import app
 from ministack.core import iam_evaluator, lambda_runtime, router
 from ministack.core.responses import get_account_id, get_region, request_scope
-from ministack.services import eventbridge, iam, s3
+from ministack.services import eventbridge, s3
 
 from lambdas.domain.run.arns import OFFLINE_ACCOUNT
 from local.bedrock import Bedrock, Location
@@ -82,7 +82,7 @@ def _register_json(service: str, target: str, answer: Callable[[str, bytes], Ans
 
 
 class S3Objects:
-    """S3 as Bedrock's service role sees it."""
+    """S3 without its permissions, which `grants` has."""
 
     def get(self, bucket: str, key: str) -> bytes | None:
         with request_scope(OFFLINE_ACCOUNT, "us-east-1"):
@@ -93,9 +93,10 @@ class S3Objects:
         with request_scope(OFFLINE_ACCOUNT, "us-east-1"):
             s3._put_object(bucket, key, body, {})  # same
 
-    def bucket_exists(self, bucket: str) -> bool:
+    def bucket_region(self, bucket: str) -> str | None:
         with request_scope(OFFLINE_ACCOUNT, "us-east-1"):
-            return bucket in s3._buckets  # same
+            region: str | None = s3.bucket_region(bucket)
+            return region
 
 
 def publish(
@@ -110,18 +111,6 @@ def publish(
     }
     with request_scope(location.account, location.region):
         eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)  # same
-
-
-def role_assumable(role_arn: str) -> bool:
-    """Tell whether the role exists and trusts Bedrock."""
-    with request_scope(OFFLINE_ACCOUNT, "us-east-1"):
-        role = iam._roles.get(role_arn.rsplit("/", 1)[-1])  # same
-    if role is None or role.get("Arn") != role_arn:
-        return False
-    document = role.get("AssumeRolePolicyDocument", {})
-    return "bedrock.amazonaws.com" in (
-        document if isinstance(document, str) else json.dumps(document)
-    )
 
 
 def caller() -> str:

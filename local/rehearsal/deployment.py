@@ -17,7 +17,7 @@ import boto3
 
 from dataset.commands.prepare import prepare
 from lambdas.domain.models.lookup import find_model
-from lambdas.domain.run.dataset_files import dataset_prefix
+from lambdas.domain.run.dataset_files import FILE_NAMES, dataset_prefix
 from operate.deployed import Deployed, find_deployed
 
 ROOT = Path(__file__).parents[2]
@@ -132,8 +132,9 @@ def _deploy_configuration(function: str, configuration: Mapping[str, object]) ->
 def upload(prepared: Path, bucket: str, dataset: str = "default") -> None:
     """Put a prepared dataset where a run looks for the one of that name."""
     s3: Any = boto3.client("s3")
-    for file in sorted(prepared.glob("*.jsonl")):
-        s3.upload_file(str(file), bucket, dataset_prefix(dataset) + file.name)
+    for name in FILE_NAMES.values():
+        if (prepared / name).exists():
+            s3.upload_file(str(prepared / name), bucket, dataset_prefix(dataset) + name)
 
 
 def upload_converted(source: Path, bucket: str, model: str) -> None:

@@ -221,7 +221,12 @@ PIPELINE_STEPS = (
         memory_mb=512,
         timeout_seconds=MAX_SECONDS,  # joins all that is known of each question
         permissions=lambda access: [
-            *access.read(*map(runs, ("answers-*", "judgements/*", "validation.json"))),
+            *access.read(
+                *map(
+                    runs,
+                    ("answers-*", "dataset/answer.schema.json", "judgements/*", "validation.json"),
+                )
+            ),
             *access.write(runs("results/*"), runs("verdict.json")),
         ],
     ),

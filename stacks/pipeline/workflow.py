@@ -345,11 +345,15 @@ class Workflow(Construct):
         )
         return announce.next(hold).next(then)
 
-    def _judge(self) -> sfn.TaskStateBase:
-        """Judge during a hold; a failure waits for the end of the hold instead of ending it."""
+    def _judge(self) -> sfn.Choice:
+        """Judge during a hold, if the metric has to: a failure waits for the end of the hold."""
         judge = self._task(
             "Judge answers",
-            {"base_answers": "{% $base_answers %}", "tuned_answers": "{% $tuned_answers %}"},
+            {
+                "dataset": "{% $dataset %}",
+                "base_answers": "{% $base_answers %}",
+                "tuned_answers": "{% $tuned_answers %}",
+            },
             assign={"judging": RESULT},
         )
         judged = {"judgements": "{% $judging %}"}
@@ -361,7 +365,10 @@ class Workflow(Construct):
             errors=["States.ALL"],
             outputs={"failure": failure("Judge answers")},
         )
-        return judge
+        unasked = sfn.Pass.jsonata(self, "No judge asked", outputs={"judgements": NOTHING})
+        needed = sfn.Condition.jsonata("{% $run.settings.metric = 'judge' %}")
+        choice = sfn.Choice.jsonata(self, "Judge needed?")
+        return choice.when(needed, judge).otherwise(unasked)
 
     def _conclude(self) -> sfn.Choice:
         failed = sfn.Condition.jsonata("{% $exists($judged.failure) %}")

@@ -7,7 +7,7 @@ import heapq
 import io
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -51,10 +51,11 @@ class ManualClock:
 
 
 class Objects:
-    """S3 in a dictionary, with one bucket."""
+    """S3 in a dictionary, with one bucket; it is in the region where it is asked for."""
 
     def __init__(self) -> None:
         self.stored: dict[str, bytes] = {}
+        self.region = REGION
 
     def get(self, bucket: str, key: str) -> bytes | None:
         return self.stored.get(key) if bucket == BUCKET else None
@@ -63,8 +64,42 @@ class Objects:
         assert bucket == BUCKET
         self.stored[key] = body
 
-    def bucket_exists(self, bucket: str) -> bool:
-        return bucket == BUCKET
+    def bucket_region(self, bucket: str) -> str | None:
+        return self.region if bucket == BUCKET else None
+
+
+class Grants:
+    """IAM, KMS and EC2: one role that may everything but what is denied here."""
+
+    def __init__(self) -> None:
+        self.untrusted: list[Callable[[Mapping[str, str]], bool]] = []
+        self.denied: set[tuple[str, str]] = set()  # (action, end of the resource)
+        self.asked: list[tuple[str, str, Mapping[str, str]]] = []
+        self.bucket_key: str | None = None
+        self.keys, self.serving, self.network = set[str](), set[str](), set[str]()
+
+    def assumes(self, role_arn: str, keys: Mapping[str, str]) -> bool:
+        return role_arn == ROLE and not any(refuse(keys) for refuse in self.untrusted)
+
+    def allows(self, role_arn: str, action: str, resource: str, keys: Mapping[str, str]) -> bool:
+        assert role_arn == ROLE
+        self.asked.append((action, resource, keys))
+        return not any(a == action and resource.endswith(end) for a, end in self.denied)
+
+    def key_of(self, bucket: str) -> str | None:
+        assert bucket == BUCKET
+        return self.bucket_key
+
+    def has_key(self, location: Location, key: str) -> bool:
+        return f":{location.region}:{location.account}:" in key and key in self.keys
+
+    def serves(self, location: Location, key: str) -> bool:
+        assert location.account == ACCOUNT
+        return key in self.serving
+
+    def has_network(self, location: Location, name: str) -> bool:
+        assert location.account == ACCOUNT
+        return name in self.network
 
 
 class _Raw(io.BytesIO):
@@ -79,12 +114,13 @@ class Account:
 
     def __init__(self, scenario: Scenario | None = None, region: str = REGION) -> None:
         self.clock, self.objects, self.events = ManualClock(), Objects(), list[Any]()
-        self.region = region
+        self.objects.region, self.grants = region, Grants()
+        self.region, self.number = region, ACCOUNT
         world = World(
             clock=self.clock,
             objects=self.objects,
             events=lambda at, *event: self.events.append((at.account, at.region, *event)),
-            role_assumable=lambda arn: arn == ROLE,
+            grants=self.grants,
             caller=lambda: f"arn:aws:iam::{ACCOUNT}:root",
         )
         self.bedrock = Bedrock(world)
@@ -110,7 +146,7 @@ class Account:
             body = request.body or b""
             status, headers, answer = self.bedrock.handle(
                 service,
-                Location(ACCOUNT, self.region),
+                Location(self.number, self.region),
                 request.method,
                 url.path,
                 parse_qs(url.query),
@@ -121,10 +157,10 @@ class Account:
         client.meta.events.register(f"before-send.{service}.*", send)
         return client
 
-    def beside(self, region: str) -> Account:
-        """Return clients of the same account in another region."""
+    def beside(self, region: str, number: str = ACCOUNT) -> Account:
+        """Return clients in another region, of the same account or of another one."""
         other = copy.copy(self)
-        other.region = region
+        other.region, other.number = region, number
         other.connect()
         return other
 

@@ -192,6 +192,7 @@ WILDCARDS = {
     },
     "Decide verdict": {
         "runs/*/answers-*",
+        "runs/*/dataset/answer.schema.json",
         "runs/*/judgements/*",
         "runs/*/results/*",
         "runs/*/validation.json",

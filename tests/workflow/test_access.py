@@ -45,8 +45,12 @@ def _policies(iam: Any, function: str) -> tuple[str, dict[str, dict[str, Any]]]:
         FunctionName=f"bedrock-tuning-local-{function}"
     )["Role"]
     role = arn.rpartition("/")[2]
+    return role, _inline(iam, role)
+
+
+def _inline(iam: Any, role: str) -> dict[str, dict[str, Any]]:
     names = iam.list_role_policies(RoleName=role)["PolicyNames"]
-    return role, {
+    return {
         name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
         for name in names
     }
@@ -193,14 +197,34 @@ def test_another_environments_job_is_not_ours_to_stop(machine: Machine, function
     assert machine.offline.bedrock.alive() == [job]
 
 
-def _job_of(machine: Machine, *, environment: str) -> str:
+def test_a_run_fails_without_a_permission_of_bedrocks_service_role(machine: Machine) -> None:
+    iam: Any = boto3.client("iam")
+    role = _service_role().rpartition("/")[2]
+    stock = _inline(iam, role)
+    try:
+        for name, document in stock.items():
+            _put(iam, role, name, _less(document, "s3:PutObject"))
+        ended = machine.run()
+    finally:
+        for name, document in stock.items():
+            _put(iam, role, name, document)
+    assert (ended.status, ended.error) == ("FAILED", "TrainingFailed")
+    assert "Could not validate PutObject permissions" in ended.cause
+    assert machine.offline.bedrock.alive() == []
+
+
+def _service_role() -> str:
     roles: Any = boto3.client("iam").list_roles()["Roles"]
-    [service] = [role["Arn"] for role in roles if "BedrockServiceRole" in role["RoleName"]]
+    [arn] = [role["Arn"] for role in roles if "BedrockServiceRole" in role["RoleName"]]
+    return str(arn)
+
+
+def _job_of(machine: Machine, *, environment: str) -> str:
     bedrock: Any = boto3.client("bedrock")
     arn: str = bedrock.create_model_customization_job(
         jobName="theirs",
         customModelName="their-model",
-        roleArn=service,
+        roleArn=_service_role(),
         baseModelIdentifier="anthropic.claude-3-haiku-20240307-v1:0:200k",
         trainingDataConfig={"s3Uri": f"s3://{machine.bucket}/datasets/default/training.jsonl"},
         outputDataConfig={"s3Uri": f"s3://{machine.bucket}/runs/theirs/training/"},

@@ -126,13 +126,13 @@ def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
     those of the tuned model bill where it was hosted on demand, and its deployment does not.
     Bedrock reports no token count of a training: the estimate stands, times the epochs that ran.
     """
-    settings, release = request.run.settings, request.release
+    release = request.release
     known = {
         **_screening(request),
         **_review(request),
         **_training(request, calculator),
         **_answered(request, calculator),
-        **_tokens(JUDGEMENTS, request.judgements, calculator.tokens(settings.judge_model)),
+        **_judgements(request, calculator),
     }
     # Of the rest all is known, or was not asked for.
     hosted = {HOSTING: request.hosting.created_at} if request.hosting else {}
@@ -141,7 +141,7 @@ def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
         REVIEW: request.review.lost_requests if request.review else 0,
         BASE_ANSWERS: request.base_answers.lost_requests,
         TUNED_ANSWERS: request.tuned_answers.lost_requests,
-        JUDGEMENTS: request.judgements.lost_requests,
+        JUDGEMENTS: request.judgements.lost_requests if request.judgements else 0,
     }
     kinds = frozenset(kind for kind, requests in lost.items() if requests)
     return Usage(begun=begun, known=known, until=release.at if release else None, lost=kinds)
@@ -224,6 +224,13 @@ def _hosted(request: WriteReportRequest, calculator: Calculator) -> dict[str, Co
         return {}
     usd = calculator.hosting_usd(settings.model, settings.model_units, minutes)
     return {HOSTING: (usd, _minutes(minutes))}
+
+
+def _judgements(request: WriteReportRequest, calculator: Calculator) -> dict[str, Counted]:
+    if request.judgements is None:
+        return {}
+    prices = calculator.tokens(request.run.settings.judge_model)
+    return _tokens(JUDGEMENTS, request.judgements, prices)
 
 
 def _tokens(what: str, counted: Answers | Judgements, prices: TokenPrices) -> dict[str, Counted]:

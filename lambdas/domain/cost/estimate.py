@@ -33,12 +33,13 @@ from lambdas.domain.cost.quote import (
     dollars,
 )
 from lambdas.domain.data_review.sampling import quoted_usd, step_through
-from lambdas.domain.evaluation.judge import CORRECTNESS
-from lambdas.domain.evaluation.preferences import PREFERENCE
+from lambdas.domain.evaluation.metrics import needs_judge
+from lambdas.domain.evaluation.prompt_files import correctness, language_of, preference
 from lambdas.domain.evaluation.rubrics import (
     ATTEMPTS,
     MAX_TOKENS,
     OUTPUT_TOKENS,
+    Tool,
 )
 from lambdas.domain.hosting.answering import SECONDS, answering_minutes
 from lambdas.domain.hosting.throughput import SLOW_PROVISIONING_MINUTES
@@ -88,7 +89,7 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         other_hosting=hosting.others,
         assumptions=[
             *_assumptions(run, hosting.chosen),
-            _time(run, dataset.evaluation_examples),
+            *_time(run, dataset),
             *_not_its_own(items),
         ],
     )
@@ -141,7 +142,7 @@ def _screening(run: Run, dataset: Dataset) -> list[QuoteItem]:
     if not most:
         return []
     price = service_price("comprehend_usd_per_unit")
-    tokens = dataset.expected_training_tokens + dataset.evaluation_tokens
+    tokens = dataset.expected_training_tokens + dataset.asked_tokens
     expected = min(tokens * _CHARACTERS_PER_TOKEN / _UNIT_CHARACTERS * price.usd, most)
     return [
         QuoteItem(
@@ -227,15 +228,23 @@ def _base_answers(run: Run, dataset: Dataset, calculator: Calculator) -> list[Qu
 
 
 def _judgements(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
-    """Quote a score of each answer, and a preference in each order, which reads both."""
-    count = dataset.evaluation_examples
-    texts = Amounts(*(dataset.evaluation_tokens * share for share in TOKEN_SHARES))
-    instructions = count * sum(tool.most_input_tokens("") for tool in (CORRECTNESS, PREFERENCE))
-    asked = (texts + answer_tokens(run, dataset) * count) * _SIDES
-    asked += (texts + answer_tokens(run, dataset) * count * _SIDES) * _ORDERS
-    asked += Amounts(*(instructions * share for share in TOKEN_SHARES)) * _SIDES
-    said = Amounts(*(tokens * count for tokens in _JUDGE_OUTPUT_TOKENS)) * (_SIDES + _ORDERS)
+    """Quote a score of each answer, and of examples a preference in each order, of both answers."""
+    if not needs_judge(run.settings.metric):
+        return []
+    language = language_of(run.settings.judge_prompt, japanese=dataset.is_japanese)
+    scored, compared = dataset.asked, dataset.evaluation_examples
+    answer, score, choice = answer_tokens(run, dataset), correctness(language), preference(language)
+    asked = _judged(score, dataset.asked_tokens, scored, answer) * _SIDES
+    asked += _judged(choice, dataset.evaluation_tokens, compared, answer * _SIDES) * _ORDERS
+    requests = scored * _SIDES + compared * _ORDERS
+    said = Amounts(*(tokens * requests for tokens in _JUDGE_OUTPUT_TOKENS))
     return token_items(JUDGEMENTS, asked, said, calculator.tokens(run.settings.judge_model))
+
+
+def _judged(tool: Tool, tokens: int, count: int, answers: Amounts) -> Amounts:
+    """Return the tokens of one request about each of so many questions, of so many tokens."""
+    sent = tokens + count * tool.most_input_tokens("")
+    return Amounts(*(sent * share for share in TOKEN_SHARES)) + answers * count
 
 
 def _storage(run: Run, calculator: Calculator) -> QuoteItem:
@@ -256,15 +265,18 @@ def _assumptions(run: Run, hosting: QuotedHosting | None) -> list[str]:
     ]
 
 
-def _time(run: Run, questions: int) -> str:
+def _time(run: Run, dataset: Dataset) -> Iterable[str]:
     """Say for how long models are asked: many questions take hours, whoever hosts them."""
-    minutes = answering_minutes(questions, SECONDS[1])
-    judging = minutes * (_SIDES + _ORDERS)
-    models = "" if run.answers_of_run else f"each model about {duration(ceil(minutes))}, and "
-    return (
-        f"{questions:,} questions take {models}the judge about {duration(ceil(judging))}, at "
-        f"{SECONDS[1]:g} seconds an answer."
-    )
+    minutes = answering_minutes(dataset.asked, SECONDS[1])
+    compared = answering_minutes(dataset.evaluation_examples, SECONDS[1])
+    judging = minutes * _SIDES + compared * _ORDERS
+    times = [] if run.answers_of_run else [f"each model about {duration(ceil(minutes))}"]
+    times += [f"the judge about {duration(ceil(judging))}"] * needs_judge(run.settings.metric)
+    if times:
+        yield (
+            f"{dataset.asked:,} questions take {', and '.join(times)}, at {SECONDS[1]:g} seconds "
+            "an answer."
+        )
 
 
 def _of_training(run: Run) -> list[str]:

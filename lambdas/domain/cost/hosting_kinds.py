@@ -41,7 +41,7 @@ def hosting_minutes(run: Run, dataset: Dataset) -> Amounts:
     The high figure is the time at which the last of the guards has deleted it, whatever happened,
     in begun hours: AWS prices throughput by the hour, and does not say how it bills a part of one.
     """
-    questions = dataset.evaluation_examples
+    questions = dataset.asked
     fast, slow, _ = (answering_minutes(questions, seconds) for seconds in SECONDS)
     most = ceil(most_minutes(run, questions) / _MINUTES_PER_HOUR) * _MINUTES_PER_HOUR
     quick = EXPECTED_PROVISIONING_MINUTES + fast + run.settings.hold_minutes

@@ -69,17 +69,17 @@ def token_items(what: str, asked: Amounts, said: Amounts, prices: TokenPrices) -
 
 
 def answer_items(what: str, run: Run, dataset: Dataset, prices: TokenPrices) -> list[QuoteItem]:
-    """Quote every evaluation question, put to one of the two models."""
-    asked = dataset.evaluation_tokens + dataset.evaluation_examples * _system_tokens(dataset)
-    texts = Amounts(*(asked * share for share in TOKEN_SHARES))
-    said = answer_tokens(run, dataset) * dataset.evaluation_examples
+    """Quote every question, put to one of the two models."""
+    system = dataset.evaluation_examples * _system_tokens(dataset)  # which general ones lack
+    texts = Amounts(*((dataset.asked_tokens + system) * share for share in TOKEN_SHARES))
+    said = answer_tokens(run, dataset) * dataset.asked
     return token_items(what, texts, said, prices)
 
 
 def answer_tokens(run: Run, dataset: Dataset) -> Amounts:
     """Return the tokens of one answer: about those of question and reference together."""
     most = run.settings.max_answer_tokens
-    usual = dataset.evaluation_tokens / max(dataset.evaluation_examples, 1)
+    usual = dataset.asked_tokens / max(dataset.asked, 1)
     expected = min(max(usual, _SHORT_ANSWER_TOKENS), most)
     return Amounts(min(_SHORT_ANSWER_TOKENS, expected), expected, most)
 

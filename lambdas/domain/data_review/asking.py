@@ -7,29 +7,32 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 
-from lambdas.domain.data_review.tasks import TRAINING_QUALITY, ReviewTask, most_input_tokens
+from lambdas.domain.data_review.tasks import ReviewTask, most_input_tokens
 from lambdas.domain.errors import ReviewFailed
 from lambdas.domain.evaluation.attempts import Entry, Pass, Question, assess
 from lambdas.domain.evaluation.records import RecordFile
-from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS, CallTool
+from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS, Tool, ToolCall
 from lambdas.domain.models.model import Model
 from lambdas.domain.run.contracts import ReviewedRecords, ReviewItem, ReviewRow
+from lambdas.domain.run.execution_input import JudgePrompt
 
+Judge = Callable[[Tool, str], ToolCall]  # of a message; the model is settled
 ERROR_KEY = "error"  # of a row without scores
 _KEPT_CHARACTERS = 300  # of a prompt, a reason or an error in a state's result
 
 
-def review_batch(
+def review_batch(  # noqa: PLR0913  # keyword-only from `judge_prompt` on
     items: Sequence[ReviewItem],
     model: Model,
     *,
+    judge_prompt: JudgePrompt,
     file: RecordFile,
-    call: CallTool,
+    judge: Judge,
     may_begin: Callable[[], bool],
 ) -> ReviewedRecords:
     """Return a row, its texts cut, for each item that is settled, as far as time allows.
 
-    `call` uses TRAINING_QUALITY. How many failures are too many is not a batch's to say.
+    How many failures are too many is not a batch's to say.
 
     Raises
     ------
@@ -37,8 +40,10 @@ def review_batch(
         A whole pass brought nothing.
     """
     asking = Pass(file, may_begin, ERROR_KEY, most_failures=math.inf)
-    tasks = {item.line: ReviewTask.of(item.line, item.record, model) for item in items}
-    questions = [review_question(call, task) for task in tasks.values() if task]
+    tasks = {
+        item.line: ReviewTask.of(item.line, item.record, model, judge_prompt) for item in items
+    }
+    questions = [review_question(judge, task) for task in tasks.values() if task]
     entries = asking.ask(questions)
     rows = [_unreadable(line, model) for line, task in tasks.items() if task is None]
     rows += [
@@ -55,11 +60,11 @@ def review_batch(
     return ReviewedRecords(rows=sorted(rows, key=lambda row: row.line), done=done)
 
 
-def review_question(call: CallTool, task: ReviewTask) -> Question:
+def review_question(judge: Judge, task: ReviewTask) -> Question:
     return Question(
         name=str(task.line),
         about=asdict(task),
-        send=partial(assess, TRAINING_QUALITY, call, task.message, ERROR_KEY),
+        send=partial(assess, task.rubric, partial(judge, task.rubric), task.message, ERROR_KEY),
         most_input_tokens=most_input_tokens(task),
         most_output_tokens=MAX_TOKENS,
     )

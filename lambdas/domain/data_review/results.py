@@ -14,6 +14,7 @@ from lambdas.domain.errors import DatasetBelowThreshold, ReviewFailed
 from lambdas.domain.evaluation.records import failure_summary, too_many
 from lambdas.domain.models.model import Model
 from lambdas.domain.run.contracts import Contract, ReviewedRecords, ReviewPlan, ReviewRow, Run
+from lambdas.domain.run.execution_input import JudgePrompt
 
 POOR_SCORE = 6  # below it the judge says that an answer should be rewritten
 WORST_ROWS = 10
@@ -43,6 +44,7 @@ class DataReview(Contract):
     """What review.json holds."""
 
     judge_model: str
+    prompts: tuple[str, ...]  # one for each language that records may be reviewed in
     plan: ReviewPlan
     min_review_score: float | None
     summary: ReviewSummary
@@ -131,7 +133,9 @@ def _named(worst: Sequence[ReviewRow]) -> str:
     return "; ".join(f"line {row.line} ({row.score})" for row in worst[:_NAMED_ROWS])
 
 
-def rows_of_children(children: Iterable[Mapping[str, Any]], model: Model) -> Iterator[ReviewRow]:
+def rows_of_children(
+    children: Iterable[Mapping[str, Any]], model: Model, judge_prompt: JudgePrompt
+) -> Iterator[ReviewRow]:
     """Yield the rows that a Distributed Map's child executions left in one result file.
 
     Each entry has the child's `Input` and `Output` as JSON in a string, and where it failed its
@@ -146,6 +150,6 @@ def rows_of_children(children: Iterable[Mapping[str, Any]], model: Model) -> Ite
         else:
             error = f"{child.get('Error', child.get('Status'))}: {child.get('Cause', 'not run')}"
             for item in json.loads(child.get("Input") or "{}").get("Items", []):
-                task = ReviewTask.of(item["line"], item["record"], model)
+                task = ReviewTask.of(item["line"], item["record"], model, judge_prompt)
                 unasked = ReviewRow(line=item["line"], error=error)  # not a readable record
                 yield cut(row_at_most(task, error) if task else unasked)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from lambdas.domain.data_review.tasks import (
+    BARE_TOKENS,
     ReviewTask,
     TokenCost,
     most_input_tokens,
@@ -22,7 +23,6 @@ from lambdas.domain.run.contracts import Dataset, Run
 # A state's payload holds 256 KiB (https://docs.aws.amazon.com/step-functions/latest/dg/
 # service-quotas.html, read 2026-11-23); a character of three bytes may become an escape of six.
 MAX_RECORD_BYTES = 120_000
-_BARE_TOKENS = most_input_tokens(ReviewTask(1, None, "", ""))  # of a request without its record
 
 ItemT = TypeVar("ItemT")
 
@@ -93,7 +93,7 @@ def _candidates(
             sample.too_long += 1
             continue
         record = json.loads(content)
-        task = ReviewTask.of(index + 1, record, model)
+        task = ReviewTask.of(index + 1, record, model, run.settings.judge_prompt)
         if task:
             yield {"line": task.line, "record": record}, worst_usd(most_input_tokens(task), usd)
 
@@ -111,7 +111,7 @@ def quoted_usd(
 ) -> tuple[float, float, float]:
     """Return what a review costs, low, expected and at most, none of it above `max_usd`."""
     every = step_through(records, tokens, max_usd, usd)
-    asked, said = (tokens + records * _BARE_TOKENS) / every, records / every
+    asked, said = (tokens + records * BARE_TOKENS) / every, records / every
     low, expected = (
         usd(round(asked * share), round(said * output))
         for share, output in zip(PROSE_SHARES, OUTPUT_TOKENS, strict=True)
@@ -121,4 +121,4 @@ def quoted_usd(
 
 
 def _worst_usd(records: int, tokens: int, usd: TokenCost) -> float:
-    return records * worst_usd(_BARE_TOKENS, usd) + worst_usd(tokens, usd) - worst_usd(0, usd)
+    return records * worst_usd(BARE_TOKENS, usd) + worst_usd(tokens, usd) - worst_usd(0, usd)

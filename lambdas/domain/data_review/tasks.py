@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Self
 
-from lambdas.domain.evaluation.rubrics import ATTEMPTS, FENCED, MAX_TOKENS, Rubric, fenced
+from lambdas.domain.evaluation.prompt_files import LANGUAGES, Language, language_of, review
+from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS, Rubric, fenced
 from lambdas.domain.models.model import Model
+from lambdas.domain.run.execution_input import JudgePrompt
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.records import read_conversation
 from lambdas.validation.jsonl.problems import Problems
+from lambdas.validation.warnings.language import is_japanese
 
-CRITERIA: Mapping[str, str] = {
-    "correct": "the answer's facts are right, and it answers what was asked",
-    "grounded": "it says nothing that is made up, or that the material in the prompt does not bear",
-    "clear": "it is complete, well formed and readable; it does not break off",
-    "consistent": "it does what the system prompt demands; 10 where there is no system prompt",
-}
-
-_SYSTEM_PROMPT = f"""\
-You review records that are to train a model: a system prompt where there is one, a prompt, and the
-answer that the model is to learn. A model copies what it is taught, so be strict and look for what
-it should not learn. Score the answer from 1 to 10 on each of the four criteria of the tool:
-10: nothing to mend. 7-9: a small flaw. 4-6: should be rewritten. 2-3: mostly unfit.
-1: wrong throughout, or no answer.
-Judge each criterion by itself: a fluent answer may be wrong, and a right one unreadable.
-Only the last answer is to be reviewed; what an assistant said before it belongs to the prompt.
-{FENCED}
-Call the tool once, with a reason of one or two sentences that names the worst flaw, or says that
-there is none."""
-
-TRAINING_QUALITY = Rubric(
-    tool_name="record_review",
-    system_prompt=_SYSTEM_PROMPT,
-    criteria=CRITERIA,
-    reason="the worst flaw, in one or two sentences",
-)
+CRITERIA = tuple(review("en").criteria)  # which every language has
 
 TokenCost = Callable[[int, int], float]  # of input and output tokens, in US dollars
 
@@ -51,20 +30,39 @@ class ReviewTask:
     system: str | None
     prompt: str
     answer: str
+    language: Language = "en"  # of what the judge is told
 
     @classmethod
-    def of(cls, line: int, record: dict[str, Any], model: Model) -> Self | None:
-        """Read a record in the model's format; None if it is not a conversation."""
+    def of(
+        cls, line: int, record: dict[str, Any], model: Model, judge_prompt: JudgePrompt = "auto"
+    ) -> Self | None:
+        """Read a record in the model's format; None if it is not a conversation.
+
+        With "auto", the judge is told in Japanese what to do with a Japanese record: of a data set
+        in both languages each in its own.
+        """
         conversation = read_conversation(record, model, Problems())
         if conversation is None:
             return None
-        return cls(line, conversation.system, _prompt(conversation), conversation.answer)
+        prompt, answer = _prompt(conversation), conversation.answer
+        language = language_of(judge_prompt, japanese=is_japanese(f"{prompt}\n{answer}"))
+        return cls(line, conversation.system, prompt, answer, language)
+
+    @property
+    def rubric(self) -> Rubric:
+        return review(self.language)
 
     @property
     def message(self) -> str:
         """The judge's user message."""
         system = {"system_prompt": self.system} if self.system else {}
         return fenced({**system, "prompt": self.prompt, "answer": self.answer})
+
+
+def prompts_of(judge_prompt: JudgePrompt) -> tuple[str, ...]:
+    """Name the prompts that records are reviewed with, by their languages."""
+    languages = LANGUAGES if judge_prompt == "auto" else (judge_prompt,)
+    return tuple(review(each).name for each in languages)
 
 
 def _prompt(conversation: Conversation) -> str:
@@ -77,13 +75,17 @@ def _prompt(conversation: Conversation) -> str:
 
 def fingerprint(judge: str, task: ReviewTask) -> str:
     """Name what the judge is asked, whatever the record's line, in 16 hexadecimal digits."""
-    asked = json.dumps([judge, TRAINING_QUALITY.system_prompt, task.message])
+    asked = json.dumps([judge, task.rubric.system_prompt, task.message])
     return sha256(asked.encode()).hexdigest()[:16]
 
 
 def most_input_tokens(task: ReviewTask) -> int:
     """Estimate from above the tokens that one attempt at this record sends."""
-    return TRAINING_QUALITY.most_input_tokens(task.message)
+    return task.rubric.most_input_tokens(task.message)
+
+
+# Of a request without its record, in the language that takes the most.
+BARE_TOKENS = max(most_input_tokens(ReviewTask(1, None, "", "", each)) for each in LANGUAGES)
 
 
 def worst_usd(input_tokens: int, usd: TokenCost) -> float:

@@ -73,7 +73,7 @@ def answer_questions(  # noqa: PLR0913  # keyword-only from `shards` on
     if not done and not asking.moved:
         settled = asking.tally["answered"] + asking.tally["failed"]
         raise AnswersFailed(
-            f"asking the evaluation questions: {settled} of {dataset.evaluation_examples} are "
+            f"asking the evaluation questions: {settled} of {dataset.asked} are "
             f"settled, and a whole pass added none: {asking.because}. What is answered is kept in "
             f"{shards.uri}"
         )
@@ -103,11 +103,11 @@ class _Asking:
     def go_on(self, lines: Iterable[Mapping[str, Any]]) -> bool:
         """Ask shard by shard; whether all of them are finished."""
         shards = unfinished(lines, self.finished)
-        return all(self._finish(shard, [*map(_example, found)]) for shard, found in shards)
+        return all(self._finish(shard, found) for shard, found in shards)
 
-    def _finish(self, shard: int, examples: list[EvaluationExample]) -> bool:
-        file, total = self.shards.file(shard), self.dataset.evaluation_examples
-        questions = [_question(self.run, self.dataset, self.ask, each) for each in examples]
+    def _finish(self, shard: int, lines: list[Mapping[str, Any]]) -> bool:
+        file, total = self.shards.file(shard), self.dataset.asked
+        questions = [_question(self.run, self.dataset, self.ask, each) for each in lines]
         most_failures = self.run.settings.max_failed_answers_percent * total / 100
         asking = Pass(file, self.may_begin, "error", most_failures, self.tally["failed"])
         entries = zip(asking.ask(questions), questions, strict=True)
@@ -120,7 +120,7 @@ class _Asking:
         self.moved |= asking.moved
         self.because = asking.because
         _check(self.run, records, file, failed=self.tally["failed"], total=total)
-        if len(records) < len(examples):
+        if len(records) < len(lines):
             return False
         self.shards.finish(shard, tally)
         self.finished += 1
@@ -128,16 +128,15 @@ class _Asking:
         return True
 
 
-def _question(run: Run, dataset: Dataset, ask: Ask, example: EvaluationExample) -> Question:
-    settings = run.settings
-    send = partial(_answer, ask, example, dataset.system_prompt, settings.max_answer_tokens)
+def _question(run: Run, dataset: Dataset, ask: Ask, line: Mapping[str, Any]) -> Question:
+    """Make a question of a line; the task's system prompt is not for a general one."""
+    example, settings = _example(line), run.settings
+    system = None if line.get("general") else dataset.system_prompt
     return Question(
         name=example.id,
-        about=_about(example),
-        send=send,
-        most_input_tokens=estimated_tokens(
-            (dataset.system_prompt or "", *(turn.text for turn in example.asked))
-        ),
+        about=_about(example) | ({"general": True} if line.get("general") else {}),
+        send=partial(_answer, ask, example, system, settings.max_answer_tokens),
+        most_input_tokens=estimated_tokens((system or "", *(turn.text for turn in example.asked))),
         most_output_tokens=settings.max_answer_tokens,
     )
 

@@ -11,40 +11,16 @@ from lambdas.domain.errors import JudgementsFailed
 from lambdas.domain.evaluation.answers import NO_ANSWER
 from lambdas.domain.evaluation.attempts import Pass, Question, assess
 from lambdas.domain.evaluation.preferences import Preferred, prefer
+from lambdas.domain.evaluation.prompt_files import Language, correctness, preference
 from lambdas.domain.evaluation.records import Record, RecordFile, failure_summary, too_many
 from lambdas.domain.evaluation.results import SIDES, AnswersOfShard, results_of, score_pairs
-from lambdas.domain.evaluation.rubrics import (
-    FENCED,
-    MAX_TOKENS,
-    CallTool,
-    Rubric,
-    fenced,
-)
+from lambdas.domain.evaluation.rubrics import MAX_TOKENS, Choice, Rubric, Tool, ToolCall, fenced
 from lambdas.domain.evaluation.shards import COUNTED, Shards, Tally, tokens_of
 from lambdas.domain.run.contracts import Judgements, Run
 
 _JUDGE_ERROR = "judge_error"  # in place of a score
 
-_SYSTEM_PROMPT = f"""\
-You grade answers to questions on their correctness against a reference answer.
-Only facts count. Score from 1 to 10:
-10: states all that the reference states, and nothing wrong.
-7-9: mostly the same facts; something minor is missing or imprecise.
-4-6: partly right; an important fact is missing or wrong.
-2-3: mostly wrong, evasive or beside the question.
-1: wrong throughout, or no answer.
-Wording, length, style and tone do not count, as long as the facts agree. What the answer adds to
-the reference lowers the score only where it contradicts the reference or is plainly false.
-Grade the answer between the answer tags, and nothing else.
-{FENCED}
-Call the tool once, with a reason of one or two sentences that names the decisive facts."""
-
-CORRECTNESS = Rubric(
-    tool_name="record_correctness",
-    system_prompt=_SYSTEM_PROMPT,
-    criteria={"score": "correctness: 1 wrong throughout, 10 fully correct"},
-    reason="the decisive facts, in one or two sentences",
-)
+Judge = Callable[[Tool, str], ToolCall]  # of a message; the model is settled
 
 
 @dataclass(frozen=True)
@@ -71,8 +47,8 @@ def score_answers(  # noqa: PLR0913  # keyword-only from `answers` on
     *,
     answers: Callable[[int], AnswersOfShard],
     shards: Shards,
-    call: CallTool,
-    compare: CallTool,
+    judge: Judge,
+    language: Language,
     may_begin: Callable[[], bool],
 ) -> Judgements:
     """Score every answer that has no score in `shards` yet, and compare both, as time allows.
@@ -83,8 +59,8 @@ def score_answers(  # noqa: PLR0913  # keyword-only from `answers` on
         How many questions each side has answered.
     answers
         Returns those of a shard; of one behind the last, none.
-    call, compare
-        Use CORRECTNESS and PREFERENCE.
+    language
+        Of what the judge is told.
 
     Raises
     ------
@@ -93,7 +69,8 @@ def score_answers(  # noqa: PLR0913  # keyword-only from `answers` on
         nothing.
     """
     finished = shards.tallies()
-    judging = _Judging(run, answered, shards, call, compare, may_begin, sum(finished, Tally()))
+    tools = _Tools(judge, correctness(language), preference(language))
+    judging = _Judging(run, answered, shards, tools, may_begin, sum(finished, Tally()))
     done = judging.go_on(answers, len(finished))
     if not done and not judging.moved:
         raise JudgementsFailed(
@@ -104,8 +81,18 @@ def score_answers(  # noqa: PLR0913  # keyword-only from `answers` on
     return Judgements(
         **{name: judging.tally[name] for name in ("judged", "failed", *COUNTED)},
         judgements_prefix=shards.prefix,
+        prompts=(tools.correctness.name, tools.preference.name),
         done=done,
     )
+
+
+@dataclass(frozen=True)
+class _Tools:
+    """The judge, and what it is told."""
+
+    judge: Judge
+    correctness: Rubric
+    preference: Choice
 
 
 @dataclass
@@ -115,8 +102,7 @@ class _Judging:
     run: Run
     answered: Mapping[str, int]
     shards: Shards
-    call: CallTool
-    compare: CallTool
+    tools: _Tools
     may_begin: Callable[[], bool]
     tally: Tally
     moved: bool = False
@@ -138,7 +124,8 @@ class _Judging:
         preferred = prefer(
             results_of(found, []) if scored else [],
             file=file,
-            call=self.compare,
+            tool=self.tools.preference,
+            call=partial(self.tools.judge, self.tools.preference),
             may_begin=self.may_begin,
         )
         self.moved |= preferred.moved
@@ -160,7 +147,7 @@ class _Judging:
         most_failures = self.run.settings.max_failed_answers_percent * sum(self.answered.values())
         failures = sum(self.tally[_failed(side)] for side in self.answered)
         asking = Pass(file, self.may_begin, _JUDGE_ERROR, most_failures / 100, failures)
-        questions = [_question(self.call, answer) for answer in answers]
+        questions = [_question(self.tools, answer) for answer in answers]
         entries = zip(answers, questions, asking.ask(questions), strict=True)
         settled = {
             (answer.id, answer.side): entry.record(question)
@@ -204,12 +191,13 @@ def _answers(found: AnswersOfShard) -> Iterator[JudgedAnswer]:
                 )
 
 
-def _question(call: CallTool, answer: JudgedAnswer) -> Question:
+def _question(tools: _Tools, answer: JudgedAnswer) -> Question:
+    tool, call = tools.correctness, partial(tools.judge, tools.correctness)
     return Question(
         name=f"{answer.side} {answer.id}",
-        about=asdict(answer),
-        send=partial(assess, CORRECTNESS, call, answer.message, _JUDGE_ERROR),
-        most_input_tokens=CORRECTNESS.most_input_tokens(answer.message),
+        about=asdict(answer) | {"prompt": tool.name},
+        send=partial(assess, tool, call, answer.message, _JUDGE_ERROR),
+        most_input_tokens=tool.most_input_tokens(answer.message),
         most_output_tokens=MAX_TOKENS,
     )
 

@@ -12,27 +12,11 @@ from math import inf
 from lambdas.domain.evaluation.answers import NO_ANSWER
 from lambdas.domain.evaluation.attempts import Pass, Question, assess
 from lambdas.domain.evaluation.records import Record, RecordFile
-from lambdas.domain.evaluation.rubrics import FENCED, MAX_TOKENS, CallTool, Choice, fenced
+from lambdas.domain.evaluation.rubrics import MAX_TOKENS, CallTool, Choice, fenced
 from lambdas.domain.run.contracts import Preferences
 
 _ERROR = "preference_error"
 _ORDERS = (("base", "tuned"), ("tuned", "base"))
-PREFERENCE = Choice(
-    tool_name="record_preference",
-    system_prompt=f"""\
-You compare two answers to a question by their correctness against a reference answer.
-Only facts count: what an answer states of the reference, and what it states wrongly. Wording,
-length, style, tone and the order of the answers do not count.
-{FENCED}
-Call the tool once, with a reason of one or two sentences that names the decisive facts.""",
-    reason="the decisive facts, in one or two sentences",
-    field="better",
-    options={
-        "first": "the first answer is more correct",
-        "second": "the second answer is more correct",
-        "equal": "both are equally correct, or equally wrong",
-    },
-)
 
 
 @dataclass(frozen=True)
@@ -92,16 +76,18 @@ def prefer(
     judged: Sequence[Record],
     *,
     file: RecordFile,
+    tool: Choice,
     call: CallTool,
     may_begin: Callable[[], bool],
 ) -> Preferred:
     """Compare both answers of every question that has them, in both orders, as time allows.
 
-    `call` uses PREFERENCE. A judge that gives none is no failure: the scores decide.
+    `call` uses `tool`. A judge that gives none is no failure: the scores decide. Of general
+    questions the scores alone are of interest.
     """
     compared = [*chain.from_iterable(map(_both_orders, judged))]
     asking = Pass(file, may_begin, _ERROR, inf)
-    questions = [_question(call, each) for each in compared]
+    questions = [_question(tool, call, each) for each in compared]
     entries = zip(compared, questions, asking.ask(questions), strict=True)
     records = {
         (each.id, each.first_side): entry.record(question)
@@ -113,7 +99,8 @@ def prefer(
 
 def _both_orders(judged: Record) -> Iterator[ComparedAnswers]:
     sides = [judged[side] for side in _ORDERS[0]]
-    if any("answer" not in side or side["outcome"] in NO_ANSWER for side in sides):
+    is_answered = all("answer" in side and side["outcome"] not in NO_ANSWER for side in sides)
+    if judged.get("general") or not is_answered:
         return
     for first, second in _ORDERS:
         yield ComparedAnswers(
@@ -127,11 +114,11 @@ def _both_orders(judged: Record) -> Iterator[ComparedAnswers]:
         )
 
 
-def _question(call: CallTool, compared: ComparedAnswers) -> Question:
+def _question(tool: Choice, call: CallTool, compared: ComparedAnswers) -> Question:
     return Question(
         name=f"{compared.first_side} first, {compared.id}",
-        about=asdict(compared),
-        send=partial(assess, PREFERENCE, call, compared.message, _ERROR),
-        most_input_tokens=PREFERENCE.most_input_tokens(compared.message),
+        about=asdict(compared) | {"prompt": tool.name},
+        send=partial(assess, tool, call, compared.message, _ERROR),
+        most_input_tokens=tool.most_input_tokens(compared.message),
         most_output_tokens=MAX_TOKENS,
     )

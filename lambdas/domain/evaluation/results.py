@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 from lambdas.domain.evaluation.answers import ABOUT, NO_ANSWER
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.rubrics import LOWEST_SCORE
+from lambdas.domain.evaluation.shards import COUNTED
 
 SIDES = ("base", "tuned")
+_SAID = ("answer", "reason", "error", "judge_error", *COUNTED)
+_ABOUT_SOME = ("history", "general")  # what is kept of those questions that have it
 AnswersOfShard = Mapping[str, list[Record]]  # the records of a shard's answers, by side
 
 
 def results_of(answers: AnswersOfShard, judgements: Iterable[Record]) -> list[Record]:
     """Merge by question: {"id", "question", "reference_answer", "topic", "base", "tuned"}.
 
-    One with earlier turns has them as its "history", and one that is judged its "preferences".
+    One with earlier turns has them as its "history", one that is "general" says so, and one of
+    which a judge said which answer is better has its "preferences".
     Each side holds its answer with "score" and "reason" or "judge_error", or the "error" for which
     there is no answer. A question that only one side knows gets an error on the other.
     """
@@ -27,11 +32,20 @@ def results_of(answers: AnswersOfShard, judgements: Iterable[Record]) -> list[Re
     known = by_id["base"] | by_id["tuned"]
     return [
         {key: about.get(key) for key in ABOUT}
-        | {name: about[name] for name in ("history",) if name in about}
+        | {name: about[name] for name in _ABOUT_SOME if name in about}
         | {side: _side(by_id[side].get(id_), judged.get(id_, {}).get(side)) for side in SIDES}
         | {name: judged[id_][name] for name in ("preferences",) if name in judged.get(id_, {})}
         for id_, about in known.items()
     ]
+
+
+def as_general(line: Mapping[str, Any]) -> Record:
+    """Mark a line of a dataset's general questions; its id is then none of the others'."""
+    return {**line, "id": general_id(line["id"]), "general": True}
+
+
+def general_id(identity: str) -> str:
+    return f"general/{identity}"
 
 
 def _side(answer: Record | None, judged: Record | None) -> Record:
@@ -60,12 +74,12 @@ def score_difference(result: Record) -> int | None:
 
 def without_texts(result: Record) -> Record:
     """Return what a verdict needs of a result: so many fit into a function's memory."""
-    about = {key: result[key] for key in ("id", "topic", "preferences") if key in result}
-    return about | {side: _without_texts(result[side]) for side in SIDES}
+    about = _without(result, ("question", "reference_answer", "history"))
+    return about | {side: _without(result[side], _SAID) for side in SIDES}
 
 
-def _without_texts(said: Record) -> Record:
-    return {key: said[key] for key in ("outcome", "score") if key in said}
+def _without(record: Record, texts: Sequence[str]) -> Record:
+    return {key: value for key, value in record.items() if key not in texts}
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from statistics import fmean
 from typing import get_args
 
 from lambdas.domain.evaluation.answers import NO_ANSWER
+from lambdas.domain.evaluation.metrics import METRICS, Judged, Measured, Metric, figures_of
 from lambdas.domain.evaluation.preferences import preferences_of
 from lambdas.domain.evaluation.records import Record
-from lambdas.domain.evaluation.results import SIDES, score_difference, score_pairs, topics_of
-from lambdas.domain.evaluation.rubrics import HIGHEST_SCORE, LOWEST_SCORE
+from lambdas.domain.evaluation.results import SIDES, score_difference, topics_of
 from lambdas.domain.evaluation.statistics import (
     Interval,
     interval,
@@ -53,10 +53,12 @@ class Rules:
 
 @dataclass(frozen=True)
 class Comparison:
-    """(base, tuned) scores of the same questions; a win is a tuned one."""
+    """(base, tuned) figures of the same questions; a win is a tuned one."""
 
     pairs: Sequence[tuple[float, float]]
     rules: Rules
+    metric: type[Metric] = Judged
+    scores: Sequence[tuple[float, float]] | None = None  # that win or lose, if not the pairs do
 
     @property
     def questions(self) -> int:
@@ -64,16 +66,19 @@ class Comparison:
 
     @cached_property
     def differences(self) -> list[float]:
-        # Rounded: 0.3 - 0.2 is not 0.2 - 0.1, and a tie must be one.
-        return [round(tuned - base, 9) for base, tuned in self.pairs]
+        return _differences(self.pairs)
+
+    @cached_property
+    def _signs(self) -> list[float]:
+        return self.differences if self.scores is None else _differences(self.scores)
 
     @property
     def wins(self) -> int:
-        return sum(each > 0 for each in self.differences)
+        return sum(each > 0 for each in self._signs)
 
     @property
     def losses(self) -> int:
-        return sum(each < 0 for each in self.differences)
+        return sum(each < 0 for each in self._signs)
 
     @property
     def difference(self) -> float:
@@ -103,32 +108,41 @@ class Comparison:
         return "no difference shown"
 
 
-def decide(
+def _differences(pairs: Iterable[tuple[float, float]]) -> list[float]:
+    # Rounded: 0.3 - 0.2 is not 0.2 - 0.1, and a tie must be one.
+    return [round(tuned - base, 9) for base, tuned in pairs]
+
+
+def decide(  # noqa: PLR0913  # keyword-only from `metric` on
     run: Run,
     results: Sequence[Record],
     dataset_sha256: str,
     set_aside: Mapping[str, AsideReason],
     *,
+    metric: Metric,
+    others: Iterable[Metric],
     shards: int,
 ) -> tuple[Verdict, Record]:
     """Return the verdict over the questions that are not set aside, and what verdict.json holds.
 
-    Of the results it needs no text: see `without_texts`.
+    Of the results it needs no text, but what `with_metrics` adds: see `without_texts`.
     """
     rules = rules_of(run)
     clean = [each for each in results if each["id"] not in set_aside]
-    counted = Comparison([*score_pairs(clean)], rules)
-    cautious = Comparison([*map(_against_the_missing, clean)], rules)
+    counted = _comparison(metric.measure(clean), rules, metric)
+    cautious = _comparison(metric.measure(clean, missing_is_lowest=True), rules, metric)
     agree = counted.outcome == cautious.outcome
     outcome: Outcome = counted.outcome if agree else "not decisive"
     reach, preferred = counted.interval, preferences_of(clean)
     verdict = Verdict(
         verdict=outcome,
+        metric=metric.name,
+        others=tuple(filter(None, (figures_of(each, clean) for each in others))),
         sentence=f"{_MEANINGS[outcome]}.",
         reason=" ".join(
             [*_reasons(counted, cautious, set_aside, total=len(results)), _by_order(preferred)]
         ).strip(),
-        caveats=tuple(_caveats(run, clean)),
+        caveats=(*_caveats(run, clean, metric), *metric.notes(clean)),
         questions=counted.questions,
         set_aside=len(set_aside),
         missing=len(clean) - counted.questions,
@@ -160,19 +174,17 @@ def results_prefix(run: Run) -> str:
 
 
 def rules_of(run: Run) -> Rules:
-    scale = HIGHEST_SCORE - LOWEST_SCORE
+    scale = METRICS[run.settings.metric].scale()
     return Rules(run.verdict_confidence, run.verdict_margin_percent / 100 * scale)
+
+
+def _comparison(measured: Measured, rules: Rules, metric: Metric) -> Comparison:
+    return Comparison(measured.figures, rules, type(metric), measured.scores)
 
 
 def _question(result: Record) -> Record:
     scores = {side: result[side].get("score") for side in SIDES}
     return {"id": result["id"], **scores, "difference": score_difference(result)}
-
-
-def _against_the_missing(result: Record) -> tuple[float, float]:
-    """Return (base, tuned), a score that is missing being the lowest."""
-    base, tuned = (result[side].get("score", LOWEST_SCORE) for side in SIDES)
-    return base, tuned
 
 
 def _mean(scores: Iterable[float]) -> float | None:
@@ -219,17 +231,22 @@ def _scores(counted: Comparison) -> str:
     if not counted.questions:
         return "No question is left to compare the models with"
     reach = counted.interval
+    metric, change = counted.metric, counted.metric.change
     within = (
-        f"{counted.rules.percent} interval {reach.low:+.2f} to {reach.high:+.2f}"
+        f"{counted.rules.percent} interval {change(reach.low)} to {change(reach.high)}"
         if reach
         else "one question has no interval"
     )
-    base, tuned = (fmean(side) for side in zip(*counted.pairs, strict=True))
+    base, tuned = (metric.shown(fmean(side)) for side in zip(*counted.pairs, strict=True))
     ties = counted.questions - counted.wins - counted.losses
+    both = (
+        f"the tuned model scores {tuned} on average, the base model {base}"
+        if metric is Judged
+        else f"the tuned model's {metric.title} is {tuned}, the base model's {base}"
+    )
     return (
-        f"Over {counted.questions} questions the tuned model scores {tuned:.2f} on average, the "
-        f"base model {base:.2f}: {counted.difference:+.2f} ({within}; {counted.wins} better, "
-        f"{ties} equal, {counted.losses} worse; sign test {_p(counted.p)})"
+        f"Over {counted.questions} questions {both}: {change(counted.difference)} ({within}; "
+        f"{counted.wins} better, {ties} equal, {counted.losses} worse; sign test {_p(counted.p)})"
     )
 
 
@@ -238,18 +255,20 @@ def _reach(counted: Comparison) -> str:
     rules, spread = counted.rules, counted.differences
     least = least_difference(spread, rules.confidence)
     needed = questions_for(rules.margin, spread, rules.confidence) or rules.least_questions
+    margin = counted.metric.change(rules.margin).removeprefix("+")
     if counted.questions < rules.least_questions or least is None:
         return (
             f"So few cannot be decisive: ask at least {rules.least_questions}, and about "
-            f"{needed:,} to show a difference as small as {rules.margin:.2f}."
+            f"{needed:,} to show a difference as small as {margin}."
         )
+    shown = counted.metric.change(least).removeprefix("+")
     return (
-        f"So many mostly show a difference of {least:.2f} or more; to show one of "
-        f"{rules.margin:.2f}, the least that counts, ask about {needed:,}."
+        f"So many mostly show a difference of {shown} or more; to show one of {margin}, the least "
+        f"that counts, ask about {needed:,}."
     )
 
 
-def _caveats(run: Run, clean: Sequence[Record]) -> Iterable[str]:
+def _caveats(run: Run, clean: Sequence[Record], metric: Metric) -> Iterable[str]:
     """Yield what else a reader must know: answers that are none, cut ones, a partial judge."""
     for side, name in _NAMES.items():
         outcomes = Counter(each[side].get("outcome") for each in clean)
@@ -257,13 +276,15 @@ def _caveats(run: Run, clean: Sequence[Record]) -> Iterable[str]:
         if none:
             yield (
                 f"Of {len(clean)} answers of {name} are {', '.join(none)}: no answer, which scores "
-                f"{LOWEST_SCORE}."
+                f"{metric.lowest:g}."
             )
         if outcomes["cut off"]:
             yield (
                 f"{outcomes['cut off']} of {len(clean)} answers of {name} were cut off at "
                 f"max_answer_tokens = {run.settings.max_answer_tokens}."
             )
+    if not isinstance(metric, Judged):
+        return
     model, judge = find_model(run.settings.model), find_judge(run.settings.judge_model)
     if judge.provider == model.provider:
         yield (

@@ -44,7 +44,7 @@ def just_created(run: Run, kind: HostingKind, arn: str, now: datetime) -> Hosted
 
 def created(request: HostModelRequest, hosted: Hosted) -> Hosting:
     """Describe hosting that a run has created, now or before its state was retried."""
-    run, questions = request.run, request.dataset.evaluation_examples
+    run, questions = request.run, request.dataset.asked
     until = release_by(run, hosted.kind, questions, hosted.created_at)
     return hosting_of(hosted, run, request.now, release_by=until)
 

@@ -18,7 +18,7 @@ from lambdas.domain.preflight.names import name_problems
 from lambdas.domain.preflight.quotas import InUse, Quota, problems_of, training_demands
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Execution, HostingOption, Run
-from lambdas.domain.run.dataset_files import RUNS, DatasetKind, run_folder, source_key
+from lambdas.domain.run.dataset_files import REQUIRED, RUNS, run_folder, source_key
 from lambdas.domain.run.execution_input import ExecutionDefaults, ExecutionInput
 from lambdas.domain.run.names import ResourceNames, custom_model_of, names_of
 
@@ -72,7 +72,8 @@ def asked_models(requested: RequestedRun, region: str) -> dict[str, str]:
     is_out_of_reach = region not in model.customization_regions  # of the function
     if is_out_of_reach or requested.settings.answers_of_run:
         asked = {}
-    asked.setdefault(judge.inference, f"the judge {judge.name}")
+    if judge:
+        asked.setdefault(judge.inference, f"the judge {judge.name}")
     return {each.model_id: name for each, name in asked.items() if each.available_in(region)}
 
 
@@ -144,7 +145,7 @@ def _base_problems(requested: RequestedRun, region: str) -> Iterable[str]:
 
 def _judge_problems(requested: RequestedRun, region: str) -> Iterable[str]:
     judge = requested.judge
-    if not judge.inference.available_in(region):
+    if judge and not judge.inference.available_in(region):
         regions = ", ".join(judge.inference.regions)
         yield f"the judge {judge.name} can be invoked from {regions} only, not from {region}"
 
@@ -158,8 +159,7 @@ _EXPIRED = (
 
 
 def _dataset_problems(settings: ExecutionInput, keys: frozenset[str], bucket: str) -> Iterable[str]:
-    kinds: tuple[DatasetKind, ...] = ("training", "evaluation")
-    for kind in kinds:
+    for kind in REQUIRED:
         key = source_key(kind, settings.dataset, settings.tuned_by_run, settings.answers_of_run)
         if key not in keys:
             earlier = "answers_of_run" if settings.answers_of_run else "tuned_by_run"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from lambdas.domain.evaluation.metrics import needs_judge
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import HostingKind, Judge, Model
@@ -13,6 +14,7 @@ from lambdas.domain.run.execution_input import (
     PROVISIONING_MINUTES,
     ExecutionDefaults,
     ExecutionInput,
+    Settings,
 )
 
 _LISTED_AS: Mapping[HostingKind, str] = {"provisioned": "PROVISIONED"}
@@ -36,9 +38,14 @@ class RequestedRun:
 
     settings: ExecutionInput
     model: Model
-    judge: Judge
+    judge: Judge | None  # None: nothing asks it
     past_end_allowed: bool  # by a private arrangement between AWS and the account
     until: datetime  # the latest time at which the run uses the model
+
+
+def asks_judge(settings: Settings) -> bool:
+    """Whether the run asks the judge model about anything."""
+    return needs_judge(settings.metric) or settings.review_data
 
 
 def requested_run(
@@ -55,7 +62,7 @@ def requested_run(
     return RequestedRun(
         settings=settings,
         model=find_model(settings.model),
-        judge=find_judge(settings.judge_model),
+        judge=find_judge(settings.judge_model) if asks_judge(settings) else None,
         past_end_allowed=settings.model in defaults.models_past_end,
         until=now + longest,
     )

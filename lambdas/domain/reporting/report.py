@@ -16,6 +16,7 @@ from lambdas.domain.cost.actuals import Bill
 from lambdas.domain.cost.quote import dollars
 from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.data_review.tasks import CRITERIA
+from lambdas.domain.evaluation.metrics import METRICS, told
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.results import score_difference
 from lambdas.domain.evaluation.verdict import rules_of
@@ -51,12 +52,16 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
     trained.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined)
+    metric = METRICS[request.verdict.metric]
     environment.filters |= {
+        "change": metric.change,
         "difference": score_difference,
         "dollars": dollars,
         "duration": duration,
+        "figure": lambda mean: "none" if mean is None else metric.shown(mean),
         "lived": _lived,
-        "score": lambda mean: "none" if mean is None else f"{mean:.2f}",
+        "mark": metric.mark,
+        "told": told,
         "utc": utc,
     }
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
@@ -75,6 +80,7 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
         input_status=input_status,
         criteria=[*CRITERIA],
         bill=bill,
+        metric=metric,
         rules=rules_of(request.run),
     )
 
@@ -106,7 +112,10 @@ def manifest(
         "rehearsal": Arn.parse(run.execution_arn).is_rehearsal,
         "run": run.model_dump(mode="json"),
         "model": _model(request),
-        "judge": find_judge(run.settings.judge_model).inference.model_id,
+        "metric": run.settings.metric,
+        "judge": find_judge(run.settings.judge_model).inference.model_id
+        if request.judgements
+        else None,
         "hosting": _hosting(request),
         "input_status": _as_json(input_status),
         "tokens": _tokens(request),
@@ -172,13 +181,20 @@ def summary(request: WriteReportRequest, bill: Bill) -> str:
         f"{_review_line(request)}"
         f"Failures: {request.base_answers.failed} answers of the base model, "
         f"{request.tuned_answers.failed} of the tuned one; questions without both "
-        f"scores: {request.judgements.failed}.\n"
+        f"scores: {_without_scores(request)}.\n"
         f"{_hosted(request)}. The run cost {bill}, quoted {quoted}."
     )
 
 
 def _judged(verdict: Verdict) -> str:
-    return "\n".join([f"{verdict.sentence} {verdict.reason}", *verdict.caveats])
+    others = " ".join(map(told, verdict.others))
+    lines = [f"{verdict.sentence} {verdict.reason}", *verdict.caveats, others]
+    return "\n".join(filter(None, lines))
+
+
+def _without_scores(request: WriteReportRequest) -> int:
+    judgements = request.judgements
+    return judgements.failed if judgements else request.verdict.missing
 
 
 def _training_line(request: WriteReportRequest) -> str:
@@ -186,10 +202,11 @@ def _training_line(request: WriteReportRequest) -> str:
     if curves:
         return curves.verdict
     if run.answers_of_run:
+        by_judge = f"judged again by {find_judge(run.settings.judge_model).name}"
+        again = by_judge if request.judgements else f"compared again by {run.settings.metric}"
         return (
-            f"Answers of run {run.answers_of_run}, judged again by "
-            f"{find_judge(run.settings.judge_model).name}: nothing was trained, hosted or asked "
-            "but the judge. That run's files, with its report if it came so far: "
+            f"Answers of run {run.answers_of_run}, {again}: nothing was trained or hosted, and no "
+            "model asked for answers. That run's files, with its report if it came so far: "
             f"s3://{run.bucket}/{run_folder(run.answers_of_run)}/"
         )
     return (
@@ -209,7 +226,7 @@ def _review_line(request: WriteReportRequest) -> str:
 
 
 def _tokens(request: WriteReportRequest) -> Mapping[str, Mapping[str, int]]:
-    sources: dict[str, Answers | Judgements] = {
+    sources: dict[str, Answers | Judgements | None] = {
         "base": request.base_answers,
         "tuned": request.tuned_answers,
         "judge": request.judgements,
@@ -217,6 +234,7 @@ def _tokens(request: WriteReportRequest) -> Mapping[str, Mapping[str, int]]:
     return {
         name: {"input": source.input_tokens, "output": source.output_tokens}
         for name, source in sources.items()
+        if source
     }
 
 

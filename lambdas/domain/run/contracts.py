@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lambdas.domain.models.model import HostingKind
 from lambdas.domain.run.dataset_files import DatasetKind, digest
-from lambdas.domain.run.execution_input import Settings
+from lambdas.domain.run.execution_input import MetricName, Settings
 
 Outcome = Literal["better", "worse", "no difference shown", "not decisive"]
 
@@ -120,7 +120,7 @@ class FrozenFile(Contract):
     """The run's own copy of a dataset file: what was checked, and what everything later reads."""
 
     kind: DatasetKind
-    key: str  # runs/<run>/dataset/<kind>.jsonl
+    key: str  # runs/<run>/dataset/<name>, as `dataset_files` has it
     sha256: str  # of the whole object, in hexadecimal, as S3 made it
     size_bytes: int
 
@@ -128,13 +128,16 @@ class FrozenFile(Contract):
 class Dataset(Contract):
     """Result of *Validate dataset*."""
 
-    files: tuple[FrozenFile, ...]  # training, validation if there is any, evaluation
+    files: tuple[FrozenFile, ...]  # training, evaluation and what there is of the others
     training_records: int
     validation_records: int
     evaluation_examples: int
     set_aside: int  # of these, that can decide nothing: see `AsideReason`
     training_tokens: int  # an upper estimate; for large files, from a sample of their records
     evaluation_tokens: int  # the same, of all questions and reference answers
+    general_examples: int = 0  # questions on anything else, to see what is forgotten
+    general_tokens: int = 0  # as of evaluation
+    is_japanese: bool = False  # most evaluation examples are, by their script
     expected_training_tokens: int  # by script and model family
     warnings: int
     system_prompt: str | None  # what the answers are asked with
@@ -151,6 +154,28 @@ class Dataset(Contract):
     @property
     def evaluation(self) -> FrozenFile:
         return self._files["evaluation"]
+
+    @property
+    def general(self) -> FrozenFile | None:
+        return self._files.get("general")
+
+    @property
+    def questions(self) -> tuple[FrozenFile, ...]:
+        """The files of questions that both models are asked, in this order."""
+        return (self.evaluation, *([self.general] if self.general else []))
+
+    @property
+    def asked(self) -> int:
+        """How many questions both models are asked."""
+        return self.evaluation_examples + self.general_examples
+
+    @property
+    def asked_tokens(self) -> int:
+        return self.evaluation_tokens + self.general_tokens
+
+    @property
+    def answer_schema(self) -> FrozenFile | None:
+        return self._files.get("answer-schema")
 
     @property
     def sha256(self) -> str:
@@ -443,6 +468,8 @@ class AnsweredRequest(StateRequest):
 class JudgeAnswersRequest(AnsweredRequest):
     """For *Judge answers*."""
 
+    dataset: Dataset
+
 
 class Preferences(Contract):
     """Which answer the judge prefers, asked in both orders; counted by question."""
@@ -463,13 +490,14 @@ class Judgements(Contract):
     input_tokens: int
     output_tokens: int
     judgements_prefix: str  # of JSONL files of {"id", "base", "tuned", "preferences"}
+    prompts: tuple[str, ...] = ()  # names of what the judge was told, with language and version
     lost_requests: int = 0  # both as in `Answers`
     done: bool = True
 
 
 class DecideVerdictRequest(AnsweredRequest):
     dataset: Dataset
-    judgements: Judgements
+    judgements: Judgements | None  # None where the metric needs no judge
 
 
 class VerdictToTell(Contract):
@@ -477,8 +505,18 @@ class VerdictToTell(Contract):
     reason: str  # the figures that it rests on
 
 
+class MetricFigures(Contract):
+    """A metric's figures of both models, over the questions that it has a score of both for."""
+
+    metric: MetricName
+    base: float
+    tuned: float
+
+
 class Verdict(VerdictToTell):
     verdict: Outcome
+    metric: MetricName  # that decides; scores, means and interval are its own
+    others: tuple[MetricFigures, ...]  # for information
     sentence: str  # what that means
     caveats: tuple[str, ...]  # sentences
     questions: int  # that have both scores and are not set aside
@@ -508,7 +546,7 @@ class WriteReportRequest(AnsweredRequest):
     loss_curves: LossCurves | None
     hosting: Hosting | None  # None with `Run.answers_of_run`
     release: Release | None  # None: a deployment stays until its release-by
-    judgements: Judgements
+    judgements: Judgements | None  # None where the metric needs no judge
     verdict: Verdict
 
 

@@ -7,15 +7,23 @@ import json
 from collections.abc import Mapping
 from typing import Literal
 
+from lambdas.validation.formats.answer_schema import ANSWER_SCHEMA
+from lambdas.validation.formats.fields import FileKind
+
 RUNS = "runs/"
-DatasetKind = Literal["training", "validation", "evaluation"]
+DatasetKind = FileKind | Literal["answer-schema"]
 
 TRAINING, VALIDATION, EVALUATION = "training.jsonl", "validation.jsonl", "evaluation.jsonl"
+GENERAL = "general.jsonl"
 FILE_NAMES: Mapping[DatasetKind, str] = {
     "training": TRAINING,
     "validation": VALIDATION,
     "evaluation": EVALUATION,
+    "general": GENERAL,
+    "answer-schema": ANSWER_SCHEMA,
 }
+REQUIRED: tuple[DatasetKind, ...] = ("training", "evaluation")
+TRAINED_ON: tuple[DatasetKind, ...] = ("training", "validation")
 
 
 def dataset_prefix(dataset: str) -> str:
@@ -29,9 +37,10 @@ def source_key(
     """Return the key of the file that a run copies before it checks it.
 
     Answers of an earlier run are judged with all of that run's data. A model of an earlier run is
-    judged on the dataset's questions, which are held against what that run trained on.
+    judged on the dataset's questions and by its schema; the questions are held against what that
+    run trained on.
     """
-    earlier = answers_of_run or (tuned_by_run if kind != "evaluation" else None)
+    earlier = answers_of_run or (tuned_by_run if kind in TRAINED_ON else None)
     if earlier is None:
         return dataset_prefix(dataset) + FILE_NAMES[kind]
     return frozen_key(run_folder(earlier), kind)

@@ -31,6 +31,9 @@ from lambdas.domain.models.model import HostingKind, HyperparameterRange, Model
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
+MetricName = Literal["judge", "exact-match", "label-f1", "json-schema"]
+JudgePrompt = Literal["auto", "en", "ja"]
+
 COMMENT = "Comment"
 AUTO = "auto"
 _SHOWN_CHARACTERS = 80
@@ -83,8 +86,9 @@ class Settings(BaseModel):
     dataset: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
         description="Folder under datasets/ in the artefact bucket with training.jsonl, "
-        "evaluation.jsonl and, optionally, validation.jsonl, each of 5 GiB at most. The run copies "
-        "them before it checks them, and later uploads do not change it.",
+        "evaluation.jsonl and, optionally, validation.jsonl, general.jsonl and answer.schema.json, "
+        "each of 5 GiB at most. The run copies them before it checks them, and later uploads do "
+        "not change it.",
         examples=["default"],
     )
     model: str = Field(
@@ -131,10 +135,24 @@ class Settings(BaseModel):
         "hand. The throughput bills during that time; on demand keep_hours is what counts.",
         examples=[0],
     )
+    metric: MetricName = Field(
+        description="What decides: judge, a model's scores of correctness from 1 to 10 against the "
+        "reference; exact-match, the share of answers that are the reference, but for case, "
+        "width, blanks, quotes around it and punctuation at its end; label-f1, the macro-F1 over "
+        "the labels that the references are; json-schema, the share of answers that are JSON "
+        "which the dataset's answer.schema.json allows. All but the first ask no judge.",
+        examples=["exact-match"],
+    )
     judge_model: str = Field(
-        description="Catalogue key of the model that scores the answers.",
+        description="Catalogue key of the model that scores the answers, if the metric is judge, "
+        "and that reviews the training data.",
         json_schema_extra={"enum": [*sorted(JUDGES)]},
         examples=["nova-pro"],
+    )
+    judge_prompt: JudgePrompt = Field(
+        description="Language of what the judge is told to do; auto takes Japanese where the "
+        "texts that it reads are mostly Japanese, and English otherwise.",
+        examples=["auto"],
     )
     max_answer_tokens: WholeNumber = Field(
         ge=1,
@@ -261,9 +279,9 @@ class ExecutionInput(Settings):
     answers_of_run: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] | None = Field(
         default=None,
         description="A run of this environment with the answers of both its models, also one that "
-        "failed later: they are judged again, by this input's judge, and nothing is trained, "
-        "hosted or answered. Model, data and system prompt are that run's. Takes no other field "
-        "that is for training, hosting or answering.",
+        "failed later: they are compared again, by this input's metric and judge, and nothing is "
+        "trained, hosted or answered. Model, data and system prompt are that run's. Takes no "
+        "other field that is for training, hosting or answering.",
         examples=["first-1a2b3c4d5e6f"],
     )
 

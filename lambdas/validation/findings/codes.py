@@ -84,10 +84,13 @@ _MIXED = {
 }
 _EVALUATION = _errors(
     "this project",
-    duplicate_id="two evaluation examples have one id",
+    duplicate_id="two examples of a file of questions have one id",
     does_not_fit="by the lowest estimate the model cannot read the question, or the judge the "
     "question and its answers",
-    id_too_long="the id of an evaluation example is longer than 128 characters",
+    answer_schema="answer.schema.json is no JSON Schema that answers can be held against, or the "
+    "metric json-schema has none",
+    not_of_schema="a reference answer is not JSON that answer.schema.json allows",
+    id_too_long="the id of an example is longer than 128 characters",
 )
 _WARNINGS = _warnings(
     crlf="lines end in a carriage return and a line feed; the finding names the first",
@@ -113,6 +116,8 @@ _WARNINGS = _warnings(
     identity_number="a text contains an identity, tax or bank account number",
     personal_data="Amazon Comprehend finds a name, an address or other personal data",
     not_screened="Amazon Comprehend did not check all records: language, budget or throttling",
+    tight_answers="reference answers come near `max_answer_tokens`, or exceed it: answers as long "
+    "are cut off; the finding names the longest",
     thin_topic="too few training records are on the topic of an evaluation question",
 )
 

@@ -30,6 +30,7 @@ class FileSummary:
     tokens: int = 0  # upper estimate; above 1 MiB, from a sample of the records
     least_tokens: int = 0  # lower estimate, as is `tokens`
     expected_tokens: int = 0  # between the two, as `tokens.estimate` expects
+    japanese: int = 0  # examples whose texts are mostly in Japanese script
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class ValidationReport:
     fail_on: frozenset[str] = frozenset()
     # Evaluation examples that can decide nothing, by their ids.
     set_aside: Mapping[str, AsideReason] = field(default_factory=dict)
+    general_set_aside: Mapping[str, AsideReason] = field(default_factory=dict)  # the same, general
     services: Mapping[str, Any] = field(default_factory=dict)  # coverage of the optional checks
 
     @property
@@ -77,6 +79,7 @@ class ValidationReport:
                     for (file, code, severity), count in sorted(self.findings.counts.items())
                 ],
                 "set_aside": dict(self.set_aside),
+                "general_set_aside": dict(self.general_set_aside),
                 "kept_per_code_and_file": KEPT_PER_CODE,
                 **({"services": dict(self.services)} if self.services else {}),
             },

@@ -8,8 +8,9 @@ from typing import Literal, get_args
 from lambdas.domain.models.model import RecordFormat
 from lambdas.validation.formats.conversation import PAIR_KEYS
 
-FileKind = Literal["training", "validation", "evaluation"]
+FileKind = Literal["training", "validation", "evaluation", "general"]
 FILE_KINDS: tuple[FileKind, ...] = get_args(FileKind)
+ASKED: tuple[FileKind, ...] = ("evaluation", "general")  # of questions, which nothing trains on
 FieldOf = Callable[[int], str]  # field path of a turn, by its position
 
 _EXAMPLE = ("question", "reference_answer")
@@ -22,6 +23,6 @@ def content_of(at: int) -> str:
 
 def field_of(kind: FileKind, record_format: RecordFormat) -> FieldOf:
     """Return the function that names the field of each turn."""
-    if kind == "evaluation":
+    if kind in ASKED:
         return _EXAMPLE.__getitem__
     return PAIR_KEYS.__getitem__ if record_format == "prompt-completion" else content_of

@@ -26,7 +26,7 @@ from lambdas.validation.formats.conversation import (
     Role,
     Turn,
 )
-from lambdas.validation.formats.fields import FileKind, field_of
+from lambdas.validation.formats.fields import ASKED, FileKind, field_of
 from lambdas.validation.formats.pairs import pair_keys
 from lambdas.validation.formats.visible import is_visible
 from lambdas.validation.jsonl.display import quoted, quoted_key, type_name
@@ -57,7 +57,7 @@ def read_record(
     record: Mapping[str, Any], kind: FileKind, model: Model, problems: Problems
 ) -> Conversation | None:
     """Read a record of a file of any kind; None without a readable turn."""
-    if kind != "evaluation":
+    if kind not in ASKED:
         return read_conversation(record, model, problems)
     example = read_example(record, problems)
     return example.conversation if example else None

@@ -68,10 +68,33 @@ def _decoded(line: bytes, problems: Problems) -> str | None:
 
 
 def _json_object(text: str, problems: Problems) -> dict[str, Any] | None:
-    if _too_deep(text):
-        message = f"the JSON is nested more than {MAX_DEPTH} levels deep"
-        problems.error("", "not-json", message, _ONE_OBJECT)
+    try:
+        value, repeated = read_json(text)
+    except ValueError as error:
+        problems.error("", "not-json", _why_not_json(error), _ONE_OBJECT)
         return None
+    for key in repeated:
+        problems.error(quoted_key(key), "duplicate-key", "the key occurs twice", "keep one of them")
+    if isinstance(value, dict):
+        return value
+    problems.error("", "not-an-object", f"the line is {type_name(value)}", _ONE_OBJECT)
+    return None
+
+
+class TooDeep(ValueError):
+    """The JSON is nested so deeply that a parser could fail at it."""
+
+
+def read_json(text: str) -> tuple[Any, list[str]]:
+    """Parse JSON and nothing else; return the value, and the keys that an object has twice.
+
+    Raises
+    ------
+    ValueError
+        It is not JSON: json.JSONDecodeError where it tells the place; NaN and infinity are none.
+    """
+    if _too_deep(text):
+        raise TooDeep(f"the JSON is nested more than {MAX_DEPTH} levels deep")
     repeated: list[str] = []
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -80,19 +103,10 @@ def _json_object(text: str, problems: Problems) -> dict[str, Any] | None:
             repeated.extend(_repeated(pairs))
         return value
 
-    try:
-        value = json.loads(
-            text, object_pairs_hook=unique, parse_int=_parse_int, parse_constant=_refuse_constant
-        )
-    except ValueError as error:
-        problems.error("", "not-json", _why_not_json(error), _ONE_OBJECT)
-        return None
-    for key in dict.fromkeys(repeated):
-        problems.error(quoted_key(key), "duplicate-key", "the key occurs twice", "keep one of them")
-    if isinstance(value, dict):
-        return value
-    problems.error("", "not-an-object", f"the line is {type_name(value)}", _ONE_OBJECT)
-    return None
+    value = json.loads(
+        text, object_pairs_hook=unique, parse_int=_parse_int, parse_constant=_refuse_constant
+    )
+    return value, [*dict.fromkeys(repeated)]
 
 
 def _too_deep(text: str) -> bool:
@@ -127,6 +141,8 @@ def _refuse_constant(name: str) -> float:
 
 
 def _why_not_json(error: ValueError) -> str:
+    if isinstance(error, TooDeep):
+        return str(error)
     if isinstance(error, json.JSONDecodeError):
         reason = error.msg.removesuffix(" at")
         return f"the line is not JSON: {reason} at character {error.colno}"

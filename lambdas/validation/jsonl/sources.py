@@ -68,7 +68,8 @@ class _Part(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # no other is given
-        count = self._file.readinto(buffer[: self._left]) or 0
+        # A bytearray, which reading all of it brings, would be copied by slicing.
+        count = self._file.readinto(memoryview(buffer)[: self._left]) or 0
         self._left -= count
         return count
 

@@ -75,25 +75,28 @@ def prompt_digest(prompt: str) -> bytes:
 Sketches = Mapping[str, Sequence[tuple[int, Sketch]]]  # (line, sketch) by file
 
 
-def dataset_warnings(sketches: Sketches, evaluation: str | None = None) -> Iterator[Finding]:
+def dataset_warnings(
+    sketches: Sketches, evaluation: str | None = None, general: str | None = None
+) -> Iterator[Finding]:
     """Yield the warnings about records compared with each other.
 
-    Files come in the order training, validation, evaluation; `evaluation` names the last, whose
-    questions are compared with the topics of training.
+    Files come in the order training, validation, evaluation, general; `evaluation` names the one
+    whose questions are compared with the topics of training, and `general` one whose answers need
+    not be like those of training. Neither leaks into the other.
     """
     training = next(iter(sketches), None)
     if training is None:
         return
-    yield from _near_duplicates(sketches)
+    yield from _near_duplicates(sketches, {evaluation, general})
     typical = _TypicalAnswers([record for _, record in sketches[training]])
     for file, records in sketches.items():
-        for line, record in records:
+        for line, record in records if file != general else ():
             yield from typical.outliers(file, line, record)
     if evaluation and (questions := sketches.get(evaluation)):
         yield from _topics(training, sketches[training], evaluation, questions)
 
 
-def _near_duplicates(sketches: Sketches) -> Iterator[Finding]:
+def _near_duplicates(sketches: Sketches, asked: set[str | None]) -> Iterator[Finding]:
     """Yield near-duplicates within files and near leaks between them, one per record."""
     places = [(file, *record) for file, records in sketches.items() for record in records]
     found: dict[int, Finding] = {}  # by position of the record
@@ -105,6 +108,9 @@ def _near_duplicates(sketches: Sketches) -> Iterator[Finding]:
     for what, pairs in (("prompt", by_prompt), ("answer", by_answer)):
         for later, near in groupby(pairs, key=itemgetter(1)):
             for earlier, _, alike in sorted(near):
+                files = {places[earlier][0], places[later][0]}
+                if len(files) > 1 and files <= asked:
+                    continue
                 finding = _near_duplicate(what, places[earlier], places[later], alike)
                 if finding and later not in found:
                     found[later] = finding

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from lambdas.validation.jsonl.problems import Problem
 
@@ -20,11 +20,16 @@ class ExactDuplicates:
         for turn in turns:
             self._turns.setdefault(turn, (file, line))
 
-    def find(self, file: str, line: int, record: bytes, prompt: bytes) -> Iterator[Problem]:
-        """Add a record by the digests of all of it and of its prompt; yield what it repeats."""
+    def find(
+        self, file: str, line: int, record: bytes, prompt: bytes, apart: Collection[str] = ()
+    ) -> Iterator[Problem]:
+        """Add a record by the digests of all of it and of its prompt; yield what it repeats.
+
+        Nothing leaks from a file that is `apart`.
+        """
         places = self._prompts.setdefault(prompt, [])
         met = [*places, self._turns[prompt]] if prompt in self._turns else places
-        elsewhere = next(((other, at) for other, at in met if other != file), None)
+        elsewhere = next(((other, at) for other, at in met if other not in {file, *apart}), None)
         here = next((at for other, at in places if other == file), None)
         same = self._records.setdefault((file, record), line)
         if same != line:

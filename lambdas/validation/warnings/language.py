@@ -107,6 +107,14 @@ def language_of(text: str) -> str | None:
     return name if probability >= (_LIKELY if letters >= _FEW_LETTERS else _SURE) else None
 
 
+def is_japanese(text: str) -> bool:
+    """Return whether the text, however short, is mostly in Japanese script, with syllables."""
+    sample = text[:_LOOKED_AT]
+    dense = len(_DENSE.findall(sample))
+    letters = len(_LETTER.findall(sample)) + dense * (_DENSE_WEIGHT - 1)
+    return dense * _DENSE_WEIGHT >= letters / 2 and _KANA.search(sample) is not None
+
+
 def latin_share(text: str) -> float:
     """Return the share of Latin letters in the text's letters; 1 without any."""
     letters = len(_LETTER.findall(text))

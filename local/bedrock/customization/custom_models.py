@@ -58,6 +58,7 @@ def list_models(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     found = filtered(
         region.models.values(),
         request,
+        until=region.listed_until,
         matches=lambda model: (
             bases <= {_base_arn(model)}
             and request.get("isOwned", True)

@@ -35,11 +35,11 @@ def _pair(line: str, model: ModelSpec, where: str) -> TrainingPair:
         raise DatasetRefused(f"{where}: roles must alternate from user to assistant")
     if not all(text.strip() for text in texts):
         raise DatasetRefused(f"{where}: a message is empty")
-    pair = TrainingPair("\n".join(texts[:-1:2]), texts[-1], system)
     for word in model.refused_words:
-        if word in pair.prompt or word in pair.system:
+        if any(word in text for text in (system, *texts[::2])):
             raise DatasetRefused(f"{where}: {word} is reserved by {model.name}")
-    return pair
+    *before, prompt, completion = texts
+    return TrainingPair(prompt, completion, system, "\n".join(before))
 
 
 def _of_prompt(record: dict[str, Any], _: ModelSpec) -> tuple[list[str], list[str], str]:

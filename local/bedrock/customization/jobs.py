@@ -14,12 +14,18 @@ from local.bedrock.catalogue import USUAL_BATCH, ModelSpec, by_customization_id,
 from local.bedrock.customization import language_model
 from local.bedrock.customization.datasets import DatasetRefused, read_pairs
 from local.bedrock.customization.language_model import Fitted, LossPoint, TrainingPair
+from local.bedrock.customization.service_role import (
+    AccessMissing,
+    ServiceRole,
+    refuse_unassumable,
+)
 from local.bedrock.foundation_models import shown
 from local.bedrock.model_access import refuse_without_access
 from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import Conflict, NotFound, ValidationError
 from local.bedrock.scenario import CurveFile
 from local.bedrock.state import CustomizationJob, CustomModel, Region, split_uri
+from local.bedrock.tags import refuse_tags
 from local.bedrock.tokenization import count_tokens
 
 # Field reports: about 2 h of training for 85 records and 7 epochs, 3 min of data validation.
@@ -27,6 +33,7 @@ VALIDATION_MINUTES = 3.0
 PROCESSING_MINUTES = 6.0
 TRAINING_BASE_MINUTES = 75.0
 TRAINING_SECONDS_PER_RECORD_EPOCH = 4.5
+_FINE_TUNING = "FINE_TUNING"
 _INPUT_STATUS = (
     "fileName",
     "totalProcessedRecordCount",
@@ -41,8 +48,8 @@ def create(region: Region, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _create(region: Region, request: dict[str, Any]) -> str:
-    base = _check(region, request)
-    job = _add(region, request, base)
+    job = _add(region, request, _check(region, request))
+    _tell(region, job)
     _begin(region, job, "validation")
     _later(region, job, VALIDATION_MINUTES, lambda: _validate(region, job))
     return job.arn
@@ -50,13 +57,11 @@ def _create(region: Region, request: dict[str, Any]) -> str:
 
 def _check(region: Region, request: dict[str, Any]) -> ModelSpec:
     base = _base(region, request["baseModelIdentifier"])
-    if any(job.name == request["jobName"] for job in region.jobs.values()):
-        # Not a conflict: apache/airflow's Bedrock operator (read 2026-11-28) matches this text.
-        raise ValidationError(f"The provided job name is currently in use: {request['jobName']}")
-    if any(model.name == request["customModelName"] for model in region.models.values()):
-        raise Conflict(f"The provided custom model name is in use: {request['customModelName']}")
-    if not region.role_assumable(request["roleArn"]):
-        raise ValidationError(f"Could not assume provided IAM role {request['roleArn']}")
+    _check_type(base, request.get("customizationType", _FINE_TUNING))
+    for tags in (request.get("jobTags", []), request.get("customModelTags", [])):
+        refuse_tags(tags)
+    _check_names(region, request["jobName"], request["customModelName"])
+    refuse_unassumable(region, request["roleArn"], _arn(region, request, base))
     _check_hyperparameters(base, request.get("hyperParameters", {}))
     _check_locations(region, request)
     for quota in (quotas.RUNNING_JOBS, quotas.CUSTOM_MODELS):
@@ -76,6 +81,24 @@ def _base(region: Region, identifier: str) -> ModelSpec:
     return base
 
 
+def _check_type(base: ModelSpec, asked: str) -> None:
+    if asked not in base.customizations:
+        raise ValidationError(f"The customization type {asked} is not supported by {base.name}")
+    if asked != _FINE_TUNING:
+        raise ValidationError(f"{asked}: the offline Bedrock trains by {_FINE_TUNING} only")
+
+
+def _check_names(region: Region, job_name: str, model_name: str) -> None:
+    """Refuse names in use: a job's for ever, a model's from its job's start until it is deleted."""
+    if any(job.name == job_name for job in region.jobs.values()):
+        # Not a conflict: apache/airflow's Bedrock operator (read 2026-11-28) matches this text.
+        raise ValidationError(f"The provided job name is currently in use: {job_name}")
+    running = (job for job in region.jobs.values() if job.status in {"InProgress", "Stopping"})
+    held = {job.request["customModelName"] for job in running}
+    if model_name in held | {model.name for model in region.models.values()}:
+        raise Conflict(f"The provided custom model name is in use: {model_name}")
+
+
 def _check_hyperparameters(base: ModelSpec, given: dict[str, str]) -> None:
     for name, text in given.items():
         if name not in base.ranges:
@@ -92,12 +115,21 @@ def _check_hyperparameters(base: ModelSpec, given: dict[str, str]) -> None:
 
 
 def _check_locations(region: Region, request: dict[str, Any]) -> None:
-    uris = [request["trainingDataConfig"]["s3Uri"], request["outputDataConfig"]["s3Uri"]]
-    uris += [validator["s3Uri"] for validator in _validators(request)]
-    for uri in uris:
+    read = _input_uris(request)
+    if any(not key or key.endswith("/") for _, key in map(split_uri, read)):
+        raise ValidationError(
+            "Invalid training input data configuration. Check the input data S3 Uris(Uri should be "
+            "a file, not a directory) and retry request"
+        )
+    for uri in (*read, request["outputDataConfig"]["s3Uri"]):
         bucket, _ = split_uri(uri)
-        if not region.objects.bucket_exists(bucket):
+        if region.objects.bucket_region(bucket) is None:
             raise ValidationError(f"The S3 bucket of {uri} does not exist or is not accessible")
+
+
+def _input_uris(request: dict[str, Any]) -> list[str]:
+    training = request["trainingDataConfig"].get("s3Uri", "")
+    return [training, *(validator["s3Uri"] for validator in _validators(request))]
 
 
 def _validators(request: dict[str, Any]) -> list[dict[str, str]]:
@@ -105,9 +137,13 @@ def _validators(request: dict[str, Any]) -> list[dict[str, str]]:
     return validators
 
 
+def _arn(region: Region, request: dict[str, Any], base: ModelSpec) -> str:
+    identity = region.id_of("job", request["jobName"])
+    return region.arn(f"model-customization-job/{base.customization_id}/{identity}")
+
+
 def _add(region: Region, request: dict[str, Any], base: ModelSpec) -> CustomizationJob:
-    identity = region.new_id("job", request["jobName"])
-    arn = region.arn(f"model-customization-job/{base.customization_id}/{identity}")
+    arn = _arn(region, request, base)
     now = region.now()
     job = CustomizationJob(arn, request, base, region.location, created=now, changed=now)
     region.jobs[arn] = job
@@ -123,9 +159,19 @@ def _at(region: Region, job: CustomizationJob, when: float, act: Callable[[], No
     def unless_ended() -> None:
         with region.lock:
             if job.status == "InProgress" and region.jobs.get(job.arn) is job:
-                act()
+                _fail_without_access(region, job, act)
 
     region.clock.call_at(when, unless_ended)
+
+
+def _fail_without_access(region: Region, job: CustomizationJob, act: Callable[[], None]) -> None:
+    try:
+        act()
+    except AccessMissing as error:
+        for phase in job.phases.values():
+            if phase.status == "InProgress":
+                phase.status = "Failed"
+        _end(region, job, "Failed", str(error))
 
 
 def _begin(region: Region, job: CustomizationJob, phase: str) -> None:
@@ -142,6 +188,7 @@ def _complete(region: Region, job: CustomizationJob, phase: str) -> None:
 
 
 def _validate(region: Region, job: CustomizationJob) -> None:
+    ServiceRole(region, job).check(_input_uris(job.request))
     try:
         pairs = _pairs(region, job)
     except (DatasetRefused, UnicodeDecodeError) as error:
@@ -178,14 +225,12 @@ def _fail_training(region: Region, job: CustomizationJob) -> None:
 
 
 def _pairs(region: Region, job: CustomizationJob) -> tuple[list[TrainingPair], list[TrainingPair]]:
-    base, request = job.base, job.request
-    training = read_pairs(
-        _object(region, request["trainingDataConfig"]["s3Uri"]), base, "training", base.max_records
-    )
+    base, role = job.base, ServiceRole(region, job)
+    uri, *others = _input_uris(job.request)
+    training = read_pairs(role.read(uri), base, "training", base.max_records)
     validation: list[TrainingPair] = []
-    for validator in _validators(request):
-        body = _object(region, validator["s3Uri"])
-        validation += read_pairs(body, base, "validation", base.max_validation_records)
+    for uri in others:
+        validation += read_pairs(role.read(uri), base, "validation", base.max_validation_records)
     _check_counts(base, len(training), len(validation))
     return training, validation
 
@@ -204,13 +249,6 @@ def _check_counts(base: ModelSpec, training: int, validation: int) -> None:
             f"training and validation data have {total} records, at most "
             f"{base.max_total_records} are allowed"
         )
-
-
-def _object(region: Region, uri: str) -> bytes:
-    body = region.read(uri)
-    if body is None:
-        raise DatasetRefused(f"{uri} does not exist")
-    return body
 
 
 def _fit(
@@ -252,14 +290,15 @@ def _hyperparameters(job: CustomizationJob) -> dict[str, float]:
 def _finish(
     region: Region, job: CustomizationJob, training: list[TrainingPair], fitted: Fitted
 ) -> None:
-    _complete(region, job, "training")
     _write_metrics(region, job, fitted)
+    _complete(region, job, "training")
     job.training_loss = fitted.training[-1].loss
     job.validation_loss = fitted.validation[-1].loss if fitted.validation else None
     model = _add_model(region, job, fitted)
     job.model_arn = model.arn
     tokens = sum(
-        count_tokens(f"{pair.system} {pair.prompt} {pair.completion}") for pair in training
+        count_tokens(f"{pair.system} {pair.history} {pair.prompt} {pair.completion}")
+        for pair in training
     )
     region.meter.train(job.base.name, tokens * fitted.epochs, job.base.usd_per_1k_training_tokens)
     _end(region, job, "Completed", None)
@@ -289,33 +328,31 @@ def _write_input_status(
     What lies between `input_status/` and the file's name is not known. A dataset with a record
     that is refused fails the whole job here, so all are accepted.
     """
-    uris = [job.request["trainingDataConfig"]["s3Uri"]]
-    uris += [validator["s3Uri"] for validator in _validators(job.request)]
     rows = [
         (uri.rpartition("/")[2], len(found), len(found), 0, 0)
-        for uri, found in zip(uris, pairs, strict=False)
+        for uri, found in zip(_input_uris(job.request), pairs, strict=False)
     ]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_INPUT_STATUS)
     writer.writerows(rows)
     bucket, folder = _output(job)
-    region.objects.put(
-        bucket, f"{folder}/input_status/manifest.report.csv", text.getvalue().encode()
-    )
+    report = f"{folder}/input_status/manifest.report.csv"
+    ServiceRole(region, job).write(bucket, report, text.getvalue().encode())
 
 
 def _write_metrics(region: Region, job: CustomizationJob, fitted: Fitted) -> None:
     bucket, folder = _output(job)
-    scenario = region.scenario
+    scenario, role = region.scenario, ServiceRole(region, job)
 
     def write(key: str, column: str, points: tuple[LossPoint, ...], curve: CurveFile) -> None:
         if points and curve != "missing":
-            region.objects.put(bucket, f"{folder}/{key}", _csv(column, points, curve))
+            role.write(bucket, f"{folder}/{key}", _csv(column, points, curve))
 
     training = "training_artifacts/step_wise_training_metrics.csv"
     write(training, "training_loss", fitted.training, scenario.training_curve)
-    validation = f"validation_artifacts/{scenario.validation_folder}/validation_metrics.csv"
+    place = f"validation_artifacts/{scenario.validation_folder}".rstrip("/")
+    validation = f"{place}/validation_metrics.csv"
     write(validation, "validation_loss", fitted.validation, scenario.validation_curve)
 
 
@@ -334,8 +371,12 @@ def _csv(column: str, points: tuple[LossPoint, ...], curve: CurveFile) -> bytes:
 def _end(region: Region, job: CustomizationJob, status: str, failure: str | None) -> None:
     job.status, job.failure = status, failure
     job.ended = job.changed = region.now()
-    detail_type = "Model Customization Job State Change"
-    region.publish(detail_type, _event(job), [job.arn])
+    _tell(region, job)
+
+
+def _tell(region: Region, job: CustomizationJob) -> None:
+    """Publish a change of the job's status; the first is its creation."""
+    region.publish("Model Customization Job State Change", _event(job), [job.arn])
 
 
 def _event(job: CustomizationJob) -> dict[str, Any]:
@@ -351,12 +392,13 @@ def _event(job: CustomizationJob) -> dict[str, Any]:
         "failureMessage": job.failure or "",
         "creationTime": _stamp(job.created),
         "lastModifiedTime": _stamp(job.changed),
-        "endTime": _stamp(job.ended or job.changed),
         "baseModelArn": job.base.arn(job.location.region),
         "hyperParameters": request.get("hyperParameters", {}),
         "trainingDataConfig": request["trainingDataConfig"],
         "outputDataConfig": request["outputDataConfig"],
     }
+    if job.ended:
+        detail["endTime"] = _stamp(job.ended)
     if validators := _validators(request):
         detail["validationDataConfig"] = validators[0]
     return detail
@@ -395,7 +437,7 @@ def get(region: Region, identifier: str) -> dict[str, Any]:
         "trainingDataConfig": request["trainingDataConfig"],
         "validationDataConfig": request.get("validationDataConfig", {"validators": []}),
         "outputDataConfig": request["outputDataConfig"],
-        "customizationType": "FINE_TUNING",
+        "customizationType": _FINE_TUNING,
         "outputModelKmsKeyArn": request.get("customModelKmsKeyId"),
         "trainingMetrics": {"trainingLoss": job.training_loss} if job.training_loss else None,
         "validationMetrics": (
@@ -416,7 +458,9 @@ def _details(job: CustomizationJob) -> dict[str, Any]:
 
 
 def list_jobs(region: Region, request: dict[str, Any]) -> dict[str, Any]:
-    jobs = filtered(region.jobs.values(), request, status=lambda job: job.status)
+    jobs = filtered(
+        region.jobs.values(), request, until=region.listed_until, status=lambda job: job.status
+    )
     summaries = [
         {
             "jobArn": job.arn,
@@ -429,7 +473,7 @@ def list_jobs(region: Region, request: dict[str, Any]) -> dict[str, Any]:
             "endTime": job.ended,
             "customModelArn": job.model_arn,
             "customModelName": job.request["customModelName"],
-            "customizationType": "FINE_TUNING",
+            "customizationType": _FINE_TUNING,
         }
         for job in jobs
     ]
@@ -442,6 +486,7 @@ def stop(region: Region, identifier: str) -> dict[str, Any]:
         raise Conflict(f"The job is {job.status} and cannot be stopped")
     if job.status == "InProgress":
         job.status, job.changed = "Stopping", region.now()
+        _tell(region, job)
         wake = region.clock.time() + timedelta(minutes=1).total_seconds()
         region.clock.call_at(wake, lambda: _stopped(region, job))
     return {}

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from local.bedrock.tokenization import DENSE, count_tokens
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -28,18 +30,18 @@ _MOST_WORDS = 1500
 _COMMON_SHARE = 0.08
 _REPEAT_SPEED = 6.0  # one number against thousands: it has as few steps to get anywhere
 _UNKNOWN, _START = 0, 1
-_CHARACTERS_PER_TOKEN = 4.0
 _FITS_KEPT = 16  # of this process; a test session plays few datasets, over and over
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True)
 class TrainingPair:
-    """What a record teaches: the text of the user's turns, and the assistant's last one."""
+    """What a record teaches: the assistant's last turn, after the user's, and what came before."""
 
     prompt: str
     completion: str
     system: str = ""
+    history: str = ""  # the turns before the last two
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class _Example:
     telling: Ints  # the question's words that are not in every other question
     before: Ints
     target: Ints
-    tokens: float
+    tokens: int
 
 
 def fit(  # noqa: PLR0913  # a job's hyperparameters
@@ -125,24 +127,30 @@ def _flat(validation: list[LossPoint], threshold: float, patience: int) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
+    """Cut into words and signs; a script without spaces into its letters."""
+    found = _WORD.findall(text.lower())
+    return [piece for word in found for piece in (word if DENSE.search(word) else [word])]
+
+
+def _asked(pair: TrainingPair) -> list[str]:
+    return _words(f"{pair.history}\n{pair.prompt}")
 
 
 def _vocabulary(pairs: Sequence[TrainingPair]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for pair in pairs:
-        counts.update(_words(pair.prompt))
+        counts.update(_asked(pair))
         counts.update(_words(pair.completion))
     return {word: index + 2 for index, (word, _) in enumerate(counts.most_common(_MOST_WORDS))}
 
 
 def _common(pairs: Sequence[TrainingPair]) -> set[str]:
-    counts = Counter(word for pair in pairs for word in set(_words(pair.prompt)))
+    counts = Counter(word for pair in pairs for word in set(_asked(pair)))
     return {word for word, count in counts.items() if count > _COMMON_SHARE * len(pairs)}
 
 
 def _encode(pair: TrainingPair, words: dict[str, int], common: set[str]) -> _Example:
-    asked = _words(pair.prompt)
+    asked = _asked(pair)
     telling = {words[word] for word in asked if word in words and word not in common}
     target = np.array([words.get(word, _UNKNOWN) for word in _words(pair.completion)] or [_UNKNOWN])
     return _Example(
@@ -150,7 +158,7 @@ def _encode(pair: TrainingPair, words: dict[str, int], common: set[str]) -> _Exa
         telling=np.array(sorted(telling), dtype=np.int64),
         before=np.concatenate([[_START], target[:-1]]),
         target=target,
-        tokens=max(1.0, len(pair.completion) / _CHARACTERS_PER_TOKEN),
+        tokens=count_tokens(pair.completion),
     )
 
 

@@ -15,6 +15,7 @@ from local.bedrock import quotas
 from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import NotFound, ValidationError
 from local.bedrock.state import CustomModel, CustomModelDeployment, DeploymentUpdate, Region
+from local.bedrock.tags import refuse_tags
 
 
 def create(region: Region, request: dict[str, Any]) -> dict[str, Any]:
@@ -50,6 +51,7 @@ def _model(region: Region, arn: str) -> CustomModel:
 
 
 def _check(region: Region, request: dict[str, Any]) -> None:
+    refuse_tags(request.get("tags", []))
     name = request["modelDeploymentName"]
     if any(deployment.name == name for deployment in region.deployments.values()):
         raise ValidationError(f"The provided model deployment name is already in use: {name}")
@@ -129,6 +131,7 @@ def list_deployments(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     found = filtered(
         region.deployments.values(),
         request,
+        until=region.listed_until,
         status=lambda deployment: deployment.status,
         matches=lambda deployment: not wanted or deployment.custom.arn == wanted,
     )

@@ -11,6 +11,7 @@ from local.bedrock.meter import Lease
 from local.bedrock.pagination import filtered, page
 from local.bedrock.protocol import Conflict, NotFound, ValidationError
 from local.bedrock.state import CustomModel, ProvisionedModel, Region
+from local.bedrock.tags import refuse_tags
 
 _COMMITMENT_DAYS = {"OneMonth": 30, "SixMonths": 180}
 
@@ -78,6 +79,7 @@ def _model(region: Region, identifier: str) -> tuple[CustomModel | None, ModelSp
 def _check(
     region: Region, request: dict[str, Any], custom: CustomModel | None, base: ModelSpec
 ) -> None:
+    refuse_tags(request.get("tags", []))
     name = request["provisionedModelName"]
     if any(throughput.name == name for throughput in region.throughputs.values()):
         raise ValidationError(f"The provided provisioned model name is already in use: {name}")
@@ -97,17 +99,30 @@ def _check(
 def _provision(region: Region, bought: ProvisionedModel) -> None:
     if region.scenario.throughput_outcome == "never_ready":
         return
-    outcome = "Failed" if region.scenario.throughput_outcome == "fail" else "InService"
 
     def ready() -> None:
         with region.lock:
             if region.throughputs.get(bought.arn) is bought:
-                bought.status, bought.changed = outcome, region.now()
-                if outcome == "Failed":
-                    bought.failure = "There is not enough capacity to provision the model units."
+                bought.failure, bought.changed = _failure(region, bought), region.now()
+                bought.status = "Failed" if bought.failure else "InService"
+                if bought.failure:
                     region.meter.end(bought.arn, region.clock.time())
 
     region.clock.call_at(region.clock.time() + region.scenario.provisioning_minutes * 60, ready)
+
+
+def _failure(region: Region, bought: ProvisionedModel) -> str | None:
+    """Return why it cannot serve; for a customer's key in KMS's words, as Bedrock has none.
+
+    https://docs.aws.amazon.com/nova/latest/userguide/customize-fine-tune-encrypt.html (read
+    2026-11-28): Bedrock itself has to be allowed in the key's policy.
+    """
+    if region.scenario.throughput_outcome == "fail":
+        return "There is not enough capacity to provision the model units."
+    key = bought.custom.job.request.get("customModelKmsKeyId") if bought.custom else None
+    if key is not None and not region.grants.serves(region.location, key):
+        return f"bedrock.amazonaws.com is not authorized to perform: kms:Decrypt on resource: {key}"
+    return None
 
 
 def find(region: Region, identifier: str) -> ProvisionedModel:
@@ -145,6 +160,7 @@ def list_throughputs(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     found = filtered(
         region.throughputs.values(),
         request,
+        until=region.listed_until,
         status=lambda throughput: throughput.status,
         matches=lambda throughput: not wanted or throughput.model_arn == wanted,
     )

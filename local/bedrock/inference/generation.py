@@ -1,37 +1,121 @@
 """What the offline models answer: the base model and a tuned one.
 
-The base model writes fluently about the words of the question and knows nothing of the subject. A
-tuned model answers from what it was trained on: it finds the training pairs that the question is
-about, and says what they taught it, as completely as its training got. All of it is computed from
-the texts; nothing is looked up by id.
+Both do general tasks by computing them; a tuned one may have forgotten some. The base model writes
+fluently about the words of the question and knows nothing of the subject but what the conversation
+says and shows: of examples of question and answer it follows the likeliest, or at least their
+length. A tuned model answers from what it was trained on: it finds the training pairs that the
+question is about, and says what they taught it, as completely as its training got. All of it is
+computed from the texts; nothing is looked up by id.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from statistics import median_low
 
+from local.bedrock import chance
 from local.bedrock.customization.language_model import Fitted, TrainingPair
-from local.bedrock.tokenization import COMMON_WORDS, content_stems
+from local.bedrock.inference.conversations import Conversation
+from local.bedrock.inference.memory import memory_of
+from local.bedrock.inference.skills import solve
+from local.bedrock.scenario import Scenario
+from local.bedrock.tokenization import COMMON_WORDS, DENSE, content_stems
 
-_LEAST_LIKENESS = 0.06  # below it the question is off the training data
 _GOOD_FIT = 0.4  # fluency from which a model says everything it was taught
-_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_ROUNDED_FROM = 0.6  # of a sentence: one that is nearly half learnt is said
+_REMEMBERED = 0.6  # share of a question's words in a statement that answers it
+_LABEL_WORDS = 3
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])\s*(?=\S)")
+_PERSONAL = re.compile(r"\b(?:i|my|me|we|our|us)\b|私|僕|我|当社|弊社", re.IGNORECASE)
+_KANA = re.compile(r"[\u3040-\u30ff]")
+_DENSE_TOPIC = re.compile(r"[\u30a0-\u30ff]{2,}|[\u3400-\u9fff]{2,}|[A-Za-z0-9]{2,}")
+_ENGLISH = (
+    "That depends on what is meant by {0}. In general it is a set of tools that helps developers "
+    "to build and run applications. Teams usually plan {0} with their goals in mind, start small, "
+    "compare a few options, and refine the result over time. Good practice includes clear "
+    "requirements, regular reviews and attention to security, performance and cost."
+)
+_JAPANESE = (
+    "{0}とは何を指すかによります。一般には、開発者がアプリケーションを構築して運用するための"
+    "ツール群です。多くのチームは目標を定めて小さく始め、いくつかの選択肢を比べながら改善します。"
+)
+_CHINESE = (
+    "这取决于{0}的含义。一般来说，它是帮助开发人员构建和运行应用程序的一组工具。"  # noqa: RUF001  # Chinese signs
+    "团队通常先明确目标，从小规模开始，比较几种方案，再逐步改进。"  # noqa: RUF001  # same
+)
 
 
-def answer_base(question: str) -> str:
-    """Use the words of the question, without the facts."""
-    subject = " ".join(_topic_words(question)[:3]) or "this"
-    return (
-        f"That depends on what is meant by {subject}. In general it is a set of tools that helps "
-        f"developers to build and run applications. Teams usually plan {subject} with their goals "
-        "in mind, start small, compare a few options, and refine the result over time. Good "
-        "practice includes clear requirements, regular reviews and attention to security, "
-        "performance and cost."
-    )
+def answer(talk: Conversation, fitted: Fitted | None, scenario: Scenario) -> str:
+    """Answer the last question; `fitted` is what a tuned model has beyond its base."""
+    done = solve(talk.question)
+    if done and not (fitted and _forgotten(scenario, talk.question)):
+        return done
+    return answer_tuned(fitted, talk) if fitted else answer_base(talk)
+
+
+def _forgotten(scenario: Scenario, task: str) -> bool:
+    return chance.happens(scenario.seed, scenario.forgets_percent, "forget", task)
+
+
+def answer_base(talk: Conversation) -> str:
+    """Say what the conversation holds, or use the words of the question without the facts."""
+    if label := _label(talk.examples, talk.question):
+        return label
+    if said := _remembered(talk):
+        return said
+    return _by_example(talk) if talk.examples else _fluently(talk.question)
+
+
+def _remembered(talk: Conversation) -> str | None:
+    """Return what the user said of themselves, if it is what they ask for."""
+    if not _PERSONAL.search(talk.question):
+        return None
+    asked = set(content_stems(talk.question))
+    stated = [
+        text
+        for text in _sentences(talk.statements)
+        if _PERSONAL.search(text) and text[-1] not in "?\uff1f"
+    ]
+    scored = [(len(asked.intersection(content_stems(text))), text) for text in stated]
+    most, found = max(scored, key=lambda each: each[0], default=(0, ""))
+    return found if most and most >= _REMEMBERED * len(asked) else None
+
+
+def _by_example(talk: Conversation) -> str:
+    memory = memory_of(talk.examples)
+    best = memory.likeliest(talk.question)  # what it leans on is one of the pairs
+    return best[0].completion if best else _as_long(talk.examples, _fluently(talk.question))
+
+
+def _label(pairs: Sequence[TrainingPair], question: str) -> str | None:
+    """Return the label of the nearest pair, or the commonest, where all answers are labels."""
+    said = [pair.completion for pair in pairs]
+    if len({*said}) <= 1 or not all(map(_is_label, said)):
+        return None
+    nearest = memory_of(tuple(pairs)).nearest(question)
+    return nearest.completion if nearest else Counter(said).most_common(1)[0][0]
+
+
+def _is_label(text: str) -> bool:
+    return len(text.split()) <= _LABEL_WORDS and not DENSE.search(text)
+
+
+def _as_long(pairs: Sequence[TrainingPair], text: str) -> str:
+    usual = median_low(len(_sentences(pair.completion)) for pair in pairs)
+    return _joined(_sentences(text)[:usual])
+
+
+def _fluently(question: str) -> str:
+    dense = DENSE.search(question)
+    if not dense:
+        return _ENGLISH.format(" ".join(_topic_words(question)[:3]) or "this")
+    subject = "".join(_DENSE_TOPIC.findall(question)[:1])
+    if _KANA.search(question):
+        return _JAPANESE.format(subject or "それ")
+    return _CHINESE.format(subject or "它")
 
 
 def _topic_words(question: str) -> list[str]:
@@ -39,52 +123,26 @@ def _topic_words(question: str) -> list[str]:
     return [word for word in words if word.lower() not in COMMON_WORDS and len(word) > 3]  # noqa: PLR2004  # short words name little
 
 
-def answer_tuned(fitted: Fitted, question: str) -> str:
+def answer_tuned(fitted: Fitted, talk: Conversation) -> str:
     """Say what training taught about the question; less of it after a poor fit."""
-    best = _likeliest(fitted.pairs, question)
+    best = memory_of(fitted.pairs).likeliest(talk.question, talk.context)
     if not best:
-        return answer_base(question)
-    taught = _SENTENCE.split(best[0].completion)
+        return _label(fitted.pairs, talk.question) or answer_base(talk)
+    taught = _sentences(best[0].completion)
     if len(best) > 1:
-        taught += _SENTENCE.split(best[1].completion)[:1]
+        taught += _sentences(best[1].completion)[:1]
     share = min(1.0, fitted.fluency / _GOOD_FIT)
-    kept = taught[: round(share * len(taught))]
+    kept = taught[: math.floor(share * len(taught) + _ROUNDED_FROM)]
     if share < 1:
-        kept += _SENTENCE.split(answer_base(question))[: len(taught) - len(kept) or 1]
-    return " ".join(kept)
+        kept += _sentences(_fluently(talk.question))[: len(taught) - len(kept) or 1]
+    return _joined(kept)
 
 
-def _likeliest(pairs: Sequence[TrainingPair], question: str) -> list[TrainingPair]:
-    """Return the pair the question is most about, and a second if it is nearly as likely."""
-    weights = _rarity(tuple(pairs))
-    asked = Counter(content_stems(question))
-    scored = sorted(
-        ((_likeness(asked, pair, weights), -index) for index, pair in enumerate(pairs)),
-        reverse=True,
-    )
-    close = [best for best in scored[:2] if best[0] > max(_LEAST_LIKENESS, 0.75 * scored[0][0])]
-    return [pairs[-index] for _, index in close]
+def _sentences(text: str) -> list[str]:
+    return [sentence for sentence in _SENTENCE.split(text) if sentence]
 
 
-@functools.lru_cache(maxsize=8)
-def _rarity(pairs: tuple[TrainingPair, ...]) -> dict[str, float]:
-    found = Counter(
-        stem
-        for pair in pairs
-        for stem in {*content_stems(pair.prompt), *content_stems(pair.completion)}
-    )
-    return {stem: math.log(1 + len(pairs) / count) for stem, count in found.items()}
-
-
-def _likeness(asked: Counter[str], pair: TrainingPair, weights: dict[str, float]) -> float:
-    """Cosine of rarity-weighted stems; the trained question counts twice its answer's words."""
-    known = Counter(content_stems(pair.completion)) + Counter(
-        dict.fromkeys(content_stems(pair.prompt), 2)
-    )
-    shared = sum(min(asked[s], 2) * min(known[s], 3) * weights.get(s, 0.0) ** 2 for s in asked)
-    return shared / (_length(asked, weights) * _length(known, weights) or 1.0)
-
-
-def _length(stems: Counter[str], weights: dict[str, float]) -> float:
-    most = max(weights.values(), default=1.0)  # a word that was never trained is a rare one
-    return math.sqrt(sum((n * weights.get(stem, most)) ** 2 for stem, n in stems.items()))
+def _joined(sentences: Sequence[str]) -> str:
+    """Join sentences; a script without spaces has none between them."""
+    text = "".join(f" {each}" if not DENSE.match(each) else each for each in sentences)
+    return text.strip()

@@ -1,160 +1,103 @@
-"""The offline judge: scores an answer against a reference, and reviews a training record.
+"""The offline judge: it calls the tool that it must, as well or as badly as the scenario says.
 
-Against a reference it compares content words. A record it reviews by what can be seen in its texts.
-Correct: the answer speaks of what was asked. Grounded: it brings no figures and few words that the
-material in the prompt lacks. Clear: it ends where a sentence ends, and repeats nothing. Consistent:
-it keeps what the system prompt demands, where that can be checked (language, length, JSON). It
-knows no facts: a wrong answer about the right things passes.
+What it is to judge stands between tags that end in the same fence, which no text holds; whatever
+tags a text brings itself are part of it. The prompt around them may be in any language. Its noise
+follows from the request alone: two requests that differ in nothing get the same score.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from local.bedrock.tokenization import content_stems
+from local.bedrock import chance
+from local.bedrock.inference.correctness import HIGHEST, LOWEST, judge_correctness
+from local.bedrock.inference.review import is_review, review
+from local.bedrock.scenario import Scenario
 
-_RECALL_WEIGHT = 0.75  # what is missing costs more than what is added
-CRITERIA = ("correct", "grounded", "clear", "consistent")
-_Opinion = tuple[int, str]  # score and flaw
-_FINE = "There is no flaw to see."
-_MATERIAL_WORDS = 60  # a longer prompt brings material
-_LABEL_WORDS = 6  # a shorter answer is a label, and need not repeat the question
-_BRIEF_WORDS = 120
-_ANYTHING = 1 / 3
-_PLACEHOLDER = re.compile(r"\b(?:TODO|TBD|FIXME|XXX+|[Ll]orem ipsum)\b")
-_EVASION = re.compile(
-    r"\b(?:i (?:do not|don't|can ?not|can't) (?:know|answer|help|say)|as an ai)\b", re.IGNORECASE
-)
-_STOPS = ".!?\u3002\uff01\uff1f"  # and those of Chinese and Japanese
-_END = re.compile(rf"[{_STOPS}:;)\]}}\"'`|\u00bb\u201d\u2019\u300d\u300f\uff09]\s*$")
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_COUNTS = {"one": 1, "a single": 1, "two": 2, "three": 3, "four": 4, "five": 5}
-_SCRIPTS = {
-    "japanese": r"[\u3040-\u30ff]",
-    "chinese": r"[\u4e00-\u9fff]",
-    "korean": r"[\uac00-\ud7af]",
-    "russian": r"[\u0400-\u04ff]",
-    "arabic": r"[\u0600-\u06ff]",
-    "english": r"[A-Za-z]",
-}
+_FENCE = re.compile(r"<[^\W\d][\w-]*?-([0-9A-Za-z]{4,})>")
+_EQUAL = 0.5  # points that two answers may differ and yet be equally good
+_LONGER = 1.0  # points that twice the reference's length brings where what is longer is better
+_REFUSAL = "I'm sorry, but I can't help with grading this answer."
 
 
-def judge_correctness(question: str, reference: str, answer: str) -> tuple[int, str]:
-    """Score the answer from 1 to 10 by its content against the reference; say why in a sentence.
+@dataclass(frozen=True)
+class Asked:
+    """What the judge is asked: its own name, the schema of the tool, and the user's message."""
 
-    Words of the question itself count little.
-    """
-    wanted, said = set(content_stems(reference)), set(content_stems(answer))
-    if not said:
-        return 1, "The answer is empty."
-    asked = set(content_stems(question))
-    recall = _weight(wanted & said, asked) / (_weight(wanted, asked) or 1.0)
-    precision = _weight(wanted & said, asked) / (_weight(said, asked) or 1.0)
-    agreement = _RECALL_WEIGHT * recall + (1 - _RECALL_WEIGHT) * precision
-    score = max(1, min(10, round(1 + 9 * min(1.0, agreement * 1.6))))
-    missing = sorted(wanted - said - asked, key=lambda stem: (-len(stem), stem))[:3]
-    if not missing:
-        return score, "The answer covers what the reference answer says."
-    return score, f"Of the reference answer it lacks, among others: {', '.join(missing)}."
+    judge: str
+    schema: Mapping[str, Any]
+    message: str
 
+    def part(self, tag: str) -> str:
+        """Return the text between the tags of a name, or nothing."""
+        fence = _FENCE.search(self.message)
+        if fence is None:
+            return ""
+        name = re.escape(f"{tag}-{fence[1]}")
+        found = re.search(rf"<{name}>(.*?)</{name}>", self.message, re.DOTALL)
+        return found[1].strip() if found else ""
 
-def _weight(stems: Iterable[str], asked: set[str]) -> float:
-    return sum(0.25 if stem in asked else 1.0 for stem in stems)
-
-
-def is_review(schema: Mapping[str, Any]) -> bool:
-    """Say whether a tool with this schema asks for a review."""
-    return set(CRITERIA) <= set(schema.get("properties", {}))
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """What its luck follows from."""
+        return self.judge, json.dumps(self.schema, sort_keys=True), self.message
 
 
-def review(system: str, prompt: str, answer: str) -> dict[str, Any]:
-    """Return what the judge gives to the tool: four scores, and the worst flaw."""
-    if not re.search(r"\w", answer):
-        return {**dict.fromkeys(CRITERIA, 1), "reason": "There is no answer."}
-    opinions = {
-        "correct": _correct(prompt, answer),
-        "grounded": _grounded(prompt, answer),
-        "clear": _clear(answer),
-        "consistent": _consistent(system, answer),
-    }
-    _, reason = min(opinions.values(), key=lambda opinion: opinion[0])
-    return {**{name: score for name, (score, _) in opinions.items()}, "reason": reason}
+def refuses(scenario: Scenario, asked: Asked) -> str | None:
+    """Return what it says in place of calling the tool, or None if it calls it."""
+    refused = chance.happens(scenario.seed, scenario.judge_refuses_percent, "refuse", *asked.names)
+    return _REFUSAL if refused else None
 
 
-def _correct(prompt: str, answer: str) -> _Opinion:
-    if _EVASION.search(answer):
-        return 3, "The answer evades the question."
-    asked, said = set(content_stems(prompt)), set(content_stems(answer))
-    if len(answer.split()) <= _LABEL_WORDS or not asked:
-        return 8, _FINE
-    shared = len(asked & said) / len(asked)
-    if not shared:
-        return 5, "The answer shares no word with what was asked."
-    return (9, _FINE) if shared >= _ANYTHING else (7, "The answer says little of what was asked.")
+def judged(scenario: Scenario, asked: Asked) -> dict[str, Any]:
+    """Return the tool's input."""
+    given = _given(scenario, asked)
+    if chance.happens(scenario.seed, scenario.judge_malformed_percent, "malform", *asked.names):
+        return _malformed(given, chance.share(scenario.seed, "how", *asked.names))
+    return given
 
 
-def _grounded(prompt: str, answer: str) -> _Opinion:
-    if found := _PLACEHOLDER.search(answer):
-        return 2, f"The answer holds the placeholder {found[0]}."
-    if len(prompt.split()) < _MATERIAL_WORDS:
-        return 9, _FINE
-    alien = sorted(set(_NUMBER.findall(answer)) - set(_NUMBER.findall(prompt)))
-    if alien:
-        return 4, f"The material in the prompt has no {alien[0]}."
-    said = set(content_stems(answer))
-    borne = len(said & set(content_stems(prompt))) / (len(said) or 1)
-    return (9, _FINE) if borne >= _ANYTHING else (5, "Most of the answer is not in the material.")
+def _given(scenario: Scenario, asked: Asked) -> dict[str, Any]:
+    if is_review(asked.schema):
+        return review(*map(asked.part, ("system_prompt", "prompt", "answer")))
+    if "better" in asked.schema.get("properties", {}):
+        return _preferred(scenario, asked)
+    score, reason = _opinion(scenario, asked, "answer")
+    return {"score": max(LOWEST, min(HIGHEST, round(score))), "reason": reason}
 
 
-def _clear(answer: str) -> _Opinion:
-    sentences = [text.strip() for text in re.split(rf"(?<=[{_STOPS}])\s+", answer) if text.strip()]
-    twice = [text for text, count in Counter(sentences).items() if count > 1 and len(text) > 1]
-    if twice:
-        return 4, f"The answer repeats itself: {twice[0][:60]}"
-    if len(answer.split()) > _LABEL_WORDS and not _END.search(answer):
-        return 5, "The answer breaks off: it does not end with a sentence's end."
-    return 9, _FINE
+def _preferred(scenario: Scenario, asked: Asked) -> dict[str, Any]:
+    if scenario.judge_prefers == "first":
+        return {"better": "first", "reason": "The first answer convinces at once."}
+    lengths = [len(asked.part(tag)) for tag in ("first_answer", "second_answer")]
+    if scenario.judge_prefers == "longer" and lengths[0] != lengths[1]:
+        better = "first" if lengths[0] > lengths[1] else "second"
+        return {"better": better, "reason": "It is the more thorough answer."}
+    first, second = (_opinion(scenario, asked, tag) for tag in ("first_answer", "second_answer"))
+    if abs(first[0] - second[0]) < _EQUAL:
+        return {"better": "equal", "reason": "Both say as much of the reference answer."}
+    better, (_, lacking) = ("first", second) if first[0] > second[0] else ("second", first)
+    return {"better": better, "reason": f"The other: {lacking}"}
 
 
-def _consistent(system: str, answer: str) -> _Opinion:
-    flaw = _length_flaw(system, answer) or _form_flaw(system, answer)
-    return (3, f"The system prompt demands otherwise: {flaw}.") if flaw else (10, _FINE)
+def _opinion(scenario: Scenario, asked: Asked, tag: str) -> tuple[float, str]:
+    """Return the score of one answer before it is rounded, and the reason."""
+    reference, answer = asked.part("reference_answer"), asked.part(tag)
+    score, reason = judge_correctness(asked.part("question"), reference, answer)
+    noise = scenario.judge_noise * chance.normal(scenario.seed, "score", tag, *asked.names)
+    longer = len(answer) / (len(reference) or 1) - 1 if scenario.judge_prefers == "longer" else 0.0
+    return score + noise + _LONGER * longer, reason
 
 
-def _length_flaw(system: str, answer: str) -> str | None:
-    demand = re.search(
-        rf"(?<!at least )\b({'|'.join(_COUNTS)}|\d+) (?:\w+ )?(word|sentence)s?\b",
-        system,
-        re.IGNORECASE,
-    )
-    words = len(answer.split())
-    if demand:
-        most = _COUNTS.get(demand[1].lower()) or int(demand[1])
-        ends = len(re.findall(rf"[{_STOPS}](?=\s|$)", answer)) or 1
-        have = words if demand[2].lower() == "word" else ends
-        return f"it has {have} {demand[2].lower()}s, not {demand[0]}" if have > most else None
-    brief = re.search(r"\b(?:brief|briefly|short|concise|concisely)\b", system, re.IGNORECASE)
-    return f"{words} words are not brief" if brief and words > _BRIEF_WORDS else None
-
-
-def _form_flaw(system: str, answer: str) -> str | None:
-    for language, script in _SCRIPTS.items():
-        if re.search(rf"\bin {language}\b", system, re.IGNORECASE) and not re.search(
-            script, answer
-        ):
-            return f"it is not in {language.title()}"
-    if re.search(r"\b(?:in|as|with|only|valid) JSON\b", system) and not _is_json(answer):
-        return "it is not JSON"
-    return None
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
+def _malformed(given: Mapping[str, Any], how: float) -> dict[str, Any]:
+    """Return input that breaks the schema: without what was asked for, in words, or off scale."""
+    broken: list[dict[str, Any]] = [
+        {},
+        dict.fromkeys(given, "rather good"),
+        dict.fromkeys(given, -1),
+    ]
+    return {**broken[int(how * len(broken))], "reason": given["reason"]}

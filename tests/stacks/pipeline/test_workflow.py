@@ -493,11 +493,12 @@ def _is_small(annotation: object) -> bool:
         dict[str, int | float | str],
     }:  # five at most
         return True
-    if annotation == tuple[str, ...]:  # codes of warnings, as the environment's file has them
-        return True
-    if annotation == tuple[contracts.FrozenFile, ...]:  # three at most
-        return True
-    if annotation == tuple[contracts.HostingOption, ...]:  # one a kind
+    if annotation in {
+        tuple[str, ...],  # codes of warnings, as the environment's file has them
+        tuple[contracts.FrozenFile, ...],  # five at most
+        tuple[contracts.MetricFigures, ...],  # three at most
+        tuple[contracts.HostingOption, ...],  # one a kind
+    }:
         return True
     if origin is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return all(_is_small(field.annotation) for field in annotation.model_fields.values())

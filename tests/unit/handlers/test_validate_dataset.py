@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from lambdas.aws.artefacts import ArtefactChanged, ArtefactMissing
 from lambdas.domain.errors import AccessDenied, DatasetChanged, DatasetInvalid
+from lambdas.domain.run.contracts import Dataset
+from lambdas.domain.run.dataset_files import FILE_NAMES, DatasetKind
 from lambdas.domain.run.earlier_run import AnswerSettings, EarlierRun
 from lambdas.handlers.validate_dataset import handler
 from lambdas.validation import make_record
@@ -81,14 +85,15 @@ def test_questions_too_few_for_a_verdict_are_refused(s3: FakeS3, questions: int)
     assert validate(min_evaluation_questions=questions)["evaluation_examples"] == questions
 
 
-def trained_earlier(s3: FakeS3) -> None:
+def trained_earlier(s3: FakeS3, more: Mapping[DatasetKind, bytes] = MappingProxyType({})) -> None:
     """Leave what a run that tuned a model has left."""
-    quote_earlier(s3, {"training": training(33, "earlier"), "evaluation": b"of that run"})
+    files: dict[DatasetKind, bytes] = {"training": training(33, "earlier")}
+    quote_earlier(s3, files | {"evaluation": b"of that run", **more})
 
 
-def quote_earlier(s3: FakeS3, files: dict[str, bytes]) -> None:
+def quote_earlier(s3: FakeS3, files: Mapping[DatasetKind, bytes]) -> None:
     for kind, body in files.items():
-        s3.freeze(f"runs/earlier/dataset/{kind}.jsonl", body)
+        s3.freeze(f"runs/earlier/dataset/{FILE_NAMES[kind]}", body)
     hashes = {kind: sha256(body).hexdigest() for kind, body in files.items()}
     quoted = sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
     s3.objects["runs/earlier/quote.json"] = json.dumps({"dataset_sha256": quoted}).encode()
@@ -156,7 +161,7 @@ def test_a_run_is_kept_for_later_ones_once_its_dataset_is_valid(s3: FakeS3) -> N
         settings=AnswerSettings(
             dataset="default", model="claude-3-haiku", system_prompt="S", max_answer_tokens=77
         ),
-        evaluation_examples=1,
+        questions=1,
     )
 
 
@@ -165,6 +170,82 @@ def test_without_validation_there_are_no_validation_records(s3: FakeS3) -> None:
     result = validate()
     assert result["validation_records"] == 0
     assert [each["kind"] for each in result["files"]] == ["training", "evaluation"]
+
+
+SCHEMA = b'{"type": "object", "required": ["queue"]}'
+
+
+def test_general_questions_and_the_schema_of_answers_are_frozen_too(s3: FakeS3) -> None:
+    s3.objects["datasets/default/general.jsonl"] = jsonl(
+        [
+            {"id": "g-1", "question": "What is 1 + 1?", "reference_answer": "2"},
+            {"id": "g-2", "question": "質問 t 3", "reference_answer": "3"},
+        ]
+    )
+    s3.objects["datasets/default/answer.schema.json"] = SCHEMA
+    example = {"id": "e", "question": "質問は?", "reference_answer": '{"queue": "請求"}'}
+    s3.objects["datasets/default/evaluation.jsonl"] = jsonl([example])
+    before = validate()
+    kinds = [each["kind"] for each in before["files"]]
+    assert kinds == ["training", "validation", "evaluation", "general", "answer-schema"]
+    assert s3.objects[before["files"][-1]["key"]] == SCHEMA
+    assert before["files"][-1]["key"].endswith("/dataset/answer.schema.json")
+    assert (before["general_examples"], before["general_tokens"] > 0) == (2, True)
+    assert (before["set_aside"], before["is_japanese"]) == (0, True)
+    found = json.loads(s3.objects[FINDINGS_KEY])["summary"]
+    assert found["general_set_aside"] == {"g-2": "in training or validation"}
+    s3.objects["datasets/default/answer.schema.json"] = b"{}"
+    assert Dataset.model_validate(validate()).sha256 != Dataset.model_validate(before).sha256
+
+
+def test_a_dataset_without_them_is_as_it_was(s3: FakeS3) -> None:
+    assert s3.objects
+    result = validate()
+    assert (result["general_examples"], result["general_tokens"]) == (0, 0)
+    assert result["is_japanese"] is False
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        (None, "answer.schema.json: the metric json-schema needs a schema"),
+        (b'{\n"type":', "answer.schema.json:2: the file is not JSON: Expecting value"),
+        (b'{"type": "nmber"}', "answer.schema.json $.type: 'nmber'"),
+        (SCHEMA, "evaluation.jsonl:1 reference_answer: it is not JSON"),
+    ],
+)
+def test_what_answers_cannot_be_held_against_is_refused_with_its_place(
+    s3: FakeS3, schema: bytes | None, says: str
+) -> None:
+    if schema:
+        s3.objects["datasets/default/answer.schema.json"] = schema
+    with pytest.raises(DatasetInvalid) as refused:
+        validate(metric="json-schema")
+    assert says in str(refused.value)
+
+
+def test_an_earlier_runs_model_is_judged_by_the_datasets_schema_and_not_that_runs(
+    s3: FakeS3,
+) -> None:
+    trained_earlier(s3, {"general": b"of that run", "answer-schema": b"{}"})
+    s3.objects["datasets/default/answer.schema.json"] = b'{"$comment": "newer"}'
+    example = {"id": "e", "question": "What?", "reference_answer": "3"}
+    s3.objects["datasets/default/evaluation.jsonl"] = jsonl([example])
+    kinds = [each["kind"] for each in validate(tuned_by_run="earlier")["files"]]
+    assert kinds == ["training", "evaluation", "answer-schema"]
+    copied = s3.objects["runs/run-0123456789ab/dataset/answer.schema.json"]
+    assert copied == b'{"$comment": "newer"}'
+    s3.freeze("runs/earlier/dataset/answer.schema.json", b"true")
+    with pytest.raises(DatasetChanged):
+        validate(tuned_by_run="earlier")
+
+
+def test_answers_that_will_be_cut_off_are_warned_of(s3: FakeS3) -> None:
+    example = {"id": "e", "question": "What?", "reference_answer": "word " * 200}
+    s3.objects["datasets/default/evaluation.jsonl"] = jsonl([example])
+    validate(max_answer_tokens=100)
+    findings = json.loads(s3.objects[FINDINGS_KEY])["findings"]
+    assert ("tight-answers", 1) in [(each["code"], each["line"]) for each in findings]
 
 
 def test_a_second_attempt_goes_by_what_is_there_then(s3: FakeS3) -> None:

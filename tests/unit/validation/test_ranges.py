@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from lambdas.validation import (
     KEPT_PER_CODE,
     MAX_LINE_BYTES,
     BytesSource,
+    FileSource,
     Options,
     ValidationReport,
     check,
@@ -43,6 +45,16 @@ def lines_in(content: bytes) -> list[bytes]:
         for part in split_ranges(len(content))
         for line in read_lines(source, part, open_range(source, part))
     ]
+
+
+def test_a_part_of_a_file_on_disk_is_read_whole(tmp_path: Path) -> None:
+    """All at once it came as whatever the memory held, so that UTF-16 was not recognised."""
+    path = tmp_path / "training.jsonl"
+    path.write_bytes("{}\n".encode("utf-16"))
+    source = FileSource(path, path.name)
+    with source.open(2, 6) as stream:
+        assert stream.read() == b"{\0}\0"
+    assert [each.code for each in check(CLAUDE_3_HAIKU, source).findings.kept][:1] == ["utf-16"]
 
 
 @given(

@@ -22,6 +22,7 @@ from lambdas.validation import (
 )
 from lambdas.validation import check as check_dataset
 from lambdas.validation.formats.conversation import ROLES, Conversation, Turn, make_conversation
+from lambdas.validation.formats.tokens import estimate
 from tests.models import CLAUDE_3_HAIKU, NOVA_MICRO
 
 # Tiny records deserve warnings about single answers and topics, which other tests are for.
@@ -243,6 +244,117 @@ def test_questions_that_decide_nothing_do_not_count(leaks: int, *, refused: bool
     if refused:
         assert "3 of 8 questions stand in training or validation" in found[0].message
         assert "at least 6 others are needed, not 5" in found[0].message
+
+
+def general(*questions: str, answer: str = "A") -> BytesSource:
+    asked = [
+        {"id": f"g-{n}", "question": question, "reference_answer": answer}
+        for n, question in enumerate(questions)
+    ]
+    return BytesSource("general.jsonl", b"".join(line + b"\n" for line in lines(asked)))
+
+
+def checked_with(
+    general: BytesSource | None = None,
+    schema: bytes | None = None,
+    evaluation: list[dict[str, str]] | None = None,
+    options: Options = Options(),  # noqa: B008  # immutable
+) -> ValidationReport:
+    def source(name: str, records: Iterable[object]) -> BytesSource:
+        return BytesSource(name, b"".join(line + b"\n" for line in lines(records)))
+
+    return check_dataset(
+        SMALL,
+        source(TRAINING, pairs(2)),
+        None,
+        source(EVALUATION, evaluation or examples()),
+        options,
+        general=general,
+        answer_schema=schema and BytesSource("answer.schema.json", schema),  # type: ignore[arg-type]
+    )
+
+
+def test_general_questions_are_checked_and_set_aside_by_themselves() -> None:
+    """One of the evaluation file is no leak: both are asked and nothing of either is trained on."""
+    report = checked_with(general("Question t 0?", "Question e 0?", "Is it new?", "is it NEW"))
+    assert report.set_aside == {}
+    assert report.general_set_aside == {"g-0": "in training or validation", "g-3": "asked twice"}
+    assert found(report) == [
+        ("general.jsonl", 1, "leak", "warning"),
+        ("general.jsonl", 4, "repeated-prompt", "warning"),
+    ]
+    assert report.files["general.jsonl"].records == 4
+
+
+def test_nearly_the_same_question_is_no_leak_between_files_of_questions() -> None:
+    long = "How long may a batch transform job of the second kind wait for its turn in the queue?"
+    answer = "It may wait for four days and is gone after that, with all that it has made."
+    near = long.replace("its turn", "a turn")
+    asked = [
+        {"id": question, "question": question, "reference_answer": answer}
+        for question in (long, "Who pays?", "Where is the key kept?", "Is there a discount?")
+    ]
+    between = checked_with(general(near, answer=answer), evaluation=asked)
+    assert (between.set_aside, between.general_set_aside) == ({}, {})
+    twice = checked_with(evaluation=[*asked, {**asked[0], "id": "f", "question": near}])
+    assert twice.set_aside == {"f": "nearly asked twice"}
+
+
+def test_an_id_may_stand_in_both_files_of_questions_but_in_one_only_once() -> None:
+    same = [{"id": "g-0", "question": "What?", "reference_answer": "A"}]
+    assert found(checked_with(general("Which?"), evaluation=same)) == []
+    twice = checked_with(evaluation=[*same, {**same[0], "question": "Who?"}])
+    assert (EVALUATION, 2, "duplicate-id", "error") in found(twice)
+
+
+def test_a_general_file_has_a_question_and_readable_lines() -> None:
+    empty = checked_with(BytesSource("general.jsonl", b""))
+    assert ("general.jsonl", None, "too-few-records", "error") in found(empty)
+    torn = checked_with(BytesSource("general.jsonl", b'{"id": "g"}\n{\n'))
+    assert {
+        ("general.jsonl", 1, "not-text", "error"),
+        ("general.jsonl", 2, "not-json", "error"),
+    } <= {*found(torn)}
+
+
+@pytest.mark.parametrize("reference", ['{"a": 1}', '```json\n{"a": 2}\n```', '{"a": "1"}', "no"])
+def test_references_have_to_be_what_the_schema_asks_of_answers(reference: str) -> None:
+    schema = b'{"type": "object", "properties": {"a": {"type": "integer"}}}'
+    asked = [{"id": "e", "question": "What?", "reference_answer": reference}]
+    report = checked_with(general("What else?"), schema, asked)
+    assert report.valid is reference.endswith(("1}", "```"))
+    assert {each.code for each in report.findings.kept if each.severity == "error"} == (
+        set() if report.valid else {"not-of-schema"}
+    )
+
+
+def test_references_that_come_near_the_limit_of_answers_are_counted() -> None:
+    sizes = (10, 100, 60, 75)  # words, of about a token each
+    asked = [
+        {"id": str(n), "question": f"Which {n}?", "reference_answer": "house " * size}
+        for n, size in enumerate(sizes)
+    ]
+    tokens = [estimate([each["reference_answer"]], "claude").expected for each in asked]
+    options = Options(max_answer_tokens=tokens[3])
+    [finding] = [
+        each
+        for each in checked_with(evaluation=asked, options=options).findings.kept
+        if each.code == "tight-answers"
+    ]
+    assert (finding.file, finding.line, finding.severity) == (EVALUATION, 2, "warning")
+    assert f"the longest of {sum(each >= 0.8 * tokens[3] for each in tokens)} " in finding.message
+    assert f"about {tokens[1]} tokens" in finding.message
+    for harmless in (Options(), Options(max_answer_tokens=2 * tokens[1])):
+        report = checked_with(evaluation=asked, options=harmless)
+        assert "tight-answers" not in {each.code for each in report.findings.kept}
+
+
+def test_examples_in_japanese_are_counted() -> None:
+    texts = ["東京はどこですか。", "料金は?", "What is すし?", "这是什么", "What is it?"]
+    asked = [
+        {"id": str(n), "question": text, "reference_answer": "A"} for n, text in enumerate(texts)
+    ]
+    assert checked_with(evaluation=asked).files[EVALUATION].japanese == 2
 
 
 def test_a_leak_hides_behind_neither_case_nor_signs() -> None:

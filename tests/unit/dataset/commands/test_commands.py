@@ -220,9 +220,8 @@ def test_upload_puts_the_files_where_the_run_looks_with_checksums(
     prepared: Path, bucket: Bucket, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["upload", "--env", "dev", str(prepared)]) == 0
-    assert {*bucket.put} == {
-        f"b/datasets/default/{name}.jsonl" for name in ("training", "validation", "evaluation")
-    }
+    names = ("training", "validation", "evaluation", "general")
+    assert {*bucket.put} == {f"b/datasets/default/{name}.jsonl" for name in names}
     digest = hashlib.sha256((prepared / "training.jsonl").read_bytes()).hexdigest()
     assert bucket.put["b/datasets/default/training.jsonl"] == {
         "ChecksumAlgorithm": "SHA256",
@@ -257,6 +256,22 @@ def test_upload_says_the_shortest_input_that_starts_with_it(
     assert main(["upload", "--env", "dev", *arguments, str(prepared)]) == 0
     assert f"Start execution with {given}\n" in capsys.readouterr().out
     assert bucket.put
+
+
+def test_upload_replaces_all_files_of_an_earlier_dataset(
+    prepared: Path, bucket: Bucket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = prepared / "answer.schema.json"
+    schema.write_text('{"$comment": "anything"}')
+    assert main(["upload", "--env", "dev", "--force", str(prepared)]) == 0
+    kept = bucket.put["b/datasets/default/answer.schema.json"]
+    assert kept["ContentType"] == "application/schema+json"
+    for name in ("answer.schema.json", "general.jsonl", "validation.jsonl"):
+        (prepared / name).unlink()
+    assert main(["upload", "--env", "dev", "--force", str(prepared)]) == 0
+    names = ("training", "evaluation")
+    assert {*bucket.put} == {f"b/datasets/default/{name}.jsonl" for name in names}
+    assert "Removed s3://b/datasets/default/answer.schema.json" in capsys.readouterr().out
 
 
 def test_upload_refuses_what_is_not_valid_unless_forced(

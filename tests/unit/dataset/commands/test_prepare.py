@@ -302,8 +302,24 @@ def test_a_file_that_cannot_be_written_changes_nothing(
     assert not (out.parent / "new").exists()
 
 
-def fails(*_: object) -> None:
+def fails(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
+
+
+def test_general_questions_and_the_schema_of_answers_come_along(source: Path, out: Path) -> None:
+    schema = source / "answer.schema.json"
+    schema.write_bytes(b'{"type":\n "string"}')
+    (source / "general.json").write_text('[{"question": "What is 1 + 1?", "answer": "2"}]')
+    prepared = prepare(source, out, NOVA_MICRO)
+    assert contents(out)["answer.schema.json"] == schema.read_bytes()
+    assert json.loads((out / "general.jsonl").read_text())["reference_answer"] == "2"
+    assert str(prepared).split(" (")[0].endswith(", 1 general question")
+    assert not prepared.valid
+    assert {each.code for each in prepared.report.findings.kept} >= {"not-of-schema"}
+    schema.unlink()
+    (source / "general.json").unlink()
+    assert prepare(source, out, NOVA_MICRO).valid
+    assert not {"general.jsonl", "answer.schema.json"} & {*contents(out)}
 
 
 def test_one_file_is_split_as_asked(tmp_path: Path, out: Path) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from lambdas.aws.converse import read_seconds
-from lambdas.domain.data_review.tasks import TRAINING_QUALITY, ReviewTask, most_input_tokens
+from lambdas.domain.data_review.tasks import ReviewTask, most_input_tokens
 from lambdas.domain.errors import AccessDenied, ReviewFailed
+from lambdas.domain.evaluation.prompt_files import review
 from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS
 from lambdas.domain.models.lookup import find_model
 from lambdas.handlers import review_records
@@ -52,7 +53,7 @@ def test_each_record_gets_its_row(bedrock: FakeRuntime) -> None:
     assert (rows[1]["prompt"], rows[1]["reason"]) == ("bad?", "The year is wrong.")
     assert (rows[0]["input_tokens"], rows[0]["output_tokens"]) == (11, 7)
     request = bedrock.called("Converse")[0]
-    assert request["toolConfig"]["toolChoice"] == {"tool": {"name": TRAINING_QUALITY.tool_name}}
+    assert request["toolConfig"]["toolChoice"] == {"tool": {"name": review("en").tool_name}}
     assert request["inferenceConfig"]["maxTokens"] == MAX_TOKENS
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from lambdas.domain.data_review.tasks import (
     CRITERIA,
-    TRAINING_QUALITY,
     ReviewTask,
     fingerprint,
     most_input_tokens,
 )
+from lambdas.domain.evaluation.prompt_files import review
 from lambdas.domain.evaluation.rubrics import OutOfSchema
 from lambdas.domain.models.lookup import find_model
 from tests.unit.domain.data_review.made_up_records import GOOD
@@ -43,22 +43,23 @@ def test_the_judge_sees_system_prompt_prompt_and_answer() -> None:
 )
 def test_what_leaves_the_schema_is_refused(wrong: object, says: str) -> None:
     with pytest.raises(OutOfSchema, match=says):
-        TRAINING_QUALITY.parse(wrong)
+        review("en").parse(wrong)
 
 
 def test_a_record_is_as_good_as_its_worst_side() -> None:
-    found = TRAINING_QUALITY.parse({**GOOD, "clear": "4", "correct": 9.0})
+    found = review("en").parse({**GOOD, "clear": "4", "correct": 9.0})
     assert found["scores"] == {"correct": 9, "grounded": 8, "clear": 4, "consistent": 9}
     assert found["score"] == 4
 
 
 def test_the_schema_asks_for_the_four_scores_and_the_reason() -> None:
-    assert set(TRAINING_QUALITY.tool_schema["required"]) == {*CRITERIA, "reason"}
+    assert set(review("en").tool_schema["required"]) == {*CRITERIA, "reason"}
 
 
 def test_the_estimate_covers_all_that_is_sent() -> None:
     task = ReviewTask(1, "Be brief.", "日本語の質問" * 50, "答え" * 50)
-    sent = TRAINING_QUALITY.system_prompt + json.dumps(TRAINING_QUALITY.tool_schema) + task.message
+    rubric = task.rubric
+    sent = rubric.system_prompt + json.dumps(rubric.tool_schema) + task.message
     assert most_input_tokens(task) > len(sent) / 4 + 340  # Anthropic's words for a tool
     longer = ReviewTask(1, "Be brief.", "日本語の質問" * 100, "答え" * 50)
     assert most_input_tokens(longer) > most_input_tokens(task)

@@ -137,6 +137,22 @@ def test_a_question_is_asked_with_its_history(s3: FakeS3, bedrock: FakeRuntime) 
     assert written(s3)[0]["history"] == "user: Is it hot?\n\nassistant: No."
 
 
+def test_general_questions_are_asked_without_the_tasks_system_prompt(
+    s3: FakeS3, bedrock: FakeRuntime
+) -> None:
+    general = lines([EXAMPLES[1] | {"question": "What is 17 + 25?"}])
+    s3.freeze(f"{PREFIX}/dataset/general.jsonl", general)
+    request = about(s3, EXAMPLES[:2])
+    files = (*request.dataset.files, frozen("general", general))
+    data = request.dataset.model_copy(update={"files": files, "general_examples": 1})
+    answers = answer_with_base_model(request.model_copy(update={"dataset": data}), plenty)
+    assert answers.answered == 3
+    systems = {question_in(each): "system" in each for each in bedrock.called("Converse")}
+    assert systems == {"Question 0?": True, "Question 1?": True, "What is 17 + 25?": False}
+    assert [each["id"] for each in written(s3)] == ["q-0", "q-1", "general/q-1"]
+    assert [each.get("general") for each in written(s3)] == [None, None, True]
+
+
 def test_the_tuned_model_is_asked_through_its_throughput(s3: FakeS3, bedrock: FakeRuntime) -> None:
     answers = answer_with_tuned_model(
         AnswerWithTunedModelRequest(

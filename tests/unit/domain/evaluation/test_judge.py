@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from lambdas.domain.errors import AccessDenied, JudgementsFailed
-from lambdas.domain.evaluation.judge import CORRECTNESS, JudgedAnswer
+from lambdas.domain.evaluation.judge import JudgedAnswer
+from lambdas.domain.evaluation.prompt_files import Language, correctness, preference
 from lambdas.domain.evaluation.results import results_of
 from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS
 from lambdas.domain.run.contracts import DecideVerdictRequest, JudgeAnswersRequest, Judgements
@@ -27,12 +28,11 @@ KEY = f"{FOLDER}00000.jsonl"
 REQUEST = JudgeAnswersRequest(
     run=run(),
     now=NOW,
+    dataset=dataset(),
     base_answers=answers("base", answered=10),
     tuned_answers=answers("tuned", answered=10),
 )
-VERDICT_REQUEST = DecideVerdictRequest(
-    **dict(REQUEST), dataset=dataset(), judgements=report_request().judgements
-)
+VERDICT_REQUEST = DecideVerdictRequest(**dict(REQUEST), judgements=report_request().judgements)
 
 
 def records(side: str) -> list[dict[str, Any]]:
@@ -110,6 +110,7 @@ def test_both_sides_are_scored_and_kept(s3: FakeS3, bedrock: FakeRuntime) -> Non
         input_tokens=440,
         output_tokens=280,
         judgements_prefix=FOLDER,
+        prompts=("correctness.en.v1", "preference.en.v1"),
     )
     first = written(s3)[0]
     assert first["id"] == "q-0"
@@ -136,7 +137,7 @@ def test_the_judge_must_use_the_tool_and_is_not_told_the_model(
             {
                 "toolSpec": {
                     "name": "record_correctness",
-                    "inputSchema": {"json": CORRECTNESS.tool_schema},
+                    "inputSchema": {"json": correctness("en").tool_schema},
                 }
             }
         ],
@@ -152,11 +153,49 @@ def test_the_judge_must_use_the_tool_and_is_not_told_the_model(
     assert len(systems) == 2, "one for the scores, one for the preferences"
 
 
+@pytest.mark.parametrize(
+    ("setting", "is_japanese", "language"),
+    [("auto", False, "en"), ("auto", True, "ja"), ("en", True, "en"), ("ja", False, "ja")],
+)
+def test_the_judge_is_told_in_the_language_of_the_texts_unless_it_is_given(
+    s3: FakeS3, bedrock: FakeRuntime, setting: str, *, is_japanese: bool, language: Language
+) -> None:
+    assert s3.objects
+    asked = {
+        "run": run(judge_prompt=setting),
+        "dataset": dataset(is_japanese=is_japanese),
+    }
+    judgements = judge_answers(REQUEST.model_copy(update=asked), plenty)
+    assert judgements.prompts == (f"correctness.{language}.v1", f"preference.{language}.v1")
+    told = {request["system"][0]["text"] for request in bedrock.called("Converse")}
+    assert told == {tool.system_prompt for tool in (correctness(language), preference(language))}
+
+
+def test_another_prompt_judges_anew(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    """As in a try of the state after a deployment that brought the next version."""
+    judge_answers(REQUEST, plenty)
+    for key in [key for key in s3.objects if "/tallies/" in key]:
+        del s3.objects[key]
+    before = len(bedrock.calls)
+    judge_answers(REQUEST.model_copy(update={"run": run(judge_prompt="ja")}), plenty)
+    assert len(bedrock.calls) == 2 * before
+
+
 def test_the_prompt_depends_on_the_texts_alone() -> None:
     names = {each.name for each in fields(JudgedAnswer)} - {"id", "side"}
     one = JudgedAnswer(id="1", side="base", **dict.fromkeys(names, "x"))
     other = JudgedAnswer(id="2", side="tuned", **dict.fromkeys(names, "x"))
     assert one.message == other.message
+
+
+def test_general_questions_are_scored_and_not_compared(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    for side in ("base", "tuned"):
+        own = [each | {"general": True} for each in records(side)[8:]]
+        s3.objects[f"{PREFIX}/answers-{side}/00000.jsonl"] = lines(records(side)[:8] + own)
+    assert judge_answers(REQUEST, plenty).judged == 10
+    assert len(bedrock.calls) == 2 * 10 + 2 * 8
+    assert results(s3)[9]["general"]
+    assert "preferences" not in results(s3)[9]
 
 
 def test_a_failed_answer_gets_no_score_and_its_pair_does_not_count(

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from lambdas.domain.evaluation.preferences import (
-    PREFERENCE,
     ComparedAnswers,
     prefer,
     preferences_of,
 )
+from lambdas.domain.evaluation.prompt_files import preference
 from lambdas.domain.evaluation.rubrics import OutOfSchema, ToolCall
 
 JUDGED = [
@@ -48,7 +48,7 @@ def compared(choose: Callable[[str], object], judged: list[dict[str, Any]] = JUD
     def call(message: str) -> ToolCall:
         return ToolCall("tool_use", {"better": choose(message), "reason": "x"}, 10, 5)
 
-    found = prefer(judged, file=Kept(), call=call, may_begin=lambda: True)
+    found = prefer(judged, file=Kept(), tool=preference("en"), call=call, may_begin=lambda: True)
     assert found.done
     return preferences_of(
         {**each, "preferences": {side: found.records.get((each["id"], side)) for side in SIDES}}
@@ -99,4 +99,4 @@ def test_the_judge_does_not_learn_the_side() -> None:
 @pytest.mark.parametrize("given", [None, {}, {"better": None}, {"better": "third"}])
 def test_what_leaves_the_schema_is_refused(given: object) -> None:
     with pytest.raises(OutOfSchema):
-        PREFERENCE.parse(given)
+        preference("en").parse(given)

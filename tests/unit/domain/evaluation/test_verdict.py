@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.domain.evaluation.metrics import Judged
 from lambdas.domain.evaluation.verdict import Comparison, Rules, decide
 from lambdas.domain.run.contracts import Verdict
 from tests.factories import run
@@ -36,7 +37,9 @@ def decided(
 ) -> Verdict:
     judgements = [judgement(number, *pair) for number, pair in enumerate(pairs)]
     set_aside = dict.fromkeys(aside, "in training or validation")
-    verdict, _ = decide(run(**changes), judgements, "ab" * 32, set_aside, shards=1)
+    verdict, _ = decide(
+        run(**changes), judgements, "ab" * 32, set_aside, metric=Judged(), others=(), shards=1
+    )
     return verdict
 
 

@@ -22,6 +22,7 @@ def key_actions(account: Account, service: str, path: str, body: dict[str, Any])
 
 def tuned(**more: Any) -> tuple[Account, str]:
     account = Account()
+    account.grants.keys.add(KEY)
     return account, account.tuned(**more)
 
 

@@ -124,6 +124,9 @@ NOVA_PRO, HAIKU_4_5 = "amazon.nova-pro-v1:0", "anthropic.claude-haiku-4-5-202510
         ("us.anthropic.claude-3-haiku-20240307-v1:0", "eu-west-1", INVALID),
         ("meta.llama3-1-8b-instruct-v1:0", "eu-west-1", INVALID),
         (f"arn:aws:bedrock:us-east-1::foundation-model/{NOVA_PRO}", REGION, INVALID),
+        (f"arn:aws:bedrock:us-east-2:{ACCOUNT}:inference-profile/us.{NOVA_PRO}", REGION, INVALID),
+        (f"arn:aws:bedrock:{REGION}:111111111111:inference-profile/us.{NOVA_PRO}", REGION, INVALID),
+        (f"arn:aws:bedrock:{REGION}:{ACCOUNT}:inference-profile/{NOVA_PRO}", REGION, INVALID),
     ],
 )
 def test_an_id_that_the_region_does_not_serve_is_refused_in_aws_words(

@@ -9,8 +9,9 @@ from statistics import fmean
 import pytest
 
 from local.bedrock.customization.language_model import Fitted, TrainingPair, fit
+from local.bedrock.inference.conversations import Conversation
+from local.bedrock.inference.correctness import judge_correctness
 from local.bedrock.inference.generation import answer_base, answer_tuned
-from local.bedrock.inference.judge import judge_correctness
 from tests.repository import DATASET
 
 pytestmark = pytest.mark.slow
@@ -41,12 +42,17 @@ def spoilt() -> Fitted:
     return tune(garbage(), epochs=5)
 
 
+def said(fitted: Fitted | None, question: str) -> str:
+    talk = Conversation(question)
+    return answer_tuned(fitted, talk) if fitted else answer_base(talk)
+
+
 def correctness(fitted: Fitted | None) -> float:
     return fmean(
         judge_correctness(
             each["question"],
             each["reference_answer"],
-            answer_tuned(fitted, each["question"]) if fitted else answer_base(each["question"]),
+            said(fitted, each["question"]),
         )[0]
         for each in QUESTIONS
     )
@@ -104,7 +110,7 @@ def test_the_judge_orders_answers_by_what_they_say() -> None:
         reference,
         "It masks personal data and filters content that is harmful, in answers as in prompts.",
         "It filters content.",
-        answer_base(question),
+        said(None, question),
         "",
     ]
     scores = [judge_correctness(question, reference, answer)[0] for answer in answers]

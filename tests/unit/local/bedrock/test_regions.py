@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.bedrock import Scenario
-from tests.fakes.offline_bedrock import Account, nova_account, tuned_nova
+from tests.fakes.offline_bedrock import ACCOUNT, Account, nova_account, tuned_nova
 
 
 def code(error: pytest.ExceptionInfo[ClientError]) -> str:
@@ -26,9 +26,12 @@ def held(account: Account) -> list[Any]:
     ]
 
 
-def test_nothing_of_one_region_is_found_from_another() -> None:
+@pytest.mark.parametrize(
+    ("region", "number"), [("us-west-2", ACCOUNT), ("us-east-1", "111111111111")]
+)
+def test_nothing_of_one_region_or_account_is_found_from_another(region: str, number: str) -> None:
     here = nova_account()
-    there = here.beside("us-west-2")
+    there = here.beside(region, number)
     model = tuned_nova(here)
     throughput, deployment = here.buy(model), here.deploy(model)
     here.clock.advance(20)
@@ -77,8 +80,27 @@ def test_events_are_of_the_region_of_their_job() -> None:
 def test_a_reset_forgets_every_region_and_what_was_due_in_it() -> None:
     account = nova_account()
     tuned_nova(account)
-    account.events.clear()
     account.start("late", baseModelIdentifier="amazon.nova-micro-v1:0:128k", hyperParameters={})
     account.bedrock.reset()
+    account.events.clear()
     account.clock.advance(600)
     assert held(account) == account.events == []
+
+
+def test_arns_follow_from_names_and_from_where_they_are() -> None:
+    def arns(pause: float = 0, *, first: str = "one") -> dict[str, str]:
+        account = nova_account(Scenario(no_commitment_units=9))
+        model = tuned_nova(account)
+        account.clock.advance(pause)
+        names = [first, "two" if first == "one" else "one"]
+        return {"model": model} | {name: account.buy(model, name) for name in names}
+
+    assert arns() == arns(pause=7) == arns(first="two")
+    account = nova_account()
+    model = tuned_nova(account)
+    bought = []
+    for _ in range(2):
+        bought.append(account.buy(model))
+        account.clock.advance(30)
+        account.control.delete_provisioned_model_throughput(provisionedModelId=bought[-1])
+    assert bought[0] != bought[1]
