@@ -11,6 +11,7 @@ from lambdas.domain.cost.estimate import make_quote
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.cost.quote import Quote
 from lambdas.domain.data_review.results import DataReview
+from lambdas.domain.evaluation.alternatives import Standing
 from lambdas.domain.run.contracts import (
     Answers,
     Dataset,
@@ -19,11 +20,13 @@ from lambdas.domain.run.contracts import (
     Hosting,
     Judgements,
     LossCurves,
+    MeanSimilarity,
     QuotedCost,
     Release,
     ReviewOutcome,
     ReviewRow,
     Run,
+    Similarity,
     Training,
     Verdict,
     WriteReportRequest,
@@ -68,6 +71,7 @@ SETTINGS: dict[str, Any] = {
     "metric": "judge",
     "judge_model": "nova-pro",
     "judge_prompt": "auto",
+    "also_compare": [],
     "max_answer_tokens": 300,
     "max_failed_answers_percent": 10,
     "max_training_hours": 24,
@@ -146,6 +150,22 @@ def dataset(**changes: object) -> Dataset:
     } | changes
     expected = round(0.7 * values["training_tokens"])
     return Dataset.model_validate({"expected_training_tokens": expected} | values)
+
+
+def standing(key: str, **changes: object) -> Standing:
+    values: dict[str, Any] = {
+        "key": key,
+        "name": {"base": "the base model", "tuned": "the tuned model"}.get(key, key),
+        "scored": 2,
+        "unanswered": 1,
+        "not_judged": 0,
+        "score": {"mean": 2.5, "low": 1.5, "high": 3.5},
+        "lead": None if key == "tuned" else {"mean": 4.5, "low": -1.85, "high": 10.85},
+        "tuned_is": None if key == "tuned" else "not decisive",
+        "latency_ms": 900,
+        "characters": 120,
+    }
+    return Standing.model_validate(values | changes)
 
 
 def hosting(**changes: object) -> Hosting:
@@ -283,6 +303,13 @@ def report_request(**changes: object) -> WriteReportRequest:
             output_tokens=80,
             judgements_prefix=f"{PREFIX}/judgements/",
         ),
+        "similarity": Similarity(
+            similarity_prefix=f"{PREFIX}/similarity/",
+            shards=1,
+            weights="minilm.safetensors",
+            weights_difference=1.8e-7,
+            chrf_signature="nrefs:1|version:2.6.0",
+        ),
         "verdict": Verdict(
             verdict="not decisive",
             metric="judge",
@@ -308,6 +335,11 @@ def report_request(**changes: object) -> WriteReportRequest:
             tuned_mean=7.0,
             low=-1.85,
             high=10.85,
+            similarity=MeanSimilarity(
+                questions=2,
+                base={"f1": 0.6265, "rouge_l": 0.1319, "chrf": 32.85, "length_ratio": 2.7},
+                tuned={"f1": 0.7179, "rouge_l": 0.2261, "chrf": 41.15, "length_ratio": 1.69},
+            ),
             dataset_sha256=dataset().sha256,
             verdict_key=f"{PREFIX}/verdict.json",
             results_prefix=f"{PREFIX}/results/",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.clients import client
@@ -17,6 +18,7 @@ from lambdas.domain.housekeeping.survey import KINDS
 from lambdas.domain.housekeeping.tagged_resources import TaggedResource
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
+from lambdas.domain.parallel import in_parallel
 from lambdas.domain.preflight import check as preflight
 from lambdas.domain.preflight.check import DeployedEnvironment, asked_models
 from lambdas.domain.preflight.judging_again import (
@@ -168,8 +170,9 @@ def _alternatives(models: FoundationModels, requested: RequestedRun, region: str
 
 def _refusals(model_ids: Iterable[str]) -> dict[str, str]:
     runtime = client("bedrock-runtime", _ANSWER_SECONDS)
-    refusals = ((model_id, refusal_of(model_id, runtime)) for model_id in model_ids)
-    return {model_id: refusal for model_id, refusal in refusals if refusal}
+    asked = [*model_ids]
+    refusals = in_parallel(partial(refusal_of, runtime=runtime), asked)
+    return {model_id: refusal for model_id, refusal in zip(asked, refusals, strict=True) if refusal}
 
 
 def _environment(execution_arn: str, variables: CheckPreflightVariables) -> DeployedEnvironment:

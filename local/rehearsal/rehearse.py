@@ -38,6 +38,7 @@ from dataset.sources.files import SourceInvalid
 from exit_codes import ExitCode
 from lambdas.domain.cost.actuals import Bill
 from lambdas.domain.cost.quote import dollars
+from lambdas.domain.cost.worth import Offer, line
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.arns import OFFLINE_ACCOUNT
@@ -47,7 +48,14 @@ from local.bedrock import Scenario
 from local.rehearsal.attendance import Attendance
 from local.rehearsal.banner import banner
 from local.rehearsal.decision import Answer, Decision
-from local.rehearsal.deployment import ROOT, DeploymentFailed, bootstrap, deploy, upload
+from local.rehearsal.deployment import (
+    ROOT,
+    DeploymentFailed,
+    bootstrap,
+    deploy,
+    upload,
+    upload_weights,
+)
 from local.rehearsal.hold import Hold
 from local.rehearsal.kept import KeptDeployment
 from local.rehearsal.mails import Inbox
@@ -180,6 +188,8 @@ def rehearse(play: Play, dataset: str, conversion: PrepareOptions) -> ExitCode:
         try:
             deployed = _deploy(environment, offline)
             upload(Path(scratch), deployed.bucket, play.settings.dataset)
+            if weights := environment.similarity.weights:
+                upload_weights(weights, deployed.bucket)
             offline.enforce_iam(on=True)  # a missing permission shows here, not on AWS
             print(f"Deployed environment {environment.name}; uploaded {prepared}.")
             print(f"Set up in {time.monotonic() - began:.0f} s.\n", flush=True)
@@ -375,10 +385,17 @@ def _outcome(ended: Ended, folder: Path) -> list[str]:
         f"Verdict: {str(verdict['verdict']).upper()}. {verdict['sentence']}",
         f"         {verdict['reason']}",
         *(f"         {each}" for each in verdict["caveats"]),
+        *(f"Beside:  {each}" for each in verdict["alternatives"]),
+        f"Worth:   {_worth(folder)}",
         f"Losses:  {losses['verdict']}",
         f"Cost:    {_cost(folder)}",
         "",
     ]
+
+
+def _worth(folder: Path) -> str:
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return line([*map(Offer.model_validate, manifest["offers"])])
 
 
 def _cost(folder: Path) -> str:

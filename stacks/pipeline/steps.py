@@ -8,11 +8,12 @@ from lambdas.domain.run.variables import (
     CheckPreflightVariables,
     ConfirmDecisionVariables,
     PriceVariables,
+    ScoreSimilarityVariables,
     StartTrainingVariables,
     TopicVariables,
     WriteReportVariables,
 )
-from stacks.constructs.access import Access, approvals, datasets, runs
+from stacks.constructs.access import Access, approvals, datasets, runs, weights_of
 from stacks.constructs.permission import IamArn, Permission, every_resource
 from stacks.constructs.step import MAX_MEMORY_MB, MAX_SECONDS, Step
 
@@ -24,6 +25,15 @@ def _screen_dataset(access: Access) -> list[Permission]:
         *access.write(runs("screening/*"), runs("screening.json")),
         *access.begin_billing("personal-data"),
         *([detect] if access.environment.validation.comprehend_max_usd else []),
+    ]
+
+
+def _score_similarity(access: Access) -> list[Permission]:
+    weights = access.environment.similarity.weights
+    return [
+        *access.read(runs("answers-*"), runs("similarity/*")),
+        *(access.read(weights_of(weights)) if weights else []),
+        *access.write(runs("similarity/*")),
     ]
 
 
@@ -84,10 +94,10 @@ PIPELINE_STEPS = (
             *access.find_job(),
             *access.count_resources(),
             *access.look_up_models(),
-            *access.invoke_base_and_judges(),
+            *access.invoke_untuned_models(),
             access.find_custom_model(),
         ],
-        timeout_seconds=120,  # two models may take their time for an answer
+        timeout_seconds=120,  # models may take their time for an answer
     ),
     Step(
         "Validate dataset",
@@ -96,7 +106,9 @@ PIPELINE_STEPS = (
         timeout_seconds=MAX_SECONDS,
         permissions=lambda access: [
             *access.read(datasets("*"), runs("dataset/*"), runs("quote.json")),
-            *access.write(*map(runs, ("dataset/*", "run.json", "validation.json"))),
+            *access.write(
+                *map(runs, ("dataset/*", "few-shot.json", "run.json", "validation.json"))
+            ),
         ],
     ),
     Step(
@@ -179,6 +191,19 @@ PIPELINE_STEPS = (
             *access.invoke_base_models(),
         ],
     ),
+    Step(
+        "Answer with other models",
+        memory_mb=512,
+        timeout_seconds=MAX_SECONDS,
+        permissions=lambda access: [
+            *access.read(
+                *map(runs, ("answers-*", "dataset/evaluation.jsonl", "few-shot.json")),
+            ),
+            *access.write(runs("answers-*")),
+            *access.begin_billing("answers-of-*"),
+            *access.invoke_untuned_models(),
+        ],
+    ),
     BUY_THROUGHPUT,
     Step("Check throughput", permissions=Access.find_throughput),
     CREATE_DEPLOYMENT,
@@ -217,6 +242,15 @@ PIPELINE_STEPS = (
         ],
     ),
     Step(
+        "Score similarity",
+        variables=ScoreSimilarityVariables,
+        memory_mb=1769,  # one vCPU, all of which it uses
+        disk_mb=1024,  # weights of a multilingual BERT are 0.7 GB
+        timeout_seconds=MAX_SECONDS,
+        layers=("core", "similarity"),
+        permissions=_score_similarity,
+    ),
+    Step(
         "Decide verdict",
         memory_mb=512,
         timeout_seconds=MAX_SECONDS,  # joins all that is known of each question
@@ -224,7 +258,13 @@ PIPELINE_STEPS = (
             *access.read(
                 *map(
                     runs,
-                    ("answers-*", "dataset/answer.schema.json", "judgements/*", "validation.json"),
+                    (
+                        "answers-*",
+                        "dataset/answer.schema.json",
+                        "judgements/*",
+                        "similarity/*",
+                        "validation.json",
+                    ),
                 )
             ),
             *access.write(runs("results/*"), runs("verdict.json")),

@@ -39,6 +39,7 @@ from stacks.constructs.task import (
 from stacks.pipeline.review_data import BATCH, review_data
 
 _SLACK_HOURS = 96  # for review, answers and judgements of as many questions as may be, and retries
+_ANSWERS = ("base_answers", "tuned_answers", "other_answers")
 _IS_TUNED = "$type($run.tuned_by_run) = 'string'"
 _IS_ANSWERED = "$type($run.answers_of_run) = 'string'"
 # What a failure goes on to say: with all answers, nothing but the judge is asked again; with a
@@ -103,7 +104,8 @@ class Workflow(Construct):
         self._notify_failure = self._notify_of_failure()
         self._give_back = self._release_after_failure()  # once hosting has begun
         judge = self._release_and_judge()
-        run = self._unless_answered(self._tune().next(self._serve()).next(judge), judge)
+        asked = self._tune().next(self._answer_with_other_models()).next(self._serve()).next(judge)
+        run = self._unless_answered(asked, judge)
         judge.next(self._conclude())
         self.start = self._check().next(
             self._quote_and_approve(then=self._screen(then=self._review(then=run)))
@@ -117,6 +119,7 @@ class Workflow(Construct):
             "review",
             "training",
             "loss_curves",
+            "other_answers",
             "tuned_answers",
             "hosting",
             "release",
@@ -266,6 +269,20 @@ class Workflow(Construct):
         self._on_failure(answer, self._notify_failure)
         return answer
 
+    def _answer_with_other_models(self) -> sfn.Chain:
+        """Ask what `also_compare` names, one model after the other."""
+        answer = self._task(
+            "Answer with other models",
+            {"dataset": "{% $dataset %}", "so_far": "{% $other_answers %}"},
+            assign={"other_answers": RESULT},
+        )
+        self._on_failure(answer, self._notify_failure)
+        answered = self._again("Other models answered?", "$other_answers.done", answer)
+        choice = sfn.Choice.jsonata(self, "Other models asked?")
+        asked = sfn.Condition.jsonata("{% $count($run.settings.also_compare) > 0 %}")
+        others = choice.when(asked, answer).afterwards(include_otherwise=True)
+        return sfn.Chain.custom(choice, [*others.end_states, *answered.end_states], others)
+
     def _serve(self) -> sfn.Parallel:
         """Host the model and ask it, in a block whose every failure releases."""
         served = {
@@ -307,9 +324,10 @@ class Workflow(Construct):
         return answer
 
     def _release_and_judge(self) -> sfn.Parallel:
-        ended = {"release": "{% $states.result[0] %}", "judged": "{% $states.result[1] %}"}
+        names = ("release", "judged", "similarity")
+        ended = {name: f"{{% $states.result[{place}] %}}" for place, name in enumerate(names)}
         both = sfn.Parallel.jsonata(self, "Release and judge", assign=ended, outputs=ended)
-        both.branch(self._release_in_time(), self._judge())
+        both.branch(self._release_in_time(), self._judge(), self._score_similarity())
         self._on_failure(both, self._give_back)
         return both
 
@@ -349,11 +367,7 @@ class Workflow(Construct):
         """Judge during a hold, if the metric has to: a failure waits for the end of the hold."""
         judge = self._task(
             "Judge answers",
-            {
-                "dataset": "{% $dataset %}",
-                "base_answers": "{% $base_answers %}",
-                "tuned_answers": "{% $tuned_answers %}",
-            },
+            {name: f"{{% ${name} %}}" for name in ("dataset", *_ANSWERS)},
             assign={"judging": RESULT},
         )
         judged = {"judgements": "{% $judging %}"}
@@ -370,6 +384,24 @@ class Workflow(Construct):
         choice = sfn.Choice.jsonata(self, "Judge needed?")
         return choice.when(needed, judge).otherwise(unasked)
 
+    def _score_similarity(self) -> sfn.TaskStateBase:
+        """Compare the answers with their references; a failure is for the report to tell."""
+        score = self._task(
+            "Score similarity",
+            {"base_answers": "{% $base_answers %}", "tuned_answers": "{% $tuned_answers %}"},
+            assign={"scored": RESULT},
+        )
+        self._again("Similarity done?", "$scored.done", score).next(
+            sfn.Pass.jsonata(self, "Similarity scored", outputs="{% $scored %}")
+        )
+        problem = "'Score similarity failed: ' & $states.errorOutput.Error & ': ' & "
+        score.add_catch(
+            sfn.Pass.jsonata(self, "Similarity not scored"),
+            errors=["States.ALL"],
+            outputs={"problem": f"{{% {problem}{CAUSE} %}}"},
+        )
+        return score
+
     def _conclude(self) -> sfn.Choice:
         failed = sfn.Condition.jsonata("{% $exists($judged.failure) %}")
         return (
@@ -383,9 +415,9 @@ class Workflow(Construct):
             "Decide verdict",
             {
                 "dataset": "{% $dataset %}",
-                "base_answers": "{% $base_answers %}",
-                "tuned_answers": "{% $tuned_answers %}",
+                **{name: f"{{% ${name} %}}" for name in _ANSWERS},
                 "judgements": "{% $judged.judgements %}",
+                "similarity": "{% $similarity %}",
             },
             assign={"verdict": RESULT},
         )
@@ -405,8 +437,8 @@ class Workflow(Construct):
             "loss_curves",
             "hosting",
             "release",
-            "base_answers",
-            "tuned_answers",
+            *_ANSWERS,
+            "similarity",
             "verdict",
         )
         results: dict[str, object] = {name: f"{{% ${name} %}}" for name in names}
@@ -440,6 +472,7 @@ class Workflow(Construct):
                 "sentence": "{% $verdict.sentence %}",
                 "reason": "{% $verdict.reason %}",
                 "caveats": "{% $verdict.caveats %}",
+                "alternatives": "{% $verdict.alternatives %}",
                 "report": "{% 's3://' & $run.bucket & '/' & $report.report_key %}",
                 "manifest": "{% 's3://' & $run.bucket & '/' & $report.manifest_key %}",
                 "afterwards": "{% $report.afterwards %}",

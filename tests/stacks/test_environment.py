@@ -49,6 +49,11 @@ MISTAKES = {
         "comprehend_max_usd = nan",
         "validation.comprehend_max_usd is nan",
     ),
+    "weights without their hash": (
+        "# weights is absent",
+        'weights = "minilm.safetensors" #',
+        "similarity.weights is 'minilm.safetensors': string should match pattern",
+    ),
     "endless ceiling": ("max_cost_usd = 10", "max_cost_usd = inf", "max_cost_usd"),
     "ceiling that is no number": ("max_cost_usd = 10", "max_cost_usd = nan", "max_cost_usd"),
     "nobody to tell": (
@@ -83,6 +88,21 @@ MISTAKES = {
         'region = "us-east-1"',
         'region = "eu-west-1"',
         "judge nova-pro cannot be called from eu-west-1; judges there: none",
+    ),
+    "region without a model to compare with": (
+        "also_compare = []",
+        'also_compare = ["few-shot", "claude-3-haiku"]',
+        "[defaults] also_compare: claude-3-haiku cannot be called from us-east-1, but nova-pro",
+    ),
+    "comparison with itself": (
+        "also_compare = []",
+        'also_compare = ["nova-micro"]',
+        "[defaults] also_compare has nova-micro, the model itself: leave it out",
+    ),
+    "model to compare with that has no price": (
+        "also_compare = []",
+        'also_compare = ["llama-3-3-70b"]',
+        "prices input_usd_per_1k_tokens and output_usd_per_1k_tokens of llama-3-3-70b",
     ),
     "account of other digits": (
         'name = "dev"',

@@ -83,6 +83,7 @@ ACTIONS = {
     "Stop training": STOP_JOB,
     "Read loss curves": READ | WRITE,
     "Answer with base model": READ | WRITE | INVOKE,
+    "Answer with other models": READ | WRITE | INVOKE,
     "Buy throughput": FIND_THROUGHPUT
     | WRITE
     | {"bedrock:CreateProvisionedModelThroughput", "bedrock:TagResource"},
@@ -94,6 +95,7 @@ ACTIONS = {
     "Announce hold": MAIL,
     "Release hosting": RELEASE | WRITE,
     "Judge answers": READ | WRITE | INVOKE,
+    "Score similarity": READ | WRITE,
     "Decide verdict": READ | WRITE,
     "Write report": READ | WRITE,
     "Quote cost": WRITE,
@@ -131,6 +133,7 @@ WILDCARDS = {
     "Validate dataset": {
         "datasets/*",
         "runs/*/dataset/*",
+        "runs/*/few-shot.json",
         "runs/*/quote.json",
         "runs/*/run.json",
         "runs/*/validation.json",
@@ -163,6 +166,12 @@ WILDCARDS = {
         "runs/*/billing/answers-of-the-base-model.json",
         "runs/*/dataset/evaluation.jsonl",
     },
+    "Answer with other models": {
+        "runs/*/answers-*",
+        "runs/*/billing/answers-of-*.json",
+        "runs/*/dataset/evaluation.jsonl",
+        "runs/*/few-shot.json",
+    },
     "Buy throughput": {
         "*",
         "custom-model/*",
@@ -190,11 +199,13 @@ WILDCARDS = {
         "runs/*/billing/judgements.json",
         "runs/*/judgements/*",
     },
+    "Score similarity": {"runs/*/answers-*", "runs/*/similarity/*"},
     "Decide verdict": {
         "runs/*/answers-*",
         "runs/*/dataset/answer.schema.json",
         "runs/*/judgements/*",
         "runs/*/results/*",
+        "runs/*/similarity/*",
         "runs/*/validation.json",
         "runs/*/verdict.json",
     },
@@ -261,12 +272,14 @@ KEY_ACTIONS = {
     "Start training": MAKE_GRANTS,
     "Read loss curves": USE_KEY,
     "Answer with base model": USE_KEY,
+    "Answer with other models": USE_KEY,
     "Buy throughput": USE_KEY,
     "Create deployment": USE_KEY,
     "Announce hold": USE_KEY,
     "Answer with tuned model": USE_KEY,
     "Release hosting": USE_KEY,
     "Judge answers": USE_KEY,
+    "Score similarity": USE_KEY,
     "Decide verdict": USE_KEY,
     "Write report": USE_KEY,
     "Quote cost": USE_KEY,
@@ -490,7 +503,8 @@ def test_listing_is_limited_by_prefix(resources: Resources) -> None:
     for each in allowing(resources, "s3:ListBucket"):
         prefixes = each["Condition"]["StringLike"]["s3:prefix"]
         assert all(
-            one.startswith(("datasets/", "runs/*/", "approvals/")) for one in listed(prefixes)
+            one.startswith(("datasets/", "runs/*/", "approvals/", "weights/"))
+            for one in listed(prefixes)
         )
 
 

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.usefixtures("enforced")
 BUY, DELETE = "CreateProvisionedModelThroughput", "DeleteProvisionedModelThroughput"
 QUICK = Scenario(provisioning_minutes=3)
 BASE_ANSWERS, TUNED_ANSWERS = "Answer with base model", "Answer with tuned model"
+OTHER_ANSWERS = "Answer with other models"
 
 
 def mails(queue: str) -> list[dict[str, str]]:
@@ -90,6 +91,8 @@ def test_a_run_from_empty_input_ends_tuned_answered_and_released(
     verdict = read_json(machine, ended, "verdict.json")
     assert verdict["questions"] == 24
     assert verdict["tuned_mean"] > verdict["base_mean"]
+    assert verdict["similarity"]["tuned"].keys() == {"rouge_l", "chrf", "length_ratio"}
+    assert "make weights puts it there" in manifest["similarity"]["problem"]
     losses = read_json(machine, ended, "losses.json")
     assert len(losses["epochs"]) >= 3
 
@@ -114,6 +117,42 @@ def test_two_runs_at_once_do_not_disturb_each_other(machine: Machine) -> None:
     assert outcomes[0].output["report"] != outcomes[1].output["report"]
     assert bought(machine) == 2
     assert_nothing_left(machine)
+
+
+def test_other_models_answer_and_are_judged_before_and_beside_the_tuned_one(
+    machine: Machine, inbox: str
+) -> None:
+    machine.offline.bedrock.scenario = QUICK
+    others = ["few-shot", "nova-lite"]
+    ended = machine.run({"also_compare": others})
+    assert ended.status == "SUCCEEDED", ended.cause
+    asked = [each for each in ended.states if each == OTHER_ANSWERS]
+    assert len(asked) == len(others)
+    assert ended.states.index(OTHER_ANSWERS) < ended.states.index("Buy throughput")
+
+    manifest = read_json(machine, ended, "manifest.json")
+    standings = {each["standing"]["key"]: each for each in manifest["offers"]}
+    assert [*standings] == ["base", "tuned", *others]
+    assert {each["standing"]["scored"] for each in standings.values()} == {24}
+    for key in others:
+        assert standings[key]["usd"] > 0
+        assert "answers an hour on: $132.00 an hour" in standings[key]["beside_tuned"]
+        assert manifest["tokens"][key]["input"] > 0
+    # The examples are in each question's prompt, and paid for.
+    assert manifest["tokens"]["few-shot"]["input"] > 2 * manifest["tokens"]["base"]["input"]
+    spent = {each["what"]: each for each in manifest["spent"]}
+    for name in ("the base model with examples", "Amazon Nova Lite"):
+        for tokens in ("input", "output"):
+            item = spent[f"Answers of {name}, {tokens} tokens"]
+            assert 0 < item["usd"] < item["quoted_usd"] * 3
+            assert not item["at_most"]
+    kept = read_json(machine, ended, "few-shot.json")
+    assert kept["tokens"] == manifest["dataset"]["few_shot_tokens"] > 0
+    assert ended.output["alternatives"] == manifest["verdict"]["alternatives"]
+    page = read_text(machine, ended.output["report"].partition(f"{machine.bucket}/")[2])
+    assert "Was it worth it?" in page
+    assert "Amazon Nova Lite" in page
+    assert "1,000 answers cost: the base model $" in mail_of(ended, inbox)["Message"]
 
 
 def read_text(machine: Machine, key: str) -> str:
@@ -384,6 +423,18 @@ def test_a_function_that_dies_while_the_meter_runs_releases(machine: Machine) ->
     assert (ended.status, ended.error) == ("FAILED", "Runtime.ImportModuleError")
     assert "Release hosting after failure" in ended.states
     assert_nothing_left(machine)
+
+
+def test_similarity_that_cannot_be_scored_fails_no_run(machine: Machine) -> None:
+    machine.offline.bedrock.scenario = QUICK
+    with unloadable("bedrock-tuning-local-score-similarity"):
+        ended = machine.run()
+    assert ended.status == "SUCCEEDED", ended.cause
+    manifest = read_json(machine, ended, "manifest.json")
+    assert manifest["verdict"]["similarity"] is None
+    assert manifest["similarity"]["problem"].startswith(
+        "Score similarity failed: Runtime.ImportModuleError: "
+    )
 
 
 def asked(machine: Machine, slug: str) -> int:

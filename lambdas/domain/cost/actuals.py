@@ -22,9 +22,11 @@ from lambdas.domain.cost.quote import (
     TUNED_ANSWERS,
     Quote,
     QuoteItem,
+    answers_of,
     dollars,
 )
 from lambdas.domain.data_review.results import ReviewSummary
+from lambdas.domain.evaluation.candidates import candidates_of
 from lambdas.domain.run.contracts import (
     Answers,
     Contract,
@@ -126,7 +128,7 @@ def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
     those of the tuned model bill where it was hosted on demand, and its deployment does not.
     Bedrock reports no token count of a training: the estimate stands, times the epochs that ran.
     """
-    release = request.release
+    settings, release = request.run.settings, request.release
     known = {
         **_screening(request),
         **_review(request),
@@ -134,14 +136,20 @@ def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
         **_answered(request, calculator),
         **_judgements(request, calculator),
     }
-    # Of the rest all is known, or was not asked for.
-    hosted = {HOSTING: request.hosting.created_at} if request.hosting else {}
-    begun = {**hosted, TRAINING: request.run.started_at}
+    others = {each: request.answers.get(each.key) for each in candidates_of(settings)}
+    for each, answers in others.items():
+        if answers:
+            known |= _tokens(answers_of(each.name), answers, calculator.tokens(each.model))
+    # Of the rest all is known, or was not asked for; of a model that was given up it is not.
+    started = request.run.started_at
+    begun = {HOSTING: request.hosting.created_at} if request.hosting else {}
+    begun |= dict.fromkeys((TRAINING, *(answers_of(each.name) for each in others)), started)
     lost = {
         REVIEW: request.review.lost_requests if request.review else 0,
         BASE_ANSWERS: request.base_answers.lost_requests,
         TUNED_ANSWERS: request.tuned_answers.lost_requests,
         JUDGEMENTS: request.judgements.lost_requests if request.judgements else 0,
+        **{answers_of(each.name): found.lost_requests for each, found in others.items() if found},
     }
     kinds = frozenset(kind for kind, requests in lost.items() if requests)
     return Usage(begun=begun, known=known, until=release.at if release else None, lost=kinds)

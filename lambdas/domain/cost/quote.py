@@ -21,6 +21,11 @@ TUNED_ANSWERS = "Answers of the tuned model"  # where they bill by the token
 JUDGEMENTS = "Judgements"
 
 
+def answers_of(name: str) -> str:
+    """Return the kind of item that the answers of another model are."""
+    return f"Answers of {name}"
+
+
 class QuoteItem(Contract):
     """One thing that bills; `how` has the arithmetic of the expected and the high figure."""
 

@@ -66,7 +66,7 @@ def run_prefix(names: ResourceNames) -> str:
 
 
 def asked_models(requested: RequestedRun, region: str) -> dict[str, str]:
-    """Return the names of base and judge by the id that the run asks, if it can from here."""
+    """Return the names of all models but the tuned by the id that the run asks, if it can here."""
     model, judge = requested.model, requested.judge
     asked = {model.base_inference: f"the base model {model.name}"}
     is_out_of_reach = region not in model.customization_regions  # of the function
@@ -74,6 +74,9 @@ def asked_models(requested: RequestedRun, region: str) -> dict[str, str]:
         asked = {}
     if judge:
         asked.setdefault(judge.inference, f"the judge {judge.name}")
+    for other in requested.others:
+        if other.answers_in(region):
+            asked.setdefault(other.inference, f"{other.name} of also_compare")
     return {each.model_id: name for each, name in asked.items() if each.available_in(region)}
 
 
@@ -148,6 +151,12 @@ def _judge_problems(requested: RequestedRun, region: str) -> Iterable[str]:
     if judge and not judge.inference.available_in(region):
         regions = ", ".join(judge.inference.regions)
         yield f"the judge {judge.name} can be invoked from {regions} only, not from {region}"
+    for other in requested.others:
+        if not other.answers_in(region):
+            yield (
+                f"{other.name} of also_compare can be invoked from {', '.join(other.regions)} "
+                f"only, not from {region}: leave it out"
+            )
 
 
 _NOT_UPLOADED = "upload it (python -m dataset prepare writes it), or name another dataset"

@@ -68,10 +68,10 @@ def problems_of_answers(given: EarlierAnswers, raw: Mapping[str, object]) -> Ite
             )
     for side, answers in (("base", given.base), ("tuned", given.tuned)):
         settled = answers.answered + answers.failed
-        if settled != run.questions:
+        if settled != run.asked:
             yield (
                 f"run {run.name} has answers of the {side} model to {settled} of "
-                f"{run.questions} questions: it ended before it had the rest, or is "
+                f"{run.asked} questions: it ended before it had the rest, or is "
                 f"under way, or they have expired. Wait, or start with {ask_again}, which trains "
                 "nothing if the model is there"
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import nsmallest
 from math import inf
 from pathlib import Path
@@ -14,16 +14,24 @@ from pydantic import BaseModel
 
 from lambdas.domain.cost.actuals import Bill
 from lambdas.domain.cost.quote import dollars
+from lambdas.domain.cost.worth import Offer, line
 from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.data_review.tasks import CRITERIA
 from lambdas.domain.evaluation.metrics import METRICS, told
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.results import score_difference
+from lambdas.domain.evaluation.similarity.means import MEASURES
 from lambdas.domain.evaluation.verdict import rules_of
 from lambdas.domain.hosting.afterwards import afterwards, kept_until
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.run.arns import Arn
-from lambdas.domain.run.contracts import Answers, Judgements, Verdict, WriteReportRequest
+from lambdas.domain.run.contracts import (
+    Answers,
+    Judgements,
+    MeanSimilarity,
+    Verdict,
+    WriteReportRequest,
+)
 from lambdas.domain.run.dataset_files import run_folder
 from lambdas.domain.run.times import duration, utc
 from lambdas.domain.training.input_status import InputStatus
@@ -32,7 +40,8 @@ MOST_SHOWN = 500  # questions: a page of more opens slowly
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 # Of the request, each as it is.
 _SECTIONS = (
-    "dataset", "quote", "loss_curves", "base_answers", "tuned_answers", "judgements", "verdict",
+    "dataset", "quote", "loss_curves", "base_answers", "tuned_answers", "other_answers",
+    "judgements", "similarity", "verdict",
 )  # fmt: skip
 
 
@@ -43,6 +52,7 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
     decided: Mapping[str, Any],
     losses_svg: str | None,
     bill: Bill,
+    offers: Sequence[Offer],
     input_status: InputStatus | None,
     review: DataReview | None = None,
 ) -> str:
@@ -55,6 +65,7 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
     metric = METRICS[request.verdict.metric]
     environment.filters |= {
         "change": metric.change,
+        "capitalized": lambda name: name[0].upper() + name[1:],
         "difference": score_difference,
         "dollars": dollars,
         "duration": duration,
@@ -76,11 +87,13 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
         questions=worst_shown(results),
         set_aside=decided["set_aside_questions"],
         topics=decided["topics"],
+        measures=MEASURES,
         data_review=review,
         input_status=input_status,
         criteria=[*CRITERIA],
         bill=bill,
         metric=metric,
+        offers=offers,
         rules=rules_of(request.run),
     )
 
@@ -100,6 +113,7 @@ def manifest(
     request: WriteReportRequest,
     *,
     bill: Bill,
+    offers: Sequence[Offer],
     input_status: InputStatus | None,
     code_version: str | None,
 ) -> dict[str, Any]:
@@ -122,6 +136,7 @@ def manifest(
         "approval": _as_json(request.approval),
         "screening": _as_json(request.screening),
         "review": _as_json(request.review),
+        "offers": [each.model_dump(mode="json") for each in offers],
         "spent": [each.model_dump(mode="json") for each in bill.items],
         "spent_usd": bill.usd,
         "spent_at_most": bill.at_most,
@@ -172,11 +187,13 @@ def _model(request: WriteReportRequest) -> dict[str, Any]:
     }
 
 
-def summary(request: WriteReportRequest, bill: Bill) -> str:
+def summary(request: WriteReportRequest, bill: Bill, offers: Sequence[Offer]) -> str:
     """Return a few plain lines for a mail."""
     verdict, quoted = request.verdict, dollars(request.quote.expected_usd)
     return (
         f"{_judged(verdict)}\n"
+        f"{line(offers)}\n"
+        f"{_similarity_line(verdict.similarity)}"
         f"{_training_line(request)}\n"
         f"{_review_line(request)}"
         f"Failures: {request.base_answers.failed} answers of the base model, "
@@ -188,13 +205,21 @@ def summary(request: WriteReportRequest, bill: Bill) -> str:
 
 def _judged(verdict: Verdict) -> str:
     others = " ".join(map(told, verdict.others))
-    lines = [f"{verdict.sentence} {verdict.reason}", *verdict.caveats, others]
-    return "\n".join(filter(None, lines))
+    lines = [f"{verdict.sentence} {verdict.reason}", *verdict.caveats, *verdict.alternatives]
+    return "\n".join(filter(None, [*lines, others]))
 
 
 def _without_scores(request: WriteReportRequest) -> int:
     judgements = request.judgements
     return judgements.failed if judgements else request.verdict.missing
+
+
+def _similarity_line(means: MeanSimilarity | None) -> str:
+    if means is None:
+        return ""
+    name, measure = next(each for each in MEASURES.items() if each[0] in means.base)
+    base, tuned = (measure.shown(side[name]) for side in (means.base, means.tuned))
+    return f"Similarity to the reference answers, {measure.label}: base {base}, tuned {tuned}.\n"
 
 
 def _training_line(request: WriteReportRequest) -> str:
@@ -205,8 +230,8 @@ def _training_line(request: WriteReportRequest) -> str:
         by_judge = f"judged again by {find_judge(run.settings.judge_model).name}"
         again = by_judge if request.judgements else f"compared again by {run.settings.metric}"
         return (
-            f"Answers of run {run.answers_of_run}, {again}: nothing was trained or hosted, and no "
-            "model asked for answers. That run's files, with its report if it came so far: "
+            f"Answers of run {run.answers_of_run}, {again}: nothing was trained or hosted, and "
+            "neither model asked again. That run's files, with its report if it came so far: "
             f"s3://{run.bucket}/{run_folder(run.answers_of_run)}/"
         )
     return (
@@ -227,8 +252,7 @@ def _review_line(request: WriteReportRequest) -> str:
 
 def _tokens(request: WriteReportRequest) -> Mapping[str, Mapping[str, int]]:
     sources: dict[str, Answers | Judgements | None] = {
-        "base": request.base_answers,
-        "tuned": request.tuned_answers,
+        **request.answers,
         "judge": request.judgements,
     }
     return {

@@ -17,6 +17,7 @@ from lambdas.domain.run.dataset_files import DatasetKind, digest
 from lambdas.domain.run.execution_input import MetricName, Settings
 
 Outcome = Literal["better", "worse", "no difference shown", "not decisive"]
+_MOST_REASON_CHARACTERS = 500  # of what a state hands on
 
 
 class Contract(BaseModel):
@@ -142,6 +143,7 @@ class Dataset(Contract):
     warnings: int
     system_prompt: str | None  # what the answers are asked with
     findings_key: str
+    few_shot_tokens: int = 0  # an upper estimate of what precedes each question, see `few_shot`
 
     @property
     def training(self) -> FrozenFile:
@@ -401,6 +403,47 @@ class AnswerWithBaseModelRequest(StateRequest):
     dataset: Dataset
 
 
+class ShownTurn(Contract):
+    role: Literal["user", "assistant"]
+    text: str
+
+
+class ShownExamples(Contract):
+    """Training examples that are turns before each question, as they are kept for the run."""
+
+    examples: int
+    tokens: int  # an upper estimate
+    turns: tuple[ShownTurn, ...]
+
+
+class OtherAnswers(Contract):
+    """Result of *Answer with other models*, by the keys of `also_compare`.
+
+    One that failed is left out of the comparison, and fails no run.
+    """
+
+    answers: dict[str, Answers] = {}
+    failures: dict[str, str] = {}  # why one was given up
+    done: bool = True  # as in `Answers`, of all of them
+
+    def has_settled(self, key: str) -> bool:
+        return key in self.failures or (key in self.answers and self.answers[key].done)
+
+    def without(self, key: str, *, because: str) -> OtherAnswers:
+        """Return the same with one given up."""
+        failures = {**self.failures, key: because[:_MOST_REASON_CHARACTERS]}
+        return OtherAnswers(answers=self.answers, failures=failures)
+
+    @property
+    def complete(self) -> dict[str, Answers]:
+        return {key: each for key, each in self.answers.items() if key not in self.failures}
+
+
+class AnswerWithOtherModelsRequest(StateRequest):
+    dataset: Dataset
+    so_far: OtherAnswers | None  # of earlier passes
+
+
 class HostModelRequest(StateRequest):
     """For *Buy throughput* and *Create deployment*."""
 
@@ -459,10 +502,13 @@ class Release(Contract):
 class AnsweredRequest(StateRequest):
     base_answers: Answers
     tuned_answers: Answers
+    other_answers: OtherAnswers | None = None  # None: no other models were asked
 
     @property
     def answers(self) -> dict[str, Answers]:
-        return {"base": self.base_answers, "tuned": self.tuned_answers}
+        """Those of base, tuned and the other models, by that name."""
+        others = self.other_answers.complete if self.other_answers else {}
+        return {"base": self.base_answers, "tuned": self.tuned_answers, **others}
 
 
 class JudgeAnswersRequest(AnsweredRequest):
@@ -489,15 +535,41 @@ class Judgements(Contract):
     failed: int
     input_tokens: int
     output_tokens: int
-    judgements_prefix: str  # of JSONL files of {"id", "base", "tuned", "preferences"}
+    judgements_prefix: str  # of JSONL files of {"id", "base", "tuned", "preferences", "others"}
     prompts: tuple[str, ...] = ()  # names of what the judge was told, with language and version
     lost_requests: int = 0  # both as in `Answers`
     done: bool = True
 
 
+class ScoreSimilarityRequest(AnsweredRequest):
+    """For *Score similarity*."""
+
+
+class Similarity(Contract):
+    """How similar the answers are to their references; of a state that failed, only why."""
+
+    similarity_prefix: str = ""  # of JSONL files of {"id", "base", "tuned"}
+    shards: int = 0  # so many of them, all of them or none
+    weights: str | None = None  # of BERTScore, as the environment names them
+    bertscored_every: int = 1  # of one question in so many there is a BERTScore, evenly spread
+    weights_difference: float | None = None  # of their scores from bert_score's, at most
+    chrf_signature: str = ""  # sacrebleu's
+    problem: str | None = None  # why there is no BERTScore, or nothing
+    done: bool = True
+
+
+class MeanSimilarity(Contract):
+    """Means by measure, over the questions that decide and that both sides have scores of."""
+
+    questions: int
+    base: dict[str, float]
+    tuned: dict[str, float]
+
+
 class DecideVerdictRequest(AnsweredRequest):
     dataset: Dataset
     judgements: Judgements | None  # None where the metric needs no judge
+    similarity: Similarity
 
 
 class VerdictToTell(Contract):
@@ -519,6 +591,7 @@ class Verdict(VerdictToTell):
     others: tuple[MetricFigures, ...]  # for information
     sentence: str  # what that means
     caveats: tuple[str, ...]  # sentences
+    alternatives: tuple[str, ...] = ()  # sentences: what tuning was not shown to be worth against
     questions: int  # that have both scores and are not set aside
     set_aside: int
     missing: int  # not set aside, without both scores
@@ -530,6 +603,7 @@ class Verdict(VerdictToTell):
     tuned_mean: float | None
     low: float | None  # of the interval of the mean difference
     high: float | None
+    similarity: MeanSimilarity | None  # None: not measured
     dataset_sha256: str  # `Dataset.sha256` of what the models were tuned and asked with
     verdict_key: str
     results_prefix: str  # of JSONL files of what is known of each question
@@ -547,6 +621,7 @@ class WriteReportRequest(AnsweredRequest):
     hosting: Hosting | None  # None with `Run.answers_of_run`
     release: Release | None  # None: a deployment stays until its release-by
     judgements: Judgements | None  # None where the metric needs no judge
+    similarity: Similarity
     verdict: Verdict
 
 

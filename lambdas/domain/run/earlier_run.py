@@ -19,7 +19,7 @@ class EarlierRun(Contract):
 
     name: str
     settings: AnswerSettings
-    questions: int  # that both models were to be asked
+    asked: int  # questions
     tuned_by_run: str | None = None
     answers_of_run: str | None = None
 
@@ -35,4 +35,4 @@ def run_key(folder: str) -> str:
 
 def as_json(run: Run, dataset: Dataset) -> dict[str, object]:
     """Return what `run.json` holds, once the dataset is found valid."""
-    return run.model_dump(mode="json") | {"questions": dataset.asked}
+    return run.model_dump(mode="json") | {"asked": dataset.asked}

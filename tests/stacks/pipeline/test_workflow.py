@@ -157,6 +157,18 @@ def test_a_hold_that_cannot_be_announced_does_not_begin(workflow: Machine) -> No
     assert Graph(workflow).nodes["Hold throughput"].state["Timestamp"] == "{% $hold.until %}"
 
 
+def test_similarity_that_cannot_be_scored_is_told_and_fails_nothing(workflow: Machine) -> None:
+    nodes = Graph(workflow).nodes
+    [catch] = nodes["Score similarity"].state["Catch"]
+    assert catch["ErrorEquals"] == ["States.ALL"]
+    assert nodes[catch["Next"]].state == {"Type": "Pass", "QueryLanguage": "JSONata", "End": True}
+    error = {"Error": "AccessDenied", "Cause": json.dumps({"errorMessage": "no right to read"})}
+    told = evaluate(catch["Output"]["problem"], states={"errorOutput": error})
+    similarity = contracts.Similarity.model_validate({"problem": told})
+    assert similarity.problem == "Score similarity failed: AccessDenied: no right to read"
+    assert (similarity.shards, similarity.done) == (0, True)
+
+
 @pytest.mark.parametrize(
     ("earlier", "found", "told"),
     [(None, False, "this"), (None, True, "this"), ("earlier", False, "earlier"),
@@ -486,19 +498,22 @@ def test_results_are_small_by_construction() -> None:
             assert _is_small(field.annotation), f"{result.__name__}.{name}"
 
 
+_SMALL_COLLECTIONS = (
+    dict[str, str],
+    dict[str, int | float | str],  # five at most, as of the next
+    tuple[contracts.FrozenFile, ...],
+    tuple[str, ...],  # codes of warnings, as the environment's file has them
+    list[str],  # models of also_compare, as of the next
+    dict[str, contracts.Answers],
+    dict[str, float],  # measures of similarity
+    tuple[contracts.MetricFigures, ...],  # three at most
+    tuple[contracts.HostingOption, ...],  # one a kind
+)
+
+
 def _is_small(annotation: object) -> bool:
     origin = typing.get_origin(annotation)
-    if annotation in {
-        dict[str, str],
-        dict[str, int | float | str],
-    }:  # five at most
-        return True
-    if annotation in {
-        tuple[str, ...],  # codes of warnings, as the environment's file has them
-        tuple[contracts.FrozenFile, ...],  # five at most
-        tuple[contracts.MetricFigures, ...],  # three at most
-        tuple[contracts.HostingOption, ...],  # one a kind
-    }:
+    if annotation in _SMALL_COLLECTIONS:
         return True
     if origin is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return all(_is_small(field.annotation) for field in annotation.model_fields.values())
@@ -596,6 +611,23 @@ def test_an_earlier_runs_model_goes_straight_to_its_answers(workflow: Machine) -
     assert past_training.isdisjoint({"Start training", "Check training", "Read loss curves"})
     first = workflow["States"]["Check preflight"]["Assign"]
     assert first["training"] == first["loss_curves"] == "{% null %}"
+
+
+def test_other_models_are_asked_one_after_the_other_before_any_hosting(workflow: Machine) -> None:
+    question = workflow["States"]["Other models asked?"]
+    [asked] = question["Choices"]
+    assert (asked["Next"], question["Default"]) == ("Answer with other models", "Serve tuned model")
+    for others, goes in ((["few-shot"], True), ([], False)):
+        assert evaluate(asked["Condition"], run={"settings": {"also_compare": others}}) is goes
+    assert evaluate(asked["Condition"], run={"settings": {}}) is False
+    again = workflow["States"]["Other models answered?"]
+    [rest] = again["Choices"]
+    assert (rest["Next"], again["Default"]) == ("Answer with other models", "Serve tuned model")
+    for done in (True, False):
+        assert evaluate(rest["Condition"], other_answers={"done": done}) is not done
+    asks = workflow["States"]["Answer with other models"]
+    assert asks["Arguments"]["Payload"]["so_far"] == "{% $other_answers %}"
+    assert workflow["States"]["Check preflight"]["Assign"]["other_answers"] == "{% null %}"
 
 
 def test_answers_of_an_earlier_run_go_straight_to_the_judge(workflow: Machine) -> None:

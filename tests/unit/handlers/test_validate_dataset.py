@@ -70,6 +70,18 @@ def test_the_run_has_a_copy_of_exactly_what_was_checked(s3: FakeS3) -> None:
         assert (each["sha256"], each["size_bytes"]) == (sha256(body).hexdigest(), len(body))
 
 
+def test_examples_for_the_prompt_are_chosen_and_kept(s3: FakeS3) -> None:
+    assert validate()["few_shot_tokens"] == 0
+    kept_key = "runs/run-0123456789ab/few-shot.json"
+    assert kept_key not in s3.objects
+    tokens = validate(also_compare=["few-shot"])["few_shot_tokens"]
+    kept = json.loads(s3.objects[kept_key])
+    assert tokens == kept["tokens"] > 0
+    assert [turn["text"] for turn in kept["turns"][::2]] == [
+        f"質問 t {at}" for at in (0, 8, 16, 24, 32)
+    ]
+
+
 @pytest.mark.parametrize("questions", [1, 5])
 def test_questions_too_few_for_a_verdict_are_refused(s3: FakeS3, questions: int) -> None:
     """Five questions trained, paid, and were then "not decisive", which five must be."""
@@ -87,8 +99,7 @@ def test_questions_too_few_for_a_verdict_are_refused(s3: FakeS3, questions: int)
 
 def trained_earlier(s3: FakeS3, more: Mapping[DatasetKind, bytes] = MappingProxyType({})) -> None:
     """Leave what a run that tuned a model has left."""
-    files: dict[DatasetKind, bytes] = {"training": training(33, "earlier")}
-    quote_earlier(s3, files | {"evaluation": b"of that run", **more})
+    quote_earlier(s3, {"training": training(33, "earlier"), "evaluation": b"of that run", **more})
 
 
 def quote_earlier(s3: FakeS3, files: Mapping[DatasetKind, bytes]) -> None:
@@ -161,7 +172,7 @@ def test_a_run_is_kept_for_later_ones_once_its_dataset_is_valid(s3: FakeS3) -> N
         settings=AnswerSettings(
             dataset="default", model="claude-3-haiku", system_prompt="S", max_answer_tokens=77
         ),
-        questions=1,
+        asked=1,
     )
 
 

@@ -40,6 +40,7 @@ from lambdas.domain.run.contracts import (
     Metered,
     MeterStoppedRunRequest,
     NotifyRequest,
+    OtherAnswers,
     Release,
     Screened,
 )
@@ -144,6 +145,40 @@ def test_a_lost_request_counts_at_the_most_and_is_marked(part: str, kind: str) -
     assert bill.at_most
     marked = {each.what.partition(",")[0] for each in bill.items if each.at_most}
     assert marked == {kind, TRAINING}
+
+
+def of_others(**changes: object) -> dict[str, Spent]:
+    """Return the bill's items of what `also_compare` asked."""
+    compared = {"also_compare": ["few-shot", "nova-lite"]}
+    request = report_request(run=run(**compared), **changes)
+    items = bill_of(quote(**compared), finished(request, CALCULATOR)).items
+    kinds = ("Answers of the base model with examples", "Answers of Amazon Nova Lite")
+    return {each.what: each for each in items if each.what.startswith(kinds)}
+
+
+def test_other_models_bill_the_tokens_of_their_answers() -> None:
+    both = {key: answers(key) for key in ("few-shot", "nova-lite")}
+    made = of_others(other_answers=OtherAnswers(answers=both))
+    assert {what: each.usd for what, each in made.items()} == pytest.approx(
+        {
+            "Answers of the base model with examples, input tokens": 330 / 1000 * 0.00025,
+            "Answers of the base model with examples, output tokens": 210 / 1000 * 0.00125,
+            "Answers of Amazon Nova Lite, input tokens": 330 / 1000 * 0.00006,
+            "Answers of Amazon Nova Lite, output tokens": 210 / 1000 * 0.00024,
+        }
+    )
+    assert not any(each.at_most for each in made.values())
+
+
+def test_a_model_that_was_given_up_or_lost_requests_bills_at_the_most() -> None:
+    lost = {"few-shot": answers("few-shot", lost_requests=1)}
+    failures = {"nova-lite": "AnswersFailed: all of them"}
+    made = of_others(other_answers=OtherAnswers(answers=lost, failures=failures))
+    assert all(each.at_most for each in made.values())
+    quoted = {each.what: each for each in quote(also_compare=["nova-lite"]).items}
+    for what in ("input", "output"):
+        given_up = f"Answers of Amazon Nova Lite, {what} tokens"
+        assert made[given_up].usd == quoted[given_up].high_usd > 0
 
 
 def test_a_screening_bills_what_was_asked() -> None:

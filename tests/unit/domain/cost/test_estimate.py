@@ -118,7 +118,6 @@ def test_answers_that_are_judged_again_are_quoted_by_their_judgements_alone() ->
 def test_answers_that_need_no_judge_are_compared_again_for_nothing() -> None:
     made = quote(answers_of_run="first", tuned_by_run="first", metric="exact-match")
     assert (made.items, made.high_usd) == ([], 0)
-    assert "questions take" not in text(made)
 
 
 def test_a_review_is_quoted_where_it_is_asked_for_and_never_above_its_ceiling() -> None:
@@ -165,6 +164,26 @@ def test_at_most_the_judge_is_asked_as_often_as_the_state_asks() -> None:
     assert said == pytest.approx(most / 1000 * 0.0032, abs=1e-4)
     _, expected, high = item(quote(), "Judgements, input tokens")
     assert high > ATTEMPTS * expected, "each attempt asks with all of the prompt again"
+
+
+def test_other_models_are_quoted_with_their_answers_and_judgements() -> None:
+    data = dataset(few_shot_tokens=2_000)
+    made, without = quote(data, also_compare=["few-shot", "nova-lite"]), quote(data)
+    added = [each.what for each in made.items if each.what not in {it.what for it in without.items}]
+    assert added == [
+        "Answers of the base model with examples, input tokens",
+        "Answers of the base model with examples, output tokens",
+        "Answers of Amazon Nova Lite, input tokens",
+        "Answers of Amazon Nova Lite, output tokens",
+    ]
+    _, _, bare = item(made, "Answers of the base model, input tokens")
+    _, _, shown = item(made, "Answers of the base model with examples, input tokens")
+    examples = ATTEMPTS * 3 * 2_000 / 1000 * 0.00025
+    assert shown - bare == pytest.approx(examples, abs=1e-6)
+    *_, said = item(made, "Judgements, output tokens")
+    assert said == pytest.approx(ATTEMPTS * (4 + 2) * 3 * MAX_TOKENS / 1000 * 0.0032, abs=1e-4)
+    cheaper = savings(run(also_compare=["nova-lite"]), data, CALCULATOR)
+    assert cheaper["also_compare = []"] == without.high_usd
 
 
 def test_another_models_price_is_named_as_such() -> None:

@@ -10,7 +10,7 @@ import pytest
 from lambdas.domain.cost.actuals import NOTHING_BOUGHT
 from lambdas.domain.errors import DatasetChanged
 from lambdas.domain.reporting.report import html, manifest, summary
-from lambdas.domain.run.contracts import DecideVerdictRequest, Verdict
+from lambdas.domain.run.contracts import DecideVerdictRequest, Similarity, Verdict
 from lambdas.domain.run.execution_input import MetricName
 from lambdas.handlers.decide_verdict import decide_verdict
 from tests.factories import (
@@ -70,6 +70,7 @@ def decided(s3: FakeS3, metric: MetricName, questions: Sequence[Answered]) -> Ve
             base_answers=answers("base"),
             tuned_answers=answers("tuned"),
             judgements=None,
+            similarity=Similarity(),
         )
     )
 
@@ -120,6 +121,7 @@ def test_valid_json_decides_by_the_runs_own_copy_of_the_schema(s3: FakeS3) -> No
                 base_answers=answers("base"),
                 tuned_answers=answers("tuned"),
                 judgements=None,
+                similarity=Similarity(),
             )
         )
 
@@ -161,12 +163,13 @@ def test_report_mail_and_manifest_speak_of_the_metric_and_of_no_judge(
         decided=document,
         losses_svg=None,
         bill=NOTHING_BOUGHT,
+        offers=[],
         input_status=None,
     )
     assert [each for each in says if each not in page] == []
     assert "Nova Pro" not in page
     assert "of 10" not in page
-    assert verdict.reason in summary(request, NOTHING_BOUGHT)
-    made = manifest(request, bill=NOTHING_BOUGHT, input_status=None, code_version=None)
+    assert verdict.reason in summary(request, NOTHING_BOUGHT, [])
+    made = manifest(request, bill=NOTHING_BOUGHT, offers=[], input_status=None, code_version=None)
     assert (made["metric"], made["judge"], made["judgements"]) == (metric, None, None)
     assert made["verdict"]["metric"] == metric

@@ -32,6 +32,7 @@ HAIKU = "anthropic.claude-3-haiku-20240307-v1:0"
 MICRO = "amazon.nova-micro-v1:0"
 TUNABLE_HAIKU, TUNABLE_MICRO = f"{HAIKU}:200k", f"{MICRO}:128k"
 JUDGE = "amazon.nova-pro-v1:0"
+HAIKU_4_5 = "anthropic.claude-haiku-4-5-20251001-v1:0"
 DEFAULTS = {
     "dataset": "default",
     "model": "claude-3-haiku",
@@ -343,7 +344,7 @@ def answered(earlier: str, s3: FakeS3) -> str:
     kept = {
         "name": earlier,
         "settings": settings | {"max_answer_tokens": 77},
-        "questions": 251,
+        "asked": 251,
     }
     s3.objects[f"runs/{earlier}/run.json"] = json.dumps(kept).encode()
     for side, shard in product(("base", "tuned"), (0, 1)):
@@ -611,7 +612,35 @@ def test_a_model_served_on_demand_only_is_no_alternative(
 def test_base_and_judge_are_asked_for_a_token_by_the_ids_of_the_run(bedrock: FakeBedrock) -> None:
     preflight("us-east-1", model="nova-micro")
     asked = [each for each in bedrock.asked if each.startswith("converse")]
-    assert asked == [f"converse us.{MICRO}", f"converse us.{JUDGE}"]
+    assert sorted(asked) == [f"converse us.{MICRO}", f"converse us.{JUDGE}"]
+
+
+def test_other_models_are_asked_for_a_token_too(bedrock: FakeBedrock) -> None:
+    preflight(also_compare=["few-shot", "nova-pro", "claude-haiku-4-5"])
+    asked = sorted(each for each in bedrock.asked if each.startswith("converse"))
+    assert asked == [f"converse {HAIKU}", f"converse us.{JUDGE}", f"converse us.{HAIKU_4_5}"]
+
+
+def test_another_model_that_refuses_is_said_with_the_step_that_helps(bedrock: FakeBedrock) -> None:
+    error = client_error("AccessDeniedException")
+    error.args = ("You don't have access to the model with the specified model ID.",)
+    bedrock.silent[f"us.{HAIKU_4_5}"] = error
+    with pytest.raises(PreflightFailed) as refused:
+        preflight(also_compare=["claude-haiku-4-5"])
+    said = str(refused.value)
+    assert f"Claude Haiku 4.5 of also_compare (us.{HAIKU_4_5}) does not answer" in said
+    assert "the account has no access to the model" in said
+
+
+def test_another_model_that_cannot_be_asked_from_here_is_refused_unasked(
+    bedrock: FakeBedrock,
+) -> None:
+    with pytest.raises(PreflightFailed) as refused:
+        preflight("us-east-1", model="nova-micro", also_compare=["claude-3-haiku"])
+    assert (
+        "Claude 3 Haiku of also_compare can be invoked from us-west-2 only, not from us-east-1"
+    ) in str(refused.value)
+    assert f"converse {HAIKU}" not in bedrock.asked
 
 
 def test_a_judge_that_is_the_base_is_asked_once(bedrock: FakeBedrock) -> None:

@@ -77,6 +77,8 @@ GOOD: list[dict[str, Any]] = [
     {"judge_model": "claude-haiku-4-5"},
     {"metric": "label-f1"},
     {"judge_prompt": "ja"},
+    {"also_compare": []},
+    {"also_compare": ["few-shot", "claude-haiku-4-5", "nova-lite"]},
     {"max_failed_answers_percent": 0, "max_training_hours": 0.5},
     {"max_cost_usd": 0.5},
     {"max_cost_usd": 400, "require_approval": True},
@@ -94,6 +96,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"judge_model": "nova"}, "Did you mean 'nova-pro'"),
     ({"metric": "f1"}, 'metric is "f1": give one of judge, exact-match, label-f1, json-schema'),
     ({"judge_prompt": "de"}, 'judge_prompt is "de": give one of auto, en, ja'),
+    ({"also_compare": ["nova-lit"]}, "Did you mean 'nova-lite'"),
+    ({"also_compare": ["fewshot"]}, "Did you mean 'few-shot'"),
+    ({"also_compare": "few-shot"}, "give a list of some of few-shot, claude-3-haiku"),
+    ({"also_compare": ["nova-lite", "nova-lite"]}, "nova-lite is listed twice"),
     ({"dataset": "a b"}, 'dataset is "a b": give text that matches'),
     ({"dataset": "../other"}, "dataset is"),
     ({"dataset": ""}, "dataset is"),
@@ -197,6 +203,24 @@ def validator() -> jsonschema.Draft202012Validator:
     schema = json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
+
+
+def test_the_model_itself_is_no_other_model() -> None:
+    with pytest.raises(InputInvalid) as refused:
+        resolve({"model": "nova-lite", "also_compare": ["nova-lite"]}, DEFAULTS)
+    assert "also_compare has nova-lite, the model of this run itself" in str(refused.value)
+    # Which model an earlier run has tuned is not known yet.
+    earlier = {"tuned_by_run": "first-1a2b3c4d5e6f", "also_compare": [DEFAULTS.model]}
+    assert resolve(earlier, DEFAULTS).also_compare == [DEFAULTS.model]
+    with pytest.raises(InputInvalid, match="the model of this run itself"):
+        resolve({**earlier, "model": DEFAULTS.model}, DEFAULTS)
+
+
+def test_what_the_environment_compares_with_leaves_out_the_model_of_the_run() -> None:
+    defaults = DEFAULTS.model_copy(update={"also_compare": ["few-shot", "nova-lite"]})
+    assert resolve({}, defaults).also_compare == ["few-shot", "nova-lite"]
+    assert resolve({"model": "nova-lite"}, defaults).also_compare == ["few-shot"]
+    assert resolve({"also_compare": []}, defaults).also_compare == []
 
 
 @pytest.mark.parametrize("raw", GOOD, ids=str)
