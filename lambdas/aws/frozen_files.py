@@ -71,9 +71,10 @@ def _require_as_quoted(
     artefacts: Artefacts, run: Run, folder: str, copies: Mapping[DatasetKind, ObjectSource]
 ) -> None:
     """Compare the copies of an earlier run's data with what its quote, and so its job, was for."""
-    trained = {kind: each for kind, each in copies.items() if kind in TRAINED_ON}
-    others = dict(_those_of(artefacts, {*FILE_NAMES} - {*TRAINED_ON}, folder))
-    hashes = {kind: str(each.sha256) for kind, each in (trained | others).items()}
+    of_earlier = {*(FILE_NAMES if run.answers_of_run else TRAINED_ON)}
+    copied = {kind: each for kind, each in copies.items() if kind in of_earlier}
+    others = dict(_those_of(artefacts, {*FILE_NAMES} - of_earlier, folder))
+    hashes = {kind: str(each.sha256) for kind, each in (copied | others).items()}
     if digest(hashes) != artefacts.read_json(f"{folder}/quote.json")["dataset_sha256"]:
         earlier = "answers_of_run" if run.answers_of_run else "tuned_by_run"
         raise DatasetChanged(

@@ -227,10 +227,11 @@ def _training_line(request: WriteReportRequest) -> str:
     if curves:
         return curves.verdict
     if run.answers_of_run:
+        by_judge = f"judged again by {find_judge(run.settings.judge_model).name}"
+        again = by_judge if request.judgements else f"compared again by {run.settings.metric}"
         return (
-            f"Answers of run {run.answers_of_run}, judged again by "
-            f"{find_judge(run.settings.judge_model).name}: nothing was trained, hosted or asked "
-            "but the judge. That run's files, with its report if it came so far: "
+            f"Answers of run {run.answers_of_run}, {again}: nothing was trained or hosted, and "
+            "neither model asked again. That run's files, with its report if it came so far: "
             f"s3://{run.bucket}/{run_folder(run.answers_of_run)}/"
         )
     return (

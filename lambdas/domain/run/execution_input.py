@@ -302,9 +302,9 @@ class ExecutionInput(Settings):
     answers_of_run: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] | None = Field(
         default=None,
         description="A run of this environment with the answers of both its models, also one that "
-        "failed later: they are judged again, by this input's judge, and nothing is trained, "
-        "hosted or answered. Model, data and system prompt are that run's. Takes no other field "
-        "that is for training, hosting or answering.",
+        "failed later: they are compared again, by this input's metric and judge, and nothing is "
+        "trained, hosted or answered. Model, data and system prompt are that run's. Takes no "
+        "other field that is for training, hosting or answering.",
         examples=["first-1a2b3c4d5e6f"],
     )
 

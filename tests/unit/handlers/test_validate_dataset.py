@@ -172,7 +172,7 @@ def test_a_run_is_kept_for_later_ones_once_its_dataset_is_valid(s3: FakeS3) -> N
         settings=AnswerSettings(
             dataset="default", model="claude-3-haiku", system_prompt="S", max_answer_tokens=77
         ),
-        evaluation_examples=1,
+        asked=1,
     )
 
 

@@ -115,6 +115,11 @@ def test_answers_that_are_judged_again_are_quoted_by_their_judgements_alone() ->
     assert savings(run(answers_of_run="first", tuned_by_run="first"), dataset(), CALCULATOR) == {}
 
 
+def test_answers_that_need_no_judge_are_compared_again_for_nothing() -> None:
+    made = quote(answers_of_run="first", tuned_by_run="first", metric="exact-match")
+    assert (made.items, made.high_usd) == ([], 0)
+
+
 def test_a_review_is_quoted_where_it_is_asked_for_and_never_above_its_ceiling() -> None:
     assert REVIEW not in {each.what for each in quote().items}
     low, expected, high = item(quote(review_data=True), REVIEW)

@@ -344,7 +344,7 @@ def answered(earlier: str, s3: FakeS3) -> str:
     kept = {
         "name": earlier,
         "settings": settings | {"max_answer_tokens": 77},
-        "evaluation_examples": 251,
+        "asked": 251,
     }
     s3.objects[f"runs/{earlier}/run.json"] = json.dumps(kept).encode()
     for side, shard in product(("base", "tuned"), (0, 1)):
@@ -464,6 +464,12 @@ def test_a_judge_that_cannot_be_asked_judges_nothing_again(
     del s3.objects[f"runs/{answered}/answers-tuned/00000.jsonl"]
     with pytest.raises(PreflightFailed, match=r"(?s)does not answer in.*other files of answers"):
         preflight("us-east-1", answers_of_run=answered)
+
+
+def test_a_metric_without_a_judge_asks_nobody(answered: str, bedrock: FakeBedrock) -> None:
+    bedrock.silent[f"us.{JUDGE}"] = client_error("AccessDeniedException", 403)
+    preflight("us-east-1", answers_of_run=answered, metric="exact-match")
+    assert bedrock.asked == []
 
 
 def test_a_name_is_one_runs_also_where_it_judges_again(answered: str, s3: FakeS3) -> None:

@@ -512,7 +512,7 @@ def test_a_run_that_judges_again_names_the_run_whose_answers_it_judges() -> None
     request = judged_again()
     shown = page(request, svg=None, input_status=None)
     text = Page(shown).text
-    said = "Answers of run second, judged again by Amazon Nova Pro: nothing was trained, hosted or"
+    said = "Answers of run second, judged again by Amazon Nova Pro: nothing was trained or hosted"
     assert said in text
     assert f"s3://{BUCKET}/runs/second/" in text
     assert "Hosting was not needed" in text
@@ -520,7 +520,9 @@ def test_a_run_that_judges_again_names_the_run_whose_answers_it_judges() -> None
         assert row in shown
     for absent in ("Throughput billed for", "Deployed on demand", "Training job", "Training took"):
         assert absent not in text
-    facts = manifest(request, bill=bill(request), input_status=None, code_version=None)
+    facts = manifest(
+        request, bill=bill(request), offers=OFFERS, input_status=None, code_version=None
+    )
     assert (facts["hosting"], facts["quote"]["hosting"]) == (None, None)
     assert facts["run"]["answers_of_run"] == "second"
     lines = summary(request, bill(request)).splitlines()
