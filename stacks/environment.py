@@ -22,10 +22,10 @@ from lambdas.domain.cost.needed_prices import missing_prices
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.evaluation.similarity.file_names import WEIGHTS_PATTERN
-from lambdas.domain.models.catalogue import JUDGES
+from lambdas.domain.models.catalogue import JUDGES, UNTUNED
 from lambdas.domain.models.lookup import find_model, nearest, unknown
 from lambdas.domain.run.arns import OFFLINE_ACCOUNT
-from lambdas.domain.run.execution_input import ExecutionDefaults
+from lambdas.domain.run.execution_input import FEW_SHOT, ExecutionDefaults
 from lambdas.domain.run.names import PROJECT, EnvironmentName
 from lambdas.validation import WARNINGS
 
@@ -228,12 +228,23 @@ def _conflicts(environment: Environment, stem: str) -> Iterator[str]:
             f"judge {environment.defaults.judge_model} cannot be called from "
             f"{environment.region}; judges there: {', '.join(judges) or 'none'}"
         )
+    yield from _not_comparable(environment)
     for code in environment.defaults.fail_on_warnings:
         if code not in WARNINGS:
             yield f"[defaults] fail_on_warnings: {unknown('warning', code, WARNINGS)}"
     yield from _refused_tags(environment.tags)
     yield from _foreign_boundary(environment)
     yield from _oversized(environment)
+
+
+def _not_comparable(environment: Environment) -> Iterator[str]:
+    defaults, region = environment.defaults, environment.region
+    for key in defaults.also_compare:
+        if key == defaults.model:
+            yield f"[defaults] also_compare has {key}, the model itself: leave it out"
+        elif key != FEW_SHOT and not UNTUNED[key].answers_in(region):
+            there = ", ".join(each.key for each in UNTUNED.values() if each.answers_in(region))
+            yield f"[defaults] also_compare: {key} cannot be called from {region}, but {there} can"
 
 
 def _unserved(environment: Environment) -> Iterator[str]:
@@ -248,10 +259,11 @@ def _unserved(environment: Environment) -> Iterator[str]:
 
 def _unpriced(environment: Environment) -> Iterator[str]:
     defaults = environment.defaults
-    chosen = (defaults.model, defaults.judge_model, defaults.hosting)
+    others = (key for key in defaults.also_compare if key != FEW_SHOT)
+    asked = dict.fromkeys([defaults.judge_model, *others])
     with suppress(InputInvalid):  # reported as such
         calculator = Calculator(PriceBook.load(environment.prices), environment.region)
-        for missing in missing_prices(*chosen, calculator):
+        for missing in missing_prices(defaults.model, asked, defaults.hosting, calculator):
             yield " ".join(missing.replace("NAME", environment.name).split())
 
 

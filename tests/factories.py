@@ -11,6 +11,7 @@ from lambdas.domain.cost.estimate import make_quote
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.cost.quote import Quote
 from lambdas.domain.data_review.results import DataReview
+from lambdas.domain.evaluation.alternatives import Standing
 from lambdas.domain.run.contracts import (
     Answers,
     Dataset,
@@ -70,6 +71,7 @@ SETTINGS: dict[str, Any] = {
     "metric": "judge",
     "judge_model": "nova-pro",
     "judge_prompt": "auto",
+    "also_compare": [],
     "max_answer_tokens": 300,
     "max_failed_answers_percent": 10,
     "max_training_hours": 24,
@@ -148,6 +150,22 @@ def dataset(**changes: object) -> Dataset:
     } | changes
     expected = round(0.7 * values["training_tokens"])
     return Dataset.model_validate({"expected_training_tokens": expected} | values)
+
+
+def standing(key: str, **changes: object) -> Standing:
+    values: dict[str, Any] = {
+        "key": key,
+        "name": {"base": "the base model", "tuned": "the tuned model"}.get(key, key),
+        "scored": 2,
+        "unanswered": 1,
+        "not_judged": 0,
+        "score": {"mean": 2.5, "low": 1.5, "high": 3.5},
+        "lead": None if key == "tuned" else {"mean": 4.5, "low": -1.85, "high": 10.85},
+        "tuned_is": None if key == "tuned" else "not decisive",
+        "latency_ms": 900,
+        "characters": 120,
+    }
+    return Standing.model_validate(values | changes)
 
 
 def hosting(**changes: object) -> Hosting:

@@ -152,6 +152,14 @@ class Artefacts:
             )
             return [each["Key"] for page in pages for each in page.get("Contents", [])]
 
+    def list_folder(self, prefix: str) -> list[str]:
+        """Return the keys right under `prefix`, which ends in "/", and none of its folders'."""
+        with translated(f"list {self.uri(prefix)}"):
+            pages = self.s3.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=prefix, Delimiter="/"
+            )
+            return [each["Key"] for page in pages for each in page.get("Contents", [])]
+
     def put_bytes(self, key: str, body: bytes) -> str:
         """Write an object, its content type by the key's extension; return the key."""
         content_type = _CONTENT_TYPES.get(key.rpartition(".")[2], "application/octet-stream")

@@ -55,29 +55,31 @@ def freeze(artefacts: Artefacts, run: Run) -> dict[DatasetKind, ObjectSource]:
     DatasetInvalid
         A file is larger than S3 copies at once.
     DatasetChanged
-        What an earlier run's model was trained on is not in that run's folder any more.
+        What an earlier run was trained on, or asked, is not in that run's folder any more.
     """
     found = dict(_look(artefacts, run))
     copies = {
         kind: artefacts.copy(source, frozen_key(run.prefix, kind)) for kind, source in found.items()
     }
-    if run.tuned_by_run:
-        _require_as_trained(artefacts, run_folder(run.tuned_by_run), copies)
+    earlier = run.answers_of_run or run.tuned_by_run
+    if earlier:
+        _require_as_quoted(artefacts, run, run_folder(earlier), copies)
     return copies
 
 
-def _require_as_trained(
-    artefacts: Artefacts, folder: str, copies: Mapping[DatasetKind, ObjectSource]
+def _require_as_quoted(
+    artefacts: Artefacts, run: Run, folder: str, copies: Mapping[DatasetKind, ObjectSource]
 ) -> None:
     """Compare the copies of an earlier run's data with what its quote, and so its job, was for."""
     trained = {kind: each for kind, each in copies.items() if kind in TRAINED_ON}
     others = dict(_those_of(artefacts, {*FILE_NAMES} - {*TRAINED_ON}, folder))
     hashes = {kind: str(each.sha256) for kind, each in (trained | others).items()}
     if digest(hashes) != artefacts.read_json(f"{folder}/quote.json")["dataset_sha256"]:
+        earlier = "answers_of_run" if run.answers_of_run else "tuned_by_run"
         raise DatasetChanged(
             f"{artefacts.uri(folder)}/dataset/ is no longer what that run quoted and trained on, "
-            "so nobody can tell whether its model has seen the questions: leave tuned_by_run out "
-            "to train again; the bucket's access logs say who wrote"
+            f"so nobody can tell whether its model has seen the questions: leave {earlier} out to "
+            "train again; the bucket's access logs say who wrote"
         )
 
 
@@ -127,7 +129,7 @@ def _hash_of(artefacts: Artefacts, file: FrozenFile) -> str | None:
 
 def _look(artefacts: Artefacts, run: Run) -> Iterator[tuple[DatasetKind, ObjectSource]]:
     for kind, name in FILE_NAMES.items():
-        key = source_key(kind, run.settings.dataset, run.tuned_by_run)
+        key = source_key(kind, run.settings.dataset, run.tuned_by_run, run.answers_of_run)
         try:
             source = artefacts.source(key, name)
         except ArtefactMissing:

@@ -64,6 +64,12 @@ class S3Shards:
         """Return the records of a finished shard."""
         return list(self.artefacts.iter_records(self.file(shard).key))
 
+    def missing(self, shards: int) -> list[str]:
+        """Return the files of the first shards that are not there (any more)."""
+        there = {*self.artefacts.list_folder(self.prefix)}
+        files = (self.file(shard).key for shard in range(shards))
+        return [key for key in files if key not in there]
+
     def first(self, shards: int) -> Iterator[Record]:
         """Stream the records of the first shards."""
         for shard in range(shards):

@@ -28,6 +28,7 @@ def answer_with_base_model(
         run,
         request.dataset,
         questions,
+        total=request.dataset.asked,
         shards=S3Shards(artefacts, f"{run.prefix}/answers-base/"),
         ask=partial(model.ask, find_model(run.settings.model).base_inference.model_id),
         may_begin=model.may_begin,

@@ -56,6 +56,7 @@ def _answers(
         run,
         request.dataset,
         read_questions(artefacts, request.dataset),
+        total=request.dataset.asked,
         shards=S3Shards(artefacts, f"{run.prefix}/answers-tuned/"),
         ask=partial(model.ask, request.hosting.hosting_arn),
         may_begin=model.may_begin,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.clients import client
 from lambdas.aws.custom_models import CustomModels
 from lambdas.aws.customization_jobs import CustomizationJobs
+from lambdas.aws.earlier_runs import find_answers
 from lambdas.aws.foundation_models import FoundationModels, refusal_of
 from lambdas.aws.inventory import Inventory
 from lambdas.aws.quotas import bedrock_quotas
@@ -16,8 +18,15 @@ from lambdas.domain.housekeeping.survey import KINDS
 from lambdas.domain.housekeeping.tagged_resources import TaggedResource
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
+from lambdas.domain.parallel import in_parallel
 from lambdas.domain.preflight import check as preflight
 from lambdas.domain.preflight.check import DeployedEnvironment, asked_models
+from lambdas.domain.preflight.judging_again import (
+    answers_given,
+    judging_again,
+    problems_of_answers,
+    with_settings_of,
+)
 from lambdas.domain.preflight.models import (
     ModelAvailability,
     RequestedRun,
@@ -29,7 +38,7 @@ from lambdas.domain.preflight.quotas import in_use
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Run
 from lambdas.domain.run.dataset_files import FILE_NAMES, source_key
-from lambdas.domain.run.execution_input import ExecutionInput, resolve
+from lambdas.domain.run.execution_input import ExecutionDefaults, ExecutionInput, resolve
 from lambdas.domain.run.names import ResourceNames, custom_model_of
 from lambdas.domain.run.tuned_model import TunedModel, tuned_model
 from lambdas.domain.run.variables import CheckPreflightVariables
@@ -43,6 +52,8 @@ def check_preflight(request: CheckPreflightRequest) -> Run:
     defaults = variables.execution_defaults
     settings = resolve(request.input, defaults)
     environment = _environment(request.execution.arn, variables)
+    if settings.answers_of_run:
+        return _judging_again(request, settings, defaults, environment)
     tuned = _tuned_model(request, settings.tuned_by_run, environment.name)
     if tuned:
         settings = resolve({**request.input, "model": tuned.base.key}, defaults)
@@ -60,6 +71,32 @@ def check_preflight(request: CheckPreflightRequest) -> Run:
         options,
         tuned_model_arn=tuned.arn if tuned else None,
     )
+
+
+def _judging_again(
+    request: CheckPreflightRequest,
+    asked: ExecutionInput,
+    defaults: ExecutionDefaults,
+    environment: DeployedEnvironment,
+) -> Run:
+    name, models = str(asked.answers_of_run), CustomModels(environment.name)
+    earlier = find_answers(Artefacts(environment.bucket), name)
+    given = answers_given(name, earlier, known=lambda: [*models.runs()])
+    settings = with_settings_of(given.run, asked)
+    requested = requested_run(settings, defaults, request.now)
+    names = preflight.names_in(environment, request.execution)
+    found = preflight.Known(
+        refusals=_refusals(asked_models(requested, environment.region)),
+        dataset_keys=frozenset(_dataset_keys(settings, environment.bucket)),
+        taken=_taken_keys(names, environment.bucket),
+    )
+    common = preflight.common_problems(request.execution, requested, found, environment)
+    preflight.refuse([*common, *problems_of_answers(given, request.input)])
+    model = models.find(custom_model_of(environment.name, given.run.tuned_by))
+    run = preflight.plan(
+        request, settings, defaults, environment, (), tuned_model_arn=model.arn if model else None
+    )
+    return judging_again(run, given)
 
 
 def _tuned_model(
@@ -95,7 +132,7 @@ def _prerequisites(
 
 def _dataset_keys(settings: ExecutionInput, bucket: str) -> Iterator[str]:
     for kind in FILE_NAMES:
-        key = source_key(kind, settings.dataset, settings.tuned_by_run)
+        key = source_key(kind, settings.dataset, settings.tuned_by_run, settings.answers_of_run)
         yield from Artefacts(bucket).list_keys(key)
 
 
@@ -104,13 +141,16 @@ def _taken(names: ResourceNames, resources: Iterable[TaggedResource], bucket: st
 
     This is the first state and makes nothing: whatever there is, however new, is another's.
     """
-    artefacts = Artefacts(bucket)
     job = CustomizationJobs().find(names.job)
     own = {names.job, names.custom_model, names.hosting}
-    prefixes = (f"{preflight.run_prefix(names)}/", f"{approval.PREFIX}{names.run}/")
-    keys = (key for prefix in prefixes for key in artefacts.list_keys(prefix))
     found = [*([job.arn] if job else []), *(each.arn for each in resources if each.name in own)]
-    return [*dict.fromkeys(found), *map(artefacts.uri, keys)]
+    return [*dict.fromkeys(found), *_taken_keys(names, bucket)]
+
+
+def _taken_keys(names: ResourceNames, bucket: str) -> list[str]:
+    artefacts = Artefacts(bucket)
+    prefixes = (f"{preflight.run_prefix(names)}/", f"{approval.PREFIX}{names.run}/")
+    return [artefacts.uri(key) for prefix in prefixes for key in artefacts.list_keys(prefix)]
 
 
 def _tunable_model(models: FoundationModels, model: Model, region: str) -> ModelAvailability | None:
@@ -130,8 +170,9 @@ def _alternatives(models: FoundationModels, requested: RequestedRun, region: str
 
 def _refusals(model_ids: Iterable[str]) -> dict[str, str]:
     runtime = client("bedrock-runtime", _ANSWER_SECONDS)
-    refusals = ((model_id, refusal_of(model_id, runtime)) for model_id in model_ids)
-    return {model_id: refusal for model_id, refusal in refusals if refusal}
+    asked = [*model_ids]
+    refusals = in_parallel(partial(refusal_of, runtime=runtime), asked)
+    return {model_id: refusal for model_id, refusal in zip(asked, refusals, strict=True) if refusal}
 
 
 def _environment(execution_arn: str, variables: CheckPreflightVariables) -> DeployedEnvironment:

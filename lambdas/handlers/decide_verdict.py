@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.frozen_files import require_unchanged
 from lambdas.aws.record_files import S3Shards, answers_of_shard
+from lambdas.domain.evaluation.alternatives import as_json, doubts, standings
 from lambdas.domain.evaluation.metrics import Metric, metrics_of, with_metrics
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.results import results_of, without_texts
@@ -35,7 +36,11 @@ def decide_verdict(request: DecideVerdictRequest) -> Verdict:
         others=others,
         shards=request.base_answers.shards,
     )
-    artefacts.put_json(verdict.verdict_key, document)
+    aside = found["summary"]["set_aside"]
+    compared = standings(run, results, request.other_answers, aside, metric)
+    verdict = verdict.model_copy(update={"alternatives": tuple(doubts(run, compared, metric))})
+    told = verdict.model_dump(mode="json", include={"alternatives"})
+    artefacts.put_json(verdict.verdict_key, {**document, **told, **as_json(compared)})
     return verdict
 
 
@@ -50,13 +55,13 @@ def _results(
     request: DecideVerdictRequest, artefacts: Artefacts, metrics: Sequence[Metric]
 ) -> Iterator[Record]:
     """Join what is known of each question, and keep it, shard by shard."""
+    similarity = S3Shards(artefacts, request.similarity.similarity_prefix)
     kept = S3Shards(artefacts, results_prefix(request.run))
     for shard in range(request.base_answers.shards):
         answers = answers_of_shard(artefacts, request.answers, shard)
-        judged = _judgements(request, artefacts, shard)
-        scored = _similarity(request, artefacts, shard)
-        joined = with_similarity(results_of(answers, judged), scored)
-        results = [with_metrics(each, *metrics) for each in joined]
+        joined = results_of(answers, _judgements(request, artefacts, shard))
+        scored = similarity.records(shard) if shard < request.similarity.shards else []
+        results = [with_metrics(each, *metrics) for each in with_similarity(joined, scored)]
         kept.file(shard).write(results)
         yield from results
 
@@ -65,13 +70,6 @@ def _judgements(request: DecideVerdictRequest, artefacts: Artefacts, shard: int)
     if request.judgements is None:
         return []
     return S3Shards(artefacts, request.judgements.judgements_prefix).records(shard)
-
-
-def _similarity(request: DecideVerdictRequest, artefacts: Artefacts, shard: int) -> list[Record]:
-    similarity = request.similarity
-    if shard >= similarity.shards:
-        return []
-    return S3Shards(artefacts, similarity.similarity_prefix).records(shard)
 
 
 handler = step("Decide verdict", DecideVerdictRequest)(decide_verdict)

@@ -8,9 +8,12 @@ from collections.abc import Callable, Mapping
 from lambdas.aws.artefacts import ArtefactChanged, Artefacts, ObjectSource
 from lambdas.aws.frozen_files import freeze, frozen_file
 from lambdas.domain.errors import DatasetInvalid
+from lambdas.domain.evaluation.few_shot import choose_examples, examples_key
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.run.contracts import Dataset, Run, StateRequest
 from lambdas.domain.run.dataset_files import DatasetKind
+from lambdas.domain.run.earlier_run import as_json, run_key
+from lambdas.domain.run.execution_input import FEW_SHOT
 from lambdas.domain.run.validated_dataset import dataset_of
 from lambdas.runtime.step import logger, step
 from lambdas.validation import (
@@ -33,7 +36,20 @@ def validate_dataset(request: StateRequest) -> Dataset:
     findings_key = artefacts.put_json(f"{run.prefix}/validation.json", report.as_json())
     if not report.valid:
         raise DatasetInvalid(refusal(report, artefacts.uri(findings_key)))
-    return dataset_of(report, frozen, findings_key)
+    tokens = _few_shot_tokens(run, artefacts, copies["training"].key)
+    dataset = dataset_of(report, frozen, findings_key, few_shot_tokens=tokens)
+    artefacts.put_json(run_key(run.prefix), as_json(run, dataset))
+    return dataset
+
+
+def _few_shot_tokens(run: Run, artefacts: Artefacts, training_key: str) -> int:
+    """Choose and keep what the base model is to be shown; return its tokens."""
+    if FEW_SHOT not in run.settings.also_compare:
+        return 0
+    model = find_model(run.settings.model)
+    shown = choose_examples(artefacts.iter_records(training_key), model)
+    artefacts.put_json(examples_key(run), shown.model_dump(mode="json"))
+    return shown.tokens
 
 
 def _freeze(run: Run, artefacts: Artefacts) -> dict[DatasetKind, ObjectSource]:

@@ -7,7 +7,9 @@ from lambdas.aws.billing import Billing
 from lambdas.aws.record_files import S3Shards
 from lambdas.domain.cost.actuals import bill_of, finished
 from lambdas.domain.cost.quote import Quote
+from lambdas.domain.cost.worth import offers
 from lambdas.domain.data_review.results import DataReview
+from lambdas.domain.evaluation.alternatives import Standing
 from lambdas.domain.reporting.report import afterwards_of, html, manifest, summary
 from lambdas.domain.run.contracts import Report, WriteReportRequest
 from lambdas.domain.run.variables import WriteReportVariables
@@ -21,23 +23,33 @@ def write_report(request: WriteReportRequest) -> Report:
     verdict = request.verdict
     artefacts = Artefacts(run.bucket)
     quote = Quote.model_validate(artefacts.read_json(request.quote.quote_key))
-    bill = bill_of(quote, finished(request, calculator(variables, run.region)))
+    prices = calculator(variables, run.region)
+    bill = bill_of(quote, finished(request, prices))
     Billing(artefacts, run.prefix).keep(bill)
+    decided = artefacts.read_json(verdict.verdict_key)
+    priced = offers(request, map(Standing.model_validate, decided["standings"]), prices)
     counted, curves = _input_status(artefacts, request), request.loss_curves
     page = html(
         request,
         results=S3Shards(artefacts, verdict.results_prefix).first(verdict.shards),
-        decided=artefacts.read_json(verdict.verdict_key),
+        decided=decided,
         losses_svg=artefacts.read_text(curves.svg_key) if curves else None,
         bill=bill,
+        offers=priced,
         input_status=counted,
         review=_review(artefacts, request),
     )
-    facts = manifest(request, bill=bill, input_status=counted, code_version=variables.code_version)
+    facts = manifest(
+        request,
+        bill=bill,
+        offers=priced,
+        input_status=counted,
+        code_version=variables.code_version,
+    )
     return Report(
         report_key=artefacts.put_text(f"{run.prefix}/report.html", page),
         manifest_key=artefacts.put_json(f"{run.prefix}/manifest.json", facts),
-        summary=summary(request, bill),
+        summary=summary(request, bill, priced),
         afterwards=afterwards_of(request),
         metered_usd=bill.usd,
         metered_at_most=bill.at_most,

@@ -38,6 +38,7 @@ from dataset.sources.files import SourceInvalid
 from exit_codes import ExitCode
 from lambdas.domain.cost.actuals import Bill
 from lambdas.domain.cost.quote import dollars
+from lambdas.domain.cost.worth import Offer, line
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.arns import OFFLINE_ACCOUNT
@@ -359,7 +360,7 @@ def _hosting(folder: Path) -> dict[str, Any]:
     """Return what the run's manifest has of its hosting; nothing of a run that failed."""
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    hosting: dict[str, Any] = manifest.get("hosting", {})
+    hosting: dict[str, Any] = manifest.get("hosting") or {}
     return hosting
 
 
@@ -384,10 +385,17 @@ def _outcome(ended: Ended, folder: Path) -> list[str]:
         f"Verdict: {str(verdict['verdict']).upper()}. {verdict['sentence']}",
         f"         {verdict['reason']}",
         *(f"         {each}" for each in verdict["caveats"]),
+        *(f"Beside:  {each}" for each in verdict["alternatives"]),
+        f"Worth:   {_worth(folder)}",
         f"Losses:  {losses['verdict']}",
         f"Cost:    {_cost(folder)}",
         "",
     ]
+
+
+def _worth(folder: Path) -> str:
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return line([*map(Offer.model_validate, manifest["offers"])])
 
 
 def _cost(folder: Path) -> str:

@@ -10,7 +10,7 @@ from lambdas.aws.foundation_models import FoundationModels, refusal_of
 from lambdas.domain.cost.hosting_kinds import PRICINGS
 from lambdas.domain.cost.needed_prices import OF_A_JUDGE, OF_A_MODEL
 from lambdas.domain.cost.price_book import Price, PriceBook, PriceField
-from lambdas.domain.models.lookup import find_judge, find_model
+from lambdas.domain.models.lookup import find_judge, find_model, find_untuned
 from lambdas.domain.models.model import Inference, Model
 from lambdas.domain.preflight.access import access_problems, answer_problem
 from lambdas.domain.preflight.models import (
@@ -18,6 +18,7 @@ from lambdas.domain.preflight.models import (
     lifecycle_warning,
     support_problems,
 )
+from lambdas.domain.run.execution_input import FEW_SHOT
 from operate.checks.finding import Account, Check, Finding, Verdict
 
 # awslabs/startups, ai-model-lifecycle.md, refuses models within as many days of their end.
@@ -26,16 +27,19 @@ _PRICES_AGE = timedelta(days=90)  # AWS announces a change of prices on no fixed
 
 
 def model_checks(account: Account) -> Iterator[Check]:
-    """Yield the checks of the environment's own model and judge."""
+    """Yield the checks of the environment's own model, judge, and what it compares with."""
     defaults = account.environment.defaults
     model, judge = find_model(defaults.model), find_judge(defaults.judge_model)
     yield Check(f"tuning of {model.key}", partial(_tunable, model=model))
-    for name, inference in ((model.key, model.base_inference), (judge.key, judge.inference)):
+    others = [find_untuned(key) for key in defaults.also_compare if key != FEW_SHOT]
+    asked = {judge.key: judge.inference, **{each.key: each.inference for each in others}}
+    for name, inference in {model.key: model.base_inference, **asked}.items():
         yield Check(f"access to {name}", partial(_agreed, name=name, inference=inference))
         yield Check(f"an answer of {name}", partial(_answers, name=name, inference=inference))
     tuned = (*OF_A_MODEL, *_hosting_prices(account, model))
     yield Check(f"prices of {model.key}", partial(_prices, key=model.key, fields=tuned))
-    yield Check(f"prices of {judge.key}", partial(_prices, key=judge.key, fields=OF_A_JUDGE))
+    for key in asked:
+        yield Check(f"prices of {key}", partial(_prices, key=key, fields=OF_A_JUDGE))
 
 
 def _tunable(account: Account, *, model: Model) -> Iterator[Finding]:

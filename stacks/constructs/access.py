@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Literal, NamedTuple
 
 from lambdas.domain.evaluation.similarity.file_names import weights_key
-from lambdas.domain.models.catalogue import JUDGES, MODELS
+from lambdas.domain.models.catalogue import JUDGES, MODELS, UNTUNED
 from lambdas.domain.models.model import Inference, Model
 from lambdas.domain.run import tags
 from stacks.constructs.permission import IamArn, Permission, every_resource
@@ -256,11 +256,10 @@ class Access:
             ),
         ]
 
-    def invoke_base_and_judges(self) -> list[Permission]:
+    def invoke_untuned_models(self) -> list[Permission]:
         """Allow asking all that a run here can compare with or be judged by."""
-        bases = [model.base_inference for model in self._models_here()]
-        judges = [judge.inference for judge in JUDGES.values()]
-        return self._invoke(dict.fromkeys([*bases, *judges]))
+        here = [each for each in UNTUNED.values() if each.answers_in(self._region)]
+        return self._invoke(each.inference for each in here)
 
     def invoke_base_models(self) -> list[Permission]:
         return self._invoke([model.base_inference for model in self._models_here()])

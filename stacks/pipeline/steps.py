@@ -89,13 +89,15 @@ PIPELINE_STEPS = (
         variables=CheckPreflightVariables,
         permissions=lambda access: [
             access.list_keys(datasets("*"), runs("*"), approvals("*")),
+            access.get(runs("run.json"), runs("answers-*/tallies/*")),
+            *access.use_key_through("s3"),
             *access.find_job(),
             *access.count_resources(),
             *access.look_up_models(),
-            *access.invoke_base_and_judges(),
+            *access.invoke_untuned_models(),
             access.find_custom_model(),
         ],
-        timeout_seconds=120,  # two models may take their time for an answer
+        timeout_seconds=120,  # models may take their time for an answer
     ),
     Step(
         "Validate dataset",
@@ -104,7 +106,9 @@ PIPELINE_STEPS = (
         timeout_seconds=MAX_SECONDS,
         permissions=lambda access: [
             *access.read(datasets("*"), runs("dataset/*"), runs("quote.json")),
-            *access.write(runs("dataset/*"), runs("validation.json")),
+            *access.write(
+                *map(runs, ("dataset/*", "few-shot.json", "run.json", "validation.json"))
+            ),
         ],
     ),
     Step(
@@ -187,6 +191,19 @@ PIPELINE_STEPS = (
             *access.invoke_base_models(),
         ],
     ),
+    Step(
+        "Answer with other models",
+        memory_mb=512,
+        timeout_seconds=MAX_SECONDS,
+        permissions=lambda access: [
+            *access.read(
+                *map(runs, ("answers-*", "dataset/evaluation.jsonl", "few-shot.json")),
+            ),
+            *access.write(runs("answers-*")),
+            *access.begin_billing("answers-of-*"),
+            *access.invoke_untuned_models(),
+        ],
+    ),
     BUY_THROUGHPUT,
     Step("Check throughput", permissions=Access.find_throughput),
     CREATE_DEPLOYMENT,
@@ -239,16 +256,8 @@ PIPELINE_STEPS = (
         timeout_seconds=MAX_SECONDS,  # joins all that is known of each question
         permissions=lambda access: [
             *access.read(
-                *map(
-                    runs,
-                    (
-                        "answers-*",
-                        "dataset/answer.schema.json",
-                        "judgements/*",
-                        "similarity/*",
-                        "validation.json",
-                    ),
-                )
+                *map(runs, ("answers-*", "dataset/answer.schema.json", "judgements/*")),
+                *map(runs, ("similarity/*", "validation.json")),
             ),
             *access.write(runs("results/*"), runs("verdict.json")),
         ],

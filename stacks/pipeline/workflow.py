@@ -39,14 +39,26 @@ from stacks.constructs.task import (
 from stacks.pipeline.review_data import BATCH, review_data
 
 _SLACK_HOURS = 96  # for review, answers and judgements of as many questions as may be, and retries
-# What a failure goes on to say once there is a model: nothing is trained twice.
+_ANSWERS = ("base_answers", "tuned_answers", "other_answers")
 _IS_TUNED = "$type($run.tuned_by_run) = 'string'"
+_IS_ANSWERED = "$type($run.answers_of_run) = 'string'"
+# What a failure goes on to say: with all answers, nothing but the judge is asked again; with a
+# model, nothing is trained twice. A run that fails before it takes an earlier one's answers may
+# have found them spoilt.
+_ANSWERS_KEPT = (
+    "'. The answers are kept. To have them judged with nothing trained or hosted, start a new "
+    f'execution with "answers_of_run": "\' & ({_IS_ANSWERED} ? $run.answers_of_run : $run.name) & '
+    "'\" in its input'"
+)
 _MODEL_KEPT = (
-    f"(({_IS_TUNED} or $training.done) and $failure.state != 'Notify' "
-    f"and $failure.error != '{ModelGone.__name__}' ? "
     "'. The tuned model is kept. To go on with it at no training cost, start a new execution with "
     f'"tuned_by_run": "\' & ({_IS_TUNED} ? $run.tuned_by_run : $run.name) & '
-    "'\" in its input' : '')"
+    "'\" in its input'"
+)
+_KEPT = (
+    f"($failure.state = 'Notify' ? '' : $type($tuned_answers) = 'object' ? {_ANSWERS_KEPT} : "
+    f"({_IS_TUNED} or $training.done) and $not({_IS_ANSWERED}) "
+    f"and $failure.error != '{ModelGone.__name__}' ? {_MODEL_KEPT} : '')"
 )
 
 
@@ -66,7 +78,8 @@ def _not_released() -> str:
         f"'{THROUGHPUT.delete_command}') & ' ' & $run.hosting_name & ' --region ' & {REGION}"
     )
     on_demand = "$on_demand := $quote.hosting = 'on-demand'"
-    return f"({on_demand}; ($on_demand ? {is_there} : {bills}) & {by_hand})"
+    said = f"({on_demand}; ($on_demand ? {is_there} : {bills}) & {by_hand})"
+    return f"({_IS_ANSWERED} ? '' : {said})"  # nothing was hosted
 
 
 def timeout() -> Duration:
@@ -90,9 +103,10 @@ class Workflow(Construct):
         self._fail = self._run_failed()
         self._notify_failure = self._notify_of_failure()
         self._give_back = self._release_after_failure()  # once hosting has begun
-        run = (
-            self._tune().next(self._serve()).next(self._release_and_judge()).next(self._conclude())
-        )
+        judge = self._release_and_judge()
+        asked = self._tune().next(self._answer_with_other_models()).next(self._serve()).next(judge)
+        run = self._unless_answered(asked, judge)
+        judge.next(self._conclude())
         self.start = self._check().next(
             self._quote_and_approve(then=self._screen(then=self._review(then=run)))
         )
@@ -105,6 +119,9 @@ class Workflow(Construct):
             "review",
             "training",
             "loss_curves",
+            "other_answers",
+            "tuned_answers",
+            "hosting",
             "release",
             "report",
         )
@@ -203,6 +220,13 @@ class Workflow(Construct):
         end = sfn.Pass.jsonata(self, "Batch reviewed", outputs="{% $reviewed %}")
         return sfn.Chain.custom(records, [end], again.next(end))
 
+    def _unless_answered(self, run: sfn.IChainable, judge: sfn.Parallel) -> sfn.Choice:
+        """Where the input names a run whose answers to judge, go past all that makes answers."""
+        given = {name: f"{{% $run.{name} %}}" for name in ("base_answers", "tuned_answers")}
+        needed = sfn.Condition.jsonata(f"{{% $not({_IS_ANSWERED}) %}}")
+        choice = sfn.Choice.jsonata(self, "Answers needed?", assign=given)
+        return choice.when(needed, run).otherwise(judge)
+
     def _tune(self) -> sfn.Chain:
         """Train, unless the input names a run that has."""
         stop = self._stop_training()
@@ -244,6 +268,20 @@ class Workflow(Construct):
         )
         self._on_failure(answer, self._notify_failure)
         return answer
+
+    def _answer_with_other_models(self) -> sfn.Chain:
+        """Ask what `also_compare` names, one model after the other."""
+        answer = self._task(
+            "Answer with other models",
+            {"dataset": "{% $dataset %}", "so_far": "{% $other_answers %}"},
+            assign={"other_answers": RESULT},
+        )
+        self._on_failure(answer, self._notify_failure)
+        answered = self._again("Other models answered?", "$other_answers.done", answer)
+        choice = sfn.Choice.jsonata(self, "Other models asked?")
+        asked = sfn.Condition.jsonata("{% $count($run.settings.also_compare) > 0 %}")
+        others = choice.when(asked, answer).afterwards(include_otherwise=True)
+        return sfn.Chain.custom(choice, [*others.end_states, *answered.end_states], others)
 
     def _serve(self) -> sfn.Parallel:
         """Host the model and ask it, in a block whose every failure releases."""
@@ -329,11 +367,7 @@ class Workflow(Construct):
         """Judge during a hold, if the metric has to: a failure waits for the end of the hold."""
         judge = self._task(
             "Judge answers",
-            {
-                "dataset": "{% $dataset %}",
-                "base_answers": "{% $base_answers %}",
-                "tuned_answers": "{% $tuned_answers %}",
-            },
+            {name: f"{{% ${name} %}}" for name in ("dataset", *_ANSWERS)},
             assign={"judging": RESULT},
         )
         judged = {"judgements": "{% $judging %}"}
@@ -381,8 +415,7 @@ class Workflow(Construct):
             "Decide verdict",
             {
                 "dataset": "{% $dataset %}",
-                "base_answers": "{% $base_answers %}",
-                "tuned_answers": "{% $tuned_answers %}",
+                **{name: f"{{% ${name} %}}" for name in _ANSWERS},
                 "judgements": "{% $judged.judgements %}",
                 "similarity": "{% $similarity %}",
             },
@@ -404,8 +437,7 @@ class Workflow(Construct):
             "loss_curves",
             "hosting",
             "release",
-            "base_answers",
-            "tuned_answers",
+            *_ANSWERS,
             "similarity",
             "verdict",
         )
@@ -440,12 +472,14 @@ class Workflow(Construct):
                 "sentence": "{% $verdict.sentence %}",
                 "reason": "{% $verdict.reason %}",
                 "caveats": "{% $verdict.caveats %}",
+                "alternatives": "{% $verdict.alternatives %}",
                 "report": "{% 's3://' & $run.bucket & '/' & $report.report_key %}",
                 "manifest": "{% 's3://' & $run.bucket & '/' & $report.manifest_key %}",
                 "afterwards": "{% $report.afterwards %}",
                 "custom_model_arn": "{% $training ? $training.custom_model_arn : "
                 "$run.tuned_model_arn %}",
-                "hosting_arn": "{% $hosting.hosting_arn %}",
+                "hosting_arn": "{% $hosting ? $hosting.hosting_arn : null %}",
+                "answers_of_run": "{% $run.answers_of_run %}",
             },
         )
 
@@ -487,7 +521,7 @@ class Workflow(Construct):
                 "failure": {
                     "state": "{% $failure.state %}",
                     "error": "{% $failure.error %}",
-                    "cause": f"{{% $failure.cause & {_MODEL_KEPT} %}}",
+                    "cause": f"{{% $failure.cause & {_KEPT} %}}",
                 },
             },
             function="Notify",
@@ -503,7 +537,7 @@ class Workflow(Construct):
             self,
             "Run failed",
             error="{% $failure.error %}",
-            cause=f"{{% $failure.state & ': ' & $failure.cause & {_MODEL_KEPT} %}}",
+            cause=f"{{% $failure.state & ': ' & $failure.cause & {_KEPT} %}}",
         )
 
     def _until(

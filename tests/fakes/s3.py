@@ -122,9 +122,19 @@ class FakeS3:
         assert operation == "list_objects_v2"
         return self
 
-    def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803  # AWS's name
+    def paginate(
+        self,
+        *,
+        Bucket: str,  # noqa: N803  # AWS's name
+        Prefix: str,  # noqa: N803  # AWS's name
+        Delimiter: str | None = None,  # noqa: N803  # AWS's name
+    ) -> Iterator[dict[str, Any]]:
         self._enter(Bucket)
-        keys = sorted(key for key in self.objects if key.startswith(Prefix))
+        keys = sorted(
+            key
+            for key in self.objects
+            if key.startswith(Prefix) and not (Delimiter and Delimiter in key.removeprefix(Prefix))
+        )
         if not keys:
             yield {"KeyCount": 0}
         for start in range(0, len(keys), self._page_size):

@@ -89,6 +89,21 @@ MISTAKES = {
         'region = "eu-west-1"',
         "judge nova-pro cannot be called from eu-west-1; judges there: none",
     ),
+    "region without a model to compare with": (
+        "also_compare = []",
+        'also_compare = ["few-shot", "claude-3-haiku"]',
+        "[defaults] also_compare: claude-3-haiku cannot be called from us-east-1, but nova-pro",
+    ),
+    "comparison with itself": (
+        "also_compare = []",
+        'also_compare = ["nova-micro"]',
+        "[defaults] also_compare has nova-micro, the model itself: leave it out",
+    ),
+    "model to compare with that has no price": (
+        "also_compare = []",
+        'also_compare = ["llama-3-3-70b"]',
+        "prices input_usd_per_1k_tokens and output_usd_per_1k_tokens of llama-3-3-70b",
+    ),
     "account of other digits": (
         'name = "dev"',
         f'name = "dev"\naccount = "{FULL_WIDTH}"',

@@ -60,8 +60,8 @@ ACTIONS = {
     "Check preflight": FIND_JOB
     | INVOKE
     | LIST_MODELS
+    | READ
     | {
-        "s3:ListBucket",
         "bedrock:GetCustomModel",
         "bedrock:ListTagsForResource",
         "bedrock:GetFoundationModel",
@@ -83,6 +83,7 @@ ACTIONS = {
     "Stop training": STOP_JOB,
     "Read loss curves": READ | WRITE,
     "Answer with base model": READ | WRITE | INVOKE,
+    "Answer with other models": READ | WRITE | INVOKE,
     "Buy throughput": FIND_THROUGHPUT
     | WRITE
     | {"bedrock:CreateProvisionedModelThroughput", "bedrock:TagResource"},
@@ -122,11 +123,19 @@ BILLING = {
 # Every wildcard in a role's resources: the bucket's keys, Bedrock's kinds, executions, and "*".
 WILDCARDS = {
     "BedrockServiceRole": {"runs/*/dataset/*", "runs/*/training/*"},
-    "Check preflight": {"*", "custom-model/*", "model-customization-job/*"},
+    "Check preflight": {
+        "*",
+        "custom-model/*",
+        "model-customization-job/*",
+        "runs/*/answers-*/tallies/*",
+        "runs/*/run.json",
+    },
     "Validate dataset": {
         "datasets/*",
         "runs/*/dataset/*",
+        "runs/*/few-shot.json",
         "runs/*/quote.json",
+        "runs/*/run.json",
         "runs/*/validation.json",
     },
     "Screen dataset": {
@@ -156,6 +165,12 @@ WILDCARDS = {
         "runs/*/answers-base/*",
         "runs/*/billing/answers-of-the-base-model.json",
         "runs/*/dataset/evaluation.jsonl",
+    },
+    "Answer with other models": {
+        "runs/*/answers-*",
+        "runs/*/billing/answers-of-*.json",
+        "runs/*/dataset/evaluation.jsonl",
+        "runs/*/few-shot.json",
     },
     "Buy throughput": {
         "*",
@@ -248,6 +263,7 @@ WILDCARDS = {
 USE_KEY = {"kms:Decrypt", "kms:GenerateDataKey"}
 MAKE_GRANTS = USE_KEY | {"kms:CreateGrant", "kms:DescribeKey"}
 KEY_ACTIONS = {
+    "Check preflight": USE_KEY,
     "Validate dataset": USE_KEY,
     "Screen dataset": USE_KEY,
     "Plan review": USE_KEY,
@@ -256,6 +272,7 @@ KEY_ACTIONS = {
     "Start training": MAKE_GRANTS,
     "Read loss curves": USE_KEY,
     "Answer with base model": USE_KEY,
+    "Answer with other models": USE_KEY,
     "Buy throughput": USE_KEY,
     "Create deployment": USE_KEY,
     "Announce hold": USE_KEY,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 from local.bedrock import Scenario
@@ -74,6 +77,35 @@ def deployed(offline: OfflineAws, assembly: Path) -> Deployed:
 @pytest.fixture
 def machine(deployed: Deployed, offline: OfflineAws) -> Machine:
     return Machine(deployed.state_machine_arn, deployed.bucket, offline)
+
+
+@pytest.fixture
+def inbox(offline: OfflineAws, deployed: Deployed) -> Iterator[str]:
+    """A queue that gets what the topic mails."""
+    del offline, deployed
+    sqs: Any = boto3.client("sqs")
+    sns: Any = boto3.client("sns")
+    queue = sqs.create_queue(QueueName="inbox")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    allow = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn["QueueArn"],
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    [topic] = [
+        each["TopicArn"]
+        for each in sns.list_topics()["Topics"]
+        if each["TopicArn"].endswith("bedrock-tuning-local-notifications")
+    ]
+    subscription = sns.subscribe(
+        TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"], ReturnSubscriptionArn=True
+    )["SubscriptionArn"]
+    yield queue
+    sns.unsubscribe(SubscriptionArn=subscription)
+    sqs.delete_queue(QueueUrl=queue)
 
 
 @pytest.fixture(scope="module")

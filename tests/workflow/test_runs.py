@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,8 +19,6 @@ from local.call_faults import CallFault
 from local.ministack import state_machines
 from local.rehearsal.deployment import configured, unloadable, upload_converted
 from local.rehearsal.rehearse import REGION
-from local.server import OfflineAws
-from operate.deployed import Deployed
 from tests.article import ARTICLE, needs_article
 from tests.repository import ROOT
 from tests.workflow.deployed_machine import Machine, Outcome
@@ -31,35 +28,7 @@ pytestmark = pytest.mark.usefixtures("enforced")
 BUY, DELETE = "CreateProvisionedModelThroughput", "DeleteProvisionedModelThroughput"
 QUICK = Scenario(provisioning_minutes=3)
 BASE_ANSWERS, TUNED_ANSWERS = "Answer with base model", "Answer with tuned model"
-
-
-@pytest.fixture
-def inbox(offline: OfflineAws, deployed: Deployed) -> Iterator[str]:
-    """A queue that gets what the topic mails."""
-    del offline, deployed
-    sqs: Any = boto3.client("sqs")
-    sns: Any = boto3.client("sns")
-    queue = sqs.create_queue(QueueName="inbox")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
-    allow = {
-        "Effect": "Allow",
-        "Principal": {"Service": "sns.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": arn["QueueArn"],
-    }
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
-    [topic] = [
-        each["TopicArn"]
-        for each in sns.list_topics()["Topics"]
-        if each["TopicArn"].endswith("bedrock-tuning-local-notifications")
-    ]
-    subscription = sns.subscribe(
-        TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"], ReturnSubscriptionArn=True
-    )["SubscriptionArn"]
-    yield queue
-    sns.unsubscribe(SubscriptionArn=subscription)
-    sqs.delete_queue(QueueUrl=queue)
+OTHER_ANSWERS = "Answer with other models"
 
 
 def mails(queue: str) -> list[dict[str, str]]:
@@ -148,6 +117,42 @@ def test_two_runs_at_once_do_not_disturb_each_other(machine: Machine) -> None:
     assert outcomes[0].output["report"] != outcomes[1].output["report"]
     assert bought(machine) == 2
     assert_nothing_left(machine)
+
+
+def test_other_models_answer_and_are_judged_before_and_beside_the_tuned_one(
+    machine: Machine, inbox: str
+) -> None:
+    machine.offline.bedrock.scenario = QUICK
+    others = ["few-shot", "nova-lite"]
+    ended = machine.run({"also_compare": others})
+    assert ended.status == "SUCCEEDED", ended.cause
+    asked = [each for each in ended.states if each == OTHER_ANSWERS]
+    assert len(asked) == len(others)
+    assert ended.states.index(OTHER_ANSWERS) < ended.states.index("Buy throughput")
+
+    manifest = read_json(machine, ended, "manifest.json")
+    standings = {each["standing"]["key"]: each for each in manifest["offers"]}
+    assert [*standings] == ["base", "tuned", *others]
+    assert {each["standing"]["scored"] for each in standings.values()} == {24}
+    for key in others:
+        assert standings[key]["usd"] > 0
+        assert "answers an hour on: $132.00 an hour" in standings[key]["beside_tuned"]
+        assert manifest["tokens"][key]["input"] > 0
+    # The examples are in each question's prompt, and paid for.
+    assert manifest["tokens"]["few-shot"]["input"] > 2 * manifest["tokens"]["base"]["input"]
+    spent = {each["what"]: each for each in manifest["spent"]}
+    for name in ("the base model with examples", "Amazon Nova Lite"):
+        for tokens in ("input", "output"):
+            item = spent[f"Answers of {name}, {tokens} tokens"]
+            assert 0 < item["usd"] < item["quoted_usd"] * 3
+            assert not item["at_most"]
+    kept = read_json(machine, ended, "few-shot.json")
+    assert kept["tokens"] == manifest["dataset"]["few_shot_tokens"] > 0
+    assert ended.output["alternatives"] == manifest["verdict"]["alternatives"]
+    page = read_text(machine, ended.output["report"].partition(f"{machine.bucket}/")[2])
+    assert "Was it worth it?" in page
+    assert "Amazon Nova Lite" in page
+    assert "1,000 answers cost: the base model $" in mail_of(ended, inbox)["Message"]
 
 
 def read_text(machine: Machine, key: str) -> str:
@@ -710,14 +715,14 @@ def test_capacity_is_given_back_within_a_minute_of_its_use(machine: Machine) -> 
     assert 0 <= idle <= 1
 
 
-def test_a_run_whose_judge_failed_goes_on_with_its_model_at_no_training_cost(
+def test_a_run_without_answers_goes_on_with_its_model_at_no_training_cost(
     machine: Machine, inbox: str
 ) -> None:
-    refused = Fault("Converse", "access_denied", after=4, model="nova-pro")
+    refused = Fault("Converse", "refused", times=4, model="provisioned-model")
     machine.offline.bedrock.scenario = replace(QUICK, faults=(refused,))
     failed = machine.run()
     assert failed.status == "FAILED"
-    assert failed.cause.startswith("Judge answers: ")
+    assert failed.cause.startswith("Serve tuned model: ")
     named = re.search(r'"tuned_by_run": "([^"]+)"', failed.cause)
     assert named
     assert named[0] in mail_of(failed, inbox)["Message"]

@@ -22,9 +22,11 @@ from lambdas.domain.cost.quote import (
     TUNED_ANSWERS,
     Quote,
     QuoteItem,
+    answers_of,
     dollars,
 )
 from lambdas.domain.data_review.results import ReviewSummary
+from lambdas.domain.evaluation.candidates import candidates_of
 from lambdas.domain.run.contracts import (
     Answers,
     Contract,
@@ -112,7 +114,7 @@ def _most(item: QuoteItem, quote: Quote, since: datetime, until: datetime | None
     # As in the quote: AWS does not say how it bills a part of an hour.
     hours = ceil(minutes_between(since, until) / 60) or 1
     how = f"begun hours: {hours}, from {utc(since)} to {utc(until)}, when it was gone"
-    return hours * quote.hosting.usd_per_hour, how
+    return hours * quote.hosting_usd_per_hour, how
 
 
 def _minutes(minutes: float) -> str:
@@ -131,17 +133,23 @@ def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
         **_screening(request),
         **_review(request),
         **_training(request, calculator),
-        **_hosted(request, calculator),
-        **_tokens(BASE_ANSWERS, request.base_answers, calculator.tokens(settings.model)),
+        **_answered(request, calculator),
         **_judgements(request, calculator),
     }
-    # Of the rest all is known, or was not asked for.
-    begun = {HOSTING: request.hosting.created_at, TRAINING: request.run.started_at}
+    others = {each: request.answers.get(each.key) for each in candidates_of(settings)}
+    for each, answers in others.items():
+        if answers:
+            known |= _tokens(answers_of(each.name), answers, calculator.tokens(each.model))
+    # Of the rest all is known, or was not asked for; of a model that was given up it is not.
+    started = request.run.started_at
+    begun = {HOSTING: request.hosting.created_at} if request.hosting else {}
+    begun |= dict.fromkeys((TRAINING, *(answers_of(each.name) for each in others)), started)
     lost = {
         REVIEW: request.review.lost_requests if request.review else 0,
         BASE_ANSWERS: request.base_answers.lost_requests,
         TUNED_ANSWERS: request.tuned_answers.lost_requests,
         JUDGEMENTS: request.judgements.lost_requests if request.judgements else 0,
+        **{answers_of(each.name): found.lost_requests for each, found in others.items() if found},
     }
     kinds = frozenset(kind for kind, requests in lost.items() if requests)
     return Usage(begun=begun, known=known, until=release.at if release else None, lost=kinds)
@@ -174,7 +182,7 @@ def unfinished(  # noqa: PLR0913  # keyword-only, each from another place
     if review is not None:
         known[REVIEW] = review.usd, "as the judge counted"
     if release and release.billed_minutes is not None:
-        usd = release.billed_minutes / 60 * quote.hosting.usd_per_hour
+        usd = release.billed_minutes / 60 * quote.hosting_usd_per_hour
         known[HOSTING] = usd, _minutes(release.billed_minutes)
     lost = frozenset({REVIEW} if review and review.lost_requests else ())
     return Usage(begun=begun, known=known, until=release.at if release else None, lost=lost)
@@ -202,6 +210,16 @@ def _training(request: WriteReportRequest, calculator: Calculator) -> dict[str, 
     epochs = curves.epochs
     usd = calculator.training_usd(request.run.settings.model, tokens, epochs)
     return {TRAINING: (usd, f"{tokens:,} tokens (an upper estimate) in {epochs} epochs")}
+
+
+def _answered(request: WriteReportRequest, calculator: Calculator) -> dict[str, Counted]:
+    if request.run.answers_of_run:  # which has paid for them
+        return {}
+    prices = calculator.tokens(request.run.settings.model)
+    return {
+        **_hosted(request, calculator),
+        **_tokens(BASE_ANSWERS, request.base_answers, prices),
+    }
 
 
 def _hosted(request: WriteReportRequest, calculator: Calculator) -> dict[str, Counted]:

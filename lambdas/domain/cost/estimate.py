@@ -17,6 +17,7 @@ from lambdas.domain.cost.items import (
     Amounts,
     answer_items,
     answer_tokens,
+    other_answer_items,
     priced,
     token_items,
 )
@@ -28,10 +29,13 @@ from lambdas.domain.cost.quote import (
     SCREENING,
     TRAINING,
     Quote,
+    QuotedHosting,
     QuoteItem,
+    answers_of,
     dollars,
 )
 from lambdas.domain.data_review.sampling import quoted_usd, step_through
+from lambdas.domain.evaluation.candidates import candidates_of
 from lambdas.domain.evaluation.metrics import needs_judge
 from lambdas.domain.evaluation.prompt_files import correctness, language_of, preference
 from lambdas.domain.evaluation.rubrics import (
@@ -45,7 +49,6 @@ from lambdas.domain.hosting.throughput import SLOW_PROVISIONING_MINUTES
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import HostingKind
 from lambdas.domain.run.contracts import Dataset, HostingOption, Run
-from lambdas.domain.run.execution_input import MetricName
 from lambdas.domain.run.times import duration
 from lambdas.domain.training.hyperparameters import Hyperparameters, choose_hyperparameters
 
@@ -69,8 +72,9 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         *_screening(run, dataset),
         *_review(run, dataset, calculator),
         *_training(run, dataset, chosen.values, calculator),
-        *hosting.chosen.items,
-        *answer_items(BASE_ANSWERS, run, dataset, calculator.tokens(run.settings.model)),
+        *hosting.items,
+        *_base_answers(run, dataset, calculator),
+        *_other_answers(run, dataset, calculator),
         *_judgements(run, dataset, calculator),
     ]
     return Quote(
@@ -88,8 +92,8 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         hosting_reason=hosting.reason,
         other_hosting=hosting.others,
         assumptions=[
-            *_assumptions(run, hosting.chosen.kind),
-            _time(dataset, run.settings.metric),
+            *_assumptions(run, hosting.chosen),
+            _time(run, dataset),
             *_not_its_own(items),
         ],
     )
@@ -118,6 +122,8 @@ def savings(run: Run, dataset: Dataset, calculator: Calculator) -> dict[str, flo
         if value < now[name]
     }
     fewer = {**settings.hyperparameters, model.epochs: epochs}
+    if settings.also_compare:
+        runs["also_compare = []"] = _changed(run, {"also_compare": []})
     runs[f"{model.epochs} = {epochs}"] = _changed(run, {"hyperparameters": fewer})
     for other in quote.other_hosting:
         if other.items and not other.problem:
@@ -221,24 +227,44 @@ def _earliest_stop(run: Run, dataset: Dataset, hyperparameters: Mapping[str, str
     return min(epochs, 1 + int(hyperparameters[patience]))
 
 
+def _other_answers(run: Run, dataset: Dataset, calculator: Calculator) -> Iterable[QuoteItem]:
+    for each in candidates_of(run.settings):
+        before = dataset.few_shot_tokens if each.shows_examples else 0
+        prices = calculator.tokens(each.model)
+        yield from other_answer_items(answers_of(each.name), run, dataset, prices, before=before)
+
+
+def _base_answers(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
+    if run.answers_of_run:
+        return []
+    return answer_items(BASE_ANSWERS, run, dataset, calculator.tokens(run.settings.model))
+
+
 def _judgements(run: Run, dataset: Dataset, calculator: Calculator) -> list[QuoteItem]:
     """Quote a score of each answer, and of examples a preference in each order, of both answers."""
-    if not needs_judge(run.settings.metric):
+    settings = run.settings
+    if not needs_judge(settings.metric):
         return []
-    language = language_of(run.settings.judge_prompt, japanese=dataset.is_japanese)
-    scored, compared = dataset.asked, dataset.evaluation_examples
+    language = language_of(settings.judge_prompt, japanese=dataset.is_japanese)
     answer, score, choice = answer_tokens(run, dataset), correctness(language), preference(language)
-    asked = _judged(score, dataset.asked_tokens, scored, answer) * _SIDES
-    asked += _judged(choice, dataset.evaluation_tokens, compared, answer * _SIDES) * _ORDERS
-    requests = scored * _SIDES + compared * _ORDERS
-    said = Amounts(*(tokens * requests for tokens in _JUDGE_OUTPUT_TOKENS))
-    return token_items(JUDGEMENTS, asked, said, calculator.tokens(run.settings.judge_model))
+    examples, tokens = dataset.evaluation_examples, dataset.evaluation_tokens
+    asked = _judged(score, dataset.asked_tokens, dataset.asked, answer) * _SIDES
+    asked += _judged(score, tokens, examples, answer) * len(settings.also_compare)
+    asked += _judged(choice, tokens, examples, answer * _SIDES) * _ORDERS
+    said = Amounts(*(each * _requests(run, dataset) for each in _JUDGE_OUTPUT_TOKENS))
+    return token_items(JUDGEMENTS, asked, said, calculator.tokens(settings.judge_model))
 
 
 def _judged(tool: Tool, tokens: int, count: int, answers: Amounts) -> Amounts:
     """Return the tokens of one request about each of so many questions, of so many tokens."""
     sent = tokens + count * tool.most_input_tokens("")
     return Amounts(*(sent * share for share in TOKEN_SHARES)) + answers * count
+
+
+def _requests(run: Run, dataset: Dataset) -> int:
+    """Return how often the judge is asked."""
+    others = len(run.settings.also_compare)
+    return dataset.asked * _SIDES + dataset.evaluation_examples * (others + _ORDERS)
 
 
 def _storage(run: Run, calculator: Calculator) -> QuoteItem:
@@ -248,25 +274,28 @@ def _storage(run: Run, calculator: Calculator) -> QuoteItem:
     )
 
 
-def _assumptions(run: Run, hosting: HostingKind) -> list[str]:
+def _assumptions(run: Run, hosting: QuotedHosting | None) -> list[str]:
     low, expected, _ = TOKEN_SHARES
     return [
         f"Tokens are upper estimates: expected {expected:.0%} of them, low {low:.0%} (prose).",
         *_of_training(run),
         f"At most, what is paid by the token is asked {ATTEMPTS} times about every question.",
-        *PRICINGS[hosting].assumptions(run),
+        *(PRICINGS[hosting.kind].assumptions(run) if hosting else []),
         "Without tax, S3, Lambda and Step Functions, which cost a few cents.",
     ]
 
 
-def _time(dataset: Dataset, metric: MetricName) -> str:
+def _time(run: Run, dataset: Dataset) -> str:
     """Say for how long models are asked: many questions take hours, whoever hosts them."""
-    minutes = answering_minutes(dataset.asked, SECONDS[1])
-    compared = answering_minutes(dataset.evaluation_examples, SECONDS[1])
-    judging = minutes * _SIDES + compared * _ORDERS
-    judge = f", and the judge about {duration(ceil(judging))}" if needs_judge(metric) else ""
+    answering = answering_minutes(dataset.asked, SECONDS[1])
+    judging = answering_minutes(_requests(run, dataset), SECONDS[1])
+    takes = {"each model": not run.answers_of_run, "the judge": needs_judge(run.settings.metric)}
+    minutes = {"each model": answering, "the judge": judging}
+    said = [
+        f"{who} about {duration(ceil(minutes[who]))}" for who, is_asked in takes.items() if is_asked
+    ]
     return (
-        f"{dataset.asked:,} questions take each model about {duration(ceil(minutes))}{judge}, at "
+        f"{dataset.asked:,} questions take {', and '.join(said) or 'nobody any time'}, at "
         f"{SECONDS[1]:g} seconds an answer."
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.hosting_kinds import PRICINGS
 from lambdas.domain.cost.price_book import to_be_added
-from lambdas.domain.cost.quote import Quote, QuotedHosting, dollars
+from lambdas.domain.cost.quote import Quote, QuotedHosting, QuoteItem, dollars
 from lambdas.domain.errors import PreflightFailed, PriceMissing
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import HostingKind
@@ -20,9 +20,13 @@ _CENT = 0.01
 class Choice:
     """The kind that the run takes, and the others that its model has in the region."""
 
-    chosen: QuotedHosting
+    chosen: QuotedHosting | None  # None: nothing is hosted
     reason: str
     others: list[QuotedHosting]
+
+    @property
+    def items(self) -> list[QuoteItem]:
+        return self.chosen.items if self.chosen else []
 
 
 def choose_hosting(run: Run, dataset: Dataset, calculator: Calculator) -> Choice:
@@ -35,6 +39,8 @@ def choose_hosting(run: Run, dataset: Dataset, calculator: Calculator) -> Choice
     PriceMissing
         None of these kinds has a price; says what to add.
     """
+    if run.answers_of_run:
+        return Choice(None, f"not needed: the answers are run {run.answers_of_run}'s", [])
     model, asked = run.settings.model, run.settings.hosting
     allowed = [each.kind for each in run.hosting_options if asked in {"cheapest", each.kind}]
     kinds = dict.fromkeys([*allowed, *find_model(model).hosted_in(run.region)])
@@ -93,7 +99,7 @@ def check_hosting(quote: Quote) -> None:
     PreflightFailed
         Has the problem, and what the other kinds would cost, which nobody has asked for.
     """
-    if quote.hosting.problem is None:
+    if quote.hosting is None or quote.hosting.problem is None:
         return
     instead = "".join(
         f', or give "hosting": "{other.kind}" if you want it for {_figures(other)}'

@@ -71,8 +71,24 @@ def token_items(what: str, asked: Amounts, said: Amounts, prices: TokenPrices) -
 def answer_items(what: str, run: Run, dataset: Dataset, prices: TokenPrices) -> list[QuoteItem]:
     """Quote every question, put to one of the two models."""
     system = dataset.evaluation_examples * _system_tokens(dataset)  # which general ones lack
-    texts = Amounts(*((dataset.asked_tokens + system) * share for share in TOKEN_SHARES))
-    said = answer_tokens(run, dataset) * dataset.asked
+    tokens = dataset.asked_tokens + system
+    return _answer_items(what, run, dataset, prices, tokens=tokens, questions=dataset.asked)
+
+
+def other_answer_items(
+    what: str, run: Run, dataset: Dataset, prices: TokenPrices, *, before: int
+) -> list[QuoteItem]:
+    """Quote every evaluation question, put to another model; `before`: tokens before each."""
+    questions = dataset.evaluation_examples
+    tokens = dataset.evaluation_tokens + questions * (_system_tokens(dataset) + before)
+    return _answer_items(what, run, dataset, prices, tokens=tokens, questions=questions)
+
+
+def _answer_items(  # noqa: PLR0913  # keyword-only, what is asked
+    what: str, run: Run, dataset: Dataset, prices: TokenPrices, *, tokens: int, questions: int
+) -> list[QuoteItem]:
+    texts = Amounts(*(tokens * share for share in TOKEN_SHARES))
+    said = answer_tokens(run, dataset) * questions
     return token_items(what, texts, said, prices)
 
 

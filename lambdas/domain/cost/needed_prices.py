@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.hosting_kinds import PRICINGS
@@ -17,10 +17,15 @@ OF_A_MODEL: tuple[PriceField, ...] = (
 )
 
 
-def missing_prices(model: str, judge: str, hosting: str, calculator: Calculator) -> Iterator[str]:
-    """Yield what to add where; of the kinds that `hosting` may be, one is enough."""
+def missing_prices(
+    model: str, asked: Iterable[str], hosting: str, calculator: Calculator
+) -> Iterator[str]:
+    """Yield what to add where; of the kinds that `hosting` may be, one is enough.
+
+    `asked` are the judge, and other models that are only asked.
+    """
     region = calculator.region
-    for key, fields in ((model, OF_A_MODEL), (judge, OF_A_JUDGE)):
+    for key, fields in ((model, OF_A_MODEL), *((key, OF_A_JUDGE) for key in asked)):
         if missing := calculator.missing(key, fields):
             yield to_be_added(key, region, missing)
     kinds = [each for each in find_model(model).hosted_in(region) if hosting in {"cheapest", each}]

@@ -21,6 +21,11 @@ TUNED_ANSWERS = "Answers of the tuned model"  # where they bill by the token
 JUDGEMENTS = "Judgements"
 
 
+def answers_of(name: str) -> str:
+    """Return the kind of item that the answers of another model are."""
+    return f"Answers of {name}"
+
+
 class QuoteItem(Contract):
     """One thing that bills; `how` has the arithmetic of the expected and the high figure."""
 
@@ -70,10 +75,14 @@ class Quote(Contract):
     hyperparameters: dict[str, str]  # see `QuotedCost`
     hyperparameter_reasons: dict[str, str]
     epochs: int  # 0: nothing is trained
-    hosting: QuotedHosting  # the kind that was chosen; `items` has its items
+    hosting: QuotedHosting | None  # the kind that was chosen; `items` has its items
     hosting_reason: str  # one sentence: why this kind, and what the others would cost
     other_hosting: list[QuotedHosting]
     assumptions: list[str]
+
+    @property
+    def hosting_usd_per_hour(self) -> float:
+        return self.hosting.usd_per_hour if self.hosting else 0
 
 
 def as_bytes(quote: Quote) -> bytes:

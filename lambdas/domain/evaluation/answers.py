@@ -53,11 +53,15 @@ def answer_questions(  # noqa: PLR0913  # keyword-only from `shards` on
     dataset: Dataset,
     lines: Iterable[Mapping[str, Any]],
     *,
+    total: int,
     shards: Shards,
     ask: Ask,
     may_begin: Callable[[], bool],
+    before: Sequence[Turn] = (),
 ) -> Answers:
-    """Ask every evaluation question that has no answer in `shards` yet, as far as time allows.
+    """Ask every question that has no answer in `shards` yet, as far as time allows.
+
+    There are `total` lines, and the turns `before` precede each question.
 
     Raises
     ------
@@ -67,17 +71,23 @@ def answer_questions(  # noqa: PLR0913  # keyword-only from `shards` on
     """
     tallies = shards.tallies()
     asking = _Asking(
-        run, dataset, shards, ask, may_begin, sum(tallies, Tally()), finished=len(tallies)
+        run, dataset, total, shards, ask, may_begin, before, sum(tallies, Tally()), len(tallies)
     )
     done = asking.go_on(lines)
     if not done and not asking.moved:
         settled = asking.tally["answered"] + asking.tally["failed"]
         raise AnswersFailed(
-            f"asking the evaluation questions: {settled} of {dataset.asked} are "
-            f"settled, and a whole pass added none: {asking.because}. What is answered is kept in "
+            f"asking the evaluation questions: {settled} of {total} are settled, "
+            f"and a whole pass added none: {asking.because}. What is answered is kept in "
             f"{shards.uri}"
         )
     return _answers(asking.tally, shards, asking.finished, done=done)
+
+
+def answers_in(shards: Shards) -> Answers:
+    """Return what the finished shards of an earlier run come to."""
+    tallies = shards.tallies()
+    return _answers(sum(tallies, Tally()), shards, len(tallies), done=True)
 
 
 @dataclass
@@ -86,9 +96,11 @@ class _Asking:
 
     run: Run
     dataset: Dataset
+    total: int
     shards: Shards
     ask: Ask
     may_begin: Callable[[], bool]
+    before: Sequence[Turn]
     tally: Tally
     finished: int
     moved: bool = False
@@ -100,8 +112,8 @@ class _Asking:
         return all(self._finish(shard, found) for shard, found in shards)
 
     def _finish(self, shard: int, lines: list[Mapping[str, Any]]) -> bool:
-        file, total = self.shards.file(shard), self.dataset.asked
-        questions = [_question(self.run, self.dataset, self.ask, each) for each in lines]
+        file, total = self.shards.file(shard), self.total
+        questions = [self._question(each) for each in lines]
         most_failures = self.run.settings.max_failed_answers_percent * total / 100
         asking = Pass(file, self.may_begin, "error", most_failures, self.tally["failed"])
         entries = zip(asking.ask(questions), questions, strict=True)
@@ -121,24 +133,24 @@ class _Asking:
         self.moved = True
         return True
 
-
-def _question(run: Run, dataset: Dataset, ask: Ask, line: Mapping[str, Any]) -> Question:
-    """Make a question of a line; the task's system prompt is not for a general one."""
-    example, settings = _example(line), run.settings
-    system = None if line.get("general") else dataset.system_prompt
-    return Question(
-        name=example.id,
-        about=_about(example) | ({"general": True} if line.get("general") else {}),
-        send=partial(_answer, ask, example, system, settings.max_answer_tokens),
-        most_input_tokens=estimated_tokens((system or "", *(turn.text for turn in example.asked))),
-        most_output_tokens=settings.max_answer_tokens,
-    )
+    def _question(self, line: Mapping[str, Any]) -> Question:
+        """Make a question of a line; the task's system prompt is not for a general one."""
+        example, is_general = _example(line), bool(line.get("general"))
+        system = None if is_general else self.dataset.system_prompt
+        turns, max_tokens = (*self.before, *example.asked), self.run.settings.max_answer_tokens
+        return Question(
+            name=example.id,
+            about=_about(example) | ({"general": True} if is_general else {}),
+            send=partial(_answer, self.ask, turns, system, max_tokens),
+            most_input_tokens=estimated_tokens((system or "", *(turn.text for turn in turns))),
+            most_output_tokens=max_tokens,
+        )
 
 
 def _answer(
-    ask: Ask, example: EvaluationExample, system: str | None, max_tokens: int, _last: Record | None
+    ask: Ask, turns: Sequence[Turn], system: str | None, max_tokens: int, _last: Record | None
 ) -> Answered:
-    reply = ask(example.asked, system=system, max_tokens=max_tokens)
+    reply = ask(turns, system=system, max_tokens=max_tokens)
     outcome: Record = {
         "answer": reply.text,
         "outcome": outcome_of(reply),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import count
+from math import inf
 
 from lambdas.domain.errors import JudgementsFailed
 from lambdas.domain.evaluation.answers import NO_ANSWER
@@ -65,8 +66,8 @@ def score_answers(  # noqa: PLR0913  # keyword-only from `answers` on
     Raises
     ------
     JudgementsFailed
-        More scores of a side failed than `max_failed_answers_percent`, or a whole pass brought
-        nothing.
+        More scores of base or tuned failed than `max_failed_answers_percent`, or a whole pass
+        brought nothing. Scores of other models may fail.
     """
     finished = shards.tallies()
     tools = _Tools(judge, correctness(language), preference(language))
@@ -120,7 +121,7 @@ class _Judging:
 
     def _finish(self, shard: int, found: AnswersOfShard) -> bool:
         file = self.shards.file(shard)
-        scores, scored = self._score(file, [*_answers(found)])
+        scores, scored = self._score(file, [*_answers(found, SIDES)], self._most_failures)
         preferred = prefer(
             results_of(found, []) if scored else [],
             file=file,
@@ -129,24 +130,33 @@ class _Judging:
             may_begin=self.may_begin,
         )
         self.moved |= preferred.moved
-        records = [*_records(scores, preferred)]
+        others = [name for name in found if name not in SIDES] if scored else []
+        # Without a limit: base and tuned have shown that this judge can be asked.
+        of_others, all_scored = self._score(file, [*_answers(found, others)], inf)
+        scores |= of_others
+        records = [*_records(scores, preferred, others)]
         file.write(records)
         tally = _tally(results_of(found, records), scores, preferred)
         self.tally += tally
         self._check(scores, file)
-        if not scored or not preferred.done:
+        if not (scored and preferred.done and all_scored):
             return False
         self.shards.finish(shard, tally)
         self.moved = True
         return True
 
+    @property
+    def _most_failures(self) -> float:
+        """How many more scores of base and tuned may fail, counted together."""
+        total = sum(self.answered[side] for side in SIDES)
+        failures = sum(self.tally[_failed(side)] for side in SIDES)
+        return self.run.settings.max_failed_answers_percent * total / 100 - failures
+
     def _score(
-        self, file: RecordFile, answers: list[JudgedAnswer]
+        self, file: RecordFile, answers: list[JudgedAnswer], most_failures: float
     ) -> tuple[dict[tuple[str, str], Record], bool]:
         """Return what is settled by question and side, and whether that is all."""
-        most_failures = self.run.settings.max_failed_answers_percent * sum(self.answered.values())
-        failures = sum(self.tally[_failed(side)] for side in self.answered)
-        asking = Pass(file, self.may_begin, _JUDGE_ERROR, most_failures / 100, failures)
+        asking = Pass(file, self.may_begin, _JUDGE_ERROR, most_failures)
         questions = [_question(self.tools, answer) for answer in answers]
         entries = zip(answers, questions, asking.ask(questions), strict=True)
         settled = {
@@ -160,8 +170,8 @@ class _Judging:
 
     def _check(self, scores: Mapping[tuple[str, str], Record], file: RecordFile) -> None:
         settings = self.run.settings
-        for side, total in self.answered.items():
-            failed = self.tally[_failed(side)]
+        for side in SIDES:
+            failed, total = self.tally[_failed(side)], self.answered[side]
             if failed and too_many(failed, total, settings.max_failed_answers_percent):
                 errors = [
                     each[_JUDGE_ERROR]
@@ -176,10 +186,10 @@ class _Judging:
                 )
 
 
-def _answers(found: AnswersOfShard) -> Iterator[JudgedAnswer]:
+def _answers(found: AnswersOfShard, sides: Iterable[str]) -> Iterator[JudgedAnswer]:
     """Yield the answers that there are; what is no answer needs no judge, see `results_of`."""
-    for side, records in found.items():
-        for record in records:
+    for side in sides:
+        for record in found[side]:
             if "answer" in record and record["outcome"] not in NO_ANSWER:
                 yield JudgedAnswer(
                     record["id"],
@@ -202,15 +212,22 @@ def _question(tools: _Tools, answer: JudgedAnswer) -> Question:
     )
 
 
-def _records(scores: Mapping[tuple[str, str], Record], preferred: Preferred) -> Iterator[Record]:
-    """Yield what is judged by question: {"id", "base", "tuned", "preferences"}.
+def _records(
+    scores: Mapping[tuple[str, str], Record], preferred: Preferred, others: Sequence[str]
+) -> Iterator[Record]:
+    """Yield what is judged by question: {"id", "base", "tuned", "preferences", "others"}.
 
-    The preferences are by which side's answer came first.
+    The preferences are by which side's answer came first, the others by their keys.
     """
     for id_ in dict.fromkeys(id_ for id_, _ in [*scores, *preferred.records]):
         of_sides = {side: scores[id_, side] for side in SIDES if (id_, side) in scores}
+        of_others = {name: scores[id_, name] for name in others if (id_, name) in scores}
         found = {side: preferred.records.get((id_, side)) for side in SIDES}
-        yield {"id": id_, **of_sides} | ({"preferences": found} if any(found.values()) else {})
+        yield (
+            {"id": id_, **of_sides}
+            | ({"preferences": found} if any(found.values()) else {})
+            | ({"others": of_others} if of_others else {})
+        )
 
 
 def _tally(

@@ -18,7 +18,7 @@ from typing import ClassVar
 
 from lambdas.domain.evaluation.answers import NO_ANSWER
 from lambdas.domain.evaluation.records import Record
-from lambdas.domain.evaluation.results import SIDES
+from lambdas.domain.evaluation.results import SIDES, said_by
 from lambdas.domain.evaluation.rubrics import HIGHEST_SCORE, LOWEST_SCORE
 from lambdas.domain.run.contracts import MetricFigures
 from lambdas.domain.run.execution_input import MetricName
@@ -89,23 +89,34 @@ class Metric(ABC):
     def mark(cls, score: float) -> str:
         """Write the score of one answer for people."""
 
-    def measure(self, results: Iterable[Record], *, missing_is_lowest: bool = False) -> Measured:
+    def measure(
+        self,
+        results: Iterable[Record],
+        *,
+        missing_is_lowest: bool = False,
+        sides: tuple[str, str] = SIDES,
+    ) -> Measured:
         """Measure the questions with both scores, or all, with the lowest in place of a missing."""
-        return self._measured([*self._scored(results, missing_is_lowest=missing_is_lowest)])
+        scored = self._scored(results, sides, missing_is_lowest=missing_is_lowest)
+        return self._measured([*scored], sides)
 
     def notes(self, results: Sequence[Record]) -> Iterator[str]:  # noqa: ARG002  # of most, none
         """Yield sentences on what the scores do not show."""
         yield from ()
 
-    def _measured(self, scored: Sequence[tuple[Record, Pair]]) -> Measured:
+    def _measured(
+        self,
+        scored: Sequence[tuple[Record, Pair]],
+        sides: tuple[str, str],  # noqa: ARG002  # of most, the scores are the figures
+    ) -> Measured:
         pairs = tuple(pair for _, pair in scored)
         return Measured(pairs, pairs)
 
     def _scored(
-        self, results: Iterable[Record], *, missing_is_lowest: bool
+        self, results: Iterable[Record], sides: tuple[str, str], *, missing_is_lowest: bool
     ) -> Iterator[tuple[Record, Pair]]:
         for result in results:
-            base, tuned = (self.score(result[side]) for side in SIDES)
+            base, tuned = (self.score(said_by(side, result)) for side in sides)
             if missing_is_lowest:
                 base, tuned = (self.lowest if each is None else each for each in (base, tuned))
             if base is not None and tuned is not None:
@@ -243,13 +254,13 @@ class LabelF1(Share):
         """Whether the references are texts of their own, and no labels."""
         return _LEAST_A_LABEL * len({each[_LABEL] for each in results}) > len(results)
 
-    def _measured(self, scored: Sequence[tuple[Record, Pair]]) -> Measured:
+    def _measured(self, scored: Sequence[tuple[Record, Pair]], sides: tuple[str, str]) -> Measured:
         labels = [result[_LABEL] for result, _ in scored]
-        sides = [
-            influences(labels, [result[side].get(_LABEL, "") for result, _ in scored])
-            for side in SIDES
+        figures = [
+            influences(labels, [said_by(side, result).get(_LABEL, "") for result, _ in scored])
+            for side in sides
         ]
-        return Measured(tuple(zip(*sides, strict=True)), tuple(pair for _, pair in scored))
+        return Measured(tuple(zip(*figures, strict=True)), tuple(pair for _, pair in scored))
 
 
 def influences(references: Sequence[str], answers: Sequence[str]) -> list[float]:
@@ -339,7 +350,10 @@ def with_metrics(result: Record, deciding: Metric, *others: Metric) -> Record:
             return kept
         return {**kept, "score": deciding.score(kept), "reason": kept.get(_WHY, "")}
 
-    return {**result, _LABEL: label_of(reference), **{side: read(result[side]) for side in SIDES}}
+    sides = {side: read(result[side]) for side in SIDES}
+    untuned = {name: read(said) for name, said in result.get("others", {}).items()}
+    read_others = {"others": untuned} if untuned else {}
+    return {**result, _LABEL: label_of(reference), **sides, **read_others}
 
 
 METRICS: Mapping[MetricName, type[Metric]] = {

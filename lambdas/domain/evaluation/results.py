@@ -14,7 +14,8 @@ from lambdas.domain.evaluation.rubrics import LOWEST_SCORE
 from lambdas.domain.evaluation.shards import COUNTED
 
 SIDES = ("base", "tuned")
-_SAID = ("answer", "reason", "error", "judge_error", *COUNTED)
+_SAID = ("answer", "outcome", "latency_ms")
+_TEXTS = ("answer", "reason", "error", "judge_error", *COUNTED)
 _ABOUT_SOME = ("history", "general")  # what is kept of those questions that have it
 AnswersOfShard = Mapping[str, list[Record]]  # the records of a shard's answers, by side
 
@@ -22,19 +23,26 @@ AnswersOfShard = Mapping[str, list[Record]]  # the records of a shard's answers,
 def results_of(answers: AnswersOfShard, judgements: Iterable[Record]) -> list[Record]:
     """Merge by question: {"id", "question", "reference_answer", "topic", "base", "tuned"}.
 
-    One with earlier turns has them as its "history", one that is "general" says so, and one of
-    which a judge said which answer is better has its "preferences".
-    Each side holds its answer with "score" and "reason" or "judge_error", or the "error" for which
-    there is no answer. A question that only one side knows gets an error on the other.
+    One with earlier turns has them as its "history", one that is "general" says so, one of which a
+    judge said which answer is better has its "preferences", and where other models answered too,
+    "others" has each by its key, as a side. Each side holds its answer with "score" and "reason" or
+    "judge_error", or the "error" for which there is no answer. A question that only one side knows
+    gets an error on the other.
     """
     judged = {each["id"]: each for each in judgements}
-    by_id = {side: {each["id"]: each for each in answers[side]} for side in SIDES}
+    by_id = {side: {each["id"]: each for each in records} for side, records in answers.items()}
+    others = [name for name in by_id if name not in SIDES]
     known = by_id["base"] | by_id["tuned"]
     return [
         {key: about.get(key) for key in ABOUT}
         | {name: about[name] for name in _ABOUT_SOME if name in about}
         | {side: _side(by_id[side].get(id_), judged.get(id_, {}).get(side)) for side in SIDES}
         | {name: judged[id_][name] for name in ("preferences",) if name in judged.get(id_, {})}
+        | _others(
+            # None of them is asked what is general.
+            {name: by_id[name].get(id_) for name in others if not about.get("general")},
+            judged.get(id_, {}),
+        )
         for id_, about in known.items()
     ]
 
@@ -48,12 +56,24 @@ def general_id(identity: str) -> str:
     return f"general/{identity}"
 
 
+def _others(answers: Mapping[str, Record | None], judged: Record) -> Record:
+    scores = judged.get("others", {})
+    found = {name: _side(answer, scores.get(name)) for name, answer in answers.items()}
+    return {"others": found} if found else {}
+
+
+def said_by(name: str, result: Record) -> Record:
+    """Return what a side, or another model by its key, holds in a result."""
+    said: Record = result[name] if name in SIDES else result["others"][name]
+    return said
+
+
 def _side(answer: Record | None, judged: Record | None) -> Record:
     if answer is None:
         return {"error": "there is no record of this question"}
     if "error" in answer:
         return {"error": answer["error"]}
-    said = {"answer": answer["answer"], "outcome": answer["outcome"]}
+    said = {key: value for key, value in answer.items() if key in _SAID}
     if answer["outcome"] in NO_ANSWER:
         return {**said, "score": LOWEST_SCORE, "reason": f"{answer['outcome']}: no answer"}
     return {**said, **(judged or {})}  # else not judged yet
@@ -74,8 +94,15 @@ def score_difference(result: Record) -> int | None:
 
 def without_texts(result: Record) -> Record:
     """Return what a verdict needs of a result: so many fit into a function's memory."""
-    about = _without(result, ("question", "reference_answer", "history"))
-    return about | {side: _without(result[side], _SAID) for side in SIDES}
+    about = _without(result, ("question", "reference_answer", "history", "others"))
+    sides = {side: _without_texts(result[side]) for side in SIDES}
+    others = {name: _without_texts(said) for name, said in result.get("others", {}).items()}
+    return about | sides | ({"others": others} if others else {})
+
+
+def _without_texts(said: Record) -> Record:
+    length = {"characters": len(said["answer"])} if "answer" in said else {}
+    return _without(said, _TEXTS) | length
 
 
 def _without(record: Record, texts: Sequence[str]) -> Record:

@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import get_args
 
 from lambdas.domain.evaluation.answers import NO_ANSWER
-from lambdas.domain.evaluation.metrics import METRICS, Judged, Measured, Metric, figures_of
+from lambdas.domain.evaluation.metrics import METRICS, Judged, Metric, figures_of
 from lambdas.domain.evaluation.preferences import preferences_of
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.results import SIDES, score_difference, topics_of
@@ -33,7 +33,7 @@ _MEANINGS: Mapping[Outcome, str] = {
     "no difference shown": "These questions show no difference between tuned and base model",
     "not decisive": "These questions cannot decide between tuned and base model",
 }
-_NAMES = {"base": "the base model", "tuned": "the tuned model"}
+NAMES = {"base": "the base model", "tuned": "the tuned model"}
 
 
 @dataclass(frozen=True)
@@ -130,10 +130,7 @@ def decide(  # noqa: PLR0913  # keyword-only from `metric` on
     """
     rules = rules_of(run)
     clean = [each for each in results if each["id"] not in set_aside]
-    counted = _comparison(metric.measure(clean), rules, metric)
-    cautious = _comparison(metric.measure(clean, missing_is_lowest=True), rules, metric)
-    agree = counted.outcome == cautious.outcome
-    outcome: Outcome = counted.outcome if agree else "not decisive"
+    counted, outcome, cautious = compare(metric, clean, rules)
     reach, preferred = counted.interval, preferences_of(clean)
     verdict = Verdict(
         verdict=outcome,
@@ -180,8 +177,23 @@ def rules_of(run: Run) -> Rules:
     return Rules(run.verdict_confidence, run.verdict_margin_percent / 100 * scale)
 
 
-def _comparison(measured: Measured, rules: Rules, metric: Metric) -> Comparison:
-    return Comparison(measured.figures, rules, type(metric), measured.scores)
+def compare(
+    metric: Metric, results: Sequence[Record], rules: Rules, sides: tuple[str, str] = SIDES
+) -> tuple[Comparison, Outcome, Comparison]:
+    """Compare two sides; return that, the outcome, and the same with the missing counted.
+
+    Where counting each missing score as the worst for its side changes the outcome, it is "not
+    decisive".
+    """
+    counted, cautious = (
+        Comparison(found.figures, rules, type(metric), found.scores)
+        for found in (
+            metric.measure(results, sides=sides),
+            metric.measure(results, sides=sides, missing_is_lowest=True),
+        )
+    )
+    agree = counted.outcome == cautious.outcome
+    return counted, counted.outcome if agree else "not decisive", cautious
 
 
 def _question(result: Record) -> Record:
@@ -272,7 +284,7 @@ def _reach(counted: Comparison) -> str:
 
 def _caveats(run: Run, clean: Sequence[Record], metric: Metric) -> Iterable[str]:
     """Yield what else a reader must know: answers that are none, cut ones, a partial judge."""
-    for side, name in _NAMES.items():
+    for side, name in NAMES.items():
         outcomes = Counter(each[side].get("outcome") for each in clean)
         none = [f"{outcomes[kind]} {kind}" for kind in NO_ANSWER if outcomes[kind]]
         if none:

@@ -14,9 +14,9 @@ _QUESTION = "Your question"
 _LONGEST_PROMPT = 4_000  # characters
 
 
-def kept_until(hosting: Hosting, release: Release | None) -> datetime | None:
-    """Return until when the hosting of a run that succeeded stays; None if it was released."""
-    return hosting.release_by if release is None else None
+def kept_until(hosting: Hosting | None, release: Release | None) -> datetime | None:
+    """Return until when the hosting of a run that succeeded stays; None if it does not."""
+    return hosting.release_by if hosting and release is None else None
 
 
 def afterwards(run: Run, dataset: Dataset, hosting: Hosting, until: datetime) -> str:

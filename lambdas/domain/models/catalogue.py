@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from lambdas.domain.models.model import Judge, Model
+from lambdas.domain.models.model import Judge, Model, Untuned
 
 _FAMILIES = Path(__file__).with_name("families")
 _JUDGES = "judges.toml"
@@ -53,3 +53,20 @@ def _read_judges() -> Mapping[str, Judge]:
 
 MODELS: Mapping[str, Model] = read_models(_FAMILIES)
 JUDGES: Mapping[str, Judge] = _read_judges()
+
+
+def _untuned(each: Model | Judge) -> Untuned:
+    inference = each.base_inference if isinstance(each, Model) else each.inference
+    # Where else a model without a profile can be asked is not in the catalogue.
+    tuned_in = each.customization_regions if isinstance(each, Model) else ()
+    return Untuned(
+        key=each.key,
+        name=each.name,
+        provider=each.provider,
+        inference=inference,
+        regions=inference.regions or tuned_in,
+    )
+
+
+_UNTUNED = [*map(_untuned, JUDGES.values()), *map(_untuned, MODELS.values())]
+UNTUNED: Mapping[str, Untuned] = MappingProxyType({each.key: each for each in _UNTUNED})

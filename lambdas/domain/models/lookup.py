@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Iterable
 
 from lambdas.domain.errors import InputInvalid
-from lambdas.domain.models.catalogue import JUDGES, MODELS
-from lambdas.domain.models.model import Judge, Model
+from lambdas.domain.models.catalogue import JUDGES, MODELS, UNTUNED
+from lambdas.domain.models.model import Judge, Model, Untuned
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -39,3 +39,11 @@ def find_judge(key: str) -> Judge:
         return JUDGES[key]
     except KeyError:
         raise InputInvalid(unknown("judge", key, JUDGES)) from None
+
+
+def find_untuned(key: str) -> Untuned:
+    """Return the catalogue's model or judge, or raise InputInvalid with the nearest name."""
+    try:
+        return UNTUNED[key]
+    except KeyError:
+        raise InputInvalid(unknown("model", key, UNTUNED)) from None

@@ -206,3 +206,16 @@ class Judge(_Data):
     @property
     def inference(self) -> Inference:
         return Inference(foundation_model_id=self.model_id, regions=self.profile_regions)
+
+
+class Untuned(_Data):
+    """A model of the catalogue as its provider made it."""
+
+    key: str
+    name: str
+    provider: str
+    inference: Inference
+    regions: tuple[str, ...]  # from which it can be asked, as far as the catalogue knows
+
+    def answers_in(self, region: str) -> bool:
+        return region in self.regions

@@ -18,7 +18,7 @@ from lambdas.domain.preflight.names import name_problems
 from lambdas.domain.preflight.quotas import InUse, Quota, problems_of, training_demands
 from lambdas.domain.run.arns import Arn
 from lambdas.domain.run.contracts import CheckPreflightRequest, Execution, HostingOption, Run
-from lambdas.domain.run.dataset_files import REQUIRED, run_folder, source_key
+from lambdas.domain.run.dataset_files import REQUIRED, RUNS, run_folder, source_key
 from lambdas.domain.run.execution_input import ExecutionDefaults, ExecutionInput
 from lambdas.domain.run.names import ResourceNames, custom_model_of, names_of
 
@@ -37,18 +37,24 @@ class DeployedEnvironment:
     comprehend_max_usd: float
 
 
-@dataclass(frozen=True)
-class Prerequisites:
-    """What AWS answered before the run."""
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What AWS answered before any run, also one that judges the answers of an earlier one."""
+
+    refusals: Mapping[str, str]  # of whom the run asks, by the id that was asked; AWS's words
+    dataset_keys: frozenset[str]
+    taken: Sequence[str]  # what there is under this execution's names before it makes anything
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prerequisites(Known):
+    """What else AWS answered before a run that makes its answers."""
 
     tuned_model: ModelAvailability | None  # None: Bedrock does not know it here
     access: ModelAccess | None  # to the tuned model; None: Bedrock does not say
     alternatives: Callable[[], Sequence[str]]  # keys of other models that can be tuned here now
-    refusals: Mapping[str, str]  # of base and judge, by the id that was asked; AWS's words
-    dataset_keys: frozenset[str]
     quotas: Sequence[Quota]  # of Bedrock; none: unknown
     in_use: InUse
-    taken: Sequence[str]  # what there is under this execution's names before it makes anything
 
 
 def names_in(environment: DeployedEnvironment, execution: Execution) -> ResourceNames:
@@ -60,13 +66,17 @@ def run_prefix(names: ResourceNames) -> str:
 
 
 def asked_models(requested: RequestedRun, region: str) -> dict[str, str]:
-    """Return the names of base and judge by the id that the run asks, if it can from here."""
+    """Return the names of all models but the tuned by the id that the run asks, if it can here."""
     model, judge = requested.model, requested.judge
     asked = {model.base_inference: f"the base model {model.name}"}
-    if region not in model.customization_regions:  # where the function may not ask it
+    is_out_of_reach = region not in model.customization_regions  # of the function
+    if is_out_of_reach or requested.settings.answers_of_run:
         asked = {}
     if judge:
         asked.setdefault(judge.inference, f"the judge {judge.name}")
+    for other in requested.others:
+        if other.answers_in(region):
+            asked.setdefault(other.inference, f"{other.name} of also_compare")
     return {each.model_id: name for each, name in asked.items() if each.available_in(region)}
 
 
@@ -85,18 +95,35 @@ def check(
     """
     region = environment.region
     options = hosting_options(requested, found.tuned_model, found.quotas, found.in_use, region)
-    problems = [
+    refuse(
+        [
+            *common_problems(execution, requested, found, environment),
+            *_model_problems(requested, found, region),
+            *_base_problems(requested, region),
+            *hosting_problems(options),
+            *_role_problems(environment),
+        ]
+    )
+    return options
+
+
+def common_problems(
+    execution: Execution, requested: RequestedRun, found: Known, environment: DeployedEnvironment
+) -> list[str]:
+    """Return why no run can succeed, also one that judges the answers of an earlier one."""
+    region, settings = environment.region, requested.settings
+    return [
         *name_problems(execution, found.taken),
-        *_model_problems(requested, found, region),
-        *_inference_problems(requested, region),
+        *_judge_problems(requested, region),
         *answer_problems(asked_models(requested, region), found.refusals, region),
-        *_dataset_problems(requested.settings, found.dataset_keys, environment.bucket),
-        *hosting_problems(options),
-        *_role_problems(environment),
+        *_dataset_problems(settings, found.dataset_keys, environment.bucket),
     ]
+
+
+def refuse(problems: Sequence[str]) -> None:
+    """Raise PreflightFailed with all problems, if there are any."""
     if problems:
         raise PreflightFailed("the run cannot succeed:\n" + "\n".join(problems))
-    return options
 
 
 def _model_problems(requested: RequestedRun, found: Prerequisites, region: str) -> list[str]:
@@ -111,31 +138,43 @@ def _model_problems(requested: RequestedRun, found: Prerequisites, region: str) 
     ]
 
 
-def _inference_problems(requested: RequestedRun, region: str) -> Iterable[str]:
-    model, judge = requested.model, requested.judge
+def _base_problems(requested: RequestedRun, region: str) -> Iterable[str]:
+    model = requested.model
     # That the model cannot be tuned here is a problem of its own.
     if region in model.customization_regions and not model.base_inference.available_in(region):
         regions = ", ".join(model.base_inference.regions)
         yield f"{model.name} itself can be invoked from {regions} only, not from {region}"
+
+
+def _judge_problems(requested: RequestedRun, region: str) -> Iterable[str]:
+    judge = requested.judge
     if judge and not judge.inference.available_in(region):
         regions = ", ".join(judge.inference.regions)
         yield f"the judge {judge.name} can be invoked from {regions} only, not from {region}"
+    for other in requested.others:
+        if not other.answers_in(region):
+            yield (
+                f"{other.name} of also_compare can be invoked from {', '.join(other.regions)} "
+                f"only, not from {region}: leave it out"
+            )
 
 
 _NOT_UPLOADED = "upload it (python -m dataset prepare writes it), or name another dataset"
 _EXPIRED = (
     "the files of a run expire (expire_runs_after_days of the environment), and without its "
     "training data nobody can tell whether the model has seen the questions. Copy the file back if "
-    "you have it, or leave tuned_by_run out to train again"
+    "you have it, or leave {earlier} out to train again"
 )
 
 
 def _dataset_problems(settings: ExecutionInput, keys: frozenset[str], bucket: str) -> Iterable[str]:
     for kind in REQUIRED:
-        key = source_key(kind, settings.dataset, settings.tuned_by_run)
+        key = source_key(kind, settings.dataset, settings.tuned_by_run, settings.answers_of_run)
         if key not in keys:
-            expired = key.startswith("runs/")
-            yield f"s3://{bucket}/{key} does not exist: {_EXPIRED if expired else _NOT_UPLOADED}"
+            earlier = "answers_of_run" if settings.answers_of_run else "tuned_by_run"
+            expired = key.startswith(RUNS)
+            why = _EXPIRED.format(earlier=earlier) if expired else _NOT_UPLOADED
+            yield f"s3://{bucket}/{key} does not exist: {why}"
 
 
 def _role_problems(environment: DeployedEnvironment) -> Iterable[str]:

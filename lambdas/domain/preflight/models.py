@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 from lambdas.domain.evaluation.metrics import needs_judge
 from lambdas.domain.models.catalogue import MODELS
-from lambdas.domain.models.lookup import find_judge, find_model
-from lambdas.domain.models.model import HostingKind, Judge, Model
+from lambdas.domain.models.lookup import find_judge, find_model, find_untuned
+from lambdas.domain.models.model import HostingKind, Judge, Model, Untuned
 from lambdas.domain.run.execution_input import (
+    FEW_SHOT,
     PROVISIONING_MINUTES,
     ExecutionDefaults,
     ExecutionInput,
@@ -39,6 +40,7 @@ class RequestedRun:
     settings: ExecutionInput
     model: Model
     judge: Judge | None  # None: nothing asks it
+    others: tuple[Untuned, ...]  # of also_compare
     past_end_allowed: bool  # by a private arrangement between AWS and the account
     until: datetime  # the latest time at which the run uses the model
 
@@ -63,6 +65,7 @@ def requested_run(
         settings=settings,
         model=find_model(settings.model),
         judge=find_judge(settings.judge_model) if asks_judge(settings) else None,
+        others=tuple(find_untuned(key) for key in settings.also_compare if key != FEW_SHOT),
         past_end_allowed=settings.model in defaults.models_past_end,
         until=now + longest,
     )

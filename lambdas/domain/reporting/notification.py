@@ -50,7 +50,8 @@ def stopped_body(request: MeterStoppedRunRequest, run: str, bill: Bill) -> str:
     return (
         f"Run {run} {_ENDED[request.status]} and could not send its mail. {ended} If its training "
         "was complete, the model is kept, and a new execution goes on with it if its input has "
-        f'"tuned_by_run": "{run}".\n\n'
+        f'"tuned_by_run": "{run}"; once both models had answered, "answers_of_run": "{run}" '
+        "judges their answers.\n\n"
         f"{_cost(bill)}\n\nExecution: {execution_url(request.execution.arn)}\n"
     )
 
@@ -159,8 +160,8 @@ def _next_step(request: NotifyRequest) -> str:
         return "Next: do what the cause says, then start a new execution. The run's files are kept."
     if request.verdict is None:
         return ""
-    run = request.run.name if request.run else ""
     step = _NEXT.get(request.verdict.verdict, "read the report.")
+    run = (request.run.tuned_by_run or request.run.name) if request.run else ""
     again = json.dumps({"tuned_by_run": run})
     return f"Next: {step.replace('{tuned_by_run}', again)}"
 

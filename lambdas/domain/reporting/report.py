@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import nsmallest
 from math import inf
 from pathlib import Path
@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from lambdas.domain.cost.actuals import Bill
 from lambdas.domain.cost.quote import dollars
+from lambdas.domain.cost.worth import Offer, line
 from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.data_review.tasks import CRITERIA
 from lambdas.domain.evaluation.metrics import METRICS, told
@@ -39,8 +40,8 @@ MOST_SHOWN = 500  # questions: a page of more opens slowly
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 # Of the request, each as it is.
 _SECTIONS = (
-    "dataset", "quote", "loss_curves", "base_answers", "tuned_answers", "judgements", "similarity",
-    "verdict",
+    "dataset", "quote", "loss_curves", "base_answers", "tuned_answers", "other_answers",
+    "judgements", "similarity", "verdict",
 )  # fmt: skip
 
 
@@ -51,6 +52,7 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
     decided: Mapping[str, Any],
     losses_svg: str | None,
     bill: Bill,
+    offers: Sequence[Offer],
     input_status: InputStatus | None,
     review: DataReview | None = None,
 ) -> str:
@@ -63,6 +65,7 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
     metric = METRICS[request.verdict.metric]
     environment.filters |= {
         "change": metric.change,
+        "capitalized": lambda name: name[0].upper() + name[1:],
         "difference": score_difference,
         "dollars": dollars,
         "duration": duration,
@@ -90,6 +93,7 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
         criteria=[*CRITERIA],
         bill=bill,
         metric=metric,
+        offers=offers,
         rules=rules_of(request.run),
     )
 
@@ -109,6 +113,7 @@ def manifest(
     request: WriteReportRequest,
     *,
     bill: Bill,
+    offers: Sequence[Offer],
     input_status: InputStatus | None,
     code_version: str | None,
 ) -> dict[str, Any]:
@@ -131,6 +136,7 @@ def manifest(
         "approval": _as_json(request.approval),
         "screening": _as_json(request.screening),
         "review": _as_json(request.review),
+        "offers": [each.model_dump(mode="json") for each in offers],
         "spent": [each.model_dump(mode="json") for each in bill.items],
         "spent_usd": bill.usd,
         "spent_at_most": bill.at_most,
@@ -140,14 +146,17 @@ def manifest(
 
 def afterwards_of(request: WriteReportRequest) -> str | None:
     """Return how to ask the tuned model, and until when; None if it is released."""
-    until = kept_until(request.hosting, request.release)
-    if until is None:
+    hosting = request.hosting
+    until = kept_until(hosting, request.release)
+    if hosting is None or until is None:
         return None
-    return afterwards(request.run, request.dataset, request.hosting, until)
+    return afterwards(request.run, request.dataset, hosting, until)
 
 
-def _hosting(request: WriteReportRequest) -> dict[str, Any]:
+def _hosting(request: WriteReportRequest) -> dict[str, Any] | None:
     hosting, release = request.hosting, request.release
+    if hosting is None:
+        return None
     until = kept_until(hosting, release)
     return {
         "kind": hosting.kind,
@@ -178,11 +187,12 @@ def _model(request: WriteReportRequest) -> dict[str, Any]:
     }
 
 
-def summary(request: WriteReportRequest, bill: Bill) -> str:
+def summary(request: WriteReportRequest, bill: Bill, offers: Sequence[Offer]) -> str:
     """Return a few plain lines for a mail."""
     verdict, quoted = request.verdict, dollars(request.quote.expected_usd)
     return (
         f"{_judged(verdict)}\n"
+        f"{line(offers)}\n"
         f"{_similarity_line(verdict.similarity)}"
         f"{_training_line(request)}\n"
         f"{_review_line(request)}"
@@ -195,8 +205,8 @@ def summary(request: WriteReportRequest, bill: Bill) -> str:
 
 def _judged(verdict: Verdict) -> str:
     others = " ".join(map(told, verdict.others))
-    lines = [f"{verdict.sentence} {verdict.reason}", *verdict.caveats, others]
-    return "\n".join(filter(None, lines))
+    lines = [f"{verdict.sentence} {verdict.reason}", *verdict.caveats, *verdict.alternatives]
+    return "\n".join(filter(None, [*lines, others]))
 
 
 def _without_scores(request: WriteReportRequest) -> int:
@@ -216,6 +226,13 @@ def _training_line(request: WriteReportRequest) -> str:
     run, curves = request.run, request.loss_curves
     if curves:
         return curves.verdict
+    if run.answers_of_run:
+        return (
+            f"Answers of run {run.answers_of_run}, judged again by "
+            f"{find_judge(run.settings.judge_model).name}: nothing was trained, hosted or asked "
+            "but the judge. That run's files, with its report if it came so far: "
+            f"s3://{run.bucket}/{run_folder(run.answers_of_run)}/"
+        )
     return (
         f"Tuned by run {run.tuned_by_run}: nothing was trained. The losses of that run, and its "
         f"report if it came so far: s3://{run.bucket}/{run_folder(str(run.tuned_by_run))}/"
@@ -234,8 +251,7 @@ def _review_line(request: WriteReportRequest) -> str:
 
 def _tokens(request: WriteReportRequest) -> Mapping[str, Mapping[str, int]]:
     sources: dict[str, Answers | Judgements | None] = {
-        "base": request.base_answers,
-        "tuned": request.tuned_answers,
+        **request.answers,
         "judge": request.judgements,
     }
     return {
@@ -247,10 +263,12 @@ def _tokens(request: WriteReportRequest) -> Mapping[str, Mapping[str, int]]:
 
 def _hosted(request: WriteReportRequest) -> str:
     """Return how the tuned model was hosted, and what became of it, as one sentence."""
-    release, until = request.release, kept_until(request.hosting, request.release)
-    if until:
+    hosting, release = request.hosting, request.release
+    if hosting is None:
+        return "Nothing was hosted"
+    if until := kept_until(hosting, release):
         return f"The model stays deployed on demand until {utc(until)}"
-    if request.hosting.kind == "on-demand":
+    if hosting.kind == "on-demand":
         return "The model was deployed on demand, and its deployment is deleted"
     return f"Provisioned throughput lived {_lived(release.billed_minutes if release else None)}"
 

@@ -17,6 +17,7 @@ from lambdas.domain.run.dataset_files import DatasetKind, digest
 from lambdas.domain.run.execution_input import MetricName, Settings
 
 Outcome = Literal["better", "worse", "no difference shown", "not decisive"]
+_MOST_REASON_CHARACTERS = 500  # of what a state hands on
 
 
 class Contract(BaseModel):
@@ -30,6 +31,19 @@ class HostingOption(Contract):
 
     kind: HostingKind
     problem: str | None = None  # why the account cannot have it now
+
+
+class Answers(Contract):
+    """Result of both *Answer with …* states."""
+
+    answered: int
+    failed: int
+    input_tokens: int
+    output_tokens: int
+    answers_prefix: str  # of JSONL files of {"id", "question", "answer" | "error", tokens …}
+    shards: int  # how many of these files are finished
+    lost_requests: int = 0  # may be paid for, without an answer; tokens count them as if they were
+    done: bool = True  # False: the function's time was over, and the rest is for the next pass
 
 
 class RunNames(Contract):
@@ -47,6 +61,7 @@ class RunToTell(RunNames):
     region: str
     bucket: str
     prefix: str  # "runs/<name>", no trailing slash
+    tuned_by_run: str | None = None  # whose model it is; None: it trains its own
 
 
 class Run(RunToTell):
@@ -66,8 +81,10 @@ class Run(RunToTell):
     reap_every_minutes: int
     comprehend_max_usd: float  # 0: Amazon Comprehend is not asked
     hosting_options: tuple[HostingOption, ...]
-    tuned_by_run: str | None = None  # None: it trains its own model
-    tuned_model_arn: str | None = None  # of that run's model
+    tuned_model_arn: str | None = None  # of the model of `tuned_by_run`
+    answers_of_run: str | None = None  # whose answers are judged; None: its own
+    base_answers: Answers | None = None  # both of that run
+    tuned_answers: Answers | None = None
 
 
 class RefusedIfRedriven(Contract):
@@ -126,6 +143,7 @@ class Dataset(Contract):
     warnings: int
     system_prompt: str | None  # what the answers are asked with
     findings_key: str
+    few_shot_tokens: int = 0  # an upper estimate of what precedes each question, see `few_shot`
 
     @property
     def training(self) -> FrozenFile:
@@ -186,7 +204,7 @@ class QuotedCost(MostQuoted):
 
     low_usd: float
     expected_usd: float
-    hosting: HostingKind
+    hosting: HostingKind | None  # None: with `Run.answers_of_run`
     hosting_reason: str  # one sentence: why this kind
     hosting_usd_per_hour: float  # all model units together; 0 on demand
     hyperparameters: dict[str, str]  # all of the model's, as Bedrock's API takes them
@@ -385,17 +403,45 @@ class AnswerWithBaseModelRequest(StateRequest):
     dataset: Dataset
 
 
-class Answers(Contract):
-    """Result of both *Answer with …* states."""
+class ShownTurn(Contract):
+    role: Literal["user", "assistant"]
+    text: str
 
-    answered: int
-    failed: int
-    input_tokens: int
-    output_tokens: int
-    answers_prefix: str  # of JSONL files of {"id", "question", "answer" | "error", tokens …}
-    shards: int  # how many of these files are finished
-    lost_requests: int = 0  # may be paid for, without an answer; tokens count them as if they were
-    done: bool = True  # False: the function's time was over, and the rest is for the next pass
+
+class ShownExamples(Contract):
+    """Training examples that are turns before each question, as they are kept for the run."""
+
+    examples: int
+    tokens: int  # an upper estimate
+    turns: tuple[ShownTurn, ...]
+
+
+class OtherAnswers(Contract):
+    """Result of *Answer with other models*, by the keys of `also_compare`.
+
+    One that failed is left out of the comparison, and fails no run.
+    """
+
+    answers: dict[str, Answers] = {}
+    failures: dict[str, str] = {}  # why one was given up
+    done: bool = True  # as in `Answers`, of all of them
+
+    def has_settled(self, key: str) -> bool:
+        return key in self.failures or (key in self.answers and self.answers[key].done)
+
+    def without(self, key: str, *, because: str) -> OtherAnswers:
+        """Return the same with one given up."""
+        failures = {**self.failures, key: because[:_MOST_REASON_CHARACTERS]}
+        return OtherAnswers(answers=self.answers, failures=failures)
+
+    @property
+    def complete(self) -> dict[str, Answers]:
+        return {key: each for key, each in self.answers.items() if key not in self.failures}
+
+
+class AnswerWithOtherModelsRequest(StateRequest):
+    dataset: Dataset
+    so_far: OtherAnswers | None  # of earlier passes
 
 
 class HostModelRequest(StateRequest):
@@ -456,10 +502,13 @@ class Release(Contract):
 class AnsweredRequest(StateRequest):
     base_answers: Answers
     tuned_answers: Answers
+    other_answers: OtherAnswers | None = None  # None: no other models were asked
 
     @property
     def answers(self) -> dict[str, Answers]:
-        return {"base": self.base_answers, "tuned": self.tuned_answers}
+        """Those of base, tuned and the other models, by that name."""
+        others = self.other_answers.complete if self.other_answers else {}
+        return {"base": self.base_answers, "tuned": self.tuned_answers, **others}
 
 
 class JudgeAnswersRequest(AnsweredRequest):
@@ -486,7 +535,7 @@ class Judgements(Contract):
     failed: int
     input_tokens: int
     output_tokens: int
-    judgements_prefix: str  # of JSONL files of {"id", "base", "tuned", "preferences"}
+    judgements_prefix: str  # of JSONL files of {"id", "base", "tuned", "preferences", "others"}
     prompts: tuple[str, ...] = ()  # names of what the judge was told, with language and version
     lost_requests: int = 0  # both as in `Answers`
     done: bool = True
@@ -542,6 +591,7 @@ class Verdict(VerdictToTell):
     others: tuple[MetricFigures, ...]  # for information
     sentence: str  # what that means
     caveats: tuple[str, ...]  # sentences
+    alternatives: tuple[str, ...] = ()  # sentences: what tuning was not shown to be worth against
     questions: int  # that have both scores and are not set aside
     set_aside: int
     missing: int  # not set aside, without both scores
@@ -568,7 +618,7 @@ class WriteReportRequest(AnsweredRequest):
     review: ReviewOutcome | None  # None if the data was not reviewed
     training: Training | None  # both None with `Run.tuned_by_run`
     loss_curves: LossCurves | None
-    hosting: Hosting
+    hosting: Hosting | None  # None with `Run.answers_of_run`
     release: Release | None  # None: a deployment stays until its release-by
     judgements: Judgements | None  # None where the metric needs no judge
     similarity: Similarity

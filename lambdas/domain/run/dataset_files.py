@@ -10,6 +10,7 @@ from typing import Literal
 from lambdas.validation.formats.answer_schema import ANSWER_SCHEMA
 from lambdas.validation.formats.fields import FileKind
 
+RUNS = "runs/"
 DatasetKind = FileKind | Literal["answer-schema"]
 
 TRAINING, VALIDATION, EVALUATION = "training.jsonl", "validation.jsonl", "evaluation.jsonl"
@@ -30,20 +31,24 @@ def dataset_prefix(dataset: str) -> str:
     return f"datasets/{dataset}/"
 
 
-def source_key(kind: DatasetKind, dataset: str, tuned_by_run: str | None) -> str:
+def source_key(
+    kind: DatasetKind, dataset: str, tuned_by_run: str | None, answers_of_run: str | None = None
+) -> str:
     """Return the key of the file that a run copies before it checks it.
 
-    A model of an earlier run is judged on the dataset's questions and by its schema; the questions
-    are held against what that run trained on.
+    Answers of an earlier run are judged with all of that run's data. A model of an earlier run is
+    judged on the dataset's questions and by its schema; the questions are held against what that
+    run trained on.
     """
-    if tuned_by_run is None or kind not in TRAINED_ON:
+    earlier = answers_of_run or (tuned_by_run if kind in TRAINED_ON else None)
+    if earlier is None:
         return dataset_prefix(dataset) + FILE_NAMES[kind]
-    return frozen_key(run_folder(tuned_by_run), kind)
+    return frozen_key(run_folder(earlier), kind)
 
 
 def run_folder(run: str) -> str:
     """Return the folder of all that a run reads and makes, without a slash at its end."""
-    return f"runs/{run}"
+    return f"{RUNS}{run}"
 
 
 def digest(hashes: Mapping[DatasetKind, str]) -> str:

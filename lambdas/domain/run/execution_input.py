@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from lambdas.domain.errors import InputInvalid
-from lambdas.domain.models.catalogue import JUDGES, MODELS
+from lambdas.domain.models.catalogue import JUDGES, MODELS, UNTUNED
 from lambdas.domain.models.lookup import find_model, nearest, unknown
 from lambdas.domain.models.model import HostingKind, HyperparameterRange, Model
 
@@ -36,6 +36,7 @@ JudgePrompt = Literal["auto", "en", "ja"]
 
 COMMENT = "Comment"
 AUTO = "auto"
+FEW_SHOT = "few-shot"  # the base model, with training examples in its prompt
 _SHOWN_CHARACTERS = 80
 _REFUSED = "the execution input is refused:\n"
 
@@ -57,6 +58,15 @@ def _judge(key: str) -> str:
     if key not in JUDGES:
         raise ValueError(unknown("judge", key, JUDGES))
     return key
+
+
+def _comparable(keys: list[str]) -> list[str]:
+    known = (FEW_SHOT, *UNTUNED)
+    if refused := next((key for key in keys if key not in known), None):
+        raise ValueError(unknown("model to compare with", refused, known))
+    if twice := next((key for key in keys if keys.count(key) > 1), None):
+        raise ValueError(f"{twice} is listed twice: name it once")
+    return keys
 
 
 # AWS's Haiku notebook says 20 to 30: with less, a run trains, buys, and fails.
@@ -154,6 +164,18 @@ class Settings(BaseModel):
         "texts that it reads are mostly Japanese, and English otherwise.",
         examples=["auto"],
     )
+    also_compare: list[str] = Field(
+        default_factory=list,
+        description="What else answers the same questions, untuned, and is judged, so that the "
+        "report can say whether tuning was worth it: models of the catalogue, which the account "
+        f"must be able to ask, and {FEW_SHOT}, the base model with a few training examples in its "
+        "prompt. Each is in the quote.",
+        json_schema_extra={
+            "items": {"enum": [FEW_SHOT, *sorted(UNTUNED)]},
+            "uniqueItems": True,
+        },
+        examples=[[FEW_SHOT, "nova-lite"]],
+    )
     max_answer_tokens: WholeNumber = Field(
         ge=1,
         le=4096,
@@ -237,6 +259,7 @@ class Settings(BaseModel):
 
     _known_model = field_validator("model")(_model)
     _known_judge = field_validator("judge_model")(_judge)
+    _known_others = field_validator("also_compare")(_comparable)
 
     @field_validator("hyperparameters", mode="before")
     @classmethod
@@ -274,6 +297,14 @@ class ExecutionInput(Settings):
         "that model is hosted, asked and judged, with the evaluation file of the dataset and the "
         "training data of that run. Without a model in the input it is that run's. Takes no "
         "hyperparameters, and no review of the training data.",
+        examples=["first-1a2b3c4d5e6f"],
+    )
+    answers_of_run: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] | None = Field(
+        default=None,
+        description="A run of this environment with the answers of both its models, also one that "
+        "failed later: they are judged again, by this input's judge, and nothing is trained, "
+        "hosted or answered. Model, data and system prompt are that run's. Takes no other field "
+        "that is for training, hosting or answering.",
         examples=["first-1a2b3c4d5e6f"],
     )
 
@@ -320,8 +351,11 @@ def resolve(raw: Mapping[str, object], defaults: ExecutionDefaults) -> Execution
         Lists every unknown or out-of-range field with its allowed values.
     """
     inherited = {name: getattr(defaults, name) for name in Settings.model_fields}
-    trains = raw.get("tuned_by_run") is None
-    if raw.get("model", defaults.model) != defaults.model or not trains:
+    own = raw.get("model", defaults.model)
+    trains = raw.get("tuned_by_run") is None and raw.get("answers_of_run") is None
+    asks = raw.get("answers_of_run") is None
+    inherited["also_compare"] = [key for key in defaults.also_compare if asks and key != own]
+    if own != defaults.model or not trains:
         inherited["hyperparameters"] = {}
     if not trains:
         inherited |= {"review_data": False, "min_review_score": None}
@@ -358,12 +392,28 @@ def _loosened(settings: Settings, defaults: ExecutionDefaults) -> Iterable[str]:
         yield "require_approval is false: this environment requires approval of every run"
 
 
-def _unheeded(settings: Settings, raw: Mapping[str, object]) -> Iterable[str]:
+def _unheeded(settings: ExecutionInput, raw: Mapping[str, object]) -> Iterable[str]:
     """Yield each field of the input that would have no effect."""
-    if raw.get("tuned_by_run") is not None:
-        for name in _OF_TRAINING:
-            if raw.get(name) not in ({}, None, False, AUTO):
-                yield f"{name} has no effect with tuned_by_run, which trains nothing: leave it out"
+    # Until the tuned model of another run is looked up, the model may be only the environment's.
+    is_known = settings.tuned_by_run is None or "model" in raw
+    if is_known and settings.model in settings.also_compare:
+        yield (
+            f"also_compare has {settings.model}, the model of this run itself, which is always "
+            "compared as it was before tuning: leave it out"
+        )
+    of_training = [name for name in _OF_TRAINING if raw.get(name) not in ({}, None, False, AUTO)]
+    if settings.answers_of_run is not None:
+        of_model = ["tuned_by_run"] if settings.tuned_by_run else []
+        of_answers = [name for name in _OF_ANSWERS if name in raw]
+        for name in [*of_model, *of_training, *of_answers]:
+            yield (
+                f"{name} has no effect with answers_of_run, which trains, hosts and asks no model "
+                "but the judge: leave it out"
+            )
+        return
+    if settings.tuned_by_run is not None:
+        for name in of_training:
+            yield f"{name} has no effect with tuned_by_run, which trains nothing: leave it out"
         return
     if raw.get("min_review_score") is not None and not settings.review_data:
         yield (
@@ -396,6 +446,7 @@ def json_schema() -> dict[str, Any]:
             *(_when_model(model) for model in MODELS.values()),
             _WHEN_NOT_REVIEWED,
             _WHEN_TUNED,
+            _WHEN_ANSWERED,
         ],
     }
 
@@ -406,13 +457,34 @@ def _published(field: dict[str, Any]) -> dict[str, Any]:
 
 
 _OF_TRAINING = ("hyperparameters", "review_data", "min_review_score")
+_OF_ANSWERS = (
+    "also_compare",
+    "hosting",
+    "keep_hours",
+    "model_units",
+    "hold_minutes",
+    "max_answer_tokens",
+    "max_training_hours",
+    "max_phase_hours",
+    "max_provisioning_minutes",
+    "max_review_usd",
+)
+_NOT_TRAINED = {
+    "hyperparameters": {"maxProperties": 0},
+    "review_data": {"const": False},
+    "min_review_score": {"type": "null"},
+}
 _WHEN_TUNED = {
     "if": {"properties": {"tuned_by_run": {"type": "string"}}, "required": ["tuned_by_run"]},
+    "then": {"properties": _NOT_TRAINED},
+}
+_WHEN_ANSWERED = {
+    "if": {"properties": {"answers_of_run": {"type": "string"}}, "required": ["answers_of_run"]},
     "then": {
         "properties": {
-            "hyperparameters": {"maxProperties": 0},
-            "review_data": {"const": False},
-            "min_review_score": {"type": "null"},
+            **_NOT_TRAINED,
+            "tuned_by_run": {"type": "null"},
+            **dict.fromkeys(_OF_ANSWERS, False),
         }
     },
 }

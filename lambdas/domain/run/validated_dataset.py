@@ -10,7 +10,11 @@ from lambdas.validation.findings.report import FileSummary, ValidationReport
 
 
 def dataset_of(
-    report: ValidationReport, frozen: Iterable[FrozenFile], findings_key: str
+    report: ValidationReport,
+    frozen: Iterable[FrozenFile],
+    findings_key: str,
+    *,
+    few_shot_tokens: int = 0,
 ) -> Dataset:
     """Return the figures of a valid report; `findings_key` says where all of it is."""
     files = report.files
@@ -30,4 +34,5 @@ def dataset_of(
         warnings=report.findings.count("warning"),
         system_prompt=report.system_prompt,
         findings_key=findings_key,
+        few_shot_tokens=few_shot_tokens,
     )

@@ -16,6 +16,7 @@ COSTLY = {
     "Review records",
     "Start training",
     "Answer with base model",
+    "Answer with other models",
     "Buy throughput",
     "Create deployment",
     "Answer with tuned model",

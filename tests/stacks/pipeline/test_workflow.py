@@ -498,20 +498,22 @@ def test_results_are_small_by_construction() -> None:
             assert _is_small(field.annotation), f"{result.__name__}.{name}"
 
 
+_SMALL_COLLECTIONS = (
+    dict[str, str],
+    dict[str, int | float | str],  # five at most, as of the next
+    tuple[contracts.FrozenFile, ...],
+    tuple[str, ...],  # codes of warnings, as the environment's file has them
+    list[str],  # models of also_compare, as of the next
+    dict[str, contracts.Answers],
+    dict[str, float],  # measures of similarity
+    tuple[contracts.MetricFigures, ...],  # three at most
+    tuple[contracts.HostingOption, ...],  # one a kind
+)
+
+
 def _is_small(annotation: object) -> bool:
     origin = typing.get_origin(annotation)
-    if annotation in {
-        dict[str, str],
-        dict[str, int | float | str],
-    }:  # five at most
-        return True
-    if annotation == tuple[str, ...]:  # codes of warnings, as the environment's file has them
-        return True
-    if annotation == tuple[contracts.FrozenFile, ...]:  # five at most
-        return True
-    if annotation == tuple[contracts.MetricFigures, ...]:  # three at most
-        return True
-    if annotation == tuple[contracts.HostingOption, ...]:  # one a kind
+    if annotation in _SMALL_COLLECTIONS:
         return True
     if origin is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return all(_is_small(field.annotation) for field in annotation.model_fields.values())
@@ -583,7 +585,7 @@ def is_redriven(expression: str, count: object) -> Any:
 def test_nothing_is_trained_before_a_review_that_is_asked_for(workflow: Machine) -> None:
     question = workflow["States"]["Review requested?"]
     assert [each["Next"] for each in question["Choices"]] == ["Plan review"]
-    assert question["Default"] == "Training needed?"
+    assert question["Default"] == "Answers needed?"
     graph = Graph(workflow)
     without = graph.reach("Plan review", past=lambda name: name == "Summarise review")
     assert "Start training" not in without
@@ -611,11 +613,53 @@ def test_an_earlier_runs_model_goes_straight_to_its_answers(workflow: Machine) -
     assert first["training"] == first["loss_curves"] == "{% null %}"
 
 
+def test_other_models_are_asked_one_after_the_other_before_any_hosting(workflow: Machine) -> None:
+    question = workflow["States"]["Other models asked?"]
+    [asked] = question["Choices"]
+    assert (asked["Next"], question["Default"]) == ("Answer with other models", "Serve tuned model")
+    for others, goes in ((["few-shot"], True), ([], False)):
+        assert evaluate(asked["Condition"], run={"settings": {"also_compare": others}}) is goes
+    assert evaluate(asked["Condition"], run={"settings": {}}) is False
+    again = workflow["States"]["Other models answered?"]
+    [rest] = again["Choices"]
+    assert (rest["Next"], again["Default"]) == ("Answer with other models", "Serve tuned model")
+    for done in (True, False):
+        assert evaluate(rest["Condition"], other_answers={"done": done}) is not done
+    asks = workflow["States"]["Answer with other models"]
+    assert asks["Arguments"]["Payload"]["so_far"] == "{% $other_answers %}"
+    assert workflow["States"]["Check preflight"]["Assign"]["other_answers"] == "{% null %}"
+
+
+def test_answers_of_an_earlier_run_go_straight_to_the_judge(workflow: Machine) -> None:
+    question = workflow["States"]["Answers needed?"]
+    [needed] = question["Choices"]
+    assert (needed["Next"], question["Default"]) == ("Training needed?", "Release and judge")
+    for run, goes in (({"answers_of_run": "first"}, False), ({"answers_of_run": None}, True)):
+        assert evaluate(needed["Condition"], run=run) is goes
+    run = {"base_answers": "of base", "tuned_answers": "of tuned"}
+    given = {name: evaluate(text, run=run) for name, text in question["Assign"].items()}
+    assert given == run
+    past = {"Start training", "Answer with base model", "Serve tuned model", *HOSTING}
+    graph = Graph(workflow)
+    assert graph.reach("Release and judge").isdisjoint(past)
+    assert past <= graph.reach("Training needed?")
+
+
+def test_a_run_that_hosts_nothing_keeps_and_holds_nothing(workflow: Machine) -> None:
+    """Its hosting is null; the release finds nothing then."""
+    settings = {"keep_hours": 24, "hold_minutes": 60}
+    choice = Graph(workflow).nodes["Keep or hold?"].state
+    assert chosen(choice, run={"settings": settings}, hosting=None) == "Release hosting"
+    output = workflow["States"]["Run succeeded"]["Output"]["hosting_arn"]
+    assert evaluate(output, hosting=None) is None
+    assert evaluate(output, hosting={"hosting_arn": "its ARN"}) == "its ARN"
+
+
 @pytest.mark.parametrize(
     ("run", "training", "state", "named"),
     [
-        ({"name": "second", "tuned_by_run": None}, {"done": True}, "Judge answers", "second"),
-        ({"name": "second", "tuned_by_run": "first"}, None, "Judge answers", "first"),
+        ({"name": "second", "tuned_by_run": None}, {"done": True}, "Serve tuned model", "second"),
+        ({"name": "second", "tuned_by_run": "first"}, None, "Serve tuned model", "first"),
         ({"name": "second", "tuned_by_run": None}, {"done": False}, "Check training", None),
         ({"name": "second", "tuned_by_run": None}, None, "Validate dataset", None),
         (None, None, "Check preflight", None),
@@ -625,15 +669,7 @@ def test_an_earlier_runs_model_goes_straight_to_its_answers(workflow: Machine) -
 def test_every_failure_after_training_names_the_way_to_go_on(
     workflow: Machine, run: object, training: object, state: str, named: str | None
 ) -> None:
-    variables = {
-        "run": run,
-        "training": training,
-        "failure": {"state": state, "error": "HostingFailed", "cause": "why"},
-    }
-    mailed = workflow["States"]["Notify failure"]["Arguments"]["Payload"]["failure"]["cause"]
-    caused = workflow["States"]["Run failed"]["Cause"]
-    said = evaluate(mailed, **variables)
-    assert evaluate(caused, **variables) == f"{state}: {said}"
+    said = said_of_failure(workflow, state, run=run, training=training, tuned_answers=None)
     if named is None:
         assert said == "why"
     else:
@@ -641,11 +677,44 @@ def test_every_failure_after_training_names_the_way_to_go_on(
         assert f'"tuned_by_run": "{named}"' in said
 
 
+def said_of_failure(workflow: Machine, state: str, **variables: object) -> str:
+    """Return the cause as it is mailed, which is that of the execution too."""
+    variables["failure"] = {"state": state, "error": "HostingFailed", "cause": "why"}
+    mailed = workflow["States"]["Notify failure"]["Arguments"]["Payload"]["failure"]["cause"]
+    said: str = evaluate(mailed, **variables)
+    assert evaluate(workflow["States"]["Run failed"]["Cause"], **variables) == f"{state}: {said}"
+    return said
+
+
+@pytest.mark.parametrize(
+    ("state", "run", "answered", "named"),
+    [
+        ("Judge answers", {"name": "second"}, True, "second"),
+        ("Write report", {"name": "third", "tuned_by_run": "first"}, True, "third"),
+        ("Judge answers", {"tuned_by_run": "first", "answers_of_run": "third"}, True, "third"),
+        # Its data may be what is wrong with it; its input has the name.
+        ("Validate dataset", {"tuned_by_run": "first", "answers_of_run": "third"}, False, None),
+        ("Notify", {"name": "second"}, True, None),
+    ],
+)
+def test_a_failure_with_all_answers_names_the_way_to_judge_them(
+    workflow: Machine, state: str, run: dict[str, str], *, answered: bool, named: str | None
+) -> None:
+    given = {"name": "fourth", "tuned_by_run": None, "answers_of_run": None} | run
+    answers = {"answered": 24} if answered else None
+    said = said_of_failure(workflow, state, run=given, training=None, tuned_answers=answers)
+    advice = ". The answers are kept. To have them judged with nothing trained or hosted, start a "
+    assert ("tuned_by_run" in said, said == "why") == (False, named is None)
+    assert said.startswith("why" + advice) == (named is not None)
+    assert (f'"answers_of_run": "{named}"' in said) == (named is not None)
+
+
 def test_nobody_is_told_to_go_on_with_a_model_that_is_gone(workflow: Machine) -> None:
     failed = {"state": "Serve tuned model", "error": "ModelGone", "cause": "why"}
     ran = {"name": "second", "tuned_by_run": "first"}
     caused = workflow["States"]["Run failed"]["Cause"]
-    assert evaluate(caused, run=ran, training=None, failure=failed) == "Serve tuned model: why"
+    given = {"run": ran, "training": None, "tuned_answers": None, "failure": failed}
+    assert evaluate(caused, **given) == "Serve tuned model: why"
 
 
 def test_an_execution_may_last_as_long_as_any_input_allows(workflow: Machine) -> None:
@@ -724,6 +793,18 @@ def test_what_could_not_be_released_is_called_by_its_kind(workflow: Machine, kin
         quote={"hosting": kind, "hosting_usd_per_hour": 132},
     )
     assert cause == NOT_RELEASED[kind]
+
+
+def test_nobody_is_warned_of_hosting_that_there_never_was(workflow: Machine) -> None:
+    kept = workflow["States"]["Release hosting after failure"]["Catch"][0]["Assign"]["failure"]
+    cause = evaluate(
+        kept["cause"],
+        states={"errorOutput": {"Cause": "denied"}, "context": {"Execution": {"Id": "a:b:c:d"}}},
+        failure={"cause": "no judge"},
+        run={"hosting_name": "dev-a", "answers_of_run": "first"},
+        quote={"hosting": None, "hosting_usd_per_hour": 0},
+    )
+    assert cause == "no judge"
 
 
 def test_a_failed_run_fails(workflow: Machine) -> None:

@@ -12,9 +12,10 @@ from lambdas.aws.artefacts import ArtefactChanged, ArtefactMissing
 from lambdas.domain.errors import AccessDenied, DatasetChanged, DatasetInvalid
 from lambdas.domain.run.contracts import Dataset
 from lambdas.domain.run.dataset_files import FILE_NAMES, DatasetKind
+from lambdas.domain.run.earlier_run import AnswerSettings, EarlierRun
 from lambdas.handlers.validate_dataset import handler
 from lambdas.validation import make_record
-from tests.factories import run
+from tests.factories import NAMES, run
 from tests.fakes.s3 import BUCKET, FakeS3, client_error, install
 
 FINDINGS_KEY = "runs/run-0123456789ab/validation.json"
@@ -69,6 +70,18 @@ def test_the_run_has_a_copy_of_exactly_what_was_checked(s3: FakeS3) -> None:
         assert (each["sha256"], each["size_bytes"]) == (sha256(body).hexdigest(), len(body))
 
 
+def test_examples_for_the_prompt_are_chosen_and_kept(s3: FakeS3) -> None:
+    assert validate()["few_shot_tokens"] == 0
+    kept_key = "runs/run-0123456789ab/few-shot.json"
+    assert kept_key not in s3.objects
+    tokens = validate(also_compare=["few-shot"])["few_shot_tokens"]
+    kept = json.loads(s3.objects[kept_key])
+    assert tokens == kept["tokens"] > 0
+    assert [turn["text"] for turn in kept["turns"][::2]] == [
+        f"質問 t {at}" for at in (0, 8, 16, 24, 32)
+    ]
+
+
 @pytest.mark.parametrize("questions", [1, 5])
 def test_questions_too_few_for_a_verdict_are_refused(s3: FakeS3, questions: int) -> None:
     """Five questions trained, paid, and were then "not decisive", which five must be."""
@@ -86,8 +99,10 @@ def test_questions_too_few_for_a_verdict_are_refused(s3: FakeS3, questions: int)
 
 def trained_earlier(s3: FakeS3, more: Mapping[DatasetKind, bytes] = MappingProxyType({})) -> None:
     """Leave what a run that tuned a model has left."""
-    files: dict[DatasetKind, bytes] = {"training": training(33, "earlier")}
-    files |= {"evaluation": b"of that run", **more}
+    quote_earlier(s3, {"training": training(33, "earlier"), "evaluation": b"of that run", **more})
+
+
+def quote_earlier(s3: FakeS3, files: Mapping[DatasetKind, bytes]) -> None:
     for kind, body in files.items():
         s3.freeze(f"runs/earlier/dataset/{FILE_NAMES[kind]}", body)
     hashes = {kind: sha256(body).hexdigest() for kind, body in files.items()}
@@ -122,6 +137,43 @@ def test_training_data_that_is_not_what_the_model_was_trained_on_is_refused(s3: 
     s3.freeze("runs/earlier/dataset/training.jsonl", training(34, "earlier"))
     with pytest.raises(DatasetChanged, match="runs/earlier/dataset/ is no longer what that run"):
         validate(tuned_by_run="earlier")
+
+
+def test_answers_of_an_earlier_run_are_judged_with_that_runs_data_alone(s3: FakeS3) -> None:
+    trained_earlier(s3)
+    question = {"id": "q", "question": "Which?", "reference_answer": "This."}
+    bodies = {"training": training(33, "earlier"), "evaluation": jsonl([question])}
+    quote_earlier(s3, bodies)
+    before = len(s3.objects)
+    for key in [key for key in s3.objects if key.startswith("datasets/")]:
+        del s3.objects[key]
+    result = validate(answers_of_run="earlier", tuned_by_run="first")
+    assert (result["training_records"], result["validation_records"]) == (33, 0)
+    hashes = {each["kind"]: each["sha256"] for each in result["files"]}
+    assert hashes == {kind: sha256(body).hexdigest() for kind, body in bodies.items()}
+    assert len(s3.objects) == before - 3 + 4, "two copies, what was found, and the run itself"
+
+
+def test_data_that_is_not_what_an_earlier_run_has_asked_is_refused(s3: FakeS3) -> None:
+    trained_earlier(s3)
+    s3.freeze("runs/earlier/dataset/evaluation.jsonl", b"others")
+    with pytest.raises(DatasetChanged, match="leave answers_of_run out to train again"):
+        validate(answers_of_run="earlier", tuned_by_run="earlier")
+
+
+def test_a_run_is_kept_for_later_ones_once_its_dataset_is_valid(s3: FakeS3) -> None:
+    with pytest.raises(DatasetInvalid):
+        validate(min_evaluation_questions=6)
+    assert "runs/run-0123456789ab/run.json" not in s3.objects
+    validate(tuned_by_run=None, system_prompt="S", max_answer_tokens=77)
+    kept = json.loads(s3.objects["runs/run-0123456789ab/run.json"])
+    assert EarlierRun.model_validate(kept) == EarlierRun(
+        name=NAMES.run,
+        settings=AnswerSettings(
+            dataset="default", model="claude-3-haiku", system_prompt="S", max_answer_tokens=77
+        ),
+        evaluation_examples=1,
+    )
 
 
 def test_without_validation_there_are_no_validation_records(s3: FakeS3) -> None:

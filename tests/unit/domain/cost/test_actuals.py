@@ -40,6 +40,7 @@ from lambdas.domain.run.contracts import (
     Metered,
     MeterStoppedRunRequest,
     NotifyRequest,
+    OtherAnswers,
     Release,
     Screened,
 )
@@ -146,6 +147,40 @@ def test_a_lost_request_counts_at_the_most_and_is_marked(part: str, kind: str) -
     assert marked == {kind, TRAINING}
 
 
+def of_others(**changes: object) -> dict[str, Spent]:
+    """Return the bill's items of what `also_compare` asked."""
+    compared = {"also_compare": ["few-shot", "nova-lite"]}
+    request = report_request(run=run(**compared), **changes)
+    items = bill_of(quote(**compared), finished(request, CALCULATOR)).items
+    kinds = ("Answers of the base model with examples", "Answers of Amazon Nova Lite")
+    return {each.what: each for each in items if each.what.startswith(kinds)}
+
+
+def test_other_models_bill_the_tokens_of_their_answers() -> None:
+    both = {key: answers(key) for key in ("few-shot", "nova-lite")}
+    made = of_others(other_answers=OtherAnswers(answers=both))
+    assert {what: each.usd for what, each in made.items()} == pytest.approx(
+        {
+            "Answers of the base model with examples, input tokens": 330 / 1000 * 0.00025,
+            "Answers of the base model with examples, output tokens": 210 / 1000 * 0.00125,
+            "Answers of Amazon Nova Lite, input tokens": 330 / 1000 * 0.00006,
+            "Answers of Amazon Nova Lite, output tokens": 210 / 1000 * 0.00024,
+        }
+    )
+    assert not any(each.at_most for each in made.values())
+
+
+def test_a_model_that_was_given_up_or_lost_requests_bills_at_the_most() -> None:
+    lost = {"few-shot": answers("few-shot", lost_requests=1)}
+    failures = {"nova-lite": "AnswersFailed: all of them"}
+    made = of_others(other_answers=OtherAnswers(answers=lost, failures=failures))
+    assert all(each.at_most for each in made.values())
+    quoted = {each.what: each for each in quote(also_compare=["nova-lite"]).items}
+    for what in ("input", "output"):
+        given_up = f"Answers of Amazon Nova Lite, {what} tokens"
+        assert made[given_up].usd == quoted[given_up].high_usd > 0
+
+
 def test_a_screening_bills_what_was_asked() -> None:
     screening = Screened(records=90, of_records=96, usd=0.05, warnings=1, screening_key="k")
     request = report_request(screening=screening)
@@ -194,6 +229,29 @@ def test_on_demand_a_lost_answer_counts_at_the_most_and_is_marked() -> None:
     marked = {what for what, each in on_demand({}, lost=1).items() if each.at_most}
     tuned = {f"{TUNED_ANSWERS}, {side} tokens" for side in ("input", "output")}
     assert marked == {TRAINING} | tuned
+
+
+def test_answers_of_an_earlier_run_are_on_that_runs_bill() -> None:
+    """Nor is any price needed but the judge's."""
+    again = {"answers_of_run": "first", "tuned_by_run": "first"}
+    request = report_request(
+        run=nova_run(**again),
+        quote=QUOTED.model_copy(update={"hosting": None}),
+        training=None,
+        loss_curves=None,
+        hosting=None,
+        release=GONE,
+        base_answers=answers("base", lost_requests=1),
+    )
+    prices = {("nova-pro", f"{way}_usd_per_1k_tokens"): 1.0 for way in ("input", "output")}
+    calculator = Calculator(PriceBook({}, prices), REGION)
+    made = make_quote(request.run, request.dataset, calculator)
+    bill = bill_of(made, finished(request, calculator))
+    assert {each.what for each in bill.items} == {
+        "Judgements, input tokens",
+        "Judgements, output tokens",
+    }
+    assert (bill.usd, bill.at_most) == (0.98, False)
 
 
 def test_tokens_of_the_tuned_model_are_free_while_its_throughput_is_paid_for() -> None:
@@ -396,7 +454,8 @@ def test_a_run_whose_own_mail_failed_is_told_of_by_the_guard(world: World, ended
     assert world.stop(status=ended) == Metered(usd=0.49, at_most=True)
     told = world.sns.called("Publish")[-1]["Message"]
     assert "could not send its mail" in told
-    assert f'"tuned_by_run": "{PREFIX.removeprefix("runs/")}"' in told
+    for field in ("tuned_by_run", "answers_of_run"):
+        assert f'"{field}": "{PREFIX.removeprefix("runs/")}"' in told
 
 
 def test_a_run_under_way_keeps_its_mail_and_its_bill_through_any_deployment(world: World) -> None:

@@ -19,7 +19,7 @@ from lambdas.domain.cost.estimate import (
 )
 from lambdas.domain.cost.hosting_kinds import hosting_minutes
 from lambdas.domain.cost.price_book import PriceBook
-from lambdas.domain.cost.quote import REVIEW, SCREENING, Quote, text
+from lambdas.domain.cost.quote import JUDGEMENTS, REVIEW, SCREENING, Quote, text
 from lambdas.domain.errors import CostCeilingExceeded, PriceMissing
 from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS
 from lambdas.domain.hosting.course import release_by
@@ -102,6 +102,19 @@ def test_an_earlier_runs_model_is_quoted_without_training_and_storage() -> None:
     )
 
 
+def test_answers_that_are_judged_again_are_quoted_by_their_judgements_alone() -> None:
+    made = quote(answers_of_run="first", tuned_by_run="first")
+    judged = [each for each in quote().items if each.kind == JUDGEMENTS]
+    assert made.items == judged
+    assert (made.hosting, made.other_hosting, made.monthly) == (None, [], None)
+    assert made.high_usd == pytest.approx(sum(each.high_usd for each in judged), abs=0.01)
+    said = text(made)
+    assert "Hosting is not needed: the answers are run first's." in said
+    assert "questions take the judge about" in said
+    assert "Provisioning" not in said
+    assert savings(run(answers_of_run="first", tuned_by_run="first"), dataset(), CALCULATOR) == {}
+
+
 def test_a_review_is_quoted_where_it_is_asked_for_and_never_above_its_ceiling() -> None:
     assert REVIEW not in {each.what for each in quote().items}
     low, expected, high = item(quote(review_data=True), REVIEW)
@@ -146,6 +159,26 @@ def test_at_most_the_judge_is_asked_as_often_as_the_state_asks() -> None:
     assert said == pytest.approx(most / 1000 * 0.0032, abs=1e-4)
     _, expected, high = item(quote(), "Judgements, input tokens")
     assert high > ATTEMPTS * expected, "each attempt asks with all of the prompt again"
+
+
+def test_other_models_are_quoted_with_their_answers_and_judgements() -> None:
+    data = dataset(few_shot_tokens=2_000)
+    made, without = quote(data, also_compare=["few-shot", "nova-lite"]), quote(data)
+    added = [each.what for each in made.items if each.what not in {it.what for it in without.items}]
+    assert added == [
+        "Answers of the base model with examples, input tokens",
+        "Answers of the base model with examples, output tokens",
+        "Answers of Amazon Nova Lite, input tokens",
+        "Answers of Amazon Nova Lite, output tokens",
+    ]
+    _, _, bare = item(made, "Answers of the base model, input tokens")
+    _, _, shown = item(made, "Answers of the base model with examples, input tokens")
+    examples = ATTEMPTS * 3 * 2_000 / 1000 * 0.00025
+    assert shown - bare == pytest.approx(examples, abs=1e-6)
+    *_, said = item(made, "Judgements, output tokens")
+    assert said == pytest.approx(ATTEMPTS * (4 + 2) * 3 * MAX_TOKENS / 1000 * 0.0032, abs=1e-4)
+    cheaper = savings(run(also_compare=["nova-lite"]), data, CALCULATOR)
+    assert cheaper["also_compare = []"] == without.high_usd
 
 
 def test_another_models_price_is_named_as_such() -> None:

@@ -197,7 +197,7 @@ def test_what_the_synth_calls_missing_is_what_the_quote_refuses(
             continue
         calculator = Calculator(PriceBook.load({model.key: known}), region)
         the_run = run(model=model.key, region=region, hosting=hosting, hosting_options=offered)
-        missing = [*missing_prices(model.key, the_run.settings.judge_model, hosting, calculator)]
+        missing = [*missing_prices(model.key, [the_run.settings.judge_model], hosting, calculator)]
         with pytest.raises(PriceMissing) if missing else nullcontext():
             make_quote(the_run, dataset(), calculator)
 

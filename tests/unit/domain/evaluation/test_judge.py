@@ -17,6 +17,7 @@ from lambdas.domain.run.contracts import (
     DecideVerdictRequest,
     JudgeAnswersRequest,
     Judgements,
+    OtherAnswers,
     Similarity,
 )
 from lambdas.handlers.decide_verdict import decide_verdict
@@ -395,3 +396,86 @@ def test_many_questions_are_judged_shard_by_shard(s3: FakeS3, bedrock: FakeRunti
     assert [key for key in sorted(s3.objects) if key.startswith(f"{FOLDER}tallies/")] == [
         f"{FOLDER}tallies/0000{shard}.json" for shard in range(3)
     ]
+
+
+OTHERS = OtherAnswers(
+    answers={"few-shot": answers("few-shot", answered=10), "nova-lite": answers("nova-lite")},
+    failures={"nova-lite": "AccessDenied: no"},
+)
+COMPARED = REQUEST.model_copy(
+    update={"run": run(also_compare=["few-shot", "nova-lite"]), "other_answers": OTHERS}
+)
+
+
+@pytest.fixture
+def other_answers(s3: FakeS3) -> FakeS3:
+    s3.objects[f"{PREFIX}/answers-few-shot/00000.jsonl"] = lines(records("few-shot"))
+    s3.objects[f"{PREFIX}/validation.json"] = json.dumps({"summary": {"set_aside": {}}}).encode()
+    return s3
+
+
+def test_other_models_are_scored_by_themselves_and_compared_with_none(
+    other_answers: FakeS3, bedrock: FakeRuntime
+) -> None:
+    judgements = judge_answers(COMPARED, plenty)
+    assert (judgements.judged, judgements.failed, judgements.done) == (10, 0, True)
+    assert len(bedrock.calls) == 10 * (2 + 2 + 1)
+    assert all(
+        each["others"] == {"few-shot": each["base"]} and each["base"]["score"] == 3
+        for each in written(other_answers)
+    )
+    # All tokens of the judge are billed as judgements.
+    alone = judge_answers(REQUEST.model_copy(update={"run": run(prefix="runs/other")}), plenty)
+    assert judgements.input_tokens * 4 == alone.input_tokens * 5
+
+
+def test_a_judge_that_fails_on_another_model_fails_no_run(
+    other_answers: FakeS3, bedrock: FakeRuntime
+) -> None:
+    def refuses_few_shot(request: Mapping[str, Any]) -> dict[str, Any]:
+        if is_about("few-shot answer", request):
+            return tool_reply({"score": "none"})
+        return prefers_tuned(request)
+
+    bedrock.reply = refuses_few_shot
+    judgements = judge_answers(COMPARED, plenty)
+    assert (judgements.judged, judgements.failed, judgements.done) == (10, 0, True)
+    said = [each["others"]["few-shot"] for each in written(other_answers)]
+    assert all("OutOfSchema" in each["judge_error"] for each in said)
+
+
+def test_a_judge_without_time_for_other_models_is_not_done(
+    other_answers: FakeS3, bedrock: FakeRuntime
+) -> None:
+    assert other_answers.objects
+    left = iter([LIMIT_SECONDS] * 44)
+    first = judge_answers(COMPARED, lambda: next(left, 100))
+    assert not first.done
+    asked = len(bedrock.calls)
+    assert 40 <= asked < 50
+    assert judge_answers(COMPARED, plenty).done
+    assert len(bedrock.calls) == 50
+
+
+def test_the_verdict_says_how_every_model_stands(
+    other_answers: FakeS3, bedrock: FakeRuntime
+) -> None:
+    assert bedrock
+    judged = judge_answers(COMPARED, plenty)
+    request = DecideVerdictRequest(**dict(COMPARED), judgements=judged)
+    verdict = decide_verdict(request)
+    assert verdict.verdict == "better"
+    assert verdict.alternatives == ("Amazon Nova Lite could not be compared: AccessDenied: no",)
+    kept = json.loads(other_answers.objects[verdict.verdict_key])
+    assert kept["alternatives"] == [*verdict.alternatives]
+    found = {each["key"]: each for each in kept["standings"]}
+    assert [*found] == ["base", "tuned", "few-shot", "nova-lite"]
+    assert found["few-shot"] == {**found["base"], **{k: found["few-shot"][k] for k in _OWN}}
+    assert found["few-shot"]["tuned_is"] == "better"
+    assert found["tuned"]["score"]["mean"] == 8
+    assert found["nova-lite"]["failure"] == "AccessDenied: no"
+    joined, *_ = other_answers.objects[f"{verdict.results_prefix}00000.jsonl"].splitlines()
+    assert json.loads(joined)["others"]["few-shot"]["answer"] == "few-shot answer 0"
+
+
+_OWN = ("key", "name", "characters")

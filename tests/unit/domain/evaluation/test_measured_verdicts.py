@@ -163,12 +163,13 @@ def test_report_mail_and_manifest_speak_of_the_metric_and_of_no_judge(
         decided=document,
         losses_svg=None,
         bill=NOTHING_BOUGHT,
+        offers=[],
         input_status=None,
     )
     assert [each for each in says if each not in page] == []
     assert "Nova Pro" not in page
     assert "of 10" not in page
-    assert verdict.reason in summary(request, NOTHING_BOUGHT)
-    made = manifest(request, bill=NOTHING_BOUGHT, input_status=None, code_version=None)
+    assert verdict.reason in summary(request, NOTHING_BOUGHT, [])
+    made = manifest(request, bill=NOTHING_BOUGHT, offers=[], input_status=None, code_version=None)
     assert (made["metric"], made["judge"], made["judgements"]) == (metric, None, None)
     assert made["verdict"]["metric"] == metric

@@ -111,6 +111,7 @@ def facts(**changes: object) -> dict[str, object]:
     made: dict[str, object] = manifest(
         KEPT.model_copy(update=changes),
         bill=NOTHING_BOUGHT,
+        offers=[],
         input_status=InputStatus(problem="none"),
         code_version=None,
     )["hosting"]
@@ -129,7 +130,7 @@ def test_the_mail_of_a_run_that_keeps_its_model_says_how_to_ask_it() -> None:
     report = Report(
         report_key="r",
         manifest_key="m",
-        summary=summary(KEPT, NOTHING_BOUGHT),
+        summary=summary(KEPT, NOTHING_BOUGHT, []),
         afterwards=told(),
         metered_usd=0.1,
         metered_at_most=False,

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, date, datetime
+from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,6 +32,7 @@ HAIKU = "anthropic.claude-3-haiku-20240307-v1:0"
 MICRO = "amazon.nova-micro-v1:0"
 TUNABLE_HAIKU, TUNABLE_MICRO = f"{HAIKU}:200k", f"{MICRO}:128k"
 JUDGE = "amazon.nova-pro-v1:0"
+HAIKU_4_5 = "anthropic.claude-haiku-4-5-20251001-v1:0"
 DEFAULTS = {
     "dataset": "default",
     "model": "claude-3-haiku",
@@ -335,6 +337,142 @@ def test_the_questions_are_those_of_the_dataset(earlier: str, s3: FakeS3) -> Non
         preflight("us-east-1", tuned_by_run=earlier)
 
 
+@pytest.fixture
+def answered(earlier: str, s3: FakeS3) -> str:
+    """A run that failed at its judge: both models of it have answered 251 questions."""
+    settings = {"dataset": "own", "model": "nova-micro", "system_prompt": "S"}
+    kept = {
+        "name": earlier,
+        "settings": settings | {"max_answer_tokens": 77},
+        "evaluation_examples": 251,
+    }
+    s3.objects[f"runs/{earlier}/run.json"] = json.dumps(kept).encode()
+    for side, shard in product(("base", "tuned"), (0, 1)):
+        tally = {"answered": 248 if shard == 0 else 1, "failed": 2 * (shard == 0)}
+        folder = f"runs/{earlier}/answers-{side}"
+        s3.objects[f"{folder}/tallies/0000{shard}.json"] = json.dumps(tally).encode()
+        s3.objects[f"{folder}/0000{shard}.jsonl"] = b""
+        s3.objects[f"{folder}/0000{shard}/one.json"] = b"{}"
+    for name in ("training", "evaluation"):
+        s3.objects.pop(f"datasets/default/{name}.jsonl", None)
+    return earlier
+
+
+def test_answers_of_an_earlier_run_need_a_judge_and_nothing_else(
+    answered: str, bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No quota, no model that can be tuned or asked, no service role, no dataset of today."""
+    monkeypatch.setenv("SERVICE_ROLE_ARN", "")
+    monkeypatch.setenv("COMPREHEND_MAX_USD", "5")
+    step._variables.cache_clear()  # noqa: SLF001  # as in a new process
+    run = preflight("us-east-1", answers_of_run=answered)
+    assert bedrock.asked == [f"converse us.{JUDGE}"]
+    assert run.answers_of_run == run.tuned_by_run == answered
+    assert run.settings.model_dump(include={"dataset", "model", "system_prompt"}) == {
+        "dataset": "own",
+        "model": "nova-micro",
+        "system_prompt": "S",
+    }
+    assert (run.settings.max_answer_tokens, run.settings.hyperparameters) == (77, {})
+    assert run.base_answers
+    assert run.tuned_answers
+    assert run.tuned_answers.answers_prefix == f"runs/{answered}/answers-tuned/"
+    counts = {"answered": 249, "failed": 2, "shards": 2, "done": True}
+    for each in (run.base_answers, run.tuned_answers):
+        assert each.model_dump(include={*counts}) == counts
+    assert (run.hosting_options, run.comprehend_max_usd) == ((), 0)
+    assert run.tuned_model_arn == f"arn of local-{answered}"
+    assert len(run.model_dump_json()) < 3000
+
+
+def test_answers_can_be_judged_when_their_model_is_deleted(
+    answered: str, bedrock: FakeBedrock
+) -> None:
+    bedrock.bases.clear()
+    run = preflight("us-east-1", answers_of_run=answered, model="nova-micro", dataset="own")
+    assert run.tuned_model_arn is None
+
+
+def rekept(s3: FakeS3, run: str, **changes: object) -> None:
+    key = f"runs/{run}/run.json"
+    s3.objects[key] = json.dumps(json.loads(s3.objects[key]) | changes).encode()
+
+
+def test_answers_of_a_run_with_an_earlier_model_are_of_that_model(
+    answered: str, s3: FakeS3
+) -> None:
+    rekept(s3, answered, tuned_by_run="the-first")
+    run = preflight("us-east-1", answers_of_run=answered)
+    assert (run.tuned_by_run, run.answers_of_run) == ("the-first", answered)
+    assert run.custom_model_name == "local-the-first"
+
+
+def test_a_run_that_judged_again_has_no_answers_of_its_own(answered: str, s3: FakeS3) -> None:
+    rekept(s3, answered, answers_of_run="the-first")
+    with pytest.raises(PreflightFailed, match='Give "answers_of_run": "the-first"'):
+        preflight("us-east-1", answers_of_run=answered)
+
+
+def test_a_run_that_is_not_there_is_refused_with_the_nearest(answered: str) -> None:
+    with pytest.raises(PreflightFailed, match=f"Did you mean '{answered}'"):
+        preflight("us-east-1", answers_of_run=answered[:-1])
+
+
+@pytest.mark.parametrize(
+    ("given", "own"),
+    [
+        ({"dataset": "default"}, '"own"'),
+        ({"model": "claude-3-haiku"}, '"nova-micro"'),
+        ({"system_prompt": None}, '"S"'),
+    ],
+)
+def test_what_answers_depend_on_cannot_be_changed(
+    answered: str, given: dict[str, object], own: str
+) -> None:
+    [[name, value]] = given.items()
+    with pytest.raises(PreflightFailed) as refused:
+        preflight("us-east-1", answers_of_run=answered, **given)
+    assert f"{name} is {json.dumps(value)}, and {own} in run {answered}" in str(refused.value)
+    assert f'"tuned_by_run": "{answered}"' in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("gone", "says"),
+    [
+        ("answers-tuned/tallies/00001.json", "the tuned model to 250 of 251 questions"),
+        ("answers-base/tallies/00000.json", "the base model to 1 of 251 questions"),
+        ("answers-tuned/00000.jsonl", "answers-tuned/00000.jsonl and 0 other files of answers"),
+        ("dataset/evaluation.jsonl", "leave answers_of_run out to train again"),
+    ],
+)
+def test_answers_that_are_not_complete_are_refused_with_what_to_do(
+    answered: str, s3: FakeS3, gone: str, says: str
+) -> None:
+    del s3.objects[f"runs/{answered}/{gone}"]
+    with pytest.raises(PreflightFailed) as refused:
+        preflight("us-east-1", answers_of_run=answered)
+    assert says in str(refused.value)
+    if "answers" in gone:
+        assert f'tart with "tuned_by_run": "{answered}"' in str(refused.value)
+
+
+def test_a_judge_that_cannot_be_asked_judges_nothing_again(
+    answered: str, bedrock: FakeBedrock, s3: FakeS3
+) -> None:
+    """All that is wrong is said at once."""
+    bedrock.silent[f"us.{JUDGE}"] = client_error("AccessDeniedException", 403)
+    del s3.objects[f"runs/{answered}/answers-tuned/00000.jsonl"]
+    with pytest.raises(PreflightFailed, match=r"(?s)does not answer in.*other files of answers"):
+        preflight("us-east-1", answers_of_run=answered)
+
+
+def test_a_name_is_one_runs_also_where_it_judges_again(answered: str, s3: FakeS3) -> None:
+    run = preflight("us-east-1", answers_of_run=answered)
+    s3.objects[f"runs/{run.name}/quote.json"] = b""
+    with pytest.raises(PreflightFailed, match="was an earlier execution's"):
+        preflight("us-east-1", answers_of_run=answered)
+
+
 def test_bad_input_is_refused_before_anything_is_asked(bedrock: FakeBedrock) -> None:
     bedrock.models.clear()
     with pytest.raises(InputInvalid, match="Did you mean 'hold_minutes'"):
@@ -468,7 +606,35 @@ def test_a_model_served_on_demand_only_is_no_alternative(
 def test_base_and_judge_are_asked_for_a_token_by_the_ids_of_the_run(bedrock: FakeBedrock) -> None:
     preflight("us-east-1", model="nova-micro")
     asked = [each for each in bedrock.asked if each.startswith("converse")]
-    assert asked == [f"converse us.{MICRO}", f"converse us.{JUDGE}"]
+    assert sorted(asked) == [f"converse us.{MICRO}", f"converse us.{JUDGE}"]
+
+
+def test_other_models_are_asked_for_a_token_too(bedrock: FakeBedrock) -> None:
+    preflight(also_compare=["few-shot", "nova-pro", "claude-haiku-4-5"])
+    asked = sorted(each for each in bedrock.asked if each.startswith("converse"))
+    assert asked == [f"converse {HAIKU}", f"converse us.{JUDGE}", f"converse us.{HAIKU_4_5}"]
+
+
+def test_another_model_that_refuses_is_said_with_the_step_that_helps(bedrock: FakeBedrock) -> None:
+    error = client_error("AccessDeniedException")
+    error.args = ("You don't have access to the model with the specified model ID.",)
+    bedrock.silent[f"us.{HAIKU_4_5}"] = error
+    with pytest.raises(PreflightFailed) as refused:
+        preflight(also_compare=["claude-haiku-4-5"])
+    said = str(refused.value)
+    assert f"Claude Haiku 4.5 of also_compare (us.{HAIKU_4_5}) does not answer" in said
+    assert "the account has no access to the model" in said
+
+
+def test_another_model_that_cannot_be_asked_from_here_is_refused_unasked(
+    bedrock: FakeBedrock,
+) -> None:
+    with pytest.raises(PreflightFailed) as refused:
+        preflight("us-east-1", model="nova-micro", also_compare=["claude-3-haiku"])
+    assert (
+        "Claude 3 Haiku of also_compare can be invoked from us-west-2 only, not from us-east-1"
+    ) in str(refused.value)
+    assert f"converse {HAIKU}" not in bedrock.asked
 
 
 def test_a_judge_that_is_the_base_is_asked_once(bedrock: FakeBedrock) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import asdict
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from lambdas.domain.cost.actuals import NOTHING_BOUGHT, Bill, bill_of, finished
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.estimate import make_quote
 from lambdas.domain.cost.price_book import PriceBook
+from lambdas.domain.cost.worth import Offer
 from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.errors import AccessDenied, Throttled
 from lambdas.domain.evaluation.results import topics_of
@@ -54,6 +56,7 @@ from tests.factories import (
     quote,
     report_request,
     run,
+    standing,
 )
 from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import s3 as fakes_s3
@@ -63,7 +66,26 @@ from tests.fakes.s3 import BUCKET, FakeS3, client_error
 DECIDED = {
     "set_aside_questions": {"q-2": "asked twice"},
     "topics": [asdict(each) for each in topics_of(RESULTS)],
+    "standings": [standing(key).model_dump() for key in ("base", "tuned")],
 }
+OFFERS = [
+    Offer(
+        standing=standing("base"),
+        usd=0.115,
+        how="110 tokens x $0.00025 + 70 x $0.00125",
+        beside_tuned="the tuned model costs less from 1,147,826 answers an hour on",
+    ),
+    Offer(standing=standing("tuned"), usd=None, usd_per_hour=132),
+    Offer(
+        standing=standing("few-shot", name="the base model with <5> examples", latency_ms=None),
+        usd=0.4,
+        how="900 tokens",
+    ),
+    Offer(
+        standing=standing("nova-lite", score=None, failure="AccessDenied: <no> access"),
+        usd=None,
+    ),
+]
 OFFLINE = EXECUTION.arn.replace("123456789012", "000000000000")
 SVG = '<?xml version="1.0"?>\n<!DOCTYPE svg>\n<svg viewBox="0 0 1 1"><text>loss</text></svg>'
 COUNTED = InputStatus(
@@ -126,7 +148,22 @@ def page(
         decided=DECIDED,
         losses_svg=svg,
         bill=bill(request),
+        offers=OFFERS,
         input_status=input_status,
+    )
+
+
+def facts_of(
+    request: WriteReportRequest,
+    input_status: InputStatus | None = COUNTED,
+    code_version: str | None = None,
+) -> dict[str, Any]:
+    return manifest(
+        request,
+        bill=bill(request),
+        offers=OFFERS,
+        input_status=input_status,
+        code_version=code_version,
     )
 
 
@@ -194,12 +231,13 @@ def test_any_text_passes_through_unharmed(text: str) -> None:
         decided=DECIDED,
         losses_svg=SVG,
         bill=NOTHING_BOUGHT,
+        offers=OFFERS,
         input_status=COUNTED,
     )
     assert {tag for tag, _ in Page(source).tags} <= {
         "html", "head", "meta", "title", "style", "body", "header", "p", "code", "h1", "h2", "h3",
         "dl", "div", "dt", "dd", "section", "svg", "text", "table", "thead", "tr", "th", "tbody",
-        "td", "details", "summary", "span", "b", "footer",
+        "td", "details", "summary", "span", "b", "br", "footer", "ul", "li",
     }  # fmt: skip
 
 
@@ -258,6 +296,7 @@ def reviewed_page(review: DataReview | None = None) -> str:
         decided=DECIDED,
         losses_svg=SVG,
         bill=bill(request),
+        offers=OFFERS,
         input_status=COUNTED,
         review=review or data_review(),
     )
@@ -300,17 +339,38 @@ def test_an_approval_is_in_the_report_with_its_reason() -> None:
     assert "The quote was approved on 2026-11-23 09:30 UTC: in <budget>." in text
 
 
+def test_the_report_says_whether_it_was_worth_it() -> None:
+    doubted = "The base model with examples is not shown to score less than the tuned model."
+    request = report_request()
+    verdict = request.verdict.model_copy(update={"alternatives": (doubted,)})
+    request = request.model_copy(update={"verdict": verdict})
+    text = Page(page(request)).text
+    assert doubted in text
+    worth = text.partition("Was it worth it?")[2].partition("Correctness by topic")[0]
+    assert "The base model with <5> examples" in worth
+    assert "2.501.50 to 3.50" in worth
+    assert "+4.50-1.85 to +10.85" in worth
+    assert "$132.00 an hour" in worth
+    assert "could not be compared: AccessDenied: <no> access" in worth
+    assert "the tuned model costs less from 1,147,826 answers an hour on." in worth
+    assert doubted in summary(request, bill(request), OFFERS)
+
+
 @pytest.mark.parametrize(("arn", "expected"), [(EXECUTION.arn, False), (OFFLINE, True)])
 def test_a_rehearsal_says_so(arn: str, *, expected: bool) -> None:
     request = report_request(run=run(execution_arn=arn))
     assert ("Rehearsal." in Page(page(request)).text) is expected
-    made = manifest(request, bill=NOTHING_BOUGHT, input_status=COUNTED, code_version=None)
+    made = manifest(
+        request, bill=NOTHING_BOUGHT, offers=OFFERS, input_status=COUNTED, code_version=None
+    )
     assert made["rehearsal"] is expected
 
 
 def test_the_manifest_holds_what_a_comparison_needs() -> None:
     request = report_request()
-    facts = manifest(request, bill=bill(request), input_status=COUNTED, code_version="1.2.3")
+    facts = manifest(
+        request, bill=bill(request), offers=OFFERS, input_status=COUNTED, code_version="1.2.3"
+    )
     made = json.loads(json.dumps(facts))
     assert made["spent_usd"] == pytest.approx(55.36, abs=0.01)
     assert made["quote"]["expected_usd"] == QUOTED.expected_usd
@@ -327,19 +387,23 @@ def test_the_manifest_holds_what_a_comparison_needs() -> None:
 
 
 def test_the_summary_is_a_few_plain_lines() -> None:
-    reviewed = summary(report_request(review=REVIEWED), bill(report_request())).splitlines()
-    assert reviewed[4] == (
+    reviewed = summary(report_request(review=REVIEWED), bill(report_request()), OFFERS).splitlines()
+    assert reviewed[5] == (
         "The reviewed training data scores 7.90 of 10 on average, over 31 records."
     )
-    lines = summary(report_request(), bill(report_request())).splitlines()
+    lines = summary(report_request(), bill(report_request()), OFFERS).splitlines()
     assert lines[0].startswith("These questions cannot decide between tuned and base model. Over 2")
     assert lines[1] == "1 of 3 answers of the tuned model were cut off."
-    assert lines[2] == "Similarity to the reference answers, BERTScore F1: base 0.626, tuned 0.718."
-    assert lines[4].startswith("Failures: 0 answers of the base model, 1 of the tuned one")
-    assert lines[5] == (
+    assert lines[2] == (
+        "1,000 answers cost: the base model $0.12; the tuned model $132.00 an hour; the base model "
+        "with <5> examples $0.40; nova-lite not known."
+    )
+    assert lines[3] == "Similarity to the reference answers, BERTScore F1: base 0.626, tuned 0.718."
+    assert lines[5].startswith("Failures: 0 answers of the base model, 1 of the tuned one")
+    assert lines[6] == (
         "Provisioned throughput lived 25 min. The run cost at most $55.35, quoted $55.69."
     )
-    assert len(lines) == 6
+    assert len(lines) == 7
 
 
 def with_similarity(**changes: object) -> WriteReportRequest:
@@ -367,7 +431,7 @@ def test_without_weights_the_report_says_so() -> None:
     assert "No BERTScore: no weights are named." in text
     assert "BERTScore by" not in text
     assert "\nSimilarity to the reference answers, ROUGE-L F1: base 0.100, tuned 0.200.\n" in (
-        summary(request, bill(request))
+        summary(request, bill(request), OFFERS)
     )
 
 
@@ -375,7 +439,7 @@ def test_similarity_that_could_not_be_measured_is_not_shown() -> None:
     failed = "Score similarity failed: Runtime.OutOfMemory"
     request = with_similarity(problem=failed, means=None)
     assert f"Not measured: {failed}." in Page(page(request)).text
-    assert "Similarity" not in summary(request, bill(request))
+    assert "Similarity" not in summary(request, bill(request), OFFERS)
 
 
 def test_an_answers_own_similarity_is_beside_it() -> None:
@@ -387,6 +451,7 @@ def test_an_answers_own_similarity_is_beside_it() -> None:
         decided=DECIDED,
         losses_svg=SVG,
         bill=NOTHING_BOUGHT,
+        offers=OFFERS,
         input_status=COUNTED,
     )
     assert (
@@ -406,8 +471,10 @@ def test_a_report_of_a_run_on_demand_speaks_of_no_throughput() -> None:
     assert f"Hosting was {reason}." in text
     assert "Throughput billed for" not in text
     assert "not measured" not in text
-    assert "its deployment is deleted. The run cost" in summary(request, bill(request))
-    facts = manifest(request, bill=bill(request), input_status=COUNTED, code_version=None)
+    assert "its deployment is deleted. The run cost" in summary(request, bill(request), OFFERS)
+    facts = manifest(
+        request, bill=bill(request), offers=OFFERS, input_status=COUNTED, code_version=None
+    )
     assert facts["hosting"]["kind"] == facts["quote"]["hosting"] == "on-demand"
     assert facts["quote"]["hosting_reason"] == reason
 
@@ -431,12 +498,47 @@ def test_a_run_that_trained_nothing_names_the_run_that_did() -> None:
     assert "<svg" not in shown
     for absent in ("Losses", "Training job", "Hyperparameters", "Best validation loss", "accepted"):
         assert absent not in text
-    facts = manifest(request, bill=bill(request), input_status=None, code_version=None)
+    facts = manifest(
+        request, bill=bill(request), offers=OFFERS, input_status=None, code_version=None
+    )
     assert (facts["loss_curves"], facts["input_status"]) == (None, None)
     assert facts["model"]["custom_model_arn"] == "its ARN"
     assert facts["run"]["tuned_by_run"] == "first"
     assert "Training" not in {each["what"] for each in facts["spent"]}
-    assert "\nTuned by run first" in summary(request, bill(request))
+    assert "\nTuned by run first" in summary(request, bill(request), OFFERS)
+
+
+def test_a_run_that_judges_again_names_the_run_whose_answers_it_judges() -> None:
+    request = judged_again()
+    shown = page(request, svg=None, input_status=None)
+    text = Page(shown).text
+    said = "Answers of run second, judged again by Amazon Nova Pro: nothing was trained, hosted or"
+    assert said in text
+    assert f"s3://{BUCKET}/runs/second/" in text
+    assert "Hosting was not needed" in text
+    for row in ("Tuned by run</dt><dd>first<", "Answers of run</dt><dd>second<"):
+        assert row in shown
+    for absent in ("Throughput billed for", "Deployed on demand", "Training job", "Training took"):
+        assert absent not in text
+    facts = manifest(request, bill=bill(request), input_status=None, code_version=None)
+    assert (facts["hosting"], facts["quote"]["hosting"]) == (None, None)
+    assert facts["run"]["answers_of_run"] == "second"
+    lines = summary(request, bill(request)).splitlines()
+    assert any(line.startswith(said) for line in lines)
+    assert lines[-1].startswith("Nothing was hosted. The run cost about $")
+
+
+def judged_again() -> WriteReportRequest:
+    """Return a run with the answers of one that had an earlier one's model."""
+    reason = "not needed: the answers are run second's"
+    return report_request(
+        run=run(answers_of_run="second", tuned_by_run="first"),
+        quote=QUOTED.model_copy(update={"hosting": None, "hosting_reason": reason}),
+        training=None,
+        loss_curves=None,
+        hosting=None,
+        release=Release(found=False, billed_minutes=None, at=NOW),
+    )
 
 
 def test_the_state_reports_what_an_earlier_run_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -509,7 +611,9 @@ def test_the_state_writes_both_files(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made["dataset"]["files"] == [each.model_dump() for each in FROZEN]
     assert made["code_version"] == "0123456789ab"
     assert s3.content_types[report.report_key].startswith("text/html")
-    assert report.summary == summary(request, bill(request))
+    priced = [Offer.model_validate(each) for each in made["offers"]]
+    assert [each.standing.key for each in priced] == ["base", "tuned"]
+    assert report.summary == summary(request, bill(request), priced)
     assert report.metered_usd == made["spent_usd"]
 
 
@@ -555,6 +659,12 @@ def test_the_mail_of_a_success() -> None:
         "Next: add evaluation questions",
     ):
         assert shown in text
+
+
+def test_the_mail_names_the_run_that_has_the_model() -> None:
+    assert f'{{"tuned_by_run": "{NAMES.run}"}}' in body(SUCCESS, None)
+    again = SUCCESS.model_copy(update={"run": run(tuned_by_run="first")})
+    assert '{"tuned_by_run": "first"}' in body(again, None)
 
 
 def test_the_mail_of_a_failure() -> None:

@@ -65,6 +65,10 @@ GOOD: list[dict[str, Any]] = [
     {"tuned_by_run": None, "hyperparameters": {}},
     {"tuned_by_run": "first-1a2b3c4d5e6f", "judge_model": "claude-haiku-4-5"},
     {"tuned_by_run": "first-1a2b3c4d5e6f", "review_data": False, "hyperparameters": "auto"},
+    {"answers_of_run": "first-1a2b3c4d5e6f", "judge_model": "claude-haiku-4-5"},
+    {"answers_of_run": "first-1a2b3c4d5e6f", "tuned_by_run": None, "review_data": False},
+    {"answers_of_run": "first-1a2b3c4d5e6f", "max_failed_answers_percent": 0, "max_cost_usd": 1},
+    {"answers_of_run": None, "hold_minutes": 5},
     {"model": "nova-micro", "hyperparameters": "auto"},
     {"system_prompt": None},
     {"system_prompt": "日本語で答えてください。"},
@@ -73,6 +77,8 @@ GOOD: list[dict[str, Any]] = [
     {"judge_model": "claude-haiku-4-5"},
     {"metric": "label-f1"},
     {"judge_prompt": "ja"},
+    {"also_compare": []},
+    {"also_compare": ["few-shot", "claude-haiku-4-5", "nova-lite"]},
     {"max_failed_answers_percent": 0, "max_training_hours": 0.5},
     {"max_cost_usd": 0.5},
     {"max_cost_usd": 400, "require_approval": True},
@@ -90,6 +96,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"judge_model": "nova"}, "Did you mean 'nova-pro'"),
     ({"metric": "f1"}, 'metric is "f1": give one of judge, exact-match, label-f1, json-schema'),
     ({"judge_prompt": "de"}, 'judge_prompt is "de": give one of auto, en, ja'),
+    ({"also_compare": ["nova-lit"]}, "Did you mean 'nova-lite'"),
+    ({"also_compare": ["fewshot"]}, "Did you mean 'few-shot'"),
+    ({"also_compare": "few-shot"}, "give a list of some of few-shot, claude-3-haiku"),
+    ({"also_compare": ["nova-lite", "nova-lite"]}, "nova-lite is listed twice"),
     ({"dataset": "a b"}, 'dataset is "a b": give text that matches'),
     ({"dataset": "../other"}, "dataset is"),
     ({"dataset": ""}, "dataset is"),
@@ -131,6 +141,29 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"tuned_by_run": "first-1a2b3c4d5e6f", "min_review_score": 6},
         "min_review_score has no effect with tuned_by_run",
     ),
+    ({"answers_of_run": "First run"}, 'answers_of_run is "First run": give text that matches'),
+    *(
+        (
+            {"answers_of_run": "first-1a2b3c4d5e6f", **given},
+            f"{name} has no effect with answers_of_run, which trains, hosts and asks no model but",
+        )
+        for given in (
+            {"tuned_by_run": "first-1a2b3c4d5e6f"},
+            {"model": "nova-micro", "hyperparameters": {"epochCount": 3}},
+            {"review_data": True},
+            {"min_review_score": 6},
+            {"max_review_usd": 1},
+            {"hosting": "cheapest"},
+            {"keep_hours": 0},
+            {"model_units": 1},
+            {"hold_minutes": 5},
+            {"max_answer_tokens": 512},
+            {"max_training_hours": 5},
+            {"max_phase_hours": 5},
+            {"max_provisioning_minutes": None},
+        )
+        for name in [[*given][-1]]
+    ),
     ({"hyperparameters": 3}, "hyperparameters is 3: give auto or an object of names and numbers"),
     ({"hyperparameters": "Auto"}, 'hyperparameters is "Auto": give auto or an object'),
     (
@@ -170,6 +203,24 @@ def validator() -> jsonschema.Draft202012Validator:
     schema = json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
+
+
+def test_the_model_itself_is_no_other_model() -> None:
+    with pytest.raises(InputInvalid) as refused:
+        resolve({"model": "nova-lite", "also_compare": ["nova-lite"]}, DEFAULTS)
+    assert "also_compare has nova-lite, the model of this run itself" in str(refused.value)
+    # Which model an earlier run has tuned is not known yet.
+    earlier = {"tuned_by_run": "first-1a2b3c4d5e6f", "also_compare": [DEFAULTS.model]}
+    assert resolve(earlier, DEFAULTS).also_compare == [DEFAULTS.model]
+    with pytest.raises(InputInvalid, match="the model of this run itself"):
+        resolve({**earlier, "model": DEFAULTS.model}, DEFAULTS)
+
+
+def test_what_the_environment_compares_with_leaves_out_the_model_of_the_run() -> None:
+    defaults = DEFAULTS.model_copy(update={"also_compare": ["few-shot", "nova-lite"]})
+    assert resolve({}, defaults).also_compare == ["few-shot", "nova-lite"]
+    assert resolve({"model": "nova-lite"}, defaults).also_compare == ["few-shot"]
+    assert resolve({"also_compare": []}, defaults).also_compare == []
 
 
 @pytest.mark.parametrize("raw", GOOD, ids=str)
@@ -215,10 +266,9 @@ def test_parser_and_schema_agree_on_anything(raw: dict[str, Any]) -> None:
 
 def test_nothing_given_is_the_environments_defaults() -> None:
     resolved = resolve({}, DEFAULTS)
+    inputs_only = {"comment", "tuned_by_run", "answers_of_run"}
     environment_only = {*ExecutionDefaults.model_fields} - {*ExecutionInput.model_fields}
-    assert resolved.model_dump(exclude={"comment", "tuned_by_run"}) == DEFAULTS.model_dump(
-        exclude=environment_only
-    )
+    assert resolved.model_dump(exclude=inputs_only) == DEFAULTS.model_dump(exclude=environment_only)
 
 
 def test_an_execution_may_lower_the_ceiling_and_never_raise_it() -> None:
@@ -284,9 +334,12 @@ def test_a_hyperparameter_at_the_top_is_told_its_place(
     assert len(str(refused.value).splitlines()) == 2
 
 
-def test_what_is_not_trained_takes_no_hyperparameters_and_no_review_of_the_environment() -> None:
+@pytest.mark.parametrize("field", ["tuned_by_run", "answers_of_run"])
+def test_what_is_not_trained_takes_no_hyperparameters_and_no_review_of_the_environment(
+    field: str,
+) -> None:
     reviewing = DEFAULTS.model_copy(update={"review_data": True, "min_review_score": 6})
-    resolved = resolve({"tuned_by_run": "first-1a2b3c4d5e6f"}, reviewing)
+    resolved = resolve({field: "first-1a2b3c4d5e6f"}, reviewing)
     assert (resolved.hyperparameters, resolved.review_data) == ({}, False)
     assert resolved.min_review_score is None
 
