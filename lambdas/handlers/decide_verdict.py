@@ -55,13 +55,13 @@ def _results(
     request: DecideVerdictRequest, artefacts: Artefacts, metrics: Sequence[Metric]
 ) -> Iterator[Record]:
     """Join what is known of each question, and keep it, shard by shard."""
-    similarity = S3Shards(artefacts, request.similarity.similarity_prefix)
     kept = S3Shards(artefacts, results_prefix(request.run))
     for shard in range(request.base_answers.shards):
         answers = answers_of_shard(artefacts, request.answers, shard)
-        joined = results_of(answers, _judgements(request, artefacts, shard))
-        scored = similarity.records(shard) if shard < request.similarity.shards else []
-        results = [with_metrics(each, *metrics) for each in with_similarity(joined, scored)]
+        judged = _judgements(request, artefacts, shard)
+        scored = _similarity(request, artefacts, shard)
+        joined = with_similarity(results_of(answers, judged), scored)
+        results = [with_metrics(each, *metrics) for each in joined]
         kept.file(shard).write(results)
         yield from results
 
@@ -70,6 +70,13 @@ def _judgements(request: DecideVerdictRequest, artefacts: Artefacts, shard: int)
     if request.judgements is None:
         return []
     return S3Shards(artefacts, request.judgements.judgements_prefix).records(shard)
+
+
+def _similarity(request: DecideVerdictRequest, artefacts: Artefacts, shard: int) -> list[Record]:
+    similarity = request.similarity
+    if shard >= similarity.shards:
+        return []
+    return S3Shards(artefacts, similarity.similarity_prefix).records(shard)
 
 
 handler = step("Decide verdict", DecideVerdictRequest)(decide_verdict)

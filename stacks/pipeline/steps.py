@@ -256,8 +256,16 @@ PIPELINE_STEPS = (
         timeout_seconds=MAX_SECONDS,  # joins all that is known of each question
         permissions=lambda access: [
             *access.read(
-                *map(runs, ("answers-*", "dataset/answer.schema.json", "judgements/*")),
-                *map(runs, ("similarity/*", "validation.json")),
+                *map(
+                    runs,
+                    (
+                        "answers-*",
+                        "dataset/answer.schema.json",
+                        "judgements/*",
+                        "similarity/*",
+                        "validation.json",
+                    ),
+                )
             ),
             *access.write(runs("results/*"), runs("verdict.json")),
         ],
