@@ -388,7 +388,7 @@ class Workflow(Construct):
         """Compare the answers with their references; a failure is for the report to tell."""
         score = self._task(
             "Score similarity",
-            {"base_answers": "{% $base_answers %}", "tuned_answers": "{% $tuned_answers %}"},
+            {name: f"{{% ${name} %}}" for name in _ANSWERS},
             assign={"scored": RESULT},
         )
         self._again("Similarity done?", "$scored.done", score).next(

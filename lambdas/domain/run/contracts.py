@@ -548,7 +548,7 @@ class ScoreSimilarityRequest(AnsweredRequest):
 class Similarity(Contract):
     """How similar the answers are to their references; of a state that failed, only why."""
 
-    similarity_prefix: str = ""  # of JSONL files of {"id", "base", "tuned"}
+    similarity_prefix: str = ""  # of JSONL files of {"id", "base", "tuned"}, and other models' keys
     shards: int = 0  # so many of them, all of them or none
     weights: str | None = None  # of BERTScore, as the environment names them
     bertscored_every: int = 1  # of one question in so many there is a BERTScore, evenly spread
@@ -564,6 +564,7 @@ class MeanSimilarity(Contract):
     questions: int
     base: dict[str, float]
     tuned: dict[str, float]
+    others: dict[str, dict[str, float]] = {}  # by the keys of `also_compare`
 
 
 class DecideVerdictRequest(AnsweredRequest):
