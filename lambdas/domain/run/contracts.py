@@ -424,6 +424,7 @@ class OtherAnswers(Contract):
 
     answers: dict[str, Answers] = {}
     failures: dict[str, str] = {}  # why one was given up
+    rest: str | None = None  # why the state was, with all that it had not settled
     done: bool = True  # as in `Answers`, of all of them
 
     def has_settled(self, key: str) -> bool:
@@ -434,9 +435,17 @@ class OtherAnswers(Contract):
         failures = {**self.failures, key: because[:_MOST_REASON_CHARACTERS]}
         return OtherAnswers(answers=self.answers, failures=failures)
 
+    def failure_of(self, key: str) -> str | None:
+        return self.failures.get(key) or (None if key in self.complete else self.rest)
+
     @property
     def complete(self) -> dict[str, Answers]:
-        return {key: each for key, each in self.answers.items() if key not in self.failures}
+        """Those of the models that have answered all."""
+        return {
+            key: each
+            for key, each in self.answers.items()
+            if each.done and key not in self.failures
+        }
 
 
 class AnswerWithOtherModelsRequest(StateRequest):

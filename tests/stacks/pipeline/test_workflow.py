@@ -23,6 +23,7 @@ from stacks.constructs.task import failure
 from stacks.guards.steps import GUARD_STEPS
 from stacks.pipeline.steps import PIPELINE_STEPS
 from stacks.review.diagram import flowchart
+from tests.factories import answers
 from tests.stacks.asl import END, Graph, Node, evaluate, expressions, inner, unassigned
 
 Machine = dict[str, Any]
@@ -668,6 +669,21 @@ def test_a_run_that_hosts_nothing_keeps_and_holds_nothing(workflow: Machine) -> 
     output = workflow["States"]["Run succeeded"]["Output"]["hosting_arn"]
     assert evaluate(output, hosting=None) is None
     assert evaluate(output, hosting={"hosting_arn": "its ARN"}) == "its ARN"
+
+
+def test_other_models_that_cannot_be_asked_are_given_up_and_the_run_goes_on(
+    workflow: Machine,
+) -> None:
+    [caught] = workflow["States"]["Answer with other models"]["Catch"]
+    assert workflow["States"][caught["Next"]]["Next"] == "Serve tuned model"
+    died = {"errorOutput": {"Error": "Runtime.OutOfMemory", "Cause": "too many answers"}}
+    one = contracts.OtherAnswers(answers={"few-shot": answers("few-shot")}, done=False)
+    for so_far, known in ((None, []), (one.model_dump(mode="json"), ["few-shot"])):
+        said = evaluate(caught["Assign"]["other_answers"], states=died, other_answers=so_far)
+        given_up = contracts.OtherAnswers.model_validate(said)
+        assert ([*given_up.complete], given_up.done) == (known, True)
+        assert given_up.failure_of("nova-lite") == "too many answers"
+        assert (given_up.failure_of("few-shot") is None) is (so_far is not None)
 
 
 @pytest.mark.parametrize(
