@@ -56,7 +56,7 @@ def standings(
     Of the results it needs no text, but what `with_metrics` adds: see `without_texts`.
     """
     aside = {*set_aside}
-    clean = [each for each in results if each["id"] not in aside and not each.get("general")]
+    clean = [each for each in results if each["id"] not in aside]
     stand = partial(_standing, metric=metric, clean=clean, rules=rules_of(run))
     return [
         *(stand(side, NAMES[side]) for side in SIDES),

@@ -595,12 +595,28 @@ class MetricFigures(Contract):
     tuned: float
 
 
+class Forgetting(Contract):
+    """How both models answer questions on anything else than they were tuned for."""
+
+    metric: MetricName
+    outcome: Outcome
+    sentence: str  # empty where the tuned model is not worse by the margin
+    reason: str  # the figures
+    questions: int  # that have both scores and are not set aside
+    set_aside: int
+    missing: int
+    difference: float | None  # of the means, tuned less base; None: no question is left
+    low: float | None  # of its interval
+    high: float | None
+
+
 class Verdict(VerdictToTell):
     verdict: Outcome
     metric: MetricName  # that decides; scores, means and interval are its own
     others: tuple[MetricFigures, ...]  # for information
     sentence: str  # what that means
     caveats: tuple[str, ...]  # sentences
+    forgetting: Forgetting | None = None  # None: the dataset has no general questions
     alternatives: tuple[str, ...] = ()  # sentences: what tuning was not shown to be worth against
     questions: int  # that have both scores and are not set aside
     set_aside: int
