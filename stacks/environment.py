@@ -21,6 +21,7 @@ from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.needed_prices import missing_prices
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.errors import InputInvalid
+from lambdas.domain.evaluation.similarity.file_names import WEIGHTS_PATTERN
 from lambdas.domain.models.catalogue import JUDGES, UNTUNED
 from lambdas.domain.models.lookup import find_model, nearest, unknown
 from lambdas.domain.run.arns import OFFLINE_ACCOUNT
@@ -102,6 +103,13 @@ class Validation(_Table):
     comprehend_max_usd: Annotated[float, Field(ge=0, le=1_000)] = 0  # per run; 0: not called
 
 
+class Similarity(_Table):
+    """What the answers' similarity to their references is measured with, beside the judge."""
+
+    # In weights/ of the bucket, as make weights printed it; without, there is no BERTScore.
+    weights: Annotated[str, StringConstraints(pattern=WEIGHTS_PATTERN)] | None = None
+
+
 class Environment(_Table):
     """Everything that differs between two environments."""
 
@@ -116,6 +124,7 @@ class Environment(_Table):
     spending: Spending
     defaults: ExecutionDefaults
     validation: Validation = Validation()
+    similarity: Similarity = Similarity()
     prices: dict[str, dict[str, float]] = Field(default_factory=dict)  # override the price book's
     # The organisation's own, on all that the stacks and the runs make.
     tags: Annotated[dict[TagKey, TagValue], Field(max_length=_MAX_TAGS)] = Field(

@@ -130,6 +130,10 @@ class JudgementsFailed(TuningError):
     """More judgements failed than `max_failed_answers_percent` allows."""
 
 
+class WeightsUnusable(TuningError):
+    """A model's weights for BERTScore are not those that were named, or give other scores."""
+
+
 class DatasetBelowThreshold(TuningError):
     """The reviewed training data scores below `min_review_score`; names the worst lines."""
 

@@ -11,6 +11,7 @@ from lambdas.domain.evaluation.alternatives import as_json, doubts, standings
 from lambdas.domain.evaluation.metrics import Metric, metrics_of, with_metrics
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.results import results_of, without_texts
+from lambdas.domain.evaluation.similarity.means import with_similarity
 from lambdas.domain.evaluation.verdict import decide, results_prefix
 from lambdas.domain.run.contracts import DecideVerdictRequest, FrozenFile, Verdict
 from lambdas.runtime.step import step
@@ -58,7 +59,9 @@ def _results(
     for shard in range(request.base_answers.shards):
         answers = answers_of_shard(artefacts, request.answers, shard)
         judged = _judgements(request, artefacts, shard)
-        results = [with_metrics(each, *metrics) for each in results_of(answers, judged)]
+        scored = _similarity(request, artefacts, shard)
+        joined = with_similarity(results_of(answers, judged), scored)
+        results = [with_metrics(each, *metrics) for each in joined]
         kept.file(shard).write(results)
         yield from results
 
@@ -67,6 +70,13 @@ def _judgements(request: DecideVerdictRequest, artefacts: Artefacts, shard: int)
     if request.judgements is None:
         return []
     return S3Shards(artefacts, request.judgements.judgements_prefix).records(shard)
+
+
+def _similarity(request: DecideVerdictRequest, artefacts: Artefacts, shard: int) -> list[Record]:
+    similarity = request.similarity
+    if shard >= similarity.shards:
+        return []
+    return S3Shards(artefacts, similarity.similarity_prefix).records(shard)
 
 
 handler = step("Decide verdict", DecideVerdictRequest)(decide_verdict)

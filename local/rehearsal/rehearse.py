@@ -50,7 +50,14 @@ from local.bedrock import Scenario
 from local.rehearsal.attendance import Attendance
 from local.rehearsal.banner import banner
 from local.rehearsal.decision import Answer, Decision
-from local.rehearsal.deployment import ROOT, DeploymentFailed, bootstrap, deploy, upload
+from local.rehearsal.deployment import (
+    ROOT,
+    DeploymentFailed,
+    bootstrap,
+    deploy,
+    upload,
+    upload_weights,
+)
 from local.rehearsal.hold import Hold
 from local.rehearsal.kept import KeptDeployment
 from local.rehearsal.mails import Inbox
@@ -183,6 +190,8 @@ def rehearse(play: Play, dataset: str, conversion: PrepareOptions) -> ExitCode:
         try:
             deployed = _deploy(environment, offline)
             upload(Path(scratch), deployed.bucket, play.settings.dataset)
+            if weights := environment.similarity.weights:
+                upload_weights(weights, deployed.bucket)
             offline.enforce_iam(on=True)  # a missing permission shows here, not on AWS
             print(f"Deployed environment {environment.name}; uploaded {prepared}.")
             print(f"Set up in {time.monotonic() - began:.0f} s.\n", flush=True)

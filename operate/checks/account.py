@@ -22,9 +22,9 @@ from stacks.constructs.step import MAX_MEMORY_MB
 # The least that the templates' own rule accepts; the parameter is that of the default qualifier.
 _LEAST_BOOTSTRAP = 6
 _BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
-# A run calls one function at a time, but for two batches of a review; guard, reaper and clean-up
-# come on top.
-_FUNCTIONS_AT_ONCE = 5
+# A run calls three functions at a time at most, which release, judge and score similarity; guard,
+# reaper and clean-up come on top.
+_FUNCTIONS_AT_ONCE = 6
 
 
 def _right_account(account: Account) -> Iterator[Finding]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from botocore.exceptions import ClientError
+
 from lambdas.aws.executions import Executions
+from lambdas.domain.evaluation.similarity.file_names import weights_key
 from operate.checks.finding import Account, Check, Finding, Verdict, code_of
 
-_NOT_THERE = {"NotFound", "NotFoundException"}
+_NOT_THERE = {"404", "NoSuchBucket", "NotFound", "NotFoundException"}
 _PENDING = "PendingConfirmation"
 
 
@@ -41,6 +44,22 @@ def _executions(account: Account) -> Iterator[Finding]:
     yield Finding(verdict, "running executions", ", ".join(running) or "none", means)
 
 
+def _weights(account: Account) -> Iterator[Finding]:
+    name = account.environment.similarity.weights
+    if name is None:
+        return
+    bucket = account.names.bucket(account=account.number, region=account.region)
+    try:
+        account.client("s3").head_object(Bucket=bucket, Key=weights_key(name))
+    except ClientError as error:
+        if code_of(error) not in _NOT_THERE:
+            raise
+        means = f"runs have no BERTScore until make weights ENV={account.environment.name}"
+        yield Finding(Verdict.NOTE, "weights", f"{name} is not in {bucket}", means)
+    else:
+        yield Finding(Verdict.OK, "weights", name)
+
+
 def _trail(account: Account) -> Iterator[Finding]:
     if not account.environment.spending.watch_purchases:
         return
@@ -56,5 +75,6 @@ def _trail(account: Account) -> Iterator[Finding]:
 DEPLOYMENT_CHECKS = (
     Check("mails", _subscriptions),
     Check("running executions", _executions),
+    Check("weights", _weights),
     Check("CloudTrail", _trail),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, NamedTuple
 
+from lambdas.domain.evaluation.similarity.file_names import weights_key
 from lambdas.domain.models.catalogue import JUDGES, MODELS, UNTUNED
 from lambdas.domain.models.model import Inference, Model
 from lambdas.domain.run import tags
@@ -41,6 +42,10 @@ def runs(keys: str) -> KeyPattern:
 
 def approvals(keys: str) -> KeyPattern:
     return KeyPattern(f"approvals/{keys}", _RUNS)
+
+
+def weights_of(name: str) -> KeyPattern:
+    return KeyPattern(weights_key(name), because="")  # no wildcard
 
 
 @dataclass(frozen=True)

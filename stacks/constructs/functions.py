@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from aws_cdk import Annotations, Duration, IgnoreMode, RemovalPolicy, Stack
+from aws_cdk import Annotations, Duration, IgnoreMode, RemovalPolicy, Size, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -80,6 +80,7 @@ class LambdaFunctions(Construct):
             runtime=self._runtime,
             architecture=self._architecture,
             memory_size=step.memory_mb,
+            ephemeral_storage_size=Size.mebibytes(step.disk_mb) if step.disk_mb else None,
             timeout=Duration.seconds(step.timeout_seconds),
             layers=[self._layer(name) for name in step.layers],
             environment=environment_of(step, self._values, self._shared),

@@ -23,6 +23,7 @@ class Step:
     permissions: Callable[[Access], Iterable[Permission]]  # logs and traces are added to them
     variables: type[Variables] = Variables
     memory_mb: int = 256
+    disk_mb: int | None = None  # of /tmp; None: the 512 that every function has
     timeout_seconds: int = 60
     layers: tuple[str, ...] = ("core",)
 

@@ -39,9 +39,11 @@ def values_of(access: Access, *, code_version: str) -> dict[str, str]:
         "EXECUTION_DEFAULTS": environment.defaults.model_dump_json(),
         "MACHINE_ARN": access.machine_arn,
         "MODEL_KMS_KEY_ARN": access.key_arn,
+        "OPENBLAS_NUM_THREADS": "1",  # more only wait for each other on the vCPU that there is
         "REAP_EVERY_MINUTES": f"{environment.spending.reap_every_minutes}",
         "PRICE_OVERRIDES": json.dumps(environment.prices),
         "SERVICE_ROLE_ARN": access.service_role_arn,
+        "SIMILARITY_WEIGHTS": environment.similarity.weights,
         "TAGS": json.dumps(environment.tags) if environment.tags else None,
         "TOPIC_ARN": access.topic_arn,
     }

@@ -8,11 +8,12 @@ from lambdas.domain.run.variables import (
     CheckPreflightVariables,
     ConfirmDecisionVariables,
     PriceVariables,
+    ScoreSimilarityVariables,
     StartTrainingVariables,
     TopicVariables,
     WriteReportVariables,
 )
-from stacks.constructs.access import Access, approvals, datasets, runs
+from stacks.constructs.access import Access, approvals, datasets, runs, weights_of
 from stacks.constructs.permission import IamArn, Permission, every_resource
 from stacks.constructs.step import MAX_MEMORY_MB, MAX_SECONDS, Step
 
@@ -24,6 +25,15 @@ def _screen_dataset(access: Access) -> list[Permission]:
         *access.write(runs("screening/*"), runs("screening.json")),
         *access.begin_billing("personal-data"),
         *([detect] if access.environment.validation.comprehend_max_usd else []),
+    ]
+
+
+def _score_similarity(access: Access) -> list[Permission]:
+    weights = access.environment.similarity.weights
+    return [
+        *access.read(runs("answers-*"), runs("similarity/*")),
+        *(access.read(weights_of(weights)) if weights else []),
+        *access.write(runs("similarity/*")),
     ]
 
 
@@ -232,6 +242,15 @@ PIPELINE_STEPS = (
         ],
     ),
     Step(
+        "Score similarity",
+        variables=ScoreSimilarityVariables,
+        memory_mb=1769,  # one vCPU, all of which it uses
+        disk_mb=1024,  # weights of a multilingual BERT are 0.7 GB
+        timeout_seconds=MAX_SECONDS,
+        layers=("core", "similarity"),
+        permissions=_score_similarity,
+    ),
+    Step(
         "Decide verdict",
         memory_mb=512,
         timeout_seconds=MAX_SECONDS,  # joins all that is known of each question
@@ -239,7 +258,13 @@ PIPELINE_STEPS = (
             *access.read(
                 *map(
                     runs,
-                    ("answers-*", "dataset/answer.schema.json", "judgements/*", "validation.json"),
+                    (
+                        "answers-*",
+                        "dataset/answer.schema.json",
+                        "judgements/*",
+                        "similarity/*",
+                        "validation.json",
+                    ),
                 )
             ),
             *access.write(runs("results/*"), runs("verdict.json")),

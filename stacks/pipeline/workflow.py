@@ -324,9 +324,10 @@ class Workflow(Construct):
         return answer
 
     def _release_and_judge(self) -> sfn.Parallel:
-        ended = {"release": "{% $states.result[0] %}", "judged": "{% $states.result[1] %}"}
+        names = ("release", "judged", "similarity")
+        ended = {name: f"{{% $states.result[{place}] %}}" for place, name in enumerate(names)}
         both = sfn.Parallel.jsonata(self, "Release and judge", assign=ended, outputs=ended)
-        both.branch(self._release_in_time(), self._judge())
+        both.branch(self._release_in_time(), self._judge(), self._score_similarity())
         self._on_failure(both, self._give_back)
         return both
 
@@ -383,6 +384,24 @@ class Workflow(Construct):
         choice = sfn.Choice.jsonata(self, "Judge needed?")
         return choice.when(needed, judge).otherwise(unasked)
 
+    def _score_similarity(self) -> sfn.TaskStateBase:
+        """Compare the answers with their references; a failure is for the report to tell."""
+        score = self._task(
+            "Score similarity",
+            {"base_answers": "{% $base_answers %}", "tuned_answers": "{% $tuned_answers %}"},
+            assign={"scored": RESULT},
+        )
+        self._again("Similarity done?", "$scored.done", score).next(
+            sfn.Pass.jsonata(self, "Similarity scored", outputs="{% $scored %}")
+        )
+        problem = "'Score similarity failed: ' & $states.errorOutput.Error & ': ' & "
+        score.add_catch(
+            sfn.Pass.jsonata(self, "Similarity not scored"),
+            errors=["States.ALL"],
+            outputs={"problem": f"{{% {problem}{CAUSE} %}}"},
+        )
+        return score
+
     def _conclude(self) -> sfn.Choice:
         failed = sfn.Condition.jsonata("{% $exists($judged.failure) %}")
         return (
@@ -398,6 +417,7 @@ class Workflow(Construct):
                 "dataset": "{% $dataset %}",
                 **{name: f"{{% ${name} %}}" for name in _ANSWERS},
                 "judgements": "{% $judged.judgements %}",
+                "similarity": "{% $similarity %}",
             },
             assign={"verdict": RESULT},
         )
@@ -418,6 +438,7 @@ class Workflow(Construct):
             "hosting",
             "release",
             *_ANSWERS,
+            "similarity",
             "verdict",
         )
         results: dict[str, object] = {name: f"{{% ${name} %}}" for name in names}

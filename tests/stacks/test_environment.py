@@ -49,6 +49,11 @@ MISTAKES = {
         "comprehend_max_usd = nan",
         "validation.comprehend_max_usd is nan",
     ),
+    "weights without their hash": (
+        "# weights is absent",
+        'weights = "minilm.safetensors" #',
+        "similarity.weights is 'minilm.safetensors': string should match pattern",
+    ),
     "endless ceiling": ("max_cost_usd = 10", "max_cost_usd = inf", "max_cost_usd"),
     "ceiling that is no number": ("max_cost_usd = 10", "max_cost_usd = nan", "max_cost_usd"),
     "nobody to tell": (

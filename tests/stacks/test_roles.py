@@ -95,6 +95,7 @@ ACTIONS = {
     "Announce hold": MAIL,
     "Release hosting": RELEASE | WRITE,
     "Judge answers": READ | WRITE | INVOKE,
+    "Score similarity": READ | WRITE,
     "Decide verdict": READ | WRITE,
     "Write report": READ | WRITE,
     "Quote cost": WRITE,
@@ -198,11 +199,13 @@ WILDCARDS = {
         "runs/*/billing/judgements.json",
         "runs/*/judgements/*",
     },
+    "Score similarity": {"runs/*/answers-*", "runs/*/similarity/*"},
     "Decide verdict": {
         "runs/*/answers-*",
         "runs/*/dataset/answer.schema.json",
         "runs/*/judgements/*",
         "runs/*/results/*",
+        "runs/*/similarity/*",
         "runs/*/validation.json",
         "runs/*/verdict.json",
     },
@@ -276,6 +279,7 @@ KEY_ACTIONS = {
     "Answer with tuned model": USE_KEY,
     "Release hosting": USE_KEY,
     "Judge answers": USE_KEY,
+    "Score similarity": USE_KEY,
     "Decide verdict": USE_KEY,
     "Write report": USE_KEY,
     "Quote cost": USE_KEY,
@@ -499,7 +503,8 @@ def test_listing_is_limited_by_prefix(resources: Resources) -> None:
     for each in allowing(resources, "s3:ListBucket"):
         prefixes = each["Condition"]["StringLike"]["s3:prefix"]
         assert all(
-            one.startswith(("datasets/", "runs/*/", "approvals/")) for one in listed(prefixes)
+            one.startswith(("datasets/", "runs/*/", "approvals/", "weights/"))
+            for one in listed(prefixes)
         )
 
 

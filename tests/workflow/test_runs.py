@@ -91,6 +91,8 @@ def test_a_run_from_empty_input_ends_tuned_answered_and_released(
     verdict = read_json(machine, ended, "verdict.json")
     assert verdict["questions"] == 24
     assert verdict["tuned_mean"] > verdict["base_mean"]
+    assert verdict["similarity"]["tuned"].keys() == {"rouge_l", "chrf", "length_ratio"}
+    assert "make weights puts it there" in manifest["similarity"]["problem"]
     losses = read_json(machine, ended, "losses.json")
     assert len(losses["epochs"]) >= 3
 
@@ -421,6 +423,18 @@ def test_a_function_that_dies_while_the_meter_runs_releases(machine: Machine) ->
     assert (ended.status, ended.error) == ("FAILED", "Runtime.ImportModuleError")
     assert "Release hosting after failure" in ended.states
     assert_nothing_left(machine)
+
+
+def test_similarity_that_cannot_be_scored_fails_no_run(machine: Machine) -> None:
+    machine.offline.bedrock.scenario = QUICK
+    with unloadable("bedrock-tuning-local-score-similarity"):
+        ended = machine.run()
+    assert ended.status == "SUCCEEDED", ended.cause
+    manifest = read_json(machine, ended, "manifest.json")
+    assert manifest["verdict"]["similarity"] is None
+    assert manifest["similarity"]["problem"].startswith(
+        "Score similarity failed: Runtime.ImportModuleError: "
+    )
 
 
 def asked(machine: Machine, slug: str) -> int:

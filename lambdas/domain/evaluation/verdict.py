@@ -14,6 +14,7 @@ from lambdas.domain.evaluation.metrics import METRICS, Judged, Metric, figures_o
 from lambdas.domain.evaluation.preferences import preferences_of
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.results import SIDES, score_difference, topics_of
+from lambdas.domain.evaluation.similarity.means import mean_similarity
 from lambdas.domain.evaluation.statistics import (
     Interval,
     interval,
@@ -147,6 +148,7 @@ def decide(  # noqa: PLR0913  # keyword-only from `metric` on
         ties=counted.questions - counted.wins - counted.losses,
         losses=counted.losses,
         preferences=preferred,
+        similarity=mean_similarity(clean),
         base_mean=_mean(base for base, _ in counted.pairs),
         tuned_mean=_mean(tuned for _, tuned in counted.pairs),
         low=reach and reach.low,

@@ -20,11 +20,18 @@ from lambdas.domain.data_review.tasks import CRITERIA
 from lambdas.domain.evaluation.metrics import METRICS, told
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.results import score_difference
+from lambdas.domain.evaluation.similarity.means import MEASURES
 from lambdas.domain.evaluation.verdict import rules_of
 from lambdas.domain.hosting.afterwards import afterwards, kept_until
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.run.arns import Arn
-from lambdas.domain.run.contracts import Answers, Judgements, Verdict, WriteReportRequest
+from lambdas.domain.run.contracts import (
+    Answers,
+    Judgements,
+    MeanSimilarity,
+    Verdict,
+    WriteReportRequest,
+)
 from lambdas.domain.run.dataset_files import run_folder
 from lambdas.domain.run.times import duration, utc
 from lambdas.domain.training.input_status import InputStatus
@@ -34,7 +41,7 @@ _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 # Of the request, each as it is.
 _SECTIONS = (
     "dataset", "quote", "loss_curves", "base_answers", "tuned_answers", "other_answers",
-    "judgements", "verdict",
+    "judgements", "similarity", "verdict",
 )  # fmt: skip
 
 
@@ -80,6 +87,7 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
         questions=worst_shown(results),
         set_aside=decided["set_aside_questions"],
         topics=decided["topics"],
+        measures=MEASURES,
         data_review=review,
         input_status=input_status,
         criteria=[*CRITERIA],
@@ -185,6 +193,7 @@ def summary(request: WriteReportRequest, bill: Bill, offers: Sequence[Offer]) ->
     return (
         f"{_judged(verdict)}\n"
         f"{line(offers)}\n"
+        f"{_similarity_line(verdict.similarity)}"
         f"{_training_line(request)}\n"
         f"{_review_line(request)}"
         f"Failures: {request.base_answers.failed} answers of the base model, "
@@ -203,6 +212,14 @@ def _judged(verdict: Verdict) -> str:
 def _without_scores(request: WriteReportRequest) -> int:
     judgements = request.judgements
     return judgements.failed if judgements else request.verdict.missing
+
+
+def _similarity_line(means: MeanSimilarity | None) -> str:
+    if means is None:
+        return ""
+    name, measure = next(each for each in MEASURES.items() if each[0] in means.base)
+    base, tuned = (measure.shown(side[name]) for side in (means.base, means.tuned))
+    return f"Similarity to the reference answers, {measure.label}: base {base}, tuned {tuned}.\n"
 
 
 def _training_line(request: WriteReportRequest) -> str:

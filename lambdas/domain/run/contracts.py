@@ -541,9 +541,35 @@ class Judgements(Contract):
     done: bool = True
 
 
+class ScoreSimilarityRequest(AnsweredRequest):
+    """For *Score similarity*."""
+
+
+class Similarity(Contract):
+    """How similar the answers are to their references; of a state that failed, only why."""
+
+    similarity_prefix: str = ""  # of JSONL files of {"id", "base", "tuned"}
+    shards: int = 0  # so many of them, all of them or none
+    weights: str | None = None  # of BERTScore, as the environment names them
+    bertscored_every: int = 1  # of one question in so many there is a BERTScore, evenly spread
+    weights_difference: float | None = None  # of their scores from bert_score's, at most
+    chrf_signature: str = ""  # sacrebleu's
+    problem: str | None = None  # why there is no BERTScore, or nothing
+    done: bool = True
+
+
+class MeanSimilarity(Contract):
+    """Means by measure, over the questions that decide and that both sides have scores of."""
+
+    questions: int
+    base: dict[str, float]
+    tuned: dict[str, float]
+
+
 class DecideVerdictRequest(AnsweredRequest):
     dataset: Dataset
     judgements: Judgements | None  # None where the metric needs no judge
+    similarity: Similarity
 
 
 class VerdictToTell(Contract):
@@ -577,6 +603,7 @@ class Verdict(VerdictToTell):
     tuned_mean: float | None
     low: float | None  # of the interval of the mean difference
     high: float | None
+    similarity: MeanSimilarity | None  # None: not measured
     dataset_sha256: str  # `Dataset.sha256` of what the models were tuned and asked with
     verdict_key: str
     results_prefix: str  # of JSONL files of what is known of each question
@@ -594,6 +621,7 @@ class WriteReportRequest(AnsweredRequest):
     hosting: Hosting | None  # None with `Run.answers_of_run`
     release: Release | None  # None: a deployment stays until its release-by
     judgements: Judgements | None  # None where the metric needs no judge
+    similarity: Similarity
     verdict: Verdict
 
 

@@ -62,6 +62,13 @@ class StartTrainingVariables(Variables):
     model_kms_key_arn: str = ""  # empty: AWS manages the key
 
 
+class ScoreSimilarityVariables(Variables):
+    """`openblas_num_threads` is numpy's own to read, before it is imported."""
+
+    openblas_num_threads: int = 1
+    similarity_weights: str = ""  # empty: there is no BERTScore
+
+
 class WriteReportVariables(PriceVariables):
     code_version: str
 

@@ -34,13 +34,24 @@ def test_every_log_is_kept_for_a_while(
     assert days == {environment.functions.log_retention_days}
 
 
-def test_plotting_is_loaded_by_one_function(stacks: Stacks) -> None:
-    plotting = [
-        each["Properties"]["Handler"]
+def test_a_larger_layer_is_loaded_by_the_function_that_needs_it(stacks: Stacks) -> None:
+    """Numpy is in both."""
+    larger = [
+        each["Properties"]["Handler"].split(".")[2]
         for each in both(stacks, "AWS::Lambda::Function")
         if len(each["Properties"]["Layers"]) > 1
     ]
-    assert plotting == ["lambdas.handlers.read_loss_curves.handler"]
+    assert larger == ["read_loss_curves", "score_similarity"]
+
+
+def test_weights_are_scored_by_one_thread_and_fit_on_its_disk(stacks: Stacks) -> None:
+    [function] = [
+        each["Properties"]
+        for each in both(stacks, "AWS::Lambda::Function")
+        if each["Properties"]["Handler"] == "lambdas.handlers.score_similarity.handler"
+    ]
+    assert function["Environment"]["Variables"]["OPENBLAS_NUM_THREADS"] == "1"
+    assert function["EphemeralStorage"]["Size"] >= 1024, "709 MB of a multilingual BERT"
 
 
 def test_aws_runs_what_the_environment_says(templates: Mapping[str, Stacks]) -> None:

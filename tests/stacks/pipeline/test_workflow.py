@@ -158,6 +158,18 @@ def test_a_hold_that_cannot_be_announced_does_not_begin(workflow: Machine) -> No
     assert Graph(workflow).nodes["Hold throughput"].state["Timestamp"] == "{% $hold.until %}"
 
 
+def test_similarity_that_cannot_be_scored_is_told_and_fails_nothing(workflow: Machine) -> None:
+    nodes = Graph(workflow).nodes
+    [catch] = nodes["Score similarity"].state["Catch"]
+    assert catch["ErrorEquals"] == ["States.ALL"]
+    assert nodes[catch["Next"]].state == {"Type": "Pass", "QueryLanguage": "JSONata", "End": True}
+    error = {"Error": "AccessDenied", "Cause": json.dumps({"errorMessage": "no right to read"})}
+    told = evaluate(catch["Output"]["problem"], states={"errorOutput": error})
+    similarity = contracts.Similarity.model_validate({"problem": told})
+    assert similarity.problem == "Score similarity failed: AccessDenied: no right to read"
+    assert (similarity.shards, similarity.done) == (0, True)
+
+
 @pytest.mark.parametrize(
     ("earlier", "found", "told"),
     [(None, False, "this"), (None, True, "this"), ("earlier", False, "earlier"),
@@ -487,21 +499,22 @@ def test_results_are_small_by_construction() -> None:
             assert _is_small(field.annotation), f"{result.__name__}.{name}"
 
 
+_SMALL_COLLECTIONS = (
+    dict[str, str],
+    dict[str, int | float | str],  # five at most, as of the next
+    tuple[contracts.FrozenFile, ...],
+    tuple[str, ...],  # codes of warnings, as the environment's file has them
+    list[str],  # models of also_compare, as of the next
+    dict[str, contracts.Answers],
+    dict[str, float],  # measures of similarity
+    tuple[contracts.MetricFigures, ...],  # three at most
+    tuple[contracts.HostingOption, ...],  # one a kind
+)
+
+
 def _is_small(annotation: object) -> bool:
     origin = typing.get_origin(annotation)
-    if annotation in {
-        dict[str, str],
-        dict[str, int | float | str],
-    }:  # five at most
-        return True
-    # Codes of warnings, as the environment's file has them; one a model of also_compare.
-    if annotation in {tuple[str, ...], list[str], dict[str, contracts.Answers]}:
-        return True
-    if annotation in {
-        tuple[contracts.FrozenFile, ...],  # five at most
-        tuple[contracts.MetricFigures, ...],  # three at most
-        tuple[contracts.HostingOption, ...],  # one a kind
-    }:
+    if annotation in _SMALL_COLLECTIONS:
         return True
     if origin is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return all(_is_small(field.annotation) for field in annotation.model_fields.values())
@@ -605,7 +618,7 @@ def test_an_earlier_runs_model_goes_straight_to_its_answers(workflow: Machine) -
 def test_a_judge_is_asked_only_by_the_metric_that_needs_one(
     workflow: Machine, metric: MetricName
 ) -> None:
-    [_, judging] = workflow["States"]["Release and judge"]["Branches"]
+    [_, judging, _] = workflow["States"]["Release and judge"]["Branches"]
     question = judging["States"][judging["StartAt"]]
     [needed] = question["Choices"]
     run = {"settings": {"metric": metric}}

@@ -242,9 +242,9 @@ def test_what_all_functions_share_changes_once(changed_lines: Any) -> None:
         for stack in stacks.values():
             for resource in stack["Resources"].values():
                 if resource["Type"] == "AWS::Lambda::Function":
-                    resource["Properties"]["EphemeralStorage"] = {"Size": 1024}
+                    resource["Properties"]["RecursiveLoop"] = "Allow"
 
-    assert changed_lines(edit) == [("dev.txt", "+   EphemeralStorage.Size: 1024")]
+    assert changed_lines(edit) == [("dev.txt", "+   RecursiveLoop: Allow")]
 
 
 def test_the_picture_is_in_the_docs(

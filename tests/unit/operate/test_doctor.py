@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +12,7 @@ from botocore.exceptions import HTTPClientError
 
 from operate import doctor
 from operate.checks.finding import Account
-from stacks.environment import load
+from stacks.environment import Similarity, load
 from tests.fakes.s3 import client_error
 
 NUMBER = "123456789012"
@@ -129,6 +130,32 @@ def test_it_only_reads(aws: FakeAws, capsys: pytest.CaptureFixture[str]) -> None
     assert {each for each in aws.asked if not each.startswith(reads)} == {"converse"}
 
 
+WEIGHTS = f"minilm-{'0' * 64}.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        ({}, (0, f"ok      weights: {WEIGHTS}")),
+        (client_error("404"), (0, "no BERTScore until make weights ENV=dev")),
+        (client_error("403"), (2, "?       weights: 403")),
+    ],
+)
+def test_weights_that_are_named_are_looked_for(
+    aws: FakeAws,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    head: Any,
+    expected: tuple[int, str],
+) -> None:
+    environment = load("dev").model_copy(update={"similarity": Similarity(weights=WEIGHTS)})
+    monkeypatch.setattr(doctor, "load", lambda _: environment)
+    aws.answers["head_object"] = head
+    status, said = run(capsys)
+    assert status == expected[0]
+    assert expected[1] in re.sub(r"\n {8}", " ", said)
+
+
 WRONG: dict[str, tuple[str, Any, str]] = {
     "not bootstrapped": (
         "get_parameter",
@@ -139,7 +166,7 @@ WRONG: dict[str, tuple[str, Any, str]] = {
     "no concurrency": (
         "get_account_settings",
         {"AccountLimit": {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 1}},
-        "a run and its guards need 5",
+        "a run and its guards need 6",
     ),
     "quotas of a new account": (
         "list_service_quotas",

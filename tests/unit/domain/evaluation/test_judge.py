@@ -18,6 +18,7 @@ from lambdas.domain.run.contracts import (
     JudgeAnswersRequest,
     Judgements,
     OtherAnswers,
+    Similarity,
 )
 from lambdas.handlers.decide_verdict import decide_verdict
 from lambdas.handlers.judge_answers import judge_answers
@@ -37,7 +38,9 @@ REQUEST = JudgeAnswersRequest(
     base_answers=answers("base", answered=10),
     tuned_answers=answers("tuned", answered=10),
 )
-VERDICT_REQUEST = DecideVerdictRequest(**dict(REQUEST), judgements=report_request().judgements)
+VERDICT_REQUEST = DecideVerdictRequest(
+    **dict(REQUEST), judgements=report_request().judgements, similarity=Similarity()
+)
 
 
 def records(side: str) -> list[dict[str, Any]]:

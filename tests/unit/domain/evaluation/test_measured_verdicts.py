@@ -10,7 +10,7 @@ import pytest
 from lambdas.domain.cost.actuals import NOTHING_BOUGHT
 from lambdas.domain.errors import DatasetChanged
 from lambdas.domain.reporting.report import html, manifest, summary
-from lambdas.domain.run.contracts import DecideVerdictRequest, Verdict
+from lambdas.domain.run.contracts import DecideVerdictRequest, Similarity, Verdict
 from lambdas.domain.run.execution_input import MetricName
 from lambdas.handlers.decide_verdict import decide_verdict
 from tests.factories import (
@@ -70,6 +70,7 @@ def decided(s3: FakeS3, metric: MetricName, questions: Sequence[Answered]) -> Ve
             base_answers=answers("base"),
             tuned_answers=answers("tuned"),
             judgements=None,
+            similarity=Similarity(),
         )
     )
 
@@ -120,6 +121,7 @@ def test_valid_json_decides_by_the_runs_own_copy_of_the_schema(s3: FakeS3) -> No
                 base_answers=answers("base"),
                 tuned_answers=answers("tuned"),
                 judgements=None,
+                similarity=Similarity(),
             )
         )
 

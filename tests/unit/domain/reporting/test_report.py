@@ -29,6 +29,7 @@ from lambdas.domain.reporting.report import (
 from lambdas.domain.run.contracts import (
     Approval,
     Failure,
+    MeanSimilarity,
     NotifyRequest,
     Release,
     Report,
@@ -387,7 +388,7 @@ def test_the_manifest_holds_what_a_comparison_needs() -> None:
 
 def test_the_summary_is_a_few_plain_lines() -> None:
     reviewed = summary(report_request(review=REVIEWED), bill(report_request()), OFFERS).splitlines()
-    assert reviewed[4] == (
+    assert reviewed[5] == (
         "The reviewed training data scores 7.90 of 10 on average, over 31 records."
     )
     lines = summary(report_request(), bill(report_request()), OFFERS).splitlines()
@@ -397,11 +398,66 @@ def test_the_summary_is_a_few_plain_lines() -> None:
         "1,000 answers cost: the base model $0.12; the tuned model $132.00 an hour; the base model "
         "with <5> examples $0.40; nova-lite not known."
     )
-    assert lines[4].startswith("Failures: 0 answers of the base model, 1 of the tuned one")
-    assert lines[5] == (
+    assert lines[3] == "Similarity to the reference answers, BERTScore F1: base 0.626, tuned 0.718."
+    assert lines[5].startswith("Failures: 0 answers of the base model, 1 of the tuned one")
+    assert lines[6] == (
         "Provisioned throughput lived 25 min. The run cost at most $55.35, quoted $55.69."
     )
-    assert len(lines) == 6
+    assert len(lines) == 7
+
+
+def with_similarity(**changes: object) -> WriteReportRequest:
+    """Return a request whose contract of similarity, and the means in its verdict, are these."""
+    means = changes.pop("means", report_request().verdict.similarity)
+    verdict = report_request().verdict.model_copy(update={"similarity": means})
+    similarity = report_request().similarity.model_copy(update=changes)
+    return report_request(similarity=similarity, verdict=verdict)
+
+
+def test_similarity_is_shown_with_what_it_was_measured_by() -> None:
+    text = " ".join(Page(page()).text.split())
+    assert "BERTScore F10.6260.718+0.091 ROUGE-L F10.1320.226+0.094 chrF, of 10032.9" in text
+    assert "BERTScore by minilm.safetensors, whose scores are those of bert_score to 2e-07." in text
+    assert "chrF by sacrebleu: nrefs:1|version:2.6.0" in text
+    assert "No BERTScore" not in text
+    some = Page(page(with_similarity(bertscored_every=8))).text
+    assert "those of bert_score to 2e-07, of one question in 8." in some
+
+
+def test_without_weights_the_report_says_so() -> None:
+    means = MeanSimilarity(questions=2, base={"rouge_l": 0.1}, tuned={"rouge_l": 0.2})
+    request = with_similarity(weights=None, problem="no weights are named", means=means)
+    text = Page(page(request)).text
+    assert "No BERTScore: no weights are named." in text
+    assert "BERTScore by" not in text
+    assert "\nSimilarity to the reference answers, ROUGE-L F1: base 0.100, tuned 0.200.\n" in (
+        summary(request, bill(request), OFFERS)
+    )
+
+
+def test_similarity_that_could_not_be_measured_is_not_shown() -> None:
+    failed = "Score similarity failed: Runtime.OutOfMemory"
+    request = with_similarity(problem=failed, means=None)
+    assert f"Not measured: {failed}." in Page(page(request)).text
+    assert "Similarity" not in summary(request, bill(request), OFFERS)
+
+
+def test_an_answers_own_similarity_is_beside_it() -> None:
+    scores = {"f1": 0.5, "rouge_l": 0.25, "chrf": 40.0, "length_ratio": 1.5}
+    result = {**RESULTS[0], "tuned": {**RESULTS[0]["tuned"], "similarity": scores}}
+    source = html(
+        report_request(),
+        results=[result],
+        decided=DECIDED,
+        losses_svg=SVG,
+        bill=NOTHING_BOUGHT,
+        offers=OFFERS,
+        input_status=COUNTED,
+    )
+    assert (
+        "BERTScore F1 0.500, ROUGE-L F1 0.250, chrF, of 100 40.0, length ratio 1.50"
+        in Page(source).text
+    )
 
 
 def test_a_report_of_a_run_on_demand_speaks_of_no_throughput() -> None:
