@@ -619,7 +619,7 @@ def test_an_earlier_runs_model_goes_straight_to_its_answers(workflow: Machine) -
 def test_a_judge_is_asked_only_by_the_metric_that_needs_one(
     workflow: Machine, metric: MetricName
 ) -> None:
-    [_, judging] = workflow["States"]["Release and judge"]["Branches"]
+    [_, judging, _] = workflow["States"]["Release and judge"]["Branches"]
     question = judging["States"][judging["StartAt"]]
     [needed] = question["Choices"]
     run = {"settings": {"metric": metric}}
