@@ -26,7 +26,7 @@ def test_the_common_error_is_one_dashed_edge(workflow: dict[str, Any]) -> None:
     dashed = [line.strip() for line in lines if "-.->" in line]
     assert "any_other -.-> s_Notify_failure" in dashed
     assert sum("s_Notify_failure" in line for line in dashed) == 1
-    assert 5 < len(dashed) < 12
+    assert 5 < len(dashed) < 16
 
 
 def test_states_come_in_the_order_of_a_run(workflow: dict[str, Any]) -> None:

@@ -128,7 +128,7 @@ def denial(stacks: dict[str, Any]) -> None:
         (role_without_permission, "it removes 1 grant."),
         (renamed_role, "it removes 1 role"),
         (newest_version_only, "it removes 1 grant."),
-        (renamed_machine, "it removes 63 states, 1 state machine."),
+        (renamed_machine, "it removes 67 states, 1 state machine."),
         (denial, "it denies 1 more."),
     ],
 )
