@@ -164,6 +164,8 @@ def standing(key: str, **changes: object) -> Standing:
         "tuned_is": None if key == "tuned" else "not decisive",
         "latency_ms": 900,
         "characters": 120,
+        "asked_tokens": 110,
+        "said_tokens": 70,
     }
     return Standing.model_validate(values | changes)
 

@@ -9,7 +9,7 @@ from lambdas.domain.cost.quote import dollars
 from lambdas.domain.evaluation.alternatives import Standing
 from lambdas.domain.evaluation.candidates import candidates_of
 from lambdas.domain.hosting.kinds import KINDS
-from lambdas.domain.run.contracts import Answers, Contract, WriteReportRequest
+from lambdas.domain.run.contracts import Contract, WriteReportRequest
 
 _PER = 1_000  # answers
 
@@ -34,7 +34,7 @@ class Offer(Contract):
 def offers(
     request: WriteReportRequest, standings: Iterable[Standing], calculator: Calculator
 ) -> list[Offer]:
-    """Price every model by the tokens that its answers had.
+    """Price every model by the tokens that its answers to the questions that decide had.
 
     Raises
     ------
@@ -57,9 +57,9 @@ def _priced(request: WriteReportRequest, standing: Standing, calculator: Calcula
     if key == "tuned" and hosting and KINDS[hosting.kind].bills_by_the_hour:
         per_hour = request.quote.hosting_usd_per_hour
         return Offer(standing=standing, usd=None, usd_per_hour=per_hour)
-    answers = request.answers.get(key)
+    asked, said = standing.asked_tokens, standing.said_tokens
     is_hosted = key != "tuned" or hosting is not None
-    if answers is None or not answers.answered or not is_hosted:
+    if asked is None or said is None or not is_hosted:
         return Offer(standing=standing, usd=None)
     models = {each.key: each.model for each in candidates_of(settings)}
     prices = (
@@ -67,14 +67,11 @@ def _priced(request: WriteReportRequest, standing: Standing, calculator: Calcula
         if key == "tuned"
         else calculator.tokens(models.get(key, settings.model))
     )
-    usd, how = _of_answers(answers, prices)
+    usd, how = _of_answers(asked, said, prices)
     return Offer(standing=standing, usd=usd, how=how)
 
 
-def _of_answers(answers: Answers, prices: TokenPrices) -> tuple[float, str]:
-    asked, said = (
-        tokens / answers.answered for tokens in (answers.input_tokens, answers.output_tokens)
-    )
+def _of_answers(asked: float, said: float, prices: TokenPrices) -> tuple[float, str]:
     usd = prices.usd(asked, said) * _PER
     how = (
         f"{_PER:,} x ({asked:,.0f} tokens x {prices.input.amount} + {said:,.0f} tokens x "

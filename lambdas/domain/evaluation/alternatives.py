@@ -41,6 +41,8 @@ class Standing(Contract):
     tuned_is: Outcome | None  # beside it, by the rules of the verdict
     latency_ms: float | None  # median, as Bedrock measured it
     characters: float | None  # median, which is a length in any script
+    asked_tokens: float | None = None  # mean, of what an answer was asked with
+    said_tokens: float | None = None  # mean, of an answer
     failure: str | None = None  # why it was given up
 
 
@@ -88,6 +90,8 @@ def _standing(
         tuned_is=tuned_is if is_other else None,
         latency_ms=_median(each.get("latency_ms") for each in answers),
         characters=_median(each.get("characters") for each in answers),
+        asked_tokens=_average(each.get("asked_tokens") for each in said),
+        said_tokens=_average(each.get("said_tokens") for each in said),
     )
 
 
@@ -117,6 +121,11 @@ def _mean(values: Sequence[float], confidence: float) -> Mean | None:
 def _median(values: Iterable[float | None]) -> float | None:
     known = [each for each in values if each is not None]
     return median(known) if known else None
+
+
+def _average(values: Iterable[float | None]) -> float | None:
+    known = [each for each in values if each is not None]
+    return fmean(known) if known else None
 
 
 def doubts(run: Run, found: Sequence[Standing], metric: Metric) -> Iterator[str]:

@@ -14,7 +14,14 @@ from lambdas.domain.evaluation.rubrics import LOWEST_SCORE
 from lambdas.domain.evaluation.shards import COUNTED
 
 SIDES = ("base", "tuned")
-_SAID = ("answer", "outcome", "latency_ms")
+# What a side holds of its answer, by its name there; tokens of its own are the judge's.
+_SAID = {
+    "answer": "answer",
+    "outcome": "outcome",
+    "latency_ms": "latency_ms",
+    "input_tokens": "asked_tokens",
+    "output_tokens": "said_tokens",
+}
 _TEXTS = ("answer", "reason", "error", "judge_error", *COUNTED)
 _ABOUT_SOME = ("history", "general")  # what is kept of those questions that have it
 AnswersOfShard = Mapping[str, list[Record]]  # the records of a shard's answers, by side
@@ -73,7 +80,7 @@ def _side(answer: Record | None, judged: Record | None) -> Record:
         return {"error": "there is no record of this question"}
     if "error" in answer:
         return {"error": answer["error"]}
-    said = {key: value for key, value in answer.items() if key in _SAID}
+    said = {name: answer[key] for key, name in _SAID.items() if key in answer}
     if answer["outcome"] in NO_ANSWER:
         return {**said, "score": LOWEST_SCORE, "reason": f"{answer['outcome']}: no answer"}
     return {**said, **(judged or {})}  # else not judged yet

@@ -7,21 +7,21 @@ import pytest
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.cost.worth import Offer, line, offers
-from lambdas.domain.run.contracts import OtherAnswers
-from tests.factories import PRICES, answers, hosting, nova_run, report_request, run, standing
+from tests.factories import PRICES, hosting, nova_run, report_request, run, standing
 from tests.fakes.bedrock import REGION
 
 CALCULATOR = Calculator(PriceBook.load(PRICES), REGION)
-OTHERS = OtherAnswers(
-    answers={"few-shot": answers("few-shot", input_tokens=3_330)},
-    failures={"nova-lite": "AccessDenied: no"},
-)
-KEYS = ("base", "tuned", "few-shot", "nova-lite")
+STANDINGS = [
+    standing("base"),
+    standing("tuned"),
+    standing("few-shot", asked_tokens=1_110),
+    standing("nova-lite", asked_tokens=None, said_tokens=None, failure="AccessDenied: no"),
+]
 
 
 def by_the_hour() -> dict[str, Offer]:
-    request = report_request(run=run(also_compare=["few-shot", "nova-lite"]), other_answers=OTHERS)
-    return {each.standing.key: each for each in offers(request, map(standing, KEYS), CALCULATOR)}
+    request = report_request(run=run(also_compare=["few-shot", "nova-lite"]))
+    return {each.standing.key: each for each in offers(request, STANDINGS, CALCULATOR)}
 
 
 def test_an_answer_costs_the_tokens_that_it_had() -> None:
@@ -52,10 +52,9 @@ def test_by_the_token_the_tuned_model_costs_so_many_times_as_much() -> None:
     request = report_request(
         run=nova_run(also_compare=["few-shot", "nova-lite"]),
         hosting=hosting(kind="on-demand"),
-        other_answers=OtherAnswers(answers={"nova-lite": answers("nova-lite")}),
-        tuned_answers=answers("tuned"),
     )
-    made = {each.standing.key: each for each in offers(request, map(standing, KEYS), calculator)}
+    keys = ("base", "tuned", "nova-lite")
+    made = {each.standing.key: each for each in offers(request, map(standing, keys), calculator)}
     assert made["tuned"].usd == made["base"].usd == pytest.approx(110 * 0.000035 + 70 * 0.00014)
     assert made["base"].beside_tuned == "the tuned model costs 1.00 times as much"
     assert made["nova-lite"].beside_tuned == "the tuned model costs 0.58 times as much"

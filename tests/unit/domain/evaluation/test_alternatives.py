@@ -21,7 +21,8 @@ Said = int | str | None  # a score; an outcome that is no answer, or "not judged
 def said(found: Said, *, latency_ms: int | None = 900, characters: int = 40) -> dict[str, Any]:
     if found is None:
         return {}
-    told = {"latency_ms": latency_ms, "characters": characters}
+    tokens = {"asked_tokens": 110, "said_tokens": 70}
+    told = {"latency_ms": latency_ms, "characters": characters, **tokens}
     if found == "not judged":
         return {"outcome": "answered", **told}
     if isinstance(found, str):
@@ -69,6 +70,7 @@ def test_every_model_stands_on_its_scores_and_beside_the_tuned_one() -> None:
     assert lead
     assert (lead.mean, lead.low, lead.high) == pytest.approx((1, 0.56, 1.44), abs=0.01)
     assert (made["few-shot"].latency_ms, made["few-shot"].characters) == (900, 40)
+    assert (made["few-shot"].asked_tokens, made["few-shot"].said_tokens) == (110, 70)
     assert made["few-shot"].scored == 24
 
 

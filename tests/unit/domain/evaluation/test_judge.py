@@ -287,6 +287,8 @@ def test_what_is_no_answer_scores_least_and_is_not_judged(
     assert results(s3)[3]["tuned"] == {
         "answer": "A refusal.",
         "outcome": outcome,
+        "asked_tokens": 1,
+        "said_tokens": 1,
         "score": 1,
         "reason": f"{outcome}: no answer",
     }
@@ -462,9 +464,7 @@ def test_the_verdict_says_how_every_model_stands(
 ) -> None:
     assert bedrock
     judged = judge_answers(COMPARED, plenty)
-    request = DecideVerdictRequest(
-        **dict(COMPARED), judgements=judged, similarity=Similarity()
-    )
+    request = DecideVerdictRequest(**dict(COMPARED), judgements=judged, similarity=Similarity())
     verdict = decide_verdict(request)
     assert verdict.verdict == "better"
     assert verdict.alternatives == ("Amazon Nova Lite could not be compared: AccessDenied: no",)
