@@ -17,6 +17,8 @@ from stacks.constructs.access import Access, approvals, datasets, runs, weights_
 from stacks.constructs.permission import IamArn, Permission, every_resource
 from stacks.constructs.step import MAX_MEMORY_MB, MAX_SECONDS, Step
 
+_QUESTIONS = ("dataset/evaluation.jsonl", "dataset/general.jsonl")  # for both models
+
 
 def _screen_dataset(access: Access) -> list[Permission]:
     detect = Permission(["comprehend:DetectPiiEntities"], every_resource("detecting personal data"))
@@ -185,7 +187,7 @@ PIPELINE_STEPS = (
         memory_mb=512,
         timeout_seconds=MAX_SECONDS,
         permissions=lambda access: [
-            *access.read(*map(runs, ("dataset/evaluation.jsonl", "answers-base/*"))),
+            *access.read(*map(runs, (*_QUESTIONS, "answers-base/*"))),
             *access.write(runs("answers-base/*")),
             *access.begin_billing("answers-of-the-base-model"),
             *access.invoke_base_models(),
@@ -213,7 +215,7 @@ PIPELINE_STEPS = (
         memory_mb=512,
         timeout_seconds=MAX_SECONDS,
         permissions=lambda access: [
-            *access.read(*map(runs, ("dataset/evaluation.jsonl", "answers-tuned/*"))),
+            *access.read(*map(runs, (*_QUESTIONS, "answers-tuned/*"))),
             *access.write(runs("answers-tuned/*")),
             *access.begin_billing("answers-of-the-tuned-model"),
             Permission(

@@ -165,6 +165,7 @@ WILDCARDS = {
         "runs/*/answers-base/*",
         "runs/*/billing/answers-of-the-base-model.json",
         "runs/*/dataset/evaluation.jsonl",
+        "runs/*/dataset/general.jsonl",
     },
     "Answer with other models": {
         "runs/*/answers-*",
@@ -187,6 +188,7 @@ WILDCARDS = {
         "runs/*/answers-tuned/*",
         "runs/*/billing/answers-of-the-tuned-model.json",
         "runs/*/dataset/evaluation.jsonl",
+        "runs/*/dataset/general.jsonl",
     },
     "Release hosting": {
         "*",

@@ -525,7 +525,7 @@ def test_a_run_that_judges_again_names_the_run_whose_answers_it_judges() -> None
     )
     assert (facts["hosting"], facts["quote"]["hosting"]) == (None, None)
     assert facts["run"]["answers_of_run"] == "second"
-    lines = summary(request, bill(request)).splitlines()
+    lines = summary(request, bill(request), OFFERS).splitlines()
     assert any(line.startswith(said) for line in lines)
     assert lines[-1].startswith("Nothing was hosted. The run cost about $")
 
