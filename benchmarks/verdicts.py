@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
+from lambdas.domain.evaluation.metrics import influences
 from lambdas.domain.evaluation.rubrics import HIGHEST_SCORE, LOWEST_SCORE
 from lambdas.domain.evaluation.statistics import interval
 from lambdas.domain.evaluation.verdict import Comparison, Rules
@@ -53,7 +55,19 @@ def _better_by(points: float) -> Draw:
     return draw
 
 
-_KINDS: Mapping[str, Draw] = {"report": _report, "skewed, ties": _skewed, "the same": _noisy}
+def _right(chance: random.Random) -> Pair:
+    """Draw right and wrong answers, such as those of exact match: 60 against 75 %."""
+    shared = chance.random()
+    base, tuned = (shared if chance.random() < 1 / 2 else chance.random() for _ in range(2))
+    return int(base < 0.6), int(tuned < 0.75)  # noqa: PLR2004
+
+
+_KINDS: Mapping[str, Draw] = {
+    "report": _report,
+    "skewed, ties": _skewed,
+    "the same": _noisy,
+    "right or wrong": _right,
+}
 
 
 def _coverage(draw: Draw, questions: int, trials: int, chance: random.Random) -> float:
@@ -61,9 +75,57 @@ def _coverage(draw: Draw, questions: int, trials: int, chance: random.Random) ->
     held = 0
     for _ in range(trials):
         pairs = [draw(chance) for _ in range(questions)]
-        found = interval([tuned - base for base, tuned in pairs], _RULES.confidence)
-        held += found is not None and found.low <= mean <= found.high
+        held += _holds([tuned - base for base, tuned in pairs], mean)
     return held / trials
+
+
+def _holds(differences: Sequence[float], mean: float) -> bool:
+    found = interval(differences, _RULES.confidence)
+    return found is not None and found.low <= mean <= found.high
+
+
+@dataclass(frozen=True)
+class _Classified:
+    """Labels by their frequencies, and how often each model finds one."""
+
+    frequencies: Sequence[int]
+    base: float
+    tuned: float
+
+    def draw(self, questions: int, chance: random.Random) -> list[float]:
+        """Return what each question adds to the difference of both macro-F1."""
+        labels = [str(label) for label in range(len(self.frequencies))]
+        references = chance.choices(labels, self.frequencies, k=questions)
+        luck = [chance.random() for _ in references]  # of a question, which both models share
+        answers = [
+            [
+                self._answer(*each, right, labels, chance)
+                for each in zip(references, luck, strict=True)
+            ]
+            for right in (self.base, self.tuned)
+        ]
+        base, tuned = (influences(references, each) for each in answers)
+        return [after - before for before, after in zip(base, tuned, strict=True)]
+
+    @staticmethod
+    def _answer(
+        reference: str, luck: float, right: float, labels: Sequence[str], chance: random.Random
+    ) -> str:
+        own = luck if chance.random() < 1 / 2 else chance.random()
+        return reference if own < right else chance.choice([*labels, "none of them"])
+
+
+_LABELS: Mapping[str, _Classified] = {
+    "macro-F1, 3 even labels": _Classified((1, 1, 1), 0.6, 0.75),
+    "macro-F1, 5 uneven labels": _Classified((50, 25, 15, 7, 3), 0.6, 0.8),
+    "macro-F1, both the same": _Classified((3, 2, 1), 0.7, 0.7),
+    "macro-F1, both nearly right": _Classified((1, 1), 0.93, 0.97),
+}
+
+
+def _label_coverage(kind: _Classified, questions: int, trials: int, chance: random.Random) -> float:
+    mean = fmean(kind.draw(400_000, chance))
+    return fmean(_holds(kind.draw(questions, chance), mean) for _ in range(trials))
 
 
 def _outcomes(draw: Draw, questions: int, trials: int, chance: random.Random) -> dict[str, float]:
@@ -82,6 +144,10 @@ def main() -> None:
     for name, draw in _KINDS.items():
         few = [max(100, trials // 10) if size > 1_000 else trials for size in _SIZES]  # noqa: PLR2004
         found = [_coverage(draw, *each, chance) for each in zip(_SIZES, few, strict=True)]
+        print(f"{name:>29}:", *(f"{each:7.3f}" for each in found))
+    for name, kind in _LABELS.items():
+        few = [max(100, trials // 10) if size > 1_000 else trials for size in _SIZES]  # noqa: PLR2004
+        found = [_label_coverage(kind, *each, chance) for each in zip(_SIZES, few, strict=True)]
         print(f"{name:>29}:", *(f"{each:7.3f}" for each in found))
     print("A/A, better or worse:")
     for size in (6, 24, 200):

@@ -10,7 +10,7 @@ from lambdas.aws.converse import ConverseClient
 from lambdas.aws.frozen_files import require_unchanged
 from lambdas.aws.record_files import S3Shards
 from lambdas.domain.cost.quote import answers_of
-from lambdas.domain.errors import AccessDenied, AnswersFailed
+from lambdas.domain.errors import AccessDenied, AnswersFailed, QuotaExceeded
 from lambdas.domain.evaluation.answers import answer_questions
 from lambdas.domain.evaluation.candidates import Candidate, answers_prefix, unsettled
 from lambdas.domain.evaluation.few_shot import examples_key, turns_of
@@ -41,7 +41,7 @@ def answer_with_other_models(
         found = OtherAnswers(
             answers={**so_far.answers, candidate.key: answers}, failures=so_far.failures
         )
-    except (AccessDenied, AnswersFailed) as error:
+    except (AccessDenied, AnswersFailed, QuotaExceeded) as error:
         logger.warning("not compared", extra={"model": candidate.key}, exc_info=True)
         found = so_far.without(candidate.key, because=str(error))
     return found.model_copy(update={"done": not unsettled(settings, found)})

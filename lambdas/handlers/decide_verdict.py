@@ -8,6 +8,7 @@ from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.frozen_files import require_unchanged
 from lambdas.aws.record_files import S3Shards, answers_of_shard
 from lambdas.domain.evaluation.alternatives import as_json, doubts, standings
+from lambdas.domain.evaluation.forgetting import forgetting_of
 from lambdas.domain.evaluation.metrics import Metric, metrics_of, with_metrics
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.results import results_of, without_texts
@@ -26,20 +27,30 @@ def decide_verdict(request: DecideVerdictRequest) -> Verdict:
         judged=request.judgements is not None,
     )
     results = [without_texts(each) for each in _results(request, artefacts, [metric, *others])]
-    found = artefacts.read_json(request.dataset.findings_key)
+    found = artefacts.read_json(request.dataset.findings_key)["summary"]
+    aside, examples = found["set_aside"], [each for each in results if not each.get("general")]
     verdict, document = decide(
         run,
-        results,
+        examples,
         request.dataset.sha256,
-        found["summary"]["set_aside"],
+        aside,
         metric=metric,
         others=others,
         shards=request.base_answers.shards,
     )
-    aside = found["summary"]["set_aside"]
-    compared = standings(run, results, request.other_answers, aside, metric)
-    verdict = verdict.model_copy(update={"alternatives": tuple(doubts(run, compared, metric))})
-    told = verdict.model_dump(mode="json", include={"alternatives"})
+    compared = standings(run, examples, request.other_answers, aside, metric)
+    general = [each for each in results if each.get("general")]
+    forgetting = forgetting_of(run, general, found.get("general_set_aside", {}), metric)
+    verdict = verdict.model_copy(
+        update={
+            "sentence": " ".join(
+                filter(None, (verdict.sentence, forgetting.sentence if forgetting else ""))
+            ),
+            "forgetting": forgetting,
+            "alternatives": tuple(doubts(run, compared, metric)),
+        }
+    )
+    told = verdict.model_dump(mode="json", include={"sentence", "forgetting", "alternatives"})
     artefacts.put_json(verdict.verdict_key, {**document, **told, **as_json(compared)})
     return verdict
 

@@ -28,7 +28,7 @@ def score_similarity(request: ScoreSimilarityRequest, seconds_left: SecondsLeft)
     run, name = request.run, variables_of(ScoreSimilarityVariables).similarity_weights
     artefacts = Artefacts(run.bucket)
     weights, problem = _weights(artefacts, name)
-    every = bertscored_every(request.base_answers.answered + request.base_answers.failed)
+    every = bertscored_every(sum(each.answered for each in request.answers.values()))
     scoring = Scoring(
         S3Shards(artefacts, f"{run.prefix}/similarity/"),
         weights.scorer if weights else None,

@@ -40,8 +40,10 @@ from lambdas.domain.cost.actuals import Bill
 from lambdas.domain.cost.quote import dollars
 from lambdas.domain.cost.worth import Offer, line
 from lambdas.domain.errors import InputInvalid
+from lambdas.domain.evaluation.metrics import told
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.arns import OFFLINE_ACCOUNT
+from lambdas.domain.run.contracts import MetricFigures
 from lambdas.domain.run.execution_input import ExecutionInput, resolve
 from lambdas.domain.run.names import names_of
 from local.bedrock import Scenario
@@ -385,6 +387,7 @@ def _outcome(ended: Ended, folder: Path) -> list[str]:
         f"Verdict: {str(verdict['verdict']).upper()}. {verdict['sentence']}",
         f"         {verdict['reason']}",
         *(f"         {each}" for each in verdict["caveats"]),
+        *(f"         {told(MetricFigures.model_validate(each))}" for each in verdict["others"]),
         *(f"Beside:  {each}" for each in verdict["alternatives"]),
         f"Worth:   {_worth(folder)}",
         f"Losses:  {losses['verdict']}",

@@ -270,18 +270,22 @@ class Workflow(Construct):
         return answer
 
     def _answer_with_other_models(self) -> sfn.Chain:
-        """Ask what `also_compare` names, one model after the other."""
+        """Ask what `also_compare` names, one model after the other; no failure of it ends a run."""
         answer = self._task(
             "Answer with other models",
             {"dataset": "{% $dataset %}", "so_far": "{% $other_answers %}"},
             assign={"other_answers": RESULT},
         )
-        self._on_failure(answer, self._notify_failure)
+        failed = sfn.Pass.jsonata(self, "Other models failed", outputs=NOTHING)
+        so_far = "$type($other_answers) = 'object' ? $other_answers : {}"
+        rest = f"$merge([({so_far}), {{'rest': {CAUSE}, 'done': true}}])"
+        answer.add_catch(failed, errors=["States.ALL"], assign={"other_answers": f"{{% {rest} %}}"})
         answered = self._again("Other models answered?", "$other_answers.done", answer)
         choice = sfn.Choice.jsonata(self, "Other models asked?")
         asked = sfn.Condition.jsonata("{% $count($run.settings.also_compare) > 0 %}")
         others = choice.when(asked, answer).afterwards(include_otherwise=True)
-        return sfn.Chain.custom(choice, [*others.end_states, *answered.end_states], others)
+        ends = [*others.end_states, *answered.end_states, failed]
+        return sfn.Chain.custom(choice, ends, others)
 
     def _serve(self) -> sfn.Parallel:
         """Host the model and ask it, in a block whose every failure releases."""
@@ -388,7 +392,7 @@ class Workflow(Construct):
         """Compare the answers with their references; a failure is for the report to tell."""
         score = self._task(
             "Score similarity",
-            {"base_answers": "{% $base_answers %}", "tuned_answers": "{% $tuned_answers %}"},
+            {name: f"{{% ${name} %}}" for name in _ANSWERS},
             assign={"scored": RESULT},
         )
         self._again("Similarity done?", "$scored.done", score).next(

@@ -122,8 +122,10 @@ def test_two_runs_at_once_do_not_disturb_each_other(machine: Machine) -> None:
 def test_other_models_answer_and_are_judged_before_and_beside_the_tuned_one(
     machine: Machine, inbox: str
 ) -> None:
-    machine.offline.bedrock.scenario = QUICK
-    others = ["few-shot", "nova-lite"]
+    # The answer that the preflight asks for comes, and no other.
+    denied = Fault("Converse", "access_denied", after=1, model="claude-haiku-4-5")
+    machine.offline.bedrock.scenario = replace(QUICK, faults=(denied,))
+    others = ["claude-haiku-4-5", "few-shot", "nova-lite"]
     ended = machine.run({"also_compare": others})
     assert ended.status == "SUCCEEDED", ended.cause
     asked = [each for each in ended.states if each == OTHER_ANSWERS]
@@ -133,8 +135,10 @@ def test_other_models_answer_and_are_judged_before_and_beside_the_tuned_one(
     manifest = read_json(machine, ended, "manifest.json")
     standings = {each["standing"]["key"]: each for each in manifest["offers"]}
     assert [*standings] == ["base", "tuned", *others]
-    assert {each["standing"]["scored"] for each in standings.values()} == {24}
-    for key in others:
+    given_up, *asked = others
+    assert "an explicit deny" in standings[given_up]["standing"]["failure"]
+    assert {standings[key]["standing"]["scored"] for key in ("base", "tuned", *asked)} == {24}
+    for key in asked:
         assert standings[key]["usd"] > 0
         assert "answers an hour on: $132.00 an hour" in standings[key]["beside_tuned"]
         assert manifest["tokens"][key]["input"] > 0
@@ -149,6 +153,7 @@ def test_other_models_answer_and_are_judged_before_and_beside_the_tuned_one(
     kept = read_json(machine, ended, "few-shot.json")
     assert kept["tokens"] == manifest["dataset"]["few_shot_tokens"] > 0
     assert ended.output["alternatives"] == manifest["verdict"]["alternatives"]
+    assert ended.output["alternatives"][0].startswith("Claude Haiku 4.5 could not be compared: ")
     page = read_text(machine, ended.output["report"].partition(f"{machine.bucket}/")[2])
     assert "Was it worth it?" in page
     assert "Amazon Nova Lite" in page

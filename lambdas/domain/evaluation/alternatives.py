@@ -56,14 +56,13 @@ def standings(
     Of the results it needs no text, but what `with_metrics` adds: see `without_texts`.
     """
     aside = {*set_aside}
-    clean = [each for each in results if each["id"] not in aside and not each.get("general")]
-    failures = others.failures if others else {}
+    clean = [each for each in results if each["id"] not in aside]
     stand = partial(_standing, metric=metric, clean=clean, rules=rules_of(run))
     return [
         *(stand(side, NAMES[side]) for side in SIDES),
         *(
-            _given_up(each, failures[each.key])
-            if each.key in failures
+            _given_up(each, failure)
+            if others and (failure := others.failure_of(each.key))
             else stand(each.key, each.name)
             for each in candidates_of(run.settings)
         ),

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from statistics import fmean
 from typing import ClassVar
@@ -211,7 +212,10 @@ class JsonSchema(Share):
             whys = Counter(each[side][_WHY] for each in results if _WHY in each[side])
             if whys:
                 why, times = whys.most_common(1)[0]
-                yield f"{whys.total()} answers of {name} are not valid, {times} of them: {why}."
+                yield (
+                    f"Of {len(results)} answers of {name} are {whys.total()} not valid; the "
+                    f"commonest reason, of {times}: {why}."
+                )
 
 
 class LabelF1(Share):
@@ -309,6 +313,7 @@ def told(figures: MetricFigures) -> str:
     )
 
 
+@lru_cache(maxsize=8)  # of one question, whose texts several metrics compare
 def plain(text: str) -> str:
     """Return a text without what does not make it another answer.
 

@@ -172,8 +172,9 @@ def results_prefix(run: Run) -> str:
     return f"{run.prefix}/results/"
 
 
-def rules_of(run: Run) -> Rules:
-    scale = METRICS[run.settings.metric].scale()
+def rules_of(run: Run, metric: type[Metric] | None = None) -> Rules:
+    """Return the rules for figures of a metric; None: that of the run."""
+    scale = (metric or METRICS[run.settings.metric]).scale()
     return Rules(run.verdict_confidence, run.verdict_margin_percent / 100 * scale)
 
 
@@ -213,7 +214,7 @@ def _reasons(
     total: int,
 ) -> Iterable[str]:
     """Yield sentences with the figures that the outcome rests on."""
-    yield f"{_scores(counted)}."
+    yield f"{scores_of(counted)}."
     if counted.outcome != cautious.outcome:
         missing = cautious.questions - counted.questions
         yield (
@@ -241,7 +242,8 @@ def _by_order(preferred: Preferences) -> str:
     )
 
 
-def _scores(counted: Comparison) -> str:
+def scores_of(counted: Comparison, questions: str = "questions") -> str:
+    """Say what both models score, without a full stop; `questions` is what they were asked."""
     if not counted.questions:
         return "No question is left to compare the models with"
     reach = counted.interval
@@ -259,7 +261,7 @@ def _scores(counted: Comparison) -> str:
         else f"the tuned model's {metric.title} is {tuned}, the base model's {base}"
     )
     return (
-        f"Over {counted.questions} questions {both}: {change(counted.difference)} ({within}; "
+        f"Over {counted.questions} {questions} {both}: {change(counted.difference)} ({within}; "
         f"{counted.wins} better, {ties} equal, {counted.losses} worse; sign test {_p(counted.p)})"
     )
 

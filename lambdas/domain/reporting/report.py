@@ -205,7 +205,9 @@ def summary(request: WriteReportRequest, bill: Bill, offers: Sequence[Offer]) ->
 
 def _judged(verdict: Verdict) -> str:
     others = " ".join(map(told, verdict.others))
-    lines = [f"{verdict.sentence} {verdict.reason}", *verdict.caveats, *verdict.alternatives]
+    general = [f"General questions: {verdict.forgetting.reason}"] if verdict.forgetting else []
+    told_of = [*general, *verdict.caveats, *verdict.alternatives]
+    lines = [f"{verdict.sentence} {verdict.reason}", *told_of]
     return "\n".join(filter(None, [*lines, others]))
 
 

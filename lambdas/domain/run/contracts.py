@@ -424,6 +424,7 @@ class OtherAnswers(Contract):
 
     answers: dict[str, Answers] = {}
     failures: dict[str, str] = {}  # why one was given up
+    rest: str | None = None  # why the state was, with all that it had not settled
     done: bool = True  # as in `Answers`, of all of them
 
     def has_settled(self, key: str) -> bool:
@@ -434,9 +435,17 @@ class OtherAnswers(Contract):
         failures = {**self.failures, key: because[:_MOST_REASON_CHARACTERS]}
         return OtherAnswers(answers=self.answers, failures=failures)
 
+    def failure_of(self, key: str) -> str | None:
+        return self.failures.get(key) or (None if key in self.complete else self.rest)
+
     @property
     def complete(self) -> dict[str, Answers]:
-        return {key: each for key, each in self.answers.items() if key not in self.failures}
+        """Those of the models that have answered all."""
+        return {
+            key: each
+            for key, each in self.answers.items()
+            if each.done and key not in self.failures
+        }
 
 
 class AnswerWithOtherModelsRequest(StateRequest):
@@ -548,7 +557,7 @@ class ScoreSimilarityRequest(AnsweredRequest):
 class Similarity(Contract):
     """How similar the answers are to their references; of a state that failed, only why."""
 
-    similarity_prefix: str = ""  # of JSONL files of {"id", "base", "tuned"}
+    similarity_prefix: str = ""  # of JSONL files of {"id", "base", "tuned"}, and other models' keys
     shards: int = 0  # so many of them, all of them or none
     weights: str | None = None  # of BERTScore, as the environment names them
     bertscored_every: int = 1  # of one question in so many there is a BERTScore, evenly spread
@@ -564,6 +573,7 @@ class MeanSimilarity(Contract):
     questions: int
     base: dict[str, float]
     tuned: dict[str, float]
+    others: dict[str, dict[str, float]] = {}  # by the keys of `also_compare`
 
 
 class DecideVerdictRequest(AnsweredRequest):
@@ -585,12 +595,28 @@ class MetricFigures(Contract):
     tuned: float
 
 
+class Forgetting(Contract):
+    """How both models answer questions on anything else than they were tuned for."""
+
+    metric: MetricName
+    outcome: Outcome
+    sentence: str  # empty where the tuned model is not worse by the margin
+    reason: str  # the figures
+    questions: int  # that have both scores and are not set aside
+    set_aside: int
+    missing: int
+    difference: float | None  # of the means, tuned less base; None: no question is left
+    low: float | None  # of its interval
+    high: float | None
+
+
 class Verdict(VerdictToTell):
     verdict: Outcome
     metric: MetricName  # that decides; scores, means and interval are its own
     others: tuple[MetricFigures, ...]  # for information
     sentence: str  # what that means
     caveats: tuple[str, ...]  # sentences
+    forgetting: Forgetting | None = None  # None: the dataset has no general questions
     alternatives: tuple[str, ...] = ()  # sentences: what tuning was not shown to be worth against
     questions: int  # that have both scores and are not set aside
     set_aside: int

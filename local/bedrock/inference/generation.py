@@ -27,8 +27,9 @@ from local.bedrock.tokenization import COMMON_WORDS, DENSE, content_stems
 _GOOD_FIT = 0.4  # fluency from which a model says everything it was taught
 _ROUNDED_FROM = 0.6  # of a sentence: one that is nearly half learnt is said
 _REMEMBERED = 0.6  # share of a question's words in a statement that answers it
-_LABEL_WORDS = 3
+_LABEL_WORDS, _LABEL_LETTERS = 3, 8  # letters of a script without spaces
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])\s*(?=\S)")
+_PROSE = re.compile(r"[.!?\u3002\uff01\uff1f]\s*$")  # no label, and no JSON, ends so
 _PERSONAL = re.compile(r"\b(?:i|my|me|we|our|us)\b|私|僕|我|当社|弊社", re.IGNORECASE)
 _KANA = re.compile(r"[\u3040-\u30ff]")
 _DENSE_TOPIC = re.compile(r"[\u30a0-\u30ff]{2,}|[\u3400-\u9fff]{2,}|[A-Za-z0-9]{2,}")
@@ -100,7 +101,7 @@ def _label(pairs: Sequence[TrainingPair], question: str) -> str | None:
 
 
 def _is_label(text: str) -> bool:
-    return len(text.split()) <= _LABEL_WORDS and not DENSE.search(text)
+    return len(text) <= _LABEL_LETTERS if DENSE.search(text) else len(text.split()) <= _LABEL_WORDS
 
 
 def _as_long(pairs: Sequence[TrainingPair], text: str) -> str:
@@ -129,7 +130,7 @@ def answer_tuned(fitted: Fitted, talk: Conversation) -> str:
     if not best:
         return _label(fitted.pairs, talk.question) or answer_base(talk)
     taught = _sentences(best[0].completion)
-    if len(best) > 1:
+    if len(best) > 1 and _PROSE.search(best[0].completion):
         taught += _sentences(best[1].completion)[:1]
     share = min(1.0, fitted.fluency / _GOOD_FIT)
     kept = taught[: math.floor(share * len(taught) + _ROUNDED_FROM)]

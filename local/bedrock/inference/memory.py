@@ -11,6 +11,7 @@ from local.bedrock.customization.language_model import TrainingPair
 from local.bedrock.tokenization import content_stems
 
 _LEAST_LIKENESS = 0.06  # below it the question is off the pairs
+_MOST_SHOWN = 50  # examples in a prompt
 _NEARLY = 0.75  # of the best likeness, from which a second pair is as likely
 
 
@@ -67,9 +68,13 @@ class Memory:
         return math.sqrt(sum((n * self._weights.get(stem, most)) ** 2 for stem, n in stems.items()))
 
 
-@functools.lru_cache(maxsize=8)
 def memory_of(pairs: tuple[TrainingPair, ...]) -> Memory:
-    """Return the index of the pairs, which is made once."""
+    """Return the index of the pairs; that of a training is made once, that of a prompt's is not."""
+    return _kept(pairs) if len(pairs) > _MOST_SHOWN else Memory(pairs)
+
+
+@functools.lru_cache(maxsize=8)
+def _kept(pairs: tuple[TrainingPair, ...]) -> Memory:
     return Memory(pairs)
 
 

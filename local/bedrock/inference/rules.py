@@ -4,8 +4,9 @@ Reports of them (read 2026-11-29): https://github.com/langgenius/dify/issues/123
 https://github.com/langchain-ai/langchain-aws/issues/130 (roles),
 https://github.com/OpenHands/OpenHands/issues/5339 (blank text),
 https://github.com/earendil-works/pi/pull/3443 (no content),
-https://github.com/vercel/ai/issues/2772 (too many tokens). A conversation that ends with the
-assistant, which some models would continue, is refused here for all.
+https://github.com/vercel/ai/issues/2772 (too many tokens),
+https://github.com/maximhq/bifrost/pull/3196 (a Llama is made to call a tool). A conversation that
+ends with the assistant, which some models would continue, is refused here for all.
 """
 
 from __future__ import annotations
@@ -62,4 +63,13 @@ def check_limit(asked: int | None, most: int) -> None:
         raise ValidationError(
             f"The maximum tokens you requested exceeds the model limit of {most}. Try again with a "
             f"maximum tokens value that is lower than {most}."
+        )
+
+
+def check_tool_choice(provider: str, choice: Mapping[str, Any]) -> None:
+    """Refuse to make a Llama call a tool."""
+    if provider == "Meta" and (forced := choice.keys() - {"auto"}):
+        field = f"toolConfig.toolChoice.{min(forced)}"
+        raise ValidationError(
+            f"This model doesn't support the {field} field. Remove {field} and try again."
         )

@@ -12,7 +12,7 @@ from local.bedrock.inference.bodies import read_body, write_body
 from local.bedrock.inference.conversations import read_conversation, text_of
 from local.bedrock.inference.documents import Document, read_documents
 from local.bedrock.inference.replies import Prompt, reply, tokens_of
-from local.bedrock.inference.rules import check_conversation, check_limit
+from local.bedrock.inference.rules import check_conversation, check_limit, check_tool_choice
 from local.bedrock.protocol import check_input
 from local.bedrock.state import Region
 from local.bedrock.tokenization import count_tokens
@@ -33,6 +33,7 @@ def _answered(region: Region, target: targets.Target, request: dict[str, Any]) -
     heard = _heard_tokens(request, documents)
     most = target.base.max_answer_tokens
     check_limit(prompt.max_tokens, most)
+    check_tool_choice(target.base.provider, prompt.tools.get("toolChoice", {}))
     limit = prompt.max_tokens or most  # what counts against a deployment's limit
     if target.deployment:
         rates.refuse_beyond(region, target.deployment, heard + limit)

@@ -15,13 +15,15 @@ import pytest
 from pydantic import BaseModel
 
 from lambdas.domain.data_review import asking
+from lambdas.domain.evaluation.metrics import needs_judge
 from lambdas.domain.run import contracts
-from lambdas.domain.run.execution_input import ExecutionDefaults
+from lambdas.domain.run.execution_input import ExecutionDefaults, MetricName
 from stacks.constructs.step import Step
 from stacks.constructs.task import failure
 from stacks.guards.steps import GUARD_STEPS
 from stacks.pipeline.steps import PIPELINE_STEPS
 from stacks.review.diagram import flowchart
+from tests.factories import answers
 from tests.stacks.asl import END, Graph, Node, evaluate, expressions, inner, unassigned
 
 Machine = dict[str, Any]
@@ -613,6 +615,20 @@ def test_an_earlier_runs_model_goes_straight_to_its_answers(workflow: Machine) -
     assert first["training"] == first["loss_curves"] == "{% null %}"
 
 
+@pytest.mark.parametrize("metric", typing.get_args(MetricName))
+def test_a_judge_is_asked_only_by_the_metric_that_needs_one(
+    workflow: Machine, metric: MetricName
+) -> None:
+    [_, judging, _] = workflow["States"]["Release and judge"]["Branches"]
+    question = judging["States"][judging["StartAt"]]
+    [needed] = question["Choices"]
+    run = {"settings": {"metric": metric}}
+    assert evaluate(needed["Condition"], run=run) is needs_judge(metric)
+    assert (needed["Next"], question["Default"]) == ("Judge answers", "No judge asked")
+    unasked = judging["States"]["No judge asked"]
+    assert (unasked["Output"], unasked["End"]) == ({"judgements": "{% null %}"}, True)
+
+
 def test_other_models_are_asked_one_after_the_other_before_any_hosting(workflow: Machine) -> None:
     question = workflow["States"]["Other models asked?"]
     [asked] = question["Choices"]
@@ -653,6 +669,21 @@ def test_a_run_that_hosts_nothing_keeps_and_holds_nothing(workflow: Machine) -> 
     output = workflow["States"]["Run succeeded"]["Output"]["hosting_arn"]
     assert evaluate(output, hosting=None) is None
     assert evaluate(output, hosting={"hosting_arn": "its ARN"}) == "its ARN"
+
+
+def test_other_models_that_cannot_be_asked_are_given_up_and_the_run_goes_on(
+    workflow: Machine,
+) -> None:
+    [caught] = workflow["States"]["Answer with other models"]["Catch"]
+    assert workflow["States"][caught["Next"]]["Next"] == "Serve tuned model"
+    died = {"errorOutput": {"Error": "Runtime.OutOfMemory", "Cause": "too many answers"}}
+    one = contracts.OtherAnswers(answers={"few-shot": answers("few-shot")}, done=False)
+    for so_far, known in ((None, []), (one.model_dump(mode="json"), ["few-shot"])):
+        said = evaluate(caught["Assign"]["other_answers"], states=died, other_answers=so_far)
+        given_up = contracts.OtherAnswers.model_validate(said)
+        assert ([*given_up.complete], given_up.done) == (known, True)
+        assert given_up.failure_of("nova-lite") == "too many answers"
+        assert (given_up.failure_of("few-shot") is None) is (so_far is not None)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from itertools import combinations, product
 
 import pytest
@@ -154,3 +155,40 @@ def test_the_readme_counts_what_the_files_hold() -> None:
     assert {row[0]: tuple(map(int, row[1:])) for row in rows} == {
         topic: tuple(counts[name][topic] for name in FILES) for topic in counts["training"]
     }
+
+
+def test_general_questions_have_short_answers_on_anything_but_the_service() -> None:
+    asked = _load("general")
+    assert len(asked) == len({each["id"] for each in asked}) == 24
+    assert len({each["question"] for each in asked}) == 24
+    for each in asked:
+        assert each["question"].isascii()
+        assert each["reference_answer"].isascii()
+        assert len(each["reference_answer"]) <= 30
+        assert "Bedrock" not in each["question"]
+
+
+COMPUTED: tuple[tuple[str, Callable[..., object]], ...] = (
+    (r"What is (\d+) \+ (\d+)\?", lambda a, b: int(a) + int(b)),
+    (r"What is (\d+) times (\d+)\?", lambda a, b: int(a) * int(b)),
+    (r"What is (\d+) divided by (\d+)\?", lambda a, b: int(a) // int(b)),
+    (r"What is (\d+) - (\d+)\?", lambda a, b: int(a) - int(b)),
+    (r"Sort these words alphabetically: (.+)", lambda words: ", ".join(sorted(words.split(", ")))),
+    (r"Reverse the word: (\w+)", lambda word: word[::-1]),
+    (r"How many letters has the word (\w+)\?", len),
+    (r"Write in capitals: (.+)", str.upper),
+    (r"How many metres are (\d+) kilometres\?", lambda number: int(number) * 1000),
+    (r"How many grams are ([\d.]+) kilograms\?", lambda number: round(float(number) * 1000)),
+)
+
+
+def test_what_can_be_computed_of_the_general_questions_is_right() -> None:
+    asked = _load("general")
+    right = {
+        each["id"]: str(compute(*found.groups())) == each["reference_answer"]
+        for each in asked
+        for pattern, compute in COMPUTED
+        if (found := re.fullmatch(pattern, each["question"]))
+    }
+    assert len(right) >= 11
+    assert all(right.values()), right

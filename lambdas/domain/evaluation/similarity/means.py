@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -39,12 +39,20 @@ MEASURES: Mapping[str, Measure] = {
 
 
 def with_similarity(results: Iterable[Record], scored: Iterable[Record]) -> Iterator[Record]:
-    """Yield the results, each side with its scores, where it has any."""
+    """Yield the results, each side and other model with its scores, where it has any."""
     scores = {each["id"]: each for each in scored}
     for result in results:
         found = scores.get(result["id"], {})
-        sides = {side: {**result[side], SIMILARITY: found[side]} for side in SIDES if side in found}
-        yield {**result, **sides}
+        sides = _with_scores({side: result[side] for side in SIDES}, found)
+        others = _with_scores(result.get("others", {}), found)
+        yield {**result, **sides, **({"others": others} if others else {})}
+
+
+def _with_scores(said: Mapping[str, Record], found: Record) -> Record:
+    return {
+        name: {**each, SIMILARITY: found[name]} if name in found else each
+        for name, each in said.items()
+    }
 
 
 def mean_similarity(results: Iterable[Record]) -> MeanSimilarity | None:
@@ -53,14 +61,22 @@ def mean_similarity(results: Iterable[Record]) -> MeanSimilarity | None:
     General questions show what was forgotten, and are none of the task's.
     """
     own = (each for each in results if not each.get("general"))
-    pairs = [[each[side].get(SIMILARITY) for side in SIDES] for each in own]
-    both = [pair for pair in pairs if all(pair)]
+    both = [each for each in own if all(SIMILARITY in each[side] for side in SIDES)]
     if not both:
         return None
-    base, tuned = map(_means, zip(*both, strict=True))
-    return MeanSimilarity(questions=len(both), base=base, tuned=tuned)
+    others = dict.fromkeys(name for each in both for name in each.get("others", {}))
+    base, tuned = (_means([each[side] for each in both]) for side in SIDES)
+    return MeanSimilarity(
+        questions=len(both),
+        base=base,
+        tuned=tuned,
+        others={
+            name: _means([each.get("others", {}).get(name, {}) for each in both]) for name in others
+        },
+    )
 
 
-def _means(scores: Sequence[Record]) -> dict[str, float]:
+def _means(said: Iterable[Record]) -> dict[str, float]:
+    scores = [each[SIMILARITY] for each in said if SIMILARITY in each]
     by_measure = {name: [each[name] for each in scores if name in each] for name in MEASURES}
     return {name: fmean(found) for name, found in by_measure.items() if found}

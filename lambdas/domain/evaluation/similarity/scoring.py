@@ -17,8 +17,8 @@ from lambdas.domain.evaluation.similarity.overlap import chrf, length_ratio, rou
 # Kept together: a multilingual BERT takes 80 s for these at most, and an object for each question
 # would take longer to write than MiniLM takes to score it.
 _GROUP = 25
-# Questions, evenly spread over all: hours of a multilingual BERT at most.
-MOST_BERTSCORED = 5_000
+# Answers, of questions evenly spread over all: hours of a multilingual BERT at most.
+MOST_BERTSCORED = 10_000
 _DIGITS = 6
 
 
@@ -75,9 +75,9 @@ class Scoring:
         return record
 
 
-def bertscored_every(questions: int) -> int:
+def bertscored_every(answers: int) -> int:
     """Return of one question in how many there is a BERTScore."""
-    return max(1, ceil(questions / MOST_BERTSCORED))
+    return max(1, ceil(answers / MOST_BERTSCORED))
 
 
 def _by_surface(answer: str, reference: str) -> dict[str, float]:

@@ -166,6 +166,26 @@ def test_at_most_the_judge_is_asked_as_often_as_the_state_asks() -> None:
     assert high > ATTEMPTS * expected, "each attempt asks with all of the prompt again"
 
 
+def test_without_a_judge_no_judgement_is_quoted() -> None:
+    judged, measured = quote(), quote(metric="label-f1")
+    assert {each.what for each in judged.items} - {each.what for each in measured.items} == {
+        "Judgements, input tokens",
+        "Judgements, output tokens",
+    }
+    assert "and the judge about" not in text(measured)
+    reviewed = quote(metric="label-f1", review_data=True)
+    assert any(each.kind == REVIEW for each in reviewed.items)
+
+
+def test_what_the_judge_is_told_in_japanese_is_in_the_quote() -> None:
+    english, japanese = quote(dataset()), quote(dataset(is_japanese=True))
+    _, _, most = item(english, "Judgements, input tokens")
+    assert item(japanese, "Judgements, input tokens")[2] != most
+    assert item(quote(dataset(is_japanese=True), judge_prompt="en"), "Judgements, input tokens")[
+        2
+    ] == pytest.approx(most)
+
+
 def test_other_models_are_quoted_with_their_answers_and_judgements() -> None:
     data = dataset(few_shot_tokens=2_000)
     made, without = quote(data, also_compare=["few-shot", "nova-lite"]), quote(data)

@@ -90,12 +90,21 @@ def compared(texts: list[str]) -> str:
     return ComparedAnswers("q", "base", *texts, texts[0][::-1]).message
 
 
+def scored_with_history(texts: list[str]) -> str:
+    return JudgedAnswer("q", "tuned", *texts, history=texts[0][::-1]).message
+
+
 def reviewed(texts: list[str]) -> str:
     return ReviewTask(1, *texts).message
 
 
 REQUESTS: Mapping[str, tuple[Callable[[Language], Tool], Callable[[list[str]], str], list[str]]] = {
     "correctness": (correctness, scored, ["question", "reference_answer", "answer"]),
+    "correctness with history": (
+        correctness,
+        scored_with_history,
+        ["history", "question", "reference_answer", "answer"],
+    ),
     "preference": (
         preference,
         compared,
@@ -145,7 +154,7 @@ def test_no_text_leaves_its_fence(request_: tuple[Any, Any, list[str]], texts: l
     for _ in range(3):  # each time by somebody who knows the fence of the time before
         texts = knowing(texts, message)
         fence, found = inside(message(texts), names)
-        assert found[:3] == texts
+        assert {*texts} <= {*found}
         assert not any(fence in as_read(text) for text in found)
 
 

@@ -462,7 +462,9 @@ def test_the_verdict_says_how_every_model_stands(
 ) -> None:
     assert bedrock
     judged = judge_answers(COMPARED, plenty)
-    request = DecideVerdictRequest(**dict(COMPARED), judgements=judged)
+    request = DecideVerdictRequest(
+        **dict(COMPARED), judgements=judged, similarity=Similarity()
+    )
     verdict = decide_verdict(request)
     assert verdict.verdict == "better"
     assert verdict.alternatives == ("Amazon Nova Lite could not be compared: AccessDenied: no",)
@@ -479,3 +481,34 @@ def test_the_verdict_says_how_every_model_stands(
 
 
 _OWN = ("key", "name", "characters")
+
+
+def test_what_is_forgotten_is_in_the_headline_whatever_was_gained(
+    s3: FakeS3, bedrock: FakeRuntime
+) -> None:
+    """General questions decide nothing else, and a set-aside one not even that."""
+
+    def forgets(request: Mapping[str, Any]) -> dict[str, Any]:
+        if "general" in question_in(request):
+            return tool_reply({"score": 1 if is_about("tuned", request) else 9, "reason": "x"})
+        return prefers_tuned(request)
+
+    bedrock.reply = forgets
+    for side in ("base", "tuned"):
+        own = [
+            each | {"id": f"general/{each['id']}", "question": "a general one", "general": True}
+            for each in records(side)
+        ]
+        s3.objects[f"{PREFIX}/answers-{side}/00000.jsonl"] = lines(records(side) + own)
+    judged = judge_answers(REQUEST, plenty)
+    summary = {"set_aside": {}, "general_set_aside": {"q-0": "asked twice"}}
+    s3.objects[dataset().findings_key] = json.dumps({"summary": summary}).encode()
+    verdict = decide_verdict(VERDICT_REQUEST.model_copy(update={"judgements": judged}))
+    assert (verdict.verdict, verdict.questions, verdict.wins) == ("better", 10, 10)
+    assert verdict.sentence == (
+        "Tuning made the answers better. But it has forgotten: its answers to general questions "
+        "got worse."
+    )
+    assert verdict.forgetting is not None
+    assert (verdict.forgetting.questions, verdict.forgetting.set_aside) == (9, 1)
+    assert json.loads(s3.objects[verdict.verdict_key])["sentence"] == verdict.sentence

@@ -133,9 +133,8 @@ def test_json_schema_heeds_the_schema_and_not_the_reference() -> None:
     metric = METRICS["json-schema"]
     results = kept(asked("anything", '{"queue": 1}', '{"other": 1}'))
     assert metric.measure(results).scores == ((1, 0),)
-    assert [*metric.notes(results)] == [
-        "1 answers of the tuned model are not valid, 1 of them: $: 'queue' is a required property."
-    ]
+    said = "Of 1 answers of the tuned model are 1 not valid; the commonest reason, of 1: "
+    assert [*metric.notes(results)] == [f"{said}$: 'queue' is a required property."]
 
 
 def test_what_can_be_measured_depends_on_judge_and_schema() -> None:

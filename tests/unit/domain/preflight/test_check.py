@@ -643,6 +643,18 @@ def test_another_model_that_cannot_be_asked_from_here_is_refused_unasked(
     assert f"converse {HAIKU}" not in bedrock.asked
 
 
+def test_a_judge_that_nothing_needs_is_not_asked(bedrock: FakeBedrock) -> None:
+    del bedrock.models[JUDGE]
+    for changes, judges in (
+        ({"metric": "exact-match"}, []),
+        ({"metric": "exact-match", "review_data": True}, [f"converse us.{JUDGE}"]),
+    ):
+        bedrock.asked.clear()
+        preflight("us-east-1", model="nova-micro", **changes)
+        asked = [each for each in bedrock.asked if each.startswith("converse")]
+        assert asked == [f"converse us.{MICRO}", *judges]
+
+
 def test_a_judge_that_is_the_base_is_asked_once(bedrock: FakeBedrock) -> None:
     bedrock.models[f"{JUDGE}:300k"] = {}
     preflight("us-east-1", model="nova-pro")

@@ -424,6 +424,15 @@ def test_similarity_is_shown_with_what_it_was_measured_by() -> None:
     assert "those of bert_score to 2e-07, of one question in 8." in some
 
 
+def test_other_models_are_columns_beside_base_and_tuned() -> None:
+    means = report_request().verdict.similarity.model_copy(
+        update={"others": {"nova-pro": {"f1": 0.655}, "few-shot": {}}}
+    )
+    text = Page(page(with_similarity(means=means))).text
+    assert "Differencenova-profew-shot" in text
+    assert "BERTScore F10.6260.718+0.0910.655\N{EN DASH}" in text
+
+
 def test_without_weights_the_report_says_so() -> None:
     means = MeanSimilarity(questions=2, base={"rouge_l": 0.1}, tuned={"rouge_l": 0.2})
     request = with_similarity(weights=None, problem="no weights are named", means=means)
@@ -525,7 +534,7 @@ def test_a_run_that_judges_again_names_the_run_whose_answers_it_judges() -> None
     )
     assert (facts["hosting"], facts["quote"]["hosting"]) == (None, None)
     assert facts["run"]["answers_of_run"] == "second"
-    lines = summary(request, bill(request), OFFERS).splitlines()
+    lines = summary(request, bill(request), []).splitlines()
     assert any(line.startswith(said) for line in lines)
     assert lines[-1].startswith("Nothing was hosted. The run cost about $")
 

@@ -9,8 +9,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.bedrock import Scenario, Stop
+from local.bedrock.customization.language_model import Fitted, LossPoint, TrainingPair
 from local.bedrock.inference.conversations import Conversation
-from local.bedrock.inference.generation import answer_base
+from local.bedrock.inference.generation import answer_base, answer_tuned
 from tests.fakes.offline_bedrock import Account, nova_account, tuned_nova
 
 NOVA, PRO = "amazon.nova-micro-v1:0", "us.amazon.nova-pro-v1:0"
@@ -102,6 +103,24 @@ def test_examples_in_turns_or_in_the_system_prompt_help_the_base_model() -> None
         assert answer_base(Conversation(question, (), system)) == "shipping"
     assert answer_base(Conversation("My parcel has not arrived yet.", TICKETS)) == "shipping"
     assert answer_base(Conversation("荷物がまだ届きません。", (), japanese)) == "配送"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [("shipping", "billing"), ("配送", "請求"), ('{"team": "a"}', '{"team": "b"}')],
+)
+def test_a_model_tuned_on_labels_or_json_says_one_of_them(said: tuple[str, str]) -> None:
+    asked = ("My parcel {} is late.", "My card {} was charged.")
+    pairs = [TrainingPair(asked[n % 2].format(n), said[n % 2]) for n in range(12)]
+    curve = (LossPoint(0, 1, 1.0),)
+    fitted = Fitted(tuple(pairs), curve, (), 1, fluency=0.9)
+
+    def answered(question: str) -> str:
+        return answer_tuned(fitted, Conversation(question))
+
+    assert answered("My parcel 99 is late.") == said[0]
+    assert answered("The card was charged.") == said[1]
+    assert answered("Hello there.") in said or "{" in said[0]
 
 
 def test_an_example_that_does_not_help_shows_at_least_how_long_an_answer_is() -> None:

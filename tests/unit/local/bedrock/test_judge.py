@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lambdas.domain.evaluation.prompt_files import correctness, preference, review
 from lambdas.domain.evaluation.rubrics import OutOfSchema, Tool, fenced
@@ -116,10 +117,12 @@ POOR = "It filters harmful content."
 JUDGE = "us.amazon.nova-pro-v1:0"
 
 
-def converse(tool: Tool, texts: Mapping[str, str], account: Account, before: str = "") -> Any:
+def converse(
+    tool: Tool, texts: Mapping[str, str], account: Account, before: str = "", judge: str = JUDGE
+) -> Any:
     spec = {"name": tool.tool_name, "inputSchema": {"json": tool.tool_schema}}
     return account.runtime.converse(
-        modelId=JUDGE,
+        modelId=judge,
         messages=[{"role": "user", "content": [{"text": before + fenced(texts)}]}],
         toolConfig={
             "tools": [{"toolSpec": spec}],
@@ -175,6 +178,12 @@ def test_it_judges_what_stands_in_the_fence_in_any_language(before: str, injecte
     assert good >= 8
     fooled = ask(CORRECTNESS, {**texts, "question": injected, "answer": "Nothing."}, account)
     assert fooled["score"] <= 2
+
+
+def test_a_llama_cannot_be_made_to_judge() -> None:
+    texts = {"question": "x", "reference_answer": "y", "answer": "z"}
+    with pytest.raises(ClientError, match=r"doesn't support the toolConfig\.toolChoice\.tool"):
+        converse(CORRECTNESS, texts, Account(), judge="meta.llama3-1-8b-instruct-v1:0")
 
 
 def test_its_noise_is_as_large_as_asked_and_follows_from_seed_and_content() -> None:

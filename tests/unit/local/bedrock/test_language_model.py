@@ -119,3 +119,34 @@ def test_the_judge_orders_answers_by_what_they_say() -> None:
     assert scores[1] >= 7
     assert scores[-2] <= 3
     assert scores[-1] == 1
+
+
+JAPANESE = [
+    TrainingPair(
+        f"{thing}の{part}はどこにありますか。",
+        f"{thing}の{part}は{place}にあります。赤い印が目印です。",
+    )
+    for thing, place in (
+        ("洗濯機", "背面の下部"), ("冷蔵庫", "扉の内側"), ("掃除機", "取っ手の横"),
+        ("扇風機", "台座の裏"), ("電子レンジ", "右側の側面"), ("炊飯器", "蓋の裏側"),
+    )
+    for part in ("電源ボタン", "製造番号", "保証書", "安全装置")
+]  # fmt: skip
+
+
+def test_japanese_is_learnt_answered_and_judged() -> None:
+    held_out = JAPANESE[::6]
+    learnt = fit(JAPANESE, held_out, epochs=8, batch_size=4, rate=1.0, early_stopping=None)
+    assert learnt.training[-1].loss < 0.7 * learnt.training[0].loss
+    assert learnt.validation[-1].loss < learnt.validation[0].loss
+
+    def mean(fitted: Fitted | None) -> float:
+        asked = [pair.prompt.replace("どこにありますか", "どの場所ですか") for pair in JAPANESE]
+        return fmean(
+            judge_correctness(question, pair.completion, said(fitted, question))[0]
+            for question, pair in zip(asked, JAPANESE, strict=True)
+        )
+
+    assert mean(learnt) >= 9
+    assert mean(None) <= 2
+    assert said(None, JAPANESE[0].prompt).endswith("。")

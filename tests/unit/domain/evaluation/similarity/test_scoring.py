@@ -166,9 +166,14 @@ def test_of_very_many_questions_some_have_a_bertscore(
 ) -> None:
     """A multilingual BERT would outlast the run; one in `every` is evenly spread."""
     del named
-    monkeypatch.setattr(scoring, "MOST_BERTSCORED", 2)
+    monkeypatch.setattr(scoring, "MOST_BERTSCORED", 4)
     monkeypatch.setattr(scoring, "_GROUP", 2)
-    request = REQUEST.model_copy(update={"base_answers": answers("base", answered=5, failed=1)})
+    request = REQUEST.model_copy(
+        update={
+            "tuned_answers": answers("tuned", answered=6),
+            "base_answers": answers("base", answered=6),
+        }
+    )
     assert score_similarity(request, plenty).bertscored_every == 3
     have = ["f1" in each["tuned"] and "f1" in each["base"] for each in written(s3)]
     assert have == [True, False, False, True, False, False]
@@ -197,3 +202,22 @@ def test_means_are_of_questions_that_both_sides_have() -> None:
     assert means.base == pytest.approx({"f1": 0.3, "chrf": 20})
     assert means.tuned == pytest.approx({"f1": 0.65, "chrf": 30})
     assert mean_similarity(joined[2:4]) is None
+
+
+def test_other_models_are_compared_by_the_same_questions() -> None:
+    scores = {"f1": 0.5, "chrf": 10}
+    scored = [
+        {"id": "a", "base": scores, "tuned": scores, "nova-pro": {"f1": 0.9, "chrf": 50}},
+        {"id": "b", "base": scores, "tuned": scores},
+        {"id": "c", "base": scores, "nova-pro": {"f1": 0.1, "chrf": 0}},
+    ]
+    others = {"nova-pro": {"score": 3}, "few-shot": {"error": "Throttled"}}
+    joined = [*with_similarity([{**result(id_), "others": others} for id_ in "abc"], scored)]
+    assert joined[0]["others"] == {
+        "nova-pro": {"score": 3, "similarity": {"f1": 0.9, "chrf": 50}},
+        "few-shot": {"error": "Throttled"},
+    }
+    means = mean_similarity(joined)
+    assert means
+    assert means.questions == 2
+    assert means.others == {"nova-pro": {"f1": 0.9, "chrf": 50}, "few-shot": {}}
