@@ -31,7 +31,8 @@ from pathlib import Path
 
 from benchmarks.datasets import KINDS, CappedSource, Kind, write_file, write_records
 from lambdas.domain.models.lookup import find_model
-from lambdas.validation import DatasetSource, FileSource, Options, ValidationReport, check
+from lambdas.validation import DatasetSource, FileSource, ValidationReport
+from lambdas.validation.check import Options, check
 
 _DOWNLOAD_CONNECTIONS, _DOWNLOAD_PART_BYTES = 10, 8 * 1024**2  # as the AWS CLI downloads
 _CHECK_CONNECTIONS = 4  # as `lambdas.aws.artefacts` reads an object
@@ -68,7 +69,8 @@ _CHECK = """
 import resource, sys, time
 from pathlib import Path
 from lambdas.domain.models.lookup import find_model
-from lambdas.validation import FileSource, Options, check
+from lambdas.validation import FileSource
+from lambdas.validation.check import Options, check
 begin = time.process_time()
 source = FileSource(Path(sys.argv[1]), "training.jsonl")
 report = check(find_model("claude-3-haiku"), source, options=Options(warnings=True))

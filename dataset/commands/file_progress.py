@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TransferSpeedColumn
 from rich.progress import Progress as ProgressBars
 
-from lambdas.validation import ReadProgress
+from lambdas.validation.check import ReadProgress
 
 _SHOWN_FROM_BYTES = 16 * 1024**2  # a smaller file is read before its bar could be seen
 

@@ -58,13 +58,8 @@ from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Model
 from lambdas.domain.run.dataset_files import EVALUATION, GENERAL, TRAINING, VALIDATION
 from lambdas.domain.run.execution_input import ExecutionDefaults, Settings
-from lambdas.validation import (
-    FileSource,
-    FileSummary,
-    Options,
-    ValidationReport,
-    check,
-)
+from lambdas.validation import FileSource, FileSummary, ValidationReport
+from lambdas.validation.check import Options, check
 from lambdas.validation.formats.answer_schema import ANSWER_SCHEMA
 
 _WITHOUT_VALIDATION = (

@@ -32,7 +32,8 @@ from lambdas.domain.cost.price_book import service_price
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.lookup import find_model, unknown
-from lambdas.validation import WARNINGS, DatasetSource, FileSource, Options, ValidationReport
+from lambdas.validation import WARNINGS, DatasetSource, FileSource, ValidationReport
+from lambdas.validation.check import Options
 from lambdas.validation.formats.answer_schema import ANSWER_SCHEMA
 from lambdas.validation.formats.fields import FILE_KINDS
 from lambdas.validation.optional_checks import PiiCheck, check_with_services

@@ -18,7 +18,8 @@ from lambdas.validation import ValidationReport, refusal
 from lambdas.validation.findings.findings import Findings
 from lambdas.validation.findings.report import FileSummary
 from lambdas.validation.formats.fields import FileKind
-from lambdas.validation.optional_checks import COMPREHEND, PiiCheck, screened
+from lambdas.validation.optional_checks import PiiCheck, screened
+from lambdas.validation.warnings.pii_screening import COMPREHEND
 
 # Far more than a hundred records take, eight at a time, with requests that botocore repeats. One
 # that takes longer all the same is cut short, and counts as paid for.

@@ -16,13 +16,8 @@ from lambdas.domain.run.earlier_run import as_json, run_key
 from lambdas.domain.run.execution_input import FEW_SHOT
 from lambdas.domain.run.validated_dataset import dataset_of
 from lambdas.runtime.step import logger, step
-from lambdas.validation import (
-    Options,
-    ReadProgress,
-    ValidationReport,
-    check,
-    refusal,
-)
+from lambdas.validation import ValidationReport, refusal
+from lambdas.validation.check import Options, ReadProgress, check
 
 _LOGGED_BYTES = 512 * 1024**2
 

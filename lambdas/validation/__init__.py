@@ -1,11 +1,11 @@
 """Checks a dataset for fine-tuning; the state *Validate dataset* and the command line use it.
 
-`check` reads files of any size in byte ranges and returns a `ValidationReport`; `CODES` has the
-meaning of each finding. Four rooms import in one order: `jsonl`, `formats`, `findings`, `warnings`.
-The modules at the top import all of them.
+`check.check` reads files of any size in byte ranges and returns a `ValidationReport`; `CODES` has
+the meaning of each finding. `check` is not imported here: most functions do without its numpy.
+Four rooms import in one order: `jsonl`, `formats`, `findings`, `warnings`. The modules at the top
+import all of them.
 """
 
-from lambdas.validation.check import Options, ReadProgress, check
 from lambdas.validation.findings.codes import CODES, WARNINGS, Code
 from lambdas.validation.findings.findings import Finding
 from lambdas.validation.findings.report import FileSummary, ValidationReport, refusal
@@ -26,13 +26,10 @@ __all__ = [
     "FileSource",
     "FileSummary",
     "Finding",
-    "Options",
     "Problems",
-    "ReadProgress",
     "Severity",
     "Turn",
     "ValidationReport",
-    "check",
     "make_record",
     "refusal",
 ]

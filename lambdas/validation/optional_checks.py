@@ -12,6 +12,7 @@ from lambdas.validation.formats.fields import FILE_KINDS, FileKind, field_of
 from lambdas.validation.jsonl.sources import DatasetSource
 from lambdas.validation.sampling import sample_records
 from lambdas.validation.warnings.pii_screening import (
+    COMPREHEND,
     DetectPii,
     Records,
     Screening,
@@ -19,8 +20,6 @@ from lambdas.validation.warnings.pii_screening import (
     billed_units,
     screen_in_batches,
 )
-
-COMPREHEND = "Comprehend"
 
 
 @dataclass(frozen=True)

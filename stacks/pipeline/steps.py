@@ -103,6 +103,7 @@ PIPELINE_STEPS = (
     ),
     Step(
         "Validate dataset",
+        layers=("core", "arrays"),
         # Streams files of gigabytes in two processes: 1,769 MB give one vCPU, this gives 1.7.
         memory_mb=MAX_MEMORY_MB,
         timeout_seconds=MAX_SECONDS,
@@ -134,6 +135,7 @@ PIPELINE_STEPS = (
     ),
     Step(
         "Screen dataset",
+        layers=("core", "arrays"),
         # Streams the files, and keeps the records that comprehend_max_usd pays for.
         memory_mb=1769,
         timeout_seconds=MAX_SECONDS,
@@ -179,7 +181,7 @@ PIPELINE_STEPS = (
         "Read loss curves",
         memory_mb=1024,
         timeout_seconds=120,
-        layers=("core", "plotting"),
+        layers=("core", "arrays", "plotting"),
         permissions=lambda access: access.read(runs("training/*")) + access.write(runs("losses.*")),
     ),
     Step(

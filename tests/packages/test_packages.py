@@ -27,7 +27,7 @@ RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3",
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The layers as they are published, the runtime's packages, and nothing else."""
     base = tmp_path_factory.mktemp("packages")
-    for layer in ("core", "plotting", "similarity"):
+    for layer in ("core", "arrays", "plotting", "similarity"):
         target = this_machine()
         archive = build(layer, target, expected_hash=layer_hash(layer, target))
         with zipfile.ZipFile(archive) as zipped:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
+from typing import NamedTuple
 
 from lambdas.validation.findings.findings import Finding
 from lambdas.validation.formats.conversation import Conversation
@@ -22,7 +22,7 @@ from lambdas.validation.warnings.near_duplicates import MOST_COMPARED, NearPairs
 from lambdas.validation.warnings.sketches import (
     normalised,
     similarity,
-    sketch_text,
+    sketch_texts,
     without_short_texts,
 )
 from lambdas.validation.warnings.topics import MOST_QUESTIONS, SAME_TOPIC, Topics, pack_words
@@ -38,8 +38,7 @@ _SHOWN_LINES = 8
 _DIGEST_BYTES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Sketch:
+class Sketch(NamedTuple):
     """What comparing records needs to know of one: at most 550 bytes."""
 
     same_prompt: bytes
@@ -51,19 +50,24 @@ class Sketch:
     ending: AnswerEnding | None
 
 
-def sketch(conversation: Conversation) -> Sketch:
-    """Reduce a record to what `dataset_warnings` compares."""
-    prompt = conversation.prompt
-    answer = conversation.turns[-1].text if conversation.turns else ""
-    return Sketch(
-        same_prompt=prompt_digest(prompt),
-        prompt=sketch_text(prompt),
-        answer=sketch_text(answer),
-        words=pack_words(prompt, answer),
-        answer_characters=len(answer),
-        answer_language=language_of(answer),
-        ending=ending_of(answer),
-    )
+def sketches_of(conversations: Sequence[Conversation]) -> list[Sketch]:
+    """Reduce records to what `dataset_warnings` compares."""
+    prompts = [each.prompt for each in conversations]
+    answers = [each.turns[-1].text if each.turns else "" for each in conversations]
+    return [
+        Sketch(
+            same_prompt=prompt_digest(prompt),
+            prompt=sketches[0],
+            answer=sketches[1],
+            words=pack_words(prompt, answer),
+            answer_characters=len(answer),
+            answer_language=language_of(answer),
+            ending=ending_of(answer),
+        )
+        for prompt, answer, *sketches in zip(
+            prompts, answers, sketch_texts(prompts), sketch_texts(answers), strict=True
+        )
+    ]
 
 
 def prompt_digest(prompt: str) -> bytes:

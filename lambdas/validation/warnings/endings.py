@@ -23,7 +23,7 @@ _MIDDLE_WORDS = re.compile(
 _BRACKETS = (("(", ")"), ("（", "）"), ("「", "」"), ("『", "』"), ("[", "]"))  # noqa: RUF001  # same
 _FENCE = "```"
 _NOT_A_SENTENCE = re.compile(  # a last line that needs no full stop
-    r"^\s*(?:[-*+•・◦#>|]|\d+[.)]|[a-z][.)]\s|https?://|[!-~]+$)|^[^.!?。！？]{1,40}:\s.{0,40}$|\t|\|\s*$"  # noqa: RUF001  # same
+    r"^\s*(?:[-*+•・◦#>|]|\d+[.)]|[a-z][.)]\s|https?://|[!-~]+$)|^[^.!?。！？]{1,40}:\s.{0,40}$"  # noqa: RUF001  # same
 )
 
 
@@ -42,7 +42,12 @@ def ending_of(answer: str) -> AnswerEnding | None:
     ):
         return None
     last_line = text[-_TAIL_CHARACTERS:].splitlines()[-1]
-    if _NOT_A_SENTENCE.search(last_line) or _UNPUNCTUATED.match(text[-1:]) or text.endswith(_FENCE):
+    if (
+        "\t" in last_line
+        or text.endswith(("|", _FENCE))
+        or _NOT_A_SENTENCE.match(last_line)
+        or _UNPUNCTUATED.match(text[-1:])
+    ):
         return None
     return _ending_of_sentence(text[-_TAIL_CHARACTERS:])
 

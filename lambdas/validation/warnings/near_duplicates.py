@@ -12,15 +12,13 @@ are. `incomplete` has the texts for which the bound left something out.
 
 from __future__ import annotations
 
-import math
-import struct
-from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from heapq import heapify, heappop
-from itertools import chain, islice
+from itertools import pairwise
 from typing import NamedTuple
-from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lambdas.validation.warnings.sketches import (
     NEAR,
@@ -28,7 +26,8 @@ from lambdas.validation.warnings.sketches import (
     hashes_of,
     normalised,
     shared_and_all,
-    sketch_text,
+    sketch_texts,
+    starts,
     without_short_texts,
 )
 
@@ -39,11 +38,15 @@ _EFFORT_OF_GROUPS = 8  # groups are split into files once, and a missed pair bec
 _TEMPLATE_SHARE, _TEMPLATE_TEXTS = 0.1, 30  # in more texts than both: a template's shingle
 _NEAR_BESIDE_TEMPLATE = 0.5  # similarity of near-duplicates outside the template
 _LEAST_COMPARED = 8  # hashes outside the template; fewer of a long text say nothing
-_HASH_SLOTS, _SLOTS_PER_TRIPLE = 1 << 20, 10
-_START, _END = bytes(4), b"\xff" * 4  # of a sketch, which all texts share
-_TRIPLES = tuple(slice(start, start + 12) for start in range(0, 4 * SKETCH_HASHES, 4))
+_START, _END = 0, 0xFFFFFFFF  # of a sketch, which all texts share
+_MIX = np.uint64(0x9E3779B97F4A7C15)  # odd, its bits without order
+_LOW = 0xFFFFFFFF
+_PAIRS_AT_ONCE = 1 << 19  # are counted
+_SIGNATURE_BITS = 512
 
 NearPair = tuple[int, int, float]  # earlier position, later position, similarity
+_Integers = NDArray[np.int64]
+_Keys = NDArray[np.uint64]  # a number in the high half, a position in the low one
 
 
 class NearPairs:
@@ -67,13 +70,15 @@ class NearPairs:
         self.comparisons = 0
         self._effort = effort
         self._sketches, self._is_known = sketches, is_known
-        self._copies = Counter(sketches)
-        self._template = _Template(self._copies.keys())
-        self._triples = _Triples(self._template, self._copies.keys())
-        self._seen: defaultdict[int, array[int]] = defaultdict(lambda: array("I"))
+        copies = Counter(sketches)
+        self._template = _Template(copies)
+        self._repeated = {
+            each for each, count in copies.items() if count > 1 and self._is_like_itself(each)
+        }
 
     def __iter__(self) -> Iterator[NearPair]:
         found: dict[bytes, list[tuple[int, float]]] = {}  # of texts that have copies
+        candidates = self._candidates()
         for later, sketch in enumerate(self._sketches):
             near: Iterable[tuple[int, float]]
             if sketch in found:
@@ -81,22 +86,34 @@ class NearPairs:
                 original, _ = near[-1]
                 self.incomplete.update({later} if original in self.incomplete else ())
             else:
-                near = self._near(later)
-                if self._copies[sketch] > 1 and self._is_like_itself(sketch):
+                near = self._near(later, next(candidates))
+                if sketch in self._repeated:
                     near = [*near]
                     found[sketch] = [*near, (later, 1.0)]
             for earlier, alike in near:
                 yield earlier, later, alike
 
-    def _near(self, at: int) -> Iterator[tuple[int, float]]:
+    def _candidates(self) -> Iterator[Iterable[tuple[int, bool]]]:
+        """Yield the candidates of each text but copies of one: positions, and if it may be near."""
+        seen: set[bytes] = set()
+        positions = []
+        for at, each in enumerate(self._sketches):
+            if each not in seen:
+                positions.append(at)
+                seen.update({each} & self._repeated)
+        index = _Index(
+            [self._sketches[at] for at in positions],
+            self._template.hashes,
+            _MOST_LOOKED_UP * self._effort,
+        )
+        self.incomplete.update(positions[at] for at in index.incomplete)
+        for candidates in index:
+            yield [(positions[at], may_be_near) for at, may_be_near in candidates]
+
+    def _near(self, at: int, candidates: Iterable[tuple[int, bool]]) -> Iterator[tuple[int, float]]:
         """Yield the earlier texts that are near a new one."""
-        keys, needed = self._triples.repeated(self._sketches[at])
-        if len(keys) < needed:
-            return
-        hashes = hashes_of(self._sketches[at])
-        own = set(hashes)
         left, wanted = MOST_COMPARED * self._effort, _MOST_NEAR * self._effort
-        for earlier in self._candidates(at, keys, needed):
+        for earlier, may_be_near in candidates:
             if self._is_known(earlier, at):
                 continue
             if not (left and wanted):
@@ -104,57 +121,28 @@ class NearPairs:
                 break
             left -= 1
             self.comparisons += 1
-            other = hashes_of(self._sketches[earlier])
-            # Far cheaper than the exact comparison, and never below it.
-            if len(own.intersection(other)) >= NEAR * max(len(own), len(other)):
-                alike = self._template.similarity(hashes, other)
+            if may_be_near:
+                one, other = hashes_of(self._sketches[at]), hashes_of(self._sketches[earlier])
+                alike = self._template.similarity(one, other)
                 if alike >= NEAR:
                     wanted -= 1
                     yield earlier, alike
-        for key in keys:
-            self._seen[key].append(at)
 
     def _is_like_itself(self, sketch: bytes) -> bool:
         """Return whether copies are near: not if they may differ in what their sketches omit."""
         hashes = hashes_of(sketch)
         return self._template.similarity(hashes, hashes) >= NEAR
 
-    def _candidates(self, at: int, keys: Sequence[int], needed: int) -> Iterator[int]:
-        """Yield the earlier texts that share enough triples, the most similar first."""
-        taken: list[array[int]] = []
-        left, skipped = _MOST_LOOKED_UP * self._effort, 0
-        for entries in sorted((self._seen[key] for key in keys if key in self._seen), key=len):
-            if len(entries) > left:
-                skipped += 1
-                continue
-            left -= len(entries)
-            taken.append(entries)
-        if skipped >= needed:  # a near text may share only triples that were skipped
-            self.incomplete.add(at)
-        enough = needed - skipped
-        met = Counter(chain.from_iterable(taken))
-        ranked = [(-shared, each) for each, shared in met.items() if shared >= enough]
-        heapify(ranked)  # as a rule, few are taken
-        while ranked:
-            yield heappop(ranked)[1]
-
 
 class _Template:
-    """The hashes that very many texts have; hashes may share a slot of the count."""
+    """The hashes that very many texts have."""
 
     def __init__(self, sketches: Collection[bytes]) -> None:
         """Take distinct sketches: copies of one text do not make a template."""
-        counts = array("I", bytes(_HASH_SLOTS * array("I").itemsize))
-        for sketch in sketches:
-            for each in hashes_of(sketch):
-                counts[each % _HASH_SLOTS] += 1
+        hashes = np.sort(np.frombuffer(b"".join(sketches), "<u4"))
+        counts = np.bincount(_run_of_each(hashes))
         most = max(_TEMPLATE_TEXTS, len(sketches) * _TEMPLATE_SHARE)
-        self.hashes = frozenset(
-            each
-            for sketch in (sketches if max(counts) > most else ())
-            for each in hashes_of(sketch)
-            if counts[each % _HASH_SLOTS] > most
-        )
+        self.hashes = frozenset(hashes[starts(counts)[counts > most]].tolist())
 
     def similarity(self, one: Sequence[int], other: Sequence[int]) -> float:
         """Return the similarity, or 0 if the texts share little but their template."""
@@ -171,49 +159,131 @@ class _Template:
         return whole if len(shared - self.hashes) >= _NEAR_BESIDE_TEMPLATE * rest else 0.0
 
 
-class _Triples:
-    """What follows each other in sketches, start and end included and the template left out."""
+class _Index:
+    """The triples of sketches: hashes that follow each other, the template left out.
 
-    def __init__(self, template: _Template, sketches: Collection[bytes]) -> None:
-        self._template = template.hashes
-        slots = self._slots = 1 + _SLOTS_PER_TRIPLE * SKETCH_HASHES * len(sketches)
-        once, twice = bytearray(slots), bytearray(slots)
-        for sketch in sketches:
-            for each in self._of(sketch)[0]:
-                at = each % slots
-                if once[at]:
-                    twice[at] = 1
-                else:
-                    once[at] = 1
-        self._twice = twice
+    Iterating yields, for each sketch in order, the earlier ones that share enough of them, the most
+    similar first, each with whether it may be near. `incomplete` has the sketches that may be near
+    to others which the bound on look-ups left out.
+    """
 
-    def repeated(self, sketch: bytes) -> tuple[list[int], int]:
-        """Return the triples that another text may have, and how many a near text shares."""
-        triples, own = self._of(sketch)
-        twice, slots = self._twice, self._slots
-        return [each for each in triples if twice[each % slots]], _least_triples(
-            len(sketch) // 4, own
-        )
+    def __init__(self, sketches: Sequence[bytes], template: frozenset[int], most: int) -> None:
+        self._lengths = np.array([len(each) // 4 for each in sketches], np.int64)
+        hashes = np.frombuffer(b"".join(sketches), "<u4")
+        owners = np.repeat(np.arange(len(sketches)), self._lengths)
+        is_own = ~np.isin(hashes, [*template])
+        own = np.bincount(owners[is_own], minlength=len(sketches))
+        self._signatures = _signatures(hashes, owners, len(sketches))
+        self._enough = _least_triples(self._lengths, own)
+        triples = _triples(hashes[is_own], own, self._lengths < SKETCH_HASHES)
+        self._look_up(self._usable(triples, sketches), most)
 
-    def _of(self, sketch: bytes) -> tuple[Iterator[int], int]:
-        """Return the hashed triples of a sketch, and the number of its own hashes."""
-        own, end = sketch, b"" if len(sketch) == 4 * SKETCH_HASHES else _END
-        if not self._template.isdisjoint(hashes := hashes_of(sketch)):
-            rest = [each for each in hashes if each not in self._template]
-            own = struct.pack(f"<{len(rest)}I", *rest)
-        packed = _START + own + end
-        triples = map(packed.__getitem__, islice(_TRIPLES, max(0, len(packed) // 4 - 2)))
-        return map(crc32, triples), len(own) // 4
+    def _usable(self, triples: _Keys, sketches: Sequence[bytes]) -> _Keys:
+        """Drop what one distinct sketch alone has, and the sketches that then have too few."""
+        first: dict[bytes, int] = {}
+        is_first = np.array([first.setdefault(each, at) == at for at, each in enumerate(sketches)])
+        runs, owners = _run_of_each(triples >> 32), _positions(triples)
+        is_shared = np.bincount(runs, is_first[owners])[runs] > 1
+        triples, owners = triples[is_shared], owners[is_shared]
+        return triples[(np.bincount(owners, minlength=len(sketches)) >= self._enough)[owners]]
+
+    def _look_up(self, triples: _Keys, most: int) -> None:
+        """Note what is looked up for each sketch: at most so many entries, short lists first."""
+        runs = _run_of_each(triples >> 32)
+        self._members = _positions(triples)
+        self._begins = starts(np.bincount(runs))[runs]
+        self._entries = np.arange(len(triples)) - self._begins  # of earlier sketches
+        totals = self._looked_up_by_each()
+        many = np.flatnonzero((totals > most)[self._members] & (self._entries > 0))
+        many = many[np.lexsort((self._entries[many], self._members[many]))]
+        sums = np.cumsum(self._entries[many])
+        owners = self._members[many]
+        before = starts(np.where(totals > most, totals, 0))[owners]
+        skipped = many[sums - before > most]
+        self._entries[skipped] = 0
+        counts = np.bincount(self._members[skipped], minlength=len(self._lengths))
+        self.incomplete = np.flatnonzero((counts > 0) & (counts >= self._enough)).tolist()
+        self._enough = self._enough - counts
+
+    def _looked_up_by_each(self) -> _Integers:
+        totals = np.bincount(self._members, self._entries, minlength=len(self._lengths))
+        return totals.astype(np.int64)
+
+    def __iter__(self) -> Iterator[Iterable[tuple[int, bool]]]:
+        blocks = np.cumsum(self._looked_up_by_each()) // _PAIRS_AT_ONCE
+        for block in np.unique(blocks):
+            later, earlier = self._pairs(np.flatnonzero(blocks[self._members] == block))
+            may_be_near = self._may_be_near(later, earlier)
+            ranked = [*zip(earlier.tolist(), may_be_near.tolist(), strict=True)]
+            ends = np.searchsorted(later, np.flatnonzero(blocks == block), "right").tolist()
+            for begin, end in pairwise([0, *ends]):
+                yield ranked[begin:end]
+
+    def _pairs(self, looked_up: _Integers) -> tuple[_Integers, _Integers]:
+        """Return the pairs that share enough: later sketches in order, earlier ones by rank."""
+        entries = self._entries[looked_up]
+        begins = np.repeat(self._begins[looked_up] - starts(entries), entries)
+        met = self._members[begins + np.arange(len(begins))]
+        pairs = np.sort(np.repeat(self._members[looked_up], entries) << 32 | met)
+        shared = np.bincount(_run_of_each(pairs))
+        pairs = pairs[starts(shared)]
+        later, earlier = pairs >> 32, pairs & _LOW
+        is_enough = shared >= self._enough[later]
+        later, earlier, shared = later[is_enough], earlier[is_enough], shared[is_enough]
+        order = np.lexsort((-shared, later))
+        return later[order], earlier[order]
+
+    def _may_be_near(self, later: _Integers, earlier: _Integers) -> NDArray[np.bool_]:
+        """Return whether as many hashes may be shared as near texts share at least.
+
+        A bit of one signature that the other lacks is a hash, or more, that is not shared.
+        """
+        missing = np.bitwise_count(self._signatures[later] & ~self._signatures[earlier])
+        one, other = self._lengths[later], self._lengths[earlier]
+        is_possible: NDArray[np.bool_] = one - missing.sum(axis=1) >= NEAR * np.maximum(one, other)
+        return is_possible
 
 
-def _least_triples(hashes: int, own: int) -> int:
+def _signatures(hashes: NDArray[np.uint32], owners: _Integers, count: int) -> _Keys:
+    """Return a row of bits for each sketch: those at its hashes, taken modulo the row's length."""
+    bits = np.zeros((count, _SIGNATURE_BITS), np.bool_)
+    bits[owners, hashes % _SIGNATURE_BITS] = True
+    return np.packbits(bits, axis=1).view(np.uint64)
+
+
+def _triples(hashes: NDArray[np.uint32], counts: _Integers, has_end: NDArray[np.bool_]) -> _Keys:
+    """Return what follows each other in each sketch, its start included and its end if it has one.
+
+    They are hashed, each with the position of its sketch, in ascending order.
+    """
+    sizes = counts + 1 + has_end
+    padded = np.full(sizes.sum(), _END, np.uint64)
+    begins = starts(sizes)
+    padded[begins] = _START
+    padded[np.repeat(begins + 1 - starts(counts), counts) + np.arange(len(hashes))] = hashes
+    owners = np.repeat(np.arange(len(sizes), dtype=np.uint64), sizes)
+    mixed = ((padded[:-2] * _MIX + padded[1:-1]) * _MIX + padded[2:]) * _MIX
+    return np.sort((mixed >> 32 << 32 | owners[2:])[owners[2:] == owners[:-2]])
+
+
+def _run_of_each(values: NDArray[np.generic]) -> _Integers:
+    """Return the number of each value's run of equal values, from 0."""
+    return np.cumsum(np.diff(values, prepend=values[:1]) != 0)
+
+
+def _positions(keys: _Keys) -> _Integers:
+    return (keys & _LOW).astype(np.int64)
+
+
+def _least_triples(hashes: _Integers, own: _Integers) -> _Integers:
     """Return how many triples a near text shares: a third of what is expected in random order.
 
     That is at least 1 and, without a template, no more than there must be.
     """
-    of_all = math.ceil(NEAR * hashes) - (hashes - own)
-    shared = max(of_all, math.ceil(_NEAR_BESIDE_TEMPLATE * own))
-    return max(1, int(shared**3 / max(1, own) ** 2 / 3))
+    of_all = np.ceil(NEAR * hashes) - (hashes - own)
+    shared = np.maximum(of_all, np.ceil(_NEAR_BESIDE_TEMPLATE * own))
+    triples: _Integers = np.maximum(1, shared**3 / np.maximum(1, own) ** 2 / 3).astype(np.int64)
+    return triples
 
 
 class Groups(NamedTuple):
@@ -236,7 +306,7 @@ def near_duplicate_groups(texts: Sequence[str], answers: Sequence[str] = ()) -> 
     for at, text in enumerate(texts):
         sets.join(first.setdefault(normalised(text), at), at)
     incomplete: set[int] = set()
-    for sketches in ([*map(sketch_text, texts)], without_short_texts(map(sketch_text, answers))):
+    for sketches in (sketch_texts(texts), without_short_texts(sketch_texts(answers))):
         pairs = NearPairs(sketches, sets.are_joined, _EFFORT_OF_GROUPS)
         for earlier, later, _ in pairs:
             sets.join(earlier, later)

@@ -21,6 +21,7 @@ from lambdas.validation.formats.fields import FieldOf
 from lambdas.validation.jsonl.problems import Problem
 from lambdas.validation.warnings.language import language_of, latin_share
 
+COMPREHEND = "Comprehend"
 LanguageCode = Literal["en", "es"]
 _UNIT_CHARACTERS, _LEAST_UNITS = 100, 3
 _MOST_BYTES = 100_000

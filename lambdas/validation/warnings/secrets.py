@@ -25,6 +25,7 @@ _IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(?:[_.-][a-z0-9]+)+|[a-z]+(?:[A-Z][a-z0
 
 
 _DIGIT = re.compile(r"\d", re.ASCII)
+_LONG_WORD = 20  # characters, of most secrets at least
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,10 @@ class Rule:
 
 def secret_rules(text: str) -> list[Rule]:
     """Return the rules that can hit in the text or a part of it: as a rule, few."""
-    return possible_rules(_RULES if _DIGIT.search(text) else _WITHOUT_DIGITS, text)
+    if not _DIGIT.search(text):
+        return possible_rules(_WITHOUT_DIGITS, text)
+    has_long_word = max(map(len, text.split())) >= _LONG_WORD
+    return possible_rules(_RULES if has_long_word else _OF_SHORT_WORDS, text)
 
 
 def find_secrets(text: str, rules: Iterable[Rule] | None = None) -> Iterator[Hit]:
@@ -209,6 +213,10 @@ _RULES = (
         lambda secret: _random(secret) and not _IDENTIFIER.fullmatch(secret),
     ),
 )
-_WITHOUT_DIGITS = tuple(
+_WITHOUT_DIGITS = tuple(  # any other secret has a digit
     rule for rule in _RULES if rule.what in {"a private key", "a password in a URL"}
-)  # any other secret has a digit
+)
+_OF_SHORT_WORDS = (  # any other has `_LONG_WORD` characters without a space
+    *_WITHOUT_DIGITS,
+    *(rule for rule in _RULES if rule.what in {"a password", "a key or token"}),
+)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from lambdas.validation import Options, check
+from lambdas.validation.check import Options, check
 from lambdas.validation.formats.conversation import make_record
 from tests.models import CLAUDE_3_HAIKU
 

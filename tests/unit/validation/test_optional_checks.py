@@ -12,7 +12,8 @@ from lambdas.domain.cost.price_book import service_price
 from lambdas.domain.errors import AccessDenied
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import Model
-from lambdas.validation import BytesSource, DatasetSource, Options, ValidationReport
+from lambdas.validation import BytesSource, DatasetSource, ValidationReport
+from lambdas.validation.check import Options
 from lambdas.validation.formats.conversation import make_record
 from lambdas.validation.formats.fields import FileKind
 from lambdas.validation.optional_checks import PiiCheck, check_with_services

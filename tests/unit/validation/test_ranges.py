@@ -17,12 +17,11 @@ from lambdas.validation import (
     MAX_LINE_BYTES,
     BytesSource,
     FileSource,
-    Options,
     ValidationReport,
-    check,
     make_record,
     workers,
 )
+from lambdas.validation.check import Options, check
 from lambdas.validation.jsonl import ranges
 from lambdas.validation.jsonl.ranges import open_range, read_lines, split_ranges
 from tests.models import CLAUDE_3_HAIKU

@@ -6,7 +6,8 @@ import io
 
 import pytest
 
-from lambdas.validation import BytesSource, DatasetSource, Options, ValidationReport, check
+from lambdas.validation import BytesSource, DatasetSource, ValidationReport
+from lambdas.validation.check import Options, check
 from tests.models import CLAUDE_3_HAIKU
 from tests.unit.validation.corpus.corpus import Case, Expected, Kind, good_lines
 from tests.unit.validation.corpus.corpus_all import CASES

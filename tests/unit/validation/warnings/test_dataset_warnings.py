@@ -18,7 +18,7 @@ from lambdas.validation.formats.fields import content_of, field_of
 from lambdas.validation.warnings.dataset_warnings import (
     Sketch,
     dataset_warnings,
-    sketch,
+    sketches_of,
 )
 from lambdas.validation.warnings.endings import ending_of
 from lambdas.validation.warnings.record_warnings import record_warnings
@@ -36,7 +36,7 @@ def conversation(prompt: str, answer: str, system: str | None = None) -> Convers
 
 
 def sketches(pairs: Pairs) -> list[tuple[int, Sketch]]:
-    return [(line, sketch(conversation(*pair))) for line, pair in enumerate(pairs, start=1)]
+    return [*enumerate(sketches_of([conversation(*pair) for pair in pairs]), start=1)]
 
 
 def usual(count: int = 40) -> list[tuple[str, str]]:
@@ -215,7 +215,7 @@ def test_every_code_is_a_known_warning() -> None:
 
 
 def test_a_sketch_is_small_and_can_be_sent_to_another_process() -> None:
-    made = sketch(conversation(" ".join(QUESTIONS), " ".join(ANSWERS)))
+    (made,) = sketches_of([conversation(" ".join(QUESTIONS), " ".join(ANSWERS))])
     assert pickle.loads(pickle.dumps(made)) == made  # noqa: S301  # our own bytes
     assert len(pickle.dumps(made)) < 700
 
