@@ -1,8 +1,9 @@
 """Compares the validator's speed with that of an earlier commit, and with another one's.
 
-`python -m benchmarks.validate --only before --commit HEAD~1` checks 20,000 short records with all
-rules and warnings, as *Validate dataset*, `prepare` and `upload` do, with this tree and with the
-commit's in turn, each in a process of its own. Its figures are CPU time and the most memory.
+`python -m benchmarks.validate --only before --commit HEAD~1` checks 20,000 short records, and the
+`--files` given, with all rules and warnings, as *Validate dataset*, `prepare` and `upload` do, with
+this tree and with the commit's in turn, each in a process of its own. Its figures are CPU time and
+the most memory.
 
 `python -m benchmarks.validate --other PATH` takes the path of AWS's published checker,
 https://github.com/aws-samples/amazon-bedrock-samples, custom-models/bedrock-fine-tuning/
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--other", type=Path, metavar="PATH", help="for local and capped")
     parser.add_argument("--commit", default="HEAD~1", help="for before: what to compare with")
     parser.add_argument("--records", type=int, default=20_000, help="for before")
+    parser.add_argument("--files", type=Path, nargs="*", default=[], help="for before: these too")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--megabytes", type=int, default=24, help="of each local file")
     parser.add_argument("--capped-megabytes", type=int, default=400)
@@ -81,25 +83,30 @@ print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, findi
 
 
 def _before(options: argparse.Namespace) -> None:
-    """All rules and warnings on short records, this tree against an earlier commit."""
+    """All rules and warnings, this tree against an earlier commit."""
     with tempfile.TemporaryDirectory() as folder:
         earlier = Path(folder) / "earlier"
         shutil.unpack_archive(_archive(options.commit, Path(folder)), earlier)
         for line_bytes in (250, 800):
-            path = Path(folder) / "file.jsonl"
+            path = Path(folder) / f"{options.records} records of {line_bytes} bytes"
             write_records(path, options.records, line_bytes)
-            trees = (earlier, Path(__file__).parents[1])
-            rounds = [[_run(tree, path) for tree in trees] for _ in range(options.rounds)]
-            ratio = statistics.median(old[0] / new[0] for old, new in rounds)
-            old, new = (
-                list(map(statistics.median, zip(*each, strict=True)))
-                for each in zip(*rounds, strict=True)
-            )
-            _say(
-                f"{options.records} records of {line_bytes} bytes: {ratio:.2f} times as fast as "
-                f"{options.commit} ({old[0]:.1f} s, {new[0]:.1f} s of CPU time; {old[1]:.0f} MB, "
-                f"{new[1]:.0f} MB; {old[2]:.0f}, {new[2]:.0f} findings)"
-            )
+            _compare_trees(path, earlier, options)
+        for path in options.files:
+            _compare_trees(path, earlier, options)
+
+
+def _compare_trees(path: Path, earlier: Path, options: argparse.Namespace) -> None:
+    trees = (earlier, Path(__file__).parents[1])
+    rounds = [[_run(tree, path) for tree in trees] for _ in range(options.rounds)]
+    ratio = statistics.median(old[0] / new[0] for old, new in rounds)
+    old, new = (
+        list(map(statistics.median, zip(*each, strict=True))) for each in zip(*rounds, strict=True)
+    )
+    _say(
+        f"{path.name}: {ratio:.2f} times as fast as {options.commit} ({old[0]:.1f} s, "
+        f"{new[0]:.1f} s of CPU time; {old[1]:.0f} MB, {new[1]:.0f} MB; {old[2]:.0f}, "
+        f"{new[2]:.0f} findings)"
+    )
 
 
 def _archive(commit: str, folder: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import unicodedata
 
 # Invisible categories. Private use and unassigned characters are not: a font may draw them.
@@ -11,6 +12,8 @@ _UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 # Hangul fillers, Khmer inherent vowels, Mongolian variation selectors, the empty braille cell.
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 _VARIATION_SELECTORS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
+# What Python calls printable all the same.
+_PRINTABLE_UNSEEN = re.compile(f"[{''.join(_BLANK)}\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 
 def is_visible(text: str) -> bool:
@@ -21,6 +24,8 @@ def is_visible(text: str) -> bool:
 
 def without_invisible(text: str) -> str:
     """Return the text without what nobody sees in it, such as soft hyphens; blanks stay."""
+    if "".join(text.split()).isprintable() and not _PRINTABLE_UNSEEN.search(text):
+        return text  # as a rule
     unseen = {ord(each): None for each in set(text) if not (_seen(each) or each.isspace())}
     return text.translate(unseen) if unseen else text
 

@@ -38,7 +38,7 @@ _TEXTS_AT_ONCE = 256  # few enough for a processor's cache, and for a function's
 
 _WORDS = re.compile(r"[^\W_]+")
 _SENTENCES = re.compile(r"[^.!?\n。!?]{1,400}")
-_DENSE = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+_DENSE = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]+")
 _UNIT_BYTES = 2  # UTF-16: a shingle is a number of code units
 _FIRST, _OTHER = np.uint32(0), np.uint32(1 << 31)  # in the hash, by the shingle's character
 _ASCII_WORDS = {
@@ -111,8 +111,8 @@ def _sketches(texts: Sequence[str]) -> list[bytes]:
 
 def _shingle(text: str) -> int:
     """Return how many characters the text's shingles have; a short one is itself its only one."""
-    is_dense = not text.isascii() and len(_DENSE.findall(text)) > _DENSE_SHARE * len(text)
-    return _DENSE_SHINGLE if is_dense else _SHINGLE
+    dense = 0 if text.isascii() else sum(map(len, _DENSE.findall(text)))
+    return _DENSE_SHINGLE if dense > _DENSE_SHARE * len(text) else _SHINGLE
 
 
 def _smallest_hashes(texts: Sequence[bytes], length: int) -> list[bytes]:
