@@ -19,7 +19,8 @@ def record_warnings(conversation: Conversation, field_of_turn: FieldOf) -> Itera
         (find_secrets, secret_rules(whole), "remove it, and revoke it"),
         (find_personal_data, personal_data_rules(whole), "replace it with made-up data"),
     )
-    for path, text in _texts(conversation, field_of_turn):
+    is_suspect = any(rules for _, rules, _ in kinds)
+    for path, text in _texts(conversation, field_of_turn) if is_suspect else ():
         for find, rules, fix in kinds:
             for hit in find(text, rules):
                 message = f"the text contains {hit.what}: {hit.shown}"
