@@ -117,7 +117,7 @@ def language_of(text: str) -> str | None:
 def is_japanese(text: str) -> bool:
     """Return whether the text, however short, is mostly in Japanese script, with syllables."""
     sample = text[:_LOOKED_AT]
-    dense = len(_DENSE.findall(sample))
+    dense = sum(map(len, _DENSE.findall(sample)))
     letters = len(_LETTER.findall(sample)) + dense * (_DENSE_WEIGHT - 1)
     return dense * _DENSE_WEIGHT >= letters / 2 and _KANA.search(sample) is not None
 
