@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import pytest
 
+from lambdas.domain.run.dataset_files import GENERAL, dataset_prefix
 from local.bedrock import Scenario
 from local.rehearsal.deployment import bootstrap, deploy, run_cdk, upload_converted
 from local.rehearsal.rehearse import REGION
@@ -71,6 +72,9 @@ def deployed(offline: OfflineAws, assembly: Path) -> Deployed:
     bootstrap()
     stacks = deploy("local", assembly=assembly)
     upload_converted(ROOT / "dataset", stacks.bucket, "claude-3-haiku")
+    # The general questions would double what every run asks; the rehearsal's tests have them.
+    s3: Any = boto3.client("s3")
+    s3.delete_object(Bucket=stacks.bucket, Key=dataset_prefix("default") + GENERAL)
     return stacks
 
 
