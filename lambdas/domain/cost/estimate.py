@@ -93,7 +93,7 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         other_hosting=hosting.others,
         assumptions=[
             *_assumptions(run, hosting.chosen),
-            _time(run, dataset),
+            *_time(run, dataset),
             *_not_its_own(items),
         ],
     )
@@ -285,8 +285,8 @@ def _assumptions(run: Run, hosting: QuotedHosting | None) -> list[str]:
     ]
 
 
-def _time(run: Run, dataset: Dataset) -> str:
-    """Say for how long models are asked: many questions take hours, whoever hosts them."""
+def _time(run: Run, dataset: Dataset) -> Iterable[str]:
+    """Yield for how long models are asked: many questions take hours, whoever hosts them."""
     answering = answering_minutes(dataset.asked, SECONDS[1])
     judging = answering_minutes(_requests(run, dataset), SECONDS[1])
     takes = {"each model": not run.answers_of_run, "the judge": needs_judge(run.settings.metric)}
@@ -294,10 +294,11 @@ def _time(run: Run, dataset: Dataset) -> str:
     said = [
         f"{who} about {duration(ceil(minutes[who]))}" for who, is_asked in takes.items() if is_asked
     ]
-    return (
-        f"{dataset.asked:,} questions take {', and '.join(said) or 'nobody any time'}, at "
-        f"{SECONDS[1]:g} seconds an answer."
-    )
+    if said:
+        yield (
+            f"{dataset.asked:,} questions take {', and '.join(said)}, at {SECONDS[1]:g} seconds an "
+            "answer."
+        )
 
 
 def _of_training(run: Run) -> list[str]:
