@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
-from lambdas.domain.run.dataset_files import FILE_NAMES
+from lambdas.domain.run.dataset_files import EVALUATION, GENERAL, TRAINING, VALIDATION
 from local.bedrock import Fault
 from tests.workflow.deployed_machine import Machine, Outcome
 from tests.workflow.test_runs import BUY, QUICK, decide, decision, read_json, read_text
@@ -28,8 +28,10 @@ def uploaded(machine: Machine) -> Iterator[dict[str, bytes]]:
     s3: Any = boto3.client("s3")
     bodies = {
         name: read_text(machine, f"datasets/default/{name}").encode()
-        for name in FILE_NAMES.values()
+        for name in (TRAINING, VALIDATION, EVALUATION)
     }
+    general = {"id": "sum", "question": "What is 17 + 25?", "reference_answer": "42"}
+    bodies[GENERAL] = json.dumps(general).encode() + b"\n"
     for name, body in bodies.items():
         upload(machine, name, body)
     yield bodies
@@ -81,7 +83,8 @@ def test_a_run_goes_by_what_was_approved(machine: Machine, uploaded: dict[str, b
     ended = machine.wait(arn)
     assert ended.status == "SUCCEEDED", ended.cause
 
-    expected = [json.loads(line)["question"] for line in uploaded["evaluation.jsonl"].splitlines()]
+    asked = (uploaded[EVALUATION] + uploaded[GENERAL]).splitlines()
+    expected = [json.loads(line)["question"] for line in asked]
     assert questions_of(machine, ended, "base") == questions_of(machine, ended, "tuned") == expected
     manifest = read_json(machine, ended, "manifest.json")
     files = manifest["dataset"]["files"]
@@ -95,7 +98,7 @@ def test_a_run_goes_by_what_was_approved(machine: Machine, uploaded: dict[str, b
     assert all(each["sha256"] in page for each in files)
 
 
-@pytest.mark.parametrize("name", FILE_NAMES.values())
+@pytest.mark.parametrize("name", [TRAINING, VALIDATION, EVALUATION, GENERAL])
 def test_nothing_is_trained_on_a_copy_that_somebody_changed(
     machine: Machine, uploaded: dict[str, bytes], name: str
 ) -> None:

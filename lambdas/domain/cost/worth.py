@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lambdas.domain.cost.calculator import Calculator, TokenPrices
 from lambdas.domain.cost.quote import dollars
+from lambdas.domain.errors import PriceMissing
 from lambdas.domain.evaluation.alternatives import Standing
 from lambdas.domain.evaluation.candidates import candidates_of
 from lambdas.domain.hosting.kinds import KINDS
@@ -36,12 +37,9 @@ def offers(
 ) -> list[Offer]:
     """Price every model by the tokens that its answers to the questions that decide had.
 
-    Raises
-    ------
-    PriceMissing
-        As the quote would have.
+    All is paid for by then: a price that is missing is said, and fails nothing.
     """
-    priced = [_priced(request, each, calculator) for each in standings]
+    priced = [_offer(request, each, calculator) for each in standings]
     tuned = next(each for each in priced if each.standing.key == "tuned")
     return [_beside(each, tuned) for each in priced]
 
@@ -50,6 +48,13 @@ def line(found: Sequence[Offer]) -> str:
     """Return the costs as one line of a mail."""
     costs = "; ".join(f"{each.standing.name} {each.cost}" for each in found)
     return f"{_PER:,} answers cost: {costs}."
+
+
+def _offer(request: WriteReportRequest, standing: Standing, calculator: Calculator) -> Offer:
+    try:
+        return _priced(request, standing, calculator)
+    except PriceMissing as error:
+        return Offer(standing=standing, usd=None, how=str(error))
 
 
 def _priced(request: WriteReportRequest, standing: Standing, calculator: Calculator) -> Offer:

@@ -60,6 +60,15 @@ def test_by_the_token_the_tuned_model_costs_so_many_times_as_much() -> None:
     assert made["nova-lite"].beside_tuned == "the tuned model costs 0.58 times as much"
 
 
+def test_a_price_that_is_missing_is_said_and_fails_nothing() -> None:
+    """Claude 3 Haiku has no price by the token of its tuned models, and all is paid for by now."""
+    request = report_request(hosting=hosting(kind="on-demand"))
+    tuned, base = offers(request, map(standing, ("tuned", "base")), CALCULATOR)
+    assert (tuned.usd, tuned.cost) == (None, "not known")
+    assert "custom_input_usd_per_1k_tokens of claude-3-haiku" in tuned.how
+    assert base.usd is not None
+
+
 def test_a_mail_has_the_costs_in_one_line() -> None:
     assert line([*by_the_hour().values()]) == (
         "1,000 answers cost: the base model $0.12; the tuned model $132.00 an hour; few-shot "
