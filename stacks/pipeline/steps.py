@@ -256,7 +256,7 @@ PIPELINE_STEPS = (
     ),
     Step(
         "Decide verdict",
-        memory_mb=512,
+        memory_mb=1024,
         timeout_seconds=MAX_SECONDS,  # joins all that is known of each question
         permissions=lambda access: [
             *access.read(
@@ -277,8 +277,8 @@ PIPELINE_STEPS = (
     Step(
         "Write report",
         variables=WriteReportVariables,
-        memory_mb=512,
-        timeout_seconds=120,
+        memory_mb=1024,
+        timeout_seconds=MAX_SECONDS,  # reads all that is known of each question
         permissions=lambda access: [
             *access.read(
                 *map(

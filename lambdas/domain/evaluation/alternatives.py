@@ -85,7 +85,7 @@ def _standing(
         scored=len(figures),
         unanswered=len(said) - len(answers),
         not_judged=sum(metric.score(each) is None for each in answers),
-        score=_mean(figures, rules.confidence),
+        score=_within(_mean(figures, rules.confidence), metric),
         lead=_mean(lead.differences, rules.confidence) if is_other else None,
         tuned_is=tuned_is if is_other else None,
         latency_ms=_median(each.get("latency_ms") for each in answers),
@@ -116,6 +116,14 @@ def _mean(values: Sequence[float], confidence: float) -> Mean | None:
         return None
     reach = interval(values, confidence)
     return Mean(mean=fmean(values), low=reach and reach.low, high=reach and reach.high)
+
+
+def _within(mean: Mean | None, metric: Metric) -> Mean | None:
+    """Return a mean whose interval does not leave the metric's scale."""
+    if mean is None or mean.low is None or mean.high is None:
+        return mean
+    low, high = max(mean.low, metric.lowest), min(mean.high, metric.highest)
+    return Mean(mean=mean.mean, low=low, high=high)
 
 
 def _median(values: Iterable[float | None]) -> float | None:

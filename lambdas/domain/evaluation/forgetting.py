@@ -10,10 +10,11 @@ from lambdas.domain.evaluation.results import general_id
 from lambdas.domain.evaluation.verdict import compare, rules_of, scores_of
 from lambdas.domain.run.contracts import Forgetting, Run
 
-_FORGETS = "But it has forgotten: its answers to general questions got worse."
-_MAY_FORGET = (
-    "But it may have forgotten: its answers to general questions score less, though so few "
-    "questions do not show it."
+_FORGETS = "It has forgotten: its answers to general questions got worse."
+_MAY_FORGET = "It may have forgotten: its answers to general questions score less, unproven."
+_SAYS_NOTHING = (
+    "Neither model gives a reference answer verbatim, so exact match cannot show what was "
+    "forgotten: the metric judge can"
 )
 
 
@@ -32,17 +33,26 @@ def forgetting_of(
     by = metric if isinstance(metric, Judged) else ExactMatch()
     rules = rules_of(run, type(by))
     counted, outcome, _ = compare(by, clean, rules)
+    missing = len(clean) - counted.questions
+    is_mute = not isinstance(by, Judged) and not any(map(any, counted.pairs))
     drops = bool(counted.questions) and counted.difference <= -rules.margin
     reach = counted.interval
     return Forgetting(
         metric=by.name,
         outcome=outcome,
         sentence=_FORGETS if outcome == "worse" else _MAY_FORGET if drops else "",
-        reason=f"{scores_of(counted, 'general questions')}.",
+        reason=f"{_SAYS_NOTHING if is_mute else scores_of(counted, 'general questions')}."
+        f"{_left_out(missing, len(results) - len(clean))}",
         questions=counted.questions,
         set_aside=len(results) - len(clean),
-        missing=len(clean) - counted.questions,
+        missing=missing,
         difference=counted.difference if counted.questions else None,
         low=reach and reach.low,
         high=reach and reach.high,
     )
+
+
+def _left_out(missing: int, set_aside: int) -> str:
+    """Say what is not among the figures."""
+    counts = {"lack a score": missing, "are set aside": set_aside}
+    return "".join(f" {count} more {what}." for what, count in counts.items() if count)

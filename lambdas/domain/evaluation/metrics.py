@@ -286,19 +286,19 @@ def influences(references: Sequence[str], answers: Sequence[str]) -> list[float]
         return (2 * (label == reference == answer) - f1s[label] * counted) / sums[label]
 
     macro = fmean(f1s.values()) if f1s else 0.0
-    return [
-        macro
-        + widened * questions / labels * sum(added_to(each, *pair) for each in {*pair} & {*sums})
-        for pair in paired
-    ]
+
+    def added_by(pair: tuple[str, str]) -> float:
+        return sum(added_to(label, *pair) for label in {*pair} if label in sums)
+
+    return [macro + widened * questions / labels * added_by(pair) for pair in paired]
 
 
 def figures_of(metric: Metric, results: Sequence[Record]) -> MetricFigures | None:
     """Return the figures of a metric that does not decide; None where it says nothing."""
+    if isinstance(metric, LabelF1) and metric.are_none(results):
+        return None
     pairs = metric.measure(results).figures
     if not pairs or (metric.lowest == 0 and not any(map(any, pairs))):
-        return None
-    if isinstance(metric, LabelF1) and metric.are_none(results):
         return None
     base, tuned = (fmean(side) for side in zip(*pairs, strict=True))
     return MetricFigures(metric=metric.name, base=base, tuned=tuned)
@@ -345,6 +345,8 @@ def with_metrics(result: Record, deciding: Metric, *others: Metric) -> Record:
     The score by the deciding metric is each side's "score", whichever it is.
     """
     reference, every = result["reference_answer"], [deciding, *others]
+    if result.get("general") and not isinstance(deciding, Judged):
+        deciding = ExactMatch()  # what a task's metric measures, general answers need not have
 
     def read(side: Record) -> Record:
         if "answer" not in side:

@@ -102,6 +102,9 @@ def score_difference(result: Record) -> int | None:
 def without_texts(result: Record) -> Record:
     """Return what a verdict needs of a result: so many fit into a function's memory."""
     about = _without(result, ("question", "reference_answer", "history", "others"))
+    if "preferences" in about:
+        found = about["preferences"].items()
+        about["preferences"] = {side: _only(said, "better") for side, said in found}
     sides = {side: _without_texts(result[side]) for side in SIDES}
     others = {name: _without_texts(said) for name, said in result.get("others", {}).items()}
     return about | sides | ({"others": others} if others else {})
@@ -110,6 +113,10 @@ def without_texts(result: Record) -> Record:
 def _without_texts(said: Record) -> Record:
     length = {"characters": len(said["answer"])} if "answer" in said else {}
     return _without(said, _TEXTS) | length
+
+
+def _only(said: Record | None, key: str) -> Record:
+    return {key: said[key]} if said and key in said else {}
 
 
 def _without(record: Record, texts: Sequence[str]) -> Record:

@@ -102,7 +102,8 @@ def _outcome(request: NotifyRequest) -> str:
     if request.verdict is None:
         return "finished"
     verdict = request.verdict.verdict
-    return f"tuned model is {verdict}" if verdict in {"better", "worse"} else verdict
+    said = f"tuned model is {verdict}" if verdict in {"better", "worse"} else verdict
+    return f"{said}, with reservations" if request.verdict.is_qualified else said
 
 
 def _success(request: NotifyRequest) -> str:
@@ -160,12 +161,19 @@ def _next_step(request: NotifyRequest) -> str:
         return "Next: do what the cause says, then start a new execution. The run's files are kept."
     if request.verdict is None:
         return ""
-    step = _NEXT.get(request.verdict.verdict, "read the report.")
+    verdict = request.verdict
+    step = _NEXT.get(verdict.verdict, "read the report.")
+    if verdict.verdict == "better" and verdict.is_qualified:
+        step = _NEXT_IF_QUALIFIED
     run = (request.run.tuned_by_run or request.run.name) if request.run else ""
     again = json.dumps({"tuned_by_run": run})
     return f"Next: {step.replace('{tuned_by_run}', again)}"
 
 
+_NEXT_IF_QUALIFIED = (
+    "before you serve the custom model, read in the report what it forgot, or which model does as "
+    "well without tuning."
+)
 _NEXT = {
     "better": "read the answers in the report, then serve the custom model: on demand by the token "
     "where its base can be, or by throughput, which bills by the hour from its purchase on.",

@@ -198,7 +198,7 @@ def summary(request: WriteReportRequest, bill: Bill, offers: Sequence[Offer]) ->
         f"{_review_line(request)}"
         f"Failures: {request.base_answers.failed} answers of the base model, "
         f"{request.tuned_answers.failed} of the tuned one; questions without both "
-        f"scores: {_without_scores(request)}.\n"
+        f"scores: {verdict.missing}.\n"
         f"{_hosted(request)}. The run cost {bill}, quoted {quoted}."
     )
 
@@ -209,11 +209,6 @@ def _judged(verdict: Verdict) -> str:
     told_of = [*general, *verdict.caveats, *verdict.alternatives]
     lines = [f"{verdict.sentence} {verdict.reason}", *told_of]
     return "\n".join(filter(None, [*lines, others]))
-
-
-def _without_scores(request: WriteReportRequest) -> int:
-    judgements = request.judgements
-    return judgements.failed if judgements else request.verdict.missing
 
 
 def _similarity_line(means: MeanSimilarity | None) -> str:

@@ -436,7 +436,9 @@ class OtherAnswers(Contract):
         return OtherAnswers(answers=self.answers, failures=failures)
 
     def failure_of(self, key: str) -> str | None:
-        return self.failures.get(key) or (None if key in self.complete else self.rest)
+        """Return why a model was given up, None where it was not: an empty cause is one, too."""
+        given = self.failures.get(key, None if key in self.complete else self.rest)
+        return "no reason was given" if given == "" else given
 
     @property
     def complete(self) -> dict[str, Answers]:
@@ -582,9 +584,20 @@ class DecideVerdictRequest(AnsweredRequest):
     similarity: Similarity
 
 
+class Reservation(Contract):
+    sentence: str = ""
+
+
 class VerdictToTell(Contract):
     verdict: str
     reason: str  # the figures that it rests on
+    forgetting: Reservation | None = None
+    alternatives: tuple[str, ...] = ()
+
+    @property
+    def is_qualified(self) -> bool:
+        """Whether something speaks against serving a model that is better."""
+        return bool(self.alternatives or (self.forgetting and self.forgetting.sentence))
 
 
 class MetricFigures(Contract):
@@ -595,12 +608,12 @@ class MetricFigures(Contract):
     tuned: float
 
 
-class Forgetting(Contract):
+class Forgetting(Reservation):
     """How both models answer questions on anything else than they were tuned for."""
 
     metric: MetricName
     outcome: Outcome
-    sentence: str  # empty where the tuned model is not worse by the margin
+    sentence: str = ""  # empty where the tuned model is not worse by the margin
     reason: str  # the figures
     questions: int  # that have both scores and are not set aside
     set_aside: int

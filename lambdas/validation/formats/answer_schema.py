@@ -74,6 +74,8 @@ class AnswerSchema:
             worst = best_match(self._validator.iter_errors(value))
         except RecursionError:
             return "the schema refers to itself without end"
+        except ArithmeticError:
+            return "a number in it is too large to be checked"
         except Unresolvable as missing:
             return f"the schema refers to {_shown(missing.ref)}, which it does not have"
         return f"{worst.json_path}: {_cut(worst.message)}" if worst else ""

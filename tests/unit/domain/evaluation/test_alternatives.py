@@ -156,6 +156,12 @@ def test_what_nobody_came_to_is_said_with_the_reason_too() -> None:
     assert [each.failure for each in made[2:]] == ["Runtime.OutOfMemory"] * 2
 
 
+def test_a_model_that_was_given_up_without_a_word_crashes_nothing() -> None:
+    rows = [{key: each[key] for key in ("id", "base", "tuned")} for each in results([(8, 3, 3)])]
+    made = standings(RUN, rows, OtherAnswers(rest=""), (), Judged())
+    assert [each.failure for each in made[2:]] == ["no reason was given"] * 2
+
+
 def test_a_judge_of_an_untuned_models_family_is_said_where_it_matters() -> None:
     told = doubted([(8, 3, 8)] * 24)  # Nova Pro judges Claude 3 Haiku and Nova Lite
     assert told[1:] == [

@@ -30,8 +30,8 @@ def forgotten(
 @pytest.mark.parametrize(
     ("pairs", "outcome", "begins"),
     [
-        ([(9, 3)] * 24, "worse", "But it has forgotten: its answers to general questions got"),
-        ([(9, 3)] * 4, "not decisive", "But it may have forgotten"),
+        ([(9, 3)] * 24, "worse", "It has forgotten: its answers to general questions got"),
+        ([(9, 3)] * 4, "not decisive", "It may have forgotten"),
         ([(9, 9)] * 24, "no difference shown", ""),
         ([(3, 9)] * 24, "better", ""),
         # Lower by less than the margin.
@@ -52,6 +52,7 @@ def test_what_is_set_aside_or_lacks_a_score_is_counted_apart() -> None:
     found = forgotten([(9, 9)] * 6 + [(9, 1), (9, None)], aside=("g-6",))
     assert (found.questions, found.set_aside, found.missing) == (6, 1, 1)
     assert found.difference == 0
+    assert found.reason.endswith("1 more lack a score. 1 more are set aside.")
 
 
 def test_without_general_questions_nothing_is_said() -> None:
@@ -69,3 +70,10 @@ def test_where_no_judge_is_asked_general_answers_have_to_be_the_references() -> 
     found = forgetting_of(run(metric="json-schema"), results, (), JsonSchema(schema))
     assert found is not None
     assert (found.metric, found.outcome, found.difference) == ("exact-match", "worse", -1)
+
+
+def test_answers_that_are_never_the_reference_show_nothing_and_that_is_said() -> None:
+    results = [general(number, 0, 0, ExactMatch.name) for number in range(24)]
+    found = forgetting_of(run(metric="exact-match"), results, (), ExactMatch())
+    assert found is not None
+    assert found.reason.startswith("Neither model gives a reference answer verbatim")

@@ -506,7 +506,7 @@ def test_what_is_forgotten_is_in_the_headline_whatever_was_gained(
     verdict = decide_verdict(VERDICT_REQUEST.model_copy(update={"judgements": judged}))
     assert (verdict.verdict, verdict.questions, verdict.wins) == ("better", 10, 10)
     assert verdict.sentence == (
-        "Tuning made the answers better. But it has forgotten: its answers to general questions "
+        "Tuning made the answers better. It has forgotten: its answers to general questions "
         "got worse."
     )
     assert verdict.forgetting is not None

@@ -33,6 +33,7 @@ from lambdas.domain.run.contracts import (
     NotifyRequest,
     Release,
     Report,
+    VerdictToTell,
     WriteReportRequest,
 )
 from lambdas.domain.training.input_status import InputStatus, RecordCounts
@@ -670,6 +671,18 @@ def test_the_mail_of_a_success() -> None:
         "Next: add evaluation questions",
     ):
         assert shown in text
+
+
+def test_what_speaks_against_a_better_model_is_in_subject_and_next_step() -> None:
+    """The verdict is about the task: the model may have forgotten, or another do as well."""
+    better = report_request().verdict.model_copy(update={"verdict": "better"})
+    clean = SUCCESS.model_copy(update={"verdict": better})
+    assert subject(clean) == f"tuned model is better: {NAMES.run}"
+    for found in ({"forgetting": {"sentence": "It has forgotten."}}, {"alternatives": ["Lite."]}):
+        told = VerdictToTell(verdict="better", reason="It is better.", **found)
+        mail = SUCCESS.model_copy(update={"verdict": told})
+        assert subject(mail) == f"tuned model is better, with reservations: {NAMES.run}"
+        assert "Next: before you serve the custom model, read in the report" in body(mail, None)
 
 
 def test_the_mail_names_the_run_that_has_the_model() -> None:

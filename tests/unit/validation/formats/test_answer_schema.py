@@ -119,3 +119,9 @@ _ANSWERS = st.text() | _JSON.map(json.dumps)
 @given(_RULES, _ANSWERS | _ANSWERS.map(lambda answer: f"```\n{answer}\n```"))
 def test_no_answer_makes_the_check_fail(rule: dict[str, object], answer: str) -> None:
     assert isinstance(schema(rule).problem(answer), str)
+
+
+@pytest.mark.parametrize("number", ["1e999", "1" * 400])
+def test_a_number_that_no_schema_can_check_is_no_crash(number: str) -> None:
+    schema = AnswerSchema.parse(b'{"properties": {"p": {"multipleOf": 0.01}}}')
+    assert schema.problem(f'{{"p": {number}}}')
