@@ -54,7 +54,8 @@ def judge_again(machine: Machine, run: str) -> Outcome:
     items = machine.offline.bedrock.snapshot()["meter"]["items"]
     [judged] = [each["usd"] for each in items if JUDGE_NAME in each["what"]]
     assert bill["usd"] == pytest.approx(judged, abs=0.01)
-    assert not bill["at_most"]
+    lost = read_json(machine, ended, "manifest.json")["judgements"]["lost_requests"]
+    assert bill["at_most"] is bool(lost), "a busy machine can end a function before its answer"
     assert ended.output["answers_of_run"] == run
     assert ended.output["hosting_arn"] is None
     assert ended.output["verdict"] == "better"
