@@ -21,9 +21,11 @@ from local.call_faults import HANG_UP, CallFaults
 from local.clock import SimulatedClock
 from local.controls import controls
 from local.environment import offline_variables, scrubbed
+from local.functions.processes import Functions
+from local.states.expressions import Expressions
 
 if TYPE_CHECKING:
-    from local.ministack.invocations import Invocations
+    from local.states.service import StepFunctions
 
 _START_SECONDS = 30
 _SWEEP_SECONDS = 10
@@ -42,10 +44,12 @@ class OfflineAws:
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.variables = offline_variables(self.endpoint, region)
         self.clock = SimulatedClock()
+        self.functions = Functions(self.clock)
         self.bedrock: Bedrock
         self.faults: CallFaults
-        self.invocations: Invocations
+        self.executions: StepFunctions
         self.redeploy: Callable[[], None] = lambda: None  # what follows a reset of `local up`
+        self._expressions = Expressions()
         self._scratch = Path(tempfile.mkdtemp(prefix="offline-aws-"))
         self._done: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -58,7 +62,6 @@ class OfflineAws:
             "GATEWAY_PORT": str(self.port),
             "MINISTACK_REGION": self.region,
             "LAMBDA_EXECUTOR": "local",
-            "LAMBDA_WARM_TTL_SECONDS": "3600",  # simulated hours may pass between two calls
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "LOG_LEVEL": "ERROR",
@@ -76,18 +79,14 @@ class OfflineAws:
 
     def stop(self) -> None:
         """End the server and its functions' processes, and delete what they left on disk."""
-        from ministack.core import lambda_runtime  # noqa: PLC0415  # only after start()
-
-        from local.ministack import state_machines  # noqa: PLC0415  # same
-
-        state_machines.abort_all()
         self.clock.stop()
-        lambda_runtime.reset()
+        self.functions.stop()
+        self._expressions.stop()
         if self._loop and self._done:
             self._loop.call_soon_threadsafe(self._done.set)
         if self._thread:
             self._thread.join(timeout=10)
-        lambda_runtime.reset()  # a function that was being started meanwhile
+        self.functions.stop()  # what was being started meanwhile
         tempfile.tempdir = None
         give_up_at = time.monotonic() + _SWEEP_SECONDS
         while self._scratch.exists() and time.monotonic() < give_up_at:
@@ -107,6 +106,8 @@ class OfflineAws:
         gateway.enforce_iam(on=on)
 
     def _forget(self) -> None:
+        self.executions.forget()
+        self.functions.reset()
         self.clock.forget()
         self.bedrock.reset()
         self.faults.set()
@@ -124,10 +125,12 @@ class OfflineAws:
             caller=gateway.caller,
         )
         self.bedrock = Bedrock(world)
-        self.invocations = patches.apply(self.clock, self.bedrock.resource_tags)
+        self.executions = patches.apply(
+            self.clock, self.functions, self._expressions, self.bedrock.resource_tags
+        )
         gateway.register(self.bedrock)
         gateway.after_reset(self._forget)
-        self.faults = CallFaults(self.invocations.caller)
+        self.faults = CallFaults(self.functions.caller)
         return controls(self.faults.around(access.present_requests_as_tls(app.app)), self)
 
     def _serve(self, app: Any) -> None:  # noqa: ANN401  # an ASGI application

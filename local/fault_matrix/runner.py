@@ -120,15 +120,15 @@ def _wait_until_ended(case: Case, target: FaultTarget, arns: list[str]) -> None:
 
 def _status(arn: str) -> str:
     execution = state_machines.execution_of(arn)
-    return str(execution["status"]) if execution else "GONE"
+    return execution.status if execution else "GONE"
 
 
 def _decide(target: FaultTarget, arns: list[str], decided: set[str]) -> None:
     """Approve each run that asks; where the decision fails, let its time run out."""
     states: Any = boto3.client("stepfunctions")
     for arn in arns:
-        entered = state_machines.entered(arn)
-        if "Approve spend" not in entered or arn in decided:
+        execution = state_machines.execution_of(arn)
+        if arn in decided or not execution or "Approve spend" not in execution.entered:
             continue
         decided.add(arn)
         run = target.names_of(arn).run
@@ -149,8 +149,8 @@ def _told(states: Any, target: FaultTarget, given: dict[str, str]) -> str:  # no
     started = states.start_execution(stateMachineArn=target.decide_arn, input=json.dumps(given))
     while _status(started["executionArn"]) == "RUNNING":
         time.sleep(_POLL_SECONDS)
-    execution = state_machines.execution_of(started["executionArn"]) or {}
-    return str(execution.get("cause") or "")
+    execution = state_machines.execution_of(started["executionArn"])
+    return (execution and execution.cause) or ""
 
 
 def _asked(target: FaultTarget, run: str) -> str | None:
@@ -194,7 +194,11 @@ def _interference(result: CaseResult, target: FaultTarget) -> Iterator[None]:
 
 
 _OTHER_DEFINITION = json.dumps(
-    {"StartAt": "Other", "States": {"Other": {"Type": "Fail", "Error": "Other"}}}
+    {
+        "QueryLanguage": "JSONata",
+        "StartAt": "Other",
+        "States": {"Other": {"Type": "Fail", "Error": "Other"}},
+    }
 )
 
 
@@ -284,9 +288,9 @@ def _settle(offline: OfflineAws) -> None:
 def _look(result: CaseResult, target: FaultTarget, arns: list[str]) -> None:
     seen = target.offline.bedrock.snapshot()
     for arn in arns:
-        execution = state_machines.execution_of(arn) or {}
-        result.statuses.append(str(execution.get("status", "GONE")))
-        error, cause = execution.get("error") or "", execution.get("cause") or ""
+        execution = state_machines.execution_of(arn)
+        result.statuses.append(_status(arn))
+        error, cause = (execution.error or "", execution.cause or "") if execution else ("", "")
         result.causes.append(f"{error}: {cause}" if error else cause)
     left = _left(target, arns)
     kinds = ("throughputs", "deployments")
