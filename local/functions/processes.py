@@ -7,6 +7,7 @@ holds the clock; its sleeps and its limit are simulated.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -44,6 +45,7 @@ class Program:
     variables: Mapping[str, str]
     seconds: int  # its limit
     memory: int  # in MiB
+    names: frozenset[str] = field(default=frozenset(), compare=False)  # of all functions' variables
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Functions:
     def __init__(self, clock: SimulatedClock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._zygotes: dict[tuple[str, ...], _Zygote] = {}
+        self._zygotes: dict[tuple[str, ...], list[_Zygote]] = {}
         self._idle: dict[str, list[_Worker]] = {}
         self._running: dict[int, Invocation] = {}
 
@@ -147,7 +149,7 @@ class Functions:
         for invocation in list(self._running.values()):
             invocation.kill()
         self.reset()
-        for zygote in self._zygotes.values():
+        for zygote in itertools.chain(*self._zygotes.values()):
             zygote.stop()
 
     def _answer(self, invocation: Invocation, answer: Json, request_id: str) -> Answer:
@@ -200,9 +202,10 @@ class Functions:
     def _zygote(self, program: Program) -> _Zygote:
         key = (program.code, *program.layers)
         with self._lock:
-            if key not in self._zygotes:
-                self._zygotes[key] = _Zygote(program)
-            return self._zygotes[key]
+            fitting = self._zygotes.setdefault(key, [])
+            if not fitting or not program.names <= fitting[-1].names:
+                fitting.append(_Zygote(program))
+            return fitting[-1]
 
 
 def _ended(invocation: Invocation, worker: _Worker) -> tuple[str, str]:
@@ -234,8 +237,9 @@ class _Zygote:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
             )
-        libraries = {"code": program.code, "layers": program.layers}
-        self._control.send(json.dumps({"order": "prepare", **libraries}).encode())
+        self.names = program.names
+        what = {"code": program.code, "layers": program.layers, "names": [*program.names]}
+        self._control.send(json.dumps({"order": "prepare", **what}).encode())
         self._is_prepared = False
 
     def order(self, order: str, *descriptors: int, **what: Json) -> Json:

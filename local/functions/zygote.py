@@ -18,12 +18,11 @@ import resource
 import site
 import socket
 import sys
-import threading
 import time
 import traceback
 import types
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -54,15 +53,48 @@ def _prepare(_: socket.socket, order: dict[str, Any]) -> dict[str, Any]:
     loader = importlib.import_module("botocore.loaders").JSONFileLoader
     loader.load_file = functools.cache(loader.load_file)  # forks share what was read
     modules, texts = _names(code)
-    for name in sorted(modules):
-        if not (code / name.partition(".")[0]).exists():
-            try:
-                importlib.import_module(name)
-            except Exception:  # noqa: BLE001, S112  # the function will say so, if it needs it
-                continue
+    own = {name for name in modules if (code / name.partition(".")[0]).exists()}
+    for name in sorted(modules - own):
+        _import(name)
     _read_models(texts)
+    sys.path.insert(0, order["code"])
+    environment = os.environ
+    guarded = _Guarded(environment, set(order["names"]))
+    os.environ = guarded  # type: ignore[assignment]  # noqa: B003  # for a while
+    for name in sorted(own):
+        _import(name)
+    os.environ = environment  # noqa: B003
+    del sys.path[0]
     gc.freeze()
-    return {"threads": threading.active_count()}
+    return {}
+
+
+def _import(name: str) -> None:
+    try:
+        importlib.import_module(name)
+    except (Exception, _EnvironmentRead):  # noqa: BLE001  # a function that needs it will say so
+        return
+
+
+class _EnvironmentRead(BaseException):
+    """A module reads the environment as it is imported: each function has to do that itself."""
+
+
+class _Guarded(Mapping[str, str]):
+    """The environment, without what functions are given by it."""
+
+    def __init__(self, environment: Mapping[str, str], names: set[str]) -> None:
+        self._environment, self._names = environment, names
+
+    def __getitem__(self, name: str) -> str:
+        if name in self._names:
+            raise _EnvironmentRead
+        return self._environment[name]
+
+    def __iter__(self) -> NoReturn:
+        raise _EnvironmentRead
+
+    __len__ = __iter__
 
 
 def _names(code: Path) -> tuple[set[str], set[str]]:

@@ -9,7 +9,7 @@ import os
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,14 @@ def _program(record: Record, unpacked: _Unpacked) -> Program:
         variables={**variables, "LAMBDA_TASK_ROOT": str(code)},
         seconds=config.get("Timeout", 3),
         memory=config.get("MemorySize", 128),
+        names=frozenset(_names_of_variables()),
     )
+
+
+def _names_of_variables() -> Iterator[str]:
+    for record in list(lambda_svc._functions._data.values()):
+        for version in (record, *record["versions"].values()):
+            yield from version["config"].get("Environment", {}).get("Variables", {})
 
 
 class _Unpacked:

@@ -211,6 +211,13 @@ class MapRun:
     def end(self, status: str, now: float) -> None:
         self.status, self.ended = status, now
 
+    def redrive(self) -> None:
+        """Let those that did not succeed run again."""
+        self.status, self.ended = "RUNNING", None
+        for child in self.children.values():
+            if child.status != "SUCCEEDED":
+                child.redrive()
+
 
 _SHOWN = {
     "RUNNING": "running",
@@ -224,6 +231,8 @@ _STATUSES = ("pending", *_SHOWN.values())
 
 def _run_distributed(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
     clock = interpreter.clock
+    if scope.map_run:
+        scope.map_run.redrive()
     run = scope.map_run = scope.map_run or _MapStart(interpreter, state, scope).run()
     jobs = [
         (f"{run.arn}/{index}", _play(interpreter, run, index)) for index in range(len(run.batches))
@@ -316,8 +325,6 @@ def _play(interpreter: Interpreter, run: MapRun, index: int) -> Steps:
         run.children[index] = interpreter.executions[child.arn] = child
     elif child.status == "SUCCEEDED":
         return
-    else:
-        child.redrive()
     try:
         output = yield from interpreter.walk(child.scope)
     except StateError as error:
