@@ -18,6 +18,7 @@ import itertools
 import math
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -166,7 +167,7 @@ class SimulatedClock:
     def advance(self, seconds: float) -> None:
         """Let `seconds` of simulated time pass, with all that falls due in them."""
         if self._this_thread.holds:
-            self.wait(seconds, self.end_computing, self.begin_computing)
+            self.wait(seconds, lambda _: self.end_computing(), self.begin_computing)
         else:
             self.wait(seconds)
 
@@ -259,13 +260,13 @@ class SimulatedClock:
     def wait(
         self,
         seconds: float,
-        begun: Callable[[], None] = lambda: None,
+        begun: Callable[[Event], None] = lambda _: None,
         ended: Callable[[], None] = lambda: None,
         unless: Callable[[], bool] = lambda: False,
     ) -> None:
         """Let the calling thread wait; nothing happens between its waiting and `begun`, or `ended`.
 
-        `ended` is left out where `unless` ends the wait.
+        `begun` gets the event of its end. `ended` is left out where `unless` ends the wait.
         """
         passed: list[bool] = []
 
@@ -275,7 +276,7 @@ class SimulatedClock:
 
         with self._condition:
             event = self.at(self.time() + seconds, end, name="sleep")
-            begun()
+            begun(event)
             self._condition.wait_for(lambda: passed or self._stopped or unless())
             if not passed:
                 self.drop(event)
@@ -289,10 +290,10 @@ class SimulatedClock:
             with self._condition:
                 while not self._stopped:
                     self._go_on()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # told to whoever waits, or adds an event
             self._failure = error
             self.stop()
-            raise
+            traceback.print_exc()
 
     def _go_on(self) -> None:
         quiet = self._quiet_from - time.monotonic()
@@ -368,20 +369,21 @@ class Process:
         self._sleeping = self._calling = 0
         self._ended = self._holds = False
         self._lives = 1
+        self._sleeps: list[Event] = []
         self._change()
 
     def sleep(self, seconds: float) -> None:
         """Sleep for one of its threads; at most until its end."""
         life = self._lives
 
+        def begin(event: Event) -> None:
+            self._sleeps.append(event)
+            self._change(sleeping=1)
+
         def over() -> bool:
             return self._lives > life
 
-        def wake() -> None:
-            if not over():
-                self._change(sleeping=-1)
-
-        self._clock.wait(seconds, lambda: self._change(sleeping=1), wake, over)
+        self._clock.wait(seconds, begin, lambda: self._change(sleeping=-1), over)
 
     @contextmanager
     def calling(self) -> Iterator[None]:
@@ -396,6 +398,9 @@ class Process:
         """End its sleeps: it was killed, and whoever waits for it has something to do."""
         with self._clock.changing():
             self._lives += 1
+            for sleep in self._sleeps:
+                self._clock.drop(sleep)
+            self._sleeps.clear()
             self._change(sleeping=-self._sleeping)
 
     def end(self) -> None:

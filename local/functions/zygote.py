@@ -166,7 +166,7 @@ def _serve(order: dict[str, Any], channel: IO[str]) -> NoReturn:
         for line in channel:
             _tell(channel, _invoke(handler, order, json.loads(line)))
     except SystemExit as ended:
-        status = ended.code if isinstance(ended.code, int) else 1
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException as error:  # noqa: BLE001  # of the import, told as Lambda tells it
         _tell(channel, _failure(error, order, kind=_of_import(error)))
         status = 1
