@@ -177,10 +177,18 @@ class SimulatedClock:
             self._events = [event for event in self._events if event.live]
             heapq.heapify(self._events)
 
-    def settle(self) -> None:
-        """Wait until nobody computes, nobody waits, and nothing is due."""
+    def settle(self, real_seconds: float = 300) -> None:
+        """Wait until nobody computes, nobody waits, and nothing is due.
+
+        Raises
+        ------
+        TimeoutError
+            That takes longer in real time.
+        """
         with self._condition:
-            self._condition.wait_for(lambda: self._stopped or self._is_settled())
+            settled = lambda: self._stopped or self._is_settled()  # noqa: E731  # shortest so
+            if not self._condition.wait_for(settled, real_seconds):
+                raise TimeoutError(f"something still goes on after {real_seconds:g} s")
 
     def stop(self) -> None:
         """End the thread that runs the events, and wake everybody who waits."""
@@ -331,12 +339,12 @@ class SimulatedClock:
         """Return when the next thing is due, and what it is."""
         while self._events and self._events[0].act is None:
             heapq.heappop(self._events)
-        first = self._events[0].when if self._events else math.inf
+        first, act = (self._events[0].when, self._take) if self._events else (math.inf, _nothing)
         for alarm in self._alarms:
             due = alarm.due()
-            if due is not None and due <= first and due < math.inf:
-                return due, alarm.ring
-        return first, self._take
+            if due is not None and due < first:
+                first, act = due, alarm.ring
+        return first, act
 
     def _take(self) -> None:
         event = heapq.heappop(self._events)
@@ -349,6 +357,10 @@ class SimulatedClock:
         self._names[name] += 1
         text = f"{self._seed}/{name}/{self._names[name]}"
         return hashlib.blake2b(text.encode(), digest_size=8).digest()
+
+
+def _nothing() -> None:
+    """Never happens: it is due at the end of all time."""
 
 
 def iso(seconds: float) -> str:

@@ -51,6 +51,7 @@ class OfflineAws:
         self.redeploy: Callable[[], None] = lambda: None  # what follows a reset of `local up`
         self._expressions = Expressions()
         self._scratch = Path(tempfile.mkdtemp(prefix="offline-aws-"))
+        self._stopped = threading.Event()
         self._done: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -79,6 +80,7 @@ class OfflineAws:
 
     def stop(self) -> None:
         """End the server and its functions' processes, and delete what they left on disk."""
+        self._stopped.set()
         self.clock.stop()
         self.functions.stop()
         self._expressions.stop()
@@ -115,7 +117,7 @@ class OfflineAws:
     def _assemble(self) -> Any:  # noqa: ANN401  # MiniStack publishes no types
         from ministack import app  # noqa: PLC0415  # reads the environment on import
 
-        from local.ministack import access, gateway, patches  # noqa: PLC0415  # same
+        from local.ministack import access, functions, gateway, patches  # noqa: PLC0415  # same
 
         world = World(
             clock=self.clock,
@@ -125,9 +127,12 @@ class OfflineAws:
             caller=gateway.caller,
         )
         self.bedrock = Bedrock(world)
+        processes = functions.OwnProcesses(self.functions)
         self.executions = patches.apply(
-            self.clock, self.functions, self._expressions, self.bedrock.resource_tags
+            self.clock, processes, self._expressions, self.bedrock.resource_tags
         )
+        prepare = threading.Thread(target=processes.prepare, args=(self._stopped,), daemon=True)
+        prepare.start()
         gateway.register(self.bedrock)
         gateway.after_reset(self._forget)
         self.faults = CallFaults(self.functions.caller)

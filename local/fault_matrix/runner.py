@@ -25,7 +25,6 @@ from stacks.names import Names
 _REAL_SECONDS = 300.0  # of a machine on which much else runs
 _MOST_PASSES = 40  # beyond the release-by of a deployment that is kept briefly
 _POLL_SECONDS = 0.01
-_QUIET_SECONDS = 0.08  # an event on its way starts something within it
 
 
 @dataclass(frozen=True)
@@ -247,7 +246,7 @@ def _let_the_guards_run(case: Case, target: FaultTarget, arns: list[str]) -> int
     Return how many of its passes were needed.
     """
     offline, needed = target.offline, 0
-    _settle(offline)
+    offline.clock.settle(_REAL_SECONDS)
     for passes in range(1, _MOST_PASSES + 1):
         left = _left(target, arns)
         stopping = _stopping(target)  # before this pass, which it needs no more
@@ -255,7 +254,7 @@ def _let_the_guards_run(case: Case, target: FaultTarget, arns: list[str]) -> int
         if not left and (not alive or (case.group != "kept" and passes > PASSES)):
             break
         offline.clock.advance(PASS_MINUTES * 60)
-        _settle(offline)
+        offline.clock.settle(_REAL_SECONDS)
         needed = passes if left - stopping else needed
     return needed
 
@@ -271,18 +270,6 @@ def _left(target: FaultTarget, arns: list[str]) -> set[str]:
     deployments = target.offline.bedrock.snapshot()["deployments"]
     spared = {each["arn"] for each in deployments if each["name"] in kept}
     return {*target.offline.bedrock.alive()} - spared
-
-
-def _settle(offline: OfflineAws) -> None:
-    """Wait until the guard's executions have ended and no function runs."""
-    deadline = time.monotonic() + _REAL_SECONDS
-    quiet_since = time.monotonic()
-    while time.monotonic() - quiet_since < _QUIET_SECONDS:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"the guards still work after {_REAL_SECONDS:g} s")
-        if state_machines.any_running() or offline.clock.is_computing:
-            quiet_since = time.monotonic()
-        time.sleep(_POLL_SECONDS)
 
 
 def _look(result: CaseResult, target: FaultTarget, arns: list[str]) -> None:

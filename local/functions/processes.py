@@ -7,7 +7,6 @@ holds the clock; its sleeps and its limit are simulated.
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import re
@@ -45,7 +44,6 @@ class Program:
     variables: Mapping[str, str]
     seconds: int  # its limit
     memory: int  # in MiB
-    names: frozenset[str] = field(default=frozenset(), compare=False)  # of all functions' variables
 
 
 @dataclass(frozen=True)
@@ -97,13 +95,13 @@ class Functions:
     def __init__(self, clock: SimulatedClock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._zygotes: dict[tuple[str, ...], list[_Zygote]] = {}
+        self._zygotes: dict[tuple[str, ...], _Zygote] = {}
         self._idle: dict[str, list[_Worker]] = {}
         self._running: dict[int, Invocation] = {}
 
-    def prepare(self, program: Program) -> None:
+    def prepare(self, code: str, layers: tuple[str, ...]) -> None:
         """Import the libraries of a function, without waiting for it."""
-        self._zygote(program)
+        self._zygote(code, layers)
 
     def run(self, program: Program, event: Json, request_id: str) -> Answer:
         """Run an invocation to its end, in simulated time."""
@@ -149,7 +147,7 @@ class Functions:
         for invocation in list(self._running.values()):
             invocation.kill()
         self.reset()
-        for zygote in itertools.chain(*self._zygotes.values()):
+        for zygote in self._zygotes.values():
             zygote.stop()
 
     def _answer(self, invocation: Invocation, answer: Json, request_id: str) -> Answer:
@@ -188,7 +186,7 @@ class Functions:
             worker = idle.pop() if idle else None
         for each in outdated:
             each.end()
-        return worker or _Worker(program, self._zygote(program))
+        return worker or _Worker(program, self._zygote(program.code, program.layers))
 
     def _keep(self, worker: _Worker, answer: Json) -> None:
         """Keep a process for the next invocation, unless it could not begin or has no memory."""
@@ -199,13 +197,11 @@ class Functions:
         else:
             worker.end()
 
-    def _zygote(self, program: Program) -> _Zygote:
-        key = (program.code, *program.layers)
+    def _zygote(self, code: str, layers: tuple[str, ...]) -> _Zygote:
         with self._lock:
-            fitting = self._zygotes.setdefault(key, [])
-            if not fitting or not program.names <= fitting[-1].names:
-                fitting.append(_Zygote(program))
-            return fitting[-1]
+            if (code, *layers) not in self._zygotes:
+                self._zygotes[code, *layers] = _Zygote(code, layers)
+            return self._zygotes[code, *layers]
 
 
 def _ended(invocation: Invocation, worker: _Worker) -> tuple[str, str]:
@@ -228,7 +224,7 @@ def _ended(invocation: Invocation, worker: _Worker) -> tuple[str, str]:
 class _Zygote:
     """A process that forks functions with one set of libraries; see zygote.py."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, code: str, layers: tuple[str, ...]) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lock = threading.Lock()
         with theirs:
@@ -237,9 +233,8 @@ class _Zygote:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
             )
-        self.names = program.names
-        what = {"code": program.code, "layers": program.layers, "names": [*program.names]}
-        self._control.send(json.dumps({"order": "prepare", **what}).encode())
+        order = {"order": "prepare", "code": code, "layers": layers}
+        self._control.send(json.dumps(order).encode())
         self._is_prepared = False
 
     def order(self, order: str, *descriptors: int, **what: Json) -> Json:

@@ -59,8 +59,7 @@ def _prepare(_: socket.socket, order: dict[str, Any]) -> dict[str, Any]:
     _read_models(texts)
     sys.path.insert(0, order["code"])
     environment = os.environ
-    guarded = _Guarded(environment, set(order["names"]))
-    os.environ = guarded  # type: ignore[assignment]  # noqa: B003  # for a while
+    os.environ = _Guarded(environment)  # type: ignore[assignment]  # noqa: B003  # for a while
     for name in sorted(own):
         _import(name)
     os.environ = environment  # noqa: B003
@@ -81,13 +80,14 @@ class _EnvironmentRead(BaseException):
 
 
 class _Guarded(Mapping[str, str]):
-    """The environment, without what functions are given by it."""
+    """The environment of this process, without what a function may be given by its own."""
 
-    def __init__(self, environment: Mapping[str, str], names: set[str]) -> None:
-        self._environment, self._names = environment, names
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
 
     def __getitem__(self, name: str) -> str:
-        if name in self._names:
+        of_python = name.lstrip("_").startswith("PY")  # as pydantic's, too
+        if name.startswith("AWS") or not (of_python or name in self._environment):
             raise _EnvironmentRead
         return self._environment[name]
 

@@ -9,7 +9,7 @@ import os
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,38 @@ from local.functions.processes import Functions, Program
 from local.ministack.upstream import original
 
 Record = dict[str, Any]  # of a function, or of a version of it
+_PREPARE_SECONDS = 0.3
 _NAME_IN_CALLS = 50  # of characters: SDKs and Tools Reference Guide, feature-appid.html, 2026-11-23
 
 
-def run_functions_in_own_processes(functions: Functions) -> None:
-    """Replace stock workers, which know no error by its class and no simulated time."""
-    original(lambda_svc, "_execute_function_warm")
-    unpacked = _Unpacked()
+class OwnProcesses:
+    """Runs MiniStack's functions in processes of ours."""
 
-    def execute(record: Record, event: Any, request_id: str) -> dict[str, Any]:
-        answer = functions.run(_program(record, unpacked), event, request_id)
+    def __init__(self, functions: Functions) -> None:
+        self._functions, self._unpacked = functions, _Unpacked()
+
+    def replace_workers(self) -> None:
+        """Replace stock workers, which know no error by its class and no simulated time."""
+        original(lambda_svc, "_execute_function_warm")
+        lambda_svc._execute_function_warm = self._execute
+
+    def prepare(self, stopped: threading.Event) -> None:
+        """Import the libraries of each function soon after it is deployed, until `stopped`."""
+        while not stopped.wait(_PREPARE_SECONDS):
+            for record in list(lambda_svc._functions._data.values()):
+                with request_scope(*record["config"]["FunctionArn"].split(":")[4:2:-1]):
+                    self._functions.prepare(*self._libraries(record))
+
+    def _execute(self, record: Record, event: Any, request_id: str) -> dict[str, Any]:
+        program = _program(record["config"], *self._libraries(record))
+        answer = self._functions.run(program, event, request_id)
         return {"body": answer.value, "error": answer.failed, "log": answer.log}
 
-    lambda_svc._execute_function_warm = execute
+    def _libraries(self, record: Record) -> tuple[str, tuple[str, ...]]:
+        """Return the folder of its code, and those of its layers for Python."""
+        contents = map(lambda_svc._resolve_layer_zip, record["config"].get("Layers", []))
+        layers = (str(self._unpacked.folder(content) / "python") for content in contents)
+        return str(self._unpacked.folder(record["code_zip"])), tuple(layers)
 
 
 def invoke_targets_on_the_clock(clock: SimulatedClock) -> None:
@@ -82,8 +101,7 @@ def call(reference: str, event: Any) -> tuple[Record | None, dict[str, Any]]:
     return config, lambda_svc._execute_function_with_config_scope(execution, event)
 
 
-def _program(record: Record, unpacked: _Unpacked) -> Program:
-    config = record["config"]
+def _program(config: dict[str, Any], code: str, layers: tuple[str, ...]) -> Program:
     name = config["FunctionName"]
     given = config.get("Environment", {}).get("Variables", {})
     reserved = original(lambda_runtime, "_RESERVED_RUNTIME_ENV_VARS")
@@ -99,25 +117,16 @@ def _program(record: Record, unpacked: _Unpacked) -> Program:
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
         "AWS_SDK_UA_APP_ID": name[-_NAME_IN_CALLS:],
     }
-    code = unpacked.folder(record["code_zip"])
-    layers = (lambda_svc._resolve_layer_zip(layer) for layer in config.get("Layers", []))
     return Program(
         arn=f"{config['FunctionArn']} {variables['AWS_LAMBDA_FUNCTION_VERSION']}",
         name=name,
-        code=str(code),
-        layers=tuple(str(unpacked.folder(layer) / "python") for layer in layers),
+        code=code,
+        layers=layers,
         handler=config["Handler"],
-        variables={**variables, "LAMBDA_TASK_ROOT": str(code)},
+        variables={**variables, "LAMBDA_TASK_ROOT": code},
         seconds=config.get("Timeout", 3),
         memory=config.get("MemorySize", 128),
-        names=frozenset(_names_of_variables()),
     )
-
-
-def _names_of_variables() -> Iterator[str]:
-    for record in list(lambda_svc._functions._data.values()):
-        for version in (record, *record["versions"].values()):
-            yield from version["config"].get("Environment", {}).get("Variables", {})
 
 
 class _Unpacked:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from local.clock import SimulatedClock
-from local.functions.processes import Functions
 from local.ministack import (
     access,
     budgets,
@@ -26,13 +25,13 @@ from local.states.service import StepFunctions
 
 def apply(
     clock: SimulatedClock,
-    own_functions: Functions,
+    own_processes: functions.OwnProcesses,
     expressions: Expressions,
     bedrock_tags: Callable[[str], dict[str, str] | None],
 ) -> StepFunctions:
     """Apply every patch; the order matters where two wrap the same function."""
     check_version()
-    functions.run_functions_in_own_processes(own_functions)
+    own_processes.replace_workers()
     functions.invoke_targets_on_the_clock(clock)
     access.leave_bedrock_to_its_own_authorization()
     access.show_bedrock_tags_to_policies(bedrock_tags)

@@ -54,11 +54,6 @@ def execution_of(arn: str) -> Execution | None:
     return _service().execution(arn)
 
 
-def any_running() -> bool:
-    """Tell whether any execution, of any machine, has not ended."""
-    return _service().any_running
-
-
 def run_executions(clock: SimulatedClock, expressions: Expressions) -> StepFunctions:
     """Serve executions by an interpreter of our own, also those that events start.
 

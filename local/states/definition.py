@@ -53,9 +53,6 @@ def problems(definition: str, expressions: Expressions) -> list[str]:
         return [f"INVALID_JSON_DESCRIPTION: {error}"]
     language = machine.get("QueryLanguage", "JSONPath")
     found = [*_machine(machine, "", language, frozenset())]
-    names = [name for name, _ in _names(machine)]
-    twice = {name for name in names if names.count(name) > 1}
-    found += [f"DUPLICATE_STATE_NAME: Duplicate state name: {name}" for name in sorted(twice)]
     return found or [*_expressions(machine, "", expressions)]
 
 
@@ -176,13 +173,6 @@ def _machines_in(state: Json) -> list[tuple[str, Json]]:
     branches = [(f"Branches[{i}]", each) for i, each in enumerate(state.get("Branches", []))]
     processor = state.get("ItemProcessor")
     return branches + ([("ItemProcessor", processor)] if processor else [])
-
-
-def _names(machine: Json) -> Iterator[tuple[str, Json]]:
-    for name, state in machine.get("States", {}).items():
-        yield name, state
-        for _, inner in _machines_in(state):
-            yield from _names(inner)
 
 
 def _expressions(value: Json, at: str, expressions: Expressions) -> Iterator[str]:

@@ -103,9 +103,9 @@ class StepFunctions:
         """Return an execution; None if there is none, or it went with its machine."""
         return self._interpreter.executions.get(arn)
 
-    @property
-    def any_running(self) -> bool:
-        return any(each.is_running for each in self._interpreter.executions.values())
+    def executions(self) -> list[Execution]:
+        """Return all executions, those of maps included, in the order in which they began."""
+        return list(self._interpreter.executions.values())
 
     def machine_of_token(self, token: str) -> str | None:
         """Return the machine whose task has, or had, a token."""

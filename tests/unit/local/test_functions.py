@@ -65,7 +65,6 @@ def play(functions: Functions, tmp_path: Path) -> Play:
             "variables": variables,
             "seconds": 20,
             "memory": 128,
-            "names": frozenset({"GREETING"}),
         } | changes
         return functions.run(Program(**given), event, "request")
 

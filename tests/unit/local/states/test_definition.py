@@ -74,10 +74,6 @@ REFUSED = {
         SCOPES,
         "'outer' is assigned in an outer scope at /States/Both/Branches[0]/States/Inner/Assign",
     ),
-    "states of one name": (
-        chain(A={"Type": "Parallel", "Branches": [chain(A={"Type": "Pass"})]}),
-        "DUPLICATE_STATE_NAME: Duplicate state name: A",
-    ),
     "all not last": (chain(A=call("f", Retry=ALL_FIRST)), "States.ALL is not alone and last"),
     "two ways to wait": (
         chain(A={"Type": "Wait", "Seconds": 1, "Timestamp": "2030-01-01T00:00:00Z"}),

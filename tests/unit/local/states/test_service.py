@@ -212,4 +212,4 @@ def test_forgetting_ends_everything(simulation: Simulation) -> None:
     simulation.service.forget()
     simulation.clock.settle()
     assert simulation.service.execution(arn) is None
-    assert not simulation.service.any_running
+    assert simulation.service.executions() == []
