@@ -165,7 +165,8 @@ def answers(side: str, **changes: object) -> Answers:
         "failed": 0,
         "input_tokens": 330,
         "output_tokens": 210,
-        "answers_key": f"{PREFIX}/answers-{side}.jsonl",
+        "answers_prefix": f"{PREFIX}/answers-{side}/",
+        "shards": 1,
     }
     return Answers.model_validate(values | changes)
 
@@ -276,7 +277,7 @@ def report_request(**changes: object) -> WriteReportRequest:
             failed=1,
             input_tokens=900,
             output_tokens=80,
-            judgements_key=f"{PREFIX}/judgements.jsonl",
+            judgements_prefix=f"{PREFIX}/judgements/",
         ),
         "verdict": Verdict(
             verdict="not decisive",
@@ -303,12 +304,14 @@ def report_request(**changes: object) -> WriteReportRequest:
             high=10.85,
             dataset_sha256=dataset().sha256,
             verdict_key=f"{PREFIX}/verdict.json",
+            results_prefix=f"{PREFIX}/results/",
+            shards=1,
         ),
     }
     return WriteReportRequest.model_validate(values | changes)
 
 
-JUDGEMENTS: list[dict[str, Any]] = [
+RESULTS: list[dict[str, Any]] = [
     {
         "id": "q-1",
         "question": "What does <b>Guardrails</b> do?",

@@ -38,6 +38,7 @@ from dataset.commands.report_text import quantity, report_text
 from dataset.sources.conversations import Entries, Entry, describe, read_entries
 from dataset.sources.conversion import (
     Style,
+    has_one_prompt,
     obstacles,
     system_prompt,
     to_examples,
@@ -165,7 +166,7 @@ class _Plan:
         usual = usual_system_prompt(entries)
         for name, own in self.entries.items():
             if name == EVALUATION:
-                self.contents[name] = _json_lines(to_examples(own))
+                self.contents[name] = _json_lines(to_examples(own, self.model))
             else:
                 records = to_records(own, self.model, self.options.style, usual)
                 self.contents[name] = _json_lines(records)
@@ -212,10 +213,10 @@ class _Plan:
             if thoughts and (is_evaluation or not keeps):
                 yield f"{name}: left out the reasoning of {quantity(thoughts, 'record')}"
             several = sum(not entry.is_pair for entry in entries)
-            if several and is_evaluation:
+            if several and is_evaluation and has_one_prompt(self.model):
                 yield (
                     f"{name}: {quantity(several, 'question')} with the earlier turns written into "
-                    "it, as an example is one question and its answer"
+                    f"it, as {self.model.name} is trained on one prompt and its completion"
                 )
 
 

@@ -117,6 +117,8 @@ def _evaluation() -> Schema:
         "description": "What results are grouped by.",
         "anyOf": [_TEXT, {"type": "null"}],
     }
+    what = "What was said before the question, which is the user's last turn."
+    history, none = _messages(what), {"type": ["array", "null"], "maxItems": 0}
     return _schema(
         "Evaluation example",
         "One line of a file of questions that the tuned model and its base are compared on.",
@@ -125,9 +127,10 @@ def _evaluation() -> Schema:
             "question": _named(_TEXT, "Question", "What both models are asked."),
             "reference_answer": _named(_TEXT, "Reference answer", "What a judge compares with."),
             "topic": topic,
+            "history": _named({"anyOf": [none, history]}, "History", what),
         },
         required=["id", "question", "reference_answer"],
-        definitions={"text": _text()},
+        definitions={"text": _text(), **_roles(_TEXT, _TEXT)},
     )
 
 

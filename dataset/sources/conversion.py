@@ -83,7 +83,7 @@ def _obstacle(entry: Entry, model: Model, style: Style) -> str | None:
     flatten = "drop the record, or write earlier turns into the prompt with --flatten"
     if entry.untrained and not style.flatten:
         return f"{entry.untrained[0]}, but every answer is trained on: {flatten}"
-    if not entry.is_pair and model.record_format == "prompt-completion" and not style.flatten:
+    if not entry.is_pair and has_one_prompt(model) and not style.flatten:
         return (
             f"{len(entry.conversation.turns)} turns, but {model.name} is trained on one prompt and "
             f"its completion: {flatten}"
@@ -110,19 +110,19 @@ def to_records(
     ]
 
 
-def to_examples(entries: Sequence[Entry]) -> list[dict[str, str]]:
+def to_examples(entries: Sequence[Entry], model: Model) -> list[dict[str, Any]]:
     """Write evaluation examples; those without an id get one.
 
-    The question of a conversation has the earlier turns written into it.
+    The question of a conversation has the earlier turns as its history or, where the model is
+    trained on one prompt, written into it.
     """
-    return [_example(number, entry) for number, entry in enumerate(entries, start=1)]
+    return [_example(number, entry, model) for number, entry in enumerate(entries, start=1)]
 
 
 def system_prompt(entry: Entry, model: Model, style: Style, usual: str | None) -> str | None:
     if style.no_system_prompt:
         return None
-    has_field = model.record_format != "prompt-completion"
-    general = usual if entry.by_keys and has_field else None
+    general = usual if entry.by_keys and not has_one_prompt(model) else None
     return entry.conversation.system or style.system_prompt or general
 
 
@@ -130,7 +130,7 @@ def _turns(entry: Entry, model: Model, style: Style) -> tuple[Turn, ...]:
     turns = entry.conversation.turns
     if style.no_reasoning or not model.trains_on_reasoning:
         turns = tuple(replace(turn, reasoning=None) for turn in turns)
-    if model.record_format == "prompt-completion" or entry.untrained:
+    if has_one_prompt(model) or entry.untrained:
         return _flat(turns)
     return turns
 
@@ -144,11 +144,19 @@ def _flat(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
     return Turn("user", said), last
 
 
-def _example(number: int, entry: Entry) -> dict[str, str]:
-    question, answer = _flat(entry.conversation.turns)
+def _example(number: int, entry: Entry, model: Model) -> dict[str, Any]:
+    turns = entry.conversation.turns
+    *history, question, answer = _flat(turns) if has_one_prompt(model) else turns
+    said = [{"role": turn.role, "content": turn.text} for turn in history]
     return {
         "id": entry.id or f"evaluation-{number:03}",
         "question": question.text,
         "reference_answer": answer.text,
         **({"topic": entry.topic} if entry.topic else {}),
+        **({"history": said} if said else {}),
     }
+
+
+def has_one_prompt(model: Model) -> bool:
+    """Whether the model is trained on one prompt and its completion, not on conversations."""
+    return model.record_format == "prompt-completion"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from lambdas.domain.errors import (
 from lambdas.domain.evaluation.answers import Reply
 from lambdas.domain.evaluation.rubrics import MAX_TOKENS, Tool, ToolCall
 from lambdas.domain.parallel import CONCURRENCY
+from lambdas.validation.formats.conversation import Turn
 
 # Converse answers when the whole text is there. An assumption, since nobody promises a speed: no
 # model that the catalogue has writes slower than this, however busy it is.
@@ -88,16 +89,19 @@ class ConverseClient:
         """Whether the function will see the end of a request that it begins now."""
         return self.seconds_left() >= self.seconds_needed
 
-    def ask(self, model_id: str, question: str, *, system: str | None, max_tokens: int) -> Reply:
-        """Return the model's answer to one question, at temperature 0."""
-        response = self._converse(_request(model_id, question, system, max_tokens))
+    def ask(
+        self, model_id: str, turns: Sequence[Turn], *, system: str | None, max_tokens: int
+    ) -> Reply:
+        """Return the model's answer to the last of the turns, at temperature 0."""
+        response = self._converse(_request(model_id, turns, system, max_tokens))
         text = "".join(block.get("text", "") for block in _content(response))
-        return Reply(text, response["stopReason"], *_tokens(response))
+        latency_ms = response.get("metrics", {}).get("latencyMs")
+        return Reply(text, response["stopReason"], *_tokens(response), latency_ms)
 
     def judge(self, model_id: str, tool: Tool, message: str) -> ToolCall:
         """Return what the judge gives to the tool."""
         spec = {"name": tool.tool_name, "inputSchema": {"json": tool.tool_schema}}
-        request = _request(model_id, message, tool.system_prompt, MAX_TOKENS)
+        request = _request(model_id, [Turn("user", message)], tool.system_prompt, MAX_TOKENS)
         return self.call_tool(
             request
             | {
@@ -161,10 +165,12 @@ def _may_be_paid(cause: BaseException | None) -> bool:
     return isinstance(cause, HTTPClientError)
 
 
-def _request(model_id: str, message: str, system: str | None, max_tokens: int) -> dict[str, Any]:
+def _request(
+    model_id: str, turns: Sequence[Turn], system: str | None, max_tokens: int
+) -> dict[str, Any]:
     request: dict[str, Any] = {
         "modelId": model_id,
-        "messages": [{"role": "user", "content": [{"text": message}]}],
+        "messages": [{"role": turn.role, "content": [{"text": turn.text}]} for turn in turns],
         # Unset, the model's maximum would count against the token quota.
         "inferenceConfig": {"maxTokens": max_tokens, "temperature": 0.0},
     }

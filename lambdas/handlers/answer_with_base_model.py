@@ -8,7 +8,7 @@ from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.billing import Billing
 from lambdas.aws.converse import ConverseClient
 from lambdas.aws.frozen_files import require_unchanged
-from lambdas.aws.record_files import S3RecordFile
+from lambdas.aws.record_files import S3Shards
 from lambdas.domain.cost.quote import BASE_ANSWERS
 from lambdas.domain.evaluation.answers import answer_questions
 from lambdas.domain.models.lookup import find_model
@@ -28,7 +28,7 @@ def answer_with_base_model(
         run,
         request.dataset,
         artefacts.iter_records(questions.key),
-        file=S3RecordFile(artefacts, f"{run.prefix}/answers-base.jsonl"),
+        shards=S3Shards(artefacts, f"{run.prefix}/answers-base/"),
         ask=partial(model.ask, find_model(run.settings.model).base_inference.model_id),
         may_begin=model.may_begin,
     )

@@ -9,7 +9,7 @@ from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.billing import Billing
 from lambdas.aws.converse import ConverseClient
 from lambdas.aws.frozen_files import require_unchanged
-from lambdas.aws.record_files import S3RecordFile
+from lambdas.aws.record_files import S3Shards
 from lambdas.domain.cost.quote import TUNED_ANSWERS
 from lambdas.domain.errors import AnswersFailed, HostingFailed
 from lambdas.domain.evaluation.answers import answer_questions
@@ -57,7 +57,7 @@ def _answers(
         run,
         request.dataset,
         artefacts.iter_records(request.dataset.evaluation.key),
-        file=S3RecordFile(artefacts, f"{run.prefix}/answers-tuned.jsonl"),
+        shards=S3Shards(artefacts, f"{run.prefix}/answers-tuned/"),
         ask=partial(model.ask, request.hosting.hosting_arn),
         may_begin=model.may_begin,
     )

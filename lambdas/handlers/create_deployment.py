@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambdas.aws.deployments import Deployments
-from lambdas.domain.hosting.course import hosting_of, just_created, release_by
+from lambdas.domain.hosting.course import created, just_created, release_by
 from lambdas.domain.hosting.terms import Hosted
 from lambdas.domain.run.contracts import Hosting, HostModelRequest
 from lambdas.domain.run.tags import tags_of
@@ -13,12 +13,13 @@ from lambdas.runtime.step import step
 def create_deployment(request: HostModelRequest) -> Hosting:
     deployments = Deployments()
     deployment = deployments.find(request.run.hosting_name) or _create(deployments, request)
-    return hosting_of(deployment, request.run, request.now)
+    return created(request, deployment)
 
 
 def _create(deployments: Deployments, request: HostModelRequest) -> Hosted:
     run, now = request.run, request.now
-    tags = tags_of(run, release_by=release_by(run, "on-demand", now))
+    until = release_by(run, "on-demand", request.dataset.evaluation_examples, now)
+    tags = tags_of(run, release_by=until)
     arn = deployments.create(run, model=request.model, tags=tags)
     return just_created(run, "on-demand", arn, now)
 

@@ -7,7 +7,7 @@ from functools import partial
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.billing import Billing
 from lambdas.aws.converse import ConverseClient
-from lambdas.aws.record_files import S3RecordFile
+from lambdas.aws.record_files import S3Shards, answers_of_shard
 from lambdas.domain.cost.quote import JUDGEMENTS
 from lambdas.domain.evaluation.judge import CORRECTNESS, score_answers
 from lambdas.domain.evaluation.preferences import PREFERENCE
@@ -18,16 +18,16 @@ from lambdas.runtime.step import SecondsLeft, timed_step
 
 
 def judge_answers(request: JudgeAnswersRequest, seconds_left: SecondsLeft) -> Judgements:
-    run = request.run
+    run, answers = request.run, request.answers
     artefacts = Artefacts(run.bucket)
     Billing(artefacts, run.prefix).begin(JUDGEMENTS, request.now)
     model_id = find_judge(run.settings.judge_model).inference.model_id
     model = ConverseClient.within(seconds_left, max_tokens=MAX_TOKENS)
     return score_answers(
         run,
-        list(artefacts.iter_records(request.base_answers.answers_key)),
-        list(artefacts.iter_records(request.tuned_answers.answers_key)),
-        file=S3RecordFile(artefacts, f"{run.prefix}/judgements.jsonl"),
+        {side: each.answered for side, each in answers.items()},
+        answers=partial(answers_of_shard, artefacts, answers),
+        shards=S3Shards(artefacts, f"{run.prefix}/judgements/"),
         call=partial(model.judge, model_id, CORRECTNESS),
         compare=partial(model.judge, model_id, PREFERENCE),
         may_begin=model.may_begin,

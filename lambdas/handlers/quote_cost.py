@@ -9,6 +9,7 @@ from lambdas.aws.metrics import record
 from lambdas.domain.cost.estimate import make_quote, savings
 from lambdas.domain.cost.hosting_choice import check_hosting
 from lambdas.domain.cost.quote import as_bytes, check_ceiling, text
+from lambdas.domain.hosting.answering import check_questions
 from lambdas.domain.run.contracts import QuoteCostRequest, QuotedCost
 from lambdas.domain.run.variables import PriceVariables
 from lambdas.runtime.pricing import calculator
@@ -17,6 +18,7 @@ from lambdas.runtime.step import step, variables_of
 
 def quote_cost(request: QuoteCostRequest) -> QuotedCost:
     run, settings = request.run, request.run.settings
+    check_questions(request.dataset.evaluation_examples)
     prices = calculator(variables_of(PriceVariables), run.region)
     quote = make_quote(run, request.dataset, prices)
     kept = as_bytes(quote)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.billing import Billing
+from lambdas.aws.record_files import S3Shards
 from lambdas.domain.cost.actuals import bill_of, finished
 from lambdas.domain.cost.quote import Quote
 from lambdas.domain.data_review.results import DataReview
@@ -17,6 +18,7 @@ from lambdas.runtime.step import logger, step, variables_of
 
 def write_report(request: WriteReportRequest) -> Report:
     run, variables = request.run, variables_of(WriteReportVariables)
+    verdict = request.verdict
     artefacts = Artefacts(run.bucket)
     quote = Quote.model_validate(artefacts.read_json(request.quote.quote_key))
     bill = bill_of(quote, finished(request, calculator(variables, run.region)))
@@ -24,8 +26,8 @@ def write_report(request: WriteReportRequest) -> Report:
     counted, curves = _input_status(artefacts, request), request.loss_curves
     page = html(
         request,
-        judgements=list(artefacts.iter_records(request.judgements.judgements_key)),
-        set_aside=artefacts.read_json(request.verdict.verdict_key)["set_aside_questions"],
+        results=S3Shards(artefacts, verdict.results_prefix).first(verdict.shards),
+        decided=artefacts.read_json(verdict.verdict_key),
         losses_svg=artefacts.read_text(curves.svg_key) if curves else None,
         bill=bill,
         input_status=counted,

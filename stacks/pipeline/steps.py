@@ -172,7 +172,7 @@ PIPELINE_STEPS = (
         timeout_seconds=MAX_SECONDS,
         permissions=lambda access: [
             *access.read(*map(runs, ("dataset/evaluation.jsonl", "answers-base/*"))),
-            *access.write(*map(runs, ("answers-base.jsonl", "answers-base/*"))),
+            *access.write(runs("answers-base/*")),
             *access.begin_billing("answers-of-the-base-model"),
             *access.invoke_base_models(),
         ],
@@ -187,7 +187,7 @@ PIPELINE_STEPS = (
         timeout_seconds=MAX_SECONDS,
         permissions=lambda access: [
             *access.read(*map(runs, ("dataset/evaluation.jsonl", "answers-tuned/*"))),
-            *access.write(*map(runs, ("answers-tuned.jsonl", "answers-tuned/*"))),
+            *access.write(runs("answers-tuned/*")),
             *access.begin_billing("answers-of-the-tuned-model"),
             Permission(
                 ["bedrock:InvokeModel"],
@@ -208,8 +208,8 @@ PIPELINE_STEPS = (
         memory_mb=512,
         timeout_seconds=MAX_SECONDS,
         permissions=lambda access: [
-            *access.read(runs("answers-*.jsonl"), runs("judgements/*")),
-            *access.write(runs("judgements.jsonl"), runs("judgements/*")),
+            *access.read(runs("answers-*"), runs("judgements/*")),
+            *access.write(runs("judgements/*")),
             *access.begin_billing("judgements"),
             *access.invoke_judges(),
         ],
@@ -217,11 +217,11 @@ PIPELINE_STEPS = (
     Step(
         "Decide verdict",
         memory_mb=512,
-        timeout_seconds=120,
-        permissions=lambda access: (
-            access.read(runs("judgements.jsonl"), runs("validation.json"))
-            + access.write(runs("verdict.json"))
-        ),
+        timeout_seconds=MAX_SECONDS,  # joins all that is known of each question
+        permissions=lambda access: [
+            *access.read(*map(runs, ("answers-*", "judgements/*", "validation.json"))),
+            *access.write(runs("results/*"), runs("verdict.json")),
+        ],
     ),
     Step(
         "Write report",
@@ -233,9 +233,9 @@ PIPELINE_STEPS = (
                 *map(
                     runs,
                     (
-                        "judgements.jsonl",
                         "losses.svg",
                         "quote.json",
+                        "results/*",
                         "review.json",
                         "training/*",
                         "verdict.json",

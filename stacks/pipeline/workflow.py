@@ -38,7 +38,7 @@ from stacks.constructs.task import (
 )
 from stacks.pipeline.review_data import BATCH, review_data
 
-_SLACK_HOURS = 24  # for review, answers, judging and retries
+_SLACK_HOURS = 96  # for review, answers and judgements of as many questions as may be, and retries
 # What a failure goes on to say once there is a model: nothing is trained twice.
 _IS_TUNED = "$type($run.tuned_by_run) = 'string'"
 _MODEL_KEPT = (
@@ -268,7 +268,8 @@ class Workflow(Construct):
     def _host(self, create: str, check: str, *, then: sfn.IChainable) -> sfn.Chain:
         # A branch's variables must not have the name of one outside: `hosted`.
         thing = create.rsplit(maxsplit=1)[-1].title()
-        created = self._task(create, {"training": "{% $training %}"}, assign={"hosted": RESULT})
+        given = {"dataset": "{% $dataset %}", "training": "{% $training %}"}
+        created = self._task(create, given, assign={"hosted": RESULT})
         checked = self._task(check, {"hosting": "{% $hosted %}"}, assign={"hosted": RESULT})
         return created.next(self._until(f"{thing} ready?", "$hosted.done", checked, then=then))
 
@@ -352,7 +353,12 @@ class Workflow(Construct):
     def _decide_and_report(self) -> sfn.Chain:
         decide = self._task(
             "Decide verdict",
-            {"dataset": "{% $dataset %}", "judgements": "{% $judged.judgements %}"},
+            {
+                "dataset": "{% $dataset %}",
+                "base_answers": "{% $base_answers %}",
+                "tuned_answers": "{% $tuned_answers %}",
+                "judgements": "{% $judged.judgements %}",
+            },
             assign={"verdict": RESULT},
         )
         report = self._task("Write report", self._all_results(), assign={"report": RESULT})
@@ -409,6 +415,9 @@ class Workflow(Construct):
                 "report": "{% 's3://' & $run.bucket & '/' & $report.report_key %}",
                 "manifest": "{% 's3://' & $run.bucket & '/' & $report.manifest_key %}",
                 "afterwards": "{% $report.afterwards %}",
+                "custom_model_arn": "{% $training ? $training.custom_model_arn : "
+                "$run.tuned_model_arn %}",
+                "hosting_arn": "{% $hosting.hosting_arn %}",
             },
         )
 

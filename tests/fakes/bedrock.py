@@ -233,4 +233,5 @@ def _response(content: list[dict[str, Any]], stop_reason: str) -> dict[str, Any]
         "output": {"message": {"role": "assistant", "content": content}},
         "stopReason": stop_reason,
         "usage": {"inputTokens": 11, "outputTokens": 7},
+        "metrics": {"latencyMs": 900},
     }

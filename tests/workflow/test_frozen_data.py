@@ -59,8 +59,9 @@ def waiting_run(machine: Machine, arn: str) -> str:
 
 
 def questions_of(machine: Machine, ended: Outcome, side: str) -> list[str]:
-    key = read_json(machine, ended, "manifest.json")[f"{side}_answers"]["answers_key"]
-    return [json.loads(line)["question"] for line in read_text(machine, key).splitlines()]
+    prefix = read_json(machine, ended, "manifest.json")[f"{side}_answers"]["answers_prefix"]
+    lines = read_text(machine, f"{prefix}00000.jsonl").splitlines()
+    return [json.loads(line)["question"] for line in lines]
 
 
 def test_a_run_goes_by_what_was_approved(machine: Machine, uploaded: dict[str, bytes]) -> None:

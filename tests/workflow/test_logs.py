@@ -63,7 +63,7 @@ def test_a_whole_run_logs_nothing_of_its_data(machine: Machine) -> None:
     assert ended.status == "SUCCEEDED", ended.cause
     assert _leaks() == []
     prefix = f"runs/{ended.output['run']}"
-    for file in ("answers-tuned.jsonl", "judgements.jsonl", "review/rows.jsonl"):
+    for file in ("answers-tuned/00000.jsonl", "results/00000.jsonl", "review/rows.jsonl"):
         stored: Any = boto3.client("s3").get_object(Bucket=machine.bucket, Key=f"{prefix}/{file}")
         assert MARK in stored["Body"].read().decode(), f"{file} does not show that it was asked"
 

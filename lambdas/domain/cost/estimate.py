@@ -7,6 +7,7 @@ is the most that the run may cost, and is held against `max_cost_usd`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import ceil
 
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.hosting_choice import choose_hosting
@@ -38,10 +39,12 @@ from lambdas.domain.evaluation.rubrics import (
     MAX_TOKENS,
     OUTPUT_TOKENS,
 )
+from lambdas.domain.hosting.answering import SECONDS, answering_minutes
 from lambdas.domain.hosting.throughput import SLOW_PROVISIONING_MINUTES
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import HostingKind
 from lambdas.domain.run.contracts import Dataset, HostingOption, Run
+from lambdas.domain.run.times import duration
 from lambdas.domain.training.hyperparameters import Hyperparameters, choose_hyperparameters
 
 _JUDGE_OUTPUT_TOKENS = (*OUTPUT_TOKENS, MAX_TOKENS)
@@ -82,7 +85,11 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         hosting=hosting.chosen,
         hosting_reason=hosting.reason,
         other_hosting=hosting.others,
-        assumptions=[*_assumptions(run, hosting.chosen.kind), *_not_its_own(items)],
+        assumptions=[
+            *_assumptions(run, hosting.chosen.kind),
+            _time(dataset.evaluation_examples),
+            *_not_its_own(items),
+        ],
     )
 
 
@@ -240,6 +247,16 @@ def _assumptions(run: Run, hosting: HostingKind) -> list[str]:
         *PRICINGS[hosting].assumptions(run),
         "Without tax, S3, Lambda and Step Functions, which cost a few cents.",
     ]
+
+
+def _time(questions: int) -> str:
+    """Say for how long models are asked: many questions take hours, whoever hosts them."""
+    minutes = answering_minutes(questions, SECONDS[1])
+    judging = minutes * (_SIDES + _ORDERS)
+    return (
+        f"{questions:,} questions take each model about {duration(ceil(minutes))}, and the judge "
+        f"about {duration(ceil(judging))}, at {SECONDS[1]:g} seconds an answer."
+    )
 
 
 def _of_training(run: Run) -> list[str]:

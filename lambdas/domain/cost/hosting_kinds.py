@@ -10,6 +10,7 @@ from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.items import Amounts, answer_items, priced
 from lambdas.domain.cost.price_book import PriceField
 from lambdas.domain.cost.quote import HOSTING, TUNED_ANSWERS, QuoteItem
+from lambdas.domain.hosting.answering import SECONDS, answering_minutes
 from lambdas.domain.hosting.throughput import (
     EXPECTED_PROVISIONING_MINUTES,
     LONGEST_CREATION_MINUTES,
@@ -19,10 +20,7 @@ from lambdas.domain.hosting.throughput import (
 from lambdas.domain.models.model import HostingKind
 from lambdas.domain.run.contracts import Dataset, Run
 
-# Answers of today's models take seconds, and are asked for several at once.
-_ANSWER_SECONDS = (1.0, 3.0)
 _SLOWER_PROVISIONING_MINUTES = 5  # AWS's Haiku notebook says 20 to 30
-_SECONDS_PER_MINUTE = 60
 _MINUTES_PER_HOUR = 60
 
 
@@ -43,10 +41,9 @@ def hosting_minutes(run: Run, dataset: Dataset) -> Amounts:
     The high figure is the time at which the last of the guards has deleted it, whatever happened,
     in begun hours: AWS prices throughput by the hour, and does not say how it bills a part of one.
     """
-    fast, slow = (
-        dataset.evaluation_examples * seconds / _SECONDS_PER_MINUTE for seconds in _ANSWER_SECONDS
-    )
-    most = ceil(most_minutes(run) / _MINUTES_PER_HOUR) * _MINUTES_PER_HOUR
+    questions = dataset.evaluation_examples
+    fast, slow, _ = (answering_minutes(questions, seconds) for seconds in SECONDS)
+    most = ceil(most_minutes(run, questions) / _MINUTES_PER_HOUR) * _MINUTES_PER_HOUR
     quick = EXPECTED_PROVISIONING_MINUTES + fast + run.settings.hold_minutes
     usual = quick + _SLOWER_PROVISIONING_MINUTES + slow - fast
     return Amounts(min(quick, most), min(usual, most), most)

@@ -113,9 +113,9 @@ def check_review(run: Run, summary: ReviewSummary, errors: Sequence[str], place:
     most_percent, min_score = run.settings.max_failed_answers_percent, run.settings.min_review_score
     if not summary.reviewed or too_many(summary.failed, asked, most_percent):
         raise ReviewFailed(
-            f"reviewing the training data: {failure_summary(errors, asked)}. At most "
-            f"max_failed_answers_percent = {most_percent:g} may; every error is in "
-            f"{place}. Nothing was trained: fix the cause or choose another judge_model"
+            f"reviewing the training data: {failure_summary(summary.failed, asked, errors)}. At "
+            f"most max_failed_answers_percent = {most_percent:g} may; every error is in {place}. "
+            f"Nothing was trained: fix the cause or choose another judge_model"
         )
     if is_below(summary, min_score):
         raise DatasetBelowThreshold(

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import count
 
 from lambdas.domain.errors import JudgementsFailed
 from lambdas.domain.evaluation.answers import NO_ANSWER
 from lambdas.domain.evaluation.attempts import Pass, Question, assess
-from lambdas.domain.evaluation.preferences import Preferred, prefer, tokens_of
-from lambdas.domain.evaluation.records import (
-    Record,
-    RecordFile,
-    failure_summary,
-    too_many,
-)
+from lambdas.domain.evaluation.preferences import Preferred, prefer
+from lambdas.domain.evaluation.records import Record, RecordFile, failure_summary, too_many
+from lambdas.domain.evaluation.results import SIDES, AnswersOfShard, results_of, score_pairs
 from lambdas.domain.evaluation.rubrics import (
     FENCED,
-    LOWEST_SCORE,
     MAX_TOKENS,
     CallTool,
     Rubric,
     fenced,
 )
+from lambdas.domain.evaluation.shards import COUNTED, Shards, Tally, tokens_of
 from lambdas.domain.run.contracts import Judgements, Run
 
-SIDES = ("base", "tuned")
 _JUDGE_ERROR = "judge_error"  # in place of a score
 
 _SYSTEM_PROMPT = f"""\
@@ -61,78 +56,152 @@ class JudgedAnswer:
     question: str
     reference_answer: str
     answer: str
+    history: str = ""  # what was said before the question
 
     @property
     def message(self) -> str:
         """The judge's user message."""
-        texts = {name: getattr(self, name) for name in ("question", "reference_answer", "answer")}
-        return fenced(texts)
+        names = ("history", "question", "reference_answer", "answer")
+        return fenced({name: text for name in names if (text := getattr(self, name))})
 
 
-def score_answers(  # noqa: PLR0913  # keyword-only from `file` on
+def score_answers(  # noqa: PLR0913  # keyword-only from `answers` on
     run: Run,
-    base: list[Record],
-    tuned: list[Record],
+    answered: Mapping[str, int],
     *,
-    file: RecordFile,
+    answers: Callable[[int], AnswersOfShard],
+    shards: Shards,
     call: CallTool,
     compare: CallTool,
     may_begin: Callable[[], bool],
 ) -> Judgements:
-    """Score every answer that has no score in `file` yet, then compare both, as time allows.
+    """Score every answer that has no score in `shards` yet, and compare both, as time allows.
 
-    `call` uses CORRECTNESS and `compare` PREFERENCE.
+    Parameters
+    ----------
+    answered
+        How many questions each side has answered.
+    answers
+        Returns those of a shard; of one behind the last, none.
+    call, compare
+        Use CORRECTNESS and PREFERENCE.
 
     Raises
     ------
     JudgementsFailed
-        More scores failed than `max_failed_answers_percent`, or a whole pass brought nothing.
+        More scores of a side failed than `max_failed_answers_percent`, or a whole pass brought
+        nothing.
     """
-    answers = [*_answers("base", base), *_answers("tuned", tuned)]
-    most_failures = run.settings.max_failed_answers_percent * len(answers) / 100
-    asking = Pass(file, may_begin, _JUDGE_ERROR, most_failures)
-    questions = [_question(call, answer) for answer in answers]
-    judged = {
-        answer: entry.record(question)
-        for answer, question, entry in zip(answers, questions, asking.ask(questions), strict=True)
-        if entry.settled
-    }
-    records = _merged(base, tuned, judged)
-    file.write(records)
-    _check(run, records, file, asked=Counter(answer.side for answer in answers))
-    scored = len(judged) == len(answers)
-    preferred = prefer(records if scored else [], file=file, call=compare, may_begin=may_begin)
-    done = scored and preferred.done
-    if not (done or asking.moved or preferred.moved):
+    finished = shards.tallies()
+    judging = _Judging(run, answered, shards, call, compare, may_begin, sum(finished, Tally()))
+    done = judging.go_on(answers, len(finished))
+    if not done and not judging.moved:
         raise JudgementsFailed(
-            f"judging with {run.settings.judge_model}: {len(judged)} of {len(answers)} answers are "
-            f"judged, and a whole pass added nothing: {asking.because}. What is judged is kept in "
-            f"{file.uri}"
+            f"judging with {run.settings.judge_model}: {judging.tally['judged']} of "
+            f"{max(answered.values())} questions are judged, and a whole pass added nothing: "
+            f"{judging.because}. What is judged is kept in {shards.uri}"
         )
-    file.write([*_with_preferences(records, preferred.records)])
-    return _result(records, preferred, file, done=done)
+    return Judgements(
+        **{name: judging.tally[name] for name in ("judged", "failed", *COUNTED)},
+        judgements_prefix=shards.prefix,
+        done=done,
+    )
 
 
-def _with_preferences(
-    records: Iterable[Record], preferred: Mapping[tuple[str, str], Record]
-) -> Iterator[Record]:
-    """Yield the records with what was preferred, by which side's answer came first."""
-    for record in records:
-        found = {side: preferred.get((record["id"], side)) for side in SIDES}
-        yield {**record, "preferences": found} if any(found.values()) else record
+@dataclass
+class _Judging:
+    """One pass over the shards."""
+
+    run: Run
+    answered: Mapping[str, int]
+    shards: Shards
+    call: CallTool
+    compare: CallTool
+    may_begin: Callable[[], bool]
+    tally: Tally
+    moved: bool = False
+    because: str = "no time was left to begin"
+
+    def go_on(self, answers: Callable[[int], AnswersOfShard], finished: int) -> bool:
+        """Judge shard by shard; whether all of them are finished."""
+        for shard in count(finished):
+            found = answers(shard)
+            if not any(found.values()):
+                break
+            if not self._finish(shard, found):
+                return False
+        return True
+
+    def _finish(self, shard: int, found: AnswersOfShard) -> bool:
+        file = self.shards.file(shard)
+        scores, scored = self._score(file, [*_answers(found)])
+        preferred = prefer(
+            results_of(found, []) if scored else [],
+            file=file,
+            call=self.compare,
+            may_begin=self.may_begin,
+        )
+        self.moved |= preferred.moved
+        records = [*_records(scores, preferred)]
+        file.write(records)
+        tally = _tally(results_of(found, records), scores, preferred)
+        self.tally += tally
+        self._check(scores, file)
+        if not scored or not preferred.done:
+            return False
+        self.shards.finish(shard, tally)
+        self.moved = True
+        return True
+
+    def _score(
+        self, file: RecordFile, answers: list[JudgedAnswer]
+    ) -> tuple[dict[tuple[str, str], Record], bool]:
+        """Return what is settled by question and side, and whether that is all."""
+        most_failures = self.run.settings.max_failed_answers_percent * sum(self.answered.values())
+        failures = sum(self.tally[_failed(side)] for side in self.answered)
+        asking = Pass(file, self.may_begin, _JUDGE_ERROR, most_failures / 100, failures)
+        questions = [_question(self.call, answer) for answer in answers]
+        entries = zip(answers, questions, asking.ask(questions), strict=True)
+        settled = {
+            (answer.id, answer.side): entry.record(question)
+            for answer, question, entry in entries
+            if entry.settled
+        }
+        self.moved |= asking.moved
+        self.because = asking.because
+        return settled, len(settled) == len(answers)
+
+    def _check(self, scores: Mapping[tuple[str, str], Record], file: RecordFile) -> None:
+        settings = self.run.settings
+        for side, total in self.answered.items():
+            failed = self.tally[_failed(side)]
+            if failed and too_many(failed, total, settings.max_failed_answers_percent):
+                errors = [
+                    each[_JUDGE_ERROR]
+                    for (_, of), each in scores.items()
+                    if of == side and _JUDGE_ERROR in each
+                ]
+                raise JudgementsFailed(
+                    f"judging the {side} model's answers with {settings.judge_model}: "
+                    f"{failure_summary(failed, total, errors)}. At most max_failed_answers_percent "
+                    f"= {settings.max_failed_answers_percent:g} may fail; every error is in "
+                    f"{file.uri}. The answers are kept: fix the cause or choose another judge_model"
+                )
 
 
-def _answers(side: str, records: Iterable[Record]) -> Iterator[JudgedAnswer]:
-    """Yield the answers that there are; what is no answer needs no judge, see `_side`."""
-    for record in records:
-        if "answer" in record and record["outcome"] not in NO_ANSWER:
-            yield JudgedAnswer(
-                record["id"],
-                side,
-                record["question"],
-                record["reference_answer"],
-                record["answer"],
-            )
+def _answers(found: AnswersOfShard) -> Iterator[JudgedAnswer]:
+    """Yield the answers that there are; what is no answer needs no judge, see `results_of`."""
+    for side, records in found.items():
+        for record in records:
+            if "answer" in record and record["outcome"] not in NO_ANSWER:
+                yield JudgedAnswer(
+                    record["id"],
+                    side,
+                    record["question"],
+                    record["reference_answer"],
+                    record["answer"],
+                    record.get("history", ""),
+                )
 
 
 def _question(call: CallTool, answer: JudgedAnswer) -> Question:
@@ -145,72 +214,26 @@ def _question(call: CallTool, answer: JudgedAnswer) -> Question:
     )
 
 
-def _merged(
-    base: Iterable[Record], tuned: Iterable[Record], judged: Mapping[JudgedAnswer, Record]
-) -> list[Record]:
-    """Merge by question: {"id", "question", "reference_answer", "topic", "base", "tuned"}.
+def _records(scores: Mapping[tuple[str, str], Record], preferred: Preferred) -> Iterator[Record]:
+    """Yield what is judged by question: {"id", "base", "tuned", "preferences"}.
 
-    Each side holds its answer with "score" and "reason" or "judge_error", or the "error" for which
-    there is no answer. A question that only one file knows gets an error on the other side.
+    The preferences are by which side's answer came first.
     """
-    by_key = {(answer.id, answer.side): record for answer, record in judged.items()}
-    answers = {
-        side: {record["id"]: record for record in records}
-        for side, records in zip(SIDES, (base, tuned), strict=True)
-    }
-    known = answers["base"] | answers["tuned"]
-    return [
-        {key: about.get(key) for key in ("id", "question", "reference_answer", "topic")}
-        | {side: _side(by_key.get((id_, side)), answers[side].get(id_)) for side in SIDES}
-        for id_, about in known.items()
-    ]
+    for id_ in dict.fromkeys(id_ for id_, _ in [*scores, *preferred.records]):
+        of_sides = {side: scores[id_, side] for side in SIDES if (id_, side) in scores}
+        found = {side: preferred.records.get((id_, side)) for side in SIDES}
+        yield {"id": id_, **of_sides} | ({"preferences": found} if any(found.values()) else {})
 
 
-def _side(judged: Record | None, answer: Record | None) -> Record:
-    if answer is None:
-        return {"error": "there is no record of this question"}
-    if "error" in answer:
-        return {"error": answer["error"]}
-    said = {"answer": answer["answer"], "outcome": answer["outcome"]}
-    if answer["outcome"] in NO_ANSWER:
-        return {**said, "score": LOWEST_SCORE, "reason": f"{answer['outcome']}: no answer"}
-    return {**said, **(judged or {})}  # else not judged yet
+def _tally(
+    results: list[Record], scores: Mapping[tuple[str, str], Record], preferred: Preferred
+) -> Tally:
+    judged = len([*score_pairs(results)])
+    failed = Tally(_failed(side) for (_, side), each in scores.items() if _JUDGE_ERROR in each)
+    tokens = tokens_of([*scores.values(), *preferred.records.values()])
+    return Tally(judged=judged, failed=len(results) - judged) + failed + tokens
 
 
-def _check(run: Run, records: list[Record], file: RecordFile, *, asked: Mapping[str, int]) -> None:
-    settings = run.settings
-    for side, count in asked.items():
-        found = [record[side] for record in records]
-        errors = [each[_JUDGE_ERROR] for each in found if _JUDGE_ERROR in each]
-        if too_many(len(errors), count, settings.max_failed_answers_percent):
-            raise JudgementsFailed(
-                f"judging the {side} model's answers with {settings.judge_model}: "
-                f"{failure_summary(errors, count)}. At most max_failed_answers_percent = "
-                f"{settings.max_failed_answers_percent:g} may fail; every error is in {file.uri}. "
-                "The answers are kept: fix the cause or choose another judge_model"
-            )
-
-
-def _result(
-    records: list[Record], preferred: Preferred, file: RecordFile, *, done: bool
-) -> Judgements:
-    pairs = list(score_pairs(records))
-    sides = [record[side] for record in records for side in SIDES]
-    asked, said, lost = tokens_of([*sides, *preferred.records.values()])
-    return Judgements(
-        judged=len(pairs),
-        failed=len(records) - len(pairs),
-        input_tokens=asked,
-        output_tokens=said,
-        lost_requests=lost,
-        judgements_key=file.key,
-        done=done,
-    )
-
-
-def score_pairs(judgements: Iterable[Record]) -> Iterator[tuple[int, int]]:
-    """Yield (base, tuned) of the questions that have both scores."""
-    for judgement in judgements:
-        base, tuned = judgement["base"], judgement["tuned"]
-        if "score" in base and "score" in tuned:
-            yield base["score"], tuned["score"]
+def _failed(side: str) -> str:
+    """Return what failed judgements of a side are counted as."""
+    return f"failed {side}"

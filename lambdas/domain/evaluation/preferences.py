@@ -45,12 +45,13 @@ class ComparedAnswers:
     reference_answer: str
     first_answer: str
     second_answer: str
+    history: str = ""  # as in `JudgedAnswer`
 
     @property
     def message(self) -> str:
         """The judge's user message."""
-        names = ("question", "reference_answer", "first_answer", "second_answer")
-        return fenced({name: getattr(self, name) for name in names})
+        names = ("history", "question", "reference_answer", "first_answer", "second_answer")
+        return fenced({name: text for name in names if (text := getattr(self, name))})
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ def _both_orders(judged: Record) -> Iterator[ComparedAnswers]:
             judged["reference_answer"],
             judged[first]["answer"],
             judged[second]["answer"],
+            judged.get("history", ""),
         )
 
 
@@ -133,11 +135,3 @@ def _question(call: CallTool, compared: ComparedAnswers) -> Question:
         most_input_tokens=PREFERENCE.most_input_tokens(compared.message),
         most_output_tokens=MAX_TOKENS,
     )
-
-
-def tokens_of(records: Iterable[Record]) -> tuple[int, int, int]:
-    """Return the input tokens, output tokens and lost requests of records together."""
-    kept = [*records]
-    names = ("input_tokens", "output_tokens", "lost_requests")
-    asked, said, lost = (sum(each.get(name, 0) for each in kept) for name in names)
-    return asked, said, lost

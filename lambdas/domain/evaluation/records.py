@@ -47,13 +47,12 @@ def too_many(failed: int, total: int, allowed_percent: float) -> bool:
     return total == 0 or failed * 100 > allowed_percent * total
 
 
-def failure_summary(errors: Iterable[str], total: int) -> str:
-    """Say how many of `total` failed and what the most common reason was."""
-    reasons = Counter(errors)
-    failed = reasons.total()
+def failure_summary(failed: int, total: int, errors: Iterable[str]) -> str:
+    """Say how many of `total` failed and what the most common reason is, of those at hand."""
     percent = math.ceil(failed * 100 / total) if total else 100
     summary = f"{failed} of {total} ({percent} %) failed"
+    reasons = Counter(errors).most_common(1)
     if not reasons:
         return summary
-    reason, times = reasons.most_common(1)[0]
+    reason, times = reasons[0]
     return f"{summary}, {times} of them with: {reason}"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from statistics import fmean
 from typing import get_args
 
 from lambdas.domain.evaluation.answers import NO_ANSWER
-from lambdas.domain.evaluation.judge import SIDES, score_pairs
 from lambdas.domain.evaluation.preferences import preferences_of
 from lambdas.domain.evaluation.records import Record
+from lambdas.domain.evaluation.results import SIDES, score_difference, score_pairs, topics_of
 from lambdas.domain.evaluation.rubrics import HIGHEST_SCORE, LOWEST_SCORE
 from lambdas.domain.evaluation.statistics import (
     Interval,
@@ -105,13 +105,18 @@ class Comparison:
 
 def decide(
     run: Run,
-    judgements: Sequence[Record],
+    results: Sequence[Record],
     dataset_sha256: str,
     set_aside: Mapping[str, AsideReason],
+    *,
+    shards: int,
 ) -> tuple[Verdict, Record]:
-    """Return the verdict over the questions that are not set aside, and what verdict.json holds."""
+    """Return the verdict over the questions that are not set aside, and what verdict.json holds.
+
+    Of the results it needs no text: see `without_texts`.
+    """
     rules = rules_of(run)
-    clean = [each for each in judgements if each["id"] not in set_aside]
+    clean = [each for each in results if each["id"] not in set_aside]
     counted = Comparison([*score_pairs(clean)], rules)
     cautious = Comparison([*map(_against_the_missing, clean)], rules)
     agree = counted.outcome == cautious.outcome
@@ -121,7 +126,7 @@ def decide(
         verdict=outcome,
         sentence=f"{_MEANINGS[outcome]}.",
         reason=" ".join(
-            [*_reasons(counted, cautious, set_aside, total=len(judgements)), _by_order(preferred)]
+            [*_reasons(counted, cautious, set_aside, total=len(results)), _by_order(preferred)]
         ).strip(),
         caveats=tuple(_caveats(run, clean)),
         questions=counted.questions,
@@ -137,14 +142,21 @@ def decide(
         high=reach and reach.high,
         dataset_sha256=dataset_sha256,
         verdict_key=f"{run.prefix}/verdict.json",
+        results_prefix=results_prefix(run),
+        shards=shards,
     )
     return verdict, verdict.model_dump(mode="json") | {
         "rules": {"confidence": rules.confidence, "margin": rules.margin},
         "sign_test_p": counted.p,
         "outcome_with_the_missing_counted_against_their_side": cautious.outcome,
         "set_aside_questions": dict(set_aside),
-        "per_question": [_question(judgement) for judgement in judgements],
+        "topics": [asdict(each) for each in topics_of(clean)],
+        "per_question": [_question(each) for each in results],
     }
+
+
+def results_prefix(run: Run) -> str:
+    return f"{run.prefix}/results/"
 
 
 def rules_of(run: Run) -> Rules:
@@ -152,19 +164,14 @@ def rules_of(run: Run) -> Rules:
     return Rules(run.verdict_confidence, run.verdict_margin_percent / 100 * scale)
 
 
-def score_difference(judgement: Record) -> int | None:
-    """Return by how much the tuned answer scores more; None where one has no score."""
-    return next((tuned - base for base, tuned in score_pairs([judgement])), None)
+def _question(result: Record) -> Record:
+    scores = {side: result[side].get("score") for side in SIDES}
+    return {"id": result["id"], **scores, "difference": score_difference(result)}
 
 
-def _question(judgement: Record) -> Record:
-    scores = {side: judgement[side].get("score") for side in SIDES}
-    return {"id": judgement["id"], **scores, "difference": score_difference(judgement)}
-
-
-def _against_the_missing(judgement: Record) -> tuple[float, float]:
+def _against_the_missing(result: Record) -> tuple[float, float]:
     """Return (base, tuned), a score that is missing being the lowest."""
-    base, tuned = (judgement[side].get("score", LOWEST_SCORE) for side in SIDES)
+    base, tuned = (result[side].get("score", LOWEST_SCORE) for side in SIDES)
     return base, tuned
 
 

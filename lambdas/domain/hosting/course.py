@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lambdas.domain.errors import HostingFailed
+from lambdas.domain.hosting.answering import RELEASE_MINUTES
 from lambdas.domain.hosting.kinds import KINDS
 from lambdas.domain.hosting.terms import Hosted
 from lambdas.domain.models.model import HostingKind
 from lambdas.domain.run.awaited import not_found
-from lambdas.domain.run.contracts import Hosting, Release, Run
+from lambdas.domain.run.contracts import Hosting, HostModelRequest, Release, Run
 from lambdas.domain.run.times import minutes_between
-
-_RELEASE_MINUTES = 15  # of the margin: when so little is left, asking has to end
 
 
 @dataclass(frozen=True)
@@ -26,14 +25,15 @@ class Deletion:
     hosted: Hosted | None = None  # as it was seen before; None: unknown
 
 
-def release_by(run: Run, kind: HostingKind, created_at: datetime) -> datetime:
+def release_by(run: Run, kind: HostingKind, questions: int, created_at: datetime) -> datetime:
     """Return the time at which the run's hosting must be gone, whatever happened."""
-    return created_at + timedelta(minutes=KINDS[kind].minutes_until_release_by(run.settings))
+    minutes = KINDS[kind].minutes_until_release_by(run.settings, questions)
+    return created_at + timedelta(minutes=minutes)
 
 
 def answering_seconds(hosting: Hosting, run: Run, now: datetime) -> float:
     """Return for how long the tuned model may be asked, so that the release comes in time."""
-    minutes = KINDS[hosting.kind].minutes_afterwards(run.settings) + _RELEASE_MINUTES
+    minutes = KINDS[hosting.kind].minutes_afterwards(run.settings) + RELEASE_MINUTES
     return (hosting.release_by - timedelta(minutes=minutes) - now).total_seconds()
 
 
@@ -42,7 +42,14 @@ def just_created(run: Run, kind: HostingKind, arn: str, now: datetime) -> Hosted
     return Hosted(kind, arn, run.hosting_name, status="Creating", created_at=now)
 
 
-def hosting_of(hosted: Hosted, run: Run, now: datetime) -> Hosting:
+def created(request: HostModelRequest, hosted: Hosted) -> Hosting:
+    """Describe hosting that a run has created, now or before its state was retried."""
+    run, questions = request.run, request.dataset.evaluation_examples
+    until = release_by(run, hosted.kind, questions, hosted.created_at)
+    return hosting_of(hosted, run, request.now, release_by=until)
+
+
+def hosting_of(hosted: Hosted, run: Run, now: datetime, *, release_by: datetime) -> Hosting:
     """Describe hosting that is ready or being created.
 
     Raises
@@ -62,7 +69,7 @@ def hosting_of(hosted: Hosted, run: Run, now: datetime) -> Hosting:
         hosting_arn=hosted.arn,
         name=hosted.name,
         created_at=hosted.created_at,
-        release_by=release_by(run, hosted.kind, hosted.created_at),
+        release_by=release_by,
         age_minutes=age_minutes,
         done=ready,
         wait_seconds=terms.wait_seconds(age_minutes),
@@ -80,7 +87,7 @@ def looked_at(hosting: Hosting, found: Hosted | None, run: Run, now: datetime) -
     if found is None:
         wait_seconds = KINDS[hosting.kind].wait_seconds(hosting.age_minutes)
         return not_found(hosting, now, wait_seconds=wait_seconds, gone=_gone(hosting))
-    return hosting_of(found, run, now)
+    return hosting_of(found, run, now, release_by=hosting.release_by)
 
 
 def check_alive(hosting: Hosting, found: Hosted | None, run: Run, now: datetime) -> None:
@@ -93,7 +100,7 @@ def check_alive(hosting: Hosting, found: Hosted | None, run: Run, now: datetime)
     """
     if found is None:
         raise _gone(hosting)
-    hosting_of(found, run, now)
+    hosting_of(found, run, now, release_by=hosting.release_by)
 
 
 def _gone(hosting: Hosting) -> HostingFailed:

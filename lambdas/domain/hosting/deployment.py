@@ -6,13 +6,14 @@ nova-forge-sdk says 30 to 45; the least limit known is the 4 requests a minute o
 
 from __future__ import annotations
 
+from lambdas.domain.hosting.answering import LONGEST_MINUTES, RELEASE_MINUTES
 from lambdas.domain.hosting.terms import Terms
 from lambdas.domain.run.console import bedrock_quotas_url
 
 _WAIT_SECONDS = 30  # Bedrock tells nobody when it is ready
 # Enough for 1,400 questions at that limit.
 _MARGIN_MINUTES = 6 * 60
-LONGEST_HOSTING_MINUTES = 240 + _MARGIN_MINUTES + 168 * 60  # of any input
+LONGEST_HOSTING_MINUTES = 240 + LONGEST_MINUTES + RELEASE_MINUTES + 168 * 60  # of any input
 
 DEPLOYMENT = Terms(
     kind="on-demand",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from lambdas.domain.hosting.answering import margin_minutes
 from lambdas.domain.models.model import HostingKind
 from lambdas.domain.run.execution_input import Settings
 
@@ -36,11 +37,12 @@ class Terms:
     delete_call: str  # as CloudTrail names it
     delete_command: str  # of the AWS CLI, up to the name
     bills_by_the_hour: bool  # for being there; otherwise each answer bills
-    margin_minutes: float  # for answering, and for release attempts that AWS refuses at first
+    margin_minutes: float  # at least, for answers and for releases that AWS refuses at first
     minutes_afterwards: Callable[[Settings], float]  # for which it may stay when all is answered
     wait_seconds: Callable[[float], int]  # until the next look, by its age in minutes
 
-    def minutes_until_release_by(self, settings: Settings) -> float:
+    def minutes_until_release_by(self, settings: Settings, questions: int) -> float:
         """Return after how many minutes the run's hosting must be gone, whatever happened."""
         ready = settings.provisioning_minutes(self.kind)
-        return ready + self.margin_minutes + self.minutes_afterwards(settings)
+        margin = margin_minutes(questions, self.margin_minutes)
+        return ready + margin + self.minutes_afterwards(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lambdas.domain.hosting.answering import LONGEST_MINUTES, RELEASE_MINUTES
 from lambdas.domain.hosting.terms import Terms
 from lambdas.domain.run.console import bedrock_quotas_url
 from lambdas.domain.run.contracts import Run
@@ -12,8 +13,8 @@ SLOW_PROVISIONING_MINUTES = 30
 # four times the longest that its notebook names is assumed.
 LONGEST_CREATION_MINUTES = 4 * SLOW_PROVISIONING_MINUTES
 RELEASE_MARGIN_MINUTES = 60
-# Of any input: its longest provisioning and hold, and the margin; no run hosts for longer.
-LONGEST_HOSTING_MINUTES = 240 + 1440 + RELEASE_MARGIN_MINUTES
+# Of any input: its longest provisioning and hold, answers and release; no run hosts for longer.
+LONGEST_HOSTING_MINUTES = 240 + 1440 + LONGEST_MINUTES + RELEASE_MINUTES
 REAPER_PASS_MINUTES = 5  # the time-out of *Reap leftovers*
 # Throughput that is ready before anyone notices bills for nothing: at $60 an hour, 15 s are $0.25,
 # and a check costs less than $0.0001. So check often when it is due, and every 45 s otherwise.
@@ -42,13 +43,14 @@ THROUGHPUT = Terms(
 )
 
 
-def most_minutes(run: Run) -> float:
+def most_minutes(run: Run, questions: int) -> float:
     """Return how long the run's throughput can bill at most.
 
     Its release-by has passed, or AWS lets it go at last; the reaper has just looked, the next pass
     fails and is repeated until the one after it is due, which takes its time.
     """
-    until = max(THROUGHPUT.minutes_until_release_by(run.settings), LONGEST_CREATION_MINUTES)
+    release_by = THROUGHPUT.minutes_until_release_by(run.settings, questions)
+    until = max(release_by, LONGEST_CREATION_MINUTES)
     return until + 2 * run.reap_every_minutes + REAPER_PASS_MINUTES
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from heapq import nsmallest
+from math import inf
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -17,9 +16,9 @@ from lambdas.domain.cost.actuals import Bill
 from lambdas.domain.cost.quote import dollars
 from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.data_review.tasks import CRITERIA
-from lambdas.domain.evaluation.judge import score_pairs
 from lambdas.domain.evaluation.records import Record
-from lambdas.domain.evaluation.verdict import rules_of, score_difference
+from lambdas.domain.evaluation.results import score_difference
+from lambdas.domain.evaluation.verdict import rules_of
 from lambdas.domain.hosting.afterwards import afterwards, kept_until
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.run.arns import Arn
@@ -28,6 +27,7 @@ from lambdas.domain.run.dataset_files import run_folder
 from lambdas.domain.run.times import duration, utc
 from lambdas.domain.training.input_status import InputStatus
 
+MOST_SHOWN = 500  # questions: a page of more opens slowly
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 # Of the request, each as it is.
 _SECTIONS = (
@@ -35,34 +35,11 @@ _SECTIONS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class TopicScores:
-    """Mean scores of a topic's questions that have both."""
-
-    name: str
-    questions: int
-    base: float
-    tuned: float
-
-
-def topics_of(judgements: Iterable[Record]) -> list[TopicScores]:
-    """Return the topics by name; none where no question has one."""
-    scores: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
-    for each in judgements:
-        if each["topic"]:
-            scores[each["topic"]] += score_pairs([each])
-    return [
-        TopicScores(name, len(pairs), fmean(b for b, _ in pairs), fmean(t for _, t in pairs))
-        for name, pairs in sorted(scores.items())
-        if pairs
-    ]
-
-
 def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
     request: WriteReportRequest,
     *,
-    judgements: Sequence[Record],
-    set_aside: Mapping[str, str],
+    results: Iterable[Record],
+    decided: Mapping[str, Any],
     losses_svg: str | None,
     bill: Bill,
     input_status: InputStatus | None,
@@ -70,7 +47,8 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
 ) -> str:
     """Return the report. Text from data and models is escaped; `losses_svg` is not.
 
-    Losses and Bedrock's count are None where nothing was trained.
+    `decided` is what verdict.json holds. Losses and Bedrock's count are None where nothing was
+    trained.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters |= {
@@ -90,15 +68,26 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
         judge=find_judge(request.run.settings.judge_model),
         losses_svg=losses_svg and Markup(losses_svg[losses_svg.index("<svg") :]),  # noqa: S704  # drawn by loss_plot
         training_line=_training_line(request),
-        questions=judgements,
-        set_aside=set_aside,
-        topics=topics_of(each for each in judgements if each["id"] not in set_aside),
+        questions=worst_shown(results),
+        set_aside=decided["set_aside_questions"],
+        topics=decided["topics"],
         data_review=review,
         input_status=input_status,
         criteria=[*CRITERIA],
         bill=bill,
         rules=rules_of(request.run),
     )
+
+
+def worst_shown(results: Iterable[Record]) -> list[Record]:
+    """Return the results in their order: of more than `MOST_SHOWN`, those that went worst."""
+    worst = nsmallest(MOST_SHOWN, enumerate(results), key=lambda each: _gain(each[1]))
+    return [result for _, result in sorted(worst, key=lambda each: each[0])]
+
+
+def _gain(result: Record) -> float:
+    difference = score_difference(result)
+    return -inf if difference is None else difference
 
 
 def manifest(

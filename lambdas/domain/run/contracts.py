@@ -367,7 +367,8 @@ class Answers(Contract):
     failed: int
     input_tokens: int
     output_tokens: int
-    answers_key: str  # JSONL of {"id", "question", "answer" | "error", tokens …}
+    answers_prefix: str  # of JSONL files of {"id", "question", "answer" | "error", tokens …}
+    shards: int  # how many of these files are finished
     lost_requests: int = 0  # may be paid for, without an answer; tokens count them as if they were
     done: bool = True  # False: the function's time was over, and the rest is for the next pass
 
@@ -375,6 +376,7 @@ class Answers(Contract):
 class HostModelRequest(StateRequest):
     """For *Buy throughput* and *Create deployment*."""
 
+    dataset: Dataset
     training: Training | None
 
     @property
@@ -426,9 +428,17 @@ class Release(Contract):
     at: datetime  # it was gone then
 
 
-class JudgeAnswersRequest(StateRequest):
+class AnsweredRequest(StateRequest):
     base_answers: Answers
     tuned_answers: Answers
+
+    @property
+    def answers(self) -> dict[str, Answers]:
+        return {"base": self.base_answers, "tuned": self.tuned_answers}
+
+
+class JudgeAnswersRequest(AnsweredRequest):
+    """For *Judge answers*."""
 
 
 class Preferences(Contract):
@@ -449,12 +459,12 @@ class Judgements(Contract):
     failed: int
     input_tokens: int
     output_tokens: int
-    judgements_key: str
+    judgements_prefix: str  # of JSONL files of {"id", "base", "tuned", "preferences"}
     lost_requests: int = 0  # both as in `Answers`
     done: bool = True
 
 
-class DecideVerdictRequest(StateRequest):
+class DecideVerdictRequest(AnsweredRequest):
     dataset: Dataset
     judgements: Judgements
 
@@ -481,9 +491,11 @@ class Verdict(VerdictToTell):
     high: float | None
     dataset_sha256: str  # `Dataset.sha256` of what the models were tuned and asked with
     verdict_key: str
+    results_prefix: str  # of JSONL files of what is known of each question
+    shards: int  # so many of them
 
 
-class WriteReportRequest(StateRequest):
+class WriteReportRequest(AnsweredRequest):
     dataset: Dataset
     quote: QuotedCost
     approval: Approval | None  # None if nobody was asked
@@ -493,8 +505,6 @@ class WriteReportRequest(StateRequest):
     loss_curves: LossCurves | None
     hosting: Hosting
     release: Release | None  # None: a deployment stays until its release-by
-    base_answers: Answers
-    tuned_answers: Answers
     judgements: Judgements
     verdict: Verdict
 

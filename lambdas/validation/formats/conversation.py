@@ -46,18 +46,24 @@ class Conversation:
 
 @dataclass(frozen=True)
 class EvaluationExample:
-    """An evaluation record."""
+    """An evaluation record; the question is the last turn of the user."""
 
     id: str
     question: str
     reference_answer: str
     topic: str | None = None
+    history: tuple[Turn, ...] = ()  # of user and assistant by turns, the assistant's last
 
     @property
     def conversation(self) -> Conversation:
-        return Conversation(
-            None, (Turn("user", self.question), Turn("assistant", self.reference_answer))
-        )
+        """Question and reference answer, the history being part of the question."""
+        asked = "\n".join(turn.text for turn in self.asked)
+        return Conversation(None, (Turn("user", asked), Turn("assistant", self.reference_answer)))
+
+    @property
+    def asked(self) -> tuple[Turn, ...]:
+        """What a model is asked with."""
+        return (*self.history, Turn("user", self.question))
 
 
 def make_record(

@@ -4,7 +4,8 @@ Three formats train models. `claude-messages`: {"system": text, "messages": [{"r
 text}]}. `converse`: {"schemaVersion", "system": [{"text"}], "messages": [{"role", "content":
 [{"text"}]}]}, and before an answer's text, for models that train on it, its reasoning.
 `prompt-completion`: {"prompt", "completion"}. A fourth, of this project, holds
-evaluation examples: {"id", "question", "reference_answer", "topic"}. Nothing here raises.
+evaluation examples: {"id", "question", "reference_answer", "topic", "history": [{"role",
+"content"}]}. Nothing here raises.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _NOT_TEXT = frozenset(
     {"audio", "document", "image", "searchResult", "toolResult", "toolUse", "video"}
 )
 _SYSTEM_ROLES = ("system", "developer")
-_EXAMPLE_KEYS = ("id", "question", "reference_answer", "topic")
+_EXAMPLE_KEYS = ("id", "question", "reference_answer", "topic", "history")
 MAX_ID_CHARACTERS = 128
 _GUESSED_CHARACTERS = 60  # of a key that are compared with known keys
 
@@ -115,8 +116,7 @@ def _has_text_content(messages: object) -> bool:
 
 def _read_claude(record: Mapping[str, Any], _: Model, problems: Problems) -> list[RoleText]:
     _check_keys(record, "", _CLAUDE_KEYS, problems)
-    reads = dict.fromkeys(ROLES, _text)
-    return _read_system(record, _text, problems) + _read_messages(record, reads, problems)
+    return _read_system(record, _text, problems) + _read_messages(record, _TEXTS, problems)
 
 
 def _read_converse(record: Mapping[str, Any], model: Model, problems: Problems) -> list[RoleText]:
@@ -189,8 +189,10 @@ def _read_messages(
             f"{len(messages)} of at least {MIN_MESSAGES} messages",
             "give one of the user and one of the assistant",
         )
-    _check_order([_role_of(each) for each in messages], problems)
-    texts = [_read_message(each, at, reads, problems) for at, each in enumerate(messages)]
+    _check_order("messages", [_role_of(each) for each in messages], problems)
+    texts = [
+        _read_message("messages", each, at, reads, problems) for at, each in enumerate(messages)
+    ]
     return [text for text in texts if text]
 
 
@@ -198,22 +200,21 @@ def _role_of(message: object) -> object:
     return message.get("role") if isinstance(message, dict) else None
 
 
-def _check_order(roles: Sequence[object], problems: Problems) -> None:
+def _check_order(key: str, roles: Sequence[object], problems: Problems) -> None:
     if roles and roles[0] == "assistant":
-        problems.error(
-            "messages[0].role", "first-role", "the assistant speaks first", "begin with the user"
-        )
+        problem, fix = "the assistant speaks first", "begin with the user"
+        problems.error(f"{key}[0].role", "first-role", problem, fix)
     for at, (role, next_role) in enumerate(pairwise(roles), start=1):
         if role == next_role and role in ROLES:
             problems.error(
-                f"messages[{at}].role",
+                f"{key}[{at}].role",
                 "role-repeats",
                 f"two messages of the {role} follow each other",
                 "make user and assistant alternate: merge the two, or add the missing one",
             )
     if roles and roles[-1] == "user":
         problems.error(
-            f"messages[{len(roles) - 1}].role",
+            f"{key}[{len(roles) - 1}].role",
             "last-role",
             "the user speaks last",
             "end with the assistant's answer",
@@ -221,9 +222,9 @@ def _check_order(roles: Sequence[object], problems: Problems) -> None:
 
 
 def _read_message(
-    message: object, at: int, reads: Mapping[Role, ReadText], problems: Problems
+    key: str, message: object, at: int, reads: Mapping[Role, ReadText], problems: Problems
 ) -> RoleText | None:
-    path = f"messages[{at}]"
+    path = f"{key}[{at}]"
     if not isinstance(message, dict):
         problem, fix = f"it is {type_name(message)}", 'give {"role": …, "content": …}'
         problems.error(path, "message", problem, fix)
@@ -261,6 +262,9 @@ def _text(value: object, path: str, problems: Problems) -> str | None:
         )
         return None
     return value
+
+
+_TEXTS: Mapping[Role, ReadText] = dict.fromkeys(ROLES, _text)
 
 
 def _text_blocks(value: object, path: str, problems: Problems) -> str | None:
@@ -387,7 +391,23 @@ def read_example(record: Mapping[str, Any], problems: Problems) -> EvaluationExa
     if len(identity) > MAX_ID_CHARACTERS:
         message, fix = f"{len(identity)} characters", f"use at most {MAX_ID_CHARACTERS}"
         problems.error("id", "id-too-long", message, fix)
-    return EvaluationExample(identity, question, reference, topic)
+    return EvaluationExample(identity, question, reference, topic, _read_history(record, problems))
+
+
+def _read_history(record: Mapping[str, Any], problems: Problems) -> tuple[Turn, ...]:
+    """Read the turns before the question, in the form of a message each."""
+    history = record.get("history")
+    if not history and isinstance(history, list | None):
+        return ()
+    if not isinstance(history, list):
+        problem, fix = f"it is {type_name(history)}", 'give a list of {"role": …, "content": …}'
+        problems.error("history", "not-a-list", problem, fix)
+        return ()
+    _check_order("history", [_role_of(each) for each in history], problems)
+    texts = [
+        _read_message("history", each, at, _TEXTS, problems) for at, each in enumerate(history)
+    ]
+    return tuple(Turn(role, text) for _, role, text in filter(None, texts) if role != "system")
 
 
 def _has_lone_surrogate(text: str) -> bool:

@@ -22,8 +22,11 @@ from lambdas.domain.errors import (
     Throttled,
 )
 from lambdas.domain.run.execution_input import ExecutionDefaults
+from lambdas.validation.formats.conversation import Turn
 from tests.fakes.bedrock import FakeRuntime, question_in, text_reply
 from tests.fakes.function import LIMIT_SECONDS
+
+ASKED = [Turn("user", "Q")]
 
 
 def echo(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,7 +46,7 @@ def test_patience_ends_for_all_questions_together(pauses: list[float]) -> None:
     client = ConverseClient(fake, Patience(seconds=40))
     for _ in range(9):
         with pytest.raises(Throttled):
-            client.ask("m", "Q", system=None, max_tokens=5)
+            client.ask("m", ASKED, system=None, max_tokens=5)
     assert sum(pauses) <= 40
     assert len(fake.calls) < 9 * (len(BACKOFF_SECONDS) + 1)
 
@@ -59,10 +62,10 @@ def test_the_client_names_its_errors(
     fake.fail("Converse", *[code] * (len(BACKOFF_SECONDS) + bool(error)))
     client = ConverseClient(fake)
     if error is None:
-        assert client.ask("m", "Q", system=None, max_tokens=5).text == "I say: Q"
+        assert client.ask("m", ASKED, system=None, max_tokens=5).text == "I say: Q"
     else:
         with pytest.raises(error, match="could not ask m"):
-            client.ask("m", "Q", system=None, max_tokens=5)
+            client.ask("m", ASKED, system=None, max_tokens=5)
     assert len(pauses) == (0 if error is RequestRefused else len(BACKOFF_SECONDS))
 
 
@@ -71,7 +74,7 @@ def test_what_may_not_be_retried_is_asked_once(pauses: list[float]) -> None:
     fake.fail("Converse", "ThrottlingException", "ModelErrorException")
     client = ConverseClient(fake, may_retry=lambda error: isinstance(error, Throttled))
     with pytest.raises(ServiceUnavailable):
-        client.ask("m", "Q", system=None, max_tokens=5)
+        client.ask("m", ASKED, system=None, max_tokens=5)
     assert pauses == [BACKOFF_SECONDS[0]]
 
 
@@ -100,7 +103,7 @@ def test_what_may_be_paid_for_is_sent_once(
     """By botocore and by us together."""
     bedrock, sent = sent_and_lost(error, monkeypatch)
     with pytest.raises(AnswerLost, match="it may be paid for"):
-        ConverseClient(bedrock).ask("m", "Q", system=None, max_tokens=5)
+        ConverseClient(bedrock).ask("m", ASKED, system=None, max_tokens=5)
     assert len(sent) == 1
     assert not pauses
 
@@ -113,7 +116,7 @@ def test_what_never_reached_the_model_is_sent_again(
 ) -> None:
     bedrock, sent = sent_and_lost(error, monkeypatch)
     with pytest.raises(ServiceUnavailable) as caught:
-        ConverseClient(bedrock).ask("m", "Q", system=None, max_tokens=5)
+        ConverseClient(bedrock).ask("m", ASKED, system=None, max_tokens=5)
     assert not isinstance(caught.value, AnswerLost)
     assert len(sent) == 1 + len(BACKOFF_SECONDS)
     assert len(pauses) == len(BACKOFF_SECONDS)
@@ -123,7 +126,7 @@ def test_a_model_that_timed_out_may_have_been_paid_for(pauses: list[float]) -> N
     fake = FakeRuntime(echo)
     fake.fail("Converse", "ModelTimeoutException")
     with pytest.raises(AnswerLost):
-        ConverseClient(fake).ask("m", "Q", system=None, max_tokens=5)
+        ConverseClient(fake).ask("m", ASKED, system=None, max_tokens=5)
     assert not pauses
 
 
@@ -139,6 +142,6 @@ def test_no_pause_outlives_the_function(pauses: list[float]) -> None:
     fake.fail("Converse", *["ThrottlingException"] * 100)
     client = ConverseClient(fake, seconds_left=lambda: 100 - sum(pauses), seconds_needed=90)
     with pytest.raises(OutOfTime, match="Throttling"):
-        client.ask("m", "Q", system=None, max_tokens=5)
+        client.ask("m", ASKED, system=None, max_tokens=5)
     assert sum(pauses) <= 10
     assert client.may_begin()

@@ -46,7 +46,7 @@ EVENTS: list[tuple[ModuleType, dict[str, Any], str]] = [
     (start_training, STATE | as_json(dataset=dataset(), quote=QUOTED), "status"),
     (check_training, STATE | as_json(training=training()), "phase"),
     (stop_training, STATE, "stopped"),
-    (buy_throughput, STATE | as_json(training=training()), "release_by"),
+    (buy_throughput, STATE | as_json(dataset=dataset(), training=training()), "release_by"),
     (check_throughput, STATE | as_json(hosting=hosting()), "done"),
     (release_hosting, STATE, "billed_minutes"),
     (stop_run, STOP, "release"),
@@ -133,4 +133,4 @@ def test_an_error_keeps_its_name_through_the_handler(
     bedrock.throughputs.clear()
     bedrock.fail("CreateProvisionedModelThroughput", code)
     with pytest.raises(error):
-        buy_throughput.handler(STATE | as_json(training=training()), None)
+        buy_throughput.handler(STATE | as_json(dataset=dataset(), training=training()), None)

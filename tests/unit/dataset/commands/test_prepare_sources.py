@@ -518,6 +518,19 @@ def test_conversations_are_split_and_evaluated(tmp_path: Path) -> None:
     assert str(prepared).startswith("32 training records, 4 validation records, 4 evaluation")
     assert prepared.valid
     line = (tmp_path / "out" / "evaluation.jsonl").read_text().splitlines()[0]
+    example = json.loads(line)
+    assert example["question"].startswith("And then, How is the ")
+    assert example["reference_answer"].startswith("Then, Clean the ")
+    assert [turn["role"] for turn in example["history"]] == ["user", "assistant"]
+    assert example["history"][1]["content"] == example["reference_answer"].removeprefix("Then, ")
+
+
+def test_where_a_model_has_one_prompt_the_earlier_turns_are_in_the_question(tmp_path: Path) -> None:
+    chats = [chat(q, a, f"And then, {q}", f"Then, {a}") for q, a in PAIRS]
+    path = written(tmp_path, "chats.jsonl", chats)
+    options = PrepareOptions(style=Style(flatten=True))
+    prepared = prepare(path, tmp_path / "out", LLAMA_3_1_8B, options)
+    line = (tmp_path / "out" / "evaluation.jsonl").read_text().splitlines()[0]
     question = json.loads(line)["question"]
     assert question.startswith("Question: How is the ")
     assert "\n\nAnswer: Clean the " in question

@@ -175,7 +175,8 @@ class Leftover(NamedTuple):
 
 def billed_minutes(the_run: Run, leftover: Leftover) -> float:
     """Play the reaper's passes against its own rule for what is overdue."""
-    tags = {RELEASE_BY: release_by(the_run, "provisioned", NOW).isoformat()}
+    due_by = release_by(the_run, "provisioned", dataset().evaluation_examples, NOW)
+    tags = {RELEASE_BY: due_by.isoformat()}
     resource = TaggedResource("throughput", "arn", "name", "InService", NOW, tags)
     at, due = leftover.first_pass, 0
     while True:
@@ -232,6 +233,17 @@ def test_the_advised_wait_is_one_that_usually_suffices() -> None:
 def test_what_lowers_nothing_is_not_advised() -> None:
     least = run(max_provisioning_minutes=20, hyperparameters={"epochCount": "1"})
     assert savings(least, dataset(), CALCULATOR) == {}
+
+
+def test_the_quote_knows_the_time_of_many_questions() -> None:
+    few, many = (dataset(evaluation_examples=each) for each in (24, 40_000))
+    hosted = hosting_minutes(run(), many)
+    assert (round(hosted.low), round(hosted.expected)) == (20 + 83, 25 + 250)
+    assert hosted.high / 60 == 16, "833 minutes, an hour to be ready, and the guards"
+    assert hosting_minutes(run(), few).high / 60 == 3
+    assert "40,000 questions take each model about 4.2 h, and the judge about 16.7 h" in text(
+        quote(many)
+    )
 
 
 def test_a_hold_is_expected_to_be_paid() -> None:

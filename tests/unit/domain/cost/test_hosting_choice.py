@@ -48,7 +48,7 @@ def test_the_cheapest_is_taken_and_the_other_ones_figures_are_told() -> None:
     )  # fmt: skip
     assert made.hosting_reason == (
         "on demand: less than a cent for this run; provisioned throughput would cost about "
-        "$25.36, at most $181.50"
+        "$25.23, at most $181.50"
     )
     [other] = made.other_hosting
     assert (other.kind, other.items[0].what) == ("provisioned", HOSTING)
@@ -68,7 +68,7 @@ def test_the_kind_that_is_asked_for_is_taken_whatever_it_costs(kind: str) -> Non
 def test_a_model_with_one_kind_has_that() -> None:
     made = quoted(run(), {"claude-3-haiku": TRAINED})
     assert made.hosting_reason == (
-        "provisioned throughput: about $55.33 for this run; Claude 3 Haiku has no other in "
+        "provisioned throughput: about $55.04 for this run; Claude 3 Haiku has no other in "
         "us-west-2"
     )
 
@@ -87,7 +87,7 @@ def test_what_the_account_cannot_have_refuses_the_run_and_takes_nothing_dearer(
         check_hosting(made)
     cause = str(refused.value)
     assert "cannot be had: two are taken. It was to be on demand" in cause
-    assert '"hosting": "provisioned" if you want it for about $25.36, at most $181.50' in cause
+    assert '"hosting": "provisioned" if you want it for about $25.23, at most $181.50' in cause
 
 
 def test_a_problem_of_the_dearer_kind_is_mentioned_and_refuses_nothing() -> None:

@@ -47,7 +47,8 @@ EXAMPLES = [
     {"id": f"q-{i}", "question": f"Question {i}?", "reference_answer": f"Answer {i}.", "topic": "T"}
     for i in range(20)
 ]
-KEY = f"{PREFIX}/answers-base.jsonl"
+FOLDER = f"{PREFIX}/answers-base/"
+KEY = f"{FOLDER}00000.jsonl"
 CALCULATOR = Calculator(PriceBook.load(PRICES), REGION)
 
 
@@ -56,7 +57,8 @@ def lines(records: list[dict[str, Any]]) -> bytes:
 
 
 def asking(examples: list[dict[str, Any]], **changes: object) -> Dataset:
-    return dataset(files=[*FROZEN[:2], frozen("evaluation", lines(examples))], **changes)
+    files = [*FROZEN[:2], frozen("evaluation", lines(examples))]
+    return dataset(files=files, **{"evaluation_examples": len(examples), **changes})
 
 
 REQUEST = AnswerWithBaseModelRequest(run=run(), now=NOW, dataset=asking(EXAMPLES))
@@ -101,12 +103,13 @@ def test_every_example_gets_a_line_in_order(s3: FakeS3, bedrock: FakeRuntime) ->
     answers = answer_with_base_model(REQUEST, plenty)
     assert (answers.answered, answers.failed) == (20, 0)
     assert (answers.input_tokens, answers.output_tokens) == (220, 140)
-    assert answers.answers_key == KEY
+    assert (answers.answers_prefix, answers.shards) == (FOLDER, 1)
     assert f"{PREFIX}/billing/answers-of-the-base-model.json" in s3.objects
     assert [each["id"] for each in written(s3)] == [each["id"] for each in EXAMPLES]
     assert written(s3)[3] == EXAMPLES[3] | {
         "answer": "I say: Question 3?",
         "outcome": "answered",
+        "latency_ms": 900,
         "input_tokens": 11,
         "output_tokens": 7,
     }
@@ -125,6 +128,15 @@ def test_the_base_model_is_asked_the_bare_question(s3: FakeS3, bedrock: FakeRunt
     }
 
 
+def test_a_question_is_asked_with_its_history(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    history = [{"role": "user", "content": "Is it hot?"}, {"role": "assistant", "content": "No."}]
+    answer_with_base_model(about(s3, [EXAMPLES[0] | {"history": history}]), plenty)
+    [request] = bedrock.called("Converse")
+    said = [(turn["role"], turn["content"][0]["text"]) for turn in request["messages"]]
+    assert said == [("user", "Is it hot?"), ("assistant", "No."), ("user", "Question 0?")]
+    assert written(s3)[0]["history"] == "user: Is it hot?\n\nassistant: No."
+
+
 def test_the_tuned_model_is_asked_through_its_throughput(s3: FakeS3, bedrock: FakeRuntime) -> None:
     answers = answer_with_tuned_model(
         AnswerWithTunedModelRequest(
@@ -132,10 +144,10 @@ def test_the_tuned_model_is_asked_through_its_throughput(s3: FakeS3, bedrock: Fa
         ),
         plenty,
     )
-    assert answers.answers_key == f"{PREFIX}/answers-tuned.jsonl"
+    assert answers.answers_prefix == f"{PREFIX}/answers-tuned/"
     assert {each["modelId"] for each in bedrock.called("Converse")} == {hosting().hosting_arn}
     assert all("system" not in each for each in bedrock.called("Converse"))
-    assert len(written(s3, answers.answers_key)) == 20
+    assert len(written(s3, f"{answers.answers_prefix}00000.jsonl")) == 20
 
 
 def test_other_questions_than_the_approved_ones_are_not_asked(
@@ -175,6 +187,7 @@ def test_too_many_failures_end_the_state_with_their_reason(
     assert "3 of 20 (15 %) failed, 3 of them with: RequestRefused: could not ask" in message
     assert "max_failed_answers_percent = 10" in message
     assert KEY in message
+    assert f"{FOLDER}tallies/00000.json" not in s3.objects
     assert sum("error" in each for each in written(s3)) == 3
 
 
@@ -242,11 +255,12 @@ def test_a_second_try_asks_for_nothing_that_has_its_outcome(
 
 
 def test_an_answer_to_another_question_is_not_kept(s3: FakeS3, bedrock: FakeRuntime) -> None:
-    answer_with_base_model(REQUEST, plenty)
+    left = iter([LIMIT_SECONDS] * 12)
+    assert not answer_with_base_model(REQUEST, lambda: next(left, 100)).done
     bedrock.calls.clear()
     other = [EXAMPLES[0] | {"question": "Another?"}, *EXAMPLES[1:]]
-    answer_with_base_model(about(s3, other), plenty)
-    assert [question_in(each) for each in bedrock.called("Converse")] == ["Another?"]
+    assert answer_with_base_model(about(s3, other), plenty).done
+    assert "Another?" in [question_in(each) for each in bedrock.called("Converse")]
     assert written(s3)[0]["answer"] == "I say: Another?"
 
 
@@ -334,7 +348,7 @@ def test_base_answers_of_which_each_first_one_is_lost_cost_no_more_than_was_quot
     tokens = sum(
         estimated_tokens([each["question"], each["reference_answer"]]) for each in EXAMPLES
     )
-    quoted = quote(asking(EXAMPLES, evaluation_tokens=tokens, evaluation_examples=len(EXAMPLES)))
+    quoted = quote(asking(EXAMPLES, evaluation_tokens=tokens))
     answers = answer_with_base_model(REQUEST, plenty)
     assert (answers.answered, answers.lost_requests) == (20, 20)
     assert s3.objects
@@ -428,3 +442,65 @@ def test_every_stop_reason_is_an_outcome_and_none_a_failure(
         "answered",
     ]
     assert written(s3)[0]["answer"] == "Half a"
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lambdas.domain.evaluation.shards.SHARD_QUESTIONS", 3)
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_a_file_of_any_length_is_asked_shard_by_shard(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    answers = answer_with_base_model(REQUEST, plenty)
+    assert (answers.answered, answers.shards, answers.input_tokens) == (20, 7, 220)
+    found = [each for shard in range(7) for each in written(s3, f"{FOLDER}{shard:05}.jsonl")]
+    assert [each["id"] for each in found] == [each["id"] for each in EXAMPLES]
+    assert len(bedrock.calls) == 20
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_a_later_pass_reads_nothing_of_a_finished_shard(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    """Or else the passes over many questions would take longer and longer."""
+    left = iter([LIMIT_SECONDS] * 12)
+    first = answer_with_base_model(REQUEST, lambda: next(left, 100))
+    assert not first.done
+    assert 0 < first.shards < 7
+    for key in [*s3.objects]:
+        if key.startswith(f"{FOLDER}00000/"):
+            del s3.objects[key]
+    last = answer_with_base_model(REQUEST, plenty)
+    assert (last.answered, last.shards, last.done) == (20, 7, True)
+    assert len(bedrock.calls) == 20
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_failures_count_over_all_shards(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    """Each shard holds few enough, and the third in all is one too many of 20."""
+    bad = {"Question 0?", "Question 7?", "Question 16?"}
+
+    def refuses(request: Mapping[str, Any]) -> dict[str, Any]:
+        if question_in(request) in bad:
+            raise client_error("ValidationException")
+        return echo(request)
+
+    bedrock.reply = refuses
+    with pytest.raises(AnswersFailed, match=r"3 of 20 \(15 %\) failed"):
+        answer_with_base_model(REQUEST, plenty)
+    assert f"{FOLDER}tallies/00004.json" in s3.objects
+    assert f"{FOLDER}tallies/00005.json" not in s3.objects
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_a_killed_pass_counts_no_shard_twice(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    def dies(request: Mapping[str, Any]) -> dict[str, Any]:
+        if question_in(request) == "Question 10?":
+            raise Killed
+        return echo(request)
+
+    bedrock.reply = dies
+    with pytest.raises(Killed):
+        answer_with_base_model(REQUEST, plenty)
+    bedrock.reply = echo
+    answers = answer_with_base_model(REQUEST, plenty)
+    assert (answers.answered, answers.failed, answers.shards) == (20, 0, 7)
+    assert len([key for key in s3.objects if "/tallies/" in key]) == 7

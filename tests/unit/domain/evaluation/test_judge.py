@@ -10,6 +10,7 @@ import pytest
 
 from lambdas.domain.errors import AccessDenied, JudgementsFailed
 from lambdas.domain.evaluation.judge import CORRECTNESS, JudgedAnswer
+from lambdas.domain.evaluation.results import results_of
 from lambdas.domain.evaluation.rubrics import ATTEMPTS, MAX_TOKENS
 from lambdas.domain.run.contracts import DecideVerdictRequest, JudgeAnswersRequest, Judgements
 from lambdas.handlers.decide_verdict import decide_verdict
@@ -21,12 +22,16 @@ from tests.fakes.bedrock import FakeRuntime, question_in, text_reply, tool_reply
 from tests.fakes.function import LIMIT_SECONDS, plenty
 from tests.fakes.s3 import FakeS3
 
-KEY = f"{PREFIX}/judgements.jsonl"
+FOLDER = f"{PREFIX}/judgements/"
+KEY = f"{FOLDER}00000.jsonl"
 REQUEST = JudgeAnswersRequest(
-    run=run(), now=NOW, base_answers=answers("base"), tuned_answers=answers("tuned")
+    run=run(),
+    now=NOW,
+    base_answers=answers("base", answered=10),
+    tuned_answers=answers("tuned", answered=10),
 )
 VERDICT_REQUEST = DecideVerdictRequest(
-    run=run(), now=NOW, dataset=dataset(), judgements=report_request().judgements
+    **dict(REQUEST), dataset=dataset(), judgements=report_request().judgements
 )
 
 
@@ -64,7 +69,9 @@ def prefers_tuned(request: Mapping[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> FakeS3:
-    files = {f"{PREFIX}/answers-{side}.jsonl": lines(records(side)) for side in ("base", "tuned")}
+    files = {
+        f"{PREFIX}/answers-{side}/00000.jsonl": lines(records(side)) for side in ("base", "tuned")
+    }
     return fakes_s3.install(monkeypatch, FakeS3(files))
 
 
@@ -79,12 +86,19 @@ def written(s3: FakeS3) -> list[dict[str, Any]]:
     return [json.loads(line) for line in s3.objects[KEY].splitlines()]
 
 
+def results(s3: FakeS3) -> list[dict[str, Any]]:
+    """Return what the report will read, joined as *Decide verdict* does."""
+    files = ((side, f"{PREFIX}/answers-{side}/00000.jsonl") for side in ("base", "tuned"))
+    said = {side: [*map(json.loads, s3.objects[key].splitlines())] for side, key in files}
+    return results_of(said, written(s3))
+
+
 def fail_answers(s3: FakeS3, side: str, *indexes: int) -> None:
     changed = records(side)
     for i in indexes:
         changed[i] = {k: changed[i][k] for k in ("id", "question", "reference_answer", "topic")}
         changed[i]["error"] = "Throttled: slow down"
-    s3.objects[f"{PREFIX}/answers-{side}.jsonl"] = lines(changed)
+    s3.objects[f"{PREFIX}/answers-{side}/00000.jsonl"] = lines(changed)
 
 
 def test_both_sides_are_scored_and_kept(s3: FakeS3, bedrock: FakeRuntime) -> None:
@@ -95,13 +109,11 @@ def test_both_sides_are_scored_and_kept(s3: FakeS3, bedrock: FakeRuntime) -> Non
         failed=0,
         input_tokens=440,
         output_tokens=280,
-        judgements_key=KEY,
+        judgements_prefix=FOLDER,
     )
     first = written(s3)[0]
-    assert (first["id"], first["question"]) == ("q-0", "Question 0?")
+    assert first["id"] == "q-0"
     assert first["tuned"] == {
-        "answer": "tuned answer 0",
-        "outcome": "answered",
         "score": 8,
         "reason": "because",
         "input_tokens": 11,
@@ -154,14 +166,16 @@ def test_a_failed_answer_gets_no_score_and_its_pair_does_not_count(
     judgements = judge_answers(REQUEST, plenty)
     assert (judgements.judged, judgements.failed) == (9, 1)
     assert len(bedrock.calls) == 19 + 2 * 9
-    assert written(s3)[2]["tuned"] == {"error": "Throttled: slow down"}
+    assert "tuned" not in written(s3)[2]
     assert written(s3)[2]["base"]["score"] == 3
+    assert results(s3)[2]["tuned"] == {"error": "Throttled: slow down"}
 
 
 def test_an_answer_that_one_file_lacks_is_shown(s3: FakeS3, bedrock: FakeRuntime) -> None:
-    s3.objects[f"{PREFIX}/answers-tuned.jsonl"] = lines(records("tuned")[1:])
+    s3.objects[f"{PREFIX}/answers-tuned/00000.jsonl"] = lines(records("tuned")[1:])
     assert judge_answers(REQUEST, plenty).failed == 1
-    assert written(s3)[0]["tuned"] == {"error": "there is no record of this question"}
+    absent = next(each for each in results(s3) if each["id"] == "q-0")
+    assert absent["tuned"] == {"error": "there is no record of this question"}
     assert len(bedrock.calls) == 19 + 2 * 9
 
 
@@ -196,9 +210,8 @@ def test_twice_out_of_schema_is_a_failure(
     judgements = judge_answers(REQUEST, plenty)
     assert (judgements.judged, judgements.failed) == (9, 1)
     assert len(bedrock.calls) == 21 + 2 * 10
-    side = written(s3)[4]["base"]
-    assert side["judge_error"].startswith("OutOfSchema: ")
-    assert side["answer"] == "base answer 4"
+    assert written(s3)[4]["base"]["judge_error"].startswith("OutOfSchema: ")
+    assert results(s3)[4]["base"]["answer"] == "base answer 4"
 
 
 def test_too_many_failed_judgements_end_the_state(s3: FakeS3, bedrock: FakeRuntime) -> None:
@@ -221,10 +234,10 @@ def test_what_is_no_answer_scores_least_and_is_not_judged(
 ) -> None:
     changed = records("tuned")
     changed[3] |= {"answer": "A refusal.", "outcome": outcome}
-    s3.objects[f"{PREFIX}/answers-tuned.jsonl"] = lines(changed)
+    s3.objects[f"{PREFIX}/answers-tuned/00000.jsonl"] = lines(changed)
     assert judge_answers(REQUEST, plenty).judged == 10
     assert len(bedrock.calls) == 19 + 2 * 9
-    assert written(s3)[3]["tuned"] == {
+    assert results(s3)[3]["tuned"] == {
         "answer": "A refusal.",
         "outcome": outcome,
         "score": 1,
@@ -265,28 +278,29 @@ def test_a_lost_judgement_is_asked_for_once_more_and_counted(
 def test_no_judge_is_asked_more_than_twice(s3: FakeS3, bedrock: FakeRuntime) -> None:
     """Neither one that is lost and then leaves the schema, nor one that is lost each time."""
     for side in ("base", "tuned"):
-        s3.objects[f"{PREFIX}/answers-{side}.jsonl"] = lines(records(side)[:1])
+        s3.objects[f"{PREFIX}/answers-{side}/00000.jsonl"] = lines(records(side)[:1])
     bedrock.lose(2)
     bedrock.reply = lambda _: text_reply("8 of 10")
+    sides = {f"{side}_answers": answers(side, answered=1) for side in ("base", "tuned")}
     with pytest.raises(JudgementsFailed):
-        judge_answers(REQUEST, plenty)
+        judge_answers(REQUEST.model_copy(update=sides), plenty)
     assert len(bedrock.calls) <= 2 * ATTEMPTS
 
 
 def test_an_answer_that_changed_between_two_tries_is_judged_anew(
     s3: FakeS3, bedrock: FakeRuntime
 ) -> None:
-    judge_answers(REQUEST, plenty)
+    left = iter([LIMIT_SECONDS] * 25)
+    assert not judge_answers(REQUEST, lambda: next(left, 1)).done
     bedrock.calls.clear()
     changed = records("tuned")
     changed[0]["answer"] = "tuned answer, asked again"
-    s3.objects[f"{PREFIX}/answers-tuned.jsonl"] = lines(changed)
+    s3.objects[f"{PREFIX}/answers-tuned/00000.jsonl"] = lines(changed)
     judge_answers(REQUEST, plenty)
     asked = [question_in(request) for request in bedrock.called("Converse")]
-    assert asked[0] == (
-        JudgedAnswer("q-0", "tuned", "Question 0?", "Reference 0.", changed[0]["answer"]).message
-    )
-    assert ["asked again" in text for text in asked] == [True] * 3, "the score and both orders"
+    again = JudgedAnswer("q-0", "tuned", "Question 0?", "Reference 0.", changed[0]["answer"])
+    assert asked.count(again.message) == 1
+    assert sum("asked again" in text for text in asked) == 3, "the score and both orders"
 
 
 def test_a_missing_permission_is_no_failed_judgement(s3: FakeS3, bedrock: FakeRuntime) -> None:
@@ -312,4 +326,26 @@ def test_the_verdict_is_written_with_every_question(s3: FakeS3, bedrock: FakeRun
     assert document["per_question"][1:3] == [
         {"id": "q-1", "base": 3, "tuned": 8, "difference": 5},
         {"id": "q-2", "base": 3, "tuned": None, "difference": None},
+    ]
+
+
+def test_many_questions_are_judged_shard_by_shard(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    """A finished one is not read again; failures count over all of them."""
+    for side in ("base", "tuned"):
+        for shard in range(3):
+            own = [{**each, "id": f"{shard}-{each['id']}"} for each in records(side)]
+            s3.objects[f"{PREFIX}/answers-{side}/0000{shard}.jsonl"] = lines(own)
+    sides = {f"{side}_answers": answers(side, answered=30, shards=3) for side in ("base", "tuned")}
+    request = REQUEST.model_copy(update=sides)
+    left = iter([LIMIT_SECONDS] * 60)
+    first = judge_answers(request, lambda: next(left, 1))
+    assert not first.done
+    for key in [*s3.objects]:
+        if key.startswith(f"{FOLDER}00000/"):
+            del s3.objects[key]
+    last = judge_answers(request, plenty)
+    assert (last.done, last.judged, last.input_tokens) == (True, 30, 3 * 440)
+    assert len(bedrock.calls) == 120
+    assert [key for key in sorted(s3.objects) if key.startswith(f"{FOLDER}tallies/")] == [
+        f"{FOLDER}tallies/0000{shard}.json" for shard in range(3)
     ]

@@ -20,7 +20,7 @@ Side = int | str | None  # a score; an outcome that is no answer; None: missing
 
 
 def judgement(number: int, base: Side, tuned: Side) -> dict[str, Any]:
-    return {"id": f"q-{number}", "base": side(base), "tuned": side(tuned)}
+    return {"id": f"q-{number}", "topic": None, "base": side(base), "tuned": side(tuned)}
 
 
 def side(found: Side) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def decided(
 ) -> Verdict:
     judgements = [judgement(number, *pair) for number, pair in enumerate(pairs)]
     set_aside = dict.fromkeys(aside, "in training or validation")
-    verdict, _ = decide(run(**changes), judgements, "ab" * 32, set_aside)
+    verdict, _ = decide(run(**changes), judgements, "ab" * 32, set_aside, shards=1)
     return verdict
 
 

@@ -55,7 +55,7 @@ from tests.fakes.function import plenty
 from tests.fakes.s3 import BUCKET, FakeS3
 from tests.fakes.step_functions import FakeStepFunctions
 
-CREATE = HostModelRequest(run=run(keep_hours=24), now=NOW, training=training())
+CREATE = HostModelRequest(run=run(keep_hours=24), now=NOW, dataset=dataset(), training=training())
 LATER = NOW + timedelta(minutes=30)
 RELEASE = GiveBackRequest.model_validate({"run": run().model_dump(), "now": LATER})
 NAME = NAMES.hosting
@@ -129,7 +129,7 @@ def test_it_is_created_once_and_tagged_in_the_same_call(bedrock: FakeBedrock, s3
 
 def test_its_release_by_leaves_time_for_creation_answers_and_keeping() -> None:
     margin = KINDS["on-demand"].margin_minutes
-    assert release_by(CREATE.run, "on-demand", NOW) - NOW == timedelta(
+    assert release_by(CREATE.run, "on-demand", 24, NOW) - NOW == timedelta(
         minutes=60 + margin, hours=24
     )
     answering = answering_seconds(deployed(release_by=NOW + timedelta(hours=30)), CREATE.run, NOW)

@@ -9,6 +9,7 @@ import pytest
 from lambdas.domain.cost.quote import HOSTING
 from lambdas.domain.errors import (
     AccessDenied,
+    DatasetInvalid,
     HostingBusy,
     HostingFailed,
     QuotaExceeded,
@@ -16,6 +17,7 @@ from lambdas.domain.errors import (
     ServiceUnavailable,
     Throttled,
 )
+from lambdas.domain.hosting.answering import check_questions
 from lambdas.domain.hosting.course import release_by
 from lambdas.domain.hosting.throughput import wait_seconds
 from lambdas.domain.run.contracts import (
@@ -29,7 +31,7 @@ from lambdas.handlers.buy_throughput import buy_throughput
 from lambdas.handlers.check_throughput import check_throughput
 from lambdas.handlers.release_hosting import release_hosting
 from lambdas.handlers.stop_run import stop_run
-from tests.factories import EXECUTION, NAMES, NOW, PREFIX, hosting, run, training
+from tests.factories import EXECUTION, NAMES, NOW, PREFIX, dataset, hosting, run, training
 from tests.fakes import s3 as fakes_s3
 from tests.fakes import step_functions as fakes_states
 from tests.fakes.bedrock import FakeBedrock, install
@@ -38,7 +40,7 @@ from tests.fakes.s3 import BUCKET, FakeS3, client_error
 from tests.fakes.step_functions import FakeStepFunctions
 from tests.repository import ROOT
 
-BUY = HostModelRequest(run=run(hold_minutes=15), now=NOW, training=training())
+BUY = HostModelRequest(run=run(hold_minutes=15), now=NOW, dataset=dataset(), training=training())
 LATER = NOW + timedelta(minutes=30)
 RELEASE = GiveBackRequest.model_validate({"run": run().model_dump(), "now": LATER})
 STOP = StopRunRequest(execution=EXECUTION, status="ABORTED", now=LATER)
@@ -128,7 +130,15 @@ def test_it_does_not_buy_what_it_cannot_note(
 
 
 def test_release_by_leaves_time_for_provisioning_hold_and_a_margin() -> None:
-    assert release_by(BUY.run, "provisioned", NOW) - NOW == timedelta(minutes=60 + 15 + 60)
+    for questions, margin in ((24, 60), (2160, 60), (40_000, 833 + 15)):
+        least = release_by(BUY.run, "provisioned", questions, NOW) - NOW
+        assert least // timedelta(minutes=1) == 60 + 15 + margin
+
+
+def test_more_questions_than_a_model_is_hosted_for_are_refused() -> None:
+    check_questions(40_320)
+    with pytest.raises(DatasetInvalid, match=r"40,321 .* more than the 40,320 .* keep a sample"):
+        check_questions(40_321)
 
 
 def test_no_code_can_ask_for_a_commitment() -> None:

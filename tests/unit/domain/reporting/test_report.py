@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from html.parser import HTMLParser
 
 import pytest
@@ -14,12 +15,14 @@ from lambdas.domain.cost.estimate import make_quote
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.errors import AccessDenied, Throttled
+from lambdas.domain.evaluation.results import topics_of
 from lambdas.domain.reporting.notification import body, subject
 from lambdas.domain.reporting.report import (
+    MOST_SHOWN,
     html,
     manifest,
     summary,
-    topics_of,
+    worst_shown,
 )
 from lambdas.domain.run.contracts import (
     Approval,
@@ -37,12 +40,12 @@ from lambdas.handlers.write_report import write_report
 from tests.factories import (
     EXECUTION,
     FROZEN,
-    JUDGEMENTS,
     NAMES,
     NOW,
     PREFIX,
     PRICES,
     QUOTED,
+    RESULTS,
     REVIEWED,
     data_review,
     hosting,
@@ -56,6 +59,10 @@ from tests.fakes import s3 as fakes_s3
 from tests.fakes.bedrock import REGION, TOPIC_ARN, FakeSns
 from tests.fakes.s3 import BUCKET, FakeS3, client_error
 
+DECIDED = {
+    "set_aside_questions": {"q-2": "asked twice"},
+    "topics": [asdict(each) for each in topics_of(RESULTS)],
+}
 OFFLINE = EXECUTION.arn.replace("123456789012", "000000000000")
 SVG = '<?xml version="1.0"?>\n<!DOCTYPE svg>\n<svg viewBox="0 0 1 1"><text>loss</text></svg>'
 COUNTED = InputStatus(
@@ -114,8 +121,8 @@ def page(
     request = request or report_request()
     return html(
         request,
-        judgements=JUDGEMENTS,
-        set_aside={"q-2": "asked twice"},
+        results=RESULTS,
+        decided=DECIDED,
         losses_svg=svg,
         bill=bill(request),
         input_status=input_status,
@@ -139,7 +146,7 @@ def test_the_verdict_comes_first() -> None:
 
 def test_every_question_answer_score_and_reason_is_there() -> None:
     text = Page(page()).text
-    for each in JUDGEMENTS:
+    for each in RESULTS:
         for shown in (each["id"], each["question"], each["reference_answer"]):
             assert shown in text
         for side in (each["base"], each["tuned"]):
@@ -179,11 +186,11 @@ def test_text_is_escaped_and_nothing_is_loaded() -> None:
 @settings(max_examples=40, deadline=None)  # a page takes milliseconds, a shared machine longer
 @given(st.text())
 def test_any_text_passes_through_unharmed(text: str) -> None:
-    judgement = JUDGEMENTS[0] | {"id": text, "base": {"answer": text, "score": 1, "reason": text}}
+    result = RESULTS[0] | {"id": text, "base": {"answer": text, "score": 1, "reason": text}}
     source = html(
         report_request(),
-        judgements=[judgement],
-        set_aside={},
+        results=[result],
+        decided=DECIDED,
         losses_svg=SVG,
         bill=NOTHING_BOUGHT,
         input_status=COUNTED,
@@ -200,13 +207,24 @@ def test_questions_that_need_a_look_are_open() -> None:
     assert ["open" in each for each in opened] == [False, False, True]
 
 
+def test_of_many_questions_those_that_went_worst_are_shown() -> None:
+    gained = RESULTS[0]
+    many = [{**gained, "id": f"gain-{number}"} for number in range(2 * MOST_SHOWN)]
+    lost = [{**gained, "id": f"loss-{number}", "tuned": gained["base"]} for number in range(3)]
+    found = worst_shown([*many[:9], RESULTS[2], *many[9:], *lost])
+    assert len(found) == MOST_SHOWN
+    assert found[9] == RESULTS[2], "what lacks a score is among them, in its place"
+    assert found[-3:] == lost
+    assert worst_shown(RESULTS) == RESULTS
+
+
 def test_topics_count_pairs_only() -> None:
-    topics = topics_of(JUDGEMENTS)
+    topics = topics_of(RESULTS)
     assert [(each.name, each.questions, each.base, each.tuned) for each in topics] == [
         ("Agents", 1, 3, 6),
         ("Guardrails", 1, 2, 8),
     ]
-    without = [each | {"topic": None} for each in JUDGEMENTS]
+    without = [each | {"topic": None} for each in RESULTS]
     assert topics_of(without) == []
 
 
@@ -235,8 +253,8 @@ def reviewed_page(review: DataReview | None = None) -> str:
     request = report_request(run=run(review_data=True), review=REVIEWED)
     return html(
         request,
-        judgements=JUDGEMENTS,
-        set_aside={"q-2": "asked twice"},
+        results=RESULTS,
+        decided=DECIDED,
         losses_svg=SVG,
         bill=bill(request),
         input_status=COUNTED,
@@ -382,8 +400,10 @@ def files_of_a_run(request: WriteReportRequest) -> dict[str, bytes]:
     return {
         request.quote.quote_key: quote().model_dump_json().encode(),
         request.loss_curves.svg_key: SVG.encode(),
-        request.verdict.verdict_key: b'{"set_aside_questions": {}}',
-        request.judgements.judgements_key: "\n".join(map(json.dumps, JUDGEMENTS)).encode(),
+        request.verdict.verdict_key: json.dumps(DECIDED).encode(),
+        f"{request.verdict.results_prefix}00000.jsonl": "\n".join(
+            map(json.dumps, RESULTS)
+        ).encode(),
     }
 
 
@@ -445,8 +465,10 @@ def test_the_state_reads_the_review_where_there_was_one(monkeypatch: pytest.Monk
     objects = {
         request.quote.quote_key: quote(review_data=True).model_dump_json().encode(),
         request.loss_curves.svg_key: SVG.encode(),
-        request.verdict.verdict_key: b'{"set_aside_questions": {}}',
-        request.judgements.judgements_key: "\n".join(map(json.dumps, JUDGEMENTS)).encode(),
+        request.verdict.verdict_key: json.dumps(DECIDED).encode(),
+        f"{request.verdict.results_prefix}00000.jsonl": "\n".join(
+            map(json.dumps, RESULTS)
+        ).encode(),
         REVIEWED.review_key: data_review().model_dump_json().encode(),
     }
     s3 = fakes_s3.install(monkeypatch, FakeS3(objects))

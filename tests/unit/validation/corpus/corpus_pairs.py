@@ -78,10 +78,47 @@ PAIRS_COUNTS: Table = {
     ],
 }
 _SAME = '{"id": "x", "question": "Q", "reference_answer": "A"}'
+_ASKED = '{"role": "user", "content": "Q"}'
+_SAID = '{"role": "assistant", "content": "A"}'
+
+
+def _example_with(history: str) -> str:
+    return f'{{"id": "a", "question": "Q", "reference_answer": "A", "history": {history}}}'
+
+
 EVALUATION: Table = {
     "evaluation": [
         row("with a topic", '{"id": "a", "question": "Q", "reference_answer": "A", "topic": "t"}'),
         row("topic null", '{"id": "a", "question": "Q", "reference_answer": "A", "topic": null}'),
+        row("history null", _example_with("null")),
+        row("no history", _example_with("[]")),
+        row("a history", _example_with(f"[{_ASKED}, {_SAID}, {_ASKED}, {_SAID}]")),
+        row("a history that is text", _example_with('"Q"'), "1 not-a-list history"),
+        row(
+            "a history that ends with a question",
+            _example_with(f"[{_ASKED}]"),
+            "1 last-role history[0].role",
+        ),
+        row(
+            "a history that begins with an answer",
+            _example_with(f"[{_SAID}, {_ASKED}, {_SAID}]"),
+            "1 first-role history[0].role",
+        ),
+        row(
+            "a history with two questions in a row",
+            _example_with(f"[{_ASKED}, {_ASKED}, {_SAID}]"),
+            "1 role-repeats history[1].role",
+        ),
+        row(
+            "a blank turn in a history",
+            _example_with(f'[{{"role": "user", "content": " "}}, {_SAID}]'),
+            "1 empty history[0].content",
+        ),
+        row(
+            "a system prompt in a history",
+            _example_with(f'[{{"role": "system", "content": "S"}}, {_SAID}]'),
+            "1 role history[0].role",
+        ),
         row(
             "no key at all",
             "{}",

@@ -19,7 +19,7 @@ KEYS = (
     "system", "messages", "role", "content", "text", "schemaVersion", "prompt", "completion",
     "id", "question", "reference_answer", "topic", "sytem", "System", "answer", "input",
     "output", "name", "", "a b", "é", "\ud83d", "\u200b", "k" * 61, "k" * 60, '"', "\\",
-    "messages ",
+    "messages ", "history",
 )  # fmt: skip
 TOKENS = (
     b"\n", b"\r", b"\r\n", b"\n\n", b"\xef\xbb\xbf", b"\xff\xfe", b"{\x00", b"\x00", b"\x80",

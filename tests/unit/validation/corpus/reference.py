@@ -239,7 +239,7 @@ def _example(value: dict[str, Any], number: int, ids: dict[str, int]) -> Iterato
     if "messages" in value:
         yield "", "wrong-format", "error"
         return
-    yield from _unknown_keys(value, "", {"id", "question", "reference_answer", "topic"})
+    yield from _unknown_keys(value, "", {"id", "question", "reference_answer", "topic", "history"})
     needed = ("id", "question", "reference_answer")
     problems = [each for key in needed for each in _text(value.get(key), key)]
     yield from problems
@@ -247,10 +247,20 @@ def _example(value: dict[str, Any], number: int, ids: dict[str, int]) -> Iterato
         yield from _text(value["topic"], "topic")
     if problems:
         return
+    yield from _history(value.get("history"))
     if ids.setdefault(value["id"], number) != number:
         yield "id", "duplicate-id", "error"
     if len(value["id"]) > MAX_ID_CHARACTERS:
         yield "id", "id-too-long", "error"
+
+
+def _history(value: object) -> Iterator[Problem]:
+    if value is None or value == []:
+        return
+    if not isinstance(value, list):
+        yield "history", "not-a-list", "error"
+        return
+    yield from _turns("history", value, [], blocks=False)
 
 
 def _record(model: Model, value: dict[str, Any]) -> Iterator[Problem]:
@@ -331,9 +341,16 @@ def _messages(
         return
     if len(messages) < 2:
         yield "messages", "too-few-messages", "error"
-    yield from _order([each.get("role") if isinstance(each, dict) else None for each in messages])
+    yield from _turns("messages", messages, texts, blocks=blocks, thinks=thinks)
+
+
+def _turns(
+    key: str, messages: list[Any], texts: Texts, *, blocks: bool, thinks: bool = False
+) -> Iterator[Problem]:
+    roles = [each.get("role") if isinstance(each, dict) else None for each in messages]
+    yield from _order(key, roles)
     for at, message in enumerate(messages):
-        path = f"messages[{at}]"
+        path = f"{key}[{at}]"
         if not isinstance(message, dict):
             yield path, "message", "error"
             continue
@@ -392,14 +409,14 @@ def _without_reasoning(content: list[Any], path: str) -> tuple[list[Problem], li
     return problems, answer
 
 
-def _order(roles: list[object]) -> Iterator[Problem]:
+def _order(key: str, roles: list[object]) -> Iterator[Problem]:
     if roles and roles[0] == "assistant":
-        yield "messages[0].role", "first-role", "error"
+        yield f"{key}[0].role", "first-role", "error"
     if roles and roles[-1] == "user":
-        yield f"messages[{len(roles) - 1}].role", "last-role", "error"
+        yield f"{key}[{len(roles) - 1}].role", "last-role", "error"
     for at in range(1, len(roles)):
         if roles[at] == roles[at - 1] and roles[at] in ("user", "assistant"):
-            yield f"messages[{at}].role", "role-repeats", "error"
+            yield f"{key}[{at}].role", "role-repeats", "error"
 
 
 def _spoken(
