@@ -95,7 +95,7 @@ class SimulatedClock:
         self._names: Counter[str] = Counter()
         self._order = itertools.count()
         self._alarms: list[Alarm] = []
-        self._live = self._computing = 0
+        self._live = self._computing = self._hurried = 0
         self._quiet_from = 0.0
         self._stopped = False
         self._failure: Exception | None = None
@@ -165,11 +165,13 @@ class SimulatedClock:
         self._alarms.append(alarm)
 
     def advance(self, seconds: float) -> None:
-        """Let `seconds` of simulated time pass, with all that falls due in them."""
+        """Let `seconds` of simulated time pass at once, with all that falls due in them."""
+        self._hurried += 1
         if self._this_thread.holds:
             self.wait(seconds, lambda _: self.end_computing(), self.begin_computing)
         else:
             self.wait(seconds)
+        self._hurried -= 1
 
     def forget(self) -> None:
         """Drop every event that nobody waits for; used when the offline AWS is reset."""
@@ -313,7 +315,7 @@ class SimulatedClock:
             when, act = self._next()
             if when <= self.time():
                 self._happen(when, act)
-            elif self._live and self._pace == math.inf:
+            elif self._live and (self._hurried or self._pace == math.inf):
                 self._flow = _Flow(time.monotonic(), when)
             else:
                 self._let_time_pass(when, self._pace if self._live else self._idle_rate)

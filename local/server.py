@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import shutil
 import socket
@@ -35,21 +36,22 @@ _THREADS = 128  # a function's thread that sleeps takes one of them
 class OfflineAws:
     """The offline AWS of this process; MiniStack is a module, so there is one at a time.
 
-    It serves on a free port of 127.0.0.1; clients and functions are in `region`.
+    It serves on a free port of 127.0.0.1; clients and functions are in `region`. What is left to
+    chance follows from `seed`, and at most `pace` simulated seconds pass in a real one.
     """
 
-    def __init__(self, *, region: str) -> None:
+    def __init__(self, *, region: str, seed: int = 0, pace: float = math.inf) -> None:
         self.region = region
         self.port = _free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.variables = offline_variables(self.endpoint, region)
-        self.clock = SimulatedClock()
+        self.clock = SimulatedClock(seed=seed, pace=pace)
         self.functions = Functions(self.clock)
         self.bedrock: Bedrock
         self.faults: CallFaults
         self.executions: StepFunctions
         self.redeploy: Callable[[], None] = lambda: None  # what follows a reset of `local up`
-        self._expressions = Expressions()
+        self._expressions = Expressions(seed)
         self._scratch = Path(tempfile.mkdtemp(prefix="offline-aws-"))
         self._stopped = threading.Event()
         self._done: asyncio.Event | None = None

@@ -104,11 +104,14 @@ def test_an_idle_clock_runs_as_real_time_does_or_stands() -> None:
         clock.stop()
 
 
-def test_a_pace_lets_people_follow() -> None:
+def test_a_pace_lets_people_follow_unless_they_hurry() -> None:
     clock = SimulatedClock(START, pace=HOUR)
     began = time.monotonic()
-    clock.advance(HOUR / 2)
+    clock.wait(HOUR / 2)
     assert 0.4 < time.monotonic() - began < 5
+    began = time.monotonic()
+    clock.advance(100 * HOUR)
+    assert time.monotonic() - began < 5
     clock.stop()
 
 
