@@ -71,21 +71,23 @@ class Rules:
 
 
 class Interpreter:
-    """Runs executions on the clock. `watchers` are told each state before it does anything."""
+    """Runs executions on the clock; `others` are the types of states that are not of this module.
 
-    def __init__(
+    `watchers` are told each state before it does anything.
+    """
+
+    def __init__(  # what it stands on, each once
         self,
         clock: SimulatedClock,
         expressions: Expressions,
         world: World,
-        rules: Rules = Rules(),  # it is frozen
+        rules: Rules,
+        others: Mapping[str, Callable[[Interpreter, State, Scope], Steps]],
     ) -> None:
-        from local.states import maps, tasks  # noqa: PLC0415  # they import this module
-
         self.clock, self.expressions, self.world, self.rules = clock, expressions, world, rules
         self.executions: dict[str, Execution] = {}
-        self.tokens: dict[str, tasks.Token] = {}
-        self.map_runs: dict[str, maps.MapRun] = {}
+        self.tokens: dict[str, Any] = {}  # of tasks
+        self.map_runs: dict[str, Any] = {}  # of maps
         self.watchers: list[Callable[[str, str], None]] = []
         self._does: dict[str, Callable[[Interpreter, State, Scope], Steps]] = {
             "Pass": _pass,
@@ -94,8 +96,7 @@ class Interpreter:
             "Wait": _wait,
             "Choice": _choice,
             "Parallel": _parallel,
-            "Task": tasks.run_task,
-            "Map": maps.run_map,
+            **others,
         }
 
     # --- data

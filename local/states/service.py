@@ -25,12 +25,13 @@ from local.states.executions import (
 from local.states.expressions import Expressions
 from local.states.identities import identity
 from local.states.language import Interpreter, Rules, World
-from local.states.maps import MapRun
+from local.states.maps import MapRun, run_map
 from local.states.routines import Routine
-from local.states.tasks import Token
+from local.states.tasks import Token, run_task
 
 Json = Any  # an operation's request or answer
 _PAGE = 100  # without maxResults
+_STATES = {"Task": run_task, "Map": run_map}
 _REDRIVABLE = ("FAILED", "ABORTED", "TIMED_OUT")
 
 
@@ -65,7 +66,7 @@ class StepFunctions:
         rules: Rules = Rules(),  # noqa: B008  # it is frozen
     ) -> None:
         self._clock, self._world, self._records = clock, world, records
-        self._interpreter = Interpreter(clock, expressions, world, rules)
+        self._interpreter = Interpreter(clock, expressions, world, rules, _STATES)
         self._routines: dict[str, Routine] = {}
         self.operations: dict[str, Callable[[Json], Json]] = {
             "StartExecution": self._start,
@@ -109,7 +110,7 @@ class StepFunctions:
 
     def machine_of_token(self, token: str) -> str | None:
         """Return the machine whose task has, or had, a token."""
-        found = self._interpreter.tokens.get(token)
+        found: Token | None = self._interpreter.tokens.get(token)
         return found.machine_arn if found else None
 
     def forget(self) -> None:
@@ -312,7 +313,7 @@ class StepFunctions:
         associated with the token has already been closed", so a second answer too. TaskDoesNotExist
         means an activity. Source, read 2026-11-23: API_SendTaskSuccess.html in the API reference.
         """
-        token = self._interpreter.tokens.get(request.get("taskToken", ""))
+        token: Token | None = self._interpreter.tokens.get(request.get("taskToken", ""))
         if token is None:
             raise Refused("InvalidToken", "Invalid Token: 'Invalid token'")
         if token.is_closed:
