@@ -131,9 +131,11 @@ class _Judging:
         )
         self.moved |= preferred.moved
         others = [name for name in found if name not in SIDES] if scored else []
-        # Without a limit: base and tuned have shown that this judge can be asked.
-        of_others, all_scored = self._score(file, [*_answers(found, others)], inf)
-        scores |= of_others
+        all_scored = True
+        if others:
+            # Without a limit: base and tuned have shown that this judge can be asked.
+            of_others, all_scored = self._score(file, [*_answers(found, others)], inf)
+            scores |= of_others
         records = [*_records(scores, preferred, others)]
         file.write(records)
         tally = _tally(results_of(found, records), scores, preferred)

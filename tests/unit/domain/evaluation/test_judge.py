@@ -313,6 +313,20 @@ def test_judging_goes_on_where_it_ran_out_of_time(s3: FakeS3, bedrock: FakeRunti
     assert len(written(s3)) == 10
 
 
+def test_a_judge_that_throttles_without_end_is_said_to(
+    s3: FakeS3, bedrock: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing that is asked about later, of which there is nothing here, hides why."""
+    slept: list[float] = []
+    monkeypatch.setattr("lambdas.aws.converse.time.sleep", slept.append)
+    assert s3.objects
+    bedrock.fail("Converse", *["ThrottlingException"] * 1000)
+    with pytest.raises(
+        JudgementsFailed, match=r"a whole pass added nothing: could not ask .*Thrott"
+    ):
+        judge_answers(REQUEST, lambda: LIMIT_SECONDS - sum(slept) / 8)
+
+
 def test_a_lost_judgement_is_asked_for_once_more_and_counted(
     s3: FakeS3, bedrock: FakeRuntime
 ) -> None:
