@@ -10,6 +10,7 @@ from lambdas.domain.cost.estimate import make_quote, savings
 from lambdas.domain.cost.hosting_choice import check_hosting
 from lambdas.domain.cost.quote import as_bytes, check_ceiling, text
 from lambdas.domain.hosting.answering import check_questions
+from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.contracts import QuoteCostRequest, QuotedCost
 from lambdas.domain.run.variables import PriceVariables
 from lambdas.runtime.pricing import calculator
@@ -18,12 +19,14 @@ from lambdas.runtime.step import step, variables_of
 
 def quote_cost(request: QuoteCostRequest) -> QuotedCost:
     run, settings = request.run, request.run.settings
-    check_questions(request.dataset.asked)
     prices = calculator(variables_of(PriceVariables), run.region)
     quote = make_quote(run, request.dataset, prices)
     kept = as_bytes(quote)
     key = Artefacts(run.bucket).put_bytes(f"{run.prefix}/quote.json", kept)
     check_hosting(quote)
+    if quote.hosting:
+        limit = find_model(settings.model).requests_per_minute(quote.hosting.kind)
+        check_questions(request.dataset.asked, limit)
     check_ceiling(quote, settings.model, savings(run, request.dataset, prices))
     record(run.environment, {"QuotedUsd": quote.expected_usd})
     return QuotedCost(

@@ -13,18 +13,22 @@ LONGEST_MINUTES = 14 * 60
 _SECONDS_PER_MINUTE = 60
 
 
-def answering_minutes(questions: int, seconds: float) -> float:
-    """Return how long so many questions take, several at once, at so many seconds each."""
-    return questions * seconds / CONCURRENCY / _SECONDS_PER_MINUTE
+def answering_minutes(questions: int, seconds: float, per_minute: float | None = None) -> float:
+    """Return how long so many questions take, several at once, at so many seconds each.
+
+    `per_minute`: requests that AWS lets through; None: no limit is known.
+    """
+    limited = questions / per_minute if per_minute else 0
+    return max(questions * seconds / CONCURRENCY / _SECONDS_PER_MINUTE, limited)
 
 
-def margin_minutes(questions: int, least_minutes: float) -> float:
+def margin_minutes(questions: int, least_minutes: float, per_minute: float | None = None) -> float:
     """Return the time for answers and release, between being ready and having to be gone."""
-    longest = min(answering_minutes(questions, SECONDS[-1]), LONGEST_MINUTES)
+    longest = min(answering_minutes(questions, SECONDS[-1], per_minute), LONGEST_MINUTES)
     return max(least_minutes, longest + RELEASE_MINUTES)
 
 
-def check_questions(questions: int) -> None:
+def check_questions(questions: int, per_minute: float | None = None) -> None:
     """Refuse what no hosting lives long enough for.
 
     Raises
@@ -32,8 +36,8 @@ def check_questions(questions: int) -> None:
     DatasetInvalid
         Says how many may be asked.
     """
-    if answering_minutes(questions, SECONDS[-1]) > LONGEST_MINUTES:
-        most = int(LONGEST_MINUTES * _SECONDS_PER_MINUTE * CONCURRENCY / SECONDS[-1])
+    if answering_minutes(questions, SECONDS[-1], per_minute) > LONGEST_MINUTES:
+        most = int(LONGEST_MINUTES / answering_minutes(1, SECONDS[-1], per_minute))
         raise DatasetInvalid(
             f"{questions:,} evaluation questions are more than the {most:,} that a tuned model is "
             "hosted for: 200 show a difference of half a point, so keep a sample of them"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lambdas.domain.hosting.answering import margin_minutes
+from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import HostingKind
 from lambdas.domain.run.execution_input import Settings
 
@@ -44,5 +45,6 @@ class Terms:
     def minutes_until_release_by(self, settings: Settings, questions: int) -> float:
         """Return after how many minutes the run's hosting must be gone, whatever happened."""
         ready = settings.provisioning_minutes(self.kind)
-        margin = margin_minutes(questions, self.margin_minutes)
+        limit = find_model(settings.model).requests_per_minute(self.kind)
+        margin = margin_minutes(questions, self.margin_minutes, limit)
         return ready + margin + self.minutes_afterwards(settings)

@@ -183,6 +183,11 @@ class Model(_Data):
         """Its id for jobs and throughput only."""
         return f"{self.model_id}:{self.context}"
 
+    def requests_per_minute(self, kind: HostingKind) -> int | None:
+        """Return how often hosting of a kind may be asked; None: no limit is known."""
+        found = self.hosting.get(kind)
+        return found.requests_per_minute if found else None
+
     def hosted_in(self, region: str) -> tuple[HostingKind, ...]:
         """Return the kinds of hosting that its custom models have in a region."""
         return tuple(kind for kind, each in self.hosting.items() if region in each.regions)

@@ -141,6 +141,16 @@ def test_more_questions_than_a_model_is_hosted_for_are_refused() -> None:
         check_questions(40_321)
 
 
+def test_a_limit_of_requests_gives_the_answers_their_time_or_refuses_them() -> None:
+    """Llama 3.3 70B on demand takes four a minute: 2,000 questions take more than eight hours."""
+    llama = run(model="llama-3-3-70b", keep_hours=0)
+    least = release_by(llama, "on-demand", 2_000, NOW) - NOW
+    assert least // timedelta(minutes=1) == 60 + 500 + 15
+    check_questions(3_360, 4)
+    with pytest.raises(DatasetInvalid, match=r"3,361 .* more than the 3,360 "):
+        check_questions(3_361, 4)
+
+
 def test_no_code_can_ask_for_a_commitment() -> None:
     for path in ROOT.glob("lambdas/**/*.py"):
         said = {name for node in ast.walk(ast.parse(path.read_text())) for name in _members(node)}
