@@ -14,9 +14,9 @@ from lambdas.domain.evaluation.shards import SHARD_QUESTIONS, Shards, Tally
 from lambdas.domain.evaluation.similarity.bertscore import BertScore
 from lambdas.domain.evaluation.similarity.overlap import chrf, length_ratio, rouge_l
 
-# Kept together: a multilingual BERT takes 80 s for these at most, and an object for each question
-# would take longer to write than MiniLM takes to score it.
-_GROUP = 25
+# Texts of questions that are kept together, references among them: a multilingual BERT takes 80 s
+# for these at most, and an object a question would take longer to write than MiniLM to score it.
+_GROUP_TEXTS = 75
 # Answers, of questions evenly spread over all: hours of a multilingual BERT at most.
 MOST_BERTSCORED = 10_000
 _DIGITS = 6
@@ -48,12 +48,13 @@ class Scoring:
         """Score the groups of a shard that have no scores yet; whether that was all."""
         file, questions = self.shards.file(shard), _questions(found)
         kept = {each["name"]: each["records"] for each in file.read()}
-        for start in range(0, len(questions), _GROUP):
+        size = max(1, _GROUP_TEXTS // (len(found) + 1))
+        for start in range(0, len(questions), size):
             if (name := f"{start:05}") in kept:
                 continue
             if not self.may_begin():
                 return False
-            group = enumerate(questions[start : start + _GROUP], shard * SHARD_QUESTIONS + start)
+            group = enumerate(questions[start : start + size], shard * SHARD_QUESTIONS + start)
             kept[name] = [self._record(number, *each) for number, each in group]
             file.keep(name, {"name": name, "records": kept[name]})
         file.write(record for _, group in sorted(kept.items()) for record in group)

@@ -130,7 +130,7 @@ def test_weights_that_were_written_over_are_not_used(s3: FakeS3, named: str) -> 
 def test_a_pass_goes_on_where_the_one_before_it_stopped(
     s3: FakeS3, named: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scoring, "_GROUP", 2)
+    monkeypatch.setattr(scoring, "_GROUP_TEXTS", 6)
     seconds = iter([900, 900, 10])
     first = score_similarity(REQUEST, lambda: next(seconds))
     assert (first.done, first.shards) == (False, 0)
@@ -167,7 +167,7 @@ def test_of_very_many_questions_some_have_a_bertscore(
     """A multilingual BERT would outlast the run; one in `every` is evenly spread."""
     del named
     monkeypatch.setattr(scoring, "MOST_BERTSCORED", 4)
-    monkeypatch.setattr(scoring, "_GROUP", 2)
+    monkeypatch.setattr(scoring, "_GROUP_TEXTS", 6)
     request = REQUEST.model_copy(
         update={
             "tuned_answers": answers("tuned", answered=6),
