@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from lambdas.domain.evaluation.metrics import influences
+from lambdas.domain.evaluation.metrics import ExactMatch, Judged, LabelF1, Metric, influences
 from lambdas.domain.evaluation.rubrics import HIGHEST_SCORE, LOWEST_SCORE
 from lambdas.domain.evaluation.statistics import interval
 from lambdas.domain.evaluation.verdict import Comparison, Rules
@@ -62,25 +62,28 @@ def _right(chance: random.Random) -> Pair:
     return int(base < 0.6), int(tuned < 0.75)  # noqa: PLR2004
 
 
-_KINDS: Mapping[str, Draw] = {
-    "report": _report,
-    "skewed, ties": _skewed,
-    "the same": _noisy,
-    "right or wrong": _right,
+_KINDS: Mapping[str, tuple[Draw, type[Metric]]] = {
+    "report": (_report, Judged),
+    "skewed, ties": (_skewed, Judged),
+    "the same": (_noisy, Judged),
+    "right or wrong": (_right, ExactMatch),
 }
 
 
-def _coverage(draw: Draw, questions: int, trials: int, chance: random.Random) -> float:
+def _coverage(
+    kind: tuple[Draw, type[Metric]], questions: int, trials: int, chance: random.Random
+) -> float:
+    draw, metric = kind
     mean = fmean(tuned - base for base, tuned in (draw(chance) for _ in range(400_000)))
     held = 0
     for _ in range(trials):
         pairs = [draw(chance) for _ in range(questions)]
-        held += _holds([tuned - base for base, tuned in pairs], mean)
+        held += _holds([tuned - base for base, tuned in pairs], mean, metric)
     return held / trials
 
 
-def _holds(differences: Sequence[float], mean: float) -> bool:
-    found = interval(differences, _RULES.confidence)
+def _holds(differences: Sequence[float], mean: float, metric: type[Metric]) -> bool:
+    found = interval(differences, _RULES.confidence, metric.added_spread)
     return found is not None and found.low <= mean <= found.high
 
 
@@ -125,7 +128,7 @@ _LABELS: Mapping[str, _Classified] = {
 
 def _label_coverage(kind: _Classified, questions: int, trials: int, chance: random.Random) -> float:
     mean = fmean(kind.draw(400_000, chance))
-    return fmean(_holds(kind.draw(questions, chance), mean) for _ in range(trials))
+    return fmean(_holds(kind.draw(questions, chance), mean, LabelF1) for _ in range(trials))
 
 
 def _outcomes(draw: Draw, questions: int, trials: int, chance: random.Random) -> dict[str, float]:
@@ -141,9 +144,9 @@ def main() -> None:
     trials: int = parser.parse_args().trials
     chance = random.Random(_SEED)  # noqa: S311  # repeatable, not secret
     print("Coverage of the 95 % interval:", *(f"{size:>7,}" for size in _SIZES))
-    for name, draw in _KINDS.items():
+    for name, kind in _KINDS.items():
         few = [max(100, trials // 10) if size > 1_000 else trials for size in _SIZES]  # noqa: PLR2004
-        found = [_coverage(draw, *each, chance) for each in zip(_SIZES, few, strict=True)]
+        found = [_coverage(kind, *each, chance) for each in zip(_SIZES, few, strict=True)]
         print(f"{name:>29}:", *(f"{each:7.3f}" for each in found))
     for name, kind in _LABELS.items():
         few = [max(100, trials // 10) if size > 1_000 else trials for size in _SIZES]  # noqa: PLR2004

@@ -11,7 +11,7 @@ from lambdas.domain.evaluation.candidates import Candidate, candidates_of
 from lambdas.domain.evaluation.metrics import Judged, Metric
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.results import SIDES, said_by
-from lambdas.domain.evaluation.statistics import interval
+from lambdas.domain.evaluation.statistics import Interval, interval
 from lambdas.domain.evaluation.verdict import NAMES, Rules, compare, rules_of
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.run.contracts import Contract, OtherAnswers, Outcome, Run
@@ -85,8 +85,8 @@ def _standing(
         scored=len(figures),
         unanswered=len(said) - len(answers),
         not_judged=sum(metric.score(each) is None for each in answers),
-        score=_within(_mean(figures, rules.confidence), metric),
-        lead=_mean(lead.differences, rules.confidence) if is_other else None,
+        score=_mean_score(figures, rules, metric) if figures else None,
+        lead=_mean(lead.difference, lead.interval) if is_other and lead.pairs else None,
         tuned_is=tuned_is if is_other else None,
         latency_ms=_median(each.get("latency_ms") for each in answers),
         characters=_median(each.get("characters") for each in answers),
@@ -111,19 +111,13 @@ def _given_up(candidate: Candidate, failure: str) -> Standing:
     )
 
 
-def _mean(values: Sequence[float], confidence: float) -> Mean | None:
-    if not values:
-        return None
-    reach = interval(values, confidence)
-    return Mean(mean=fmean(values), low=reach and reach.low, high=reach and reach.high)
+def _mean_score(figures: Sequence[float], rules: Rules, metric: Metric) -> Mean:
+    reach = interval(figures, rules.confidence, metric.added_spread)
+    return _mean(fmean(figures), reach and reach.within(metric.lowest, metric.highest))
 
 
-def _within(mean: Mean | None, metric: Metric) -> Mean | None:
-    """Return a mean whose interval does not leave the metric's scale."""
-    if mean is None or mean.low is None or mean.high is None:
-        return mean
-    low, high = max(mean.low, metric.lowest), min(mean.high, metric.highest)
-    return Mean(mean=mean.mean, low=low, high=high)
+def _mean(mean: float, reach: Interval | None) -> Mean:
+    return Mean(mean=mean, low=reach and reach.low, high=reach and reach.high)
 
 
 def _median(values: Iterable[float | None]) -> float | None:

@@ -62,6 +62,7 @@ class Metric(ABC):
     method: ClassVar[str]  # what an answer is scored by, as a sentence
     lowest: ClassVar[float] = 0
     highest: ClassVar[float] = 1
+    added_spread: ClassVar[float] = 0.5  # see `statistics`: that of what is right or wrong
 
     @abstractmethod
     def keep(self, reference: str, answer: str) -> Record:
@@ -134,6 +135,7 @@ class Judged(Metric):
         f"{LOWEST_SCORE} to {HIGHEST_SCORE}, without being told which model gave it."
     )
     lowest, highest = LOWEST_SCORE, HIGHEST_SCORE
+    added_spread = 2
 
     def keep(self, reference: str, answer: str) -> Record:  # noqa: ARG002  # the judge has read it
         return {}

@@ -1,7 +1,8 @@
 """What paired differences show: an interval of their mean, a test of their signs, and their reach.
 
-The interval is Student's, with a little spread added: of few scores in whole points, many of them
-equal, the spread that is seen is often too small. `benchmarks/verdicts.py` measures its coverage.
+The interval is Student's, with a little spread added, in squared points of the metric and over all
+differences together: of few scores in whole points, many of them equal, the spread that is seen is
+often too small. Of many it is nothing. `benchmarks/verdicts.py` measures what intervals cover.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from dataclasses import dataclass
 from math import atan, ceil, cos, pi, sin, sqrt
 from statistics import NormalDist, fmean, stdev, variance
 
-_ADDED_SPREAD = 2.0  # points squared, over all differences together: nothing where there are many
 POWER = 0.8  # with which a difference is meant to be shown, as is usual
 
 
@@ -22,22 +22,26 @@ class Interval:
     low: float
     high: float
 
+    def within(self, low: float, high: float) -> Interval:
+        """Return the same without what lies outside of what is possible."""
+        return Interval(max(self.low, low), min(self.high, high))
 
-def interval(differences: Sequence[float], confidence: float) -> Interval | None:
+
+def interval(
+    differences: Sequence[float], confidence: float, added_spread: float
+) -> Interval | None:
     """Return the interval of the mean; None for fewer than two differences."""
     if len(differences) < 2:  # noqa: PLR2004  # one has no spread
         return None
-    mean, reach = fmean(differences), _reach(differences, confidence)
+    quantile = t_quantile((1 + confidence) / 2, len(differences) - 1)
+    mean, reach = fmean(differences), quantile * _error(differences, added_spread)
     return Interval(mean - reach, mean + reach)
 
 
-def _reach(differences: Sequence[float], confidence: float) -> float:
+def _error(differences: Sequence[float], added_spread: float) -> float:
+    """Return the standard error of the mean."""
     n = len(differences)
-    return t_quantile((1 + confidence) / 2, n - 1) * _spread(differences) / sqrt(n)
-
-
-def _spread(differences: Sequence[float]) -> float:
-    return sqrt(variance(differences) + _ADDED_SPREAD / len(differences))
+    return sqrt((variance(differences) + added_spread / n) / n)
 
 
 def sign_test(wins: int, losses: int) -> float:
@@ -58,12 +62,13 @@ def least_questions(confidence: float) -> int:
     return questions
 
 
-def least_difference(differences: Sequence[float], confidence: float) -> float | None:
+def least_difference(
+    differences: Sequence[float], confidence: float, added_spread: float
+) -> float | None:
     """Return the least mean difference that so many questions of this spread would mostly show."""
-    n = len(differences)
-    if n < 2:  # noqa: PLR2004  # one has no spread
+    if len(differences) < 2:  # noqa: PLR2004  # one has no spread
         return None
-    return _sum_of_quantiles(confidence) * _spread(differences) / sqrt(n)
+    return _sum_of_quantiles(confidence) * _error(differences, added_spread)
 
 
 def questions_for(difference: float, differences: Sequence[float], confidence: float) -> int | None:

@@ -87,7 +87,8 @@ class Comparison:
 
     @cached_property
     def interval(self) -> Interval | None:
-        return interval(self.differences, self.rules.confidence)
+        reach = interval(self.differences, self.rules.confidence, self.metric.added_spread)
+        return reach and reach.within(-self.metric.scale(), self.metric.scale())
 
     @cached_property
     def p(self) -> float:
@@ -269,7 +270,7 @@ def scores_of(counted: Comparison, questions: str = "questions") -> str:
 def _reach(counted: Comparison) -> str:
     """Say what these questions could have shown, and how many would show the margin."""
     rules, spread = counted.rules, counted.differences
-    least = least_difference(spread, rules.confidence)
+    least = least_difference(spread, rules.confidence, counted.metric.added_spread)
     needed = questions_for(rules.margin, spread, rules.confidence) or rules.least_questions
     margin = counted.metric.change(rules.margin).removeprefix("+")
     if counted.questions < rules.least_questions or least is None:

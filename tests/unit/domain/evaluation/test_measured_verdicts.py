@@ -86,7 +86,7 @@ def test_exact_match_decides_and_is_told_as_what_it_is(s3: FakeS3) -> None:
     assert (verdict.base_mean, verdict.tuned_mean, verdict.wins) == (0, 1, 20)
     assert (
         "Over 20 questions the tuned model's exact match is 100.0 %, the base model's 0.0 %: "
-        "+100.0 points (95 % interval +85.2 points to +114.8 points; 20 better, 0 equal, 0 worse; "
+        "+100.0 points (95 % interval +92.6 points to +100.0 points; 20 better, 0 equal, 0 worse; "
         "sign test p < 0.001)." in verdict.reason
     )
     assert verdict.others == ()  # texts of their own are no labels
