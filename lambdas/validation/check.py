@@ -16,6 +16,7 @@ from lambdas.validation.formats.answer_schema import (
     AnswerSchema,
     NotASchema,
 )
+from lambdas.validation.formats.conversation import general_id
 from lambdas.validation.formats.fields import ASKED, FileKind
 from lambdas.validation.formats.tokens import least_tokens
 from lambdas.validation.jsonl.problems import Problem
@@ -288,7 +289,7 @@ class _Check:
         before = total.lines
         self.findings.add_problems(name, before, result.problems)
         for line, example_id in result.ids:
-            self._check_id(name, before + line, example_id)
+            self._check_id(kind, name, before + line, example_id)
         room = MAX_COMPARED - len(self.sketches[name])
         apart = self._asked if kind in ASKED else set()
         for record in result.compared[:room]:
@@ -335,11 +336,16 @@ class _Check:
         problem = Problem("reference_answer", "tight-answers", message, fix, "warning")
         self.findings.add_problem(name, line, problem)
 
-    def _check_id(self, name: str, line: int, example_id: str) -> None:
+    def _check_id(self, kind: FileKind, name: str, line: int, example_id: str) -> None:
         first = self.ids[name].setdefault(example_id, line)
-        if first != line:
-            message, fix = f"the id is the same as in line {first}", "give each example its own"
-            self.findings.add_problem(name, line, Problem("id", "duplicate-id", message, fix))
+        message = f"the id is the same as in line {first}" if first != line else ""
+        if kind == "general":
+            file = self.names.get("evaluation", "")
+            if other := self.ids[file].get(general_id(example_id)):
+                message = f"with {general_id('')} before it, it is the id of {file}:{other}"
+        if message:
+            problem = Problem("id", "duplicate-id", message, "give each example its own")
+            self.findings.add_problem(name, line, problem)
 
     def _check_file_count(self, kind: FileKind) -> None:
         limits, name = self.model.limits, self.names[kind]

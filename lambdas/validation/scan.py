@@ -13,7 +13,7 @@ from lambdas.validation.formats.answer_schema import AnswerSchema
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.fields import ASKED, FileKind, field_of
 from lambdas.validation.formats.records import read_record
-from lambdas.validation.formats.tokens import estimate, family_of, least_tokens
+from lambdas.validation.formats.tokens import estimate, estimated_tokens, family_of, least_tokens
 from lambdas.validation.jsonl import lines
 from lambdas.validation.jsonl.problems import Problems
 from lambdas.validation.jsonl.ranges import ByteRange, Line, read_lines
@@ -171,7 +171,9 @@ class _Scanner:
         self.result.sampled_characters += sum(map(len, texts))
         tokens = estimate(texts, self._family)
         self.result.sampled_least_tokens += tokens.least
-        self.result.sampled_tokens += tokens.most
+        # Questions are for every model that a run asks, and for its judge.
+        is_asked = self._options.kind in ASKED
+        self.result.sampled_tokens += estimated_tokens(texts) if is_asked else tokens.most
         self.result.sampled_expected_tokens += tokens.expected
 
     def _check_length(self, texts: Sequence[str]) -> None:

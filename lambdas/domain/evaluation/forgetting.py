@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from lambdas.domain.evaluation.metrics import ExactMatch, Judged, Metric
 from lambdas.domain.evaluation.records import Record
-from lambdas.domain.evaluation.results import general_id
 from lambdas.domain.evaluation.verdict import compare, rules_of, scores_of
 from lambdas.domain.run.contracts import Forgetting, Run
+from lambdas.validation.formats.conversation import general_id
 
 _FORGETS = "It has forgotten: its answers to general questions got worse."
 _MAY_FORGET = "It may have forgotten: its answers to general questions score less, unproven."

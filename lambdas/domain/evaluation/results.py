@@ -12,6 +12,7 @@ from lambdas.domain.evaluation.answers import ABOUT, NO_ANSWER
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.rubrics import LOWEST_SCORE
 from lambdas.domain.evaluation.shards import COUNTED
+from lambdas.validation.formats.conversation import general_id
 
 SIDES = ("base", "tuned")
 # What a side holds of its answer, by its name there; tokens of its own are the judge's.
@@ -57,10 +58,6 @@ def results_of(answers: AnswersOfShard, judgements: Iterable[Record]) -> list[Re
 def as_general(line: Mapping[str, Any]) -> Record:
     """Mark a line of a dataset's general questions; its id is then none of the others'."""
     return {**line, "id": general_id(line["id"]), "general": True}
-
-
-def general_id(identity: str) -> str:
-    return f"general/{identity}"
 
 
 def _others(answers: Mapping[str, Record | None], judged: Record) -> Record:

@@ -66,6 +66,11 @@ class EvaluationExample:
         return (*self.history, Turn("user", self.question))
 
 
+def general_id(identity: str) -> str:
+    """Return by what answers and results know a general question: evaluation has ids of its own."""
+    return f"general/{identity}"
+
+
 def make_record(
     record_format: RecordFormat, system: str | None, question: str, answer: str
 ) -> dict[str, Any]:

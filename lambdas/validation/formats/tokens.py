@@ -81,8 +81,9 @@ def least_tokens(texts: Iterable[str]) -> int:
 
 
 def estimated_tokens(texts: Iterable[str]) -> int:
-    """Estimate a record's tokens from above; the same for every family."""
-    return estimate(texts, "nova").most
+    """Return what the texts have at most, whichever family reads them."""
+    given = [*texts]
+    return max(estimate(given, family).most for family in _PER_FAMILY)
 
 
 # The first bytes of UTF-8 that distinguish scripts, in the order of `_Weights.scripts`.

@@ -301,6 +301,14 @@ def test_an_id_may_stand_in_both_files_of_questions_but_in_one_only_once() -> No
     assert (EVALUATION, 2, "duplicate-id", "error") in found(twice)
 
 
+def test_no_general_question_has_the_id_of_another_in_the_results() -> None:
+    asked = [{"id": "general/g-1", "question": "What?", "reference_answer": "A"}]
+    report = checked_with(general("Which?", "Who?"), evaluation=asked)
+    [finding] = [each for each in report.findings.kept if each.code == "duplicate-id"]
+    assert (finding.file, finding.line) == ("general.jsonl", 2)
+    assert finding.message == f"with general/ before it, it is the id of {EVALUATION}:1"
+
+
 def test_a_general_file_has_a_question_and_readable_lines() -> None:
     empty = checked_with(BytesSource("general.jsonl", b""))
     assert ("general.jsonl", None, "too-few-records", "error") in found(empty)
