@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 
 from lambdas.aws.artefacts import Artefacts
@@ -12,7 +13,12 @@ from lambdas.aws.record_files import S3Shards
 from lambdas.domain.cost.quote import answers_of
 from lambdas.domain.errors import AccessDenied, AnswersFailed, QuotaExceeded
 from lambdas.domain.evaluation.answers import answer_questions
-from lambdas.domain.evaluation.candidates import Candidate, answers_prefix, unsettled
+from lambdas.domain.evaluation.candidates import (
+    Candidate,
+    answers_prefix,
+    most_minutes,
+    unsettled,
+)
 from lambdas.domain.evaluation.few_shot import examples_key, turns_of
 from lambdas.domain.run.contracts import (
     Answers,
@@ -21,6 +27,7 @@ from lambdas.domain.run.contracts import (
     Run,
     ShownExamples,
 )
+from lambdas.domain.run.times import duration, minutes_between
 from lambdas.runtime.step import SecondsLeft, logger, timed_step
 from lambdas.validation.formats.conversation import Turn
 
@@ -34,17 +41,31 @@ def answer_with_other_models(
     """
     settings, so_far = request.run.settings, request.so_far or OtherAnswers()
     candidate, *_ = unsettled(settings, so_far)
+    since = so_far.asked_since or request.now
     artefacts = Artefacts(request.run.bucket)
     require_unchanged(artefacts, [request.dataset.evaluation])
     try:
+        _check_time(request, since)
         answers = _answers(request, candidate, artefacts, seconds_left)
         found = OtherAnswers(
-            answers={**so_far.answers, candidate.key: answers}, failures=so_far.failures
+            answers={**so_far.answers, candidate.key: answers},
+            failures=so_far.failures,
+            asked_since=None if answers.done else since,
         )
     except (AccessDenied, AnswersFailed, QuotaExceeded) as error:
         logger.warning("not compared", extra={"model": candidate.key}, exc_info=True)
         found = so_far.without(candidate.key, because=str(error))
     return found.model_copy(update={"done": not unsettled(settings, found)})
+
+
+def _check_time(request: AnswerWithOtherModelsRequest, since: datetime) -> None:
+    questions, asked = request.dataset.evaluation_examples, minutes_between(since, request.now)
+    most = most_minutes(request.run.settings, questions)
+    if asked > most:
+        raise AnswersFailed(
+            f"after {duration(asked)} not all of {questions:,} questions have an answer, and the "
+            f"run waits {duration(most)} at most"
+        )
 
 
 def _answers(

@@ -26,7 +26,7 @@ from lambdas.domain.cost.quote import (
     dollars,
 )
 from lambdas.domain.data_review.results import ReviewSummary
-from lambdas.domain.evaluation.candidates import candidates_of
+from lambdas.domain.evaluation.candidates import candidates_of, may_have_asked
 from lambdas.domain.run.contracts import (
     Answers,
     Contract,
@@ -141,9 +141,10 @@ def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
         if answers:
             known |= _tokens(answers_of(each.name), answers, calculator.tokens(each.model))
     # Of the rest all is known, or was not asked for; of a model that was given up it is not.
-    started = request.run.started_at
-    begun = {HOSTING: request.hosting.created_at} if request.hosting else {}
-    begun |= dict.fromkeys((TRAINING, *(answers_of(each.name) for each in others)), started)
+    asked = may_have_asked(settings, request.other_answers) if request.other_answers else []
+    since = {HOSTING: request.hosting.created_at} if request.hosting else {}
+    uncounted = (TRAINING, *(answers_of(each.name) for each in asked))
+    since |= dict.fromkeys(uncounted, request.run.started_at)
     lost = {
         REVIEW: request.review.lost_requests if request.review else 0,
         BASE_ANSWERS: request.base_answers.lost_requests,
@@ -152,7 +153,7 @@ def finished(request: WriteReportRequest, calculator: Calculator) -> Usage:
         **{answers_of(each.name): found.lost_requests for each, found in others.items() if found},
     }
     kinds = frozenset(kind for kind, requests in lost.items() if requests)
-    return Usage(begun=begun, known=known, until=release.at if release else None, lost=kinds)
+    return Usage(begun=since, known=known, until=release.at if release else None, lost=kinds)
 
 
 def unfinished(  # noqa: PLR0913  # keyword-only, each from another place

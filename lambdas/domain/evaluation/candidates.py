@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lambdas.domain.hosting.answering import SECONDS, answering_minutes
 from lambdas.domain.models.lookup import find_model, find_untuned
 from lambdas.domain.run.contracts import OtherAnswers, Run
 from lambdas.domain.run.execution_input import FEW_SHOT, Settings
+
+_LEAST_MINUTES = 60
+_ALL_MINUTES = 48 * 60  # of all together: a part of the slack in the state machine's time-out
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,18 @@ def _candidate(key: str, settings: Settings) -> Candidate:
 def unsettled(settings: Settings, so_far: OtherAnswers) -> list[Candidate]:
     """Return those that have neither answered all nor been given up."""
     return [each for each in candidates_of(settings) if not so_far.has_settled(each.key)]
+
+
+def may_have_asked(settings: Settings, so_far: OtherAnswers) -> list[Candidate]:
+    """Return those that may have been asked: the settled ones, and the one after them."""
+    never = unsettled(settings, so_far)[1:]
+    return [each for each in candidates_of(settings) if each not in never]
+
+
+def most_minutes(settings: Settings, questions: int) -> float:
+    """Return for how long one of them is asked before it is given up."""
+    needed = max(_LEAST_MINUTES, answering_minutes(questions, SECONDS[-1]))
+    return min(needed, _ALL_MINUTES / len(settings.also_compare))
 
 
 def answers_prefix(run: Run, key: str) -> str:

@@ -425,6 +425,7 @@ class OtherAnswers(Contract):
     answers: dict[str, Answers] = {}
     failures: dict[str, str] = {}  # why one was given up
     rest: str | None = None  # why the state was, with all that it had not settled
+    asked_since: datetime | None = None  # the model that is asked at present
     done: bool = True  # as in `Answers`, of all of them
 
     def has_settled(self, key: str) -> bool:

@@ -181,6 +181,16 @@ def test_a_model_that_was_given_up_or_lost_requests_bills_at_the_most() -> None:
         assert made[given_up].usd == quoted[given_up].high_usd > 0
 
 
+def test_a_model_that_was_never_asked_bills_nothing() -> None:
+    """The state failed while it asked the first: of that alone some may be billed."""
+    made = of_others(other_answers=OtherAnswers(rest="States.Timeout: ", done=True))
+    assert {what.split(",")[0]: each.at_most for what, each in made.items()} == {
+        "Answers of the base model with examples": True,
+        "Answers of Amazon Nova Lite": False,
+    }
+    assert all(each.usd == 0 for each in made.values() if not each.at_most)
+
+
 def test_a_screening_bills_what_was_asked() -> None:
     screening = Screened(records=90, of_records=96, usd=0.05, warnings=1, screening_key="k")
     request = report_request(screening=screening)

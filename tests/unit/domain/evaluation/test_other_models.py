@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -136,6 +137,25 @@ def test_a_model_that_fails_is_given_up_and_the_others_go_on(
     assert [*found.failures] == ["nova-lite"]
     assert error in found.failures["nova-lite"]
     assert {key: each.answered for key, each in found.complete.items()} == {"few-shot": 20}
+
+
+def test_a_model_that_takes_too_long_is_given_up(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    """Its time begins with its first pass, whichever was asked before it."""
+    assert s3.objects
+    the_run, began = compared("nova-lite", "few-shot"), NOW - timedelta(hours=20)
+    request = AnswerWithOtherModelsRequest(run=the_run, now=began, dataset=DATASET, so_far=None)
+    left = iter([900.0] * 12)
+    slow = answer_with_other_models(request, lambda: next(left, 100))
+    assert slow.asked_since == began
+    asked = len(bedrock.calls)
+    found = ask(the_run, slow)
+    assert len(bedrock.calls) == asked
+    assert found.failures == {
+        "nova-lite": "after 20.0 h not all of 20 questions have an answer, and the run waits "
+        "60 min at most"
+    }
+    assert (found.asked_since, found.done) == (None, False)
+    assert ask(the_run, found).complete["few-shot"].answered == 20
 
 
 def test_questions_that_were_replaced_fail_the_run(s3: FakeS3, bedrock: FakeRuntime) -> None:
