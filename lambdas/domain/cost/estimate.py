@@ -44,7 +44,7 @@ from lambdas.domain.evaluation.rubrics import (
     OUTPUT_TOKENS,
     Tool,
 )
-from lambdas.domain.hosting.answering import SECONDS, answering_minutes
+from lambdas.domain.hosting.answering import ENOUGH_QUESTIONS, SECONDS, answering_minutes
 from lambdas.domain.hosting.throughput import SLOW_PROVISIONING_MINUTES
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import HostingKind
@@ -128,10 +128,19 @@ def savings(run: Run, dataset: Dataset, calculator: Calculator) -> dict[str, flo
     for other in quote.other_hosting:
         if other.items and not other.problem:
             runs[f"hosting = {other.kind}"] = _hosted(run, other.kind)
-    highs = {
-        change: make_quote(each, dataset, calculator).high_usd for change, each in runs.items()
-    }
+    quotes = {change: make_quote(each, dataset, calculator) for change, each in runs.items()}
+    if dataset.evaluation_examples > ENOUGH_QUESTIONS:
+        asked = f"a sample of {ENOUGH_QUESTIONS} evaluation questions"
+        quotes[asked] = make_quote(run, _sample(dataset), calculator)
+    highs = {change: each.high_usd for change, each in quotes.items()}
     return {change: high for change, high in highs.items() if high < quote.high_usd}
+
+
+def _sample(dataset: Dataset) -> Dataset:
+    share = ENOUGH_QUESTIONS / dataset.evaluation_examples
+    tokens = ceil(dataset.evaluation_tokens * share)
+    fewer = {"evaluation_examples": ENOUGH_QUESTIONS, "evaluation_tokens": tokens}
+    return dataset.model_copy(update=fewer)
 
 
 def _changed(run: Run, settings: Mapping[str, object]) -> Run:

@@ -10,6 +10,7 @@ from lambdas.domain.parallel import CONCURRENCY
 SECONDS = (1.0, 3.0, 10.0)
 RELEASE_MINUTES = 15  # of the margin: when so little is left, asking has to end
 LONGEST_MINUTES = 14 * 60
+ENOUGH_QUESTIONS = 200  # mostly show a difference of half a point: see `benchmarks/verdicts.py`
 _SECONDS_PER_MINUTE = 60
 
 
@@ -40,5 +41,6 @@ def check_questions(questions: int, per_minute: float | None = None) -> None:
         most = int(LONGEST_MINUTES / answering_minutes(1, SECONDS[-1], per_minute))
         raise DatasetInvalid(
             f"{questions:,} evaluation questions are more than the {most:,} that a tuned model is "
-            "hosted for: 200 show a difference of half a point, so keep a sample of them"
+            f"hosted for: {ENOUGH_QUESTIONS} show a difference of half a point, so keep a sample "
+            "of them"
         )

@@ -288,6 +288,14 @@ def test_the_advised_wait_is_one_that_usually_suffices() -> None:
     assert [each for each in advised if "provisioning" in each] == ["max_provisioning_minutes = 30"]
 
 
+def test_of_many_questions_a_sample_is_advised() -> None:
+    many = dataset(evaluation_examples=5_000, evaluation_tokens=500_000)
+    cheaper = savings(run(), many, CALCULATOR)
+    assert min(cheaper, key=cheaper.__getitem__) == "a sample of 200 evaluation questions"
+    few = make_quote(run(), dataset(evaluation_tokens=20_000), CALCULATOR)
+    assert cheaper["a sample of 200 evaluation questions"] > few.high_usd, "24 questions cost less"
+
+
 def test_what_lowers_nothing_is_not_advised() -> None:
     least = run(max_provisioning_minutes=20, hyperparameters={"epochCount": "1"})
     assert savings(least, dataset(), CALCULATOR) == {}
