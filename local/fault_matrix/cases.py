@@ -21,10 +21,19 @@ Group = Literal[
     "alone", "run", "guard", "reaper", "decision", "stop", "change", "deleted", "two runs", "kept"
 ]
 # What the execution does, left alone: runs; runs once it is approved; reviews its data and runs;
-# keeps its throughput for some minutes; fails in training. Of an execution on demand: keeps no
-# deployment; keeps it for as short as can be; runs with the next one served by throughput.
+# asks other models, too; keeps its throughput for some minutes; fails in training. Of an execution
+# on demand: keeps no deployment; keeps it for as short as can be; runs with the next one served by
+# throughput.
 Course = Literal[
-    "run", "approved", "reviewed", "held", "untrainable", "unkept", "kept briefly", "both kinds"
+    "run",
+    "approved",
+    "reviewed",
+    "compared",
+    "held",
+    "untrainable",
+    "unkept",
+    "kept briefly",
+    "both kinds",
 ]
 
 
@@ -170,6 +179,7 @@ _EXPECTED: dict[Kind, tuple[str, ...]] = {
 
 _COURSE_OF: dict[str, Course] = {
     "announce-hold": "held",
+    "answer-with-other-models": "compared",
     "approve-spend": "approved",
     "confirm-decision": "approved",
     "decide-spend": "approved",
@@ -188,6 +198,7 @@ _COURSE_TO: dict[str, Course] = {
     "Plan review": "reviewed",
     "Review data": "reviewed",
     "Summarise review": "reviewed",
+    "Answer with other models": "compared",
     "Announce hold": "held",
     "Hold throughput": "held",
     "Release hosting": "unkept",

@@ -28,6 +28,7 @@ _COURSES: Mapping[str, tuple[Case, ...]] = {
     "local": (
         Case("run", "approved", course="approved"),
         Case("run", "reviewed", course="reviewed"),
+        Case("run", "compared", course="compared"),
         Case("run", "held", course="held"),
         Case("run", "untrainable", course="untrainable"),
         _UNANSWERED,

@@ -91,6 +91,7 @@ def _scenario(case: Case) -> Scenario:
 _INPUTS: Mapping[Course, Sequence[Mapping[str, object]]] = {
     "approved": [{"require_approval": True}],
     "reviewed": [{"review_data": True}],
+    "compared": [{"also_compare": ["few-shot"]}],
     "held": [{"hold_minutes": 5}],
     "unkept": [{"keep_hours": 0}],
     "kept briefly": [{"keep_hours": 1, "max_provisioning_minutes": 20}],
