@@ -337,11 +337,15 @@ def _new_events(states: Any, arn: str) -> Iterator[list[dict[str, Any]]]:  # noq
 
 
 def download_run(bucket: str, folder: Path) -> None:
-    """Download what the run called as the folder wrote under its prefix."""
+    """Download what the run called as the folder wrote under its prefix.
+
+    What a state kept one by one, of many questions tens of thousands, is in its JSONL file, too.
+    """
     s3: Any = boto3.client("s3")
     prefix = f"runs/{folder.name}/"
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    for key in (item["Key"] for page in pages for item in page.get("Contents", [])):
+    keys = {item["Key"] for page in pages for item in page.get("Contents", [])}
+    for key in (each for each in keys if f"{each.rpartition('/')[0]}.jsonl" not in keys):
         target = folder / key.removeprefix(prefix)
         target.parent.mkdir(parents=True, exist_ok=True)
         s3.download_file(bucket, key, str(target))

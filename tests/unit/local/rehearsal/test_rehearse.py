@@ -4,10 +4,12 @@ import json
 import shutil
 from pathlib import Path
 
+import boto3
 import pytest
 
 from exit_codes import ExitCode
 from local.rehearsal import rehearse
+from tests.fakes.s3 import BUCKET, FakeS3
 from tests.repository import ROOT
 
 
@@ -33,3 +35,18 @@ def test_questions_too_few_for_a_verdict_are_refused_before_anything_is_deployed
     said = capsys.readouterr().err
     assert "too-few-records" in said
     assert "Nothing was deployed." in said
+
+
+def test_what_is_kept_one_by_one_is_downloaded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 5,000 questions it is 30,000 objects, and ten minutes."""
+    whole = ["report.html", "answers-base/00000.jsonl", "answers-base/tallies/00000.json"]
+    kept = ["answers-base/00000/ab.json", "answers-base/00000/cd.json"]
+    unfinished = ["answers-base/00001/ef.json"]
+    s3 = FakeS3({f"runs/first/{each}": b"{}" for each in (*whole, *kept, *unfinished)})
+    monkeypatch.setattr(s3, "download_file", lambda _bucket, _key, to: Path(to).touch(), False)
+    monkeypatch.setattr(boto3, "client", {"s3": s3}.__getitem__)
+    rehearse.download_run(BUCKET, tmp_path / "first")
+    found = {str(each.relative_to(tmp_path / "first")) for each in tmp_path.rglob("*.*")}
+    assert found == {*whole, *unfinished}
