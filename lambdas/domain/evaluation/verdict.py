@@ -219,16 +219,16 @@ def _reasons(
     if counted.outcome != cautious.outcome:
         missing = cautious.questions - counted.questions
         yield (
-            f"{missing} of {cautious.questions} questions lack an answer or a judgement; were each "
-            f"the worst for its side, it would be {cautious.outcome!r} instead of "
+            f"{missing:,} of {cautious.questions:,} questions lack an answer or a judgement; were "
+            f"each the worst for its side, it would be {cautious.outcome!r} instead of "
             f"{counted.outcome!r}."
         )
     if counted.outcome in {"not decisive", "no difference shown"}:
         yield _reach(counted)
     if set_aside:
         kinds = Counter(set_aside.values())
-        named = ", ".join(f"{kinds[each]} {each}" for each in get_args(AsideReason) if kinds[each])
-        yield f"{len(set_aside)} of {total} questions were set aside: {named}."
+        named = [f"{kinds[each]:,} {each}" for each in get_args(AsideReason) if kinds[each]]
+        yield f"{len(set_aside):,} of {total:,} questions were set aside: {', '.join(named)}."
 
 
 def _by_order(preferred: Preferences) -> str:
@@ -238,8 +238,8 @@ def _by_order(preferred: Preferences) -> str:
     leaning = 100 * preferred.first / max(1, preferred.first + preferred.second)
     return (
         f"Asked in both orders which answer is better, the judge prefers the tuned model's "
-        f"{preferred.tuned} times, the base model's {preferred.base} times and neither "
-        f"{preferred.neither} times; where it prefers one, it is the first in {leaning:.0f} %."
+        f"{preferred.tuned:,} times, the base model's {preferred.base:,} times and neither "
+        f"{preferred.neither:,} times; where it prefers one, it is the first in {leaning:.0f} %."
     )
 
 
@@ -262,8 +262,9 @@ def scores_of(counted: Comparison, questions: str = "questions") -> str:
         else f"the tuned model's {metric.title} is {tuned}, the base model's {base}"
     )
     return (
-        f"Over {counted.questions} {questions} {both}: {change(counted.difference)} ({within}; "
-        f"{counted.wins} better, {ties} equal, {counted.losses} worse; sign test {_p(counted.p)})"
+        f"Over {counted.questions:,} {questions} {both}: {change(counted.difference)} ({within}; "
+        f"{counted.wins:,} better, {ties:,} equal, {counted.losses:,} worse; "
+        f"sign test {_p(counted.p)})"
     )
 
 
@@ -289,15 +290,15 @@ def _caveats(run: Run, clean: Sequence[Record], metric: Metric) -> Iterable[str]
     """Yield what else a reader must know: answers that are none, cut ones, a partial judge."""
     for side, name in NAMES.items():
         outcomes = Counter(each[side].get("outcome") for each in clean)
-        none = [f"{outcomes[kind]} {kind}" for kind in NO_ANSWER if outcomes[kind]]
+        none = [f"{outcomes[kind]:,} {kind}" for kind in NO_ANSWER if outcomes[kind]]
         if none:
             yield (
-                f"Of {len(clean)} answers of {name} are {', '.join(none)}: no answer, which scores "
-                f"{metric.lowest:g}."
+                f"Of {len(clean):,} answers of {name} are {', '.join(none)}: no answer, which "
+                f"scores {metric.lowest:g}."
             )
         if outcomes["cut off"]:
             yield (
-                f"{outcomes['cut off']} of {len(clean)} answers of {name} were cut off at "
+                f"{outcomes['cut off']:,} of {len(clean):,} answers of {name} were cut off at "
                 f"max_answer_tokens = {run.settings.max_answer_tokens}."
             )
     if not isinstance(metric, Judged):
