@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.frozen_files import require_unchanged
@@ -15,8 +16,11 @@ from lambdas.domain.evaluation.results import results_of, without_texts
 from lambdas.domain.evaluation.similarity.means import with_similarity
 from lambdas.domain.evaluation.verdict import decide, results_prefix
 from lambdas.domain.run.contracts import DecideVerdictRequest, FrozenFile, Verdict
+from lambdas.domain.run.dataset_files import EVALUATION
 from lambdas.runtime.step import step
 from lambdas.validation.formats.answer_schema import AnswerSchema
+
+_TOLD = {"sentence", "forgetting", "alternatives", "caveats"}
 
 
 def decide_verdict(request: DecideVerdictRequest) -> Verdict:
@@ -48,9 +52,10 @@ def decide_verdict(request: DecideVerdictRequest) -> Verdict:
             ),
             "forgetting": forgetting,
             "alternatives": tuple(doubts(run, compared, metric)),
+            "caveats": (*verdict.caveats, *_not_compared(found)),
         }
     )
-    told = verdict.model_dump(mode="json", include={"sentence", "forgetting", "alternatives"})
+    told = verdict.model_dump(mode="json", include=_TOLD)
     artefacts.put_json(verdict.verdict_key, {**document, **told, **as_json(compared)})
     return verdict
 
@@ -60,6 +65,16 @@ def _answer_schema(file: FrozenFile | None, artefacts: Artefacts) -> AnswerSchem
         return None
     require_unchanged(artefacts, [file])
     return AnswerSchema.parse(artefacts.read_bytes(file.key))
+
+
+def _not_compared(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield that leaks may be among those that decide, where not all could be looked for."""
+    counts = summary.get("counts", ())
+    if any((each["file"], each["code"]) == (EVALUATION, "not-compared") for each in counts):
+        yield (
+            "Not every question was compared with all that it resembles, see not-compared in "
+            "validation.json: copies of training data may be among those that decide."
+        )
 
 
 def _results(

@@ -22,7 +22,7 @@ from lambdas.validation.formats.tokens import least_tokens
 from lambdas.validation.jsonl.problems import Problem
 from lambdas.validation.jsonl.ranges import split_ranges
 from lambdas.validation.jsonl.sources import DatasetSource
-from lambdas.validation.scan import MAX_COMPARED, RangeResult, Room, ScanOptions
+from lambdas.validation.scan import RangeResult, Room, ScanOptions, most_compared
 from lambdas.validation.warnings.dataset_warnings import Sketch, dataset_warnings
 from lambdas.validation.warnings.exact_duplicates import ExactDuplicates
 from lambdas.validation.warnings.system_prompts import SystemPrompts
@@ -248,7 +248,7 @@ class _Check:
             self._scan_options(kind, size),
             source,
             split_ranges(size),
-            compares=lambda: len(sketches) < MAX_COMPARED,
+            compares=lambda: len(sketches) < most_compared(kind),
         )
         total = RangeResult()
         for part, result in zip(scan.ranges, scan_ranges(scan, self.options.workers), strict=True):
@@ -257,7 +257,7 @@ class _Check:
         self.files[name] = _summary(total, size)
         self._check_file_count(kind)
         if self.warnings:
-            self._warn_of_file(name, total)
+            self._warn_of_file(kind, name, total)
 
     def _scan_options(self, kind: FileKind, size: int) -> ScanOptions:
         options = ScanOptions(kind, self.model, size, self.warnings)
@@ -290,7 +290,7 @@ class _Check:
         self.findings.add_problems(name, before, result.problems)
         for line, example_id in result.ids:
             self._check_id(kind, name, before + line, example_id)
-        room = MAX_COMPARED - len(self.sketches[name])
+        room = most_compared(kind) - len(self.sketches[name])
         apart = self._asked if kind in ASKED else set()
         for record in result.compared[:room]:
             line = before + record.line
@@ -309,18 +309,18 @@ class _Check:
             total.longest_answer = (tokens, before + line)
         total.add_sums(result)
 
-    def _warn_of_file(self, name: str, total: RangeResult) -> None:
+    def _warn_of_file(self, kind: FileKind, name: str, total: RangeResult) -> None:
         if total.crlf_lines:
             message = f"{total.crlf_lines} of {total.lines} lines end in a carriage return"
             problem = Problem("", "crlf", message, "end lines in a line feed only", "warning")
             self.findings.add_problem(name, total.first_crlf_line, problem)
         if total.tight_answers:
             self._warn_of_answers(name, total)
-        if len(self.sketches[name]) == MAX_COMPARED < total.records:
+        if len(self.sketches[name]) == (most := most_compared(kind)) < total.records:
             self.findings.add_file(
                 name,
                 "not-compared",
-                f"only the first {MAX_COMPARED} records were compared with each other",
+                f"only the first {most} records were compared with each other",
                 "remove records",
                 "warning",
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NamedTuple
@@ -23,12 +23,15 @@ from lambdas.validation.warnings.language import is_japanese
 from lambdas.validation.warnings.record_warnings import record_warnings
 from lambdas.validation.warnings.system_prompts import SystemPrompts
 
-MAX_COMPARED = 25_000  # records of one file that are compared; more than any model takes
+# Records of one file that are compared: more than any model takes, or is hosted to be asked.
+_MAX_COMPARED, _MAX_ASKED_COMPARED = 25_000, 41_000
 # Estimating tokens takes far longer than all error rules: in larger files, records are sampled at
 # evenly spaced points.
 _FULLY_ESTIMATED_BYTES = 1024**2
 _POINTS, _POINTS_WITH_WARNINGS = 16, 512
 _SAMPLED_CHARACTERS = 512  # of each text at a point
+_BLANK_LINE = "\n\n"
+_PARAGRAPHS = 4  # at a prompt's end that a question may have
 _TIGHT = 0.8  # of `max_answer_tokens`: an answer as long as expected may be cut off from here on
 
 
@@ -58,7 +61,7 @@ class ComparedRecord(NamedTuple):
 
     line: int  # from 1, within the range
     digest: bytes
-    turns: tuple[bytes, ...]  # `prompt_digest` of each question, where there are several
+    turns: tuple[bytes, ...]  # `prompt_digest` of each question that stands within its prompt
     sketch: Sketch
 
 
@@ -95,6 +98,11 @@ class RangeResult:
         self.crlf_lines += later.crlf_lines
         self.japanese += later.japanese
         self.tight_answers += later.tight_answers
+
+
+def most_compared(kind: FileKind) -> int:
+    """Return how many records of a file of this kind are compared."""
+    return _MAX_ASKED_COMPARED if kind in ASKED else _MAX_COMPARED
 
 
 def scan(
@@ -231,7 +239,7 @@ class _Scanner:
     def _compare(self, conversation: Conversation) -> None:
         for problem in record_warnings(conversation, self._field_of):
             self._problems.add(problem)
-        if self._options.compare and len(self._kept) < MAX_COMPARED:
+        if self._options.compare and len(self._kept) < most_compared(self._options.kind):
             self._kept.append((self.result.lines, conversation))
 
     def compared(self) -> list[ComparedRecord]:
@@ -250,5 +258,14 @@ def _digest(conversation: Conversation) -> bytes:
 
 
 def _questions(conversation: Conversation) -> tuple[bytes, ...]:
+    """Return the digests of what is asked within prompts: by a turn of several, or at an end."""
     asked = [turn.text for turn in conversation.turns if turn.role == "user"]
-    return tuple(map(prompt_digest, asked)) if len(asked) > 1 else ()
+    turns = asked if len(asked) > 1 else []
+    return tuple(map(prompt_digest, [*turns, *(end for text in asked for end in _ends(text))]))
+
+
+def _ends(prompt: str) -> Iterator[str]:
+    """Yield what stands behind the last blank lines: before them, a pair has its system prompt."""
+    parts = prompt.rsplit(_BLANK_LINE, _PARAGRAPHS)
+    for at in range(1, len(parts)):
+        yield _BLANK_LINE.join(parts[at:])

@@ -97,8 +97,8 @@ _WARNINGS = _warnings(
     maybe_too_many_tokens="by the upper estimate the record exceeds the model's limit",
     duplicate="the same record occurs earlier in the file",
     repeated_prompt="the same prompt, with another answer, occurs earlier in the file",
-    leak="the same prompt occurs in another file, alone or as a question of a conversation, so "
-    "that it measures memorization",
+    leak="the same prompt occurs in another file, alone, as a question of a conversation, or "
+    "behind a system prompt and a blank line, so that it measures memorization",
     near_duplicate="nearly the same record occurs earlier in the file",
     near_leak="nearly the same prompt occurs in another file",
     answer_leak="nearly the same longer answer occurs in another file",

@@ -13,10 +13,10 @@ class ExactDuplicates:
     def __init__(self) -> None:
         self._records: dict[tuple[str, bytes], int] = {}
         self._prompts: dict[bytes, list[tuple[str, int]]] = {}
-        self._turns: dict[bytes, tuple[str, int]] = {}  # questions of longer conversations
+        self._turns: dict[bytes, tuple[str, int]] = {}  # questions within longer prompts
 
     def add_turns(self, file: str, line: int, turns: Iterable[bytes]) -> None:
-        """Add the questions of a longer conversation, by the digests that prompts have."""
+        """Add the questions within a longer prompt, by the digests that prompts have."""
         for turn in turns:
             self._turns.setdefault(turn, (file, line))
 

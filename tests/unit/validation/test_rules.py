@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.domain.errors import DatasetInvalid
+from lambdas.domain.hosting.answering import check_questions
 from lambdas.domain.models.lookup import find_judge
 from lambdas.domain.models.model import Limits, Model
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
@@ -17,6 +19,7 @@ from lambdas.validation.check import Options
 from lambdas.validation.check import check as check_dataset
 from lambdas.validation.formats.conversation import ROLES, Conversation, Turn, make_conversation
 from lambdas.validation.formats.tokens import estimate
+from lambdas.validation.scan import most_compared
 from tests.models import CLAUDE_3_HAIKU, NOVA_MICRO
 
 # Tiny records deserve warnings about single answers and topics, which other tests are for.
@@ -218,6 +221,26 @@ def test_a_question_inside_a_conversation_of_training_is_set_aside() -> None:
     ]
     aside = check([*pairs(1), talk], evaluation=asked).set_aside
     assert aside == dict.fromkeys(questions[:3], "in training or validation")
+
+
+def test_a_question_behind_a_pairs_system_prompt_is_set_aside() -> None:
+    """A pair has one prompt, of which a long system prompt is most: nothing else would be near."""
+    system = "You answer for the water company. Name the valve.\n\nNever guess, and be brief."
+    questions = ["Which valve is shut at night?", "Look at this:\n\nvalve 7\n\nIs it shut?"]
+    trained = [make_record("prompt-completion", system, each, "It is.") for each in questions]
+    asked = [
+        {"id": question, "question": question, "reference_answer": "So it is."}
+        for question in [*questions, "valve 7"]
+    ]
+    model = SMALL.model_copy(update={"record_format": "prompt-completion"})
+    aside = check(trained, evaluation=asked, model=model).set_aside
+    assert aside == dict.fromkeys(questions, "in training or validation")
+
+
+def test_as_many_questions_are_compared_as_a_model_is_hosted_for() -> None:
+    """Else the last of very many may be copies that nobody looked for."""
+    with pytest.raises(DatasetInvalid, match="keep a sample"):
+        check_questions(most_compared("evaluation"))
 
 
 @pytest.mark.parametrize(("leaks", "refused"), [(2, False), (3, True)])

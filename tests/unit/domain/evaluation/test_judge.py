@@ -526,3 +526,18 @@ def test_what_is_forgotten_is_in_the_headline_whatever_was_gained(
     assert verdict.forgetting is not None
     assert (verdict.forgetting.questions, verdict.forgetting.set_aside) == (9, 1)
     assert json.loads(s3.objects[verdict.verdict_key])["sentence"] == verdict.sentence
+
+
+def test_questions_that_were_not_compared_with_all_are_a_caveat(
+    s3: FakeS3, bedrock: FakeRuntime
+) -> None:
+    judged = judge_answers(REQUEST, plenty)
+    request = VERDICT_REQUEST.model_copy(update={"judgements": judged})
+    for file, said in (("evaluation.jsonl", True), ("training.jsonl", False)):
+        counts = [{"file": file, "code": "not-compared", "severity": "warning", "count": 1}]
+        summary = {"set_aside": {}, "counts": counts}
+        s3.objects[dataset().findings_key] = json.dumps({"summary": summary}).encode()
+        verdict = decide_verdict(request)
+        assert any("Not every question was compared" in each for each in verdict.caveats) is said
+        assert json.loads(s3.objects[verdict.verdict_key])["caveats"] == [*verdict.caveats]
+    assert bedrock.calls
