@@ -44,7 +44,7 @@ RULES = {
 # A room may import the rooms before it, and none of those beside or after it.
 ROOMS: dict[str, tuple[set[str], ...]] = {
     "lambdas/domain": (
-        {"errors"}, {"parallel", "models"}, {"run"}, {"hosting", "training", "evaluation"},
+        {"errors"}, {"parallel", "models"}, {"run"}, {"hosting", "training"}, {"evaluation"},
         {"data_review"}, {"cost"}, {"approval"}, {"housekeeping"}, {"preflight", "reporting"},
     ),
     "lambdas/validation": ({"jsonl"}, {"formats"}, {"findings"}, {"warnings"}),

@@ -1,4 +1,4 @@
 """Answers of both models, the judge that scores them, and the verdict on their scores.
 
-Imports `run`, `errors`, `parallel` and `lambdas.validation`.
+Imports `hosting`, `run`, `models`, `errors`, `parallel` and `lambdas.validation`.
 """
