@@ -16,6 +16,7 @@ from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.cost.quote import BASE_ANSWERS
 from lambdas.domain.errors import AccessDenied, AnswersFailed, DatasetChanged
 from lambdas.domain.evaluation.rubrics import ATTEMPTS
+from lambdas.domain.evaluation.shards import SHARD_CHARACTERS, unfinished
 from lambdas.domain.parallel import CONCURRENCY
 from lambdas.domain.run.contracts import (
     AnswerWithBaseModelRequest,
@@ -472,6 +473,18 @@ def test_a_file_of_any_length_is_asked_shard_by_shard(s3: FakeS3, bedrock: FakeR
     found = [each for shard in range(7) for each in written(s3, f"{FOLDER}{shard:05}.jsonl")]
     assert [each["id"] for each in found] == [each["id"] for each in EXAMPLES]
     assert len(bedrock.calls) == 20
+
+
+def test_a_shard_has_fewer_questions_where_they_are_long() -> None:
+    """Or else one of long documents is more than a function's memory has room for."""
+    texts = ["x" * (SHARD_CHARACTERS * 2 // 5), "y", "x" * SHARD_CHARACTERS, "y", "y"]
+    questions = [{"id": str(at), "question": text} for at, text in enumerate(texts * 2)]
+    found = [[each["id"] for each in shard] for _, shard in unfinished(questions, 0)]
+    assert found == [["0", "1"], ["2"], ["3", "4", "5", "6"], ["7"], ["8", "9"]]
+    # Of a model that is asked fewer, and of a later pass, they are the same.
+    fewer = [[each["id"] for each in shard] for _, shard in unfinished(questions[:8], 0)]
+    assert fewer == found[:4]
+    assert [number for number, _ in unfinished(questions, 3)] == [3, 4]
 
 
 @pytest.mark.usefixtures("small_shards")
