@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from lambdas.domain.evaluation.metrics import ExactMatch, Judged, Metric
 from lambdas.domain.evaluation.records import Record
-from lambdas.domain.evaluation.verdict import compare, rules_of, scores_of
-from lambdas.domain.run.contracts import Forgetting, Run
+from lambdas.domain.evaluation.verdict import Comparison, compare, rules_of, scores_of
+from lambdas.domain.run.contracts import Forgetting, Outcome, Run
 from lambdas.validation.formats.conversation import general_id
 
 _FORGETS = "It has forgotten: its answers to general questions got worse."
 _MAY_FORGET = "It may have forgotten: its answers to general questions score less, unproven."
+_CANNOT_TELL = "It may have forgotten: too many answers to general questions are missing to tell."
 _SAYS_NOTHING = (
     "Neither model gives a reference answer verbatim, so exact match cannot show what was "
     "forgotten: the metric judge can"
@@ -32,15 +33,14 @@ def forgetting_of(
         return None
     by = metric if isinstance(metric, Judged) else ExactMatch()
     rules = rules_of(run, type(by))
-    counted, outcome, _ = compare(by, clean, rules)
+    counted, outcome, cautious = compare(by, clean, rules)
     missing = len(clean) - counted.questions
-    is_mute = not isinstance(by, Judged) and not any(map(any, counted.pairs))
-    drops = bool(counted.questions) and counted.difference <= -rules.margin
+    is_mute = not isinstance(by, Judged) and counted.pairs and not any(map(any, counted.pairs))
     reach = counted.interval
     return Forgetting(
         metric=by.name,
         outcome=outcome,
-        sentence=_FORGETS if outcome == "worse" else _MAY_FORGET if drops else "",
+        sentence=_sentence(counted, outcome, cautious),
         reason=f"{_SAYS_NOTHING if is_mute else scores_of(counted, 'general questions')}."
         f"{_left_out(missing, len(results) - len(clean))}",
         questions=counted.questions,
@@ -50,6 +50,14 @@ def forgetting_of(
         low=reach and reach.low,
         high=reach and reach.high,
     )
+
+
+def _sentence(counted: Comparison, outcome: Outcome, cautious: Comparison) -> str:
+    if outcome == "worse":
+        return _FORGETS
+    if counted.questions and counted.difference <= -counted.rules.margin:
+        return _MAY_FORGET
+    return _CANNOT_TELL if cautious.outcome == "worse" else ""
 
 
 def _left_out(missing: int, set_aside: int) -> str:

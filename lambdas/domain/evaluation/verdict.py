@@ -33,6 +33,9 @@ _MEANINGS: Mapping[Outcome, str] = {
     "no difference shown": "These questions show no difference between tuned and base model",
     "not decisive": "These questions cannot decide between tuned and base model",
 }
+_TOO_SMALL = (
+    "These questions show a difference between tuned and base model, and too small a one to count"
+)
 NAMES = {"base": "the base model", "tuned": "the tuned model"}
 
 
@@ -100,14 +103,24 @@ class Comparison:
         """Interval and signs must agree, and the mean must reach the margin."""
         if self.questions < self.rules.least_questions:
             return "not decisive"
+        if self._direction * self.difference < self.rules.margin:
+            return "no difference shown"
+        return "better" if self._direction > 0 else "worse"
+
+    @property
+    def is_too_small(self) -> bool:
+        """Whether there is a difference, and the margin alone keeps it from counting."""
+        return self.outcome == "no difference shown" and self._direction != 0
+
+    @cached_property
+    def _direction(self) -> int:
+        """1 or -1 where interval and signs agree on one, else 0."""
         reach = self.interval
         if reach is None or self.p > 1 - self.rules.confidence:
-            return "no difference shown"
-        if reach.low > 0 and self.wins > self.losses and self.difference >= self.rules.margin:
-            return "better"
-        if reach.high < 0 and self.losses > self.wins and self.difference <= -self.rules.margin:
-            return "worse"
-        return "no difference shown"
+            return 0
+        if reach.low > 0 and self.wins > self.losses:
+            return 1
+        return -1 if reach.high < 0 and self.losses > self.wins else 0
 
 
 def _differences(pairs: Iterable[tuple[float, float]]) -> list[float]:
@@ -132,12 +145,13 @@ def decide(  # noqa: PLR0913  # keyword-only from `metric` on
     rules = rules_of(run)
     clean = [each for each in results if each["id"] not in set_aside]
     counted, outcome, cautious = compare(metric, clean, rules)
+    is_too_small = outcome == counted.outcome and counted.is_too_small
     reach, preferred = counted.interval, preferences_of(clean)
     verdict = Verdict(
         verdict=outcome,
         metric=metric.name,
         others=tuple(filter(None, (figures_of(each, clean) for each in others))),
-        sentence=f"{_MEANINGS[outcome]}.",
+        sentence=f"{_TOO_SMALL if is_too_small else _MEANINGS[outcome]}.",
         reason=" ".join(
             [*_reasons(counted, cautious, set_aside, total=len(results)), _by_order(preferred)]
         ).strip(),
@@ -223,7 +237,8 @@ def _reasons(
             f"each the worst for its side, it would be {cautious.outcome!r} instead of "
             f"{counted.outcome!r}."
         )
-    if counted.outcome in {"not decisive", "no difference shown"}:
+    few = cautious.questions < counted.rules.least_questions
+    if counted.outcome == "no difference shown" or few:
         yield _reach(counted)
     if set_aside:
         kinds = Counter(set_aside.values())
@@ -280,10 +295,12 @@ def _reach(counted: Comparison) -> str:
             f"{needed:,} to show a difference as small as {margin}."
         )
     shown = counted.metric.change(least).removeprefix("+")
-    return (
-        f"So many mostly show a difference of {shown} or more; to show one of {margin}, the least "
-        f"that counts, ask about {needed:,}."
+    counts = (
+        f"to show one of {margin}, the least that counts, ask about {needed:,}"
+        if needed > counted.questions
+        else f"one of {margin} is the least that counts"
     )
+    return f"So many mostly show a difference of {shown} or more; {counts}."
 
 
 def _caveats(run: Run, clean: Sequence[Record], metric: Metric) -> Iterable[str]:

@@ -165,6 +165,8 @@ def _next_step(request: NotifyRequest) -> str:
     step = _NEXT.get(verdict.verdict, "read the report.")
     if verdict.verdict == "better" and verdict.is_qualified:
         step = _NEXT_IF_QUALIFIED
+    if verdict.verdict == "not decisive" and verdict.missing:
+        step = _NEXT_IF_MISSING
     run = (request.run.tuned_by_run or request.run.name) if request.run else ""
     again = json.dumps({"tuned_by_run": run})
     return f"Next: {step.replace('{tuned_by_run}', again)}"
@@ -173,6 +175,10 @@ def _next_step(request: NotifyRequest) -> str:
 _NEXT_IF_QUALIFIED = (
     "before you serve the custom model, read in the report what it forgot, or which model does as "
     "well without tuning."
+)
+_NEXT_IF_MISSING = (
+    "read in the report which answers or judgements are missing, and why, then start again with "
+    "{tuned_by_run}, which trains nothing; add evaluation questions if there are few."
 )
 _NEXT = {
     "better": "read the answers in the report, then serve the custom model: on demand by the token "

@@ -592,6 +592,7 @@ class Reservation(Contract):
 class VerdictToTell(Contract):
     verdict: str
     reason: str  # the figures that it rests on
+    missing: int = 0  # questions that are not set aside, without both scores
     forgetting: Reservation | None = None
     alternatives: tuple[str, ...] = ()
 
@@ -614,7 +615,7 @@ class Forgetting(Reservation):
 
     metric: MetricName
     outcome: Outcome
-    sentence: str = ""  # empty where the tuned model is not worse by the margin
+    sentence: str = ""  # empty where the tuned model is not worse by the margin, nor can be
     reason: str  # the figures
     questions: int  # that have both scores and are not set aside
     set_aside: int
@@ -634,7 +635,7 @@ class Verdict(VerdictToTell):
     alternatives: tuple[str, ...] = ()  # sentences: what tuning was not shown to be worth against
     questions: int  # that have both scores and are not set aside
     set_aside: int
-    missing: int  # not set aside, without both scores
+    missing: int
     wins: int
     ties: int
     losses: int

@@ -34,6 +34,9 @@ def forgotten(
         ([(9, 3)] * 4, "not decisive", "It may have forgotten"),
         ([(9, 9)] * 24, "no difference shown", ""),
         ([(3, 9)] * 24, "better", ""),
+        # The failed ones are all of one side: leaving them out must not help it.
+        ([(9, 9)] * 12 + [(9, None)] * 12, "not decisive", "It may have forgotten: too many"),
+        ([(9, 9)] * 23 + [(9, None)], "no difference shown", ""),
         # Lower by less than the margin.
         ([(9, 9)] * 23 + [(9, 8)], "no difference shown", ""),
     ],
@@ -45,7 +48,8 @@ def test_a_drop_beyond_the_margin_has_a_sentence(
     assert found.outcome == outcome
     assert found.sentence.startswith(begins)
     assert bool(found.sentence) is bool(begins)
-    assert f"Over {len(pairs)} general questions the tuned model scores" in found.reason
+    scored = sum(None not in pair for pair in pairs)
+    assert f"Over {scored} general questions the tuned model scores" in found.reason
 
 
 def test_what_is_set_aside_or_lacks_a_score_is_counted_apart() -> None:

@@ -67,6 +67,23 @@ def test_outcomes(pairs: list[tuple[Side, Side]], outcome: str, says: str) -> No
     assert verdict.questions == len(pairs)
 
 
+def test_a_difference_below_the_margin_is_not_called_none() -> None:
+    verdict = decided([(5, 5)] * 400 + [(5, 6)] * 40)
+    assert verdict.sentence == (
+        "These questions show a difference between tuned and base model, and too small a one to "
+        "count."
+    )
+    assert verdict.reason.endswith("; one of 0.45 is the least that counts.")
+    assert decided([(5, 5)] * 24).sentence.startswith("These questions show no difference")
+
+
+def test_where_answers_are_missing_no_more_questions_are_asked_for() -> None:
+    verdict = decided([(5, None)] * 24)
+    assert verdict.verdict == "not decisive"
+    assert "24 of 24 questions lack an answer or a judgement" in verdict.reason
+    assert "So few" not in verdict.reason
+
+
 def test_the_report_learns_how_many_questions_would_do() -> None:
     verdict = decided(REPORT)
     assert (verdict.base_mean, verdict.tuned_mean) == (2.5, 7)

@@ -668,9 +668,12 @@ def test_the_mail_of_a_success() -> None:
         f"s3://{run().bucket}/{PREFIX}/report.html",
         f"https://us-west-2.console.aws.amazon.com/s3/object/{run().bucket}?region=us-west-2&prefix=",
         f"#/v2/executions/details/{EXECUTION.arn}",
-        "Next: add evaluation questions",
+        "Next: read in the report which answers or judgements are missing",
     ):
         assert shown in text
+    whole = report_request().verdict.model_copy(update={"missing": 0})
+    few = SUCCESS.model_copy(update={"verdict": whole})
+    assert "Next: add evaluation questions" in body(few, None)
 
 
 def test_what_speaks_against_a_better_model_is_in_subject_and_next_step() -> None:
