@@ -56,6 +56,7 @@ def decided(
         ([(5, 9), (5, 1)] * 6, "no difference shown", "So many mostly show a difference of"),
         # Most got worse by a little, and a few much better: the two tests disagree.
         ([(5, 4)] * 14 + [(1, 10)] * 3, "no difference shown", "3 better, 0 equal, 14 worse"),
+        ([(5, 4)] * 30 + [(1, 10)] * 12, "no difference shown", "12 better, 0 equal, 30 worse"),
         # Real, and too small to matter.
         ([(5, 5)] * 400 + [(5, 6)] * 40, "no difference shown", "the least that counts"),
     ],
