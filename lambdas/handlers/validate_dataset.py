@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 
@@ -20,6 +21,10 @@ from lambdas.validation import ValidationReport, refusal
 from lambdas.validation.check import Options, ReadProgress, check
 
 _LOGGED_BYTES = 512 * 1024**2
+# As JSON. Payloads have a system prompt twice, as the input gives it and as it is used, and Step
+# Functions' limit of 256 KB ends an execution wherever it stands, with all that it has paid for:
+# https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html, read 2026-11-28.
+_MOST_PROMPT_BYTES = 80_000
 
 
 def validate_dataset(request: StateRequest) -> Dataset:
@@ -31,10 +36,20 @@ def validate_dataset(request: StateRequest) -> Dataset:
     findings_key = artefacts.put_json(f"{run.prefix}/validation.json", report.as_json())
     if not report.valid:
         raise DatasetInvalid(refusal(report, artefacts.uri(findings_key)))
+    _check_prompt(report.system_prompt or "")
     tokens = _few_shot_tokens(run, artefacts, copies["training"].key)
     dataset = dataset_of(report, frozen, findings_key, few_shot_tokens=tokens)
     artefacts.put_json(run_key(run.prefix), as_json(run, dataset))
     return dataset
+
+
+def _check_prompt(system_prompt: str) -> None:
+    size = len(json.dumps(system_prompt, ensure_ascii=False).encode(errors="surrogatepass"))
+    if size > _MOST_PROMPT_BYTES:
+        raise DatasetInvalid(
+            f"the system prompt, of the input or of most training records, has {size:,} bytes as "
+            f"JSON; the states of a run hand on at most {_MOST_PROMPT_BYTES:,}. Shorten it"
+        )
 
 
 def _few_shot_tokens(run: Run, artefacts: Artefacts, training_key: str) -> int:

@@ -308,6 +308,21 @@ def test_the_runs_system_prompt_goes_before_the_datas(s3: FakeS3) -> None:
     assert (result["system_prompt"], result["warnings"]) == ("Other", 1)
 
 
+@pytest.mark.parametrize("in_data", [False, True])
+def test_a_system_prompt_that_states_cannot_hand_on_is_refused(
+    s3: FakeS3,
+    in_data: bool,  # noqa: FBT001  # a parameter
+) -> None:
+    """It would end the execution at its largest payload, the report's, with all paid for."""
+    long = "Be brief.\n" * 8_000
+    records = [make_record("claude-messages", long, f"Q {n}", "A") for n in range(40)]
+    if in_data:
+        s3.objects["datasets/default/training.jsonl"] = jsonl(records)
+    with pytest.raises(DatasetInvalid, match=r"system prompt.* has 88,002 bytes .* Shorten it"):
+        validate(system_prompt=None if in_data else long)
+    assert validate(system_prompt=long[:70_000])["system_prompt"] == long[:70_000]
+
+
 def test_a_file_removed_meanwhile_is_named(s3: FakeS3) -> None:
     del s3.objects["datasets/default/evaluation.jsonl"]
     with pytest.raises(ArtefactMissing, match=r"evaluation\.jsonl does not exist: upload it"):
