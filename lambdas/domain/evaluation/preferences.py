@@ -116,7 +116,7 @@ def _both_orders(judged: Record) -> Iterator[ComparedAnswers]:
 
 def _question(tool: Choice, call: CallTool, compared: ComparedAnswers) -> Question:
     return Question(
-        name=f"{compared.first_side} first, {compared.id}",
+        name=f"{compared.first_side}-first {compared.id}",  # a name that no side has
         about=asdict(compared) | {"prompt": tool.name},
         send=partial(assess, tool, call, compared.message, _ERROR),
         most_input_tokens=tool.most_input_tokens(compared.message),

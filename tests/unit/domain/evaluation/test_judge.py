@@ -303,6 +303,19 @@ def test_a_second_try_judges_nothing_that_has_its_outcome(s3: FakeS3, bedrock: F
     assert len(written(s3)) == 10
 
 
+def test_no_id_makes_a_score_and_a_preference_one(s3: FakeS3, bedrock: FakeRuntime) -> None:
+    """Each would replace the other's record, and be asked about again in every pass."""
+    for side in ("base", "tuned"):
+        asked = records(side)
+        asked[1]["id"] = "first, q-0"
+        s3.objects[f"{PREFIX}/answers-{side}/00000.jsonl"] = lines(asked)
+    judge_answers(REQUEST, plenty)
+    assert len(bedrock.calls) == 40
+    del s3.objects[f"{FOLDER}tallies/00000.json"]
+    judge_answers(REQUEST, plenty)
+    assert len(bedrock.calls) == 40
+
+
 def test_judging_goes_on_where_it_ran_out_of_time(s3: FakeS3, bedrock: FakeRuntime) -> None:
     left = iter([LIMIT_SECONDS] * 7)
     first = judge_answers(REQUEST, lambda: next(left, 1))
