@@ -439,7 +439,7 @@ class OtherAnswers(Contract):
     def failure_of(self, key: str) -> str | None:
         """Return why a model was given up, None where it was not: an empty cause is one, too."""
         given = self.failures.get(key, None if key in self.complete else self.rest)
-        return "no reason was given" if given == "" else given
+        return "no reason was given" if given == "" else given and given[:_MOST_REASON_CHARACTERS]
 
     @property
     def complete(self) -> dict[str, Answers]:

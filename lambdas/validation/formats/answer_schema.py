@@ -78,7 +78,7 @@ class AnswerSchema:
             return "a number in it is too large to be checked"
         except Unresolvable as missing:
             return f"the schema refers to {_shown(missing.ref)}, which it does not have"
-        return f"{worst.json_path}: {_cut(worst.message)}" if worst else ""
+        return f"{_cut(worst.json_path)}: {_cut(worst.message)}" if worst else ""
 
 
 def _unfenced(answer: str) -> str:

@@ -150,6 +150,7 @@ def test_a_model_that_was_given_up_is_said_with_the_reason() -> None:
 
 
 def test_what_nobody_came_to_is_said_with_the_reason_too() -> None:
+    assert OtherAnswers(rest="x" * 8_000).failure_of("nova-lite") == "x" * 500
     others = OtherAnswers(rest="Runtime.OutOfMemory")
     rows = [{key: each[key] for key in ("id", "base", "tuned")} for each in results([(8, 3, 3)])]
     made = standings(RUN, rows, others, (), Judged())

@@ -125,3 +125,11 @@ def test_no_answer_makes_the_check_fail(rule: dict[str, object], answer: str) ->
 def test_a_number_that_no_schema_can_check_is_no_crash(number: str) -> None:
     schema = AnswerSchema.parse(b'{"properties": {"p": {"multipleOf": 0.01}}}')
     assert schema.problem(f'{{"p": {number}}}')
+
+
+def test_what_is_wrong_is_short_however_long_a_key_the_answer_has() -> None:
+    """It stands in the verdict and its mail, and an answer has up to 4,096 tokens."""
+    schema = AnswerSchema.parse(b'{"additionalProperties": {"type": "string"}}')
+    problem = schema.problem(json.dumps({"k" * 20_000: 1}))
+    assert problem.endswith("1 is not of type 'string'")
+    assert len(problem) < 500
