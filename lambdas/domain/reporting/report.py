@@ -19,7 +19,7 @@ from lambdas.domain.data_review.results import DataReview
 from lambdas.domain.data_review.tasks import CRITERIA
 from lambdas.domain.evaluation.metrics import METRICS, told
 from lambdas.domain.evaluation.records import Record
-from lambdas.domain.evaluation.results import score_difference
+from lambdas.domain.evaluation.results import SIDES, score_difference
 from lambdas.domain.evaluation.similarity.means import MEASURES
 from lambdas.domain.evaluation.verdict import rules_of
 from lambdas.domain.hosting.afterwards import afterwards, kept_until
@@ -37,6 +37,7 @@ from lambdas.domain.run.times import duration, utc
 from lambdas.domain.training.input_status import InputStatus
 
 MOST_SHOWN = 500  # questions: a page of more opens slowly
+MOST_CHARACTERS = 10_000  # of one text: of long documents as questions it would be 64 MB
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 # Of the request, each as it is.
 _SECTIONS = (
@@ -99,9 +100,27 @@ def html(  # noqa: PLR0913  # keyword-only, each from another file of the run
 
 
 def worst_shown(results: Iterable[Record]) -> list[Record]:
-    """Return the results in their order: of more than `MOST_SHOWN`, those that went worst."""
-    worst = nsmallest(MOST_SHOWN, enumerate(results), key=lambda each: _gain(each[1]))
+    """Return the results in their order: of more than `MOST_SHOWN`, those that went worst.
+
+    A text of more than `MOST_CHARACTERS` is cut, and what is not shown is left out.
+    """
+    shown = enumerate(map(_shown, results))
+    worst = nsmallest(MOST_SHOWN, shown, key=lambda each: _gain(each[1]))
     return [result for _, result in sorted(worst, key=lambda each: each[0])]
+
+
+def _shown(result: Record) -> Record:
+    kept = {name: value for name, value in result.items() if name not in {"history", "others"}}
+    return _cut(kept) | {side: _cut(result[side]) for side in SIDES}
+
+
+def _cut(texts: Record) -> Record:
+    return {
+        name: f"{value[:MOST_CHARACTERS]}…"
+        if isinstance(value, str) and len(value) > MOST_CHARACTERS
+        else value
+        for name, value in texts.items()
+    }
 
 
 def _gain(result: Record) -> float:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from html.parser import HTMLParser
 from typing import Any
@@ -20,6 +21,7 @@ from lambdas.domain.errors import AccessDenied, Throttled
 from lambdas.domain.evaluation.results import topics_of
 from lambdas.domain.reporting.notification import body, subject
 from lambdas.domain.reporting.report import (
+    MOST_CHARACTERS,
     MOST_SHOWN,
     html,
     manifest,
@@ -141,11 +143,12 @@ def page(
     request: WriteReportRequest | None = None,
     svg: str | None = SVG,
     input_status: InputStatus | None = COUNTED,
+    results: Sequence[dict[str, Any]] = RESULTS,
 ) -> str:
     request = request or report_request()
     return html(
         request,
-        results=RESULTS,
+        results=results,
         decided=DECIDED,
         losses_svg=svg,
         bill=bill(request),
@@ -256,6 +259,21 @@ def test_of_many_questions_those_that_went_worst_are_shown() -> None:
     assert found[9] == RESULTS[2], "what lacks a score is among them, in its place"
     assert found[-3:] == lost
     assert worst_shown(RESULTS) == RESULTS
+
+
+def test_a_text_of_any_length_fits_on_the_page_and_into_memory() -> None:
+    long = "x" * (2 * MOST_CHARACTERS)
+    tuned = {**RESULTS[0]["tuned"], "answer": long}
+    others = {"history": long, "others": {"nova-lite": {"answer": long}}}
+    [found] = worst_shown([{**RESULTS[0], "question": long, "tuned": tuned, **others}])
+    assert found["question"] == found["tuned"]["answer"] == long[:MOST_CHARACTERS] + "…"
+    assert {*found} == {*RESULTS[0]}
+
+
+def test_an_answer_whose_judgement_was_lost_fails_no_report() -> None:
+    """All is paid for by then; the verdict counts it as missing."""
+    lost = {**RESULTS[0], "base": {"answer": "A filter.", "outcome": "answered"}}
+    assert "not judged: there is no record of it" in page(results=[lost])
 
 
 def test_topics_count_pairs_only() -> None:
