@@ -477,6 +477,8 @@ class Workflow(Construct):
                 "reason": "{% $verdict.reason %}",
                 "caveats": "{% $verdict.caveats %}",
                 "alternatives": "{% $verdict.alternatives %}",
+                "cost_usd": "{% $report.metered_usd %}",
+                "cost_is_at_most": "{% $report.metered_at_most %}",
                 "report": "{% 's3://' & $run.bucket & '/' & $report.report_key %}",
                 "manifest": "{% 's3://' & $run.bucket & '/' & $report.manifest_key %}",
                 "afterwards": "{% $report.afterwards %}",

@@ -671,6 +671,13 @@ def test_a_run_that_hosts_nothing_keeps_and_holds_nothing(workflow: Machine) -> 
     assert evaluate(output, hosting={"hosting_arn": "its ARN"}) == "its ARN"
 
 
+def test_what_a_run_has_cost_is_in_its_output(workflow: Machine) -> None:
+    output = workflow["States"]["Run succeeded"]["Output"]
+    report = {"metered_usd": 145.2, "metered_at_most": True}
+    cost = {name: evaluate(output[name], report=report) for name in ("cost_usd", "cost_is_at_most")}
+    assert cost == {"cost_usd": 145.2, "cost_is_at_most": True}
+
+
 def test_other_models_that_cannot_be_asked_are_given_up_and_the_run_goes_on(
     workflow: Machine,
 ) -> None:
