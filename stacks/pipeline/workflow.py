@@ -13,7 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from lambdas.domain.errors import ModelGone
+from lambdas.domain.errors import DatasetChanged, ModelGone
 from lambdas.domain.hosting.deployment import DEPLOYMENT
 from lambdas.domain.hosting.throughput import THROUGHPUT
 from lambdas.domain.run.execution_input import ExecutionDefaults
@@ -270,7 +270,7 @@ class Workflow(Construct):
         return answer
 
     def _answer_with_other_models(self) -> sfn.Chain:
-        """Ask what `also_compare` names, one model after the other; no failure of it ends a run."""
+        """Ask what `also_compare` names, one model after the other; none that fails ends a run."""
         answer = self._task(
             "Answer with other models",
             {"dataset": "{% $dataset %}", "so_far": "{% $other_answers %}"},
@@ -279,6 +279,12 @@ class Workflow(Construct):
         failed = sfn.Pass.jsonata(self, "Other models failed", outputs=NOTHING)
         so_far = "$type($other_answers) = 'object' ? $other_answers : {}"
         rest = f"$merge([({so_far}), {{'rest': {CAUSE}, 'done': true}}])"
+        # The tuned model, hosted for as much as an hour, would not be asked these questions either.
+        answer.add_catch(
+            self._notify_failure,
+            errors=[DatasetChanged.__name__],
+            assign={"failure": failure(answer.state_id)},
+        )
         answer.add_catch(failed, errors=["States.ALL"], assign={"other_answers": f"{{% {rest} %}}"})
         answered = self._again("Other models answered?", "$other_answers.done", answer)
         choice = sfn.Choice.jsonata(self, "Other models asked?")

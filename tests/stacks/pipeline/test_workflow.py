@@ -681,7 +681,9 @@ def test_what_a_run_has_cost_is_in_its_output(workflow: Machine) -> None:
 def test_other_models_that_cannot_be_asked_are_given_up_and_the_run_goes_on(
     workflow: Machine,
 ) -> None:
-    [caught] = workflow["States"]["Answer with other models"]["Catch"]
+    spoilt, caught = workflow["States"]["Answer with other models"]["Catch"]
+    # Nothing is hosted to be asked questions that somebody has replaced.
+    assert (spoilt["ErrorEquals"], spoilt["Next"]) == (["DatasetChanged"], "Notify failure")
     assert workflow["States"][caught["Next"]]["Next"] == "Serve tuned model"
     died = {"errorOutput": {"Error": "Runtime.OutOfMemory", "Cause": "too many answers"}}
     one = contracts.OtherAnswers(answers={"few-shot": answers("few-shot")}, done=False)
