@@ -52,7 +52,11 @@ def decide_verdict(request: DecideVerdictRequest) -> Verdict:
             ),
             "forgetting": forgetting,
             "alternatives": tuple(doubts(run, compared, metric)),
-            "caveats": (*verdict.caveats, *_not_compared(found)),
+            "caveats": (
+                *verdict.caveats,
+                *_not_compared(found),
+                *_not_there(request.dataset.asked, len(results)),
+            ),
         }
     )
     told = verdict.model_dump(mode="json", include=_TOLD)
@@ -74,6 +78,15 @@ def _not_compared(summary: Mapping[str, Any]) -> Iterator[str]:
         yield (
             "Not every question was compared with all that it resembles, see not-compared in "
             "validation.json: copies of training data may be among those that decide."
+        )
+
+
+def _not_there(asked: int, known: int) -> Iterator[str]:
+    """Yield that questions are gone from both models' answers: nothing else would tell."""
+    if known < asked:
+        yield (
+            f"{asked - known} of {asked} questions are in no file of answers any more, and so "
+            "decide nothing: somebody has written to the run's folder since they were answered."
         )
 
 

@@ -554,3 +554,17 @@ def test_questions_that_were_not_compared_with_all_are_a_caveat(
         assert any("Not every question was compared" in each for each in verdict.caveats) is said
         assert json.loads(s3.objects[verdict.verdict_key])["caveats"] == [*verdict.caveats]
     assert bedrock.calls
+
+
+def test_questions_that_are_gone_from_the_answers_are_a_caveat(
+    s3: FakeS3, bedrock: FakeRuntime
+) -> None:
+    """As in an earlier run's files, which are read again much later."""
+    s3.objects[dataset().findings_key] = json.dumps({"summary": {"set_aside": {}}}).encode()
+    judged = judge_answers(REQUEST, plenty)
+    for asked, said in ((10, False), (12, True)):
+        about = {"dataset": dataset(evaluation_examples=asked), "judgements": judged}
+        verdict = decide_verdict(VERDICT_REQUEST.model_copy(update=about))
+        gone = [each for each in verdict.caveats if "2 of 12 questions are in no file" in each]
+        assert bool(gone) is said
+    assert bedrock.calls
