@@ -8,8 +8,11 @@ standard has it, and is not checked.
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
 from lambdas.validation.jsonl.lines import read_json
@@ -21,6 +24,11 @@ ANSWER_SCHEMA = "answer.schema.json"
 MAX_SCHEMA_BYTES = 256 * 1024
 _NEWEST = "https://json-schema.org/draft/2020-12/schema"
 _SHOWN_CHARACTERS = 200
+# A pattern such as ^(a+)+$ takes for ever of what it does not match. A file of answers that all do
+# so is not worth a function's time, either.
+_SECONDS = 1.0
+_MOST_SLOW = 20
+_TOO_SLOW = "checking it takes too long: a pattern of the schema may try too many ways"
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _FENCE = "```"
 
@@ -33,11 +41,16 @@ class NotASchema(ValueError):
         self.line, self.path = line, path
 
 
-@dataclass(frozen=True)
+class _TooSlow(Exception):
+    """Time is up."""
+
+
+@dataclass
 class AnswerSchema:
-    """Says which answers are JSON that a schema allows."""
+    """Says which answers are JSON that a schema allows; in a process's main thread."""
 
     _validator: Validator
+    _slow: int = 0  # answers whose time was up
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
@@ -61,24 +74,51 @@ class AnswerSchema:
 
     def problem(self, answer: str) -> str:
         """Say why an answer is not JSON that the schema allows; "" if it is."""
-        from jsonschema.exceptions import best_match  # noqa: PLC0415  # as above
-        from referencing.exceptions import Unresolvable  # noqa: PLC0415
-
+        if self._slow >= _MOST_SLOW:
+            return _TOO_SLOW
         try:
             value, repeated = read_json(_unfenced(answer))
         except ValueError as error:
             return f"it is not JSON: {error}"
         if repeated:
             return f"an object has the key {_shown(repeated[0])} twice"
+        return self._problem_of(value)
+
+    def _problem_of(self, value: Any) -> str:  # noqa: ANN401  # JSON is of any type
+        from jsonschema.exceptions import best_match  # noqa: PLC0415  # as above
+        from referencing.exceptions import Unresolvable  # noqa: PLC0415
+
         try:
-            worst = best_match(self._validator.iter_errors(value))
+            with _time_limit():
+                worst = best_match(self._validator.iter_errors(value))
+        except _TooSlow:
+            self._slow += 1
+            why = _TOO_SLOW
         except RecursionError:
-            return "the schema refers to itself without end"
+            why = "the schema refers to itself without end"
         except ArithmeticError:
-            return "a number in it is too large to be checked"
+            why = "a number in it is too large to be checked"
         except Unresolvable as missing:
-            return f"the schema refers to {_shown(missing.ref)}, which it does not have"
-        return f"{_cut(worst.json_path)}: {_cut(worst.message)}" if worst else ""
+            why = f"the schema refers to {_shown(missing.ref)}, which it does not have"
+        else:
+            why = f"{_cut(worst.json_path)}: {_cut(worst.message)}" if worst else ""
+        return why
+
+
+@contextmanager
+def _time_limit() -> Iterator[None]:
+    """End what takes too long: nothing but a signal ends the matching of a pattern."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise _TooSlow
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, _SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _unfenced(answer: str) -> str:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.validation.formats import answer_schema
 from lambdas.validation.formats.answer_schema import MAX_SCHEMA_BYTES, AnswerSchema, NotASchema
 
 TICKET = {
@@ -133,3 +134,16 @@ def test_what_is_wrong_is_short_however_long_a_key_the_answer_has() -> None:
     problem = schema.problem(json.dumps({"k" * 20_000: 1}))
     assert problem.endswith("1 is not of type 'string'")
     assert len(problem) < 500
+
+
+def test_a_pattern_that_tries_too_many_ways_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 32 letters this one takes an hour, and a function, its retries and the run with it."""
+    monkeypatch.setattr(answer_schema, "_SECONDS", 0.05)
+    monkeypatch.setattr(answer_schema, "_MOST_SLOW", 2)
+    held = schema({"type": "string", "pattern": "^(a+)+$"})
+    slow = json.dumps("a" * 32 + "!")
+    assert held.problem('"aaa"') == ""
+    assert "takes too long" in held.problem(slow)
+    assert held.problem('"aaa"') == "", "one answer says nothing of the next"
+    assert "takes too long" in held.problem(slow)
+    assert "takes too long" in held.problem('"aaa"'), "but many say it of all"
