@@ -34,7 +34,7 @@ _MEANINGS: Mapping[Outcome, str] = {
     "not decisive": "These questions cannot decide between tuned and base model",
 }
 _TOO_SMALL = (
-    "These questions show a difference between tuned and base model, and too small a one to count"
+    "These questions show a difference between tuned and base model, but too small a one to count"
 )
 NAMES = {"base": "the base model", "tuned": "the tuned model"}
 

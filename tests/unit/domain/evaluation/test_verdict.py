@@ -71,7 +71,7 @@ def test_outcomes(pairs: list[tuple[Side, Side]], outcome: str, says: str) -> No
 def test_a_difference_below_the_margin_is_not_called_none() -> None:
     verdict = decided([(5, 5)] * 400 + [(5, 6)] * 40)
     assert verdict.sentence == (
-        "These questions show a difference between tuned and base model, and too small a one to "
+        "These questions show a difference between tuned and base model, but too small a one to "
         "count."
     )
     assert verdict.reason.endswith("; one of 0.45 is the least that counts.")
