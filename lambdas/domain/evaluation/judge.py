@@ -136,6 +136,7 @@ class _Judging:
             # Without a limit: base and tuned have shown that this judge can be asked.
             of_others, all_scored = self._score(file, [*_answers(found, others)], inf)
             scores |= of_others
+            all_scored |= not self.moved  # a whole pass for nothing: the verdict needs none of them
         records = [*_records(scores, preferred, others)]
         file.write(records)
         tally = _tally(results_of(found, records), scores, preferred)

@@ -27,7 +27,7 @@ from tests.fakes import bedrock as fakes_bedrock
 from tests.fakes import s3 as fakes_s3
 from tests.fakes.bedrock import FakeRuntime, question_in, text_reply, tool_reply
 from tests.fakes.function import LIMIT_SECONDS, plenty
-from tests.fakes.s3 import FakeS3
+from tests.fakes.s3 import FakeS3, client_error
 
 FOLDER = f"{PREFIX}/judgements/"
 KEY = f"{FOLDER}00000.jsonl"
@@ -471,6 +471,28 @@ def test_a_judge_that_fails_on_another_model_fails_no_run(
     assert (judgements.judged, judgements.failed, judgements.done) == (10, 0, True)
     said = [each["others"]["few-shot"] for each in written(other_answers)]
     assert all("OutOfSchema" in each["judge_error"] for each in said)
+
+
+def test_a_judge_that_throttles_without_end_on_another_model_fails_no_run(
+    other_answers: FakeS3, bedrock: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def throttles_few_shot(request: Mapping[str, Any]) -> dict[str, Any]:
+        if is_about("few-shot answer", request):
+            raise client_error("ThrottlingException", operation="Converse")
+        return prefers_tuned(request)
+
+    slept: list[float] = []
+    monkeypatch.setattr("lambdas.aws.converse.time.sleep", slept.append)
+    bedrock.reply = throttles_few_shot
+    assert not judge_answers(COMPARED, lambda: LIMIT_SECONDS - sum(slept) / 8).done
+    slept.clear()
+    judged = judge_answers(COMPARED, lambda: LIMIT_SECONDS - sum(slept) / 8)
+    assert (judged.done, judged.judged, judged.failed) == (True, 10, 0)
+    assert all("others" not in each for each in written(other_answers))
+    request = DecideVerdictRequest(**dict(COMPARED), judgements=judged, similarity=Similarity())
+    assert decide_verdict(request).alternatives[0] == (
+        "The base model with examples has too few scores beside the tuned model's to compare them."
+    )
 
 
 def test_a_judge_without_time_for_other_models_is_not_done(
