@@ -40,7 +40,7 @@ from lambdas.domain.cost.actuals import Bill
 from lambdas.domain.cost.quote import dollars
 from lambdas.domain.cost.worth import Offer, line
 from lambdas.domain.errors import InputInvalid
-from lambdas.domain.evaluation.metrics import told
+from lambdas.domain.evaluation.metrics import METRICS, told
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.arns import OFFLINE_ACCOUNT
 from lambdas.domain.run.contracts import MetricFigures
@@ -402,7 +402,7 @@ def _outcome(ended: Ended, folder: Path) -> list[str]:
 
 def _worth(folder: Path) -> str:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    return line([*map(Offer.model_validate, manifest["offers"])])
+    return line([*map(Offer.model_validate, manifest["offers"])], METRICS[manifest["metric"]])
 
 
 def _cost(folder: Path) -> str:

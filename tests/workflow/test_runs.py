@@ -157,7 +157,7 @@ def test_other_models_answer_and_are_judged_before_and_beside_the_tuned_one(
     page = read_text(machine, ended.output["report"].partition(f"{machine.bucket}/")[2])
     assert "Was it worth it?" in page
     assert "Amazon Nova Lite" in page
-    assert "1,000 answers cost: the base model $" in mail_of(ended, inbox)["Message"]
+    assert ", and cost of 1,000 answers: the base model " in mail_of(ended, inbox)["Message"]
 
 
 def read_text(machine: Machine, key: str) -> str:

@@ -9,6 +9,7 @@ from lambdas.domain.cost.quote import dollars
 from lambdas.domain.errors import PriceMissing
 from lambdas.domain.evaluation.alternatives import Standing
 from lambdas.domain.evaluation.candidates import candidates_of
+from lambdas.domain.evaluation.metrics import Metric
 from lambdas.domain.hosting.kinds import KINDS
 from lambdas.domain.run.contracts import Contract, WriteReportRequest
 
@@ -44,10 +45,15 @@ def offers(
     return [_beside(each, tuned) for each in priced]
 
 
-def line(found: Sequence[Offer]) -> str:
-    """Return the costs as one line of a mail."""
-    costs = "; ".join(f"{each.standing.name} {each.cost}" for each in found)
-    return f"{_PER:,} answers cost: {costs}."
+def line(found: Sequence[Offer], metric: type[Metric]) -> str:
+    """Return scores and costs as one line of a mail."""
+    told = "; ".join(f"{each.standing.name} {_told(each, metric)}" for each in found)
+    return f"Mean score, and cost of {_PER:,} answers: {told}."
+
+
+def _told(offer: Offer, metric: type[Metric]) -> str:
+    score = offer.standing.score
+    return f"{metric.shown(score.mean)}, {offer.cost}" if score else "has no score"
 
 
 def _offer(request: WriteReportRequest, standing: Standing, calculator: Calculator) -> Offer:

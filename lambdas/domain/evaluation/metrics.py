@@ -215,7 +215,7 @@ class JsonSchema(Share):
             if whys:
                 why, times = whys.most_common(1)[0]
                 yield (
-                    f"Of {len(results)} answers of {name} are {whys.total()} not valid; the "
+                    f"{whys.total()} of {len(results)} answers of {name} are not valid; the "
                     f"commonest reason, of {times}: {why}."
                 )
 
@@ -309,10 +309,8 @@ def figures_of(metric: Metric, results: Sequence[Record]) -> MetricFigures | Non
 def told(figures: MetricFigures) -> str:
     """Write figures as a sentence."""
     kind = METRICS[figures.metric]
-    return (
-        f"{kind.title.capitalize()}: {kind.shown(figures.tuned)} tuned, "
-        f"{kind.shown(figures.base)} base."
-    )
+    title = kind.title[0].upper() + kind.title[1:]
+    return f"{title}: {kind.shown(figures.tuned)} tuned, {kind.shown(figures.base)} base."
 
 
 @lru_cache(maxsize=8)  # of one question, whose texts several metrics compare

@@ -211,7 +211,7 @@ def summary(request: WriteReportRequest, bill: Bill, offers: Sequence[Offer]) ->
     verdict, quoted = request.verdict, dollars(request.quote.expected_usd)
     return (
         f"{_judged(verdict)}\n"
-        f"{line(offers)}\n"
+        f"{line(offers, METRICS[verdict.metric])}\n"
         f"{_similarity_line(verdict.similarity)}"
         f"{_training_line(request)}\n"
         f"{_review_line(request)}"

@@ -7,6 +7,7 @@ import pytest
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.cost.worth import Offer, line, offers
+from lambdas.domain.evaluation.metrics import Judged
 from tests.factories import PRICES, hosting, nova_run, report_request, run, standing
 from tests.fakes.bedrock import REGION
 
@@ -15,7 +16,9 @@ STANDINGS = [
     standing("base"),
     standing("tuned"),
     standing("few-shot", asked_tokens=1_110),
-    standing("nova-lite", asked_tokens=None, said_tokens=None, failure="AccessDenied: no"),
+    standing(
+        "nova-lite", score=None, asked_tokens=None, said_tokens=None, failure="AccessDenied: no"
+    ),
 ]
 
 
@@ -69,8 +72,8 @@ def test_a_price_that_is_missing_is_said_and_fails_nothing() -> None:
     assert base.usd is not None
 
 
-def test_a_mail_has_the_costs_in_one_line() -> None:
-    assert line([*by_the_hour().values()]) == (
-        "1,000 answers cost: the base model $0.12; the tuned model $132.00 an hour; few-shot "
-        "$0.37; nova-lite not known."
+def test_a_mail_has_scores_and_costs_in_one_line() -> None:
+    assert line([*by_the_hour().values()], Judged) == (
+        "Mean score, and cost of 1,000 answers: the base model 2.50, $0.12; the tuned model 2.50, "
+        "$132.00 an hour; few-shot 2.50, $0.37; nova-lite has no score."
     )

@@ -105,7 +105,7 @@ def test_macro_f1_decides_by_labels_and_exact_match_stands_beside_it(s3: FakeS3)
 def test_valid_json_decides_by_the_runs_own_copy_of_the_schema(s3: FakeS3) -> None:
     verdict = decided(s3, "json-schema", OBJECTS)
     assert (verdict.verdict, verdict.base_mean, verdict.tuned_mean) == ("better", 0, 1)
-    assert any("Of 20 answers of the base model are 20 not valid" in c for c in verdict.caveats)
+    assert any("20 of 20 answers of the base model are not valid" in c for c in verdict.caveats)
     results = [json.loads(x) for x in s3.objects[f"{PREFIX}/results/00000.jsonl"].splitlines()]
     assert results[0]["base"]["score"] == 0
     assert results[0]["base"]["reason"].startswith("it is not JSON")

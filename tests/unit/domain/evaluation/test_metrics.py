@@ -22,6 +22,7 @@ from lambdas.domain.evaluation.metrics import (
     with_metrics,
 )
 from lambdas.domain.evaluation.results import without_texts
+from lambdas.domain.run.contracts import MetricFigures
 from lambdas.domain.run.execution_input import MetricName
 from lambdas.validation.formats.answer_schema import AnswerSchema
 
@@ -133,7 +134,7 @@ def test_json_schema_heeds_the_schema_and_not_the_reference() -> None:
     metric = METRICS["json-schema"]
     results = kept(asked("anything", '{"queue": 1}', '{"other": 1}'))
     assert metric.measure(results).scores == ((1, 0),)
-    said = "Of 1 answers of the tuned model are 1 not valid; the commonest reason, of 1: "
+    said = "1 of 1 answers of the tuned model are not valid; the commonest reason, of 1: "
     assert [*metric.notes(results)] == [f"{said}$: 'queue' is a required property."]
 
 
@@ -245,3 +246,8 @@ def test_figures_that_say_nothing_are_not_shown() -> None:
     assert {name for name, figures in shown.items() if figures} == {"exact-match"}
     assert shown["exact-match"]
     assert told(shown["exact-match"]) == "Exact match: 50.0 % tuned, 0.0 % base."
+
+
+def test_a_title_keeps_its_capitals() -> None:
+    valid = MetricFigures(metric="json-schema", base=0.25, tuned=1)
+    assert told(valid) == "Valid JSON: 100.0 % tuned, 25.0 % base."

@@ -414,8 +414,8 @@ def test_the_summary_is_a_few_plain_lines() -> None:
     assert lines[0].startswith("These questions cannot decide between tuned and base model. Over 2")
     assert lines[1] == "1 of 3 answers of the tuned model were cut off."
     assert lines[2] == (
-        "1,000 answers cost: the base model $0.12; the tuned model $132.00 an hour; the base model "
-        "with <5> examples $0.40; nova-lite not known."
+        "Mean score, and cost of 1,000 answers: the base model 2.50, $0.12; the tuned model 2.50, "
+        "$132.00 an hour; the base model with <5> examples 2.50, $0.40; nova-lite has no score."
     )
     assert lines[3] == "Similarity to the reference answers, BERTScore F1: base 0.626, tuned 0.718."
     assert lines[5].startswith("Failures: 0 answers of the base model, 1 of the tuned one")
@@ -445,10 +445,10 @@ def test_similarity_is_shown_with_what_it_was_measured_by() -> None:
 
 def test_other_models_are_columns_beside_base_and_tuned() -> None:
     means = report_request().verdict.similarity.model_copy(
-        update={"others": {"nova-pro": {"f1": 0.655}, "few-shot": {}}}
+        update={"others": {"nova-lite": {"f1": 0.655}, "few-shot": {}}}
     )
     text = Page(page(with_similarity(means=means))).text
-    assert "Differencenova-profew-shot" in text
+    assert "DifferenceNova-liteThe base model with <5> examples" in text
     assert "BERTScore F10.6260.718+0.0910.655\N{EN DASH}" in text
 
 
