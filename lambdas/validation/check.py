@@ -52,9 +52,8 @@ _KEY = re.compile(r"[A-Za-z0-9_\-/.]+")
 _URI = re.compile(r"s3://[^/]+/(?P<key>.*)", re.DOTALL)
 
 _ADD_QUESTIONS = (
-    "add questions, or give evaluation more of one file with --split 60/10/30: even if every "
-    "answer became better, fewer would not show it; an environment may set less, in [defaults] "
-    "min_evaluation_questions"
+    "add questions, or give evaluation more of one file with --split 60/10/30; the least is the "
+    "environment's min_evaluation_questions or, without it, what can decide at all"
 )
 
 

@@ -215,8 +215,11 @@ def _prepare(play: Play, dataset: str, folder: Path, conversion: PrepareOptions)
     model = find_model(play.settings.model)
     prepared = prepare(dataset, folder, model, replace(conversion, checks=checks))
     print_notes(prepared)
+    found = report_text(prepared.report)
     if not prepared.valid:
-        raise DatasetRefused(f"{report_text(prepared.report)}\nNothing was deployed.")
+        raise DatasetRefused(f"{found}\nNothing was deployed.")
+    if prepared.report.findings.kept:
+        print(f"{found}\n", file=sys.stderr)
     return prepared
 
 

@@ -94,6 +94,7 @@ def make_quote(run: Run, dataset: Dataset, calculator: Calculator) -> Quote:
         assumptions=[
             *_assumptions(run, hosting.chosen),
             *_time(run, dataset),
+            *_set_aside(dataset),
             *_not_its_own(items),
         ],
     )
@@ -307,6 +308,14 @@ def _time(run: Run, dataset: Dataset) -> Iterable[str]:
         yield (
             f"{dataset.asked:,} questions take {', and '.join(said)}, at {SECONDS[1]:g} seconds an "
             "answer."
+        )
+
+
+def _set_aside(dataset: Dataset) -> Iterable[str]:
+    if dataset.set_aside:
+        yield (
+            f"{dataset.set_aside:,} of {dataset.evaluation_examples:,} evaluation questions stand "
+            "in training or validation, or are asked twice: they are asked, but decide nothing."
         )
 
 

@@ -93,7 +93,7 @@ def test_questions_too_few_for_a_verdict_are_refused(s3: FakeS3, questions: int)
     with pytest.raises(DatasetInvalid) as refused:
         validate(min_evaluation_questions=6)
     assert f"{questions} records; at least 6 are needed" in str(refused.value)
-    assert "[defaults] min_evaluation_questions" in str(refused.value)
+    assert "the environment's min_evaluation_questions" in str(refused.value)
     assert validate(min_evaluation_questions=questions)["evaluation_examples"] == questions
 
 

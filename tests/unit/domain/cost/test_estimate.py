@@ -312,6 +312,12 @@ def test_the_quote_knows_the_time_of_many_questions() -> None:
     )
 
 
+def test_the_quote_says_how_many_questions_decide_nothing() -> None:
+    said = "13 of 24 evaluation questions stand in training or validation, or are asked twice: "
+    assert said in text(quote(dataset(evaluation_examples=24, set_aside=13)))
+    assert "evaluation questions stand" not in text(quote(dataset(evaluation_examples=24)))
+
+
 def test_a_hold_is_expected_to_be_paid() -> None:
     held, without = (hosting_minutes(run(hold_minutes=each), dataset()) for each in (60, 0))
     assert held.low - without.low == pytest.approx(60)

@@ -9,6 +9,7 @@ import pytest
 
 from exit_codes import ExitCode
 from local.rehearsal import rehearse
+from local.rehearsal.deployment import DeploymentFailed
 from tests.fakes.s3 import BUCKET, FakeS3
 from tests.repository import ROOT
 
@@ -35,6 +36,23 @@ def test_questions_too_few_for_a_verdict_are_refused_before_anything_is_deployed
     said = capsys.readouterr().err
     assert "too-few-records" in said
     assert "Nothing was deployed." in said
+
+
+def test_what_will_decide_nothing_is_said_before_anything_is_deployed(
+    dataset: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise DeploymentFailed("not deployed")
+
+    monkeypatch.setattr(rehearse, "OfflineAws", refuse)
+    file = dataset / "evaluation.json"
+    questions = json.loads(file.read_text())
+    file.write_text(json.dumps([*questions, questions[0] | {"id": "again"}]))
+    assert rehearse.main(["--dataset", str(dataset)]) == ExitCode.FAILED
+    said, _, after = capsys.readouterr().err.partition("not deployed")
+    assert "line 25: the same record as line 1" in said
+    assert "0 errors, 1 warning." in said
+    assert after.strip() == ""
 
 
 def test_what_is_kept_one_by_one_is_downloaded_once(
