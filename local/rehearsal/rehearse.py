@@ -43,7 +43,7 @@ from lambdas.domain.errors import InputInvalid
 from lambdas.domain.evaluation.metrics import METRICS, told
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.arns import OFFLINE_ACCOUNT
-from lambdas.domain.run.contracts import MetricFigures
+from lambdas.domain.run.contracts import MetricFigures, VerdictToTell
 from lambdas.domain.run.execution_input import ExecutionInput, resolve
 from lambdas.domain.run.names import names_of
 from local.bedrock import Scenario
@@ -389,10 +389,14 @@ def _outcome(ended: Ended, folder: Path) -> list[str]:
         cost = [f"Cost:    {_cost(folder)}"] if (folder / "cost.json").exists() else []
         return [f"Execution {ended.status}: {ended.error}", f"{ended.cause}", advice, *cost, ""]
     verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    qualified = VerdictToTell.model_validate(verdict).is_qualified
+    said = str(verdict["verdict"]).upper() + ", WITH RESERVATIONS" * qualified
+    general = verdict["forgetting"]
     losses = json.loads((folder / "losses.json").read_text(encoding="utf-8"))
     return [
-        f"Verdict: {str(verdict['verdict']).upper()}. {verdict['sentence']}",
+        f"Verdict: {said}. {verdict['sentence']}",
         f"         {verdict['reason']}",
+        *([f"         General questions: {general['reason']}"] if general else []),
         *(f"         {each}" for each in verdict["caveats"]),
         *(f"         {told(MetricFigures.model_validate(each))}" for each in verdict["others"]),
         *(f"Beside:  {each}" for each in verdict["alternatives"]),

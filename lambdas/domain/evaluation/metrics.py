@@ -200,9 +200,13 @@ class JsonSchema(Share):
     name = "json-schema"
     title = "valid JSON"
     method = (
-        "An answer is right if it is JSON that the dataset's answer.schema.json allows, by itself "
-        "or as one fenced block."
+        "An answer is valid if it is JSON that the dataset's answer.schema.json allows, by itself "
+        "or as one fenced block; whether it says what the reference answer does is not asked."
     )
+
+    @classmethod
+    def mark(cls, score: float) -> str:
+        return "valid" if score else "not valid"
 
     def keep(self, reference: str, answer: str) -> Record:  # noqa: ARG002  # valid by itself
         problem = self.schema.problem(answer)

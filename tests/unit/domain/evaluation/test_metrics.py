@@ -237,7 +237,8 @@ def test_a_metric_goes_by_its_name_in_the_input(name: MetricName) -> None:
     assert metric.scale() == (9 if name == "judge" else 1)
     assert metric.shown(0.625) == ("0.62" if name == "judge" else "62.5 %")
     assert metric.change(-0.05) == ("-0.05" if name == "judge" else "-5.0 points")
-    assert metric.mark(1) == ("1 of 10" if name == "judge" else "right")
+    marks = {"judge": "1 of 10", "json-schema": "valid"}
+    assert metric.mark(1) == marks.get(name, "right")
 
 
 def test_figures_that_say_nothing_are_not_shown() -> None:

@@ -8,8 +8,10 @@ import boto3
 import pytest
 
 from exit_codes import ExitCode
+from lambdas.domain.cost.actuals import NOTHING_BOUGHT
 from local.rehearsal import rehearse
 from local.rehearsal.deployment import DeploymentFailed
+from tests.factories import report_request
 from tests.fakes.s3 import BUCKET, FakeS3
 from tests.repository import ROOT
 
@@ -53,6 +55,31 @@ def test_what_will_decide_nothing_is_said_before_anything_is_deployed(
     assert "line 25: the same record as line 1" in said
     assert "0 errors, 1 warning." in said
     assert after.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("found", "shown"), [((), "BETTER. "), (("Lite does.",), "BETTER, WITH RESERVATIONS. ")]
+)
+def test_the_terminal_has_the_verdict_as_the_mail_has_it(
+    tmp_path: Path, found: tuple[str, ...], shown: str
+) -> None:
+    request = report_request()
+    general = {"sentence": "", "reason": "Over 24 general questions ..."}
+    changes = {"verdict": "better", "alternatives": found, "forgetting": general}
+    verdict = request.verdict.model_dump(mode="json") | changes
+    losses = request.loss_curves.model_dump(mode="json") if request.loss_curves else {}
+    for name, kept in {
+        "verdict": verdict,
+        "losses": losses,
+        "quote": request.quote.model_dump(mode="json"),
+        "cost": NOTHING_BOUGHT.model_dump(mode="json"),
+        "manifest": {"offers": [], "metric": "judge"},
+    }.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(kept))
+    ended = rehearse.Ended("first", "SUCCEEDED", None, None, 1, 1)
+    lines = rehearse.summary(ended, tmp_path, {"total_usd": 0, "items": []}, []).splitlines()
+    assert lines[1] == f"Verdict: {shown}{request.verdict.sentence}"
+    assert lines[3] == "         General questions: Over 24 general questions ..."
 
 
 def test_what_is_kept_one_by_one_is_downloaded_once(
