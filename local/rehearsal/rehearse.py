@@ -76,7 +76,7 @@ _GUARD_SECONDS = 60
 
 
 class RehearsalInvalid(ValueError):
-    """The execution input is neither a JSON object nor a file with one."""
+    """The execution input is neither a JSON object nor a file with one, or needs earlier runs."""
 
 
 class DatasetRefused(ValueError):
@@ -100,11 +100,18 @@ class Play:
         Raises
         ------
         EnvironmentInvalid, RehearsalInvalid, InputInvalid
-            No such environment, no such file, or what *Check preflight* refuses.
+            No such environment, no such file, earlier runs, or what *Check preflight* refuses.
         """
         environment = load(options.env)
         execution_input = read_input(options.input)
         settings = resolve(execution_input, environment.defaults)
+        for name in ("tuned_by_run", "answers_of_run"):
+            if getattr(settings, name):
+                raise RehearsalInvalid(
+                    f"{name} names an earlier run, and a rehearsal begins without any: keep an "
+                    'offline AWS with eval "$(.venv/bin/python -m local up)", and start both runs '
+                    "there with aws stepfunctions start-execution"
+                )
         answers: dict[str, Answer] = {"yes": "approve", "no": "reject"}
         answer = answers.get(options.approve)
         return cls(environment, execution_input, settings, answer, options.wait_minutes)

@@ -57,6 +57,16 @@ def test_what_will_decide_nothing_is_said_before_anything_is_deployed(
     assert after.strip() == ""
 
 
+@pytest.mark.parametrize("name", ["tuned_by_run", "answers_of_run"])
+def test_an_earlier_run_is_refused_before_anything_is_deployed(
+    name: str, dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each rehearsal has an AWS of its own, where no such run can be."""
+    given = json.dumps({name: "first-1a2b3c4d5e6f"})
+    assert rehearse.main(["--dataset", str(dataset), "--input", given]) == ExitCode.ERROR
+    assert f"error: {name} names an earlier run" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("found", "shown"), [((), "BETTER. "), (("Lite does.",), "BETTER, WITH RESERVATIONS. ")]
 )
