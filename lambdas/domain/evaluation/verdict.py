@@ -250,11 +250,14 @@ def _by_order(preferred: Preferences) -> str:
     """Say what the judge prefers, and whether it leans to what it reads first."""
     if not preferred.questions:
         return ""
-    leaning = 100 * preferred.first / max(1, preferred.first + preferred.second)
+    leaning, chosen = "", preferred.first + preferred.second
+    if chosen:
+        share = 100 * preferred.first / chosen
+        leaning = f"; where it prefers one, that is the one shown first in {share:.0f} %"
     return (
-        f"Asked in both orders which answer is better, the judge prefers the tuned model's "
-        f"{preferred.tuned:,} times, the base model's {preferred.base:,} times and neither "
-        f"{preferred.neither:,} times; where it prefers one, it is the first in {leaning:.0f} %."
+        f"Asked in both orders which answer is better, the judge prefers the tuned model's in "
+        f"{preferred.tuned:,} of {preferred.questions:,} questions, the base model's in "
+        f"{preferred.base:,} and neither in {preferred.neither:,}{leaning}."
     )
 
 

@@ -85,6 +85,24 @@ def test_where_answers_are_missing_no_more_questions_are_asked_for() -> None:
     assert "So few" not in verdict.reason
 
 
+def test_the_reason_has_what_the_judge_prefers_and_how_often_the_first() -> None:
+    tuned = {"base": {"better": "second"}, "tuned": {"better": "first"}}
+    equal = {"base": {"better": "equal"}, "tuned": {"better": "equal"}}
+    assert preferred(tuned, tuned, equal).endswith(
+        "the judge prefers the tuned model's in 2 of 3 questions, the base model's in 0 and "
+        "neither in 1; where it prefers one, that is the one shown first in 50 %."
+    )
+    assert preferred(equal).endswith("the base model's in 0 and neither in 1."), "it leans nowhere"
+
+
+def preferred(*preferences: dict[str, Any]) -> str:
+    judgements = [
+        judgement(number, 3, 8) | {"preferences": each} for number, each in enumerate(preferences)
+    ]
+    verdict, _ = decide(run(), judgements, "ab" * 32, {}, metric=Judged(), others=(), shards=1)
+    return verdict.reason
+
+
 def test_the_report_learns_how_many_questions_would_do() -> None:
     verdict = decided(REPORT)
     assert (verdict.base_mean, verdict.tuned_mean) == (2.5, 7)
