@@ -12,7 +12,7 @@ from lambdas.domain.evaluation.metrics import Judged, Metric
 from lambdas.domain.evaluation.records import Record
 from lambdas.domain.evaluation.results import SIDES, said_by
 from lambdas.domain.evaluation.statistics import Interval, interval
-from lambdas.domain.evaluation.verdict import NAMES, Rules, compare, rules_of
+from lambdas.domain.evaluation.verdict import NAMES, Rules, compare, p_of, rules_of
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.run.contracts import Contract, OtherAnswers, Outcome, Run
 
@@ -39,6 +39,9 @@ class Standing(Contract):
     score: Mean | None
     lead: Mean | None  # by how much the tuned model scores more, question by question
     tuned_is: Outcome | None  # beside it, by the rules of the verdict
+    wins: int = 0  # questions for which the tuned model is better
+    losses: int = 0
+    sign_test_p: float | None = None
     latency_ms: float | None  # median, as Bedrock measured it
     characters: float | None  # median, which is a length in any script
     asked_tokens: float | None = None  # mean, of what an answer was asked with
@@ -88,6 +91,9 @@ def _standing(
         score=_mean_score(figures, rules, metric) if figures else None,
         lead=_mean(lead.difference, lead.interval) if is_other and lead.pairs else None,
         tuned_is=tuned_is if is_other else None,
+        wins=lead.wins if is_other else 0,
+        losses=lead.losses if is_other else 0,
+        sign_test_p=lead.p if is_other else None,
         latency_ms=_median(each.get("latency_ms") for each in answers),
         characters=_median(each.get("characters") for each in answers),
         asked_tokens=_average(each.get("asked_tokens") for each in said),
@@ -151,11 +157,17 @@ def doubts(run: Run, found: Sequence[Standing], metric: Metric) -> Iterator[str]
 
 def _doubt(each: Standing, rules: Rules, metric: Metric) -> str:
     name = _capital(each.name)
-    if each.lead is None or each.lead.low is None or each.lead.high is None:
+    if (
+        each.lead is None
+        or each.lead.low is None
+        or each.lead.high is None
+        or each.sign_test_p is None
+    ):
         return f"{name} has too few scores beside the tuned model's to compare them."
     figures = (
         f"the tuned model's lead is {metric.change(each.lead.mean)}, {rules.percent} interval "
-        f"{metric.change(each.lead.low)} to {metric.change(each.lead.high)}"
+        f"{metric.change(each.lead.low)} to {metric.change(each.lead.high)}; {each.wins:,} better, "
+        f"{each.losses:,} worse; sign test {p_of(each.sign_test_p)}"
     )
     if each.tuned_is == "worse":
         return f"{name} scores more than the tuned model ({figures}): tuning was not worth it."

@@ -282,7 +282,7 @@ def scores_of(counted: Comparison, questions: str = "questions") -> str:
     return (
         f"Over {counted.questions:,} {questions} {both}: {change(counted.difference)} ({within}; "
         f"{counted.wins:,} better, {ties:,} equal, {counted.losses:,} worse; "
-        f"sign test {_p(counted.p)})"
+        f"sign test {p_of(counted.p)})"
     )
 
 
@@ -331,5 +331,5 @@ def _caveats(run: Run, clean: Sequence[Record], metric: Metric) -> Iterable[str]
         )
 
 
-def _p(p: float) -> str:
+def p_of(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"  # noqa: PLR2004  # as p values are written

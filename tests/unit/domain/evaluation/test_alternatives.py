@@ -98,9 +98,25 @@ def test_the_sentence_has_the_figures_and_what_they_mean() -> None:
     [told] = doubted([(7, 7, 1), (7, 8, 1), (8, 7, 1)] * 8)
     assert told == (
         "The base model with examples is not shown to score less than the tuned model (the tuned "
-        "model's lead is +0.00, 95 % interval -0.37 to +0.37): against it, tuning is not shown to "
-        "be worth it."
+        "model's lead is +0.00, 95 % interval -0.37 to +0.37; 8 better, 8 worse; sign test "
+        "p = 1.000): against it, tuning is not shown to be worth it."
     )
+
+
+def test_a_lead_that_the_signs_do_not_bear_out_says_so() -> None:
+    """The interval alone would contradict the sentence."""
+    rows = [
+        (10, 1, 1),
+        (10, 2, 2),
+        (8, 1, 1),
+        (6, 1, 1),
+        (3, 2, 2),
+        (2, 1, 1),
+        (1, 1, 1),
+        (1, 2, 1),
+    ]
+    [told] = doubted(rows)
+    assert "+3.75, 95 % interval +0.42 to +7.08; 6 better, 1 worse; sign test p = 0.125)" in told
 
 
 def test_questions_too_few_show_nothing() -> None:
