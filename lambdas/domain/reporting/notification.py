@@ -163,7 +163,7 @@ def _next_step(request: NotifyRequest) -> str:
         return ""
     verdict = request.verdict
     step = _NEXT.get(verdict.verdict, "read the report.")
-    if verdict.verdict == "better" and verdict.is_qualified:
+    if verdict.is_qualified:
         step = _NEXT_IF_QUALIFIED
     if verdict.verdict == "not decisive" and verdict.missing:
         step = _NEXT_IF_MISSING

@@ -599,7 +599,8 @@ class VerdictToTell(Contract):
     @property
     def is_qualified(self) -> bool:
         """Whether something speaks against serving a model that is better."""
-        return bool(self.alternatives or (self.forgetting and self.forgetting.sentence))
+        forgotten = self.forgetting and self.forgetting.sentence
+        return self.verdict == "better" and bool(self.alternatives or forgotten)
 
 
 class MetricFigures(Contract):

@@ -704,6 +704,9 @@ def test_what_speaks_against_a_better_model_is_in_subject_and_next_step() -> Non
         mail = SUCCESS.model_copy(update={"verdict": told})
         assert subject(mail) == f"tuned model is better, with reservations: {NAMES.run}"
         assert "Next: before you serve the custom model, read in the report" in body(mail, None)
+        undecided = told.model_copy(update={"verdict": "not decisive"})
+        mail = SUCCESS.model_copy(update={"verdict": undecided})
+        assert subject(mail) == f"not decisive: {NAMES.run}", "nothing is there to reserve"
 
 
 def test_the_mail_names_the_run_that_has_the_model() -> None:
