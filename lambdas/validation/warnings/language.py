@@ -24,7 +24,7 @@ from typing import Protocol
 
 import fasttext
 
-_LOOKED_AT, _TAKEN = 800, 400  # characters: before and after code and numbers are taken out
+_LOOKED_AT, _TAKEN = 400, 200  # characters: before and after code and numbers are taken out
 _LEAST_LETTERS = 20
 _LEAST_CHINESE = 16  # characters; shorter ones can be a Japanese name or heading
 _LIKELY = 0.7  # the model's probability from which a text counts as in a language
