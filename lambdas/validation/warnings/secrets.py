@@ -25,7 +25,7 @@ _IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(?:[_.-][a-z0-9]+)+|[a-z]+(?:[A-Z][a-z0
 
 
 _DIGIT = re.compile(r"\d", re.ASCII)
-_LONG_WORD = 20  # characters, of most secrets at least
+_LONG_WORD = re.compile(r"[!-~]{20,}+")  # as tokens are at least
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def secret_rules(text: str) -> list[Rule]:
     """Return the rules that can hit in the text or a part of it: as a rule, few."""
     if not _DIGIT.search(text):
         return possible_rules(_WITHOUT_DIGITS, text)
-    has_long_word = max(map(len, text.split())) >= _LONG_WORD
-    return possible_rules(_RULES if has_long_word else _OF_SHORT_WORDS, text)
+    words = " ".join(_LONG_WORD.findall(text))
+    return (possible_rules(_TOKEN_RULES, words) if words else []) + possible_rules(_RULES, text)
 
 
 def find_secrets(text: str, rules: Iterable[Rule] | None = None) -> Iterator[Hit]:
@@ -164,8 +164,8 @@ _TOKENS = (
     ("a JSON web token", "eyJ", r"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,}"),
 )  # fmt: skip
 _ASSIGNED = r"[\"']?\s{0,3}(?::=|[:=\uff1a]|\bis\b|は)\s{0,3}[\"'`「]?"
+_TOKEN_RULES = [_rule(what, needs, rf"(?<![\w-])({form})", _token) for what, needs, form in _TOKENS]
 _RULES = (
-    *(_rule(what, needs, rf"(?<![\w-])({form})", _token) for what, needs, form in _TOKENS),
     _rule(
         "an AWS secret access key",
         "ecret ECRET AKIA aws_ AWS",
@@ -215,8 +215,4 @@ _RULES = (
 )
 _WITHOUT_DIGITS = tuple(  # any other secret has a digit
     rule for rule in _RULES if rule.what in {"a private key", "a password in a URL"}
-)
-_OF_SHORT_WORDS = (  # any other has `_LONG_WORD` characters without a space
-    *_WITHOUT_DIGITS,
-    *(rule for rule in _RULES if rule.what in {"a password", "a key or token"}),
 )
