@@ -13,6 +13,7 @@ from dataset.sources.conversations import Entry
 from dataset.sources.files import SourceInvalid
 from lambdas.domain.models.model import Model
 from lambdas.validation.warnings.near_duplicates import near_duplicate_groups
+from lambdas.validation.warnings.sketches import normalised
 from lambdas.validation.warnings.topics import MOST_QUESTIONS, Topics, pack_words
 
 DEFAULT = "80/10/10"
@@ -89,7 +90,9 @@ def _placed(
 ) -> tuple[list[int], list[int], list[int]]:
     """Return the records of each file; what training has too little of is trained on, not asked."""
     said = [entry.conversation for entry in entries]
-    words = [pack_words(each.prompt, each.answer) for each in said]
+    words = pack_words(
+        [normalised(each.prompt) for each in said], [normalised(each.answer) for each in said]
+    )
     thin: set[int] = set()
     for _ in range(_MOST_ROUNDS):
         files = _Files(entries, shares)

@@ -21,8 +21,9 @@ from lambdas.validation.warnings.language import language_of
 from lambdas.validation.warnings.near_duplicates import MOST_COMPARED, NearPairs
 from lambdas.validation.warnings.sketches import (
     normalised,
+    sampled,
     similarity,
-    sketch_texts,
+    sketch_words,
     without_short_texts,
 )
 from lambdas.validation.warnings.topics import MOST_QUESTIONS, SAME_TOPIC, Topics, pack_words
@@ -54,26 +55,35 @@ def sketches_of(conversations: Sequence[Conversation]) -> list[Sketch]:
     """Reduce records to what `dataset_warnings` compares."""
     prompts = [each.prompt for each in conversations]
     answers = [each.turns[-1].text if each.turns else "" for each in conversations]
+    asked, said = ([*map(normalised, texts)] for texts in (prompts, answers))
     return [
         Sketch(
-            same_prompt=prompt_digest(prompt),
-            prompt=sketches[0],
-            answer=sketches[1],
-            words=pack_words(prompt, answer),
-            answer_characters=len(answer),
-            answer_language=language_of(answer),
-            ending=ending_of(answer),
+            same_prompt=_digest(asked[at]),
+            prompt=prompt,
+            answer=answer,
+            words=words,
+            answer_characters=len(answers[at]),
+            answer_language=language_of(answers[at]),
+            ending=ending_of(answers[at]),
         )
-        for prompt, answer, *sketches in zip(
-            prompts, answers, sketch_texts(prompts), sketch_texts(answers), strict=True
+        for at, (prompt, answer, words) in enumerate(
+            zip(
+                sketch_words([*map(sampled, prompts, asked)]),
+                sketch_words([*map(sampled, answers, said)]),
+                pack_words(asked, said),
+                strict=True,
+            )
         )
     ]
 
 
 def prompt_digest(prompt: str) -> bytes:
     """Return what prompts of the same words have in common."""
-    text = normalised(prompt).encode(errors="surrogatepass")
-    return sha256(text).digest()[:_DIGEST_BYTES]
+    return _digest(normalised(prompt))
+
+
+def _digest(words: str) -> bytes:
+    return sha256(words.encode(errors="surrogatepass")).digest()[:_DIGEST_BYTES]
 
 
 Sketches = Mapping[str, Sequence[tuple[int, Sketch]]]  # (line, sketch) by file

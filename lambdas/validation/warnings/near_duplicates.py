@@ -14,7 +14,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import pairwise
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +26,7 @@ from lambdas.validation.warnings.sketches import (
     NEAR,
     SKETCH_HASHES,
     hashes_of,
+    is_in,
     normalised,
     shared_and_all,
     sketch_texts,
@@ -77,38 +80,42 @@ class NearPairs:
         }
 
     def __iter__(self) -> Iterator[NearPair]:
-        found: dict[bytes, list[tuple[int, float]]] = {}  # of texts that have copies
-        candidates = self._candidates()
-        for later, sketch in enumerate(self._sketches):
+        original: dict[bytes, int] = {}
+        found: dict[int, list[tuple[int, float]]] = {}  # of originals
+        positions: list[int] = []
+        copies: list[int] = []
+        for at, sketch in enumerate(self._sketches):
+            is_copy = sketch in self._repeated and original.setdefault(sketch, at) != at
+            (copies if is_copy else positions).append(at)
+        met = self._candidates(positions)
+        for later, candidates in merge(met, ((at, None) for at in copies), key=itemgetter(0)):
+            first = original.get(self._sketches[later])
             near: Iterable[tuple[int, float]]
-            if sketch in found:
-                near = found[sketch]
-                original, _ = near[-1]
-                self.incomplete.update({later} if original in self.incomplete else ())
+            if first is not None and candidates is None:
+                near = [*found.get(first, ()), (first, 1.0)]
+                self.incomplete.update({later} if first in self.incomplete else ())
             else:
-                near = self._near(later, next(candidates))
-                if sketch in self._repeated:
-                    near = [*near]
-                    found[sketch] = [*near, (later, 1.0)]
+                near = self._near(later, candidates or ())
+                if first is not None:
+                    near = found[first] = [*near]
             for earlier, alike in near:
                 yield earlier, later, alike
 
-    def _candidates(self) -> Iterator[Iterable[tuple[int, bool]]]:
-        """Yield the candidates of each text but copies of one: positions, and if it may be near."""
-        seen: set[bytes] = set()
-        positions = []
-        for at, each in enumerate(self._sketches):
-            if each not in seen:
-                positions.append(at)
-                seen.update({each} & self._repeated)
+    def _candidates(
+        self, positions: Sequence[int]
+    ) -> Iterator[tuple[int, Iterable[tuple[int, bool]] | None]]:
+        """Yield the texts that have candidates: their positions, and whether each may be near."""
         index = _Index(
             [self._sketches[at] for at in positions],
             self._template.hashes,
             _MOST_LOOKED_UP * self._effort,
         )
         self.incomplete.update(positions[at] for at in index.incomplete)
-        for candidates in index:
-            yield [(positions[at], may_be_near) for at, may_be_near in candidates]
+        for later, candidates in groupby(index, key=itemgetter(0)):
+            yield (
+                positions[later],
+                ((positions[at], may_be_near) for _, at, may_be_near in candidates),
+            )
 
     def _near(self, at: int, candidates: Iterable[tuple[int, bool]]) -> Iterator[tuple[int, float]]:
         """Yield the earlier texts that are near a new one."""
@@ -162,16 +169,16 @@ class _Template:
 class _Index:
     """The triples of sketches: hashes that follow each other, the template left out.
 
-    Iterating yields, for each sketch in order, the earlier ones that share enough of them, the most
-    similar first, each with whether it may be near. `incomplete` has the sketches that may be near
-    to others which the bound on look-ups left out.
+    Iterating yields each sketch, in order, with each earlier one that shares enough of them, the
+    most similar first, and whether the two may be near. `incomplete` has the sketches that may be
+    near to others which the bound on look-ups left out.
     """
 
     def __init__(self, sketches: Sequence[bytes], template: frozenset[int], most: int) -> None:
         self._lengths = np.array([len(each) // 4 for each in sketches], np.int64)
         hashes = np.frombuffer(b"".join(sketches), "<u4")
         owners = np.repeat(np.arange(len(sketches)), self._lengths)
-        is_own = ~np.isin(hashes, [*template])
+        is_own = ~is_in(hashes, np.array([*sorted(template), 1 << 32], np.uint64))
         own = np.bincount(owners[is_own], minlength=len(sketches))
         self._signatures = _signatures(hashes, owners, len(sketches))
         self._enough = _least_triples(self._lengths, own)
@@ -209,15 +216,12 @@ class _Index:
         totals = np.bincount(self._members, self._entries, minlength=len(self._lengths))
         return totals.astype(np.int64)
 
-    def __iter__(self) -> Iterator[Iterable[tuple[int, bool]]]:
+    def __iter__(self) -> Iterator[tuple[int, int, bool]]:
         blocks = np.cumsum(self._looked_up_by_each()) // _PAIRS_AT_ONCE
-        for block in np.unique(blocks):
+        for block in range(blocks[-1] + 1 if len(blocks) else 0):
             later, earlier = self._pairs(np.flatnonzero(blocks[self._members] == block))
-            may_be_near = self._may_be_near(later, earlier)
-            ranked = [*zip(earlier.tolist(), may_be_near.tolist(), strict=True)]
-            ends = np.searchsorted(later, np.flatnonzero(blocks == block), "right").tolist()
-            for begin, end in pairwise([0, *ends]):
-                yield ranked[begin:end]
+            is_possible = self._may_be_near(later, earlier)
+            yield from zip(later.tolist(), earlier.tolist(), is_possible.tolist(), strict=True)
 
     def _pairs(self, looked_up: _Integers) -> tuple[_Integers, _Integers]:
         """Return the pairs that share enough: later sketches in order, earlier ones by rank."""

@@ -3,14 +3,13 @@
 A text is reduced to the set of its character n-grams ("shingles": 5 characters, or 3 in scripts
 without spaces), after normalising case, spaces, punctuation and full-width forms and leaving out
 what is invisible. The similarity of two texts is the Jaccard index of their sets, shared / all. A
-sketch keeps the `SKETCH_HASHES`
-smallest hashes of the set (bottom-k MinHash, Broder 1997:
+sketch keeps the `SKETCH_HASHES` smallest hashes of the set (bottom-k MinHash, Broder 1997:
 https://doi.org/10.1109/SEQUEN.1997.666900), so that texts with fewer shingles are compared exactly
 and longer ones with a standard error of 0.07. Shingles that begin with one character in four, most
 vowels among them, have the smaller hashes.
 
-Many texts are hashed at once. The hash is a CRC-32, which is linear: that of a shingle is the sum
-of one number per character, looked up in a table.
+Many texts are hashed at once, by tabulation (https://doi.org/10.1145/2220357.2220361): the hash of
+a shingle is the exclusive or of one random number per character, looked up in a table.
 """
 
 from __future__ import annotations
@@ -19,8 +18,9 @@ import re
 import struct
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from hashlib import shake_256
 from itertools import pairwise
 from zlib import crc32
 
@@ -34,13 +34,13 @@ SKETCH_HASHES = 48
 _SHINGLE, _DENSE_SHINGLE = 5, 3  # characters
 _DENSE_SHARE = 0.3  # of the characters, above which a text counts as written without spaces
 _WHOLE_CHARACTERS = 8192  # longer texts are sampled: a record costs milliseconds at most
+_SORTED = 2 * SKETCH_HASHES  # of a text's smaller hashes: more than are kept, as some are equal
+_LOW, _OTHER = np.uint64(0xFFFFFFFF), np.uint64(1 << 31)  # of a hash: of one that is not smaller
 _TEXTS_AT_ONCE = 256  # few enough for a processor's cache, and for a function's memory
 
 _WORDS = re.compile(r"[^\W_]+")
 _SENTENCES = re.compile(r"[^.!?\n。!?]{1,400}")
 _DENSE = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]+")
-_UNIT_BYTES = 2  # UTF-16: a shingle is a number of code units
-_FIRST, _OTHER = np.uint32(0), np.uint32(1 << 31)  # in the hash, by the shingle's character
 _ASCII_WORDS = {
     code: chr(code).lower() if chr(code).isalnum() else " " if is_kept else None
     for code in range(128)
@@ -55,9 +55,9 @@ def normalised(text: str) -> str:
     """
     if text.isascii():
         words = " ".join(text.translate(_ASCII_WORDS).split())
-        return words or without_invisible(text).strip()
+        return words or " ".join(without_invisible(text).split())
     text = without_invisible(unicodedata.normalize("NFKC", text))
-    return " ".join(_WORDS.findall(text.casefold())) or text.strip()
+    return " ".join(_WORDS.findall(text.casefold()) or text.split())
 
 
 def sketch_text(text: str) -> bytes:
@@ -67,9 +67,17 @@ def sketch_text(text: str) -> bytes:
 
 def sketch_texts(texts: Sequence[str]) -> list[bytes]:
     """Return the sketch of each text."""
-    starts = range(0, len(texts), _TEXTS_AT_ONCE)
-    parts = (texts[start : start + _TEXTS_AT_ONCE] for start in starts)
-    return [sketch for part in parts for sketch in _sketches(part)]
+    return sketch_words([sampled(text, normalised(text)) for text in texts])
+
+
+def sketch_words(words: Sequence[str]) -> list[bytes]:
+    """Return the sketch of each normalised and sampled text."""
+    return [sketch for part in parts(len(words)) for sketch in _sketches(words[part])]
+
+
+def parts(count: int) -> Iterator[slice]:
+    """Yield the positions of texts in parts that are worked on at once."""
+    return (slice(at, at + _TEXTS_AT_ONCE) for at in range(0, count, _TEXTS_AT_ONCE))
 
 
 def similarity(one: bytes, other: bytes) -> float:
@@ -97,13 +105,17 @@ def hashes_of(sketch: bytes) -> tuple[int, ...]:
     return struct.unpack(f"<{len(sketch) // 4}I", sketch)
 
 
-def _sketches(texts: Sequence[str]) -> list[bytes]:
-    words = [normalised(_sample(text)) for text in texts]
-    units = [each.encode("utf-16-le", errors="surrogatepass") for each in words]
-    sketches = [b""] * len(texts)
+def units_of(texts: Sequence[str]) -> tuple[NDArray[np.uint16], NDArray[np.uint64]]:
+    """Return the texts' code units in UTF-16, each text after a line feed, and each unit's text."""
+    units = np.frombuffer("\n".join(texts).encode("utf-16-le", errors="surrogatepass"), "<u2")
+    return units, np.cumsum(units == ord("\n"), dtype=np.uint64)
+
+
+def _sketches(words: Sequence[str]) -> list[bytes]:
+    sketches = [b""] * len(words)
     for length in (_SHINGLE, _DENSE_SHINGLE):
         chosen = [at for at, each in enumerate(words) if each and _shingle(each) == length]
-        hashed = _smallest_hashes([units[at] for at in chosen], length)
+        hashed = _smallest_hashes([words[at].ljust(length, "\0") for at in chosen], length)
         for at, sketch in zip(chosen, hashed, strict=True):
             sketches[at] = sketch
     return sketches
@@ -115,33 +127,44 @@ def _shingle(text: str) -> int:
     return _DENSE_SHINGLE if dense > _DENSE_SHARE * len(text) else _SHINGLE
 
 
-def _smallest_hashes(texts: Sequence[bytes], length: int) -> list[bytes]:
-    """Return the smallest hashes of each text's shingles in order, at most `SKETCH_HASHES`.
-
-    Texts are UTF-16; one shorter than a shingle is filled up with zeros.
-    """
-    texts = [each.ljust(length * _UNIT_BYTES, b"\0") for each in texts]
-    units = np.frombuffer(b"".join(texts), "<u2")
-    sizes = np.array([len(each) // _UNIT_BYTES for each in texts], np.int64)
-    counts = np.minimum(sizes - length + 1, _WHOLE_CHARACTERS)
-    owners = np.repeat(np.arange(len(texts), dtype=np.uint64), counts)
-    begins = np.repeat(starts(sizes) - starts(counts), counts) + np.arange(len(owners))
-    hashes = np.zeros(len(units) - length + 1 if len(units) else 0, np.uint32)
-    for at, table in enumerate(_crc_tables(length)):
+def _smallest_hashes(texts: Sequence[str], length: int) -> list[bytes]:
+    """Return the smallest hashes of each text's shingles in order, at most `SKETCH_HASHES`."""
+    units, owners = units_of(texts)
+    hashes = np.zeros(max(0, len(units) - length + 1), np.uint32)
+    for at, table in enumerate(_tables(length)):
         hashes ^= table[units[at : at + len(hashes)]]
-    hashes = hashes >> np.uint32(1) | np.where(units[: len(hashes)] % 4 == 1, _FIRST, _OTHER)
-    return _first_of_each(owners << np.uint64(32) | hashes[begins], len(texts))
+    # A line feed belongs to the text after it.
+    first, last = owners[: len(hashes)], owners[len(owners) - len(hashes) :]
+    is_of_one = (first == last) & (units[: len(hashes)] != ord("\n"))
+    keys = (first << np.uint64(32) | hashes)[is_of_one]
+    # Sorting takes most time: of long texts, only what is likely to be needed is sorted.
+    for most in (_SORTED, len(keys)):
+        owners = keys >> np.uint64(32)
+        small = np.bincount(owners[keys & _OTHER == 0], minlength=len(texts))
+        bounds = np.where(small > most, (most << 31) // np.maximum(small, 1), 1 << 32)
+        chosen = np.sort(keys[keys & _LOW < bounds[owners]])  # far faster than np.unique
+        chosen = chosen[np.diff(chosen, prepend=np.uint64(2**64 - 1)) > 0]
+        counts = np.bincount(chosen >> 32, minlength=len(texts))
+        if np.all((counts >= SKETCH_HASHES) | (small <= most)):
+            break
+    return first_of_each(chosen >> 32, chosen, len(texts), SKETCH_HASHES)
 
 
-def _first_of_each(keys: NDArray[np.uint64], texts: int) -> list[bytes]:
-    """Return the smallest distinct hashes of each text; a key is its position and a hash."""
-    keys.sort()  # far faster than np.unique
-    keys = keys[np.diff(keys, prepend=np.uint64(2**64 - 1)) > 0]
-    counts = np.bincount(keys >> 32, minlength=texts)
-    ranks = np.arange(len(keys)) - np.repeat(starts(counts), counts)
-    smallest = keys[ranks < SKETCH_HASHES].astype("<u4").tobytes()
-    ends = np.cumsum(np.minimum(counts, SKETCH_HASHES) * 4).tolist()
-    return [smallest[start:end] for start, end in pairwise([0, *ends])]
+def is_in(values: NDArray[np.integer], ordered: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Return which values are among others in order, of which the last is above all values."""
+    is_found: NDArray[np.bool_] = ordered[np.searchsorted(ordered, values)] == values
+    return is_found
+
+
+def first_of_each(
+    owners: NDArray[np.integer], values: NDArray[np.uint64], texts: int, most: int
+) -> list[bytes]:
+    """Return the low halves of each text's first values; `owners` ascend."""
+    counts = np.bincount(owners, minlength=texts)
+    ranks = np.arange(len(owners)) - np.repeat(starts(counts), counts)
+    kept = values[ranks < most].astype("<u4").tobytes()
+    ends = np.cumsum(np.minimum(counts, most) * 4).tolist()
+    return [kept[start:end] for start, end in pairwise([0, *ends])]
 
 
 def starts(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -150,31 +173,26 @@ def starts(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 @cache
-def _crc_tables(length: int) -> list[NDArray[np.uint32]]:
-    """Return for each place in a shingle what each code unit there adds to the hash.
+def _tables(length: int) -> NDArray[np.uint32]:
+    """Return for each place in a shingle the number of each code unit there."""
+    numbers = np.frombuffer(shake_256(b"0").digest(length << 18), np.uint32) >> np.uint32(1)
+    tables = numbers.reshape(length, 1 << 16)
+    tables[0, np.arange(1 << 16) % 4 != 1] |= np.uint32(1 << 31)
+    return tables
 
-    Bits add up, by exclusive or: a table of units is made of its sixteen bits' numbers.
+
+def sampled(text: str, words: str) -> str:
+    """Return a text's words, of a long text those of some sentences.
+
+    They are chosen by content so that edits do not shift them.
     """
-    nothing = crc32(bytes(length * _UNIT_BYTES))
-
-    def table(place: int) -> NDArray[np.uint32]:
-        sums = np.array([0 if place else nothing], np.uint32)
-        for bit in range(8 * _UNIT_BYTES):
-            shingle = (1 << 8 * _UNIT_BYTES * place + bit).to_bytes(length * _UNIT_BYTES, "little")
-            sums = np.concatenate([sums, sums ^ np.uint32(crc32(shingle) ^ nothing)])
-        return sums
-
-    return [table(place) for place in range(length)]
-
-
-def _sample(text: str) -> str:
-    """Return some sentences of a long text, chosen by content so that edits do not shift them."""
     share = len(text) // _WHOLE_CHARACTERS
     if not share:
-        return text
+        return words
     mask = (1 << share.bit_length()) - 1
     pieces = (each.strip() for each in _SENTENCES.findall(text))
-    return " ".join(each for each in pieces if not _crc(each) & mask)
+    chosen = " ".join(each for each in pieces if not _crc(each) & mask)
+    return normalised(chosen)[: 2 * _WHOLE_CHARACTERS]
 
 
 def _crc(text: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from dataset.sources.files import SourceInvalid
 from dataset.sources.split import Shares, shares_of, split
 from lambdas.validation import Conversation, Turn
 from lambdas.validation.warnings.near_duplicates import near_duplicate_groups
+from lambdas.validation.warnings.sketches import normalised
 from lambdas.validation.warnings.topics import Topics, pack_words
 from tests.repository import DATASET
 
@@ -108,6 +110,10 @@ def texts(entries: list[Entry]) -> tuple[list[str], list[str]]:
     return questions(entries), [each.conversation.answer for each in entries]
 
 
+def words(entries: list[Entry]) -> Iterator[list[str]]:
+    return ([*map(normalised, each)] for each in texts(entries))
+
+
 def test_conversations_are_split_like_pairs() -> None:
     entries = [entry(each.conversation.prompt, turns=2) for each in unlike(30)]
     assert sizes(split(entries, (80, 10, 10), seed=0).files) == (24, 3, 3)
@@ -120,12 +126,10 @@ def test_no_question_is_on_what_training_has_too_little_of(seed: int) -> None:
         for each in json.loads((DATASET / "training.json").read_text())
     ]
     training, _, evaluation = split(entries, (80, 10, 10), seed).files
-    packed = [pack_words(each.conversation.prompt, each.conversation.answer) for each in training]
-    topics = Topics(packed)
+    topics = Topics(pack_words(*words(training)))
     assert topics.are_reliable
     assert len(evaluation) == 11
-    for each in evaluation:
-        assert not topics.thin(pack_words(each.conversation.prompt, each.conversation.answer))
+    assert not any(map(topics.thin, pack_words(*words(evaluation))))
 
 
 def test_too_few_records_are_refused() -> None:
