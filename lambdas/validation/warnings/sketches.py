@@ -34,7 +34,7 @@ SKETCH_HASHES = 48
 _SHINGLE, _DENSE_SHINGLE = 5, 3  # characters
 _DENSE_SHARE = 0.3  # of the characters, above which a text counts as written without spaces
 _WHOLE_CHARACTERS = 8192  # longer texts are sampled: a record costs milliseconds at most
-_SORTED = 2 * SKETCH_HASHES  # of a text's smaller hashes: more than are kept, as some are equal
+_SORTED = 3 * SKETCH_HASHES  # of a text's smaller hashes: more than are kept, as some are equal
 _LOW, _OTHER = np.uint64(0xFFFFFFFF), np.uint64(1 << 31)  # of a hash: of one that is not smaller
 _TEXTS_AT_ONCE = 256  # few enough for a processor's cache, and for a function's memory
 

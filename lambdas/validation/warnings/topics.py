@@ -112,7 +112,9 @@ def _words(texts: Sequence[str]) -> NDArray[np.uint64]:
     begins, ends = begins[is_word], ends[is_word]
     values = units.astype(np.uint64)
     before = units[ends - 2]
-    is_plural = (units[ends - 1] == ord("s")) & ~np.isin(before, [*map(ord, "sui")])
+    is_plural = units[ends - 1] == ord("s")
+    for letter in "sui":
+        is_plural &= before != ord(letter)
     in_ies = is_plural & (before == ord("e")) & (units[ends - 3] == ord("i"))
     in_ies &= ends - begins > len("series")
     values[ends[in_ies] - 3] = ord("y")
