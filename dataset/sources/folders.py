@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dataset.sources.files import SourceInvalid
-from dataset.sources.pairs import is_blank
 from dataset.sources.raw import READERS
 from lambdas.domain.models.model import Model
 from lambdas.domain.run.dataset_files import EVALUATION, GENERAL, TRAINING, VALIDATION
@@ -60,15 +59,9 @@ def has_format(content: bytes, name: str, model: Model) -> bool:
         record = parse_line(line.removesuffix(b"\n"), problems, is_first=not at)
         if record is None:
             return False
-        read_record(record, kind, model, problems)
+        conversation = read_record(record, kind, model, problems)
         if problems.found and not {problem.code for problem in problems.found} <= _OF_CONTENT:
             return False
-        if "system" in record and not _says_anything(record["system"]):
-            return False
+        if "system" in record and conversation and conversation.system is None:
+            return False  # an empty one is left out by converting the file
     return bool(content)
-
-
-def _says_anything(system: object) -> bool:
-    """Say whether a system prompt is one: an empty one is left out by converting the file."""
-    blocks = system if isinstance(system, list) else [{"text": system}]
-    return any(isinstance(block, dict) and not is_blank(block.get("text")) for block in blocks)

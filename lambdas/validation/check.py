@@ -207,12 +207,9 @@ class _Check:
     def _check_key(self, name: str, uri: str) -> None:
         parts = _URI.fullmatch(uri)
         if parts and not _KEY.fullmatch(parts["key"]):
-            self.findings.add_file(
-                name,
-                "bad-key",
-                "the key is empty or has a character that Bedrock refuses",
-                "use only letters without accents, digits, and _ - / .",
-            )
+            message = "the key is empty or has a character that Bedrock refuses"
+            fix = "use only letters without accents, digits, and _ - / ."
+            self.findings.add_file(name, "bad-key", message, fix)
 
     def _is_readable(self, kind: FileKind, name: str, size: int) -> bool:
         limits = self.model.limits
@@ -222,12 +219,9 @@ class _Check:
         }.get(kind, MAX_EVALUATION_BYTES)
         if limit is None or size <= limit:
             return True
-        self.findings.add_file(
-            name,
-            "file-too-large",
-            f"{size} bytes; at most {limit} are allowed",
-            "remove records; the lines were not checked",
-        )
+        message = f"{size} bytes; at most {limit} are allowed"
+        fix = "remove records; the lines were not checked"
+        self.findings.add_file(name, "file-too-large", message, fix)
         return False
 
     def _is_utf_8(self, name: str, source: DatasetSource) -> bool:
@@ -316,13 +310,9 @@ class _Check:
         if total.tight_answers:
             self._warn_of_answers(name, total)
         if len(self.sketches[name]) == (most := most_compared(kind)) < total.records:
-            self.findings.add_file(
-                name,
-                "not-compared",
-                f"only the first {most} records were compared with each other",
-                "remove records",
-                "warning",
-            )
+            message = f"only the first {most} records were compared with each other"
+            fix = "remove records"
+            self.findings.add_file(name, "not-compared", message, fix, "warning")
 
     def _warn_of_answers(self, name: str, total: RangeResult) -> None:
         tokens, line = total.longest_answer

@@ -133,11 +133,9 @@ def _add_screening(report: ValidationReport, name: str, found: Screening) -> Non
         report.findings.add_problem(name, line, problem)
     records = report.files[name].records
     if found.records < records:
-        report.findings.add_file(
-            name,
-            "not-screened",
+        message = (
             f"Amazon Comprehend checked {found.records} of {records} records: the others are "
-            "neither in English nor in Spanish, exceed the budget, or have no answer",
-            "raise the budget, or check the others yourself",
-            "warning",
+            "neither in English nor in Spanish, exceed the budget, or have no answer"
         )
+        fix = "raise the budget, or check the others yourself"
+        report.findings.add_file(name, "not-screened", message, fix, "warning")

@@ -187,19 +187,17 @@ class _Scanner:
     def _check_length(self, texts: Sequence[str]) -> None:
         tokens, limit = estimate(texts, self._family), self._token_limit
         if tokens.least > limit:
-            self._problems.error(
-                "",
-                "too-many-tokens",
-                f"about {tokens.expected} tokens, {tokens.least} at least; {limit} are allowed",
-                "shorten or split the record",
+            message = (
+                f"about {tokens.expected} tokens, {tokens.least} at least; {limit} are allowed"
             )
+            fix = "shorten or split the record"
+            self._problems.error("", "too-many-tokens", message, fix)
         elif tokens.most > limit:
-            self._problems.warning(
-                "",
-                "maybe-too-many-tokens",
-                f"between {tokens.least} and {tokens.most} tokens; at most {limit} are allowed",
-                "shorten or split the record if the job refuses it",
+            message = (
+                f"between {tokens.least} and {tokens.most} tokens; at most {limit} are allowed"
             )
+            fix = "shorten or split the record if the job refuses it"
+            self._problems.warning("", "maybe-too-many-tokens", message, fix)
 
     def _check_example(self, conversation: Conversation, size: int) -> None:
         if room := self._options.room:
@@ -228,13 +226,12 @@ class _Scanner:
         # As above: a shorter line fits.
         if limit is None or size <= limit or (tokens := least_tokens(texts)) <= limit:
             return
-        self._problems.error(
-            "question",
-            "does-not-fit",
+        message = (
             f"{tokens} tokens at least; {max(limit, 0)} fit into the {who}'s context beside "
-            "its prompt and answers of max_answer_tokens",
-            "shorten the question or its reference answer",
+            "its prompt and answers of max_answer_tokens"
         )
+        fix = "shorten the question or its reference answer"
+        self._problems.error("question", "does-not-fit", message, fix)
 
     def _compare(self, conversation: Conversation) -> None:
         for problem in record_warnings(conversation, self._field_of):

@@ -16,27 +16,12 @@ _PAIRS = (
     ("user", "assistant"),
     ("q", "a"),
 )
-_QUESTIONS = (
-    *("question", "query", "prompt", "instruction", "problem", "input_text", "input", "human"),
-    *(
-        "質問",
-        "質問文",
-        "質問内容",
-        "問",
-        "問い",
-        "問い合わせ",
-        "問題",
-        "設問",
-        "指示",
-        "プロンプト",
-    ),
-    *("入力",),
-)
-_ANSWERS = (
-    *("answer", "answers", "response", "completion", "output", "solution", "target", "output_text"),
-    *("reference_answer", "expected_answer", "referenceresponse", "reply"),
-    *("回答", "回答文", "回答内容", "答え", "答", "解答", "応答", "返答", "返信", "正解", "出力"),
-)
+_QUESTION_NAMES = """question query prompt instruction problem input_text input human
+質問 質問文 質問内容 問 問い 問い合わせ 問題 設問 指示 プロンプト 入力"""
+_ANSWER_NAMES = """answer answers response completion output solution target output_text
+reference_answer expected_answer referenceresponse reply
+回答 回答文 回答内容 答え 答 解答 応答 返答 返信 正解 出力"""
+_QUESTIONS, _ANSWERS = _QUESTION_NAMES.split(), _ANSWER_NAMES.split()
 RECOGNISED = (
     "question/answer, query/response, prompt/completion, instruction/output, input/output, "
     "sentence1/sentence2, 質問/回答 and similar"

@@ -69,12 +69,9 @@ def read_conversation(
     """Read a training or validation record in the model's format; None without a readable turn."""
     other = _other_format(record, model.record_format)
     if other:
-        problems.error(
-            "",
-            "wrong-format",
-            f"the record is {other}, not in the {model.record_format} format of {model.name}",
-            f"convert the data: python -m dataset prepare --model {model.key} SOURCE OUT",
-        )
+        message = f"the record is {other}, not in the {model.record_format} format of {model.name}"
+        fix = f"convert the data: python -m dataset prepare --model {model.key} SOURCE OUT"
+        problems.error("", "wrong-format", message, fix)
         return None
     texts = _READERS[model.record_format](record, model, problems)
     field_of_turn = field_of("training", model.record_format)
@@ -166,12 +163,11 @@ def _is_no_prompt(system: object, read_content: ReadText) -> bool:
 def _check_version(record: Mapping[str, Any], problems: Problems) -> None:
     version = record.get("schemaVersion")
     if not isinstance(version, str):
-        problems.error(
-            "schemaVersion",
-            "schema-version",
-            "the schema version is missing" if version is None else f"it is {type_name(version)}",
-            f'write "schemaVersion": "{SCHEMA_VERSION}"',
+        message = (
+            "the schema version is missing" if version is None else f"it is {type_name(version)}"
         )
+        fix = f'write "schemaVersion": "{SCHEMA_VERSION}"'
+        problems.error("schemaVersion", "schema-version", message, fix)
 
 
 def _read_messages(
@@ -183,12 +179,9 @@ def _read_messages(
         problems.error("messages", "messages", problem, "give a list of messages")
         return []
     if len(messages) < MIN_MESSAGES:
-        problems.error(
-            "messages",
-            "too-few-messages",
-            f"{len(messages)} of at least {MIN_MESSAGES} messages",
-            "give one of the user and one of the assistant",
-        )
+        message = f"{len(messages)} of at least {MIN_MESSAGES} messages"
+        fix = "give one of the user and one of the assistant"
+        problems.error("messages", "too-few-messages", message, fix)
     _check_order("messages", [_role_of(each) for each in messages], problems)
     texts = [
         _read_message("messages", each, at, reads, problems) for at, each in enumerate(messages)
@@ -206,19 +199,12 @@ def _check_order(key: str, roles: Sequence[object], problems: Problems) -> None:
         problems.error(f"{key}[0].role", "first-role", problem, fix)
     for at, (role, next_role) in enumerate(pairwise(roles), start=1):
         if role == next_role and role in ROLES:
-            problems.error(
-                f"{key}[{at}].role",
-                "role-repeats",
-                f"two messages of the {role} follow each other",
-                "make user and assistant alternate: merge the two, or add the missing one",
-            )
+            message = f"two messages of the {role} follow each other"
+            fix = "make user and assistant alternate: merge the two, or add the missing one"
+            problems.error(f"{key}[{at}].role", "role-repeats", message, fix)
     if roles and roles[-1] == "user":
-        problems.error(
-            f"{key}[{len(roles) - 1}].role",
-            "last-role",
-            "the user speaks last",
-            "end with the assistant's answer",
-        )
+        message, fix = "the user speaks last", "end with the assistant's answer"
+        problems.error(f"{key}[{len(roles) - 1}].role", "last-role", message, fix)
 
 
 def _read_message(
@@ -254,12 +240,9 @@ def _text(value: object, path: str, problems: Problems) -> str | None:
         problems.error(path, "empty", "the text is empty or blank", "fill it, or drop the record")
         return None
     if _has_lone_surrogate(value):
-        problems.error(
-            path,
-            "lone-surrogate",
-            "the text contains a lone surrogate, which is not a character",
-            "repair or remove the escape \\ud8xx…\\udfxx",
-        )
+        message = "the text contains a lone surrogate, which is not a character"
+        fix = "repair or remove the escape \\ud8xx…\\udfxx"
+        problems.error(path, "lone-surrogate", message, fix)
         return None
     return value
 
@@ -373,12 +356,9 @@ def _add_reserved(word: str, path: str, group: Reserved, problems: Problems) -> 
 def read_example(record: Mapping[str, Any], problems: Problems) -> EvaluationExample | None:
     """Read an evaluation record; None if a required part is missing."""
     if "messages" in record:
-        problems.error(
-            "",
-            "wrong-format",
-            "the record is a training record, not an evaluation example",
-            'give {"id": …, "question": …, "reference_answer": …}',
-        )
+        message = "the record is a training record, not an evaluation example"
+        fix = 'give {"id": …, "question": …, "reference_answer": …}'
+        problems.error("", "wrong-format", message, fix)
         return None
     _check_keys(record, "", _EXAMPLE_KEYS, problems)
     required = (_text(record.get(key), key, problems) for key in _EXAMPLE_KEYS[:3])

@@ -103,9 +103,8 @@ _SCRIPTS = {
     "emoji": range(0xF0, 0xF5),
 }
 # Scripts with first two bytes of their own, and the script that the first byte alone stands for.
-_DEVANAGARI = (b"\xe0\xa4", b"\xe0\xa5"), "Indic"
-_THAI = (b"\xe0\xb8", b"\xe0\xb9"), "Indic"
 _VIETNAMESE = (b"\xe1\xba", b"\xe1\xbb"), "other"
+_REFINED = ((b"\xe0\xa4", b"\xe0\xa5"), "Indic"), ((b"\xe0\xb8", b"\xe0\xb9"), "Indic"), _VIETNAMESE
 _UNITS = 63  # per token, in the bytes of the tables of `_Weights`
 
 
@@ -168,14 +167,10 @@ class _Weights:
         spaces = data.count(b"  ") * (_PER_TWO_SPACES - 2 * self.letters)
         if data.isascii():
             return spaces
-        refined = (
-            (_DEVANAGARI, self.devanagari),
-            (_THAI, self.thai),
-            (_VIETNAMESE, self.vietnamese),
-        )
+        weights = self.devanagari, self.thai, self.vietnamese
         return spaces + sum(
             sum(map(data.count, pairs)) * (weight - self.scripts[_SCRIPT_ORDER.index(script)])
-            for (pairs, script), weight in refined
+            for (pairs, script), weight in zip(_REFINED, weights, strict=True)
         )
 
     @cached_property
@@ -194,47 +189,17 @@ class _Weights:
 
 
 _SCRIPT_ORDER = tuple(_SCRIPTS)
-_PER_FAMILY: Mapping[Family, _Weights] = {
+_PER_FAMILY: Mapping[Family, _Weights] = {  # in the order of the fields
     "claude": _Weights(
-        english=0.21,
-        letters=0.34,
-        least_letters=0.19,
-        most_letters=0.54,
-        capitals=0.44,
-        digits=0.42,
-        signs=0.6,
-        scripts=(1.6, 1.2, 0.6, 1.2, 1.15, 1.3, 1.7, 1.2, 0.95, 1.3, 1.15, 1.2, 2.6),
-        devanagari=1.3,
-        thai=1.2,
-        vietnamese=2.2,
-        per_message=4,
+        0.21, 0.34, 0.19, 0.54, 0.44, 0.42, 0.6,
+        (1.6, 1.2, 0.6, 1.2, 1.15, 1.3, 1.7, 1.2, 0.95, 1.3, 1.15, 1.2, 2.6), 1.3, 1.2, 2.2, 4,
     ),
     "llama": _Weights(
-        english=0.2,
-        letters=0.3,
-        least_letters=0.18,
-        most_letters=0.46,
-        capitals=0.36,
-        digits=0.4,
-        signs=0.5,
-        scripts=(0.55, 0.43, 0.4, 1.2, 0.5, 1.6, 2.0, 1.0, 0.6, 0.9, 0.74, 1.0, 2.4),
-        devanagari=0.63,
-        thai=0.52,
-        vietnamese=0.3,
-        per_message=5,
+        0.2, 0.3, 0.18, 0.46, 0.36, 0.4, 0.5,
+        (0.55, 0.43, 0.4, 1.2, 0.5, 1.6, 2.0, 1.0, 0.6, 0.9, 0.74, 1.0, 2.4), 0.63, 0.52, 0.3, 5,
     ),
     "nova": _Weights(
-        english=0.205,
-        letters=0.32,
-        least_letters=0.185,
-        most_letters=0.52,
-        capitals=0.5,
-        digits=1,
-        signs=0.6,
-        scripts=(1.3, 1.1, 0.5, 1.25, 1.2, 1.2, 1.5, 1.2, 1.2, 1.45, 1.35, 1.3, 3),
-        devanagari=1.25,
-        thai=1.0,
-        vietnamese=1.6,
-        per_message=1,
+        0.205, 0.32, 0.185, 0.52, 0.5, 1, 0.6,
+        (1.3, 1.1, 0.5, 1.25, 1.2, 1.2, 1.5, 1.2, 1.2, 1.45, 1.35, 1.3, 3), 1.25, 1.0, 1.6, 1,
     ),
-}
+}  # fmt: skip

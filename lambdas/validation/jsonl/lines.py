@@ -25,12 +25,9 @@ def parse_line(line: bytes, problems: Problems, *, is_first: bool = False) -> di
     Only the first line of a file may have a byte order mark, with an error.
     """
     if len(line) > MAX_LINE_BYTES:
-        problems.error(
-            "",
-            "line-too-long",
-            f"the line is longer than {MAX_LINE_BYTES} bytes",
-            "check that each record is on a line of its own",
-        )
+        message = f"the line is longer than {MAX_LINE_BYTES} bytes"
+        fix = "check that each record is on a line of its own"
+        problems.error("", "line-too-long", message, fix)
         return None
     if is_first and line.startswith(codecs.BOM_UTF8):
         problems.error(
@@ -41,12 +38,9 @@ def parse_line(line: bytes, problems: Problems, *, is_first: bool = False) -> di
     if text is None:
         return None
     if "\r" in text:
-        problems.error(
-            "",
-            "carriage-return",
-            "the line contains a carriage return, which some readers take as its end",
-            "end lines in a line feed only, and write a line break in a text as \\n",
-        )
+        message = "the line contains a carriage return, which some readers take as its end"
+        fix = "end lines in a line feed only, and write a line break in a text as \\n"
+        problems.error("", "carriage-return", message, fix)
     return _json_object(text, problems)
 
 
@@ -54,12 +48,9 @@ def _decoded(line: bytes, problems: Problems) -> str | None:
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
-        problems.error(
-            "",
-            "not-utf-8",
-            f"byte {error.start + 1} of the line, 0x{line[error.start]:02x}, is not UTF-8",
-            "save the file as UTF-8",
-        )
+        message = f"byte {error.start + 1} of the line, 0x{line[error.start]:02x}, is not UTF-8"
+        fix = "save the file as UTF-8"
+        problems.error("", "not-utf-8", message, fix)
         return None
     if not text.strip():
         problems.error("", "blank-line", "the line is blank", "remove it")

@@ -140,14 +140,12 @@ def _not_compared(records: Iterable[tuple[str, int]]) -> Iterator[Finding]:
     """Yield a finding per file for the records not compared with all that they resemble."""
     for file, places in groupby(records, key=itemgetter(0)):
         lines = [line for _, line in places]
-        yield _finding(
-            file,
-            None,
-            "not-compared",
+        message = (
             f"{len(lines)} of the records resemble more others than each is compared with "
-            f"({MOST_COMPARED} at most): {_line_list(lines)}",
-            "check these yourself: near-duplicates and leaks among them may be missing here",
+            f"({MOST_COMPARED} at most): {_line_list(lines)}"
         )
+        fix = "check these yourself: near-duplicates and leaks among them may be missing here"
+        yield _finding(file, None, "not-compared", message, fix)
 
 
 def _near_duplicate(
@@ -167,13 +165,9 @@ def _near_duplicate(
         )
     if what == "answer" or similarity(first.answer, record.answer) < _NEAR_ANSWERS:
         return None
-    return _finding(
-        file,
-        line,
-        "near-duplicate",
-        f"nearly the record of line {first_line} (prompts {alike:.0%} similar)",
-        "keep one, unless intended: repeated records weigh more in training",
-    )
+    message = f"nearly the record of line {first_line} (prompts {alike:.0%} similar)"
+    fix = "keep one, unless intended: repeated records weigh more in training"
+    return _finding(file, line, "near-duplicate", message, fix)
 
 
 class _TypicalAnswers:
@@ -195,22 +189,16 @@ class _TypicalAnswers:
         if length > self._longest:
             yield self._length(file, line, "long-answer", length, "check that it is one answer")
         if self._closed and record.ending == "open":
-            yield _finding(
-                file,
-                line,
-                "truncated-answer",
-                "the answer ends without punctuation, unlike almost all training answers",
-                "check that it is complete",
-            )
+            message = "the answer ends without punctuation, unlike almost all training answers"
+            fix = "check that it is complete"
+            yield _finding(file, line, "truncated-answer", message, fix)
         if self._language and self._is_foreign(record):
-            yield _finding(
-                file,
-                line,
-                "language-mix",
+            message = (
                 f"the answer is in {record.answer_language}, almost all training answers are in "
-                f"{self._language}",
-                "translate or remove it, unless the model is to answer in both",
+                f"{self._language}"
             )
+            fix = "translate or remove it, unless the model is to answer in both"
+            yield _finding(file, line, "language-mix", message, fix)
 
     def _is_foreign(self, record: Sketch) -> bool:
         """Return whether the answer's language is known and rare in training."""

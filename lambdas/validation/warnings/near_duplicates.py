@@ -12,7 +12,7 @@ are. `incomplete` has the texts for which the bound left something out.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import groupby
@@ -319,27 +319,20 @@ def near_duplicate_groups(texts: Sequence[str], answers: Sequence[str] = ()) -> 
 
 
 class _DisjointSets:
-    """Disjoint sets of positions, as in https://doi.org/10.1145/364099.364331."""
+    """Disjoint sets of positions; the smaller of two is moved into the other."""
 
     def __init__(self, size: int) -> None:
-        self._parents = list(range(size))
+        self._sets = [[at] for at in range(size)]
 
     def join(self, one: int, other: int) -> None:
-        first, second = sorted((self._root(one), self._root(other)))
-        self._parents[second] = first
+        if not self.are_joined(one, other):
+            small, large = sorted((self._sets[one], self._sets[other]), key=len)
+            large += small
+            for at in small:
+                self._sets[at] = large
 
     def are_joined(self, one: int, other: int) -> bool:
-        return self._root(one) == self._root(other)
+        return self._sets[one] is self._sets[other]
 
     def all(self) -> list[list[int]]:
-        sets: defaultdict[int, list[int]] = defaultdict(list)
-        for at in range(len(self._parents)):
-            sets[self._root(at)].append(at)
-        return sorted(sets.values())
-
-    def _root(self, at: int) -> int:
-        parents = self._parents
-        while parents[at] != at:
-            parents[at] = parents[parents[at]]
-            at = parents[at]
-        return at
+        return sorted(sorted(each) for each in {id(each): each for each in self._sets}.values())

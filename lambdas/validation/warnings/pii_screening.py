@@ -235,13 +235,9 @@ def _problems(
         if entity.type in _NAMES and entity.score >= _LEAST_SCORE
     }
     if found:
-        yield Problem(
-            field_of_turn(at),
-            "personal-data",
-            f"Amazon Comprehend finds {', '.join(_NAMES[name] for name in sorted(found))}",
-            "replace it with made-up data, unless it is public",
-            "warning",
-        )
+        message = f"Amazon Comprehend finds {', '.join(_NAMES[name] for name in sorted(found))}"
+        fix = "replace it with made-up data, unless it is public"
+        yield Problem(field_of_turn(at), "personal-data", message, fix, "warning")
 
 
 def _language_code(conversation: Conversation) -> LanguageCode | None:

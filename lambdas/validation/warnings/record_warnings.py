@@ -29,13 +29,8 @@ def record_warnings(conversation: Conversation, field_of_turn: FieldOf) -> Itera
     for at, turn in enumerate(conversation.turns):
         if turn.role == "assistant" and ending_of(turn.text) == "cut":
             which = "the answer" if at == last else "an earlier answer"
-            yield Problem(
-                field_of_turn(at),
-                "truncated-answer",
-                f"{which} is cut off",
-                "complete it: a model learns to stop there",
-                "warning",
-            )
+            message, fix = f"{which} is cut off", "complete it: a model learns to stop there"
+            yield Problem(field_of_turn(at), "truncated-answer", message, fix, "warning")
 
 
 def _texts(conversation: Conversation, field_of_turn: FieldOf) -> Iterator[tuple[str, str]]:

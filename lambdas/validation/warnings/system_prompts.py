@@ -49,19 +49,13 @@ class SystemPrompts:
         if len(self.counts) > 1:
             distinct = f"more than {len(self.counts)}" if self.others else str(len(self.counts))
             records = sum(self.counts.values()) + self.others
-            yield Problem(
-                "",
-                "several-system-prompts",
+            message = (
                 f"{distinct} different system prompts (none counts as one); the most common is in "
-                f"{common[1]} of {records} records",
-                "use one in training, and the same for evaluation",
-                "warning",
+                f"{common[1]} of {records} records"
             )
+            fix = "use one in training, and the same for evaluation"
+            yield Problem("", "several-system-prompts", message, fix, "warning")
         if given is not None and given not in self.counts and not self.others:
-            yield Problem(
-                "",
-                "other-system-prompt",
-                "no training record has the system prompt that evaluation will use",
-                "use the prompt that the model was trained with",
-                "warning",
-            )
+            message = "no training record has the system prompt that evaluation will use"
+            fix = "use the prompt that the model was trained with"
+            yield Problem("", "other-system-prompt", message, fix, "warning")
