@@ -32,7 +32,8 @@ from lambdas.validation.formats.visible import without_invisible
 NEAR = 0.7  # the Jaccard index from which two texts count as near-duplicates
 SKETCH_HASHES = 48
 _SHINGLE, _DENSE_SHINGLE = 5, 3  # characters
-_DENSE_SHARE = 0.3  # of the characters, above which a text counts as written without spaces
+# Of its first characters, above which a text counts as written without spaces.
+_DENSE_SHARE, _START_CHARACTERS = 0.3, 200
 _WHOLE_CHARACTERS = 8192  # longer texts are sampled: a record costs milliseconds at most
 _SORTED = 3 * SKETCH_HASHES  # of a text's smaller hashes: more than are kept, as some are equal
 _LOW, _OTHER = np.uint64(0xFFFFFFFF), np.uint64(1 << 31)  # of a hash: of one that is not smaller
@@ -123,8 +124,9 @@ def _sketches(words: Sequence[str]) -> list[bytes]:
 
 def _shingle(text: str) -> int:
     """Return how many characters the text's shingles have; a short one is itself its only one."""
-    dense = 0 if text.isascii() else sum(map(len, _DENSE.findall(text)))
-    return _DENSE_SHINGLE if dense > _DENSE_SHARE * len(text) else _SHINGLE
+    start = text[:_START_CHARACTERS]
+    dense = 0 if start.isascii() else sum(map(len, _DENSE.findall(start)))
+    return _DENSE_SHINGLE if dense > _DENSE_SHARE * len(start) else _SHINGLE
 
 
 def _smallest_hashes(texts: Sequence[str], length: int) -> list[bytes]:
