@@ -20,16 +20,13 @@ words do not identify topics and nothing is reported.
 from __future__ import annotations
 
 import math
-import struct
-from array import array
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdas.validation.warnings.sketches import first_of_each, is_in, parts, units_of
+from lambdas.validation.warnings.sketches import first_of_each, is_in, parts, starts, units_of
 from lambdas.validation.warnings.stop_words import STOP_WORDS
 
 SAME_TOPIC = 0.115
@@ -60,7 +57,8 @@ three through two type under use used uses using very want way ways well were wo
 _STOPPED = STOP_WORDS.union(_GENERAL.split())
 _LEVEL_BITS = 2  # of a packed word, for how often it occurs
 _LEVEL_MASK = (1 << _LEVEL_BITS) - 1
-_LEVEL_WEIGHTS = tuple(1 + math.log(count) for count in (1, 2, 3, 5))
+_MASK = np.uint32(_LEVEL_MASK)
+_LEVEL_WEIGHTS = 1 + np.log([1, 2, 3, 5])
 
 
 def pack_words(prompts: Sequence[str], answers: Sequence[str]) -> list[bytes]:
@@ -141,78 +139,55 @@ class Topics:
 
     def __init__(self, training: Sequence[bytes]) -> None:
         self._training = training
-        self._postings: Mapping[int, array[int]] = _postings(training)
-        self._idf = {word: self._rarity(len(found)) for word, found in self._postings.items()}
-        self._norms = [self._norm(packed) for packed in training]
+        packed = np.frombuffer(b"".join(training), "<u4")
+        owners = np.repeat(np.arange(len(training)), [len(each) // 4 for each in training])
+        words, ids, counts = np.unique(packed | _MASK, return_inverse=True, return_counts=True)
+        self._words = np.append(words, np.uint32(0))  # so that each place in them has a word
+        self._counts = np.append(counts, 0)
+        self._rarities = self._rarity(self._counts)
+        weights = _LEVEL_WEIGHTS[packed & _MASK] * self._rarities[ids]
+        self._norms = np.sqrt(np.bincount(owners, weights**2, minlength=len(training)))
+        order = np.argsort(ids, kind="stable")
+        self._owners, self._weights = owners[order], weights[order]  # by word
         checked = range(0, len(training), 1 + len(training) // _MOST_CHECKED)
-        isolated = sum(self.has_fewer(at, 1) for at in checked)
+        isolated = sum(map(self.is_isolated, checked))
         most = _MOST_ISOLATED * len(checked)
         self.are_reliable = len(training) >= _LEAST_TRAINING and isolated <= most
 
-    def _nearest(self, packed: bytes) -> tuple[int, float] | None:
-        """Return the position and cosine of the nearest training record; None without words."""
-        norm = self._norm(packed)
-        if not norm:
-            return None
-        scores: defaultdict[int, float] = defaultdict(float)
-        for _ in self._scored(packed, scores):
-            pass
-        at = max(scores, key=lambda each: scores[each] / self._norms[each], default=0)
-        return at, scores[at] / norm / (self._norms[at] or 1)
-
     def thin(self, packed: bytes) -> tuple[int, float] | None:
         """Return the nearest training record and its cosine if the topic is thin, else None."""
-        nearest = self._nearest(packed) if self.are_reliable else None
-        if nearest and (nearest[1] < SAME_TOPIC or self.has_fewer(nearest[0], 1)):
-            return nearest
-        return None
+        cosines = self._cosines(packed) if self.are_reliable else None
+        if cosines is None:
+            return None
+        at = int(cosines.argmax())
+        is_thin = cosines[at] < SAME_TOPIC or self.is_isolated(at)
+        return (at, float(cosines[at])) if is_thin else None
 
-    def has_fewer(self, at: int, others: int) -> bool:
-        """Return whether the record has words and fewer than so many others are on its topic."""
-        packed, norm = self._training[at], self._norms[at]
-        scores: defaultdict[int, float] = defaultdict(float)
-        near: set[int] = set()
-        for other in self._scored(packed, scores):
-            if other != at and scores[other] >= SAME_TOPIC * norm * self._norms[other]:
-                near.add(other)
-                if len(near) >= others:
-                    return False
-        return norm > 0
+    def is_isolated(self, at: int) -> bool:
+        """Return whether the record has words, and no other is on its topic."""
+        cosines = self._cosines(self._training[at])
+        return cosines is not None and bool(np.count_nonzero(cosines >= SAME_TOPIC) <= 1)
 
-    def _scored(self, packed: bytes, scores: defaultdict[int, float]) -> Iterator[int]:
-        """Add up the products of weights into `scores`, rarest words first; yield each record."""
-        weighted = sorted(self._weighted(packed), key=lambda pair: -pair[1])
-        for word, weight in weighted:
-            idf = self._idf.get(word, 0.0)
-            for entry in self._postings.get(word, ()):
-                other = entry >> _LEVEL_BITS
-                scores[other] += weight * _LEVEL_WEIGHTS[entry & _LEVEL_MASK] * idf
-                yield other
+    def _cosines(self, packed: bytes) -> NDArray[np.float64] | None:
+        """Return the cosine of each training record; None without words."""
+        levels = np.frombuffer(packed, "<u4")
+        places = np.searchsorted(self._words[:-1], levels | _MASK)
+        is_known = self._words[places] == levels | _MASK
+        weights = _LEVEL_WEIGHTS[levels & _MASK]
+        weights = weights * np.where(is_known, self._rarities[places], self._rarity(np.array(0)))
+        norm = math.sqrt(weights @ weights)
+        if not norm:
+            return None
+        places, weights = places[is_known & (weights > 0)], weights[is_known & (weights > 0)]
+        counts = self._counts[places]
+        begins = starts(self._counts)[places]
+        entries = np.repeat(begins - starts(counts), counts) + np.arange(counts.sum())
+        products = np.repeat(weights, counts) * self._weights[entries]
+        sums = np.bincount(self._owners[entries], products, minlength=len(self._training))
+        cosines: NDArray[np.float64] = sums / np.where(self._norms, self._norms * norm, 1)
+        return cosines
 
-    def _weighted(self, packed: bytes) -> Iterator[tuple[int, float]]:
-        unknown = self._rarity(0)
-        for each in _unpacked(packed):
-            word = each & ~_LEVEL_MASK
-            if idf := self._idf.get(word, unknown):
-                yield word, _LEVEL_WEIGHTS[each & _LEVEL_MASK] * idf
-
-    def _rarity(self, count: int) -> float:
-        """Return the inverse document frequency of a word in `count` records; 0 if in many."""
+    def _rarity(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the inverse document frequency of words in so many records; 0 if in many."""
         total = len(self._training)
-        return math.log((total + 1) / (count + 0.5)) if count <= _COMMON * total else 0.0
-
-    def _norm(self, packed: bytes) -> float:
-        return math.sqrt(sum(weight * weight for _, weight in self._weighted(packed)))
-
-
-def _unpacked(packed: bytes) -> tuple[int, ...]:
-    return struct.unpack(f"<{len(packed) // 4}I", packed)
-
-
-def _postings(training: Sequence[bytes]) -> dict[int, array[int]]:
-    """Return for each word its records, each with the word's frequency in its lowest bits."""
-    postings: defaultdict[int, array[int]] = defaultdict(lambda: array("L"))
-    for at, packed in enumerate(training):
-        for each in _unpacked(packed):
-            postings[each & ~_LEVEL_MASK].append(at << _LEVEL_BITS | each & _LEVEL_MASK)
-    return dict(postings)
+        return np.where(counts <= _COMMON * total, np.log((total + 1) / (counts + 0.5)), 0.0)

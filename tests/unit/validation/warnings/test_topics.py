@@ -47,7 +47,7 @@ def test_a_question_on_a_lonely_record_is_thin() -> None:
     found = topics.thin(packed("Why can submarines dive?", "Their ballast tanks are flooded."))
     assert found is not None
     assert found[0] == len(SUBJECTS) * 6
-    assert topics.has_fewer(found[0], 1)
+    assert topics.is_isolated(found[0])
 
 
 def test_a_question_on_nothing_in_training_is_thin() -> None:
