@@ -37,17 +37,8 @@ _COMMANDS: dict[str, _Command] = {
     "upload": upload,
 }
 _FAILURES = (
-    SourceInvalid,
-    EnvironmentInvalid,
-    NotDeployed,
-    TuningError,
-    Throttled,
-    ServiceUnavailable,
-    ClientError,
-    BotoCoreError,
-    Boto3Error,
-    OSError,
-    WorkerDied,
+    *(SourceInvalid, EnvironmentInvalid, NotDeployed, TuningError, Throttled, ServiceUnavailable),
+    *(ClientError, BotoCoreError, Boto3Error, OSError, WorkerDied),
 )
 
 

@@ -13,27 +13,10 @@ from lambdas.validation.formats.records import MAX_ID_CHARACTERS
 # A schema cannot say that roles alternate: their order is written out up to here.
 MOST_ORDERED_MESSAGES = 64
 # The codes of findings that a schema makes too.
-STRUCTURAL = frozenset(
-    {
-        "content-block",
-        "empty",
-        "first-role",
-        "id-too-long",
-        "last-role",
-        "lone-surrogate",
-        "message",
-        "messages",
-        "not-a-list",
-        "not-an-object",
-        "not-text",
-        "role",
-        "role-repeats",
-        "schema-version",
-        "too-few-messages",
-        "unknown-key",
-        "wrong-format",
-    }
-)
+_STRUCTURAL = """content-block empty first-role id-too-long last-role lone-surrogate message
+messages not-a-list not-an-object not-text role role-repeats schema-version too-few-messages
+unknown-key wrong-format"""
+STRUCTURAL = frozenset(_STRUCTURAL.split())
 Schema = dict[str, Any]
 _TEXT = {"$ref": "#/$defs/text"}
 _BLOCKS = {"$ref": "#/$defs/blocks"}

@@ -8,7 +8,7 @@ version of Unicode: those added after the oldest one's are listed here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, groupby
 
 from lambdas.validation.formats.visible import is_visible
 
@@ -19,18 +19,15 @@ _PLANES = ((0, 0x3FFFF), (0xE0000, 0xEFFFF))  # others hold no characters, or pr
 
 
 def _ranges() -> Iterator[tuple[int, int]]:
-    start = None
-    for code in chain.from_iterable(range(first, last + 1) for first, last in _PLANES):
-        hidden = code in _NEWER or _is_hidden(code)
-        if hidden and start is None:
-            start = code
-        elif not hidden and start is not None:
-            yield start, code - 1
-            start = None
+    codes = chain.from_iterable(range(first, last + 1) for first, last in _PLANES)
+    for hidden, run in groupby(codes, key=_is_hidden):
+        if hidden:
+            found = [*run]
+            yield found[0], found[-1]
 
 
 def _is_hidden(code: int) -> bool:
-    return code not in _SURROGATES and not is_visible(chr(code))
+    return code in _NEWER or (code not in _SURROGATES and not is_visible(chr(code)))
 
 
 def _written(code: int) -> str:

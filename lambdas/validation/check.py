@@ -39,12 +39,7 @@ _ASIDE: Mapping[str, AsideReason] = {
 }
 _TRAINED_ON: tuple[FileKind, ...] = ("training", "validation")
 _UTF_16_OR_32 = (
-    b"\xff\xfe",
-    b"\xfe\xff",
-    b"{\x00",
-    b"\x00{",
-    b"\x00\x00\x00{",
-    b"\x00\x00\xfe\xff",
+    *(b"\xff\xfe", b"\xfe\xff", b"{\x00", b"\x00{", b"\x00\x00\x00{", b"\x00\x00\xfe\xff"),
 )
 # Characters of file names: https://docs.aws.amazon.com/nova/latest/userguide/
 # fine-tune-prepare-data-understanding.html, read 2026-11-23.
