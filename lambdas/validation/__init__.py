@@ -12,14 +12,13 @@ from lambdas.validation.findings.report import FileSummary, ValidationReport, re
 from lambdas.validation.formats.conversation import Conversation, Turn, make_record
 from lambdas.validation.jsonl.lines import MAX_LINE_BYTES
 from lambdas.validation.jsonl.problems import KEPT_PER_CODE, Problems, Severity
-from lambdas.validation.jsonl.sources import BytesSource, DatasetSource, FileSource
+from lambdas.validation.jsonl.sources import DatasetSource, FileSource
 
 __all__ = [
     "CODES",
     "KEPT_PER_CODE",
     "MAX_LINE_BYTES",
     "WARNINGS",
-    "BytesSource",
     "Code",
     "Conversation",
     "DatasetSource",

@@ -1,4 +1,4 @@
-"""Where the bytes of a dataset come from: memory, disk, or S3 (`lambdas.aws.artefacts`)."""
+"""Where the bytes of a dataset come from: disk, or S3 (`lambdas.aws.artefacts`)."""
 
 from __future__ import annotations
 
@@ -24,21 +24,6 @@ class DatasetSource(Protocol):
 
     def open(self, start: int, stop: int) -> io.BufferedIOBase:
         """Open the bytes from `start` up to `stop`, over a connection of its own."""
-
-
-@dataclass(frozen=True)
-class BytesSource:
-    """A file in memory."""
-
-    name: str
-    content: bytes
-
-    @property
-    def size_bytes(self) -> int:
-        return len(self.content)
-
-    def open(self, start: int, stop: int) -> io.BufferedIOBase:
-        return io.BytesIO(self.content[start:stop])
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from lambdas.domain.cost.price_book import service_price
 from lambdas.domain.errors import AccessDenied
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import Model
-from lambdas.validation import BytesSource, DatasetSource, ValidationReport
+from lambdas.validation import DatasetSource, ValidationReport
 from lambdas.validation.check import Options
 from lambdas.validation.formats.conversation import make_record
 from lambdas.validation.formats.fields import FileKind
 from lambdas.validation.optional_checks import PiiCheck, check_with_services
 from lambdas.validation.sampling import sample_records
 from lambdas.validation.warnings.pii_screening import billed_units
+from tests.fakes.bytes_source import BytesSource
 from tests.unit.aws.test_comprehend import FakeComprehend
 
 USD_PER_UNIT = service_price("comprehend_usd_per_unit").usd

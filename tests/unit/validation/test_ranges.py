@@ -15,7 +15,6 @@ from lambdas.domain.errors import ServiceUnavailable
 from lambdas.validation import (
     KEPT_PER_CODE,
     MAX_LINE_BYTES,
-    BytesSource,
     FileSource,
     ValidationReport,
     make_record,
@@ -24,6 +23,7 @@ from lambdas.validation import (
 from lambdas.validation.check import Options, check
 from lambdas.validation.jsonl import ranges
 from lambdas.validation.jsonl.ranges import open_range, read_lines, split_ranges
+from tests.fakes.bytes_source import BytesSource
 from tests.models import CLAUDE_3_HAIKU
 
 

@@ -14,12 +14,13 @@ from lambdas.domain.hosting.answering import check_questions
 from lambdas.domain.models.lookup import find_judge
 from lambdas.domain.models.model import Limits, Model
 from lambdas.domain.run.dataset_files import EVALUATION, TRAINING, VALIDATION
-from lambdas.validation import KEPT_PER_CODE, BytesSource, ValidationReport, make_record, refusal
+from lambdas.validation import KEPT_PER_CODE, ValidationReport, make_record, refusal
 from lambdas.validation.check import Options
 from lambdas.validation.check import check as check_dataset
 from lambdas.validation.formats.conversation import ROLES, Conversation, Turn, make_conversation
 from lambdas.validation.formats.tokens import estimate
 from lambdas.validation.scan import most_compared
+from tests.fakes.bytes_source import BytesSource
 from tests.models import CLAUDE_3_HAIKU, NOVA_MICRO
 
 # Tiny records deserve warnings about single answers and topics, which other tests are for.

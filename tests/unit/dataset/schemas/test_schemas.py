@@ -15,8 +15,9 @@ from jsonschema import Draft202012Validator
 
 from dataset.schemas.formats import MOST_ORDERED_MESSAGES, STRUCTURAL, documents, schemas
 from lambdas.domain.models.model import Model
-from lambdas.validation import CODES, BytesSource, make_record
+from lambdas.validation import CODES, make_record
 from lambdas.validation.check import Options, check
+from tests.fakes.bytes_source import BytesSource
 from tests.models import CLAUDE_3_HAIKU
 from tests.repository import ROOT
 from tests.unit.validation.corpus.corpus import ONE_OF_EACH, Case, Kind

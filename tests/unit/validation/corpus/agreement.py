@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from lambdas.domain.models.model import Model
-from lambdas.validation import KEPT_PER_CODE, MAX_LINE_BYTES, BytesSource, ValidationReport, workers
+from lambdas.validation import KEPT_PER_CODE, MAX_LINE_BYTES, ValidationReport, workers
 from lambdas.validation.check import Options, check
 from lambdas.validation.jsonl import lines, ranges
+from tests.fakes.bytes_source import BytesSource
 from tests.unit.validation.corpus.corpus import Kind
 from tests.unit.validation.corpus.reference import Found, Told, judge
 

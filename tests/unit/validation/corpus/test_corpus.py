@@ -6,8 +6,9 @@ import io
 
 import pytest
 
-from lambdas.validation import BytesSource, DatasetSource, ValidationReport
+from lambdas.validation import DatasetSource, ValidationReport
 from lambdas.validation.check import Options, check
+from tests.fakes.bytes_source import BytesSource
 from tests.models import CLAUDE_3_HAIKU
 from tests.unit.validation.corpus.corpus import Case, Expected, Kind, good_lines
 from tests.unit.validation.corpus.corpus_all import CASES

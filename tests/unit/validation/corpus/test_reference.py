@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from benchmarks.fuzz_validation import Maker, fuzz
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
-from lambdas.validation import CODES, BytesSource
+from lambdas.validation import CODES
 from lambdas.validation.check import Options, check
+from tests.fakes.bytes_source import BytesSource
 from tests.unit.validation.corpus.agreement import Cuts, cut, disagreement
 from tests.unit.validation.corpus.corpus import ONE_OF_EACH, Case, Expected
 from tests.unit.validation.corpus.corpus_all import CASES, by_group
