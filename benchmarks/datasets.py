@@ -62,33 +62,29 @@ def write_file(path: Path, kind: Kind, size_bytes: int) -> Path:
 
 def write_records(path: Path, count: int, line_bytes: int) -> None:
     """Write records of plain made-up words, no two alike, with words as unequal as a language's."""
-    rng = random.Random(line_bytes)  # noqa: S311  # made-up text needs no secret randomness
-    parts = [
-        "ba",
-        "con",
-        "der",
-        "el",
-        "fin",
-        "ga",
-        "ho",
-        "in",
-        "jo",
-        "ka",
-        "la",
-        "mi",
-        "no",
-        "per",
-        "qua",
-        "re",
-        "sta",
-        "ti",
-        "un",
-        "ver",
-        "able",
-        "ing",
-        "ous",
-    ]
-    words = ["".join(rng.choices(parts, k=rng.randint(1, 3))) for _ in range(6000)]
+    text = _made_up(random.Random(line_bytes))  # noqa: S311  # needs no secret randomness
+    room = line_bytes - 150
+    with path.open("w") as file:
+        for _ in range(count):
+            question, answer = text(room // 4), text(room - room // 4)
+            record = make_record("claude-messages", _SYSTEM, question, answer)
+            file.write(json.dumps(record) + "\n")
+
+
+def write_questions(path: Path, count: int) -> None:
+    """Write evaluation examples of words as those of records of 250 bytes."""
+    text = _made_up(random.Random(250))  # noqa: S311  # needs no secret randomness
+    with path.open("w") as file:
+        for at in range(count):
+            example = {"id": str(at), "question": text(40), "reference_answer": text(60)}
+            file.write(json.dumps(example) + "\n")
+
+
+def _made_up(rng: random.Random) -> Callable[[int], str]:
+    """Return what makes up a text of at least so many characters."""
+    parts = """ba con der el fin ga ho in jo ka la mi no per qua re sta ti un ver able ing ous"""
+    syllables = parts.split()
+    words = ["".join(rng.choices(syllables, k=rng.randint(1, 3))) for _ in range(6000)]
 
     def text(size: int) -> str:
         said = ""
@@ -97,12 +93,7 @@ def write_records(path: Path, count: int, line_bytes: int) -> None:
             said += " ".join(chosen).capitalize() + ". "
         return said.strip()
 
-    with path.open("w") as file:
-        for _ in range(count):
-            room = line_bytes - 150
-            question, answer = text(room // 4), text(room - room // 4)
-            record = make_record("claude-messages", _SYSTEM, question, answer)
-            file.write(json.dumps(record) + "\n")
+    return text
 
 
 def _lines(kind: Kind) -> Iterator[bytes]:

@@ -1,9 +1,9 @@
 """Compares the validator's speed with that of an earlier commit, and with another one's.
 
-`python -m benchmarks.validate --only before --commit HEAD~1` checks 20,000 short records, and the
-`--files` given, with all rules and warnings, as *Validate dataset*, `prepare` and `upload` do, with
-this tree and with the commit's in turn, each in a process of its own. Its figures are CPU time and
-the most memory.
+`python -m benchmarks.validate --only before --commit HEAD~1` checks 20,000 short records, once with
+500 evaluation questions, and the `--files` given, with all rules and warnings, as *Validate
+dataset*, `prepare` and `upload` do, with this tree and with the commit's in turn, each in a process
+of its own. Its figures are CPU time and the most memory.
 
 `python -m benchmarks.validate --other PATH` takes the path of AWS's published checker,
 https://github.com/aws-samples/amazon-bedrock-samples, custom-models/bedrock-fine-tuning/
@@ -25,12 +25,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from benchmarks.datasets import KINDS, CappedSource, Kind, write_file, write_records
+from benchmarks.datasets import (
+    KINDS,
+    CappedSource,
+    Kind,
+    write_file,
+    write_questions,
+    write_records,
+)
 from lambdas.domain.models.lookup import find_model
 from lambdas.validation import DatasetSource, FileSource, ValidationReport
 from lambdas.validation.check import Options, check
@@ -74,8 +81,9 @@ from lambdas.domain.models.lookup import find_model
 from lambdas.validation import FileSource
 from lambdas.validation.check import Options, check
 begin = time.process_time()
-source = FileSource(Path(sys.argv[1]), "training.jsonl")
-report = check(find_model("claude-3-haiku"), source, options=Options(warnings=True))
+training, *questions = [FileSource(Path(each), each) for each in sys.argv[1:]]
+options = Options(warnings=True)
+report = check(find_model("claude-3-haiku"), training, None, *questions, options=options)
 seconds = time.process_time() - begin
 findings = sum(report.findings.counts.values())
 print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, findings)
@@ -87,23 +95,27 @@ def _before(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         earlier = Path(folder) / "earlier"
         shutil.unpack_archive(_archive(options.commit, Path(folder)), earlier)
-        for line_bytes in (250, 800):
+        for line_bytes in (800, 250):
             path = Path(folder) / f"{options.records} records of {line_bytes} bytes"
             write_records(path, options.records, line_bytes)
-            _compare_trees(path, earlier, options)
+            _compare_trees([path], earlier, options)
+        questions = Path(folder) / "500 questions"
+        write_questions(questions, 500)
+        _compare_trees([path, questions], earlier, options)
         for path in options.files:
-            _compare_trees(path, earlier, options)
+            _compare_trees([path], earlier, options)
 
 
-def _compare_trees(path: Path, earlier: Path, options: argparse.Namespace) -> None:
+def _compare_trees(paths: Sequence[Path], earlier: Path, options: argparse.Namespace) -> None:
     trees = (earlier, Path(__file__).parents[1])
-    rounds = [[_run(tree, path) for tree in trees] for _ in range(options.rounds)]
+    rounds = [[_run(tree, paths) for tree in trees] for _ in range(options.rounds)]
     ratio = statistics.median(old[0] / new[0] for old, new in rounds)
     old, new = (
         list(map(statistics.median, zip(*each, strict=True))) for each in zip(*rounds, strict=True)
     )
+    names = ", ".join(path.name for path in paths)
     _say(
-        f"{path.name}: {ratio:.2f} times as fast as {options.commit} ({old[0]:.1f} s, "
+        f"{names}: {ratio:.2f} times as fast as {options.commit} ({old[0]:.1f} s, "
         f"{new[0]:.1f} s of CPU time; {old[1]:.0f} MB, {new[1]:.0f} MB; {old[2]:.0f}, "
         f"{new[2]:.0f} findings)"
     )
@@ -116,9 +128,9 @@ def _archive(commit: str, folder: Path) -> Path:
     return path
 
 
-def _run(tree: Path, path: Path) -> list[float]:
-    """Check a file with the code of a tree: CPU seconds, megabytes at most, findings."""
-    command = [sys.executable, "-c", _CHECK, str(path)]
+def _run(tree: Path, paths: Sequence[Path]) -> list[float]:
+    """Check files with the code of a tree: CPU seconds, megabytes at most, findings."""
+    command = [sys.executable, "-c", _CHECK, *map(str, paths)]
     done = subprocess.run(command, check=True, cwd=tree, capture_output=True, text=True)
     return list(map(float, done.stdout.split()))
 
