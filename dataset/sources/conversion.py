@@ -36,6 +36,7 @@ SYSTEM_PROMPTS: Mapping[str, str] = {
     "attieniti alla domanda e ometti ciò di cui non sei sicuro.",
 }
 _LOOKED_AT = 200  # records, for the language
+_SENTENCE_ENDS = (*".!?…。！？", '."', ".)", "」", "）")  # noqa: RUF001  # full-width, too
 _INSTEAD = "drop the record, or its last question and answer"
 # Not the names of roles: models reserve those.
 _SPEAKERS = {"user": "Question", "assistant": "Answer"}
@@ -54,8 +55,14 @@ class Style:
 
 
 def usual_system_prompt(entries: Iterable[Entry]) -> str | None:
-    """Return the general system prompt in the language of most pairs; None in other languages."""
+    """Return the general system prompt in the language of most pairs; None in other languages.
+
+    None, too, where most answers are no sentences, such as labels or JSON: it asks for sentences,
+    and the base model would be marked down for doing as it is told.
+    """
     pairs = [entry.conversation for entry in entries if entry.by_keys][:_LOOKED_AT]
+    if 2 * sum(each.answer.rstrip().endswith(_SENTENCE_ENDS) for each in pairs) < len(pairs):
+        return None
     languages = Counter(language_of(f"{each.prompt} {each.answer}") for each in pairs)
     del languages[None]  # short texts, mostly
     [(language, _)] = languages.most_common(1) or [("English", 0)]

@@ -265,9 +265,19 @@ def test_japanese_is_asked_in_japanese(tmp_path: Path) -> None:
 
 def test_a_language_without_a_general_prompt_gets_none(tmp_path: Path) -> None:
     text = "Когда нужно чистить насос установки, и как это делается правильно"
-    prepared = made(tmp_path, "faq.csv", table([(f"{text} {n}?", text) for n in range(9)]))
+    prepared = made(tmp_path, "faq.csv", table([(f"{text} {n}?", f"{text}.") for n in range(9)]))
     assert "system" not in trained(tmp_path)[0]
     assert prepared.notes == ()
+
+
+@pytest.mark.parametrize("answer", ["billing", '{"queue": "billing"}', "請求"])
+def test_answers_that_are_no_sentences_are_not_asked_for_as_such(
+    tmp_path: Path, answer: str
+) -> None:
+    tickets = [{"question": f"Ticket {n} asks for money", "answer": answer} for n in range(9)]
+    prepared = made(tmp_path, "tickets.json", json.dumps(tickets).encode())
+    assert "system" not in trained(tmp_path)[0]
+    assert not any("system prompt" in each for each in prepared.notes)
 
 
 def chat(*texts: object, **changes: object) -> dict[str, Any]:
