@@ -173,8 +173,8 @@ def _next_step(request: NotifyRequest) -> str:
 
 
 _NEXT_IF_QUALIFIED = (
-    "before you serve the custom model, read in the report what it forgot, or which model does as "
-    "well without tuning."
+    "before you serve the custom model, read in the report what it forgot, or which model may do "
+    "as well without tuning."
 )
 _NEXT_IF_MISSING = (
     "read in the report which answers or judgements are missing, and why, then start again with "
