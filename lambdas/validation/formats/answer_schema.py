@@ -26,7 +26,7 @@ _NEWEST = "https://json-schema.org/draft/2020-12/schema"
 _SHOWN_CHARACTERS = 200
 # A pattern such as ^(a+)+$ takes for ever of what it does not match. A file of answers that all do
 # so is not worth a function's time, either.
-_SECONDS = 1.0
+_SECONDS = 1.0  # of processor time
 _MOST_SLOW = 20
 _TOO_SLOW = "checking it takes too long: a pattern of the schema may try too many ways"
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
@@ -92,6 +92,7 @@ class AnswerSchema:
             with _time_limit():
                 worst = best_match(self._validator.iter_errors(value))
         except _TooSlow:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)  # it may have rung as it was turned off
             self._slow += 1
             why = _TOO_SLOW
         except RecursionError:
@@ -112,13 +113,14 @@ def _time_limit() -> Iterator[None]:
     def end(_number: int, _frame: FrameType | None) -> None:
         raise _TooSlow
 
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, _SECONDS)
+    before = signal.signal(signal.SIGVTALRM, end)
+    # Again and again, for an error within a callback of the interpreter's own is not raised.
+    signal.setitimer(signal.ITIMER_VIRTUAL, _SECONDS, _SECONDS / 10)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def _unfenced(answer: str) -> str:
