@@ -27,6 +27,7 @@ from stacks.environment import load
 STATE = ROOT / "build" / "offline-aws.json"
 LOG = ROOT / "build" / "offline-aws.log"
 _START_SECONDS = 180
+_PACE = 600.0  # ten minutes a second: people and their tools can follow
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def running() -> Running | None:
 
 def serve() -> ExitCode:
     """Serve until SIGTERM; the state file appears once `local` is deployed."""
-    offline = OfflineAws(region=REGION)
+    offline = OfflineAws(region=REGION, pace=_PACE)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.OK))
     try:
         offline.start()

@@ -1,30 +1,34 @@
-"""A simulated clock: computing counts at its real duration, waiting is skipped.
+"""A simulated clock that is also the order of all that happens: one event at a time.
 
-Simulated now = real time elapsed + time skipped. Whoever computes (a state being executed, a
-Lambda function, Bedrock fitting a model) holds the clock; whoever waits sleeps on it. When
-nobody computes and somebody sleeps, the clock jumps to the earliest thing due: a sleeper's
-wake-up, a deadline set with `call_at`, or an alarm's (a schedule's next tick). With nobody
-asleep it runs at the pace of real time, so an idle offline AWS does not race into the future.
+Simulated time moves only from event to event. While somebody computes (a Lambda function, whoever
+drives from outside), nothing else happens and time stands still. While somebody waits for an event
+(`live`: a state's wait, a function's sleep), time jumps to whatever is due next: that event, a
+deadline set with `call_at`, or an alarm (a schedule's next tick). With nobody waiting it runs at
+the pace of real time, so an idle offline AWS does not race into the future.
 
-A thread holds the clock in one of two ways: `computing`, or, where its hold was begun for it by
-another thread, `handed_over`. What a process computes is held by a `Process`, whose own threads
-may sleep, some or all of them.
+Events due at the same time are ordered by a hash of the seed, the event's name and how often that
+name came before: the same seed gives the same order, however the threads around it run.
 """
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import itertools
+import math
 import threading
 import time
+import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-_POLL_SECONDS = 0.004
-_QUIET_SECONDS = 0.025  # an event on its way to its target is nobody's computation yet
+_POLL_SECONDS = 0.02  # alarms do not say when they change
+_QUIET_SECONDS = 0.02  # what a function computes while one of its threads sleeps shows within it
+_FAILED = "the simulation has ended with an error"
 
 
 class Alarm(Protocol):
@@ -38,16 +42,29 @@ class Alarm(Protocol):
 
 
 @dataclass(order=True)
-class _Deadline:
+class Event:
+    """Something that will happen."""
+
     when: float
+    tie: bytes
     order: int
-    act: Callable[[], None] = field(compare=False)
+    act: Callable[[], None] | None = field(compare=False)
+    live: bool = field(compare=False)
 
 
 @dataclass(frozen=True)
-class _Sleeper:
-    wake: float
-    unless: Callable[[], bool]
+class _Flow:
+    """How simulated time passes from a real instant on, until the next thing is due."""
+
+    since: float
+    now: float
+    rate: float = 0.0
+    until: float = math.inf
+
+    def time(self) -> float:
+        if not self.rate:
+            return self.now
+        return min(self.now + (time.monotonic() - self.since) * self.rate, self.until)
 
 
 class _ThisThread(threading.local):
@@ -57,48 +74,145 @@ class _ThisThread(threading.local):
 
 
 class SimulatedClock:
-    """See the module's docstring. Thread-safe; one watcher thread a clock."""
+    """See the module's docstring. Thread-safe; one thread of its own runs the events.
 
-    def __init__(self, start: float | None = None) -> None:
-        self._start = time.time() if start is None else start
-        self._real_start = time.monotonic()
-        self._skipped = 0.0
+    `pace`: the most simulated seconds that pass in a real one while somebody waits. `idle_runs`:
+    whether time passes, as real time does, while nobody waits.
+    """
+
+    def __init__(
+        self,
+        start: float | None = None,
+        *,
+        seed: int = 0,
+        pace: float = math.inf,
+        idle_runs: bool = True,
+    ) -> None:
+        self._seed, self._pace, self._idle_rate = seed, pace, float(idle_runs)
+        self._flow = _Flow(time.monotonic(), time.time() if start is None else start)
         self._condition = threading.Condition()
-        self._sleepers: dict[int, _Sleeper] = {}
-        self._deadlines: list[_Deadline] = []
-        self._alarms: list[Alarm] = []
-        self._computing = 0
-        self._touched = time.monotonic()
+        self._events: list[Event] = []
+        self._names: Counter[str] = Counter()
         self._order = itertools.count()
-        self._stopped = threading.Event()
+        self._alarms: list[Alarm] = []
+        self._live = self._computing = self._hurried = 0
+        self._quiet_from = 0.0
+        self._stopped = False
+        self._failure: Exception | None = None
         self._this_thread = _ThisThread()
-        threading.Thread(target=self._watch, name="simulated-clock", daemon=True).start()
+        threading.Thread(target=self._run, name="simulated-clock", daemon=True).start()
 
     def time(self) -> float:
         """Return the simulated now in epoch seconds."""
-        return self._start + time.monotonic() - self._real_start + self._skipped
+        return self._flow.time()
 
     def iso(self) -> str:
         """Return the simulated now as AWS writes it: UTC with milliseconds and a Z."""
-        now = datetime.fromtimestamp(self.time(), UTC)
-        return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return iso(self.time())
 
     @property
     def is_computing(self) -> bool:
-        return self._computing > 0
+        """Whether somebody computes, or waits for an event."""
+        return self._computing > 0 or self._live > 0
+
+    def fraction(self, name: str) -> float:
+        """Return a number in [0, 1) that depends on the seed, the name and its count alone."""
+        return int.from_bytes(self._tie(name)) / 2**64
+
+    # --- events
+
+    def at(self, when: float, act: Callable[[], None], *, name: str, live: bool = True) -> Event:
+        """Let `act` happen once; `live` if somebody waits for it.
+
+        Raises
+        ------
+        RuntimeError
+            An event failed before: nothing happens any more.
+        """
+        with self._condition:
+            if self._failure:
+                raise RuntimeError(_FAILED) from self._failure
+            event = Event(max(when, self.time()), self._tie(name), next(self._order), act, live)
+            heapq.heappush(self._events, event)
+            self._live += live
+            self._condition.notify_all()
+            return event
+
+    def soon(self, act: Callable[[], None], *, name: str) -> Event:
+        """Let `act` happen now, when its turn has come."""
+        return self.at(self.time(), act, name=name)
+
+    def drop(self, event: Event) -> None:
+        """Let an event not happen, unless it has."""
+        with self._condition:
+            self._live -= event.live
+            event.act, event.live = None, False
+
+    def call_at(self, when: float, act: Callable[[], None]) -> None:
+        """Run `act` when the simulated time reaches `when`; nobody waits for it."""
+        self.at(when, act, name=getattr(act, "__qualname__", "call"), live=False)
+
+    @contextmanager
+    def deadline(self, when: float, act: Callable[[], None]) -> Iterator[None]:
+        """Run `act` if the simulated time reaches `when` inside."""
+        event = self.at(when, act, name="deadline", live=False)
+        try:
+            yield
+        finally:
+            self.drop(event)
+
+    def add_alarm(self, alarm: Alarm) -> None:
+        self._alarms.append(alarm)
+
+    def advance(self, seconds: float) -> None:
+        """Let `seconds` of simulated time pass at once, with all that falls due in them."""
+        self._hurried += 1
+        if self._this_thread.holds:
+            self.wait(seconds, lambda _: self.end_computing(), self.begin_computing)
+        else:
+            self.wait(seconds)
+        self._hurried -= 1
+
+    def forget(self) -> None:
+        """Drop every event that nobody waits for; used when the offline AWS is reset."""
+        with self._condition:
+            self._events = [event for event in self._events if event.live]
+            heapq.heapify(self._events)
+
+    def settle(self, real_seconds: float = 300) -> None:
+        """Wait until nobody computes, nobody waits, and nothing is due.
+
+        Raises
+        ------
+        TimeoutError
+            That takes longer in real time.
+        """
+        with self._condition:
+            settled = lambda: self._stopped or self._is_settled()  # noqa: E731  # shortest so
+            if not self._condition.wait_for(settled, real_seconds):
+                raise TimeoutError(f"something still goes on after {real_seconds:g} s")
+
+    def stop(self) -> None:
+        """End the thread that runs the events, and wake everybody who waits."""
+        with self._condition:
+            self._stopped = True
+            self._condition.notify_all()
+
+    # --- who computes
 
     def begin_computing(self) -> None:
         with self._condition:
             self._computing += 1
+            self._stand_still()
 
     def end_computing(self) -> None:
         with self._condition:
             self._computing -= 1
-            self.touch()
+            self._condition.notify_all()
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """Hold the clock: no time is skipped inside. Inside of itself it changes nothing."""
+        """Let nothing happen and no time pass inside. Inside of itself it changes nothing."""
         if self._this_thread.holds:
             yield
             return
@@ -142,115 +256,119 @@ class SimulatedClock:
         finally:
             process.end()
 
-    def touch(self) -> None:
-        """Something moved: give what it set off a moment to start computing."""
-        self._touched = time.monotonic()
-
-    def sleep_until(self, wake: float, *, unless: Callable[[], bool] = lambda: False) -> None:
-        """Sleep until the simulated time `wake`, or until `unless` says to wait no more.
-
-        The caller is computing before and after.
-        """
-        with self._condition:
-            self._computing -= 1
-            self.wait_until(wake, unless)
-            self._computing += 1
-
-    def wait_until(self, wake: float, unless: Callable[[], bool]) -> None:
-        """Sleep as a caller that does not hold the clock."""
-        me = next(self._order)
-        with self._condition:
-            self._sleepers[me] = _Sleeper(wake, unless)
-            while self.time() < wake and not (self._stopped.is_set() or unless()):
-                self._condition.wait(max(0.001, min(wake - self.time(), 0.05)))
-            del self._sleepers[me]
-            self.touch()
-
-    def sleep(self, seconds: float) -> None:
-        self.sleep_until(self.time() + seconds)
-
-    def call_at(self, when: float, act: Callable[[], None]) -> None:
-        """Run `act` when the simulated time reaches `when`; it counts as computing."""
-        self._push(_Deadline(when, next(self._order), act))
-
-    @contextmanager
-    def deadline(self, when: float, act: Callable[[], None]) -> Iterator[None]:
-        """Run `act` if the simulated time reaches `when` inside."""
-        deadline = _Deadline(when, next(self._order), act)
-        self._push(deadline)
-        try:
-            yield
-        finally:
-            with self._condition:
-                if deadline in self._deadlines:
-                    self._deadlines.remove(deadline)
-                    heapq.heapify(self._deadlines)
-
-    def _push(self, deadline: _Deadline) -> None:
-        with self._condition:
-            heapq.heappush(self._deadlines, deadline)
-
-    def add_alarm(self, alarm: Alarm) -> None:
-        self._alarms.append(alarm)
-
-    def advance(self, seconds: float) -> None:
-        """Let `seconds` of simulated time pass, with all that falls due in them."""
-        with self.computing():
-            self.sleep(seconds)
-
-    def forget(self) -> None:
-        """Drop every deadline; used when the offline AWS is reset."""
-        with self._condition:
-            self._deadlines.clear()
-
-    def stop(self) -> None:
-        """End the watcher and wake every sleeper."""
-        self._stopped.set()
-        with self._condition:
-            self._condition.notify_all()
-
-    def _watch(self) -> None:
-        while not self._stopped.wait(_POLL_SECONDS):
-            self._run_due()
-            self._jump()
-
-    def _run_due(self) -> None:
-        for act in self._take_due():
-            with self.computing():
-                act()
-        for alarm in self._alarms:
-            due = alarm.due()
-            if due is not None and due <= self.time():
-                with self.computing():
-                    alarm.ring()
-
-    def _take_due(self) -> list[Callable[[], None]]:
-        taken: list[Callable[[], None]] = []
-        with self._condition:
-            while self._deadlines and self._deadlines[0].when <= self.time():
-                taken.append(heapq.heappop(self._deadlines).act)
-        return taken
-
-    def _jump(self) -> None:
-        with self._condition:
-            quiet = time.monotonic() - self._touched > _QUIET_SECONDS
-            wakes = [sleeper.wake for sleeper in self._sleepers.values() if not sleeper.unless()]
-            if self._computing or not wakes or not quiet:
-                return
-            wakes += [self._deadlines[0].when] if self._deadlines else []
-            wakes += [due for alarm in self._alarms if (due := alarm.due()) is not None]
-            gap = min(wakes) - self.time()
-            if gap > 0:
-                self._skipped += gap
-            self._condition.notify_all()
-
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Let nobody else look or change meanwhile; afterwards all sleepers look again."""
+        """Let nothing happen and nobody else change what is waited for meanwhile."""
         with self._condition:
             yield
-            self.touch()
             self._condition.notify_all()
+
+    def listen(self) -> None:
+        """Give what a function computes beside its sleep a moment to show in a call."""
+        self._quiet_from = time.monotonic() + _QUIET_SECONDS
+
+    def wait(
+        self,
+        seconds: float,
+        begun: Callable[[Event], None] = lambda _: None,
+        ended: Callable[[], None] = lambda: None,
+        unless: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Let the calling thread wait; nothing happens between its waiting and `begun`, or `ended`.
+
+        `begun` gets the event of its end. `ended` is left out where `unless` ends the wait.
+        """
+        passed: list[bool] = []
+
+        def end() -> None:
+            passed.append(True)
+            ended()
+
+        with self._condition:
+            event = self.at(self.time() + seconds, end, name="sleep")
+            begun(event)
+            self._condition.wait_for(lambda: passed or self._stopped or unless())
+            if not passed:
+                self.drop(event)
+        if self._failure:
+            raise RuntimeError(_FAILED) from self._failure
+
+    # --- the thread that runs the events
+
+    def _run(self) -> None:
+        try:
+            with self._condition:
+                while not self._stopped:
+                    self._go_on()
+        except Exception as error:  # noqa: BLE001  # told to whoever waits, or adds an event
+            self._failure = error
+            self.stop()
+            traceback.print_exc()
+
+    def _go_on(self) -> None:
+        quiet = self._quiet_from - time.monotonic()
+        if self._computing:
+            self._condition.wait()
+        elif quiet > 0:
+            self._condition.wait(quiet)
+        else:
+            when, act = self._next()
+            if when <= self.time():
+                self._happen(when, act)
+            elif self._live and (self._hurried or self._pace == math.inf):
+                self._flow = _Flow(time.monotonic(), when)
+            else:
+                self._let_time_pass(when, self._pace if self._live else self._idle_rate)
+
+    def _happen(self, when: float, act: Callable[[], None]) -> None:
+        self._flow = _Flow(time.monotonic(), max(when, self.time()))
+        act()
+        self._condition.notify_all()  # whoever waits may have waited for this
+
+    def _let_time_pass(self, until: float, rate: float) -> None:
+        if (self._flow.rate, self._flow.until) != (rate, until):
+            self._flow = _Flow(time.monotonic(), self.time(), rate, until)
+        left = (until - self.time()) / rate if rate else math.inf
+        self._condition.wait(min(left, _POLL_SECONDS))
+
+    def _is_settled(self) -> bool:
+        return not self.is_computing and self._next()[0] > self.time()
+
+    def _stand_still(self) -> None:
+        self._flow = _Flow(time.monotonic(), self.time())
+
+    def _next(self) -> tuple[float, Callable[[], None]]:
+        """Return when the next thing is due, and what it is."""
+        while self._events and self._events[0].act is None:
+            heapq.heappop(self._events)
+        first, act = (self._events[0].when, self._take) if self._events else (math.inf, _nothing)
+        for alarm in self._alarms:
+            due = alarm.due()
+            if due is not None and due < first:
+                first, act = due, alarm.ring
+        return first, act
+
+    def _take(self) -> None:
+        event = heapq.heappop(self._events)
+        self._live -= event.live
+        act, event.act, event.live = event.act, None, False
+        if act:
+            act()
+
+    def _tie(self, name: str) -> bytes:
+        self._names[name] += 1
+        text = f"{self._seed}/{name}/{self._names[name]}"
+        return hashlib.blake2b(text.encode(), digest_size=8).digest()
+
+
+def _nothing() -> None:
+    """Never happens: it is due at the end of all time."""
+
+
+def iso(seconds: float) -> str:
+    """Return an epoch time as AWS writes it: UTC with milliseconds and a Z."""
+    then = datetime.fromtimestamp(seconds, UTC)
+    return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Process:
@@ -265,15 +383,21 @@ class Process:
         self._sleeping = self._calling = 0
         self._ended = self._holds = False
         self._lives = 1
+        self._sleeps: list[Event] = []
         self._change()
 
     def sleep(self, seconds: float) -> None:
         """Sleep for one of its threads; at most until its end."""
         life = self._lives
-        with self._clock.changing():  # not while it waits
+
+        def begin(event: Event) -> None:
+            self._sleeps.append(event)
             self._change(sleeping=1)
-            self._clock.wait_until(self._clock.time() + seconds, lambda: self._lives > life)
-            self._change(sleeping=-1 if self._lives == life else 0)
+
+        def over() -> bool:
+            return self._lives > life
+
+        self._clock.wait(seconds, begin, lambda: self._change(sleeping=-1), over)
 
     @contextmanager
     def calling(self) -> Iterator[None]:
@@ -288,6 +412,9 @@ class Process:
         """End its sleeps: it was killed, and whoever waits for it has something to do."""
         with self._clock.changing():
             self._lives += 1
+            for sleep in self._sleeps:
+                self._clock.drop(sleep)
+            self._sleeps.clear()
             self._change(sleeping=-self._sleeping)
 
     def end(self) -> None:
@@ -304,4 +431,6 @@ class Process:
                 self._clock.begin_computing()
             elif self._holds and not holds:
                 self._clock.end_computing()
+            if self._sleeping and not self._ended:
+                self._clock.listen()
             self._holds = holds

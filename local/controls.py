@@ -13,13 +13,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from local.bedrock import Bedrock, Scenario
 from local.clock import SimulatedClock
-
-if TYPE_CHECKING:
-    from local.ministack.invocations import Invocations
+from local.functions.processes import Functions
 
 Scope = dict[str, Any]
 Asgi = Callable[[Scope, Any, Any], Awaitable[None]]
@@ -31,7 +29,7 @@ class Controlled(Protocol):
 
     clock: SimulatedClock
     bedrock: Bedrock
-    invocations: Invocations
+    functions: Functions
     redeploy: Callable[[], None]
 
     def reset(self) -> None: ...
@@ -71,6 +69,6 @@ def _act(offline: Controlled, method: str, route: str, body: bytes) -> dict[str,
         return {"now": offline.clock.iso()}
     if (method, route) == ("POST", "sleep"):
         asked = json.loads(body)
-        left = offline.invocations.sleep(asked["process"], float(asked["seconds"]))
+        left = offline.functions.sleep(asked["process"], float(asked["seconds"]))
         return {"seconds_left": left}
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import shutil
 import socket
@@ -21,9 +22,11 @@ from local.call_faults import HANG_UP, CallFaults
 from local.clock import SimulatedClock
 from local.controls import controls
 from local.environment import offline_variables, scrubbed
+from local.functions.processes import Functions
+from local.states.expressions import Expressions
 
 if TYPE_CHECKING:
-    from local.ministack.invocations import Invocations
+    from local.states.service import StepFunctions
 
 _START_SECONDS = 30
 _SWEEP_SECONDS = 10
@@ -33,20 +36,24 @@ _THREADS = 128  # a function's thread that sleeps takes one of them
 class OfflineAws:
     """The offline AWS of this process; MiniStack is a module, so there is one at a time.
 
-    It serves on a free port of 127.0.0.1; clients and functions are in `region`.
+    It serves on a free port of 127.0.0.1; clients and functions are in `region`. What is left to
+    chance follows from `seed`, and at most `pace` simulated seconds pass in a real one.
     """
 
-    def __init__(self, *, region: str) -> None:
+    def __init__(self, *, region: str, seed: int = 0, pace: float = math.inf) -> None:
         self.region = region
         self.port = _free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.variables = offline_variables(self.endpoint, region)
-        self.clock = SimulatedClock()
+        self.clock = SimulatedClock(seed=seed, pace=pace)
+        self.functions = Functions(self.clock)
         self.bedrock: Bedrock
         self.faults: CallFaults
-        self.invocations: Invocations
+        self.executions: StepFunctions
         self.redeploy: Callable[[], None] = lambda: None  # what follows a reset of `local up`
+        self._expressions = Expressions(seed)
         self._scratch = Path(tempfile.mkdtemp(prefix="offline-aws-"))
+        self._stopped = threading.Event()
         self._done: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -58,7 +65,6 @@ class OfflineAws:
             "GATEWAY_PORT": str(self.port),
             "MINISTACK_REGION": self.region,
             "LAMBDA_EXECUTOR": "local",
-            "LAMBDA_WARM_TTL_SECONDS": "3600",  # simulated hours may pass between two calls
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "LOG_LEVEL": "ERROR",
@@ -76,18 +82,15 @@ class OfflineAws:
 
     def stop(self) -> None:
         """End the server and its functions' processes, and delete what they left on disk."""
-        from ministack.core import lambda_runtime  # noqa: PLC0415  # only after start()
-
-        from local.ministack import state_machines  # noqa: PLC0415  # same
-
-        state_machines.abort_all()
+        self._stopped.set()
         self.clock.stop()
-        lambda_runtime.reset()
+        self.functions.stop()
+        self._expressions.stop()
         if self._loop and self._done:
             self._loop.call_soon_threadsafe(self._done.set)
         if self._thread:
             self._thread.join(timeout=10)
-        lambda_runtime.reset()  # a function that was being started meanwhile
+        self.functions.stop()  # what was being started meanwhile
         tempfile.tempdir = None
         give_up_at = time.monotonic() + _SWEEP_SECONDS
         while self._scratch.exists() and time.monotonic() < give_up_at:
@@ -107,6 +110,8 @@ class OfflineAws:
         gateway.enforce_iam(on=on)
 
     def _forget(self) -> None:
+        self.executions.forget()
+        self.functions.reset()
         self.clock.forget()
         self.bedrock.reset()
         self.faults.set()
@@ -114,7 +119,13 @@ class OfflineAws:
     def _assemble(self) -> Any:  # noqa: ANN401  # MiniStack publishes no types
         from ministack import app  # noqa: PLC0415  # reads the environment on import
 
-        from local.ministack import access, gateway, grants, patches  # noqa: PLC0415  # same
+        from local.ministack import (  # noqa: PLC0415  # same
+            access,
+            functions,
+            gateway,
+            grants,
+            patches,
+        )
 
         world = World(
             clock=self.clock,
@@ -124,10 +135,15 @@ class OfflineAws:
             caller=gateway.caller,
         )
         self.bedrock = Bedrock(world)
-        self.invocations = patches.apply(self.clock, self.bedrock.resource_tags)
+        processes = functions.OwnProcesses(self.functions)
+        self.executions = patches.apply(
+            self.clock, processes, self._expressions, self.bedrock.resource_tags
+        )
+        prepare = threading.Thread(target=processes.prepare, args=(self._stopped,), daemon=True)
+        prepare.start()
         gateway.register(self.bedrock)
         gateway.after_reset(self._forget)
-        self.faults = CallFaults(self.invocations.caller)
+        self.faults = CallFaults(self.functions.caller)
         return controls(self.faults.around(access.present_requests_as_tls(app.app)), self)
 
     def _serve(self, app: Any) -> None:  # noqa: ANN401  # an ASGI application

@@ -25,7 +25,6 @@ from stacks.names import Names
 _REAL_SECONDS = 300.0  # of a machine on which much else runs
 _MOST_PASSES = 40  # beyond the release-by of a deployment that is kept briefly
 _POLL_SECONDS = 0.01
-_QUIET_SECONDS = 0.08  # an event on its way starts something within it
 
 
 @dataclass(frozen=True)
@@ -121,15 +120,15 @@ def _wait_until_ended(case: Case, target: FaultTarget, arns: list[str]) -> None:
 
 def _status(arn: str) -> str:
     execution = state_machines.execution_of(arn)
-    return str(execution["status"]) if execution else "GONE"
+    return execution.status if execution else "GONE"
 
 
 def _decide(target: FaultTarget, arns: list[str], decided: set[str]) -> None:
     """Approve each run that asks; where the decision fails, let its time run out."""
     states: Any = boto3.client("stepfunctions")
     for arn in arns:
-        entered = state_machines.entered(arn)
-        if "Approve spend" not in entered or arn in decided:
+        execution = state_machines.execution_of(arn)
+        if arn in decided or not execution or "Approve spend" not in execution.entered:
             continue
         decided.add(arn)
         run = target.names_of(arn).run
@@ -150,8 +149,8 @@ def _told(states: Any, target: FaultTarget, given: dict[str, str]) -> str:  # no
     started = states.start_execution(stateMachineArn=target.decide_arn, input=json.dumps(given))
     while _status(started["executionArn"]) == "RUNNING":
         time.sleep(_POLL_SECONDS)
-    execution = state_machines.execution_of(started["executionArn"]) or {}
-    return str(execution.get("cause") or "")
+    execution = state_machines.execution_of(started["executionArn"])
+    return (execution and execution.cause) or ""
 
 
 def _asked(target: FaultTarget, run: str) -> str | None:
@@ -195,7 +194,11 @@ def _interference(result: CaseResult, target: FaultTarget) -> Iterator[None]:
 
 
 _OTHER_DEFINITION = json.dumps(
-    {"StartAt": "Other", "States": {"Other": {"Type": "Fail", "Error": "Other"}}}
+    {
+        "QueryLanguage": "JSONata",
+        "StartAt": "Other",
+        "States": {"Other": {"Type": "Fail", "Error": "Other"}},
+    }
 )
 
 
@@ -244,7 +247,7 @@ def _let_the_guards_run(case: Case, target: FaultTarget, arns: list[str]) -> int
     Return how many of its passes were needed.
     """
     offline, needed = target.offline, 0
-    _settle(offline)
+    offline.clock.settle(_REAL_SECONDS)
     for passes in range(1, _MOST_PASSES + 1):
         left = _left(target, arns)
         stopping = _stopping(target)  # before this pass, which it needs no more
@@ -252,7 +255,7 @@ def _let_the_guards_run(case: Case, target: FaultTarget, arns: list[str]) -> int
         if not left and (not alive or (case.group != "kept" and passes > PASSES)):
             break
         offline.clock.advance(PASS_MINUTES * 60)
-        _settle(offline)
+        offline.clock.settle(_REAL_SECONDS)
         needed = passes if left - stopping else needed
     return needed
 
@@ -270,24 +273,12 @@ def _left(target: FaultTarget, arns: list[str]) -> set[str]:
     return {*target.offline.bedrock.alive()} - spared
 
 
-def _settle(offline: OfflineAws) -> None:
-    """Wait until the guard's executions have ended and no function runs."""
-    deadline = time.monotonic() + _REAL_SECONDS
-    quiet_since = time.monotonic()
-    while time.monotonic() - quiet_since < _QUIET_SECONDS:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"the guards still work after {_REAL_SECONDS:g} s")
-        if state_machines.any_running() or offline.clock.is_computing:
-            quiet_since = time.monotonic()
-        time.sleep(_POLL_SECONDS)
-
-
 def _look(result: CaseResult, target: FaultTarget, arns: list[str]) -> None:
     seen = target.offline.bedrock.snapshot()
     for arn in arns:
-        execution = state_machines.execution_of(arn) or {}
-        result.statuses.append(str(execution.get("status", "GONE")))
-        error, cause = execution.get("error") or "", execution.get("cause") or ""
+        execution = state_machines.execution_of(arn)
+        result.statuses.append(_status(arn))
+        error, cause = (execution.error or "", execution.cause or "") if execution else ("", "")
         result.causes.append(f"{error}: {cause}" if error else cause)
     left = _left(target, arns)
     kinds = ("throughputs", "deployments")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ministack import app
-from ministack.core import iam_evaluator, lambda_runtime, router
+from ministack.core import iam_evaluator, router
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import eventbridge, s3
 
@@ -36,7 +36,6 @@ def register(bedrock: Bedrock) -> None:
 def enforce_iam(*, on: bool) -> None:
     """Check signatures and the roles of functions and machines from now on, or do not."""
     app.AUTH = on
-    lambda_runtime.reset()  # running functions hold the credentials of before
 
 
 def after_reset(act: Callable[[], None]) -> None:

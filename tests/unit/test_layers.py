@@ -54,7 +54,8 @@ ROOMS: dict[str, tuple[set[str], ...]] = {
     ),
     "dataset": ({"schemas", "sources"}, {"generation"}, {"commands"}, {"__main__"}),
     "local": (
-        {"api_calls", "clock", "environment"}, {"call_faults", "bedrock"}, {"services"},
+        {"api_calls", "clock", "environment"}, {"call_faults", "bedrock"},
+        {"services", "states", "functions"},
         {"ministack"}, {"controls"}, {"server"}, {"rehearsal"}, {"fault_matrix", "__main__"},
     ),
 }  # fmt: skip

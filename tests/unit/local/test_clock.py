@@ -1,4 +1,4 @@
-"""The simulated clock: waits are skipped, computing is not, and everybody sees one time."""
+"""The simulated clock: waits are skipped, computing holds it, and events have one order."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import pytest
 
 from local.clock import SimulatedClock
 
+START = 1_000_000.0
 HOUR = 3600.0
 
 
 @pytest.fixture
 def clock() -> Iterator[SimulatedClock]:
-    clock = SimulatedClock(start=1_000_000.0)
+    clock = SimulatedClock(start=START)
     yield clock
     clock.stop()
 
@@ -24,107 +25,146 @@ def clock() -> Iterator[SimulatedClock]:
 def test_waiting_is_skipped(clock: SimulatedClock) -> None:
     began = time.monotonic()
     clock.advance(10 * HOUR)
-    assert clock.time() == pytest.approx(1_000_000 + 10 * HOUR, abs=5)
+    assert clock.time() == pytest.approx(START + 10 * HOUR, abs=5)
     assert time.monotonic() - began < 5
 
 
-def test_computing_is_not_skipped(clock: SimulatedClock) -> None:
-    """While one branch computes, another one's hour must not pass."""
-    woke_at: list[float] = []
-
-    def wait_an_hour() -> None:
-        with clock.computing():
-            clock.sleep(HOUR)
-        woke_at.append(clock.time())
-
+def test_nothing_happens_and_no_time_passes_while_somebody_computes(clock: SimulatedClock) -> None:
+    happened: list[float] = []
     with clock.computing():
-        sleeper = threading.Thread(target=wait_an_hour)
-        sleeper.start()
-        time.sleep(0.3)
-        computed_until = clock.time()
-    sleeper.join(timeout=10)
-    assert computed_until < 1_000_000 + 60
-    assert woke_at[0] == pytest.approx(1_000_000 + HOUR, abs=5)
+        clock.soon(lambda: happened.append(clock.time()), name="now")
+        clock.at(START + HOUR, lambda: happened.append(clock.time()), name="later")
+        until = clock.time()
+        time.sleep(0.2)
+        assert (happened, clock.time()) == ([], until)
+    clock.settle()
+    assert happened == [until, START + HOUR]
 
 
-def test_two_branches_that_wait_agree_on_the_time(clock: SimulatedClock) -> None:
-    woke_at: dict[float, float] = {}
-
-    def wait(seconds: float) -> None:
-        clock.sleep(seconds)
-        woke_at[seconds] = clock.time()
-        clock.end_computing()
-
-    with clock.computing():
-        branches = [threading.Thread(target=wait, args=(s,)) for s in (600.0, 3 * HOUR)]
-        for branch in branches:
-            clock.begin_computing()
-            branch.start()
-    for branch in branches:
-        branch.join(timeout=10)
-    assert woke_at[600.0] == pytest.approx(1_000_000 + 600, abs=5)
-    assert woke_at[3 * HOUR] == pytest.approx(1_000_000 + 3 * HOUR, abs=5)
-
-
-def test_deadlines_fall_due_on_the_way_and_in_order(clock: SimulatedClock) -> None:
+def test_events_fall_due_on_the_way_and_in_order(clock: SimulatedClock) -> None:
     seen: list[tuple[str, float]] = []
-    clock.call_at(1_000_000 + 2 * HOUR, lambda: seen.append(("later", clock.time())))
-    clock.call_at(1_000_000 + HOUR, lambda: seen.append(("sooner", clock.time())))
-    clock.call_at(1_000_000 + 9 * HOUR, lambda: seen.append(("beyond", clock.time())))
+    clock.call_at(START + 2 * HOUR, lambda: seen.append(("later", clock.time())))
+    clock.call_at(START + HOUR, lambda: seen.append(("sooner", clock.time())))
+    clock.call_at(START + 9 * HOUR, lambda: seen.append(("beyond", clock.time())))
     clock.advance(3 * HOUR)
     assert [name for name, _ in seen] == ["sooner", "later"]
-    assert seen[0][1] == pytest.approx(1_000_000 + HOUR, abs=5)
+    assert seen[0][1] == START + HOUR
 
 
-def test_an_alarm_is_never_jumped_over(clock: SimulatedClock) -> None:
-    class Hourly:
-        def __init__(self) -> None:
-            self.rang: list[float] = []
+class Rings:
+    """An alarm that rings every so many hours."""
 
-        def due(self) -> float | None:
-            return 1_000_000 + HOUR * (len(self.rang) + 1)
+    def __init__(self, clock: SimulatedClock, hours: float) -> None:
+        self._clock, self._hours = clock, hours
+        self.rang: list[float] = []
 
-        def ring(self) -> None:
-            self.rang.append(clock.time())
+    def due(self) -> float | None:
+        return START + HOUR * self._hours * (len(self.rang) + 1)
 
-    hourly = Hourly()
-    clock.add_alarm(hourly)
+    def ring(self) -> None:
+        self.rang.append((self._clock.time() - START) / HOUR)
+
+
+def test_no_alarm_is_jumped_over(clock: SimulatedClock) -> None:
+    often, seldom = Rings(clock, 1), Rings(clock, 1.5)
+    clock.add_alarm(often)
+    clock.add_alarm(seldom)
     clock.advance(3.5 * HOUR)
-    assert [round((at - 1_000_000) / HOUR) for at in hourly.rang] == [1, 2, 3]
+    assert (often.rang, seldom.rang) == ([1, 2, 3], [1.5, 3])
 
 
-def test_nothing_is_skipped_while_nobody_waits(clock: SimulatedClock) -> None:
-    """An idle offline AWS must not race to the next deadline."""
-    clock.call_at(1_000_000 + HOUR, lambda: None)
-    time.sleep(0.2)
-    assert clock.time() < 1_000_000 + 60
-
-
-def test_a_stopped_sleeper_wakes_and_moves_no_time(clock: SimulatedClock) -> None:
-    stopped = threading.Event()
-    stopped.set()
+def order_of(seed: int, before: int = 0) -> list[str]:
+    clock = SimulatedClock(start=START, seed=seed, idle_runs=False)
+    happened: list[str] = []
     with clock.computing():
-        clock.sleep_until(1_000_000 + 9 * HOUR, unless=stopped.is_set)
-    assert clock.time() < 1_000_000 + 60
+        for _ in range(before):
+            clock.soon(lambda: None, name="something else")
+        for name in "abcdefgh":
+            clock.at(START + 1, functools.partial(happened.append, name), name=name)
+    clock.settle()
+    clock.stop()
+    return happened
+
+
+def test_the_seed_decides_between_events_of_one_time() -> None:
+    assert order_of(1) == order_of(1) != order_of(2)
+    assert order_of(1, before=5) == order_of(1), "what else happens changes nothing"
+
+
+def test_an_idle_clock_runs_as_real_time_does_or_stands() -> None:
+    running, standing = SimulatedClock(START), SimulatedClock(START, idle_runs=False)
+    rang = threading.Event()
+    running.call_at(START + 0.1, rang.set)
+    running.call_at(START + HOUR, lambda: None)
+    time.sleep(0.2)
+    assert rang.wait(5)
+    assert START < running.time() < START + 60
+    assert standing.time() == START
+    for clock in (running, standing):
+        clock.stop()
+
+
+def test_a_pace_lets_people_follow_unless_they_hurry() -> None:
+    clock = SimulatedClock(START, pace=HOUR)
+    began = time.monotonic()
+    clock.wait(HOUR / 2)
+    assert 0.4 < time.monotonic() - began < 5
+    began = time.monotonic()
+    clock.advance(100 * HOUR)
+    assert time.monotonic() - began < 5
+    clock.stop()
+
+
+def test_what_is_dropped_does_not_happen_and_nobody_waits_for_it(clock: SimulatedClock) -> None:
+    happened: list[str] = []
+    event = clock.at(START + HOUR, lambda: happened.append("it"), name="it")
+    clock.drop(event)
+    clock.drop(event)
+    clock.settle()
+    assert clock.time() < START + 60
+    clock.advance(2 * HOUR)
+    assert happened == []
+
+
+def test_forgetting_drops_what_nobody_waits_for(clock: SimulatedClock) -> None:
+    happened: list[str] = []
+    with clock.computing():
+        clock.call_at(START + 1, lambda: happened.append("forgotten"))
+        clock.at(START + 2, lambda: happened.append("waited for"), name="waited for")
+        clock.forget()
+    clock.settle()
+    assert happened == ["waited for"]
 
 
 def test_a_deadline_holds_while_what_it_limits_goes_on(clock: SimulatedClock) -> None:
     seen: list[str] = []
-    with clock.deadline(1_000_000 + HOUR, lambda: seen.append("passed")):
+    with clock.deadline(START + HOUR, lambda: seen.append("passed")):
         clock.advance(2 * HOUR)
-    with clock.deadline(1_000_000 + 3 * HOUR, lambda: seen.append("kept")):
+    with clock.deadline(START + 3 * HOUR, lambda: seen.append("kept")):
         pass
     clock.advance(2 * HOUR)
     assert seen == ["passed"]
 
 
 def test_computing_inside_of_computing_holds_once(clock: SimulatedClock) -> None:
-    """A sleep in the inner one lets go of the clock all the same."""
-    began = time.monotonic()
+    """Letting time pass in the inner one lets go of the clock all the same."""
     with clock.computing(), clock.computing():
-        clock.sleep(HOUR)
-    assert time.monotonic() - began < 5
+        clock.advance(HOUR)
+        assert clock.is_computing
     assert not clock.is_computing
+    assert clock.time() == pytest.approx(START + HOUR, abs=5)
+
+
+def test_an_event_that_fails_ends_the_simulation_for_everybody(clock: SimulatedClock) -> None:
+    def fail() -> None:
+        raise KeyError("a bug")
+
+    clock.call_at(START + HOUR, fail)
+    with pytest.raises(RuntimeError, match="ended with an error") as error:
+        clock.advance(2 * HOUR)
+    assert isinstance(error.value.__cause__, KeyError)
+    with pytest.raises(RuntimeError, match="ended with an error"):
+        clock.soon(lambda: None, name="never")
 
 
 def in_thread(act: Callable[[], None]) -> threading.Thread:
@@ -140,7 +180,7 @@ def test_a_process_that_computes_holds_the_clock_instead_of_who_waits_for_it(
     with clock.handed_over(), clock.process() as process:
         assert clock.is_computing
         process.sleep(HOUR)
-    assert clock.time() == pytest.approx(1_000_000 + HOUR, abs=5)
+    assert clock.time() == pytest.approx(START + HOUR, abs=5)
     assert clock.is_computing
     clock.end_computing()
     assert not clock.is_computing
@@ -159,7 +199,7 @@ def test_threads_of_a_process_sleep_at_once(clock: SimulatedClock) -> None:
         threads = [in_thread(functools.partial(sleep, s)) for s in (HOUR, 60.0, 2 * HOUR)]
         for thread in threads:
             thread.join(timeout=10)
-    assert [round((at - 1_000_000) / 60) for at in sorted(woke_at.values())] == [1, 60, 120]
+    assert [round((woke_at[s] - START) / 60) for s in sorted(woke_at)] == [1, 60, 120]
 
 
 def test_a_process_holds_the_clock_while_one_thread_sleeps_and_another_calls(
@@ -171,8 +211,8 @@ def test_a_process_holds_the_clock_while_one_thread_sleeps_and_another_calls(
             time.sleep(0.2)
             called_until = clock.time()
         sleeper.join(timeout=10)
-    assert called_until < 1_000_000 + 60
-    assert clock.time() == pytest.approx(1_000_000 + HOUR, abs=5)
+    assert called_until < START + 60
+    assert clock.time() == pytest.approx(START + HOUR, abs=5)
 
 
 def test_a_process_that_is_killed_in_its_sleep_holds_the_clock_until_it_is_noticed(
@@ -180,12 +220,12 @@ def test_a_process_that_is_killed_in_its_sleep_holds_the_clock_until_it_is_notic
 ) -> None:
     with clock.process() as process:
         sleeper = in_thread(lambda: process.sleep(HOUR))
-        clock.call_at(1_000_000 + 60, process.wake)
+        clock.call_at(START + 60, process.wake)
         sleeper.join(timeout=10)
         time.sleep(0.1)
-        assert clock.time() == pytest.approx(1_000_000 + 60, abs=5)
+        assert clock.time() == pytest.approx(START + 60, abs=5)
         process.sleep(60)
-    assert clock.time() == pytest.approx(1_000_000 + 120, abs=5)
+    assert clock.time() == pytest.approx(START + 120, abs=5)
 
 
 def test_the_end_of_a_process_ends_its_sleeps_and_its_hold(clock: SimulatedClock) -> None:
@@ -199,6 +239,6 @@ def test_the_end_of_a_process_ends_its_sleeps_and_its_hold(clock: SimulatedClock
     calling.__exit__(None, None, None)
     assert not sleeper.is_alive()
     assert not clock.is_computing
-    assert clock.time() < 1_000_000 + 60
+    assert clock.time() < START + 60
     clock.advance(HOUR)
-    assert clock.time() == pytest.approx(1_000_000 + HOUR, abs=5)
+    assert clock.time() == pytest.approx(START + HOUR, abs=5)

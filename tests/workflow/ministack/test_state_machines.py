@@ -1,9 +1,8 @@
-"""State machines: scopes and times of their states, how they stop, and how they are deleted."""
+"""Executions among the other services: what they read, write and tell, and how they end."""
 
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import boto3
@@ -11,7 +10,6 @@ import pytest
 
 from local.server import OfflineAws
 from tests.workflow.ministack.definitions import (
-    HOUR,
     Definition,
     Run,
     Token,
@@ -21,118 +19,89 @@ from tests.workflow.ministack.definitions import (
     queue_arn,
     received,
     refusal,
-    seconds_of,
     waits,
 )
 
 
-def test_branches_have_their_own_scope_and_time_and_the_parallel_its_output(run: Run) -> None:
-    def branch(seconds: int) -> Definition:
-        return {
-            "StartAt": f"Wait {seconds}",
-            "States": {
-                f"Wait {seconds}": {
-                    "Type": "Wait",
-                    "Seconds": seconds,
-                    "Assign": {"mine": seconds},
-                    "Next": f"Tell {seconds}",
-                },
-                f"Tell {seconds}": {
-                    "Type": "Pass",
-                    "Output": {
-                        "entered": "{% $toMillis($states.context.State.EnteredTime) / 1000 %}",
-                        "mine": "{% $mine %}",
-                    },
-                    "End": True,
-                },
-            },
-        }
+def mapped(state: Definition, mode: str = "DISTRIBUTED", **more: Any) -> Definition:
+    """A Map that runs `state` for each item."""
+    processor = {"ProcessorConfig": {"Mode": mode}, **one_state({**state, "End": True})}
+    return one_state({"Type": "Map", "ItemProcessor": processor, "End": True, **more})
 
-    began = time.time()
+
+def test_a_distributed_map_reads_batches_and_writes(bucket: str, run: Run) -> None:
+    s3: Any = boto3.client("s3")
+    lines = "\n".join(json.dumps({"n": n}) for n in range(10))
+    s3.put_object(Bucket=bucket, Key="items/all.jsonl", Body=lines.encode())
+    total = {"Type": "Pass", "Output": "{% {'sum': $sum($states.input.Items.n)} %}"}
+    reader = {
+        "Resource": "arn:aws:states:::s3:getObject",
+        "ReaderConfig": {"InputType": "JSONL", "MaxItems": "{% 3 * 3 %}"},
+        "Arguments": {"Bucket": "{% 'contract-' & 'calls' %}", "Key": "items/all.jsonl"},
+    }
+    writer = {
+        "Resource": "arn:aws:states:::s3:putObject",
+        "Arguments": {"Bucket": bucket, "Prefix": "{% 'results' %}"},
+    }
     ended = run(
-        one_state(
-            {
-                "Type": "Parallel",
-                "Branches": [branch(60), branch(HOUR)],
-                "Output": {"first": "{% $states.result[0] %}", "last": "{% $states.result[1] %}"},
-                "End": True,
-            }
+        mapped(
+            total,
+            ItemReader=reader,
+            ItemBatcher={"MaxItemsPerBatch": "{% 2 * 2 %}", "BatchInput": {"run": "{% 'r' %}"}},
+            ResultWriter=writer,
         )
     )
-    output = json.loads(ended["output"])
-    assert output["first"]["mine"] == 60
-    assert output["last"]["mine"] == HOUR
-    assert output["last"]["entered"] - output["first"]["entered"] == pytest.approx(HOUR - 60, abs=5)
-    assert time.time() - began < 20
-    entered = [
-        e["stateEnteredEventDetails"]["name"] for e in ended["history"] if "Entered" in e["type"]
-    ]
-    assert "Tell 60" in entered
+    details = json.loads(ended["output"])["ResultWriterDetails"]
+    assert details["Key"].startswith("results/")
+
+    def read(key: str) -> Any:
+        return json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+
+    manifest = read(details["Key"])
+    [file] = manifest["ResultFiles"]["SUCCEEDED"]
+    records = read(file["Key"])
+    assert [json.loads(each["Output"])["sum"] for each in records] == [6, 22, 8]
+    assert json.loads(records[2]["Input"]) == {"BatchInput": {"run": "r"}, "Items": [{"n": 8}]}
+    states: Any = boto3.client("stepfunctions")
+    counts = states.describe_map_run(mapRunArn=manifest["MapRunArn"])
+    assert counts["itemCounts"]["succeeded"] == 9
+    assert counts["executionCounts"]["succeeded"] == 3
 
 
-def test_succeed_evaluates_its_output(run: Run) -> None:
-    ended = run(one_state({"Type": "Succeed", "Output": {"sum": "{% 1 + 1 %}"}}))
-    assert json.loads(ended["output"]) == {"sum": 2}
+def test_a_map_reads_what_the_role_of_its_machine_may(
+    bucket: str, run: Run, offline: OfflineAws
+) -> None:
+    reader = {
+        "Resource": "arn:aws:states:::s3:getObject",
+        "ReaderConfig": {"InputType": "JSON"},
+        "Arguments": {"Bucket": bucket, "Key": "items/all.json"},
+    }
+    boto3.client("s3").put_object(Bucket=bucket, Key="items/all.json", Body=b"[1]")
+    assert run(mapped({"Type": "Pass"}, ItemReader=reader))["output"] == "[1]"
+    offline.enforce_iam(on=True)
+    try:
+        ended = run(mapped({"Type": "Pass"}, ItemReader=reader))
+    finally:
+        offline.enforce_iam(on=False)
+    assert ended["error"] == "States.ItemReaderFailed"
+    assert "is not authorized to perform: s3:GetObject" in ended["cause"]
 
 
-def test_a_stopped_execution_stays_stopped(function: str, queue: str, run: Run) -> None:
-    """Neither the branch that waits nor the retry goes on, and the clock does not run ahead."""
-    branches = [
-        {
-            "StartAt": "Wait",
-            "States": {
-                "Wait": {"Type": "Wait", "Seconds": 9 * HOUR, "Next": "Call"},
-                "Call": call(function, {"count": True}),
-            },
-        },
-        one_state(
-            call(
-                function,
-                {"raise": True},
-                Retry=[{"ErrorEquals": ["Refused"], "IntervalSeconds": 1, "MaxAttempts": 999}],
-            )
-        ),
-    ]
+def test_a_task_waits_until_its_token_is_brought_back_once(
+    function: str, token: Token, run: Run
+) -> None:
     states: Any = boto3.client("stepfunctions")
 
-    def stop(arn: str) -> None:
-        time.sleep(1)
-        states.stop_execution(executionArn=arn, error="Stopped", cause="by a person")
+    def decide(_: str) -> None:
+        given = {"taskToken": token()}
+        not_json = refusal(states.send_task_success, **given, output="{")
+        states.send_task_success(**given, output=json.dumps({"decision": "approve"}))
+        again = refusal(states.send_task_failure, **given, error="Late", cause="twice")
+        assert (not_json, again) == ("InvalidOutput", "TaskTimedOut")
 
-    ended = run(one_state({"Type": "Parallel", "Branches": branches, "End": True}), during=stop)
-    time.sleep(1)
-    assert ended["status"] == "ABORTED"
-    assert received(queue) == 0
-    assert (ended["stopDate"] - ended["startDate"]).total_seconds() < 9 * HOUR
-
-
-def test_the_machine_times_out(run: Run) -> None:
-    slow = {"Type": "Wait", "Seconds": 2 * HOUR, "End": True}
-    ended = run({**one_state(slow), "TimeoutSeconds": HOUR})
-    assert ended["status"] == "TIMED_OUT"
-    lasted = (ended["stopDate"] - ended["startDate"]).total_seconds()
-    assert lasted == pytest.approx(HOUR, abs=10)
-
-
-def test_a_task_times_out_in_simulated_time_while_its_function_goes_on(
-    patient: str, queue: str, run: Run, offline: OfflineAws
-) -> None:
-    limit = {"TimeoutSeconds": "{% 6 * 10 %}"}
-    ended = run(one_state(call(patient, {"sleeps": [600]}, **limit)))
-    assert ended["error"] == "States.Timeout"
-    assert seconds_of(ended) == pytest.approx(60, abs=5)
-    offline.clock.advance(600)  # the function sleeps on
-    ended = run(one_state(call(patient, {"sleeps": [30], "count": True}, **limit)))
-    assert ended["status"] == "SUCCEEDED"
-    assert received(queue) == 1
-
-
-def test_a_retry_waits_as_long_as_it_says(function: str, run: Run) -> None:
-    often = {"ErrorEquals": ["Refused"], "IntervalSeconds": 100, "MaxAttempts": 4}
-    ended = run(
-        one_state(call(function, {"raise": True}, Retry=[{**often, "MaxDelaySeconds": 300}]))
-    )
-    assert seconds_of(ended) == pytest.approx(100 + 200 + 300 + 300, abs=10)
+    ended = run(one_state(waits(function)), during=decide)
+    assert json.loads(ended["output"]) == {"decision": "approve"}
+    assert refusal(states.send_task_success, taskToken="unknown", output="{}") == "InvalidToken"
 
 
 def test_a_start_that_is_repeated_starts_once(function: str, token: Token, run: Run) -> None:
@@ -191,3 +160,29 @@ def test_a_machine_is_deleted_at_the_next_transition_of_what_runs(
     states.delete_state_machine(stateMachineArn=machine)  # as on AWS, once more is no error
     events.remove_targets(Rule="failed", Ids=["q"])
     events.delete_rule(Name="failed")
+
+
+def test_a_definition_that_aws_refuses_is_refused(role: str) -> None:
+    states: Any = boto3.client("stepfunctions")
+    definition = {"QueryLanguage": "JSONata", **one_state({"Type": "Pass", "Next": "Gone"})}
+    with pytest.raises(states.exceptions.InvalidDefinition, match="Missing target: Gone"):
+        states.create_state_machine(name="bad", definition=json.dumps(definition), roleArn=role)
+
+
+def test_what_is_not_played_is_refused_by_name() -> None:
+    states: Any = boto3.client("stepfunctions")
+    assert refusal(states.list_activities) == "UnknownOperationException"
+
+
+def test_a_redrive_goes_on_where_it_failed(function: str, token: Token, run: Run) -> None:
+    states: Any = boto3.client("stepfunctions")
+
+    def fail(_: str) -> None:
+        states.send_task_failure(taskToken=token(), error="Once", cause="")
+
+    failed = run(one_state(waits(function)), during=fail)
+    assert failed["error"] == "Once"
+    arn = failed["executionArn"]
+    states.redrive_execution(executionArn=arn)
+    states.send_task_success(taskToken=token(), output='"well"')
+    eventually(lambda: states.describe_execution(executionArn=arn)["status"] == "SUCCEEDED")

@@ -1,0 +1,1 @@
+"""Step Functions: standard workflows in JSONata, run as events of the simulated clock."""

@@ -1,0 +1,184 @@
+"""Executions: their records, histories and scopes, and the limits of what they hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.clock import SimulatedClock, iso
+
+Json = Any  # a state's input, output or definition
+# Of inputs, results, outputs and variables, as UTF-8. Source, read 2026-11-29:
+# https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+MOST_BYTES = 262_144
+RUNTIME, TIMEOUT = "States.Runtime", "States.Timeout"
+DATA_LIMIT, QUERY = "States.DataLimitExceeded", "States.QueryEvaluationError"
+
+
+class StateError(Exception):
+    """An error by its name, as Retry and Catch see it.
+
+    `uncaught`: it fails the execution whatever they list. `also` is a name that only they see.
+    """
+
+    def __init__(
+        self, error: str, cause: str = "", *, uncaught: bool = False, also: str = ""
+    ) -> None:
+        super().__init__(f"{error}: {cause}")
+        self.error, self.cause = error, cause
+        self.uncaught, self.also = uncaught or error == RUNTIME, also
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A state machine as it was when an execution of it began."""
+
+    arn: str
+    name: str
+    role_arn: str
+    definition: Mapping[str, Any]
+    label: str = ""  # of the Map whose child executions these are
+
+    @property
+    def shown_arn(self) -> str:
+        """The ARN as executions name it."""
+        return f"{self.arn}/{self.label}" if self.label else self.arn
+
+    @property
+    def executions(self) -> str:
+        """What the ARN of each of its executions begins with."""
+        return self.shown_arn.replace(":stateMachine:", ":execution:") + ":"
+
+
+class Execution:
+    """One execution; those that a Distributed Map starts included."""
+
+    def __init__(
+        self, machine: Machine, name: str, given: Json, clock: SimulatedClock, *, map_run: str = ""
+    ) -> None:
+        self.machine, self.name, self.given = machine, name, given
+        self.arn, self.map_run_arn = machine.executions + name, map_run
+        self._clock = clock
+        self.status = "RUNNING"
+        self.output: Json = None
+        self.error: str | None = None
+        self.cause: str | None = None
+        self.began = clock.time()
+        self.ended: float | None = None
+        self.redriven: list[float] = []
+        self.events: list[dict[str, Any]] = []
+        execution = {
+            "Id": self.arn,
+            "Input": given,
+            "Name": name,
+            "RoleArn": machine.role_arn,
+            "StartTime": iso(self.began),
+            "RedriveCount": 0,
+        }
+        about = {"Id": machine.arn, "Name": machine.name}
+        context = {"Execution": execution, "StateMachine": about}
+        self.scope = Scope(self, machine.definition, name, given, context)
+        details = {"input": text(given), "roleArn": machine.role_arn}
+        self.note("ExecutionStarted", 0, **details)
+
+    @property
+    def is_running(self) -> bool:
+        return self.status == "RUNNING"
+
+    @property
+    def entered(self) -> list[str]:
+        """The states that it has entered so far."""
+        found = (event.get("stateEnteredEventDetails") for event in list(self.events))
+        return [details["name"] for details in found if details]
+
+    def note(self, kind: str, previous: int, **details: Json) -> int:
+        """Add an event to the history; return its id."""
+        event = {"id": len(self.events) + 1, "previousEventId": previous, "type": kind}
+        event["timestamp"] = round(self._clock.time(), 3)
+        if details:
+            event[_details_of(kind)] = details
+        self.events.append(event)
+        return len(self.events)
+
+    def end(self, status: str, previous: int, **how: Json) -> None:
+        """End it as a status of AWS, with `output`, or `error` and `cause`."""
+        self.status, self.ended = status, self._clock.time()
+        self.output = how.get("output")
+        self.error, self.cause = how.get("error"), how.get("cause")
+        if status == "SUCCEEDED":
+            how = {"output": text(self.output)}
+        told = {key: value for key, value in how.items() if value is not None}
+        self.note(_ENDS[status], previous, **told)
+
+    def redrive(self) -> None:
+        """Let it run again, from where it did not succeed."""
+        self.status, self.ended, self.error, self.cause = "RUNNING", None, None, None
+        self.redriven.append(self._clock.time())
+        count = len(self.redriven)
+        last = self.note("ExecutionRedriven", len(self.events), redriveCount=count)
+        now = {"RedriveCount": count, "RedriveTime": iso(self.redriven[-1])}
+        self.scope.context["Execution"].update(now)
+        self.scope.resume(last)
+
+
+_ENDS = {
+    "SUCCEEDED": "ExecutionSucceeded",
+    "FAILED": "ExecutionFailed",
+    "ABORTED": "ExecutionAborted",
+    "TIMED_OUT": "ExecutionTimedOut",
+}
+
+
+def _details_of(kind: str) -> str:
+    for of_any_state in ("StateEntered", "StateExited"):
+        if kind.endswith(of_any_state):
+            return f"s{of_any_state[1:]}EventDetails"
+    return f"{kind[0].lower()}{kind[1:]}EventDetails"
+
+
+@dataclass
+class Scope:
+    """Where an execution, a branch or an iteration is: its state, variables and last event."""
+
+    execution: Execution
+    definition: Mapping[str, Any]  # with StartAt and States
+    path: str  # tells it from others of the simulation
+    given: Json
+    context: dict[str, Any]
+    variables: dict[str, Json] = field(default_factory=dict)
+    last: int = 0
+    at: str = ""
+    entered: int = 0  # the event of the state's entering
+    before: int = 0  # that before it
+    is_resumed: bool = False
+    has_ended: bool = False
+    children: list[Scope] = field(default_factory=list)
+    map_run: Any = None  # of a Distributed Map that is redriven
+
+    def note(self, kind: str, **details: Json) -> None:
+        self.last = self.execution.note(kind, self.last, **details)
+
+    def child(self, definition: Mapping[str, Any], given: Json, **context: Json) -> Scope:
+        """Return the scope of a branch or iteration, which sees the variables of this one."""
+        path = f"{self.path}/{self.at}.{len(self.children)}"
+        inner = {**self.context, **context}
+        made = Scope(self.execution, definition, path, given, inner, self.variables, self.last)
+        self.children.append(made)
+        return made
+
+    def resume(self, last: int) -> None:
+        """Go on in the state that did not succeed, and in its branches likewise."""
+        self.is_resumed, self.last = bool(self.at), last
+        for child in self.children:
+            child.resume(last)
+
+
+def text(value: Json) -> str:
+    """Return JSON as AWS counts and shows it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def is_too_large(value: Json) -> bool:
+    return len(text(value).encode()) > MOST_BYTES

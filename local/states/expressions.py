@@ -1,0 +1,84 @@
+"""JSONata as Step Functions evaluates it: the reference implementation, in a Node process.
+
+Step Functions has JSONata 2.0.6, without $eval and with functions of its own. Source, read
+2026-11-29: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import subprocess
+from pathlib import Path
+from typing import IO, Any, cast
+
+Json = Any  # a state's input, output or definition
+_FOLDER = Path(__file__).resolve().parent
+_PATIENCE_SECONDS = 10  # of a loaded machine; AWS is less patient
+
+
+class ExpressionFailed(Exception):
+    """An expression throws, or has no value; the message is AWS's."""
+
+
+class Expressions:
+    """Evaluates templates. One caller at a time; `stop` ends its process."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def fill(self, template: Json, variables: dict[str, Json], *, now: float, where: str) -> Json:
+        """Return the template with each "{% expression %}" in it replaced by its value.
+
+        Parameters
+        ----------
+        template
+            A string, or an object or array that may hold some.
+        variables
+            By name without "$"; `states` among them.
+        now
+            What `$now()` and `$millis()` tell, in epoch seconds.
+        where
+            The field that the template stands in.
+
+        Raises
+        ------
+        ExpressionFailed
+            One of them throws, has no value, or takes too long.
+        """
+        if "{%" not in json.dumps(template):
+            return template
+        request = {"template": template, "variables": variables, "now": round(now * 1000)}
+        answer = self._ask({**request, "where": where})
+        if "refused" in answer:
+            raise ExpressionFailed(answer["refused"])
+        return answer["value"]
+
+    def problem(self, expression: str) -> str | None:
+        """Return why an expression is refused, such as "S0211: ..."; None if it is not."""
+        found: str | None = self._ask({"check": expression})["value"]
+        return found
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def _ask(self, request: Json) -> Json:
+        process = self._process or self._start()
+        given, told = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+        given.write(json.dumps(request).encode() + b"\n")
+        given.flush()
+        answered, _, _ = select.select([told], [], [], _PATIENCE_SECONDS)
+        if not answered:
+            self.stop()
+            raise ExpressionFailed(f"no value within {_PATIENCE_SECONDS} seconds")
+        return json.loads(told.readline())
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = ["node", str(_FOLDER / "engine.js"), str(_FOLDER.parents[1]), str(self._seed)]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe)
+        return self._process

@@ -1,0 +1,390 @@
+"""The API of Step Functions for executions: what commands, functions and people call of it.
+
+Answers and errors: the Step Functions API reference, read 2026-11-29. Each operation takes the
+request's JSON and returns the answer's; all of it runs between two events of the clock.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Protocol
+
+from local.clock import SimulatedClock
+from local.states.executions import (
+    MOST_BYTES,
+    TIMEOUT,
+    Execution,
+    Machine,
+    StateError,
+    is_too_large,
+    text,
+)
+from local.states.expressions import Expressions
+from local.states.identities import identity
+from local.states.language import Interpreter, Rules, World
+from local.states.maps import MapRun, run_map
+from local.states.routines import Routine
+from local.states.tasks import Token, run_task
+
+Json = Any  # an operation's request or answer
+_PAGE = 100  # without maxResults
+_STATES = {"Task": run_task, "Map": run_map}
+_REDRIVABLE = ("FAILED", "ABORTED", "TIMED_OUT")
+
+
+class Refused(Exception):
+    """An operation is refused, with an error code of AWS."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Records(Protocol):
+    """State machines, as others create, update and delete them."""
+
+    def find(self, arn: str) -> Mapping[str, Any] | None:
+        """Return the record of a machine, also by the ARN of an alias or version."""
+
+    def mark_as_deleting(self, arn: str) -> None: ...
+
+    def delete(self, arn: str) -> None: ...
+
+
+class StepFunctions:
+    """Executions of the state machines in `records`, on a clock."""
+
+    def __init__(  # what it stands on, each once
+        self,
+        clock: SimulatedClock,
+        expressions: Expressions,
+        world: World,
+        records: Records,
+        rules: Rules = Rules(),  # noqa: B008  # it is frozen
+    ) -> None:
+        self._clock, self._world, self._records = clock, world, records
+        self._interpreter = Interpreter(clock, expressions, world, rules, _STATES)
+        self._routines: dict[str, Routine] = {}
+        self.operations: dict[str, Callable[[Json], Json]] = {
+            "StartExecution": self._start,
+            "StopExecution": self._stop,
+            "RedriveExecution": self._redrive,
+            "DescribeExecution": self._describe,
+            "DescribeStateMachineForExecution": self._describe_machine,
+            "ListExecutions": self._list,
+            "GetExecutionHistory": self._history,
+            "SendTaskSuccess": self._succeed,
+            "SendTaskFailure": self._fail,
+            "SendTaskHeartbeat": self._beat,
+            "ListMapRuns": self._map_runs,
+            "DescribeMapRun": self._map_run,
+            "DeleteStateMachine": self._delete,
+        }
+
+    def call(self, operation: str, request: Json) -> Json:
+        """Call an operation; raises `Refused`."""
+        with self._clock.changing():
+            return self.operations[operation](request)
+
+    # --- for those who look at it from within the offline AWS
+
+    @contextmanager
+    def watching(self, watch: Callable[[str, str], None]) -> Iterator[None]:
+        """Call `watch` with execution and state as each is entered, before it does anything."""
+        self._interpreter.watchers.append(watch)
+        try:
+            yield
+        finally:
+            self._interpreter.watchers.remove(watch)
+
+    def execution(self, arn: str) -> Execution | None:
+        """Return an execution; None if there is none, or it went with its machine."""
+        return self._interpreter.executions.get(arn)
+
+    def executions(self) -> list[Execution]:
+        """Return all executions, those of maps included, in the order in which they began."""
+        return list(self._interpreter.executions.values())
+
+    def machine_of_token(self, token: str) -> str | None:
+        """Return the machine whose task has, or had, a token."""
+        found: Token | None = self._interpreter.tokens.get(token)
+        return found.machine_arn if found else None
+
+    def forget(self) -> None:
+        """End everything without a trace; used when the offline AWS is reset."""
+        with self._clock.changing():
+            for arn, routine in self._routines.items():
+                self._interpreter.executions[arn].status = "ABORTED"
+                routine.cancel()
+            for everything in (
+                self._routines,
+                self._interpreter.executions,
+                self._interpreter.tokens,
+                self._interpreter.map_runs,
+            ):
+                everything.clear()
+
+    # --- the life of an execution
+
+    def _start(self, request: Json) -> Json:
+        record = self._records.find(request["stateMachineArn"])
+        arn = request["stateMachineArn"]
+        if record is None:
+            raise Refused("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
+        if record.get("status") == "DELETING":
+            raise Refused("StateMachineDeleting", f"State Machine is being deleted: '{arn}'")
+        given = _parsed(request.get("input", "{}"), "InvalidExecutionInput", "input")
+        machine = Machine(
+            record["stateMachineArn"],
+            record["name"],
+            record["roleArn"],
+            json.loads(record["definition"]),
+        )
+        count = len(self._interpreter.executions)
+        name = request.get("name") or identity(machine.arn, self._clock.time(), count)
+        there = self._interpreter.executions.get(machine.executions + name)
+        if there is None:
+            there = self._begin(Execution(machine, name, given, self._clock))
+        elif not there.is_running or there.given != given:
+            message = f"Execution Already Exists: '{there.arn}'"
+            raise Refused("ExecutionAlreadyExists", message)
+        return {"executionArn": there.arn, "startDate": there.began}
+
+    def _begin(self, execution: Execution) -> Execution:
+        self._interpreter.executions[execution.arn] = execution
+        self._world.changed(execution)
+        self._run(execution)
+        return execution
+
+    def _run(self, execution: Execution) -> None:
+        routine = Routine(self._interpreter.walk(execution.scope), partial(self._ended, execution))
+        self._routines[execution.arn] = routine
+        self._clock.soon(routine.step, name=execution.arn)
+        limit = execution.machine.definition.get("TimeoutSeconds")
+        if limit:
+            act = partial(self._time_out, execution, routine)
+            name = f"time-out of {execution.arn}"
+            self._clock.at(self._clock.time() + limit, act, name=name, live=False)
+
+    def _ended(self, execution: Execution, output: Json, error: StateError | None) -> None:
+        last = execution.scope.last
+        if error is None:
+            execution.end("SUCCEEDED", last, output=output)
+        else:
+            execution.end("FAILED", last, error=error.error, cause=error.cause)
+        self._settle(execution)
+
+    def _time_out(self, execution: Execution, routine: Routine) -> None:
+        if self._routines.get(execution.arn) is routine:
+            self._cut("TIMED_OUT", execution, error=TIMEOUT)
+
+    def _cut(self, status: str, execution: Execution, **how: Json) -> None:
+        execution.status = status  # nothing of it is an abortion by itself
+        self._routines[execution.arn].cancel()
+        execution.end(status, len(execution.events), **how)
+        self._settle(execution)
+
+    def _settle(self, execution: Execution) -> None:
+        del self._routines[execution.arn]
+        self._world.changed(execution)
+        self._go_if_deleted(execution.machine.arn)
+
+    def _stop(self, request: Json) -> Json:
+        execution = self._find(request["executionArn"])
+        if execution.is_running and not execution.map_run_arn:
+            how = {"error": request.get("error"), "cause": request.get("cause")}
+            self._cut("ABORTED", execution, **how)
+        if execution.status != "ABORTED":
+            raise Refused("ValidationException", f"Execution is not running: '{execution.arn}'")
+        return {"stopDate": execution.ended}
+
+    def _redrive(self, request: Json) -> Json:
+        execution = self._find(request["executionArn"])
+        if execution.status not in _REDRIVABLE or execution.map_run_arn:
+            message = f"Execution is {execution.status} and cannot be redriven."
+            raise Refused("ExecutionNotRedrivable", message)
+        execution.redrive()
+        self._world.changed(execution)
+        self._run(execution)
+        return {"redriveDate": execution.redriven[-1]}
+
+    def _delete(self, request: Json) -> Json:
+        """Delete a machine, once the next transition of each of its executions has failed.
+
+        Sources, read 2026-11-23: API_DeleteStateMachine.html in the API reference and
+        https://repost.aws/knowledge-center/step-functions-stuck-deleting-status
+        """
+        arn = request["stateMachineArn"]
+        if self._records.find(arn):
+            self._records.mark_as_deleting(arn)
+            self._go_if_deleted(arn)
+        return {}
+
+    def _go_if_deleted(self, machine_arn: str) -> None:
+        record = self._records.find(machine_arn)
+        if record and record.get("status") != "DELETING":
+            return
+        executions = self._interpreter.executions
+        own = [each for each in executions.values() if each.machine.arn == machine_arn]
+        if any(each.arn in self._routines for each in own):
+            return
+        for each in own:
+            del executions[each.arn]
+        if record:
+            self._records.delete(machine_arn)
+
+    # --- what is told of it
+
+    def _find(self, arn: str) -> Execution:
+        found = self.execution(arn)
+        if found is None:
+            raise Refused("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+        return found
+
+    def _describe(self, request: Json) -> Json:
+        execution = self._find(request["executionArn"])
+        how: Json = {"error": execution.error, "cause": execution.cause}
+        if execution.status == "SUCCEEDED":
+            how = {"output": text(execution.output), "outputDetails": {"included": True}}
+        redrivable = execution.status in _REDRIVABLE and not execution.map_run_arn
+        about = {
+            "input": text(execution.given),
+            "inputDetails": {"included": True},
+            "redriveStatus": "REDRIVABLE" if redrivable else "NOT_REDRIVABLE",
+            **how,
+        }
+        return _told({**_summary(execution), **about})
+
+    def _describe_machine(self, request: Json) -> Json:
+        machine = self._find(request["executionArn"]).machine
+        return {
+            "stateMachineArn": machine.shown_arn,
+            "name": machine.name,
+            "definition": text(machine.definition),
+            "roleArn": machine.role_arn,
+        }
+
+    def _list(self, request: Json) -> Json:
+        arn = request.get("stateMachineArn", "")
+        if "mapRunArn" not in request and self._records.find(arn) is None:
+            raise Refused("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
+        found = [
+            _told(_summary(each))
+            for each in reversed(self._interpreter.executions.values())
+            if request.get("statusFilter", each.status) == each.status
+            and each.map_run_arn == request.get("mapRunArn", "")
+            and (each.map_run_arn or each.machine.arn == arn)
+        ]
+        return _page("executions", found, request)
+
+    def _history(self, request: Json) -> Json:
+        execution = self._find(request["executionArn"])
+        events = execution.events[::-1] if request.get("reverseOrder") else execution.events
+        return _page("events", events, request)
+
+    def _map_runs(self, request: Json) -> Json:
+        arn = request["executionArn"]
+        names = ("mapRunArn", "executionArn", "stateMachineArn", "startDate", "stopDate")
+        found = [
+            {name: told[name] for name in names if name in told}
+            for each in self._interpreter.map_runs.values()
+            for told in [_map_run(each)]
+            if each.execution.arn == arn
+        ]
+        return _page("mapRuns", found, request)
+
+    def _map_run(self, request: Json) -> Json:
+        found = self._interpreter.map_runs.get(request["mapRunArn"])
+        if found is None:
+            raise Refused("ResourceNotFound", f"Resource not found: '{request['mapRunArn']}'")
+        told = _map_run(found)
+        del told["stateMachineArn"]
+        return told
+
+    # --- tokens
+
+    def _token(self, request: Json) -> Token:
+        """Return the open token of a request.
+
+        One that AWS did not make is InvalidToken; TaskTimedOut is "either expired or the task
+        associated with the token has already been closed", so a second answer too. TaskDoesNotExist
+        means an activity. Source, read 2026-11-23: API_SendTaskSuccess.html in the API reference.
+        """
+        token: Token | None = self._interpreter.tokens.get(request.get("taskToken", ""))
+        if token is None:
+            raise Refused("InvalidToken", "Invalid Token: 'Invalid token'")
+        if token.is_closed:
+            message = "Task Timed Out: 'Provided task does not exist anymore'"
+            raise Refused("TaskTimedOut", message)
+        return token
+
+    def _succeed(self, request: Json) -> Json:
+        token = self._token(request)
+        token.bring_back(_parsed(request.get("output", ""), "InvalidOutput", "output"))
+        return {}
+
+    def _fail(self, request: Json) -> Json:
+        error = StateError(request.get("error", ""), request.get("cause", ""))
+        self._token(request).bring_back(error=error)
+        return {}
+
+    def _beat(self, request: Json) -> Json:
+        self._token(request).beat()
+        return {}
+
+
+def _parsed(given: str, code: str, what: str) -> Json:
+    try:
+        value = json.loads(given)
+    except ValueError:
+        raise Refused(code, f"{code}: the {what} is not JSON") from None
+    if is_too_large(value):
+        raise Refused(code, f"{code}: the {what} has more than {MOST_BYTES} bytes")
+    return value
+
+
+def _page(name: str, found: list[Json], request: Json) -> Json:
+    begin, most = int(request.get("nextToken") or 0), int(request.get("maxResults") or _PAGE)
+    page = {name: found[begin : begin + most]}
+    return page if begin + most >= len(found) else {**page, "nextToken": str(begin + most)}
+
+
+def _summary(execution: Execution) -> Json:
+    redriven = execution.redriven
+    return {
+        "executionArn": execution.arn,
+        "stateMachineArn": execution.machine.shown_arn,
+        "name": execution.name,
+        "status": execution.status,
+        "startDate": execution.began,
+        "stopDate": execution.ended,
+        "mapRunArn": execution.map_run_arn or None,
+        "redriveCount": len(redriven),
+        "redriveDate": redriven[-1] if redriven else None,
+    }
+
+
+def _told(answer: Json) -> Json:
+    return {key: value for key, value in answer.items() if value is not None}
+
+
+def _map_run(run: MapRun) -> Json:
+    return _told(
+        {
+            "mapRunArn": run.arn,
+            "executionArn": run.execution.arn,
+            "stateMachineArn": run.machine.shown_arn,
+            "status": run.status,
+            "startDate": run.began,
+            "stopDate": run.ended,
+            "maxConcurrency": run.most,
+            "toleratedFailurePercentage": run.percentage or 0.0,
+            "toleratedFailureCount": int(run.count or 0),
+            "itemCounts": run.counts(items=True),
+            "executionCounts": run.counts(items=False),
+            "redriveCount": 0,
+        }
+    )

@@ -1,0 +1,107 @@
+"""What is refused when a machine is created."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from local.states.definition import problems
+from local.states.expressions import Expressions
+from tests.fakes.states_world import call, chain
+
+PASS = {"Type": "Pass", "End": True}
+
+
+def found(machine: Any, expressions: Expressions, language: str = "JSONata") -> str:
+    definition = json.dumps({"QueryLanguage": language, **machine})
+    return "; ".join(problems(definition, expressions))
+
+
+def mapped(**more: Any) -> Any:
+    processor = {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, **chain(Only={"Type": "Pass"})}
+    return chain(Map={"Type": "Map", "ItemProcessor": processor, **more})
+
+
+BRANCH_ASSIGNS = chain(Inner={"Type": "Pass", "Assign": {"outer": 1}})
+SCOPES = chain(
+    Outer={"Type": "Pass", "Assign": {"outer": 1}},
+    Both={"Type": "Parallel", "Branches": [BRANCH_ASSIGNS]},
+)
+ALL_FIRST = [{"ErrorEquals": ["States.ALL"]}, {"ErrorEquals": ["Mine"]}]
+READER = {"Resource": "arn:aws:states:::s3:getObject", "Arguments": {}}
+
+REFUSED = {
+    "dangling next": ({"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}}}, "B at"),
+    "dangling start": ({"StartAt": "B", "States": {"A": PASS}}, "'StartAt' target: B"),
+    "dangling catch": (
+        chain(A=call("f", Catch=[{"ErrorEquals": ["X"], "Next": "Gone"}])),
+        "MISSING_TRANSITION_TARGET: Missing target: Gone at /States/A",
+    ),
+    "unreachable": (
+        {"StartAt": "A", "States": {"A": PASS, "B": PASS}},
+        "UNREACHABLE_STATE: State is not reachable: B at /States/B",
+    ),
+    "no states": ({"StartAt": "A", "States": {}}, "States is missing or empty"),
+    "no way out": (
+        {"StartAt": "A", "States": {"A": {"Type": "Pass"}}},
+        "Exactly one of Next and End is needed at /States/A",
+    ),
+    "unknown type": ({"StartAt": "A", "States": {"A": {"Type": "Pas"}}}, "state type: Pas"),
+    "jsonpath field": (
+        chain(A=call("f", ResultPath="$.x")),
+        "Field 'ResultPath' is of JSONPath at /States/A/ResultPath",
+    ),
+    "jsonpath state": (
+        chain(A={"Type": "Pass", "QueryLanguage": "JSONPath"}),
+        "JSONPath is not played offline at /States/A",
+    ),
+    "unknown field": (chain(A={"Type": "Pass", "Outptu": 1}), "Field 'Outptu' is not supported"),
+    "other resource": (
+        chain(A={"Type": "Task", "Resource": "arn:aws:states:::sns:publish"}),
+        "arn:aws:states:::sns:publish is not played offline",
+    ),
+    "other reader": (
+        mapped(ItemReader={"Resource": "arn:aws:states:::s3:listObjectsV2"}),
+        "s3:listObjectsV2 is not played offline",
+    ),
+    "other input": (
+        mapped(ItemReader={**READER, "ReaderConfig": {"InputType": "PARQUET"}}),
+        "InputType PARQUET is not played offline",
+    ),
+    "assigned in an outer scope": (
+        SCOPES,
+        "'outer' is assigned in an outer scope at /States/Both/Branches[0]/States/Inner/Assign",
+    ),
+    "all not last": (chain(A=call("f", Retry=ALL_FIRST)), "States.ALL is not alone and last"),
+    "two ways to wait": (
+        chain(A={"Type": "Wait", "Seconds": 1, "Timestamp": "2030-01-01T00:00:00Z"}),
+        "Exactly one of Seconds and Timestamp",
+    ),
+    "newer jsonata": (
+        chain(A={"Type": "Pass", "Output": {"x": ["{% $a ?? 1 %}"]}}),
+        "INVALID_JSONATA_EXPRESSION: S0211",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_aws_refuses_and_what_is_not_played(case: str, expressions: Expressions) -> None:
+    machine, said = REFUSED[case]
+    assert said in found(machine, expressions)
+
+
+def test_a_machine_without_jsonata_is_refused_by_name(expressions: Expressions) -> None:
+    said = "JSONPath is not played offline at /States/A/QueryLanguage"
+    assert said in found(chain(A={"Type": "Pass"}), expressions, "JSONPath")
+    assert problems(json.dumps(chain(A={"Type": "Pass"})), expressions)
+    assert problems("{", expressions)[0].startswith("INVALID_JSON_DESCRIPTION")
+
+
+def test_a_child_execution_may_assign_what_is_assigned_outside(expressions: Expressions) -> None:
+    inner = chain(Inner={"Type": "Pass", "Assign": {"outer": 1}})
+    processor = {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, **inner}
+    outer = {"Type": "Pass", "Assign": {"outer": 1}}
+    machine = chain(Outer=outer, Map={"Type": "Map", "ItemProcessor": processor})
+    assert found(machine, expressions) == ""

@@ -1,0 +1,162 @@
+"""Functions in processes of their own: what they return, how they fail, and when they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from local.clock import SimulatedClock
+from local.functions.processes import Answer, Functions, Invocation, Program
+
+SOURCE = """
+import os, sys, time
+STARTED = os.environ["GREETING"]
+seen = []
+class Refused(Exception): pass
+def handler(event, context):
+    seen.append(event)
+    if event == "raise": raise Refused("no, because")
+    if event == "exit": os._exit(3)
+    if event == "kill": os.kill(os.getpid(), 9)
+    if event == "leave": sys.exit()
+    if event == "eat": return len(bytearray(600 << 20))
+    if event == "nan": return float("nan")
+    if event == "hang":
+        while True: pass
+    if event == "print": print("said"); print("warned", file=sys.stderr)
+    return [STARTED, len(seen), os.getpid(), context.function_name]
+"""
+Play = Callable[..., Answer]
+
+
+@pytest.fixture
+def functions() -> Iterator[Functions]:
+    clock = SimulatedClock(start=1_000_000.0)
+    found = Functions(clock)
+    yield found
+    clock.stop()
+    found.stop()
+
+
+@pytest.fixture
+def play(functions: Functions, tmp_path: Path) -> Play:
+    def run(event: Any, source: str = SOURCE, **changes: Any) -> Answer:
+        folder = tmp_path / str(abs(hash(source)))
+        folder.mkdir(exist_ok=True)
+        (folder / "index.py").write_text(source)
+        (folder / "other.py").write_text("import index, no_such_library, json\n")
+        variables = {
+            "GREETING": "hello",
+            "AWS_LAMBDA_FUNCTION_NAME": "f",
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/f",
+        } | changes.pop("variables", {})
+        given = {
+            "arn": "arn:f",
+            "name": "f",
+            "code": str(folder),
+            "layers": (),
+            "handler": "index.handler",
+            "variables": variables,
+            "seconds": 20,
+            "memory": 128,
+        } | changes
+        return functions.run(Program(**given), event, "request")
+
+    return run
+
+
+def test_a_version_keeps_its_process_until_it_changes(play: Play) -> None:
+    first, second = play(1), play(2)
+    assert (first.value[0], first.value[1], second.value[1]) == ("hello", 1, 2)
+    assert first.value[2:] == [second.value[2], "f"]
+    changed = play(3, variables={"GREETING": "good day"})
+    assert changed.value[:2] == ["good day", 1], "it has begun anew, with its own variables"
+    assert play(4, arn="arn:f 2").value[1] == 1, "another version has a process of its own"
+
+
+def test_an_exception_is_reported_by_its_class_and_the_process_kept(play: Play) -> None:
+    before = play(1).value[2]
+    failed = play("raise")
+    report = failed.value
+    assert failed.failed
+    assert (report["errorType"], report["errorMessage"]) == ("Refused", "no, because")
+    assert report["requestId"] == "request"
+    [frame] = report["stackTrace"]
+    assert frame.startswith('  File "/var/task/index.py", line 8, in handler\n    if event ==')
+    assert "[ERROR] Refused: no, because" in failed.log
+    assert play(2).value[1:3] == [3, before]
+
+
+@pytest.mark.parametrize(
+    ("event", "error", "said"),
+    [
+        ("exit", "Runtime.ExitError", "Runtime exited with error: exit status 3"),
+        ("kill", "Runtime.ExitError", "Runtime exited with error: signal: killed"),
+        ("leave", "Runtime.ExitError", "Runtime exited without providing a reason"),
+        ("eat", "Runtime.OutOfMemory", ""),
+    ],
+)
+def test_a_process_that_ends_is_reported_and_replaced(
+    play: Play, event: str, error: str, said: str
+) -> None:
+    before = play(1).value[2]
+    report = play(event).value
+    assert report["errorType"] == error
+    assert said in report["errorMessage"]
+    again = play(2).value
+    assert again[1] == 1
+    assert again[2] != before
+
+
+def test_what_is_no_json_cannot_be_returned(play: Play) -> None:
+    assert play("nan").value["errorType"] == "Runtime.MarshalError"
+
+
+def test_a_function_that_computes_past_its_limit_times_out(play: Play) -> None:
+    report = play("hang", seconds=1).value
+    assert report["errorType"] == "Sandbox.Timedout"
+    assert report["errorMessage"] == "RequestId: request Error: Task timed out after 1.00 seconds"
+    assert play(1).value[1] == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("import no_such_module\n", "Runtime.ImportModuleError"),
+        ("raise ValueError('at once')\n", "ValueError"),
+        ("import os\nos._exit(4)\n", "Runtime.ExitError"),
+    ],
+)
+def test_a_function_that_cannot_be_loaded_fails_each_time(
+    play: Play, source: str, error: str
+) -> None:
+    assert [play(1, source).value["errorType"] for _ in range(2)] == [error] * 2
+
+
+def test_what_it_prints_goes_into_its_log(play: Play) -> None:
+    assert play("print").log == "said\nwarned\n"
+    assert play("nothing").log == ""
+
+
+def test_a_module_that_reads_a_functions_variables_is_imported_for_each(play: Play) -> None:
+    """Otherwise the fork would have what its parent read: `other` imports it there."""
+    greetings = [play(1, arn=name, variables={"GREETING": name}).value[0] for name in "ab"]
+    assert greetings == ["a", "b"]
+
+
+def test_several_calls_that_end_a_function_wake_it_once() -> None:
+    """A wake after its end would cut the time-out short that the clock still has to pass."""
+    process: Any = SimpleNamespace(wake=Mock())
+    worker: Any = SimpleNamespace(kill=Mock())
+    invocation = Invocation("answer-with-tuned-model", process, worker, deadline=900)
+    for _ in range(8):
+        invocation.time_out()
+    assert invocation.timed_out
+    process.wake.assert_called_once_with()
+    worker.kill.assert_called_once_with()
