@@ -1,13 +1,15 @@
 """Runs functions: a process that has imported their libraries, and a fork of it for each.
 
-Started by `local.functions.processes` with the number of a socket, on which it gets orders, one a
-message. A fork imports the function's own code, so nothing of an earlier one hides a cold start's
-fault, and then serves one invocation a line. It imports nothing of this project.
+Started by `local.functions.processes` with the number of a socket that listens, and the folders of
+the code and its layers. For each connection it forks a process that imports the function's own
+code, so that nothing of an earlier one hides a cold start's fault, and then serves one invocation
+a line; and one that tells how the first ended. It imports nothing of this project.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import gc
 import http.client
@@ -15,64 +17,62 @@ import importlib
 import json
 import os
 import resource
+import signal
 import site
 import socket
 import sys
+import tempfile
 import time
 import traceback
 import types
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-_ORDER_BYTES = 1 << 20
 _MIB = 1 << 20
 
 
 def main() -> None:
-    """Serve orders until the socket is closed."""
+    """Serve until it is killed."""
     del sys.path[0]  # the folder of this file
-    control = socket.socket(fileno=int(sys.argv[1]))
-    while True:
-        message, descriptors, _, _ = socket.recv_fds(control, _ORDER_BYTES, 2)
-        if not message:
-            return
-        order = json.loads(message)
-        answer = _ORDERS[order["order"]](control, order, *descriptors)
-        control.send(json.dumps(answer).encode())
+    descriptor, code, *layers = sys.argv[1:]
+    _prepare(code, layers)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
+    with socket.socket(fileno=int(descriptor)) as listener:
+        while True:
+            connection, _ = listener.accept()
+            if not os.fork():
+                listener.close()
+                _watch(connection.makefile("rw", encoding="utf-8"))
+            connection.close()
 
 
-def _prepare(_: socket.socket, order: dict[str, Any]) -> dict[str, Any]:
+def _prepare(code: str, layers: list[str]) -> None:
     """Import the libraries that a function's code names."""
-    code = Path(order["code"])
-    for layer in reversed(order["layers"]):
+    for layer in reversed(layers):
         for folder in (layer, *Path(layer).glob("lib/python3*/site-packages")):
             sys.path.insert(0, str(folder))
             site.addsitedir(str(folder))
     loader = importlib.import_module("botocore.loaders").JSONFileLoader
     loader.load_file = functools.cache(loader.load_file)  # forks share what was read
-    modules, texts = _names(code)
-    own = {name for name in modules if (code / name.partition(".")[0]).exists()}
-    for name in sorted(modules - own):
-        _import(name)
+    modules, texts = _names(Path(code))
+    own = {name for name in modules if Path(code, name.partition(".")[0]).exists()}
+    _import(modules - own)
     _read_models(texts)
-    sys.path.insert(0, order["code"])
+    sys.path.insert(0, code)
     environment = os.environ
     os.environ = _Guarded(environment)  # type: ignore[assignment]  # noqa: B003  # for a while
-    for name in sorted(own):
-        _import(name)
+    _import(own)
     os.environ = environment  # noqa: B003
     del sys.path[0]
     gc.freeze()
-    return {}
 
 
-def _import(name: str) -> None:
-    try:
-        importlib.import_module(name)
-    except (Exception, _EnvironmentRead):  # noqa: BLE001  # a function that needs it will say so
-        return
+def _import(names: set[str]) -> None:
+    for name in sorted(names):
+        with contextlib.suppress(Exception, _EnvironmentRead):  # who needs it will say so
+            importlib.import_module(name)
 
 
 class _EnvironmentRead(BaseException):
@@ -121,30 +121,19 @@ def _read_models(texts: set[str]) -> None:
     session.get_component("endpoint_resolver")
 
 
-def _fork(
-    control: socket.socket, order: dict[str, Any], channel: int, output: int
-) -> dict[str, Any]:
+def _watch(channel: IO[str]) -> NoReturn:
+    """Run the function that the first line tells of, in a fork, and tell how that ended."""
+    order, output = json.loads(channel.readline()), tempfile.TemporaryFile()  # noqa: SIM115  # to the end
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if not pid:
-        control.close()
         for standard in (1, 2):
-            os.dup2(output, standard)
-        with socket.socket(fileno=channel) as own:
-            _serve(order, own.makefile("rw", encoding="utf-8"))
-    os.close(channel)
-    os.close(output)
-    return {"pid": pid}
-
-
-def _wait(_: socket.socket, order: dict[str, Any]) -> dict[str, Any]:
-    return {"status": os.waitstatus_to_exitcode(os.waitpid(order["pid"], 0)[1])}
-
-
-_ORDERS: dict[str, Callable[..., dict[str, Any]]] = {
-    "prepare": _prepare,
-    "fork": _fork,
-    "wait": _wait,
-}
+            os.dup2(output.fileno(), standard)
+        _serve(order, channel)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    with contextlib.suppress(OSError):  # nobody wants to know
+        _tell(channel, {"ended": status}, output.fileno())
+    os._exit(0)
 
 
 # --- in the fork
@@ -160,15 +149,18 @@ def _serve(order: dict[str, Any], channel: IO[str]) -> NoReturn:
     sys.path.insert(0, order["code"])
     _limit_memory(order["memory"])
     setattr(time, "sleep", _sleep)  # noqa: B010  # mypy takes it so
+    _tell(channel, {"pid": os.getpid()})
     try:
-        handler = _handler(order["handler"])
+        module, _, function = order["handler"].replace("/", ".").rpartition(".")
+        handler = getattr(importlib.import_module(module), function)
         _tell(channel, {"ready": True})
         for line in channel:
             _tell(channel, _invoke(handler, order, json.loads(line)))
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException as error:  # noqa: BLE001  # of the import, told as Lambda tells it
-        _tell(channel, _failure(error, order, kind=_of_import(error)))
+        missing = isinstance(error, ImportError) and "Runtime.ImportModuleError"
+        _tell(channel, _failure(error, order, missing or type(error).__name__))
         status = 1
     finally:
         sys.stdout.flush()
@@ -176,18 +168,9 @@ def _serve(order: dict[str, Any], channel: IO[str]) -> NoReturn:
     os._exit(status)
 
 
-def _handler(name: str) -> Any:  # noqa: ANN401  # whatever the function calls so
-    module, _, function = name.rpartition(".")
-    return getattr(importlib.import_module(module.replace("/", ".")), function)
-
-
-def _of_import(error: BaseException) -> str:
-    return "Runtime.ImportModuleError" if isinstance(error, ImportError) else type(error).__name__
-
-
-def _invoke(handler: Any, order: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401  # same
+def _invoke(handler: Any, order: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401  # whatever the function calls so
     context = types.SimpleNamespace(
-        function_name=order["variables"]["AWS_LAMBDA_FUNCTION_NAME"],
+        function_name=order["name"],
         function_version=order["variables"]["AWS_LAMBDA_FUNCTION_VERSION"],
         invoked_function_arn=order["arn"],
         memory_limit_in_mb=order["memory"],
@@ -196,35 +179,35 @@ def _invoke(handler: Any, order: dict[str, Any], given: dict[str, Any]) -> dict[
         log_stream_name="",
         get_remaining_time_in_millis=lambda: int(_sleep(0) * 1000),
     )
+    has_returned = False
     try:
         result = handler(given["event"], context)
-    except MemoryError as error:
-        return _failure(error, order, kind="Runtime.OutOfMemory")
-    except Exception as error:  # noqa: BLE001  # Lambda tells it to the caller
-        return _failure(error, order, kind=type(error).__name__)
-    try:
+        has_returned = True
         return {"result": json.loads(json.dumps(result, allow_nan=False))}
-    except (TypeError, ValueError) as error:
-        return _failure(error, order, kind="Runtime.MarshalError")
+    except Exception as error:  # noqa: BLE001  # Lambda tells it to the caller
+        memory = isinstance(error, MemoryError) and "Runtime.OutOfMemory"
+        kind = "Runtime.MarshalError" if has_returned else memory or type(error).__name__
+        return _failure(error, order, kind)
 
 
-def _failure(error: BaseException, order: dict[str, Any], *, kind: str) -> dict[str, Any]:
+def _failure(error: BaseException, order: dict[str, Any], kind: str) -> dict[str, Any]:
     """Return an error as Lambda reports it, with the paths that it would have there."""
-    frames = traceback.format_list(traceback.extract_tb(error.__traceback__))[1:]
-    trace = [_as_deployed(frame, order) for frame in frames]
+    trace = traceback.format_list(traceback.extract_tb(error.__traceback__))[1:]
+    for folder, there in [(each, "/opt/python") for each in order["layers"]] + [
+        (order["code"], "/var/task")
+    ]:
+        trace = [frame.replace(folder, there) for frame in trace]
     return {"error": {"errorMessage": str(error), "errorType": kind, "stackTrace": trace}}
 
 
-def _as_deployed(frame: str, order: dict[str, Any]) -> str:
-    for layer in order["layers"]:
-        frame = frame.replace(layer, "/opt/python")
-    return frame.replace(order["code"], "/var/task")
-
-
-def _tell(channel: IO[str], answer: dict[str, Any]) -> None:
+def _tell(channel: IO[str], answer: dict[str, Any], output: int = 1) -> None:
+    """Send an answer, with what was printed before it."""
     sys.stdout.flush()
     sys.stderr.flush()
-    channel.write(json.dumps(answer) + "\n")
+    printed = os.pread(output, os.fstat(output).st_size, 0)
+    os.ftruncate(output, 0)
+    os.lseek(output, 0, os.SEEK_SET)
+    channel.write(json.dumps({**answer, "log": printed.decode(errors="replace")}) + "\n")
     channel.flush()
 
 

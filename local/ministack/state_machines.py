@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from ministack import app as gateway
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import error_response_json, json_response, request_scope
-from ministack.services import eventbridge, s3
+from ministack.services import eventbridge, lambda_svc, s3
 from ministack.services import stepfunctions as sfn
 from ministack.services.cloudformation import provisioners
 
 from local.clock import SimulatedClock
-from local.ministack.functions import arn_of, call, in_thread
+from local.ministack.functions import call
 from local.ministack.upstream import original
 from local.states.definition import problems
 from local.states.executions import Execution, Machine, StateError, text
 from local.states.expressions import Expressions
 from local.states.routines import Done
-from local.states.service import Refused, StepFunctions
+from local.states.service import Refused, StepFunctions, describe
 
 Json = Any  # a state's input or output, an operation's request or answer
 Answer = tuple[int, dict[str, str], bytes]
@@ -61,36 +62,27 @@ def run_executions(clock: SimulatedClock, expressions: Expressions) -> StepFunct
     """
     original(sfn, "_start_execution")
     stock = original(gateway, "SERVICE_HANDLERS")["states"]
-    service = StepFunctions(clock, expressions, AwsWorld(clock), Records())
+    service = StepFunctions(clock, expressions, AwsWorld(clock))
     _running.append(service)
+
+    def answer(operation: str, request: Json) -> Answer:
+        try:
+            answered: Answer = json_response(service.call(operation, request))
+        except Refused as refused:
+            answered = error_response_json(refused.code, str(refused), 400)
+        return answered
 
     async def handle(method: str, path: str, headers: Json, body: bytes, query: Json) -> Answer:
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
-        if operation in service.operations:
-            return _answer(service, operation, json.loads(body or b"{}"))
-        if operation not in _OF_MACHINES:
-            message = f"{operation} is not played offline"
-            return _refusal(Refused("UnknownOperationException", message))
-        answer: Answer = await stock(method, path, headers, body, query)
-        return answer
+        if operation in _OF_MACHINES:
+            answered: Answer = await stock(method, path, headers, body, query)
+            return answered
+        return answer(operation, json.loads(body or b"{}"))
 
     gateway.SERVICE_HANDLERS["states"] = handle
-    sfn._start_execution = lambda request: _answer(service, "StartExecution", request)
+    sfn._start_execution = partial(answer, "StartExecution")
     _authorize_by_the_machine_of_a_token(service)
     return service
-
-
-def _answer(service: StepFunctions, operation: str, request: Json) -> Answer:
-    try:
-        answer: Answer = json_response(service.call(operation, request))
-    except Refused as refused:
-        return _refusal(refused)
-    return answer
-
-
-def _refusal(refused: Refused) -> Answer:
-    answer: Answer = error_response_json(refused.code, str(refused), 400)
-    return answer
 
 
 def _authorize_by_the_machine_of_a_token(service: StepFunctions) -> None:
@@ -125,29 +117,25 @@ def check_definitions(expressions: Expressions) -> None:
     provisioners._sfn_definition = check_in_stack
 
 
-class Records:
-    """MiniStack's records of state machines."""
-
-    def find(self, arn: str) -> Mapping[str, Any] | None:
-        with _scope(arn):
-            base = sfn._resolve_state_machine_arn(arn)
-            found: Mapping[str, Any] | None = sfn._state_machines.get(base) if base else None
-            return found
-
-    def mark_as_deleting(self, arn: str) -> None:
-        with _scope(arn):
-            sfn._state_machines[arn]["status"] = "DELETING"
-
-    def delete(self, arn: str) -> None:
-        with _scope(arn):
-            sfn._delete_state_machine({"stateMachineArn": arn})
-
-
 class AwsWorld:
-    """The services that executions use, as their machine's role may."""
+    """MiniStack's records of machines, and the services that they use, as their role may."""
 
     def __init__(self, clock: SimulatedClock) -> None:
         self._clock = clock
+
+    def find(self, machine_arn: str) -> Mapping[str, Any] | None:
+        with _scope(machine_arn):
+            base = sfn._resolve_state_machine_arn(machine_arn)
+            found: Mapping[str, Any] | None = sfn._state_machines.get(base) if base else None
+            return found
+
+    def mark_as_deleting(self, machine_arn: str) -> None:
+        with _scope(machine_arn):
+            sfn._state_machines[machine_arn]["status"] = "DELETING"
+
+    def delete(self, machine_arn: str) -> None:
+        with _scope(machine_arn):
+            sfn._delete_state_machine({"stateMachineArn": machine_arn})
 
     def invoke(self, machine: Machine, arguments: Json, done: Done) -> None:
         def run() -> None:
@@ -158,69 +146,80 @@ class AwsWorld:
                 answer, error = None, failure
             done(answer, error)
 
-        in_thread(self._clock, run)
+        self._clock.aside(run, machine.arn)
 
     def _invoked(self, machine: Machine, arguments: Json) -> Json:
         function = arguments["FunctionName"]
-        arn = arn_of(function) or function
-        if not self.allows(machine, "lambda:InvokeFunction", arn):
-            raise StateError(
-                "Lambda.AWSLambdaException", _denied(machine, "lambda:InvokeFunction", arn)
-            )
-        config, result = call(function, arguments.get("Payload", {}))
-        if config is None:
+        record = lambda_svc._get_func_record_for_ref(function)[1]
+        if record is None:
             cause = f"Function not found: {function} (Service: AWSLambda; Status Code: 404)"
             raise StateError("Lambda.ResourceNotFoundException", cause)
+        if denied := self._denied(machine, "lambda:InvokeFunction", record["FunctionArn"]):
+            raise StateError("Lambda.AWSLambdaException", denied)
+        result = call(function, arguments.get("Payload", {})) or {}
         body = result["body"]
         if result.get("throttle"):
             raise StateError("Lambda.TooManyRequestsException", body["message"])
         if result.get("error"):
             raise StateError(body["errorType"], text(body))
-        return {"ExecutedVersion": config["Version"], "Payload": body, "StatusCode": 200}
+        return {"ExecutedVersion": record["Version"], "Payload": body, "StatusCode": 200}
 
     def allows(self, machine: Machine, action: str, resource: str) -> bool:
+        return not self._denied(machine, action, resource)
+
+    def _denied(self, machine: Machine, action: str, resource: str) -> str | None:
+        """Return why the machine's role may not do something; None if it may."""
         if not gateway.AUTH:
-            return True
-        region, account = machine.arn.split(":")[3:5]
-        name = machine.role_arn.rsplit("/", 1)[-1]
+            return None
+        (region, account), name = machine.arn.split(":")[3:5], machine.role_arn.rsplit("/", 1)[-1]
+        caller = f"arn:aws:sts::{machine.role_arn.split(':')[4]}:assumed-role/{name}/states"
         with _scope(machine.arn):
             context = iam_evaluator.EvalContext(
-                _caller(machine), "AssumedRole", account, action, resource, region
+                caller, "AssumedRole", account, action, resource, region
             )
             policies = iam_evaluator._gather_role_policies(name, account)
-            return bool(iam_evaluator.evaluate(context, policies).decision == "Allow")
+            if iam_evaluator.evaluate(context, policies).decision == "Allow":
+                return None
+        return (
+            f"User: {caller} is not authorized to perform: {action} on resource: {resource} "
+            f"because no identity-based policy allows the {action} action"
+        )
 
     def read(self, machine: Machine, bucket: str, key: str) -> bytes:
-        self._check_object(machine, "s3:GetObject", bucket, key)
-        with _scope(machine.arn):
-            body = s3._get_object_data(bucket, key)
+        body = self._object("s3:GetObject", machine, bucket, key, s3._get_object_data)
         if body is None:
             raise LookupError("The specified key does not exist.")
         return bytes(body)
 
     def write(self, machine: Machine, bucket: str, key: str, body: bytes) -> None:
-        self._check_object(machine, "s3:PutObject", bucket, key)
-        with _scope(machine.arn):
-            status = s3._put_object(bucket, key, body, {})[0]
+        put = partial(s3._put_object, body=body, headers={})
+        status = self._object("s3:PutObject", machine, bucket, key, put)[0]
         if status >= 400:  # noqa: PLR2004  # HTTP's first error
             raise LookupError(f"S3 answered with status {status}")
 
-    def _check_object(self, machine: Machine, action: str, bucket: str, key: str) -> None:
-        arn = f"arn:aws:s3:::{bucket}/{key}"
-        if not self.allows(machine, action, arn):
-            raise LookupError(_denied(machine, action, arn))
-
-    def is_deleted(self, machine: Machine) -> bool:
+    def _object(self, action: str, machine: Machine, bucket: str, key: str, act: Any) -> Any:
+        if denied := self._denied(machine, action, f"arn:aws:s3:::{bucket}/{key}"):
+            raise LookupError(denied)
         with _scope(machine.arn):
-            found = sfn._state_machines.get(machine.arn)
-        return found is None or found.get("status") == "DELETING"
+            return act(bucket, key)
 
     def changed(self, execution: Execution) -> None:
-        """Put the event of a status on the default bus, as only AWS can."""
+        """Put the event of a status on the default bus, as only AWS can.
+
+        Texts that are too large are left out. Source, read 2026-11-29: Step Functions Developer
+        Guide, eventbridge-integration.html.
+        """
+        absent = dict.fromkeys(("stopDate", "output", "outputDetails", "error", "cause"))
+        detail = absent | describe(execution)
+        for date in ("startDate", "stopDate"):
+            detail[date] = detail[date] and round(detail[date] * 1000)
+        for name in ("input", "output"):
+            if len(detail[name] or "") > _LARGEST_IN_EVENTS:
+                detail |= {name: None, f"{name}Details": {"included": False}}
         entry = {
             "Source": "aws.states",
             "DetailType": "Step Functions Execution Status Change",
-            "Detail": json.dumps(_detail(execution)),
+            "Detail": json.dumps(detail),
             "Resources": [execution.arn],
         }
         with _scope(execution.arn):
@@ -232,42 +231,3 @@ def _scope(arn: str) -> AbstractContextManager[None]:
     region, account = arn.split(":")[3:5]
     scope: AbstractContextManager[None] = request_scope(account, region)
     return scope
-
-
-def _caller(machine: Machine) -> str:
-    account, name = machine.role_arn.split(":")[4], machine.role_arn.rsplit("/", 1)[-1]
-    return f"arn:aws:sts::{account}:assumed-role/{name}/states"
-
-
-def _denied(machine: Machine, action: str, arn: str) -> str:
-    return (
-        f"User: {_caller(machine)} is not authorized to perform: {action} on resource: {arn} "
-        f"because no identity-based policy allows the {action} action"
-    )
-
-
-def _detail(execution: Execution) -> Json:
-    """Return what an event of a status tells; texts that are too large are left out.
-
-    Source, read 2026-11-29: Step Functions Developer Guide, eventbridge-integration.html.
-    """
-    succeeded = execution.status == "SUCCEEDED"
-    told = {
-        "input": text(execution.given),
-        "output": text(execution.output) if succeeded else None,
-    }
-    fits = {name: len(what or "") <= _LARGEST_IN_EVENTS for name, what in told.items()}
-    return {
-        "executionArn": execution.arn,
-        "stateMachineArn": execution.machine.arn,
-        "name": execution.name,
-        "status": execution.status,
-        "startDate": round(execution.began * 1000),
-        "stopDate": None if execution.ended is None else round(execution.ended * 1000),
-        **{name: what if fits[name] else None for name, what in told.items()},
-        "inputDetails": {"included": fits["input"]},
-        "outputDetails": {"included": fits["output"]} if succeeded else None,
-        "error": execution.error,
-        "cause": execution.cause,
-        "redriveCount": len(execution.redriven),
-    }

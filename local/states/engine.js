@@ -12,41 +12,31 @@ function random(seed) {
 }
 Math.random = () => random();
 
-function uuid() {
-  const hex = Array.from({ length: 32 }, () => Math.floor(random() * 16).toString(16)).join("");
-  const variant = "89ab"[parseInt(hex[16], 16) % 4];
-  const parts = [hex.slice(0, 8), hex.slice(8, 12), "4" + hex.slice(13, 16)];
-  return [...parts, variant + hex.slice(17, 20), hex.slice(20)].join("-");
-}
-
 function partition(array, size) {
   const step = Math.floor(size);
   if (!(step > 0)) throw new Error("the size of a partition must be a positive integer");
   const count = Math.ceil(array.length / step);
   return Array.from({ length: count }, (_, i) => array.slice(i * step, (i + 1) * step));
 }
-
 function range(start, end, step) {
-  if (!Math.floor(step)) throw new Error("the step of a range must not be zero");
-  const values = [];
-  const by = Math.floor(step);
-  for (let v = Math.floor(start); by > 0 ? v <= end : v >= end; v += by) values.push(v);
-  return values;
+  const [first, last, by] = [start, end, step].map(Math.floor);
+  const count = Math.max(0, Math.floor((last - first) / by) + 1);
+  return Array.from({ length: count }, (_, i) => first + i * by);
 }
-
-const ALGORITHMS = { "MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384",
-  "SHA-512": "sha512" };
 function hash(text, algorithm) {
-  if (!ALGORITHMS[algorithm]) throw new Error("unknown hash algorithm " + algorithm);
-  return crypto.createHash(ALGORITHMS[algorithm]).update(text).digest("hex");
+  return crypto.createHash(algorithm.replace("SHA-", "sha")).update(text).digest("hex");
 }
+function uuid() {
+  return "xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx"
+    .replace(/x/g, () => Math.floor(random() * 16).toString(16));
+}
+const FUNCTIONS = { parse: (given) => JSON.parse(given), partition, range, hash, random, uuid };
 
 const compiled = new Map();
 function compile(text) {
   if (!compiled.has(text)) {
     const expression = jsonata(text);
-    const functions = { parse: (given) => JSON.parse(given), partition, range, hash, random, uuid };
-    for (const [name, act] of Object.entries(functions)) expression.registerFunction(name, act);
+    for (const [name, act] of Object.entries(FUNCTIONS)) expression.registerFunction(name, act);
     expression.assign("eval", undefined);  // Step Functions has $parse instead
     compiled.set(text, expression);
   }
@@ -63,7 +53,7 @@ function plain(key, value) {
   return value;
 }
 
-async function evaluate(text, variables, now, where) {
+async function evaluate(text, { variables, now }, where) {
   const said = `The JSONata expression '${text}' specified for the field '${where}'`;
   let value;
   try {
@@ -78,40 +68,23 @@ async function evaluate(text, variables, now, where) {
   return value;
 }
 
-async function fill(template, variables, now, where) {
-  if (Array.isArray(template)) {
-    const filled = [];
-    for (const [i, each] of template.entries())
-      filled.push(await fill(each, variables, now, `${where}[${i}]`));
-    return filled;
-  }
-  if (template && typeof template === "object") {
-    const filled = {};
-    for (const [key, each] of Object.entries(template))
-      filled[key] = await fill(each, variables, now, `${where}/${key}`);
-    return filled;
-  }
+async function fill(template, request, where) {
   const found = typeof template === "string" && /^\{%([\s\S]*)%\}$/.exec(template);
-  return found ? evaluate(found[1].trim(), variables, now, where) : template;
-}
-
-function check(text) {
-  try {
-    compile(text);
-    return null;
-  } catch (error) {
-    return `${error.code}: ${error.message}`;
-  }
+  if (found) return evaluate(found[1].trim(), request, where);
+  if (!template || typeof template !== "object") return template;
+  const filled = Array.isArray(template) ? [] : {};
+  for (const [key, each] of Object.entries(template))
+    filled[key] = await fill(each, request, Array.isArray(template) ? `${where}[${key}]` : `${where}/${key}`);
+  return filled;
 }
 
 async function answer(request) {
-  if (request.check !== undefined) return { value: check(request.check) };
   try {
-    const { template, variables, now, where } = request;
-    return { value: await fill(template, variables, now, where) };
+    if (request.check !== undefined) return { value: compile(request.check) && null };
+    return { value: await fill(request.template, request, request.where) };
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    return { refused: error.message };
+    if (request.check === undefined && !(error instanceof Refused)) throw error;
+    return { refused: error.code ? `${error.code}: ${error.message}` : error.message };
   }
 }
 

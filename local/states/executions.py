@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +17,12 @@ Json = Any  # a state's input, output or definition
 MOST_BYTES = 262_144
 RUNTIME, TIMEOUT = "States.Runtime", "States.Timeout"
 DATA_LIMIT, QUERY = "States.DataLimitExceeded", "States.QueryEvaluationError"
+_ENDS = {
+    "SUCCEEDED": "Succeeded",
+    "FAILED": "Failed",
+    "ABORTED": "Aborted",
+    "TIMED_OUT": "TimedOut",
+}
 
 
 class StateError(Exception):
@@ -46,10 +54,8 @@ class Machine:
         """The ARN as executions name it."""
         return f"{self.arn}/{self.label}" if self.label else self.arn
 
-    @property
-    def executions(self) -> str:
-        """What the ARN of each of its executions begins with."""
-        return self.shown_arn.replace(":stateMachine:", ":execution:") + ":"
+    def execution_arn(self, name: str) -> str:
+        return f"{self.shown_arn.replace(':stateMachine:', ':execution:')}:{name}"
 
 
 class Execution:
@@ -59,16 +65,14 @@ class Execution:
         self, machine: Machine, name: str, given: Json, clock: SimulatedClock, *, map_run: str = ""
     ) -> None:
         self.machine, self.name, self.given = machine, name, given
-        self.arn, self.map_run_arn = machine.executions + name, map_run
-        self._clock = clock
-        self.status = "RUNNING"
-        self.output: Json = None
-        self.error: str | None = None
-        self.cause: str | None = None
-        self.began = clock.time()
-        self.ended: float | None = None
+        self.arn, self.map_run_arn = machine.execution_arn(name), map_run
+        self._clock, self.began = clock, clock.time()
         self.redriven: list[float] = []
         self.events: list[dict[str, Any]] = []
+        self.status, self.output = "RUNNING", None
+        self.ended: float | None = None
+        self.error: str | None = None
+        self.cause: str | None = None
         execution = {
             "Id": self.arn,
             "Input": given,
@@ -77,15 +81,20 @@ class Execution:
             "StartTime": iso(self.began),
             "RedriveCount": 0,
         }
-        about = {"Id": machine.arn, "Name": machine.name}
-        context = {"Execution": execution, "StateMachine": about}
+        context = {
+            "Execution": execution,
+            "StateMachine": {"Id": machine.arn, "Name": machine.name},
+        }
         self.scope = Scope(self, machine.definition, name, given, context)
-        details = {"input": text(given), "roleArn": machine.role_arn}
-        self.note("ExecutionStarted", 0, **details)
+        self.note("ExecutionStarted", 0, input=text(given), roleArn=machine.role_arn)
 
     @property
     def is_running(self) -> bool:
         return self.status == "RUNNING"
+
+    @property
+    def is_redrivable(self) -> bool:
+        return self.status not in {"RUNNING", "SUCCEEDED"} and not self.map_run_arn
 
     @property
     def entered(self) -> list[str]:
@@ -97,45 +106,29 @@ class Execution:
         """Add an event to the history; return its id."""
         event = {"id": len(self.events) + 1, "previousEventId": previous, "type": kind}
         event["timestamp"] = round(self._clock.time(), 3)
-        if details:
-            event[_details_of(kind)] = details
+        told = {key: value for key, value in details.items() if value is not None}
+        if told:
+            of_any_state = kind.find("State", 3) if kind.endswith(("Entered", "Exited")) else 0
+            name = kind[of_any_state:]
+            event[f"{name[0].lower()}{name[1:]}EventDetails"] = told
         self.events.append(event)
         return len(self.events)
 
-    def end(self, status: str, previous: int, **how: Json) -> None:
+    def end(self, status: str, previous: int, output: Json = None, **how: str | None) -> None:
         """End it as a status of AWS, with `output`, or `error` and `cause`."""
-        self.status, self.ended = status, self._clock.time()
-        self.output = how.get("output")
+        self.status, self.ended, self.output = status, self._clock.time(), output
         self.error, self.cause = how.get("error"), how.get("cause")
-        if status == "SUCCEEDED":
-            how = {"output": text(self.output)}
-        told = {key: value for key, value in how.items() if value is not None}
-        self.note(_ENDS[status], previous, **told)
+        told = text(output) if status == "SUCCEEDED" else None
+        self.note(f"Execution{_ENDS[status]}", previous, output=told, **how)
 
     def redrive(self) -> None:
         """Let it run again, from where it did not succeed."""
         self.status, self.ended, self.error, self.cause = "RUNNING", None, None, None
         self.redriven.append(self._clock.time())
         count = len(self.redriven)
-        last = self.note("ExecutionRedriven", len(self.events), redriveCount=count)
         now = {"RedriveCount": count, "RedriveTime": iso(self.redriven[-1])}
         self.scope.context["Execution"].update(now)
-        self.scope.resume(last)
-
-
-_ENDS = {
-    "SUCCEEDED": "ExecutionSucceeded",
-    "FAILED": "ExecutionFailed",
-    "ABORTED": "ExecutionAborted",
-    "TIMED_OUT": "ExecutionTimedOut",
-}
-
-
-def _details_of(kind: str) -> str:
-    for of_any_state in ("StateEntered", "StateExited"):
-        if kind.endswith(of_any_state):
-            return f"s{of_any_state[1:]}EventDetails"
-    return f"{kind[0].lower()}{kind[1:]}EventDetails"
+        self.scope.resume(self.note("ExecutionRedriven", len(self.events), redriveCount=count))
 
 
 @dataclass
@@ -160,19 +153,24 @@ class Scope:
     def note(self, kind: str, **details: Json) -> None:
         self.last = self.execution.note(kind, self.last, **details)
 
-    def child(self, definition: Mapping[str, Any], given: Json, **context: Json) -> Scope:
-        """Return the scope of a branch or iteration, which sees the variables of this one."""
+    def child(self, definition: Mapping[str, Any], given: Json, **context: Json) -> None:
+        """Add the scope of a branch or iteration, which sees the variables of this one."""
         path = f"{self.path}/{self.at}.{len(self.children)}"
         inner = {**self.context, **context}
         made = Scope(self.execution, definition, path, given, inner, self.variables, self.last)
         self.children.append(made)
-        return made
 
     def resume(self, last: int) -> None:
         """Go on in the state that did not succeed, and in its branches likewise."""
         self.is_resumed, self.last = bool(self.at), last
         for child in self.children:
             child.resume(last)
+
+
+def identity(*of: object) -> str:
+    """Return what looks like a random UUID, and is the same for the same arguments."""
+    digest = hashlib.sha256("\0".join(map(str, of)).encode()).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
 def text(value: Json) -> str:

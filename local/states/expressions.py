@@ -18,7 +18,7 @@ _PATIENCE_SECONDS = 10  # of a loaded machine; AWS is less patient
 
 
 class ExpressionFailed(Exception):
-    """An expression throws, or has no value; the message is AWS's."""
+    """An expression throws, has no value or takes too long; the message is AWS's."""
 
 
 class Expressions:
@@ -31,21 +31,8 @@ class Expressions:
     def fill(self, template: Json, variables: dict[str, Json], *, now: float, where: str) -> Json:
         """Return the template with each "{% expression %}" in it replaced by its value.
 
-        Parameters
-        ----------
-        template
-            A string, or an object or array that may hold some.
-        variables
-            By name without "$"; `states` among them.
-        now
-            What `$now()` and `$millis()` tell, in epoch seconds.
-        where
-            The field that the template stands in.
-
-        Raises
-        ------
-        ExpressionFailed
-            One of them throws, has no value, or takes too long.
+        `variables` are named without "$"; `now`, in epoch seconds, is what `$now()` tells; `where`
+        is the field that the template stands in. Raises `ExpressionFailed`.
         """
         if "{%" not in json.dumps(template):
             return template
@@ -57,7 +44,7 @@ class Expressions:
 
     def problem(self, expression: str) -> str | None:
         """Return why an expression is refused, such as "S0211: ..."; None if it is not."""
-        found: str | None = self._ask({"check": expression})["value"]
+        found: str | None = self._ask({"check": expression}).get("refused")
         return found
 
     def stop(self) -> None:
@@ -67,8 +54,13 @@ class Expressions:
             self._process = None
 
     def _ask(self, request: Json) -> Json:
-        process = self._process or self._start()
-        given, told = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+        if self._process is None:
+            command = ["node", str(_FOLDER / "engine.js"), str(_FOLDER.parents[1]), str(self._seed)]
+            pipe = subprocess.PIPE
+            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe)
+        given, told = (
+            cast("IO[bytes]", end) for end in (self._process.stdin, self._process.stdout)
+        )
         given.write(json.dumps(request).encode() + b"\n")
         given.flush()
         answered, _, _ = select.select([told], [], [], _PATIENCE_SECONDS)
@@ -76,9 +68,3 @@ class Expressions:
             self.stop()
             raise ExpressionFailed(f"no value within {_PATIENCE_SECONDS} seconds")
         return json.loads(told.readline())
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        command = ["node", str(_FOLDER / "engine.js"), str(_FOLDER.parents[1]), str(self._seed)]
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe)
-        return self._process

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 from local.clock import SimulatedClock, iso
@@ -27,32 +28,41 @@ from local.states.executions import (
     text,
 )
 from local.states.expressions import ExpressionFailed, Expressions
-from local.states.routines import Done, Steps, join, outside, sleep
+from local.states.routines import Done, Jobs, Join, Steps, outside, sleep
 
 Json = Any  # a state's input, output or definition
 State = Mapping[str, Any]
 _TRANSITION_SECONDS = 0.05
 _BRANCHES = 1000  # more than any Parallel has
 _WITH_RESULT = ("Task", "Parallel", "Map")
+_TYPES: dict[str, tuple[type, ...]] = {
+    "boolean": (bool,),
+    "number": (int, float),
+    "string": (str,),
+    "array": (list,),
+    "object": (dict,),
+}
 
 
 class World(Protocol):
     """What a state machine meets outside of itself, as it is at that moment."""
 
+    def find(self, machine_arn: str) -> Mapping[str, Any] | None:
+        """Return the record of a machine, also by the ARN of an alias or version."""
+
+    def mark_as_deleting(self, machine_arn: str) -> None: ...
+
+    def delete(self, machine_arn: str) -> None: ...
+
     def invoke(self, machine: Machine, arguments: Json, done: Done) -> None:
         """Invoke a function as lambda:invoke does; `done` gets the answer when it has ended."""
 
-    def allows(self, machine: Machine, action: str, resource: str) -> bool:
-        """Tell whether the machine's role allows an action."""
+    def allows(self, machine: Machine, action: str, resource: str) -> bool: ...
 
     def read(self, machine: Machine, bucket: str, key: str) -> bytes:
-        """Return an object; raises `LookupError` with S3's words."""
+        """Return an object; raises `LookupError` with S3's words, as `write` does."""
 
-    def write(self, machine: Machine, bucket: str, key: str, body: bytes) -> None:
-        """Write an object; raises `LookupError` with S3's words."""
-
-    def is_deleted(self, machine: Machine) -> bool:
-        """Tell whether a machine is deleted, or being deleted."""
+    def write(self, machine: Machine, bucket: str, key: str, body: bytes) -> None: ...
 
     def changed(self, execution: Execution) -> None:
         """Take notice of an execution's new status."""
@@ -76,28 +86,20 @@ class Interpreter:
     `watchers` are told each state before it does anything.
     """
 
-    def __init__(  # what it stands on, each once
+    def __init__(
         self,
         clock: SimulatedClock,
         expressions: Expressions,
         world: World,
         rules: Rules,
-        others: Mapping[str, Callable[[Interpreter, State, Scope], Steps]],
+        others: Mapping[str, Does],
     ) -> None:
         self.clock, self.expressions, self.world, self.rules = clock, expressions, world, rules
         self.executions: dict[str, Execution] = {}
         self.tokens: dict[str, Any] = {}  # of tasks
         self.map_runs: dict[str, Any] = {}  # of maps
         self.watchers: list[Callable[[str, str], None]] = []
-        self._does: dict[str, Callable[[Interpreter, State, Scope], Steps]] = {
-            "Pass": _pass,
-            "Succeed": _pass,
-            "Fail": _fail,
-            "Wait": _wait,
-            "Choice": _choice,
-            "Parallel": _parallel,
-            **others,
-        }
+        self._does = {**_DOES, **others}
 
     # --- data
 
@@ -129,10 +131,11 @@ class Interpreter:
     def typed(self, kind: str, state: State, field: str, scope: Scope) -> Json:
         """Return a field that must be of a JSON type: "number", "array", "boolean", "string"."""
         value = self.fill(state[field], scope, field)
-        found = json_type(value)
+        found = next((name for name, of in _TYPES.items() if isinstance(value, of)), "null")
         if found != kind:
+            expression = str(state[field]).removeprefix("{%").removesuffix("%}").strip()
             why = (
-                f"The JSONata expression '{_body(state[field])}' specified for the field '{field}' "
+                f"The JSONata expression '{expression}' specified for the field '{field}' "
                 f"returned an unexpected result type. Expected '{kind}', but was '{found}' for "
                 f"value: {text(value)}"
             )
@@ -173,18 +176,14 @@ class Interpreter:
             scope.is_resumed = False
             return
         machine = scope.execution.machine
-        if self.world.is_deleted(machine):
+        if (self.world.find(machine.arn) or {}).get("status", "DELETING") == "DELETING":
             raise StateError(RUNTIME, f"State machine {machine.name} has been deleted.")
         scope.children, scope.before = [], scope.last
-        given = text(scope.given)
-        scope.note(f"{state['Type']}StateEntered", name=scope.at, input=given)
+        scope.note(f"{state['Type']}StateEntered", name=scope.at, input=text(scope.given))
         scope.entered = scope.last
-        if self.watchers:
-            yield outside(self.clock, lambda: self._tell(scope), scope.path)
-
-    def _tell(self, scope: Scope) -> None:
         for watch in self.watchers:
-            watch(scope.execution.arn, scope.at)
+            tell = partial(watch, scope.execution.arn, scope.at)
+            yield outside(self.clock, tell, scope.path)
 
     def _attempts(self, state: State, scope: Scope) -> Steps:
         """Run a state, again and again as its retriers say; return output and next state."""
@@ -262,27 +261,6 @@ def too_large(what: str, *, uncaught: bool = False) -> StateError:
     return StateError(DATA_LIMIT, cause, uncaught=uncaught)
 
 
-def json_type(value: Json) -> str:
-    """Return JSON's name of a value's type."""
-    for kind, types in _TYPES.items():
-        if isinstance(value, types):
-            return kind
-    return "null"
-
-
-_TYPES: dict[str, tuple[type, ...]] = {
-    "boolean": (bool,),
-    "number": (int, float),
-    "string": (str,),
-    "array": (list,),
-    "object": (dict,),
-}
-
-
-def _body(template: Json) -> str:
-    return str(template).removeprefix("{%").removesuffix("%}").strip()
-
-
 # --- states that need nothing else: each returns its result, and what holds Output and Next
 
 
@@ -333,12 +311,28 @@ def _parallel(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
         for branch in state["Branches"]:
             scope.child(branch, given)
     jobs = [(child.path, interpreter.walk(child)) for child in scope.children]
+    return (yield from together(interpreter, state, scope, jobs, _BRANCHES))
+
+
+def together(interpreter: Interpreter, state: State, scope: Scope, jobs: Jobs, most: int) -> Steps:
+    """Run the branches or iterations of a state, which are the scope's children."""
     try:
-        results = yield join(interpreter.clock, jobs, _BRANCHES)
+        results = yield Join(interpreter.clock, jobs, most)
     except StateError:
         scope.last = len(scope.execution.events)
-        scope.note("ParallelStateFailed")
+        scope.note(f"{state['Type']}StateFailed")
         raise
-    scope.last = max(child.last for child in scope.children)
-    scope.note("ParallelStateSucceeded")
+    scope.last = max([scope.last, *(child.last for child in scope.children)])
+    scope.note(f"{state['Type']}StateSucceeded")
     return results, state
+
+
+Does = Callable[[Interpreter, State, Scope], Steps]
+_DOES: dict[str, Does] = {
+    "Pass": _pass,
+    "Succeed": _pass,
+    "Fail": _fail,
+    "Wait": _wait,
+    "Choice": _choice,
+    "Parallel": _parallel,
+}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from threading import Thread
 from typing import Any
 
 from local.clock import Event, SimulatedClock
@@ -23,13 +22,13 @@ class Routine:
     def __init__(self, steps: Steps, done: Done) -> None:
         self._steps, self._done = steps, done
         self._over = False
-        self.undo: Callable[[], None] = _nothing  # what it waits for, if it waits no more
+        self.undo: Callable[[], None] | None = None  # what it waits for, if it waits no more
 
     def step(self, value: Json = None, error: StateError | None = None) -> None:
         """Go on with what it waited for, or with an error of it; no event if it was cancelled."""
         if self._over:
             return
-        self.undo = _nothing
+        self.undo = None
         try:
             effect = self._steps.throw(error) if error else self._steps.send(value)
         except StopIteration as stop:
@@ -45,17 +44,15 @@ class Routine:
         """End it, and before it whatever it waits for."""
         if not self._over:
             self._over = True
-            self.undo()
+            if self.undo:
+                self.undo()
             self._steps.close()
 
 
 Effect = Callable[[Routine], None]
 Steps = Generator[Effect, Any, Any]
 Done = Callable[[Json, StateError | None], None]
-
-
-def _nothing() -> None:
-    """Undo nothing."""
+Jobs = Sequence[tuple[str, Steps]]  # each with a name of its own
 
 
 class Ending:
@@ -71,15 +68,14 @@ class Ending:
         self, when: float, value: Json = None, error: StateError | None = None, *, live: bool
     ) -> Event:
         """Let it end so at a time, unless it has before."""
-        act = partial(self.end, value, error)
+        act = partial(self._end, value, error)
         event = self._clock.at(when, act, name=self._name, live=live)
         self._events.append(event)
         return event
 
-    def end(self, value: Json = None, error: StateError | None = None) -> None:
-        if not self.over:
-            self._close()
-            self._routine.step(value, error)
+    def _end(self, value: Json, error: StateError | None) -> None:
+        self._close()
+        self._routine.step(value, error)
 
     def _close(self) -> None:
         self.over = True
@@ -101,56 +97,45 @@ def outside(clock: SimulatedClock, act: Callable[[], None], name: str) -> Effect
 
     def effect(routine: Routine) -> None:
         def run() -> None:
-            try:
-                act()
-                clock.soon(routine.step, name=name)
-            except Exception as error:  # noqa: BLE001  # raised where it ends the simulation
-                clock.soon(partial(_raise, error), name=name)
-            finally:
-                clock.end_computing()
+            act()
+            clock.soon(routine.step, name=name)
 
-        clock.begin_computing()
-        Thread(target=run, daemon=True).start()
+        clock.aside(run, name)
 
     return effect
 
 
-def _raise(error: Exception) -> None:
-    raise error
-
-
 class Join:
-    """Runs routines together, at most `most` at once; the first error ends the others.
+    """The effect of running routines together, at most `most` at once; the first error ends all.
 
-    So does `enough`, without one. The parent gets the results in the order of `jobs`.
+    So does `enough`, without one. The parent gets the results in the order of the jobs.
     """
 
-    def __init__(  # keyword-only, but for clock and parent
+    def __init__(
         self,
         clock: SimulatedClock,
-        parent: Routine,
-        *,
-        jobs: Sequence[tuple[str, Steps]],
+        jobs: Jobs,
         most: int,
         enough: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._clock, self._parent, self._jobs = clock, parent, jobs
-        self._most, self._enough = most, enough
+        self._clock, self._jobs, self._most, self._enough = clock, jobs, most, enough
         self._waiting = list(range(len(jobs)))
         self._running: dict[int, Routine] = {}
         self._results: list[Json] = [None] * len(jobs)
+
+    def __call__(self, parent: Routine) -> None:
+        self._parent = parent
         parent.undo = self._cancel
-        if jobs:
+        if self._jobs:
             self._begin()
         else:
-            Ending(clock, parent, "no jobs").at(clock.time(), [], live=True)
+            Ending(self._clock, parent, "no jobs").at(self._clock.time(), [], live=True)
 
     def _begin(self) -> None:
         while self._waiting and len(self._running) < self._most:
             index = self._waiting.pop(0)
             name, steps = self._jobs[index]
-            routine = Routine(steps, partial(self._ended, index))
-            self._running[index] = routine
+            routine = self._running[index] = Routine(steps, partial(self._ended, index))
             self._clock.soon(routine.step, name=name)
 
     def _ended(self, index: int, value: Json, error: StateError | None) -> None:
@@ -170,17 +155,3 @@ class Join:
         for routine in self._running.values():
             routine.cancel()
         self._running.clear()
-
-
-def join(
-    clock: SimulatedClock,
-    jobs: Sequence[tuple[str, Steps]],
-    most: int,
-    enough: Callable[[], bool] = lambda: False,
-) -> Effect:
-    """Return the effect of running routines together, each with a name of its own."""
-
-    def effect(routine: Routine) -> None:
-        Join(clock, routine, jobs=jobs, most=most, enough=enough)
-
-    return effect

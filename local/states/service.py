@@ -7,10 +7,10 @@ request's JSON and returns the answer's; all of it runs between two events of th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from local.clock import SimulatedClock
 from local.states.executions import (
@@ -19,11 +19,11 @@ from local.states.executions import (
     Execution,
     Machine,
     StateError,
+    identity,
     is_too_large,
     text,
 )
 from local.states.expressions import Expressions
-from local.states.identities import identity
 from local.states.language import Interpreter, Rules, World
 from local.states.maps import MapRun, run_map
 from local.states.routines import Routine
@@ -31,8 +31,7 @@ from local.states.tasks import Token, run_task
 
 Json = Any  # an operation's request or answer
 _PAGE = 100  # without maxResults
-_STATES = {"Task": run_task, "Map": run_map}
-_REDRIVABLE = ("FAILED", "ABORTED", "TIMED_OUT")
+_INCLUDED = {"included": True}
 
 
 class Refused(Exception):
@@ -43,36 +42,26 @@ class Refused(Exception):
         self.code = code
 
 
-class Records(Protocol):
-    """State machines, as others create, update and delete them."""
-
-    def find(self, arn: str) -> Mapping[str, Any] | None:
-        """Return the record of a machine, also by the ARN of an alias or version."""
-
-    def mark_as_deleting(self, arn: str) -> None: ...
-
-    def delete(self, arn: str) -> None: ...
-
-
 class StepFunctions:
-    """Executions of the state machines in `records`, on a clock."""
+    """Executions of the state machines that the world has, on a clock."""
 
-    def __init__(  # what it stands on, each once
+    def __init__(
         self,
         clock: SimulatedClock,
         expressions: Expressions,
         world: World,
-        records: Records,
         rules: Rules = Rules(),  # noqa: B008  # it is frozen
     ) -> None:
-        self._clock, self._world, self._records = clock, world, records
-        self._interpreter = Interpreter(clock, expressions, world, rules, _STATES)
+        states = {"Task": run_task, "Map": run_map}
+        self._clock, self._world = clock, world
+        self._interpreter = Interpreter(clock, expressions, world, rules, states)
+        self._executions, self._tokens = self._interpreter.executions, self._interpreter.tokens
         self._routines: dict[str, Routine] = {}
-        self.operations: dict[str, Callable[[Json], Json]] = {
+        self._operations: dict[str, Callable[[Json], Json]] = {
             "StartExecution": self._start,
             "StopExecution": self._stop,
             "RedriveExecution": self._redrive,
-            "DescribeExecution": self._describe,
+            "DescribeExecution": lambda request: describe(self._find(request)),
             "DescribeStateMachineForExecution": self._describe_machine,
             "ListExecutions": self._list,
             "GetExecutionHistory": self._history,
@@ -86,8 +75,11 @@ class StepFunctions:
 
     def call(self, operation: str, request: Json) -> Json:
         """Call an operation; raises `Refused`."""
+        if operation not in self._operations:
+            message = f"{operation} is not played offline"
+            raise Refused("UnknownOperationException", message)
         with self._clock.changing():
-            return self.operations[operation](request)
+            return self._operations[operation](request)
 
     # --- for those who look at it from within the offline AWS
 
@@ -102,86 +94,71 @@ class StepFunctions:
 
     def execution(self, arn: str) -> Execution | None:
         """Return an execution; None if there is none, or it went with its machine."""
-        return self._interpreter.executions.get(arn)
+        return self._executions.get(arn)
 
     def executions(self) -> list[Execution]:
         """Return all executions, those of maps included, in the order in which they began."""
-        return list(self._interpreter.executions.values())
+        return list(self._executions.values())
 
     def machine_of_token(self, token: str) -> str | None:
         """Return the machine whose task has, or had, a token."""
-        found: Token | None = self._interpreter.tokens.get(token)
+        found: Token | None = self._tokens.get(token)
         return found.machine_arn if found else None
 
     def forget(self) -> None:
         """End everything without a trace; used when the offline AWS is reset."""
         with self._clock.changing():
             for arn, routine in self._routines.items():
-                self._interpreter.executions[arn].status = "ABORTED"
+                self._executions[arn].status = "ABORTED"
                 routine.cancel()
-            for everything in (
-                self._routines,
-                self._interpreter.executions,
-                self._interpreter.tokens,
-                self._interpreter.map_runs,
-            ):
+            for everything in (self._routines, self._executions, self._tokens):
                 everything.clear()
+            self._interpreter.map_runs.clear()
 
     # --- the life of an execution
 
     def _start(self, request: Json) -> Json:
-        record = self._records.find(request["stateMachineArn"])
         arn = request["stateMachineArn"]
+        record = self._world.find(arn)
         if record is None:
             raise Refused("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
         if record.get("status") == "DELETING":
             raise Refused("StateMachineDeleting", f"State Machine is being deleted: '{arn}'")
         given = _parsed(request.get("input", "{}"), "InvalidExecutionInput", "input")
-        machine = Machine(
-            record["stateMachineArn"],
-            record["name"],
-            record["roleArn"],
-            json.loads(record["definition"]),
-        )
-        count = len(self._interpreter.executions)
-        name = request.get("name") or identity(machine.arn, self._clock.time(), count)
-        there = self._interpreter.executions.get(machine.executions + name)
+        arn, definition = record["stateMachineArn"], json.loads(record["definition"])
+        machine = Machine(arn, record["name"], record["roleArn"], definition)
+        unnamed = identity(machine.arn, self._clock.time(), len(self._executions))
+        name = request.get("name") or unnamed
+        there = self._executions.get(machine.execution_arn(name))
         if there is None:
-            there = self._begin(Execution(machine, name, given, self._clock))
+            there = Execution(machine, name, given, self._clock)
+            self._executions[there.arn] = there
+            self._run(there)
         elif not there.is_running or there.given != given:
             message = f"Execution Already Exists: '{there.arn}'"
             raise Refused("ExecutionAlreadyExists", message)
         return {"executionArn": there.arn, "startDate": there.began}
 
-    def _begin(self, execution: Execution) -> Execution:
-        self._interpreter.executions[execution.arn] = execution
-        self._world.changed(execution)
-        self._run(execution)
-        return execution
-
     def _run(self, execution: Execution) -> None:
+        self._world.changed(execution)
         routine = Routine(self._interpreter.walk(execution.scope), partial(self._ended, execution))
         self._routines[execution.arn] = routine
         self._clock.soon(routine.step, name=execution.arn)
-        limit = execution.machine.definition.get("TimeoutSeconds")
-        if limit:
-            act = partial(self._time_out, execution, routine)
+        if limit := execution.machine.definition.get("TimeoutSeconds"):
+
+            def time_out() -> None:
+                if self._routines.get(execution.arn) is routine:
+                    self._cut("TIMED_OUT", execution, error=TIMEOUT)
+
             name = f"time-out of {execution.arn}"
-            self._clock.at(self._clock.time() + limit, act, name=name, live=False)
+            self._clock.at(self._clock.time() + limit, time_out, name=name, live=False)
 
     def _ended(self, execution: Execution, output: Json, error: StateError | None) -> None:
-        last = execution.scope.last
-        if error is None:
-            execution.end("SUCCEEDED", last, output=output)
-        else:
-            execution.end("FAILED", last, error=error.error, cause=error.cause)
+        how = {"error": error.error, "cause": error.cause} if error else {}
+        execution.end("FAILED" if error else "SUCCEEDED", execution.scope.last, output, **how)
         self._settle(execution)
 
-    def _time_out(self, execution: Execution, routine: Routine) -> None:
-        if self._routines.get(execution.arn) is routine:
-            self._cut("TIMED_OUT", execution, error=TIMEOUT)
-
-    def _cut(self, status: str, execution: Execution, **how: Json) -> None:
+    def _cut(self, status: str, execution: Execution, **how: str | None) -> None:
         execution.status = status  # nothing of it is an abortion by itself
         self._routines[execution.arn].cancel()
         execution.end(status, len(execution.events), **how)
@@ -193,21 +170,19 @@ class StepFunctions:
         self._go_if_deleted(execution.machine.arn)
 
     def _stop(self, request: Json) -> Json:
-        execution = self._find(request["executionArn"])
+        execution = self._find(request)
         if execution.is_running and not execution.map_run_arn:
-            how = {"error": request.get("error"), "cause": request.get("cause")}
-            self._cut("ABORTED", execution, **how)
+            self._cut("ABORTED", execution, error=request.get("error"), cause=request.get("cause"))
         if execution.status != "ABORTED":
             raise Refused("ValidationException", f"Execution is not running: '{execution.arn}'")
         return {"stopDate": execution.ended}
 
     def _redrive(self, request: Json) -> Json:
-        execution = self._find(request["executionArn"])
-        if execution.status not in _REDRIVABLE or execution.map_run_arn:
+        execution = self._find(request)
+        if not execution.is_redrivable:
             message = f"Execution is {execution.status} and cannot be redriven."
             raise Refused("ExecutionNotRedrivable", message)
         execution.redrive()
-        self._world.changed(execution)
         self._run(execution)
         return {"redriveDate": execution.redriven[-1]}
 
@@ -218,48 +193,31 @@ class StepFunctions:
         https://repost.aws/knowledge-center/step-functions-stuck-deleting-status
         """
         arn = request["stateMachineArn"]
-        if self._records.find(arn):
-            self._records.mark_as_deleting(arn)
+        if self._world.find(arn):
+            self._world.mark_as_deleting(arn)
             self._go_if_deleted(arn)
         return {}
 
     def _go_if_deleted(self, machine_arn: str) -> None:
-        record = self._records.find(machine_arn)
-        if record and record.get("status") != "DELETING":
-            return
-        executions = self._interpreter.executions
-        own = [each for each in executions.values() if each.machine.arn == machine_arn]
-        if any(each.arn in self._routines for each in own):
-            return
-        for each in own:
-            del executions[each.arn]
-        if record:
-            self._records.delete(machine_arn)
+        record = self._world.find(machine_arn)
+        own = [each for each in self.executions() if each.machine.arn == machine_arn]
+        goes = record is None or record.get("status") == "DELETING"
+        if goes and not any(each.arn in self._routines for each in own):
+            for each in own:
+                del self._executions[each.arn]
+            if record:
+                self._world.delete(machine_arn)
 
     # --- what is told of it
 
-    def _find(self, arn: str) -> Execution:
-        found = self.execution(arn)
-        if found is None:
-            raise Refused("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
-        return found
-
-    def _describe(self, request: Json) -> Json:
-        execution = self._find(request["executionArn"])
-        how: Json = {"error": execution.error, "cause": execution.cause}
-        if execution.status == "SUCCEEDED":
-            how = {"output": text(execution.output), "outputDetails": {"included": True}}
-        redrivable = execution.status in _REDRIVABLE and not execution.map_run_arn
-        about = {
-            "input": text(execution.given),
-            "inputDetails": {"included": True},
-            "redriveStatus": "REDRIVABLE" if redrivable else "NOT_REDRIVABLE",
-            **how,
-        }
-        return _told({**_summary(execution), **about})
+    def _find(self, request: Json) -> Execution:
+        arn = request["executionArn"]
+        if found := self.execution(arn):
+            return found
+        raise Refused("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
 
     def _describe_machine(self, request: Json) -> Json:
-        machine = self._find(request["executionArn"]).machine
+        machine = self._find(request).machine
         return {
             "stateMachineArn": machine.shown_arn,
             "name": machine.name,
@@ -269,11 +227,11 @@ class StepFunctions:
 
     def _list(self, request: Json) -> Json:
         arn = request.get("stateMachineArn", "")
-        if "mapRunArn" not in request and self._records.find(arn) is None:
+        if "mapRunArn" not in request and self._world.find(arn) is None:
             raise Refused("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
         found = [
-            _told(_summary(each))
-            for each in reversed(self._interpreter.executions.values())
+            _summary(each)
+            for each in reversed(self._executions.values())
             if request.get("statusFilter", each.status) == each.status
             and each.map_run_arn == request.get("mapRunArn", "")
             and (each.map_run_arn or each.machine.arn == arn)
@@ -281,18 +239,15 @@ class StepFunctions:
         return _page("executions", found, request)
 
     def _history(self, request: Json) -> Json:
-        execution = self._find(request["executionArn"])
-        events = execution.events[::-1] if request.get("reverseOrder") else execution.events
-        return _page("events", events, request)
+        events = self._find(request).events
+        return _page("events", events[::-1] if request.get("reverseOrder") else events, request)
 
     def _map_runs(self, request: Json) -> Json:
-        arn = request["executionArn"]
         names = ("mapRunArn", "executionArn", "stateMachineArn", "startDate", "stopDate")
         found = [
             {name: told[name] for name in names if name in told}
             for each in self._interpreter.map_runs.values()
-            for told in [_map_run(each)]
-            if each.execution.arn == arn
+            if (told := _map_run(each))["executionArn"] == request["executionArn"]
         ]
         return _page("mapRuns", found, request)
 
@@ -300,9 +255,7 @@ class StepFunctions:
         found = self._interpreter.map_runs.get(request["mapRunArn"])
         if found is None:
             raise Refused("ResourceNotFound", f"Resource not found: '{request['mapRunArn']}'")
-        told = _map_run(found)
-        del told["stateMachineArn"]
-        return told
+        return {name: it for name, it in _map_run(found).items() if name != "stateMachineArn"}
 
     # --- tokens
 
@@ -313,7 +266,7 @@ class StepFunctions:
         associated with the token has already been closed", so a second answer too. TaskDoesNotExist
         means an activity. Source, read 2026-11-23: API_SendTaskSuccess.html in the API reference.
         """
-        token: Token | None = self._interpreter.tokens.get(request.get("taskToken", ""))
+        token: Token | None = self._tokens.get(request.get("taskToken", ""))
         if token is None:
             raise Refused("InvalidToken", "Invalid Token: 'Invalid token'")
         if token.is_closed:
@@ -352,9 +305,13 @@ def _page(name: str, found: list[Json], request: Json) -> Json:
     return page if begin + most >= len(found) else {**page, "nextToken": str(begin + most)}
 
 
+def _known(answer: Json) -> Json:
+    return {key: value for key, value in answer.items() if value is not None}
+
+
 def _summary(execution: Execution) -> Json:
     redriven = execution.redriven
-    return {
+    summary = {
         "executionArn": execution.arn,
         "stateMachineArn": execution.machine.shown_arn,
         "name": execution.name,
@@ -365,26 +322,37 @@ def _summary(execution: Execution) -> Json:
         "redriveCount": len(redriven),
         "redriveDate": redriven[-1] if redriven else None,
     }
+    return _known(summary)
 
 
-def _told(answer: Json) -> Json:
-    return {key: value for key, value in answer.items() if value is not None}
+def describe(execution: Execution) -> Json:
+    """Return what DescribeExecution answers."""
+    succeeded = execution.status == "SUCCEEDED"
+    about = {
+        "input": text(execution.given),
+        "inputDetails": _INCLUDED,
+        "output": text(execution.output) if succeeded else None,
+        "outputDetails": _INCLUDED if succeeded else None,
+        "error": execution.error,
+        "cause": execution.cause,
+        "redriveStatus": "REDRIVABLE" if execution.is_redrivable else "NOT_REDRIVABLE",
+    }
+    return _known({**_summary(execution), **about})
 
 
 def _map_run(run: MapRun) -> Json:
-    return _told(
-        {
-            "mapRunArn": run.arn,
-            "executionArn": run.execution.arn,
-            "stateMachineArn": run.machine.shown_arn,
-            "status": run.status,
-            "startDate": run.began,
-            "stopDate": run.ended,
-            "maxConcurrency": run.most,
-            "toleratedFailurePercentage": run.percentage or 0.0,
-            "toleratedFailureCount": int(run.count or 0),
-            "itemCounts": run.counts(items=True),
-            "executionCounts": run.counts(items=False),
-            "redriveCount": 0,
-        }
-    )
+    told = {
+        "mapRunArn": run.arn,
+        "executionArn": run.execution.arn,
+        "stateMachineArn": run.machine.shown_arn,
+        "status": run.status,
+        "startDate": run.began,
+        "stopDate": run.ended,
+        "maxConcurrency": run.most,
+        "toleratedFailurePercentage": run.percentage or 0.0,
+        "toleratedFailureCount": int(run.count or 0),
+        "itemCounts": run.counts(items=True),
+        "executionCounts": run.counts(items=False),
+        "redriveCount": 0,
+    }
+    return _known(told)

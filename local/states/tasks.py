@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.clock import Event, SimulatedClock
-from local.states.executions import TIMEOUT, Scope, StateError, is_too_large, text
-from local.states.identities import identity
-from local.states.language import State, too_large
+from local.states.executions import TIMEOUT, Scope, StateError, identity, is_too_large, text
+from local.states.language import Interpreter, State, too_large
 from local.states.routines import Effect, Ending, Routine, Steps
-
-if TYPE_CHECKING:
-    from local.states.language import Interpreter
 
 Json = Any  # a state's input, output or definition
 INVOKE = "arn:aws:states:::lambda:invoke"
@@ -24,14 +20,21 @@ _FUNCTION_SECONDS = 1.0  # what a function takes beside its sleeps, however long
 
 def run_task(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
     """Run a Task state once; its result is what lambda:invoke answers, or came with the token."""
-    clock, waits = interpreter.clock, state["Resource"].endswith(WITH_TOKEN)
-    token = _issue(interpreter, scope) if waits else None
+    token = _issue(interpreter, scope) if state["Resource"].endswith(WITH_TOKEN) else None
     arguments = interpreter.arguments(state, scope)
     limit = interpreter.number(state, "TimeoutSeconds", scope, _LONGEST_SECONDS)
     beat = interpreter.number(state, "HeartbeatSeconds", scope, 0)
     about = {"resourceType": "lambda", "resource": state["Resource"].rpartition("lambda:")[2]}
-    _note_scheduled(scope, about, arguments, limit, beat)
-    until = clock.time() + limit
+    scope.note(
+        "TaskScheduled",
+        **about,
+        region=scope.execution.machine.arn.split(":")[3],
+        parameters=text(arguments),
+        timeoutInSeconds=int(limit) if limit < _LONGEST_SECONDS else None,
+        heartbeatInSeconds=int(beat) or None,
+    )
+    scope.note("TaskStarted", **about)
+    until = interpreter.clock.time() + limit
     try:
         result = yield _invocation(interpreter, scope, arguments, until)
         if token:
@@ -40,31 +43,15 @@ def run_task(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
         if is_too_large(result):
             raise too_large(f"The state/task '{about['resource']}'")
     except StateError as error:
-        _note_failed(scope, about, error)
+        timed_out = error.error == TIMEOUT  # of which AWS tells no cause
+        how = {"error": error.error, "cause": None if timed_out else error.cause}
+        scope.note("TaskTimedOut" if timed_out else "TaskFailed", **about, **how)
         raise
     finally:
         if token:
             token.is_closed = True
     scope.note("TaskSucceeded", **about, output=text(result))
     return result, state
-
-
-def _note_scheduled(
-    scope: Scope, about: dict[str, str], arguments: Json, limit: float, beat: float
-) -> None:
-    limits = {"timeoutInSeconds": int(limit)} if limit < _LONGEST_SECONDS else {}
-    limits |= {"heartbeatInSeconds": int(beat)} if beat else {}
-    region = scope.execution.machine.arn.split(":")[3]
-    parameters = text(arguments)
-    scope.note("TaskScheduled", **about, region=region, parameters=parameters, **limits)
-    scope.note("TaskStarted", **about)
-
-
-def _note_failed(scope: Scope, about: dict[str, str], error: StateError) -> None:
-    if error.error == TIMEOUT:
-        scope.note("TaskTimedOut", **about, error=error.error)
-    else:
-        scope.note("TaskFailed", **about, error=error.error, cause=error.cause)
 
 
 def _invocation(interpreter: Interpreter, scope: Scope, arguments: Json, until: float) -> Effect:

@@ -59,9 +59,6 @@ class FakeWorld:
             raise LookupError("AccessDenied")
         self.objects[f"{bucket}/{key}"] = body
 
-    def is_deleted(self, machine: Machine) -> bool:
-        return self.records.get(machine.arn, {}).get("status", "DELETING") == "DELETING"
-
     def changed(self, execution: Execution) -> None:
         self.statuses.append((execution.name, execution.status))
 
@@ -81,9 +78,7 @@ class Simulation:
     def __init__(self, expressions: Expressions, seed: int = 0, **rules: Any) -> None:
         self.clock = SimulatedClock(START, seed=seed, idle_runs=False)
         self.world = FakeWorld(self.clock)
-        self.service = StepFunctions(
-            self.clock, expressions, self.world, self.world, Rules(**rules)
-        )
+        self.service = StepFunctions(self.clock, expressions, self.world, Rules(**rules))
 
     def start(self, definition: Json, given: Json = None, name: str = "run") -> str:
         """Start an execution of a machine of its own; return its ARN."""

@@ -107,7 +107,8 @@ def test_an_idle_clock_runs_as_real_time_does_or_stands() -> None:
 def test_a_pace_lets_people_follow_unless_they_hurry() -> None:
     clock = SimulatedClock(START, pace=HOUR)
     began = time.monotonic()
-    clock.wait(HOUR / 2)
+    with clock.computing() as hold:
+        hold.sleep(HOUR / 2)
     assert 0.4 < time.monotonic() - began < 5
     began = time.monotonic()
     clock.advance(100 * HOUR)
@@ -134,16 +135,6 @@ def test_forgetting_drops_what_nobody_waits_for(clock: SimulatedClock) -> None:
         clock.forget()
     clock.settle()
     assert happened == ["waited for"]
-
-
-def test_a_deadline_holds_while_what_it_limits_goes_on(clock: SimulatedClock) -> None:
-    seen: list[str] = []
-    with clock.deadline(START + HOUR, lambda: seen.append("passed")):
-        clock.advance(2 * HOUR)
-    with clock.deadline(START + 3 * HOUR, lambda: seen.append("kept")):
-        pass
-    clock.advance(2 * HOUR)
-    assert seen == ["passed"]
 
 
 def test_computing_inside_of_computing_holds_once(clock: SimulatedClock) -> None:
@@ -173,17 +164,33 @@ def in_thread(act: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-def test_a_process_that_computes_holds_the_clock_instead_of_who_waits_for_it(
+def test_what_an_event_does_aside_holds_the_clock_but_for_its_sleeps(
     clock: SimulatedClock,
 ) -> None:
-    clock.begin_computing()  # by whoever starts the thread below
-    with clock.handed_over(), clock.process() as process:
-        assert clock.is_computing
-        process.sleep(HOUR)
-    assert clock.time() == pytest.approx(START + HOUR, abs=5)
-    assert clock.is_computing
-    clock.end_computing()
-    assert not clock.is_computing
+    seen: list[float] = []
+
+    def act() -> None:
+        time.sleep(0.1)
+        seen.append(clock.time())
+        with clock.computing() as hold:
+            hold.sleep(HOUR)
+        time.sleep(0.1)
+        seen.append(clock.time())
+
+    clock.at(START + 1, lambda: clock.aside(act, "act"), name="act")
+    clock.at(START + HOUR, lambda: seen.append(0), name="beside")
+    clock.settle()
+    assert seen == [START + 1, 0, START + HOUR + 1]
+    assert clock.time() == pytest.approx(START + HOUR + 1, abs=1)
+
+
+def test_what_fails_aside_ends_the_simulation(clock: SimulatedClock) -> None:
+    def fail() -> None:
+        raise KeyError("a bug")
+
+    clock.aside(fail, "fail")
+    with pytest.raises(RuntimeError, match="ended with an error"):
+        clock.advance(HOUR)
 
 
 def test_threads_of_a_process_sleep_at_once(clock: SimulatedClock) -> None:
@@ -195,7 +202,8 @@ def test_threads_of_a_process_sleep_at_once(clock: SimulatedClock) -> None:
         process.sleep(seconds)
         woke_at[seconds] = clock.time()
 
-    with clock.process() as process:
+    with clock.computing() as process:
+        process.has_threads = True
         threads = [in_thread(functools.partial(sleep, s)) for s in (HOUR, 60.0, 2 * HOUR)]
         for thread in threads:
             thread.join(timeout=10)
@@ -205,7 +213,8 @@ def test_threads_of_a_process_sleep_at_once(clock: SimulatedClock) -> None:
 def test_a_process_holds_the_clock_while_one_thread_sleeps_and_another_calls(
     clock: SimulatedClock,
 ) -> None:
-    with clock.process() as process:
+    with clock.computing() as process:
+        process.has_threads = True
         with process.calling():
             sleeper = in_thread(lambda: process.sleep(HOUR))
             time.sleep(0.2)
@@ -218,7 +227,8 @@ def test_a_process_holds_the_clock_while_one_thread_sleeps_and_another_calls(
 def test_a_process_that_is_killed_in_its_sleep_holds_the_clock_until_it_is_noticed(
     clock: SimulatedClock,
 ) -> None:
-    with clock.process() as process:
+    with clock.computing() as process:
+        process.has_threads = True
         sleeper = in_thread(lambda: process.sleep(HOUR))
         clock.call_at(START + 60, process.wake)
         sleeper.join(timeout=10)
@@ -230,7 +240,8 @@ def test_a_process_that_is_killed_in_its_sleep_holds_the_clock_until_it_is_notic
 
 def test_the_end_of_a_process_ends_its_sleeps_and_its_hold(clock: SimulatedClock) -> None:
     """Killed in its sleep, with a call under way: neither moves nor holds the clock any more."""
-    with clock.process() as process:
+    with clock.computing() as process:
+        process.has_threads = True
         calling = process.calling()
         calling.__enter__()
         sleeper = in_thread(lambda: process.sleep(HOUR))

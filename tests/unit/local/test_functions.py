@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from local.clock import SimulatedClock
-from local.functions.processes import Answer, Functions, Invocation, Program
+from local.functions.processes import Functions, Invocation, Program
 
 SOURCE = """
 import os, sys, time
@@ -31,7 +31,7 @@ def handler(event, context):
     if event == "print": print("said"); print("warned", file=sys.stderr)
     return [STARTED, len(seen), os.getpid(), context.function_name]
 """
-Play = Callable[..., Answer]
+Play = Callable[..., Any]
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def functions() -> Iterator[Functions]:
 
 @pytest.fixture
 def play(functions: Functions, tmp_path: Path) -> Play:
-    def run(event: Any, source: str = SOURCE, **changes: Any) -> Answer:
+    def run(event: Any, source: str = SOURCE, **changes: Any) -> Any:
         folder = tmp_path / str(abs(hash(source)))
         folder.mkdir(exist_ok=True)
         (folder / "index.py").write_text(source)
@@ -66,31 +66,31 @@ def play(functions: Functions, tmp_path: Path) -> Play:
             "seconds": 20,
             "memory": 128,
         } | changes
-        return functions.run(Program(**given), event, "request")
+        return SimpleNamespace(**functions.run(Program(**given), event, "request"))
 
     return run
 
 
 def test_a_version_keeps_its_process_until_it_changes(play: Play) -> None:
     first, second = play(1), play(2)
-    assert (first.value[0], first.value[1], second.value[1]) == ("hello", 1, 2)
-    assert first.value[2:] == [second.value[2], "f"]
+    assert (first.body[0], first.body[1], second.body[1]) == ("hello", 1, 2)
+    assert first.body[2:] == [second.body[2], "f"]
     changed = play(3, variables={"GREETING": "good day"})
-    assert changed.value[:2] == ["good day", 1], "it has begun anew, with its own variables"
-    assert play(4, arn="arn:f 2").value[1] == 1, "another version has a process of its own"
+    assert changed.body[:2] == ["good day", 1], "it has begun anew, with its own variables"
+    assert play(4, arn="arn:f 2").body[1] == 1, "another version has a process of its own"
 
 
 def test_an_exception_is_reported_by_its_class_and_the_process_kept(play: Play) -> None:
-    before = play(1).value[2]
+    before = play(1).body[2]
     failed = play("raise")
-    report = failed.value
-    assert failed.failed
+    report = failed.body
+    assert failed.error
     assert (report["errorType"], report["errorMessage"]) == ("Refused", "no, because")
     assert report["requestId"] == "request"
     [frame] = report["stackTrace"]
     assert frame.startswith('  File "/var/task/index.py", line 8, in handler\n    if event ==')
     assert "[ERROR] Refused: no, because" in failed.log
-    assert play(2).value[1:3] == [3, before]
+    assert play(2).body[1:3] == [3, before]
 
 
 @pytest.mark.parametrize(
@@ -105,24 +105,24 @@ def test_an_exception_is_reported_by_its_class_and_the_process_kept(play: Play) 
 def test_a_process_that_ends_is_reported_and_replaced(
     play: Play, event: str, error: str, said: str
 ) -> None:
-    before = play(1).value[2]
-    report = play(event).value
+    before = play(1).body[2]
+    report = play(event).body
     assert report["errorType"] == error
     assert said in report["errorMessage"]
-    again = play(2).value
+    again = play(2).body
     assert again[1] == 1
     assert again[2] != before
 
 
 def test_what_is_no_json_cannot_be_returned(play: Play) -> None:
-    assert play("nan").value["errorType"] == "Runtime.MarshalError"
+    assert play("nan").body["errorType"] == "Runtime.MarshalError"
 
 
 def test_a_function_that_computes_past_its_limit_times_out(play: Play) -> None:
-    report = play("hang", seconds=1).value
+    report = play("hang", seconds=1).body
     assert report["errorType"] == "Sandbox.Timedout"
     assert report["errorMessage"] == "RequestId: request Error: Task timed out after 1.00 seconds"
-    assert play(1).value[1] == 1
+    assert play(1).body[1] == 1
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_function_that_computes_past_its_limit_times_out(play: Play) -> None:
 def test_a_function_that_cannot_be_loaded_fails_each_time(
     play: Play, source: str, error: str
 ) -> None:
-    assert [play(1, source).value["errorType"] for _ in range(2)] == [error] * 2
+    assert [play(1, source).body["errorType"] for _ in range(2)] == [error] * 2
 
 
 def test_what_it_prints_goes_into_its_log(play: Play) -> None:
@@ -146,7 +146,7 @@ def test_what_it_prints_goes_into_its_log(play: Play) -> None:
 
 def test_a_module_that_reads_a_functions_variables_is_imported_for_each(play: Play) -> None:
     """Otherwise the fork would have what its parent read: `other` imports it there."""
-    greetings = [play(1, arn=name, variables={"GREETING": name}).value[0] for name in "ab"]
+    greetings = [play(1, arn=name, variables={"GREETING": name}).body[0] for name in "ab"]
     assert greetings == ["a", "b"]
 
 

@@ -34,7 +34,7 @@ READER = {"Resource": "arn:aws:states:::s3:getObject", "Arguments": {}}
 
 REFUSED = {
     "dangling next": ({"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}}}, "B at"),
-    "dangling start": ({"StartAt": "B", "States": {"A": PASS}}, "'StartAt' target: B"),
+    "dangling start": ({"StartAt": "B", "States": {"A": PASS}}, "Missing target: B at /StartAt"),
     "dangling catch": (
         chain(A=call("f", Catch=[{"ErrorEquals": ["X"], "Next": "Gone"}])),
         "MISSING_TRANSITION_TARGET: Missing target: Gone at /States/A",
@@ -51,7 +51,7 @@ REFUSED = {
     "unknown type": ({"StartAt": "A", "States": {"A": {"Type": "Pas"}}}, "state type: Pas"),
     "jsonpath field": (
         chain(A=call("f", ResultPath="$.x")),
-        "Field 'ResultPath' is of JSONPath at /States/A/ResultPath",
+        "Field 'ResultPath' is not supported at /States/A/ResultPath",
     ),
     "jsonpath state": (
         chain(A={"Type": "Pass", "QueryLanguage": "JSONPath"}),
@@ -68,13 +68,17 @@ REFUSED = {
     ),
     "other input": (
         mapped(ItemReader={**READER, "ReaderConfig": {"InputType": "PARQUET"}}),
-        "InputType PARQUET is not played offline",
+        "PARQUET is not played offline at /States/Map/ItemReader/ReaderConfig/InputType",
+    ),
+    "other writer": (
+        mapped(ResultWriter={"Resource": "arn:aws:states:::s3:putObject", "WriterConfig": {}}),
+        "Field 'WriterConfig' is not supported at /States/Map/ResultWriter/WriterConfig",
     ),
     "assigned in an outer scope": (
         SCOPES,
         "'outer' is assigned in an outer scope at /States/Both/Branches[0]/States/Inner/Assign",
     ),
-    "all not last": (chain(A=call("f", Retry=ALL_FIRST)), "States.ALL is not alone and last"),
+    "all not last": (chain(A=call("f", Retry=ALL_FIRST)), "States.ALL not alone and last"),
     "two ways to wait": (
         chain(A={"Type": "Wait", "Seconds": 1, "Timestamp": "2030-01-01T00:00:00Z"}),
         "Exactly one of Seconds and Timestamp",
