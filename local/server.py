@@ -37,15 +37,18 @@ class OfflineAws:
     """The offline AWS of this process; MiniStack is a module, so there is one at a time.
 
     It serves on a free port of 127.0.0.1; clients and functions are in `region`. What is left to
-    chance follows from `seed`, and at most `pace` simulated seconds pass in a real one.
+    chance follows from `seed`, and at most `pace` simulated seconds pass in a real one. With a
+    `start`, in epoch seconds, no time passes while nobody waits: all is the same each time.
     """
 
-    def __init__(self, *, region: str, seed: int = 0, pace: float = math.inf) -> None:
+    def __init__(
+        self, *, region: str, seed: int = 0, pace: float = math.inf, start: float | None = None
+    ) -> None:
         self.region = region
         self.port = _free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.variables = offline_variables(self.endpoint, region)
-        self.clock = SimulatedClock(seed=seed, pace=pace)
+        self.clock = SimulatedClock(start, seed=seed, pace=pace, idle_runs=start is None)
         self.functions = Functions(self.clock)
         self.bedrock: Bedrock
         self.faults: CallFaults
