@@ -22,7 +22,7 @@ READY := .venv/.ready
 CHECKED := .venv/.checked
 CHECKOV := .checkov
 
-.PHONY: help setup rehearse faults test check mutants models checkov synth deploy doctor cleanup weights destroy snapshot review
+.PHONY: help setup rehearse faults upgrades test check mutants models checkov synth deploy doctor cleanup weights destroy snapshot review
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -55,6 +55,9 @@ rehearse: $(READY) ## A whole run, offline: make rehearse [ENV=prod] [APPROVE=ye
 
 faults: $(READY) ## Everything that may go wrong, offline, case by case: writes docs/faults.md
 	@python -m local.fault_matrix $(if $(ONLY),--only '$(ONLY)')
+
+upgrades: $(CHECKED) ## What stands in the way of a newer MiniStack or boto3: [MINISTACK=version] [BOTO3=version]
+	@python -m local.ministack.upgrades --ministack '$(MINISTACK)' --boto3 '$(BOTO3)'
 
 check: $(CHECKED) ## Lint, types and the fast unit tests, in under 30 s
 	@ruff check . && ruff format --check --quiet .

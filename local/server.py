@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 
@@ -24,9 +24,7 @@ from local.controls import controls
 from local.environment import offline_variables, scrubbed
 from local.functions.processes import Functions
 from local.states.expressions import Expressions
-
-if TYPE_CHECKING:
-    from local.states.service import StepFunctions
+from local.states.service import StepFunctions
 
 _START_SECONDS = 30
 _SWEEP_SECONDS = 10
@@ -105,6 +103,7 @@ class OfflineAws:
         from ministack import app as gateway  # noqa: PLC0415  # only after start()
 
         gateway._reset_all_state()  # noqa: SLF001  # the reset that its own endpoint calls
+        self._forget()
 
     def enforce_iam(self, *, on: bool) -> None:
         """Check signatures and the roles of functions and machines from now on, or do not."""
@@ -128,6 +127,7 @@ class OfflineAws:
             gateway,
             grants,
             patches,
+            state_machines,
         )
 
         world = World(
@@ -139,13 +139,16 @@ class OfflineAws:
         )
         self.bedrock = Bedrock(world)
         processes = functions.OwnProcesses(self.functions)
-        self.executions = patches.apply(
-            self.clock, processes, self._expressions, self.bedrock.resource_tags
+        self.executions = StepFunctions(
+            self.clock, self._expressions, state_machines.AwsWorld(self.clock)
+        )
+        tags = self.bedrock.resource_tags
+        patches.apply(
+            patches.Parts(self.clock, processes, self._expressions, self.executions, tags)
         )
         prepare = threading.Thread(target=processes.prepare, args=(self._stopped,), daemon=True)
         prepare.start()
         gateway.register(self.bedrock)
-        gateway.after_reset(self._forget)
         self.faults = CallFaults(self.functions.caller)
         return controls(self.faults.around(access.present_requests_as_tls(app.app)), self)
 

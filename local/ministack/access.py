@@ -11,8 +11,6 @@ from ministack.core.responses import get_region
 from ministack.core.router import extract_access_key_id
 from ministack.services import tagging
 
-from local.ministack.upstream import original
-
 Scope = dict[str, Any]
 Asgi = Callable[[Scope, Any, Any], Awaitable[None]]
 _CHECKED_BY_US = ("bedrock", "bedrock-runtime", "comprehend", "service-quotas")
@@ -32,7 +30,7 @@ def leave_bedrock_to_its_own_authorization() -> None:
 
     Amazon Comprehend and Service Quotas, which stock does not have, are checked there too.
     """
-    extract = original(iam_actions, "extract_iam_action")
+    extract = iam_actions.extract_iam_action
 
     def extract_unless_bedrock(service: str, *args: Any, **kwargs: Any) -> str | None:
         return None if service in _CHECKED_BY_US else extract(service, *args, **kwargs)
@@ -42,7 +40,7 @@ def leave_bedrock_to_its_own_authorization() -> None:
 
 def show_bedrock_tags_to_policies(tags_of: Callable[[str], dict[str, str] | None]) -> None:
     """Make aws:ResourceTag conditions work on Bedrock's resources."""
-    stock = original(tagging, "resource_tags")
+    stock = tagging.resource_tags
 
     def resource_tags(arn: str) -> dict[str, str] | None:
         return tags_of(arn) if arn.startswith("arn:aws:bedrock:") else stock(arn)

@@ -12,7 +12,7 @@ from typing import Any
 from ministack.services import budgets
 from ministack.services.cloudformation import provisioners
 
-from local.ministack.upstream import check_answer, original
+from local.ministack.upstream import check_answer
 
 _TYPE = "AWS::Budgets::Budget"
 _MOST_NOTIFICATIONS = 5
@@ -22,13 +22,11 @@ Properties = dict[str, Any]
 
 def create_budgets() -> None:
     """Create, update and delete budgets; what AWS would refuse fails the stack."""
-    for name in ("_create_budget", "_update_budget", "_delete_budget", "_budget_arn", "_tags"):
-        original(budgets, name)
-    handlers = original(provisioners, "_RESOURCE_HANDLERS")
+    handlers = provisioners._RESOURCE_HANDLERS
     handlers[_TYPE] = {"create": _create, "update": _update, "delete": _delete}
-    original(provisioners, "_STACK_TAG_PROPERTY")[_TYPE] = ("ResourceTags", "list")
+    provisioners._STACK_TAG_PROPERTY[_TYPE] = ("ResourceTags", "list")
     # As on AWS, other notifications replace the budget, which fails if it keeps a name of its own.
-    original(provisioners, "_REPLACING_PROPERTIES")[_TYPE] = ("NotificationsWithSubscribers",)
+    provisioners._REPLACING_PROPERTIES[_TYPE] = ("NotificationsWithSubscribers",)
 
 
 def _create(logical_id: str, properties: Properties, stack: str) -> tuple[str, dict[str, Any]]:

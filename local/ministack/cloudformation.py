@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from ministack.services import cloudwatch, eventbridge, s3
+from ministack.services import cloudwatch, s3
 from ministack.services.cloudformation import provisioners
 
-from local.ministack.upstream import check_answer, original
+from local.ministack.budgets import create_budgets
+from local.ministack.upstream import check_answer
 
 Made = tuple[str, dict[str, Any]]
 
 
-def empty_buckets_without_a_function() -> None:
+def create_types_that_stock_lacks() -> None:
+    """Handle resource types that CloudFormation has, and MiniStack has not."""
+    create_budgets()
+    _create_composite_alarms()
+    _empty_buckets_without_a_function()
+
+
+def _empty_buckets_without_a_function() -> None:
     """Handle Custom::S3AutoDeleteObjects here; its Node function finds no SDK in stock."""
-    handlers = original(provisioners, "_RESOURCE_HANDLERS")
+    handlers = provisioners._RESOURCE_HANDLERS
 
     def create(logical_id: str, _: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
         return f"{stack}-{logical_id}", {}
@@ -34,10 +42,10 @@ def empty_buckets_without_a_function() -> None:
     }
 
 
-def create_composite_alarms() -> None:
+def _create_composite_alarms() -> None:
     """Pass AWS::CloudWatch::CompositeAlarm, which stock does not know, to CloudWatch itself."""
-    put = original(cloudwatch, "_put_composite_alarm")
-    delete_alarms = original(cloudwatch, "_delete_alarms")
+    put = cloudwatch._put_composite_alarm
+    delete_alarms = cloudwatch._delete_alarms
 
     def save(name: str, properties: dict[str, Any]) -> Made:
         check_answer(put({}, {**properties, "AlarmName": name}, False, is_json=True))
@@ -53,13 +61,13 @@ def create_composite_alarms() -> None:
     def delete(physical_id: str, _: dict[str, Any]) -> None:
         check_answer(delete_alarms({}, {"AlarmNames": [physical_id]}, False, is_json=True))
 
-    handlers = original(provisioners, "_RESOURCE_HANDLERS")
+    handlers = provisioners._RESOURCE_HANDLERS
     handlers["AWS::CloudWatch::CompositeAlarm"] = {
         "create": create,
         "update": update,
         "delete": delete,
     }
-    creating = original(provisioners, "_REPLACING_PROPERTIES")
+    creating = provisioners._REPLACING_PROPERTIES
     creating["AWS::CloudWatch::CompositeAlarm"] = ("AlarmName",)
 
 
@@ -68,7 +76,7 @@ def keep_alarms_on_metric_math() -> None:
 
     They stay in INSUFFICIENT_DATA until SetAlarmState.
     """
-    record = original(provisioners, "_cw_metric_alarm_record")
+    record = provisioners._cw_metric_alarm_record
 
     def with_metrics(name: str, properties: dict[str, Any]) -> dict[str, Any]:
         metrics = properties.get("Metrics")
@@ -98,17 +106,3 @@ def _check_metrics(metrics: list[dict[str, Any]], properties: dict[str, Any]) ->
         raise ValueError("each of an alarm's Metrics has either an Expression or a MetricStat")
     if sum(metric.get("ReturnData", True) in {True, "true"} for metric in metrics) != 1:
         raise ValueError("exactly one of an alarm's Metrics must have ReturnData true")
-
-
-def date_the_rules_of_a_stack() -> None:
-    """Give a stack's rule its CreationTime, as PutRule does: its first tick counts from there."""
-    handler = original(provisioners, "_RESOURCE_HANDLERS")["AWS::Events::Rule"]
-    stock, bus_of = handler["create"], original(provisioners, "_eb_rule_bus_name")
-    key_of, now = original(eventbridge, "_rule_key"), original(eventbridge, "_now_ts")
-
-    def create(logical_id: str, properties: dict[str, Any], stack: str) -> Made:
-        name, attributes = stock(logical_id, properties, stack)
-        eventbridge._rules[key_of(name, bus_of(properties))]["CreationTime"] = now()
-        return name, attributes
-
-    handler["create"] = create

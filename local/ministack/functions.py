@@ -19,7 +19,6 @@ from ministack.services import eventbridge, lambda_svc
 
 from local.clock import SimulatedClock
 from local.functions.processes import Functions, Program
-from local.ministack.upstream import original
 
 Record = dict[str, Any]  # of a function, or of a version of it
 _PREPARE_SECONDS = 0.3
@@ -35,7 +34,6 @@ class OwnProcesses:
 
     def replace_workers(self) -> None:
         """Replace stock workers, which know no error by its class and no simulated time."""
-        original(lambda_svc, "_execute_function_warm")
         lambda_svc._execute_function_warm = self._execute
 
     def prepare(self, stopped: threading.Event) -> None:
@@ -69,7 +67,6 @@ class OwnProcesses:
 
 def invoke_targets_on_the_clock(clock: SimulatedClock) -> None:
     """Invoke the functions that EventBridge has as targets between events; stock runs a thread."""
-    original(eventbridge, "_dispatch_to_lambda")
 
     def dispatch(arn: str, payload: str) -> None:
         invoke = partial(_invoke, get_account_id(), get_region(), arn, payload)
@@ -95,7 +92,7 @@ def call(reference: str, event: Any) -> dict[str, Any] | None:
 def _program(config: dict[str, Any], code: str, layers: tuple[str, ...]) -> Program:
     name, version = config["FunctionName"], config.get("Version", "$LATEST")
     given = config.get("Environment", {}).get("Variables", {})
-    reserved = original(lambda_runtime, "_RESERVED_RUNTIME_ENV_VARS")
+    reserved = lambda_runtime._RESERVED_RUNTIME_ENV_VARS
     variables = {
         **os.environ,
         **{key: value for key, value in given.items() if key not in reserved},

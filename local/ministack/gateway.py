@@ -38,17 +38,6 @@ def enforce_iam(*, on: bool) -> None:
     app.AUTH = on
 
 
-def after_reset(act: Callable[[], None]) -> None:
-    """Call `act` whenever MiniStack forgets everything."""
-    reset = app._reset_all_state
-
-    def reset_all() -> None:
-        reset()
-        act()
-
-    app._reset_all_state = reset_all  # its endpoint calls it by this name
-
-
 def _bedrock_handler(bedrock: Bedrock, api: str) -> Any:
     def answer(method: str, path: str, headers: Any, body: bytes, query: Any) -> Answer:
         location = Location(get_account_id(), get_region())

@@ -11,7 +11,6 @@ from typing import Any
 from ministack.services import eventbridge, scheduler, sns, sqs
 
 from local.clock import SimulatedClock
-from local.ministack.upstream import original
 
 _NEVER_SECONDS = 10.0**9
 _ROUNDING_SECONDS = 0.001  # what is due by its own reckoning has to be due by MiniStack's
@@ -23,9 +22,7 @@ def ring_schedules_on_the_clock(clock: SimulatedClock) -> None:
         (eventbridge, "_tick_scheduled_rules", "_SCHEDULER_TICK_INTERVAL"),
         (scheduler, "_tick_schedules", "_SCHEDULE_TICK_INTERVAL"),
     ):
-        original(module, tick)
-        original(module, interval)
-        module.time = SimpleNamespace(time=clock.time, sleep=original(module, "time").sleep)
+        module.time = SimpleNamespace(time=clock.time, sleep=module.time.sleep)
         setattr(module, interval, _NEVER_SECONDS)  # the stock thread sleeps; the alarm ticks
         clock.add_alarm(_Schedules(module, tick))
 
@@ -36,7 +33,7 @@ def date_messages_by_the_clock(clock: SimulatedClock) -> None:
     SQS hides what is of the future, and drops what is older than its retention period.
     """
     for module in (sns, sqs):
-        stock = original(module, "time")
+        stock = module.time
         module.time = SimpleNamespace(
             time=clock.time, strftime=stock.strftime, gmtime=lambda: gmtime(clock.time())
         )
@@ -61,7 +58,8 @@ class _Schedules:
             expression = record.get("ScheduleExpression", "")
             if record.get("State") != "ENABLED" or not expression:
                 continue
-            created = record.get("CreationTime", record.get("CreationDate"))
+            # Stock gives a rule of a stack no date: overdue, it begins its count now.
+            created = record.get("CreationTime", record.get("CreationDate", 0))
             when = _next(expression, fired.get(key), float(created))
             if when is not None:
                 yield when

@@ -17,7 +17,6 @@ from ministack.services.cloudformation import provisioners
 
 from local.clock import SimulatedClock
 from local.ministack.functions import call
-from local.ministack.upstream import original
 from local.states.definition import problems
 from local.states.executions import Execution, Machine, StateError, text
 from local.states.expressions import Expressions
@@ -55,14 +54,12 @@ def execution_of(arn: str) -> Execution | None:
     return _service().execution(arn)
 
 
-def run_executions(clock: SimulatedClock, expressions: Expressions) -> StepFunctions:
+def run_executions(service: StepFunctions) -> None:
     """Serve executions by an interpreter of our own, also those that events start.
 
     MiniStack's run in threads and real time, lack most rules of JSONata, and check no role.
     """
-    original(sfn, "_start_execution")
-    stock = original(gateway, "SERVICE_HANDLERS")["states"]
-    service = StepFunctions(clock, expressions, AwsWorld(clock))
+    stock = gateway.SERVICE_HANDLERS["states"]
     _running.append(service)
 
     def answer(operation: str, request: Json) -> Answer:
@@ -82,12 +79,11 @@ def run_executions(clock: SimulatedClock, expressions: Expressions) -> StepFunct
     gateway.SERVICE_HANDLERS["states"] = handle
     sfn._start_execution = partial(answer, "StartExecution")
     _authorize_by_the_machine_of_a_token(service)
-    return service
 
 
 def _authorize_by_the_machine_of_a_token(service: StepFunctions) -> None:
     """Authorize SendTask* on the machine of the token; stock does on `*`."""
-    stock = original(iam_actions, "extract_resource_arn")
+    stock = iam_actions.extract_resource_arn
 
     def extract(name: str, method: str, path: str, headers: Json, body: bytes, *more: Any) -> Any:
         of_token = name == "states" and b"taskToken" in (body or b"")
@@ -100,8 +96,7 @@ def _authorize_by_the_machine_of_a_token(service: StepFunctions) -> None:
 
 def check_definitions(expressions: Expressions) -> None:
     """Refuse what AWS refuses when a machine is created or updated, from a stack too."""
-    original(sfn, "_validate_definition_jsonata")
-    stock = original(provisioners, "_sfn_definition")
+    stock = provisioners._sfn_definition
 
     def check(definition: str) -> str | None:
         found = problems(definition, expressions)
