@@ -31,6 +31,7 @@ class OwnProcesses:
     def __init__(self, functions: Functions) -> None:
         self._functions, self._lock = functions, threading.Lock()
         self._unpacked = Path(tempfile.mkdtemp(prefix="functions-"))
+        self._known: dict[int, tuple[bytes, Path]] = {}
 
     def replace_workers(self) -> None:
         """Replace stock workers, which know no error by its class and no simulated time."""
@@ -50,19 +51,19 @@ class OwnProcesses:
     def _libraries(self, record: Record) -> tuple[str, tuple[str, ...]]:
         """Return the folder of its code, and those of its layers for Python."""
         contents = map(lambda_svc._resolve_layer_zip, record["config"].get("Layers", []))
-        layers = tuple(str(self._folder(content) / "python") for content in contents)
+        layers = tuple(str(self._folder(content) / "python") for content in contents if content)
         return str(self._folder(record["code_zip"])), layers
 
     def _folder(self, content: bytes) -> Path:
         """Return where code or a layer is on disk, each content once."""
-        folder = self._unpacked / hashlib.sha256(content).hexdigest()
         with self._lock:
-            if not folder.exists():
-                part = folder.with_suffix(".part")
-                with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                    archive.extractall(part)
-                part.rename(folder)
-        return folder
+            if id(content) not in self._known:
+                folder = self._unpacked / hashlib.sha256(content).hexdigest()
+                if not folder.exists():
+                    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                        archive.extractall(folder)
+                self._known[id(content)] = content, folder  # kept, so that no other has its id
+            return self._known[id(content)][1]
 
 
 def invoke_targets_on_the_clock(clock: SimulatedClock) -> None:
