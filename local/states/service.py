@@ -96,6 +96,11 @@ class StepFunctions:
         """Return an execution; None if there is none, or it went with its machine."""
         return self._executions.get(arn)
 
+    def expire(self, arn: str) -> None:
+        """Delete an execution that has ended, as AWS does after 90 days."""
+        with self._clock.changing():
+            del self._executions[arn]
+
     def executions(self) -> list[Execution]:
         """Return all executions, those of maps included, in the order in which they began."""
         return list(self._executions.values())
