@@ -23,6 +23,10 @@ from exit_codes import ExitCode
 
 _ROOT = Path(__file__).parents[2]
 _CONTRACTS = "tests/workflow/ministack"
+_VERSIONS = """
+from importlib.metadata import version
+print(*(f"{name} {version(name)}" for name in ("ministack", "boto3", "botocore")), sep=", ")
+"""
 _NEEDED = """
 import json
 from local.ministack.patches import PATCHES
@@ -52,7 +56,8 @@ def _problems(folder: Path, chosen: dict[str, str]) -> Iterator[str]:
         yield f"They cannot be installed together:\n{tried.stderr.strip()}"
         return
     found = _versions(own)
-    print("Tried:", ", ".join(f"{name} {version}" for name, version in found.items()), flush=True)
+    told = _run([*python, "-c", _VERSIONS]).stdout.strip()
+    print(f"Tried: {told}", flush=True)
     yield from pins(found, (_ROOT / "constraints.txt").read_text(encoding="utf-8"))
     yield from _patches(python, found.get("ministack", ""))
 
@@ -60,7 +65,7 @@ def _problems(folder: Path, chosen: dict[str, str]) -> Iterator[str]:
 def _versions(folder: Path) -> dict[str, str]:
     names = (path.name.removesuffix(".dist-info") for path in folder.glob("*.dist-info"))
     found = dict(name.rsplit("-", 1) for name in sorted(names))
-    return {name: version for name, version in found.items() if name != "pip"}
+    return {name: version for name, version in found.items() if name not in {"pip", "setuptools"}}
 
 
 def pins(found: dict[str, str], constraints: str) -> Iterator[str]:

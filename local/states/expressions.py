@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import select
 import subprocess
+import threading
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -22,11 +23,12 @@ class ExpressionFailed(Exception):
 
 
 class Expressions:
-    """Evaluates templates. One caller at a time; `stop` ends its process."""
+    """Evaluates templates, for one caller after the other; `stop` ends its process."""
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
         self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()  # a definition may be checked while executions run
 
     def fill(self, template: Json, variables: dict[str, Json], *, now: float, where: str) -> Json:
         """Return the template with each "{% expression %}" in it replaced by its value.
@@ -54,6 +56,10 @@ class Expressions:
             self._process = None
 
     def _ask(self, request: Json) -> Json:
+        with self._lock:
+            return self._answer(request)
+
+    def _answer(self, request: Json) -> Json:
         if self._process is None:
             command = ["node", str(_FOLDER / "engine.js"), str(_FOLDER.parents[1]), str(self._seed)]
             pipe = subprocess.PIPE

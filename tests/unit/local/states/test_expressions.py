@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -91,6 +92,21 @@ def test_random_numbers_follow_from_the_seed() -> None:
         engine.stop()
     assert drawn[0] == drawn[1] != drawn[2]
     assert drawn[0][0] != drawn[0][1]
+
+
+def test_a_definition_is_checked_while_executions_run(expressions: Expressions) -> None:
+    """From another thread: each gets its own answer."""
+    stopped = threading.Event()
+
+    def check() -> None:
+        while not stopped.is_set():
+            assert expressions.problem("1 + 1") is None
+
+    checking = threading.Thread(target=check)
+    checking.start()
+    assert [value(expressions, f"{n} + 1") for n in range(300)] == [*range(1, 301)]
+    stopped.set()
+    checking.join()
 
 
 def test_an_expression_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
