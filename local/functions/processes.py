@@ -199,12 +199,12 @@ class _Zygote:
             self._process = subprocess.Popen(
                 [sys.executable, str(_ZYGOTE), str(listener.fileno()), code, *layers],
                 pass_fds=[listener.fileno()],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # never written: it ends with this process
             )
 
     def stop(self) -> None:
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()
 
 
 class _Worker:

@@ -17,6 +17,7 @@ import importlib
 import json
 import os
 import resource
+import select
 import signal
 import site
 import socket
@@ -34,13 +35,13 @@ _MIB = 1 << 20
 
 
 def main() -> None:
-    """Serve until it is killed."""
+    """Serve until who started this ends, and with it the pipe to this process."""
     del sys.path[0]  # the folder of this file
     descriptor, code, *layers = sys.argv[1:]
     _prepare(code, layers)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
     with socket.socket(fileno=int(descriptor)) as listener:
-        while True:
+        while listener in select.select([listener, sys.stdin], [], [])[0]:
             connection, _ = listener.accept()
             if not os.fork():
                 listener.close()

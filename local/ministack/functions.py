@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import tempfile
 import threading
 import zipfile
@@ -22,6 +23,8 @@ from local.functions.processes import Functions, Program
 
 Record = dict[str, Any]  # of a function, or of a version of it
 _PREPARE_SECONDS = 0.3
+# Of this process's variables, what its functions get; any other would hide that they lack it.
+_OF_ALL = re.compile("AWS_|PYTHON|OPENBLAS_|(PATH|HOME|LANG|TMPDIR|LD_LIBRARY_PATH)$")
 _NAME_IN_CALLS = 50  # of characters: SDKs and Tools Reference Guide, feature-appid.html, 2026-11-23
 
 
@@ -95,7 +98,7 @@ def _program(config: dict[str, Any], code: str, layers: tuple[str, ...]) -> Prog
     given = config.get("Environment", {}).get("Variables", {})
     reserved = lambda_runtime._RESERVED_RUNTIME_ENV_VARS
     variables = {
-        **os.environ,
+        **{name: os.environ[name] for name in os.environ if _OF_ALL.match(name)},
         **{key: value for key, value in given.items() if key not in reserved},
         **lambda_runtime.execution_credentials(config),
         "AWS_REGION": get_region(),

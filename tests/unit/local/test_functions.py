@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +15,7 @@ import pytest
 
 from local.clock import SimulatedClock
 from local.functions.processes import Functions, Invocation, Program
+from tests.repository import ROOT
 
 SOURCE = """
 import os, sys, time
@@ -160,3 +164,19 @@ def test_several_calls_that_end_a_function_wake_it_once() -> None:
     assert invocation.timed_out
     process.wake.assert_called_once_with()
     worker.kill.assert_called_once_with()
+
+
+STARTS = """
+import sys, threading
+from local.functions.processes import _Zygote
+print(_Zygote(sys.argv[1], ())._process.pid, flush=True)
+"""
+
+
+def test_no_process_outlives_who_started_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STARTS, str(tmp_path)]
+    pid = int(subprocess.check_output(command, cwd=ROOT, text=True))
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
