@@ -44,8 +44,9 @@ class OwnProcesses:
         """Import the libraries of each function soon after it is deployed, until `stopped`."""
         while not stopped.wait(_PREPARE_SECONDS):
             for record in list(lambda_svc._functions._data.values()):
-                with request_scope(*record["config"]["FunctionArn"].split(":")[4:2:-1]):
-                    self._functions.prepare(*self._libraries(record))
+                if record["config"]["Runtime"].startswith("python"):
+                    with request_scope(*record["config"]["FunctionArn"].split(":")[4:2:-1]):
+                        self._functions.prepare(*self._libraries(record))
 
     def _execute(self, record: Record, event: Any, request_id: str) -> dict[str, Any]:
         program = _program(record["config"], *self._libraries(record))

@@ -18,7 +18,7 @@ from ministack.services.cloudformation import provisioners
 from local.clock import SimulatedClock
 from local.ministack.functions import call
 from local.states.definition import problems
-from local.states.executions import Execution, Machine, StateError, text
+from local.states.executions import RUNTIME, Execution, Machine, StateError, text
 from local.states.expressions import Expressions
 from local.states.routines import Done
 from local.states.service import Refused, StepFunctions, describe
@@ -144,7 +144,9 @@ class AwsWorld:
         self._clock.aside(run, machine.arn)
 
     def _invoked(self, machine: Machine, arguments: Json) -> Json:
-        function = arguments["FunctionName"]
+        function = arguments.get("FunctionName") if isinstance(arguments, dict) else None
+        if not isinstance(function, str):
+            raise StateError(RUNTIME, "The field 'FunctionName' is required but was missing")
         record = lambda_svc._get_func_record_for_ref(function)[1]
         if record is None:
             cause = f"Function not found: {function} (Service: AWSLambda; Status Code: 404)"

@@ -15,7 +15,7 @@ from local.states.tasks import INVOKE, WITH_TOKEN
 
 Json = Any
 _STEP = "Type Comment QueryLanguage Next End Output Assign"
-_PARTS = ("ItemReader", "ReaderConfig", "ItemBatcher", "ResultWriter")
+_PARTS = ("ItemReader", "ReaderConfig", "ItemBatcher", "ResultWriter", "Choices", "Retry", "Catch")
 _FIELDS = {
     "Pass": _STEP,
     "Succeed": "Type Comment QueryLanguage Output",
@@ -30,15 +30,26 @@ _FIELDS = {
     "ReaderConfig": "InputType MaxItems",
     "ItemBatcher": "MaxItemsPerBatch MaxInputBytesPerBatch BatchInput",
     "ResultWriter": "Resource Arguments",
+    "Choices": "Comment Condition Next Output Assign",
+    "Retry": "Comment ErrorEquals IntervalSeconds MaxAttempts BackoffRate MaxDelaySeconds "
+    "JitterStrategy",
+    "Catch": "Comment ErrorEquals Next Output Assign",
 }
 _NEEDED: dict[str, dict[str, tuple[str, ...]]] = {  # with the values that are played, if not all
     "Task": {"Resource": (INVOKE, INVOKE + WITH_TOKEN)},
     "Choice": {"Choices": ()},
     "Parallel": {"Branches": ()},
     "Map": {"ItemProcessor": ()},
-    "ItemReader": {"Resource": ("arn:aws:states:::s3:getObject",), "ReaderConfig": ()},
+    "ItemReader": {
+        "Resource": ("arn:aws:states:::s3:getObject",),
+        "ReaderConfig": (),
+        "Arguments": (),
+    },
     "ReaderConfig": {"InputType": tuple(PARSERS)},
-    "ResultWriter": {"Resource": ("arn:aws:states:::s3:putObject",)},
+    "Choices": {"Condition": ()},
+    "Retry": {"ErrorEquals": ()},
+    "Catch": {"ErrorEquals": ()},
+    "ResultWriter": {"Resource": ("arn:aws:states:::s3:putObject",), "Arguments": ()},
 }
 
 
@@ -101,8 +112,8 @@ class _Check:
         rules = [(field, rule) for field in ("Retry", "Catch") for rule in state.get(field, [])]
         for field, rule in rules:
             names, last = rule.get("ErrorEquals", []), rule is state[field][-1]
-            if not names or ("States.ALL" in names and not (last and len(names) == 1)):
-                self._say("ErrorEquals is empty, or States.ALL not alone and last", f"{at}/{field}")
+            if "States.ALL" in names and not (last and len(names) == 1):
+                self._say("States.ALL is not alone and last", f"{at}/{field}")
         for name in sorted(_assigned(state) & outer):
             what = f"'{name}' is assigned in an outer scope"
             self._say(what, f"{at}/Assign", "INVALID_VARIABLE")
@@ -116,7 +127,8 @@ class _Check:
             elif played and given[field] not in played:
                 self._say(f"{given[field]} is not played offline", f"{at}/{field}")
         for part in given.keys() & _PARTS:
-            self._fields(part, given[part], f"{at}/{part}")
+            for each in given[part] if isinstance(given[part], list) else [given[part]]:
+                self._fields(part, each, f"{at}/{part}")
 
     def expressions_in(self, value: Json, at: str) -> None:
         """Find what is wrong with the JSONata in a part of a definition."""

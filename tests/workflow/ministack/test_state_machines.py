@@ -104,6 +104,12 @@ def test_a_task_waits_until_its_token_is_brought_back_once(
     assert refusal(states.send_task_success, taskToken="unknown", output="{}") == "InvalidToken"
 
 
+def test_a_task_that_names_no_function_fails(function: str, run: Run) -> None:
+    for arguments in ("{% 5 %}", {"Payload": {}}):
+        ended = run(one_state({**call(function, {}), "Arguments": arguments}))
+        assert ended["error"] == "States.Runtime"
+
+
 def test_a_start_that_is_repeated_starts_once(function: str, token: Token, run: Run) -> None:
     states: Any = boto3.client("stepfunctions")
 

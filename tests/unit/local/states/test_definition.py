@@ -30,7 +30,7 @@ SCOPES = chain(
     Both={"Type": "Parallel", "Branches": [BRANCH_ASSIGNS]},
 )
 ALL_FIRST = [{"ErrorEquals": ["States.ALL"]}, {"ErrorEquals": ["Mine"]}]
-READER = {"Resource": "arn:aws:states:::s3:getObject", "Arguments": {}}
+READER = {"Resource": "arn:aws:states:::s3:getObject", "Arguments": {"Bucket": "b"}}
 
 REFUSED = {
     "dangling next": ({"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}}}, "B at"),
@@ -42,6 +42,10 @@ REFUSED = {
     "unreachable": (
         {"StartAt": "A", "States": {"A": PASS, "B": PASS}},
         "UNREACHABLE_STATE: State is not reachable: B at /States/B",
+    ),
+    "no condition": (
+        chain(A={"Type": "Choice", "Choices": [{"Next": "A"}]}),
+        "Field 'Condition' is required at /States/A/Choices",
     ),
     "no states": ({"StartAt": "A", "States": {}}, "States is missing or empty"),
     "no way out": (
@@ -78,7 +82,7 @@ REFUSED = {
         SCOPES,
         "'outer' is assigned in an outer scope at /States/Both/Branches[0]/States/Inner/Assign",
     ),
-    "all not last": (chain(A=call("f", Retry=ALL_FIRST)), "States.ALL not alone and last"),
+    "all not last": (chain(A=call("f", Retry=ALL_FIRST)), "States.ALL is not alone and last"),
     "two ways to wait": (
         chain(A={"Type": "Wait", "Seconds": 1, "Timestamp": "2030-01-01T00:00:00Z"}),
         "Exactly one of Seconds and Timestamp",
