@@ -21,6 +21,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -290,15 +291,25 @@ def iso(seconds: float) -> str:
     return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def take(seconds: float) -> None:
+    """Let a call take real time, which counts for the function that makes it."""
+    began = time.monotonic()
+    time.sleep(seconds)
+    if hold := _SERVED.get():
+        hold.spend(began, began + seconds)
+
+
 class Hold:
     """Somebody who computes: a thread, or a function's process that it waits for, with threads.
 
     It holds the clock, except while a thread of it sleeps and none is in a call: what else a
-    process does then shows in its next call, for which the clock gives it a moment.
+    process does then shows in its next call, for which the clock gives it a moment. `spent`: the
+    seconds that its calls were made to take.
     """
 
     def __init__(self, clock: SimulatedClock) -> None:
         self._clock = clock
+        self.spent = self._spent_until = 0.0
         self._sleeping = self._calling = self._wakes = 0
         self._sleeps: list[Event] = []
         self._ended = self._holds = self.has_threads = False
@@ -321,10 +332,18 @@ class Hold:
     def calling(self) -> Iterator[None]:
         """Let one of its threads be in a call of something here."""
         self._change(calling=1)
+        served = _SERVED.set(self)
         try:
             yield
         finally:
+            _SERVED.reset(served)
             self._change(calling=-1)
+
+    def spend(self, began: float, ended: float) -> None:
+        """Count real time that a call of it took; of calls at once it is counted once."""
+        with self._clock.changing():
+            self.spent += max(0.0, ended - max(began, self._spent_until))
+            self._spent_until = max(ended, self._spent_until)
 
     def wake(self) -> None:
         """End its sleeps: it was killed, and whoever waits for it has something to do."""
@@ -352,3 +371,6 @@ class Hold:
             if self.has_threads and self._sleeping and not self._ended:
                 self._clock.listen()
             self._holds = holds
+
+
+_SERVED: ContextVar[Hold | None] = ContextVar("served", default=None)  # whose call it is

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from email.utils import format_datetime
 from typing import Any, Literal
@@ -30,6 +29,7 @@ from local.bedrock.state import (
     Region,
     World,
 )
+from local.clock import take
 
 _log = logging.getLogger(__name__)
 Request = dict[str, Any]
@@ -104,7 +104,7 @@ class Bedrock:
     def _act(self, found: Route, request: Request, location: Location) -> Request:
         fault = self._fault(found, request)
         if fault and fault.kind == "slow":
-            time.sleep(fault.seconds)
+            take(fault.seconds)
         elif fault and fault.kind != "timeout_after_effect":
             raise ServiceError(*_FAULTS[fault.kind])
         output = self._operate(found, request, location)

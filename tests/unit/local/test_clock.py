@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from local.clock import SimulatedClock
+from local.clock import SimulatedClock, take
 
 START = 1_000_000.0
 HOUR = 3600.0
@@ -253,3 +253,15 @@ def test_the_end_of_a_process_ends_its_sleeps_and_its_hold(clock: SimulatedClock
     assert clock.time() < START + 60
     clock.advance(HOUR)
     assert clock.time() == pytest.approx(START + HOUR, abs=5)
+
+
+def test_what_calls_of_a_process_are_made_to_take_counts_once(clock: SimulatedClock) -> None:
+    with clock.computing() as process:
+        take(0.01)  # in no call of it
+        assert process.spent == 0
+        with process.calling():
+            take(0.01)
+        assert process.spent == pytest.approx(0.01)
+        for began, ended in ((50, 51), (50.5, 51.5), (53, 54)):
+            process.spend(START + began, START + ended)
+    assert process.spent == pytest.approx(2.51)
