@@ -114,7 +114,7 @@ class SimulatedClock:
         Raises `RuntimeError` after an event that failed: nothing happens any more.
         """
         with self.changing():
-            self._check()
+            self.check()
             event = Event(max(when, self.time()), self._tie(name), act, live)
             heapq.heappush(self._events, event)
             self._live += live
@@ -179,7 +179,7 @@ class SimulatedClock:
     def wait_until(self, reached: Callable[[], bool], real_seconds: float | None = None) -> bool:
         """Wait within `changing`, until the end of the clock at most."""
         found = self._condition.wait_for(lambda: self._stopped or reached(), real_seconds)
-        self._check()
+        self.check()
         return found
 
     def stop(self) -> None:
@@ -234,7 +234,8 @@ class SimulatedClock:
             self.stop()
             traceback.print_exc()
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise `RuntimeError` once an event has failed."""
         if self._failure:
             raise RuntimeError(_FAILED) from self._failure
 

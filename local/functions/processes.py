@@ -191,7 +191,9 @@ class _Zygote:
     """A process that forks functions with one set of libraries; see zygote.py."""
 
     def __init__(self, code: str, layers: tuple[str, ...]) -> None:
-        self.address = tempfile.mktemp(prefix="functions-")  # noqa: S306  # nobody else is there
+        # A socket's path has at most 104 characters, and TMPDIR may be longer.
+        self._folder = tempfile.TemporaryDirectory(prefix="functions-", dir="/tmp")
+        self.address = f"{self._folder.name}/socket"
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(self.address)
             listener.listen(_WAITING)
@@ -204,6 +206,7 @@ class _Zygote:
     def stop(self) -> None:
         self._process.kill()
         self._process.communicate()
+        self._folder.cleanup()
 
 
 class _Worker:

@@ -213,10 +213,11 @@ def _tell(channel: IO[str], answer: dict[str, Any], output: int = 1) -> None:
 
 
 def _limit_memory(mebibytes: int) -> None:
-    """Let it have so much beside what its libraries share with others."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
-    most = pages * resource.getpagesize() + mebibytes * _MIB
-    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    """Let it have so much beside what its libraries share with others, where that is known."""
+    with contextlib.suppress(FileNotFoundError):
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
+        most = pages * resource.getpagesize() + mebibytes * _MIB
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def _sleep(seconds: float) -> float:

@@ -79,6 +79,7 @@ class StepFunctions:
             message = f"{operation} is not played offline"
             raise Refused("UnknownOperationException", message)
         with self._clock.changing():
+            self._clock.check()
             return self._operations[operation](request)
 
     # --- for those who look at it from within the offline AWS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -116,6 +117,15 @@ def test_a_process_that_ends_is_reported_and_replaced(
     again = play(2).body
     assert again[1] == 1
     assert again[2] != before
+
+
+def test_a_long_path_for_temporary_files_is_no_obstacle(
+    play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("long" * 25)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    assert play(1).body[1] == 1
 
 
 def test_what_is_no_json_cannot_be_returned(play: Play) -> None:

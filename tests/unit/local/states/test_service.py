@@ -213,3 +213,17 @@ def test_forgetting_ends_everything(simulation: Simulation) -> None:
     simulation.clock.settle()
     assert simulation.service.execution(arn) is None
     assert simulation.service.executions() == []
+
+
+def test_a_simulation_that_has_failed_answers_nobody(simulation: Simulation) -> None:
+    """Or else who waits for an execution would wait for ever."""
+    arn = simulation.play(chain(Pass={"Type": "Pass"})).arn
+
+    def fail() -> None:
+        raise KeyError("a bug")
+
+    simulation.clock.soon(fail, name="bug")
+    with pytest.raises(RuntimeError, match="ended with an error"):
+        simulation.clock.settle()
+    with pytest.raises(RuntimeError, match="ended with an error"):
+        simulation.service.call("DescribeExecution", {"executionArn": arn})
