@@ -120,7 +120,8 @@ class Functions:
         invocation = self._running.get(process_id)
         if invocation is None:
             return 0.0
-        invocation.hold.sleep(seconds)
+        if seconds:  # or it only asks, and would wait for the calls of its other threads
+            invocation.hold.sleep(seconds)
         return invocation.seconds_left(self._clock.time())
 
     def caller(self, user_agent: str) -> Invocation | None:

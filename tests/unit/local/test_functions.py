@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -190,3 +191,17 @@ def test_no_process_outlives_who_started_it(tmp_path: Path) -> None:
     while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_what_is_left_of_a_limit_is_told_while_other_threads_are_in_calls() -> None:
+    clock = SimulatedClock(start=1_000_000.0, idle_runs=False)
+    functions, told = Functions(clock), list[float]()
+    with clock.computing() as hold, hold.calling():
+        worker: Any = SimpleNamespace()
+        running = Invocation("f", hold, worker, deadline=1_000_060.0)
+        functions._running[1] = running  # noqa: SLF001  # as if its process were there
+        asking = Thread(target=lambda: told.append(functions.sleep(1, 0)), daemon=True)
+        asking.start()
+        asking.join(timeout=10)
+        assert told == [60]
+    clock.stop()
