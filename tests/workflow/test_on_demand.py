@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -108,7 +109,8 @@ def test_a_run_that_fails_keeps_no_deployment(
 
 
 def test_runs_of_both_kinds_at_once_do_not_disturb_each_other(machine: Machine) -> None:
-    machine.offline.bedrock.scenario = QUICK
+    # The second one's preflight looks for a unit, too, before it is quoted on demand.
+    machine.offline.bedrock.scenario = replace(QUICK, no_commitment_units=2)
     by_the_hour = machine.start()
     machine.wait_for_state(by_the_hour, "Buy throughput", seconds=120)
     with quoted_on_demand(machine):
