@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
-from ministack import app as gateway
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import error_response_json, json_response, request_scope
 from ministack.services import eventbridge, lambda_svc, s3
@@ -59,7 +58,9 @@ def run_executions(service: StepFunctions) -> None:
 
     MiniStack's run in threads and real time, lack most rules of JSONata, and check no role.
     """
-    stock = gateway.SERVICE_HANDLERS["states"]
+    from ministack import app  # noqa: PLC0415  # reads the environment on import
+
+    stock = app.SERVICE_HANDLERS["states"]
     _running.append(service)
 
     def answer(operation: str, request: Json) -> Answer:
@@ -76,7 +77,7 @@ def run_executions(service: StepFunctions) -> None:
             return answered
         return answer(operation, json.loads(body or b"{}"))
 
-    gateway.SERVICE_HANDLERS["states"] = handle
+    app.SERVICE_HANDLERS["states"] = handle
     sfn._start_execution = partial(answer, "StartExecution")
     _authorize_by_the_machine_of_a_token(service)
 
@@ -166,7 +167,9 @@ class AwsWorld:
 
     def _denied(self, machine: Machine, action: str, resource: str) -> str | None:
         """Return why the machine's role may not do something; None if it may."""
-        if not gateway.AUTH:
+        from ministack import app  # noqa: PLC0415  # reads the environment on import
+
+        if not app.AUTH:
             return None
         (region, account), name = machine.arn.split(":")[3:5], machine.role_arn.rsplit("/", 1)[-1]
         caller = f"arn:aws:sts::{machine.role_arn.split(':')[4]}:assumed-role/{name}/states"

@@ -53,3 +53,9 @@ def test_an_upgrade_tells_which_pins_stand_in_its_way() -> None:
         "pin: constraints.txt has boto3==1.0, 1.1 is tried",
         "pin: constraints.txt has ministack==2.0, 2.1 is tried",
     ]
+
+
+def test_who_looks_at_executions_does_not_start_ministack() -> None:
+    """It reads the environment as it is imported, which the server has to make before."""
+    look = "import sys, local.ministack.state_machines; sys.exit('ministack.app' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look], cwd=ROOT, check=False).returncode == 0
