@@ -338,22 +338,25 @@ def _new_events(states: Any, arn: str) -> Iterator[list[dict[str, Any]]]:  # noq
     seen, running = 0, True
     while running:
         running = states.describe_execution(executionArn=arn)["status"] == "RUNNING"
-        events = _events_after(states, arn, seen)
+        events = events_after(states, arn, seen)
         yield events
         seen += len(events)
         if running:
             time.sleep(_POLL_SECONDS)
 
 
-def _events_after(states: Any, arn: str, seen: int) -> list[dict[str, Any]]:  # noqa: ANN401  # same
-    """Return the events after the first `seen`: read from the end, for most are known."""
-    events: list[dict[str, Any]] = []
+def events_after(states: Any, arn: str, seen: int) -> list[dict[str, Any]]:  # noqa: ANN401  # same
+    """Return the events after the first `seen`: read from the end, for most are known.
+
+    Pages of a history that grows meanwhile overlap.
+    """
+    events: dict[int, dict[str, Any]] = {}
     history = states.get_paginator("get_execution_history")
     for page in history.paginate(executionArn=arn, reverseOrder=True, maxResults=50):
-        events += [event for event in page["events"] if event["id"] > seen]
+        events |= {event["id"]: event for event in page["events"] if event["id"] > seen}
         if page["events"][-1]["id"] <= seen:
             break
-    return events[::-1]
+    return [events[each] for each in sorted(events)]
 
 
 def download_run(bucket: str, folder: Path) -> None:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -105,3 +107,18 @@ def test_what_is_kept_one_by_one_is_downloaded_once(
     rehearse.download_run(BUCKET, tmp_path / "first")
     found = {str(each.relative_to(tmp_path / "first")) for each in tmp_path.rglob("*.*")}
     assert found == {*whole, *unfinished}
+
+
+def test_a_history_that_grows_while_it_is_read_loses_and_repeats_nothing() -> None:
+    """Pages count from its end, which had moved: a rehearsal left out a state it had entered."""
+    pages = [[6, 5, 4], [5, 4, 3], [2, 1]]
+
+    class Growing:
+        def get_paginator(self, _operation: str) -> Growing:
+            return self
+
+        def paginate(self, **_: object) -> Iterator[dict[str, Any]]:
+            return iter({"events": [{"id": each} for each in page]} for page in pages)
+
+    found = rehearse.events_after(Growing(), "arn", 2)
+    assert [each["id"] for each in found] == [3, 4, 5, 6]
