@@ -57,7 +57,7 @@ class Style:
 def usual_system_prompt(entries: Iterable[Entry]) -> str | None:
     """Return the general system prompt in the language of most pairs; None in other languages.
 
-    None, too, where most answers are no sentences, such as labels or JSON: it asks for sentences,
+    None, too, where most answers are not sentences, such as labels or JSON: it asks for sentences,
     and the base model would be marked down for doing as it is told.
     """
     pairs = [entry.conversation for entry in entries if entry.by_keys][:_LOOKED_AT]

@@ -288,7 +288,7 @@ def _wait(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
         try:
             seconds = datetime.fromisoformat(until).timestamp() - clock.time()
         except ValueError:
-            raise interpreter.failed(scope, "Timestamp", f"{until} is no timestamp") from None
+            raise interpreter.failed(scope, "Timestamp", f"{until} is not a timestamp") from None
     yield sleep(clock, max(0.0, seconds), scope.path)
     return scope.given, state
 

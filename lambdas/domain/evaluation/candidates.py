@@ -9,8 +9,8 @@ from lambdas.domain.models.lookup import find_model, find_untuned
 from lambdas.domain.run.contracts import OtherAnswers, Run
 from lambdas.domain.run.execution_input import FEW_SHOT, Settings
 
-_LEAST_MINUTES = 60
-_ALL_MINUTES = 48 * 60  # of all together: a part of the slack in the state machine's time-out
+_LEAST_MINUTES = 60  # of one: four passes, for a model that is slow or throttled
+_ALL_MINUTES = 48 * 60  # of all together: half of the slack in the state machine's time-out
 
 
 @dataclass(frozen=True)
