@@ -15,21 +15,21 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
+import sysconfig
 import threading
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from local.clock import Hold, SimulatedClock
+from local.functions.zygote import HEAD_BYTES
 
 Json = Any  # an event or an answer
 _ZYGOTE = Path(__file__).with_name("zygote.py")
 _PATIENCE = 5  # times its limit: a busy machine computes slowly
-_WAITING = 128  # functions that begin at once
 # botocore puts it into the User-Agent of each call; see zygote.py.
 _PROCESS = re.compile(r"exec-env/AWS_Lambda_python[\d.]+-p(\d+)")
 _SIGNALS = {signal.SIGKILL: "killed", signal.SIGTERM: "terminated"}
@@ -44,7 +44,7 @@ class Program:
     code: str  # a folder
     layers: tuple[str, ...]  # same
     handler: str
-    variables: Mapping[str, str]
+    variables: Mapping[str, str] = field(hash=False)
     seconds: int  # its limit
     memory: int  # in MiB
 
@@ -87,8 +87,8 @@ class Functions:
     def __init__(self, clock: SimulatedClock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._zygotes: dict[tuple[str, ...], _Zygote] = {}
-        self._idle = defaultdict[str, list[_Worker]](list)  # by what they run
+        self._zygotes: dict[tuple[str, tuple[str, ...]], _Zygote] = {}
+        self._idle = defaultdict[Program, list[_Worker]](list)
         self._running: dict[int, Invocation] = {}
 
     def run(self, program: Program, event: Json, request_id: str) -> dict[str, Any]:
@@ -148,9 +148,12 @@ class Functions:
     def prepare(self, code: str, layers: tuple[str, ...]) -> _Zygote:
         """Return the process that has imported a function's libraries, or begins to."""
         with self._lock:
-            if (code, *layers) not in self._zygotes:
-                self._zygotes[code, *layers] = _Zygote(code, layers)
-            return self._zygotes[code, *layers]
+            known = [key for key in self._zygotes if key[0] == code and {*key[1]} <= {*layers}]
+            best = max(known, key=lambda key: len(key[1]), default=None)
+            if best != (code, layers):
+                base = self._zygotes[best] if best else None
+                self._zygotes[code, layers] = _Zygote(code, layers, base)
+            return self._zygotes[code, layers]
 
     def _reported(self, invocation: Invocation, answer: Json, request_id: str) -> dict[str, Any]:
         worker, log = invocation.worker, answer["log"]
@@ -171,17 +174,17 @@ class Functions:
         return {"body": body, "error": True, "log": log}
 
     def _take(self, program: Program) -> _Worker:
-        runs = json.dumps(asdict(program))
         with self._lock:
-            if self._idle[runs]:
-                return self._idle[runs].pop()
-        return _Worker(runs, program.seconds, self.prepare(program.code, program.layers))
+            if self._idle[program]:
+                return self._idle[program].pop()
+        return _Worker(program, self.prepare(program.code, program.layers))
 
 
 def _ended(invocation: Invocation, status: int) -> tuple[str, str]:
     """Return how Lambda reports the end of a process: type and message; a signal is negative."""
     if invocation.timed_out:
-        return "Sandbox.Timedout", f"Task timed out after {invocation.worker.seconds}.00 seconds"
+        seconds = invocation.worker.runs.seconds
+        return "Sandbox.Timedout", f"Task timed out after {seconds}.00 seconds"
     how = f"with error: exit status {status}" if status else "without providing a reason"
     if status < 0:
         how = f"with error: signal: {_SIGNALS.get(signal.Signals(-status), -status)}"
@@ -189,36 +192,48 @@ def _ended(invocation: Invocation, status: int) -> tuple[str, str]:
 
 
 class _Zygote:
-    """A process that forks functions with one set of libraries; see zygote.py."""
+    """A process that forks functions with one set of libraries; see zygote.py.
 
-    def __init__(self, code: str, layers: tuple[str, ...]) -> None:
-        # A socket's path has at most 104 characters, and TMPDIR may be longer.
-        self._folder = tempfile.TemporaryDirectory(prefix="functions-", dir="/tmp")
-        self.address = f"{self._folder.name}/socket"
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(self.address)
-            listener.listen(_WAITING)
-            self._process = subprocess.Popen(
-                [sys.executable, str(_ZYGOTE), str(listener.fileno()), code, *layers],
-                pass_fds=[listener.fileno()],
-                stdin=subprocess.PIPE,  # never written: it ends with this process
-            )
+    It is a fork itself, of a `base` that has some of its layers, if there is one: layers agree in
+    the versions of what they hold.
+    """
+
+    def __init__(self, code: str, layers: tuple[str, ...], base: _Zygote | None) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._orders, theirs = socket.socketpair()
+        with theirs:
+            order = {"code": code, "layers": layers}
+            if base:
+                base.order(order, theirs)
+                return
+            descriptor, packages = theirs.fileno(), sysconfig.get_path("purelib")
+            command = [sys.executable, "-S", str(_ZYGOTE), str(descriptor), packages]
+            self._process = subprocess.Popen([*command, json.dumps(order)], pass_fds=[descriptor])
+
+    def order(self, order: Json, channel: socket.socket) -> None:
+        """Let a fork of it do something, with a socket of its own."""
+        text = json.dumps(order).encode()
+        with self._lock:
+            socket.send_fds(self._orders, [b"%*d" % (HEAD_BYTES, len(text))], [channel.fileno()])
+            self._orders.sendall(text)
 
     def stop(self) -> None:
-        self._process.kill()
-        self._process.communicate()
-        self._folder.cleanup()
+        self._orders.close()  # at which it ends
+        if self._process:
+            self._process.kill()
+            self._process.wait()
 
 
 class _Worker:
     """The process of one function version."""
 
-    def __init__(self, runs: str, seconds: int, zygote: _Zygote) -> None:
-        self.runs, self.seconds = runs, seconds
-        self._channel = socket.socket(socket.AF_UNIX)
-        self._channel.connect(zygote.address)
+    def __init__(self, runs: Program, zygote: _Zygote) -> None:
+        self.runs = runs
+        self._channel, theirs = socket.socketpair()
+        with theirs:
+            zygote.order(asdict(runs), theirs)
         self._lines: IO[str] = self._channel.makefile("rw", encoding="utf-8")
-        self._send(runs)
         self.pid = self.read().get("pid", 0)
         self._begun = self.read()
         self.is_ready = "ready" in self._begun
@@ -227,8 +242,10 @@ class _Worker:
         """Return the answer, or how the process ended; None if it computes far past its limit."""
         if not self.is_ready:
             return self._begun
-        self._send(json.dumps(request))
-        answered, _, _ = select.select([self._channel], [], [], _PATIENCE * self.seconds)
+        with suppress(ConnectionError):
+            self._lines.write(json.dumps(request) + "\n")
+            self._lines.flush()
+        answered, _, _ = select.select([self._channel], [], [], _PATIENCE * self.runs.seconds)
         return self.read() if answered else None
 
     def read(self) -> Json:
@@ -245,8 +262,3 @@ class _Worker:
         with suppress(OSError, ValueError):  # what could not be written is of no use now
             self._lines.close()
         self._channel.close()
-
-    def _send(self, line: str) -> None:
-        with suppress(ConnectionError):
-            self._lines.write(line + "\n")
-            self._lines.flush()

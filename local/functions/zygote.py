@@ -1,14 +1,12 @@
 """Runs functions: a process that has imported their libraries, and a fork of it for each.
 
-Started by `local.functions.processes` with the number of a socket that listens, and the folders of
-the code and its layers. For each connection it forks a process that imports the function's own
-code, so that nothing of an earlier one hides a cold start's fault, and then serves one invocation
-a line; and one that tells how the first ended. It imports nothing of this project.
+Started by `local.functions.processes` with a socket, from which it reads orders, each with a socket
+for the process that does it: to run a function, or to prepare for others with more layers. It
+imports nothing of this project.
 """
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import functools
 import gc
@@ -16,10 +14,9 @@ import http.client
 import importlib
 import json
 import os
+import re
 import resource
-import select
 import signal
-import site
 import socket
 import sys
 import tempfile
@@ -27,40 +24,62 @@ import time
 import traceback
 import types
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+HEAD_BYTES = 8  # the length of an order, in digits
 _MIB = 1 << 20
+# What Lambda's Python has of this machine's packages: the SDK, and what it needs.
+_OF_LAMBDA = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
+_IMPORTED = re.compile(r"^ *(?:from|import) +([\w.]+)", re.MULTILINE)
+_QUOTED = re.compile(r'"([a-z0-9-]+)"')
 
 
-def main() -> None:
-    """Serve until who started this ends, and with it the pipe to this process."""
+def main() -> NoReturn:
+    """Do orders until who started this ends, and with it the other end of the socket."""
     del sys.path[0]  # the folder of this file
-    descriptor, code, *layers = sys.argv[1:]
-    _prepare(code, layers)
+    descriptor, packages, first = sys.argv[1:]
+    sys.meta_path.append(_OfLambda(packages))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
-    with socket.socket(fileno=int(descriptor)) as listener:
-        while listener in select.select([listener, sys.stdin], [], [])[0]:
-            connection, _ = listener.accept()
-            if not os.fork():
-                listener.close()
-                _watch(connection.makefile("rw", encoding="utf-8"))
-            connection.close()
+    _prepare(**json.loads(first))
+    orders = socket.socket(fileno=int(descriptor))
+    while True:
+        head, descriptors, _, _ = socket.recv_fds(orders, HEAD_BYTES, 1)
+        if not head:
+            os._exit(0)
+        order = json.loads(orders.recv(int(head), socket.MSG_WAITALL))
+        with socket.socket(fileno=descriptors[0]) as channel:
+            if os.fork():
+                continue
+            orders.close()
+            if "handler" in order:
+                _watch(order, channel.makefile("rw", encoding="utf-8"))
+            _prepare(**order)
+            orders = channel.dup()
+
+
+class _OfLambda:
+    """Finds those of a folder's packages that Lambda's Python has, after all else."""
+
+    def __init__(self, folder: str) -> None:
+        self._path = [folder]
+
+    def find_spec(
+        self, name: str, _: Sequence[str] | None = None, __: types.ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return PathFinder.find_spec(name, self._path) if name in _OF_LAMBDA else None
 
 
 def _prepare(code: str, layers: list[str]) -> None:
-    """Import the libraries that a function's code names."""
-    for layer in reversed(layers):
-        for folder in (layer, *Path(layer).glob("lib/python3*/site-packages")):
-            sys.path.insert(0, str(folder))
-            site.addsitedir(str(folder))
-    loader = importlib.import_module("botocore.loaders").JSONFileLoader
-    loader.load_file = functools.cache(loader.load_file)  # forks share what was read
-    modules, texts = _names(Path(code))
-    own = {name for name in modules if Path(code, name.partition(".")[0]).exists()}
-    _import(modules - own)
-    _read_models(texts)
+    """Import what a function's code names: libraries, and modules of its own."""
+    sys.path[:0] = [layer for layer in layers if layer not in sys.path]
+    text = "\n".join(path.read_text(errors="replace") for path in Path(code).rglob("*.py"))
+    named = set(_IMPORTED.findall(text))
+    own = {name for name in named if Path(code, name.partition(".")[0]).exists()}
+    _import(named - own)
+    _read_models(set(_QUOTED.findall(text)))
     sys.path.insert(0, code)
     environment = os.environ
     os.environ = _Guarded(environment)  # type: ignore[assignment]  # noqa: B003  # for a while
@@ -98,33 +117,22 @@ class _Guarded(Mapping[str, str]):
     __len__ = __iter__
 
 
-def _names(code: Path) -> tuple[set[str], set[str]]:
-    """Return the modules that the code imports, and its string constants."""
-    modules, texts = set[str](), set[str]()
-    for path in code.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.Import):
-                modules |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                modules.add(node.module)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                texts.add(node.value)
-    return modules, texts
-
-
-def _read_models(texts: set[str]) -> None:
-    """Read the models of the AWS services that the code names, for the forks to share."""
+def _read_models(names: set[str]) -> None:
+    """Read the models of those AWS services, for the forks to share."""
+    files = importlib.import_module("botocore.loaders").JSONFileLoader
+    if isinstance(files.load_file, types.FunctionType):  # not yet, in what this is a fork of
+        files.load_file = functools.cache(files.load_file)
     session = importlib.import_module("botocore.session").Session()
     loader = session.get_component("data_loader")
-    for service in texts & set(session.get_available_services()):
+    for service in names & set(session.get_available_services()):
         for kind in ("service-2", "endpoint-rule-set-1"):
             loader.load_service_model(service, kind)
     session.get_component("endpoint_resolver")
 
 
-def _watch(channel: IO[str]) -> NoReturn:
-    """Run the function that the first line tells of, in a fork, and tell how that ended."""
-    order, output = json.loads(channel.readline()), tempfile.TemporaryFile()  # noqa: SIM115  # to the end
+def _watch(order: dict[str, Any], channel: IO[str]) -> NoReturn:
+    """Run a function in a fork, and tell how that ended."""
+    output = tempfile.TemporaryFile()  # noqa: SIM115  # to the end
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if not pid:

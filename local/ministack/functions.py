@@ -10,6 +10,7 @@ import re
 import tempfile
 import threading
 import zipfile
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from local.functions.processes import Functions, Program
 
 Record = dict[str, Any]  # of a function, or of a version of it
 _PREPARE_SECONDS = 0.3
+_LAYERS = Path(__file__).parents[2] / "build" / "unpacked"  # kept: to compile them takes seconds
 # Of this process's variables, what its functions get; any other would hide that they lack it.
 _OF_ALL = re.compile("AWS_|PYTHON|OPENBLAS_|(PATH|HOME|LANG|TMPDIR|LD_LIBRARY_PATH)$")
 _NAME_IN_CALLS = 50  # of characters: SDKs and Tools Reference Guide, feature-appid.html, 2026-11-23
@@ -33,7 +35,7 @@ class OwnProcesses:
 
     def __init__(self, functions: Functions) -> None:
         self._functions, self._lock = functions, threading.Lock()
-        self._unpacked = Path(tempfile.mkdtemp(prefix="functions-"))
+        self._code = Path(tempfile.mkdtemp(prefix="functions-"))
         self._known: dict[int, tuple[bytes, Path]] = {}
 
     def replace_workers(self) -> None:
@@ -55,19 +57,30 @@ class OwnProcesses:
     def _libraries(self, record: Record) -> tuple[str, tuple[str, ...]]:
         """Return the folder of its code, and those of its layers for Python."""
         contents = map(lambda_svc._resolve_layer_zip, record["config"].get("Layers", []))
-        layers = tuple(str(self._folder(content) / "python") for content in contents if content)
-        return str(self._folder(record["code_zip"])), layers
+        folders = [self._folder(content, _LAYERS) for content in contents if content]
+        layers = tuple(str(folder / "python") for folder in folders)
+        return str(self._folder(record["code_zip"], self._code)), layers
 
-    def _folder(self, content: bytes) -> Path:
+    def _folder(self, content: bytes, parent: Path) -> Path:
         """Return where code or a layer is on disk, each content once."""
         with self._lock:
             if id(content) not in self._known:
-                folder = self._unpacked / hashlib.sha256(content).hexdigest()
+                folder = parent / hashlib.sha256(content).hexdigest()
                 if not folder.exists():
-                    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                        archive.extractall(folder)
+                    _unpack(content, folder)
                 self._known[id(content)] = content, folder  # kept, so that no other has its id
             return self._known[id(content)][1]
+
+
+def _unpack(content: bytes, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(dir=folder.parent) as draft,
+        zipfile.ZipFile(io.BytesIO(content)) as archive,
+    ):
+        archive.extractall(f"{draft}/whole")
+        with suppress(OSError):  # another process was first
+            Path(draft, "whole").rename(folder)
 
 
 def invoke_targets_on_the_clock(clock: SimulatedClock) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -120,15 +119,6 @@ def test_a_process_that_ends_is_reported_and_replaced(
     assert again[2] != before
 
 
-def test_a_long_path_for_temporary_files_is_no_obstacle(
-    play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / ("long" * 25)
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    assert play(1).body[1] == 1
-
-
 def test_what_is_no_json_cannot_be_returned(play: Play) -> None:
     assert play("nan").body["errorType"] == "Runtime.MarshalError"
 
@@ -152,6 +142,22 @@ def test_a_function_that_cannot_be_loaded_fails_each_time(
     play: Play, source: str, error: str
 ) -> None:
     assert [play(1, source).body["errorType"] for _ in range(2)] == [error] * 2
+
+
+def test_a_function_has_what_its_layers_hold_and_nothing_else_of_this_machine(
+    play: Play, tmp_path: Path
+) -> None:
+    source = "import boto3, {}\ndef handler(event, context): return boto3.__name__\n"
+    lacking = play(1, source.format("numpy")).body
+    assert lacking["errorType"] == "Runtime.ImportModuleError"
+    layers = tuple(str(tmp_path / name) for name in ("one", "two"))
+    for layer in layers:
+        Path(layer).mkdir()
+        Path(layer, f"library_{Path(layer).name}.py").touch()
+    both = source.format("library_one, library_two")
+    for having, expected in ((layers[:1], "library_two"), (layers, None)):
+        answer = play(1, both, layers=having).body
+        assert answer == "boto3" if expected is None else expected in answer["errorMessage"]
 
 
 def test_what_it_prints_goes_into_its_log(play: Play) -> None:
@@ -178,9 +184,9 @@ def test_several_calls_that_end_a_function_wake_it_once() -> None:
 
 
 STARTS = """
-import sys, threading
+import sys
 from local.functions.processes import _Zygote
-print(_Zygote(sys.argv[1], ())._process.pid, flush=True)
+print(_Zygote(sys.argv[1], (), None)._process.pid, flush=True)
 """
 
 
