@@ -32,11 +32,12 @@ def populate(
     *,
     host: Target | None = None,
     warnings: Iterable[str] = (),
+    checked: bool = True,
 ) -> None:
     """Add the environment's stacks; in the offline account its functions run on `host`.
 
-    The CDK CLI shows the warnings; no template has them. The synth fails on a finding of cdk-nag
-    that no construct explains.
+    The CDK CLI shows the warnings; no template has them. Where it is `checked`, the synth fails on
+    a finding of cdk-nag that no construct explains.
     """
     target = target_of(environment, host or this_machine())
     storage = StorageStack(app, environment)
@@ -50,4 +51,5 @@ def populate(
     operations.add_stack_dependency(storage, reason="it may need the key")
     guards.add_stack_dependency(operations, reason="what a guard finds, somebody is told")
     pipeline.add_stack_dependency(guards, reason="nothing is bought before it is guarded")
-    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    if checked:
+        cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))

@@ -140,7 +140,7 @@ def _deploy_for_all_cases(environment: Environment) -> Deployed:
     changes = {"validation": validation, "defaults": defaults}
     with tempfile.TemporaryDirectory() as scratch:
         app = new_app(Path(scratch))
-        populate(app, environment.offline().model_copy(update=changes))
+        populate(app, environment.offline().model_copy(update=changes), checked=False)
         app.synth()
         return deploy(environment.name, assembly=Path(scratch))
 

@@ -70,7 +70,7 @@ from stacks.names import Names
 
 REGION = "us-west-2"  # environments/local.toml
 RUNS = ROOT / "rehearsals"
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.25
 _WAIT_MINUTES = 5.0
 _GUARD_SECONDS = 60
 
