@@ -79,7 +79,7 @@ class SimulatedClock:
     ) -> None:
         self._seed, self._pace, self._idle_rate = seed, pace, float(idle_runs)
         self._flow = _Flow(time.monotonic(), time.time() if start is None else start)
-        self._condition = threading.Condition()
+        self.lock = threading.Condition()  # held while anything changes
         self._events: list[Event] = []
         self._names = Counter[str]()
         self._alarms: list[Alarm] = []
@@ -172,13 +172,13 @@ class SimulatedClock:
         def is_settled() -> bool:
             return not self.is_computing and self._next()[0] > self.time()
 
-        with self._condition:
+        with self.lock:
             if not self.wait_until(is_settled, real_seconds):
                 raise TimeoutError(f"something still goes on after {real_seconds:g} s")
 
     def wait_until(self, reached: Callable[[], bool], real_seconds: float | None = None) -> bool:
         """Wait within `changing`, until the end of the clock at most."""
-        found = self._condition.wait_for(lambda: self._stopped or reached(), real_seconds)
+        found = self.lock.wait_for(lambda: self._stopped or reached(), real_seconds)
         self.check()
         return found
 
@@ -214,9 +214,9 @@ class SimulatedClock:
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Let nothing happen and nobody else change what is waited for meanwhile."""
-        with self._condition:
+        with self.lock:
             yield
-            self._condition.notify_all()
+            self.lock.notify_all()
 
     def listen(self) -> None:
         """Give what a function computes beside its sleep a moment to show in a call."""
@@ -226,7 +226,7 @@ class SimulatedClock:
 
     def _run(self) -> None:
         try:
-            with self._condition:
+            with self.lock:
                 while not self._stopped:
                     self._go_on()
         except Exception as error:  # noqa: BLE001  # told to whoever waits, or adds an event
@@ -242,13 +242,13 @@ class SimulatedClock:
     def _go_on(self) -> None:
         quiet = self._quiet_until - time.monotonic()
         if self._computing or quiet > 0:
-            self._condition.wait(None if self._computing else quiet)
+            self.lock.wait(None if self._computing else quiet)
             return
         when, act = self._next()
         if when <= self.time():
             self._flow = _Flow(time.monotonic(), self.time())
             act()
-            self._condition.notify_all()  # whoever waits may have waited for this
+            self.lock.notify_all()  # whoever waits may have waited for this
         elif self._live and (self._hurried or self._pace == math.inf):
             self._flow = _Flow(time.monotonic(), when)
         else:
@@ -256,7 +256,7 @@ class SimulatedClock:
             if (self._flow.rate, self._flow.until) != (rate, when):
                 self._flow = _Flow(time.monotonic(), self.time(), rate, when)
             left = (when - self.time()) / rate if rate else math.inf
-            self._condition.wait(min(left, _POLL_SECONDS))
+            self.lock.wait(min(left, _POLL_SECONDS))
 
     def _next(self) -> tuple[float, Callable[[], None]]:
         """Return when the next thing is due, and what it is."""
@@ -361,7 +361,7 @@ class Hold:
         self.wake()
 
     def _change(self, *, sleeping: int = 0, calling: int = 0) -> None:
-        with self._clock.changing():
+        with self._clock.lock:
             self._sleeping += sleeping
             self._calling += calling
             holds = not self._ended and (self._calling > 0 or self._sleeping == 0)

@@ -172,11 +172,11 @@ def _asked(target: FaultTarget, run: str) -> str | None:
 def _interference(result: CaseResult, target: FaultTarget) -> Iterator[None]:
     """Stop, delete or change the machine just as the first execution enters a state."""
     case = result.case
+    states: Any = boto3.client("stepfunctions")
 
     def interfere(arn: str, state: str) -> None:
         if result.interfered or not arn.startswith(target.executions):
             return
-        states: Any = boto3.client("stepfunctions")
         acts: dict[str | None, Callable[[], Any]] = {
             case.stop_at: lambda: states.stop_execution(executionArn=arn, cause="stopped"),
             case.delete_at: lambda: states.delete_state_machine(stateMachineArn=target.machine_arn),
