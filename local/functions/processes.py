@@ -15,7 +15,6 @@ import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import threading
 from collections import defaultdict
 from collections.abc import Mapping
@@ -207,7 +206,7 @@ class _Zygote:
             if base:
                 base.order(order, theirs)
                 return
-            descriptor, packages = theirs.fileno(), sysconfig.get_path("purelib")
+            descriptor, packages = theirs.fileno(), os.pathsep.join(sys.path)
             command = [sys.executable, "-S", str(_ZYGOTE), str(descriptor), packages]
             self._process = subprocess.Popen([*command, json.dumps(order)], pass_fds=[descriptor])
 

@@ -61,10 +61,10 @@ def main() -> NoReturn:
 
 
 class _OfLambda:
-    """Finds those of a folder's packages that Lambda's Python has, after all else."""
+    """Finds those packages in some folders that Lambda's Python has, after all else."""
 
-    def __init__(self, folder: str) -> None:
-        self._path = [folder]
+    def __init__(self, folders: str) -> None:
+        self._path = folders.split(os.pathsep)
 
     def find_spec(
         self, name: str, _: Sequence[str] | None = None, __: types.ModuleType | None = None
