@@ -23,6 +23,7 @@ from exit_codes import ExitCode
 
 _ROOT = Path(__file__).parents[2]
 _CONTRACTS = "tests/workflow/ministack"
+_PIN = r"^([\w.-]+)==(\S+)"
 _VERSIONS = """
 from importlib.metadata import version
 print(*(f"{name} {version(name)}" for name in ("ministack", "boto3", "botocore")), sep=", ")
@@ -50,7 +51,11 @@ def _problems(folder: Path, chosen: dict[str, str]) -> Iterator[str]:
     [own] = folder.glob("lib/python*/site-packages")
     (own / "installed.pth").write_text(sysconfig.get_path("purelib"))
     python = [str(folder / "bin" / "python")]
-    wanted = [f"{name}=={version}" if version else name for name, version in chosen.items()]
+    pinned = (_ROOT / "constraints.txt").read_text(encoding="utf-8")
+    least = dict(re.findall(_PIN, pinned, re.MULTILINE))  # or pip makes one fit with an older one
+    wanted = [
+        f"{name}=={chosen[name]}" if chosen[name] else f"{name}>={least[name]}" for name in chosen
+    ]
     tried = _run([*python, "-m", "pip", "install", "--quiet", "--upgrade", *wanted])
     if tried.returncode:
         yield f"They cannot be installed together:\n{tried.stderr.strip()}"
@@ -58,7 +63,7 @@ def _problems(folder: Path, chosen: dict[str, str]) -> Iterator[str]:
     found = _versions(own)
     told = _run([*python, "-c", _VERSIONS]).stdout.strip()
     print(f"Tried: {told}", flush=True)
-    yield from pins(found, (_ROOT / "constraints.txt").read_text(encoding="utf-8"))
+    yield from pins(found, pinned)
     yield from _patches(python, found.get("ministack", ""))
 
 
@@ -70,7 +75,7 @@ def _versions(folder: Path) -> dict[str, str]:
 
 def pins(found: dict[str, str], constraints: str) -> Iterator[str]:
     """Yield the pins, lines of `constraints`, that what was found does not fit."""
-    for name, pinned in re.findall(r"^([\w.-]+)==(\S+)", constraints, re.MULTILINE):
+    for name, pinned in re.findall(_PIN, constraints, re.MULTILINE):
         version = found.get(name.replace("-", "_"), pinned)
         if version != pinned:
             yield f"pin: constraints.txt has {name}=={pinned}, {version} is tried"
