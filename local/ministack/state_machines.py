@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -14,27 +15,15 @@ from ministack.services import eventbridge, lambda_svc, s3
 from ministack.services import stepfunctions as sfn
 from ministack.services.cloudformation import provisioners
 
-from local.clock import SimulatedClock
 from local.ministack.functions import call
 from local.states.definition import problems
 from local.states.executions import RUNTIME, Execution, Machine, StateError, text
 from local.states.expressions import Expressions
-from local.states.routines import Done
-from local.states.service import Refused, StepFunctions, describe
+from local.states.service import Refused, StepFunctions
 
 Json = Any  # a state's input or output, an operation's request or answer
 Answer = tuple[int, dict[str, str], bytes]
-_OF_MACHINES = frozenset(
-    {
-        "CreateStateMachine",
-        "DescribeStateMachine",
-        "UpdateStateMachine",
-        "ListStateMachines",
-        "TagResource",
-        "UntagResource",
-        "ListTagsForResource",
-    }
-)
+_OF_MACHINES = re.compile(r"(Create|Describe|Update|List)StateMachines?|\w*Tag\w*Resource")
 _LARGEST_IN_EVENTS = 248 * 1024  # of characters of an input or output
 _running: list[StepFunctions] = []
 
@@ -72,7 +61,7 @@ def run_executions(service: StepFunctions) -> None:
 
     async def handle(method: str, path: str, headers: Json, body: bytes, query: Json) -> Answer:
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
-        if operation in _OF_MACHINES:
+        if _OF_MACHINES.fullmatch(operation):
             answered: Answer = await stock(method, path, headers, body, query)
             return answered
         return answer(operation, json.loads(body or b"{}"))
@@ -116,35 +105,20 @@ def check_definitions(expressions: Expressions) -> None:
 class AwsWorld:
     """MiniStack's records of machines, and the services that they use, as their role may."""
 
-    def __init__(self, clock: SimulatedClock) -> None:
-        self._clock = clock
-
-    def find(self, machine_arn: str) -> Mapping[str, Any] | None:
+    def find(self, machine_arn: str) -> dict[str, Any] | None:
         with _scope(machine_arn):
-            base = sfn._resolve_state_machine_arn(machine_arn)
-            found: Mapping[str, Any] | None = sfn._state_machines.get(base) if base else None
+            found: dict[str, Any] | None = sfn._state_machines.get(machine_arn)
             return found
-
-    def mark_as_deleting(self, machine_arn: str) -> None:
-        with _scope(machine_arn):
-            sfn._state_machines[machine_arn]["status"] = "DELETING"
 
     def delete(self, machine_arn: str) -> None:
         with _scope(machine_arn):
             sfn._delete_state_machine({"stateMachineArn": machine_arn})
 
-    def invoke(self, machine: Machine, arguments: Json, done: Done) -> None:
-        def run() -> None:
-            try:
-                with _scope(machine.arn):
-                    answer, error = self._invoked(machine, arguments), None
-            except StateError as failure:
-                answer, error = None, failure
-            done(answer, error)
+    def invoke(self, machine: Machine, arguments: Json) -> Json:
+        with _scope(machine.arn):
+            return self._answer(machine, arguments)
 
-        self._clock.aside(run, machine.arn)
-
-    def _invoked(self, machine: Machine, arguments: Json) -> Json:
+    def _answer(self, machine: Machine, arguments: Json) -> Json:
         function = arguments.get("FunctionName") if isinstance(arguments, dict) else None
         if not isinstance(function, str):
             raise StateError(RUNTIME, "The field 'FunctionName' is required but was missing")
@@ -152,7 +126,7 @@ class AwsWorld:
         if record is None:
             cause = f"Function not found: {function} (Service: AWSLambda; Status Code: 404)"
             raise StateError("Lambda.ResourceNotFoundException", cause)
-        if denied := self._denied(machine, "lambda:InvokeFunction", record["FunctionArn"]):
+        if denied := self.denied(machine, "lambda:InvokeFunction", record["FunctionArn"]):
             raise StateError("Lambda.AWSLambdaException", denied)
         result = call(function, arguments.get("Payload", {})) or {}
         body = result["body"]
@@ -162,10 +136,7 @@ class AwsWorld:
             raise StateError(body["errorType"], text(body))
         return {"ExecutedVersion": record["Version"], "Payload": body, "StatusCode": 200}
 
-    def allows(self, machine: Machine, action: str, resource: str) -> bool:
-        return not self._denied(machine, action, resource)
-
-    def _denied(self, machine: Machine, action: str, resource: str) -> str | None:
+    def denied(self, machine: Machine, action: str, resource: str) -> str | None:
         """Return why the machine's role may not do something; None if it may."""
         from ministack import app  # noqa: PLC0415  # reads the environment on import
 
@@ -198,7 +169,7 @@ class AwsWorld:
             raise LookupError(f"S3 answered with status {status}")
 
     def _object(self, action: str, machine: Machine, bucket: str, key: str, act: Any) -> Any:
-        if denied := self._denied(machine, action, f"arn:aws:s3:::{bucket}/{key}"):
+        if denied := self.denied(machine, action, f"arn:aws:s3:::{bucket}/{key}"):
             raise LookupError(denied)
         with _scope(machine.arn):
             return act(bucket, key)
@@ -210,7 +181,7 @@ class AwsWorld:
         Guide, eventbridge-integration.html.
         """
         absent = dict.fromkeys(("stopDate", "output", "outputDetails", "error", "cause"))
-        detail = absent | describe(execution)
+        detail = absent | execution.describe()
         for date in ("startDate", "stopDate"):
             detail[date] = detail[date] and round(detail[date] * 1000)
         for name in ("input", "output"):

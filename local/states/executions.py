@@ -16,13 +16,6 @@ Json = Any  # a state's input, output or definition
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MOST_BYTES = 262_144
 RUNTIME, TIMEOUT = "States.Runtime", "States.Timeout"
-DATA_LIMIT, QUERY = "States.DataLimitExceeded", "States.QueryEvaluationError"
-_ENDS = {
-    "SUCCEEDED": "Succeeded",
-    "FAILED": "Failed",
-    "ABORTED": "Aborted",
-    "TIMED_OUT": "TimedOut",
-}
 
 
 class StateError(Exception):
@@ -73,16 +66,15 @@ class Execution:
         self.ended: float | None = None
         self.error: str | None = None
         self.cause: str | None = None
-        execution = {
-            "Id": self.arn,
-            "Input": given,
-            "Name": name,
-            "RoleArn": machine.role_arn,
-            "StartTime": iso(self.began),
-            "RedriveCount": 0,
-        }
         context = {
-            "Execution": execution,
+            "Execution": {
+                "Id": self.arn,
+                "Input": given,
+                "Name": name,
+                "RoleArn": machine.role_arn,
+                "StartTime": iso(self.began),
+                "RedriveCount": 0,
+            },
             "StateMachine": {"Id": machine.arn, "Name": machine.name},
         }
         self.scope = Scope(self, machine.definition, name, given, context)
@@ -93,8 +85,10 @@ class Execution:
         return self.status == "RUNNING"
 
     @property
-    def is_redrivable(self) -> bool:
-        return self.status not in {"RUNNING", "SUCCEEDED"} and not self.map_run_arn
+    def redrive_status(self) -> str:
+        if self.status in {"RUNNING", "SUCCEEDED"}:
+            return "NOT_REDRIVABLE"
+        return "REDRIVABLE_BY_MAP_RUN" if self.map_run_arn else "REDRIVABLE"
 
     @property
     def entered(self) -> list[str]:
@@ -106,20 +100,20 @@ class Execution:
         """Add an event to the history; return its id."""
         event = {"id": len(self.events) + 1, "previousEventId": previous, "type": kind}
         event["timestamp"] = round(self._clock.time(), 3)
-        told = {key: value for key, value in details.items() if value is not None}
-        if told:
+        if told := known(details):
             of_any_state = kind.find("State", 3) if kind.endswith(("Entered", "Exited")) else 0
             name = kind[of_any_state:]
             event[f"{name[0].lower()}{name[1:]}EventDetails"] = told
         self.events.append(event)
         return len(self.events)
 
-    def end(self, status: str, previous: int, output: Json = None, **how: str | None) -> None:
+    def end(self, status: str, output: Json = None, **how: str | None) -> None:
         """End it as a status of AWS, with `output`, or `error` and `cause`."""
         self.status, self.ended, self.output = status, self._clock.time(), output
         self.error, self.cause = how.get("error"), how.get("cause")
         told = text(output) if status == "SUCCEEDED" else None
-        self.note(f"Execution{_ENDS[status]}", previous, output=told, **how)
+        kind = status.title().replace("_", "")  # TIMED_OUT is TimedOut
+        self.scope.note(f"Execution{kind}", output=told, **how)
 
     def redrive(self) -> None:
         """Let it run again, from where it did not succeed."""
@@ -130,10 +124,40 @@ class Execution:
         self.scope.context["Execution"].update(now)
         self.scope.resume(self.note("ExecutionRedriven", len(self.events), redriveCount=count))
 
+    def summary(self) -> Json:
+        """Return what ListExecutions tells of it."""
+        return known(
+            {
+                "executionArn": self.arn,
+                "stateMachineArn": self.machine.shown_arn,
+                "name": self.name,
+                "status": self.status,
+                "startDate": self.began,
+                "stopDate": self.ended,
+                "mapRunArn": self.map_run_arn or None,
+                "redriveCount": len(self.redriven),
+                "redriveDate": self.redriven[-1] if self.redriven else None,
+            }
+        )
+
+    def describe(self) -> Json:
+        """Return what DescribeExecution answers."""
+        succeeded = self.status == "SUCCEEDED"
+        about = {
+            "input": text(self.given),
+            "inputDetails": {"included": True},
+            "output": text(self.output) if succeeded else None,
+            "outputDetails": {"included": True} if succeeded else None,
+            "error": self.error,
+            "cause": self.cause,
+            "redriveStatus": self.redrive_status,
+        }
+        return self.summary() | known(about)
+
 
 @dataclass
 class Scope:
-    """Where an execution, a branch or an iteration is: its state, variables and last event."""
+    """Where an execution or a branch of it is: its state, variables and last event."""
 
     execution: Execution
     definition: Mapping[str, Any]  # with StartAt and States
@@ -147,30 +171,34 @@ class Scope:
     before: int = 0  # that before it
     is_resumed: bool = False
     has_ended: bool = False
-    children: list[Scope] = field(default_factory=list)
+    branches: list[Scope] = field(default_factory=list)
     map_run: Any = None  # of a Distributed Map that is redriven
 
     def note(self, kind: str, **details: Json) -> None:
         self.last = self.execution.note(kind, self.last, **details)
 
-    def child(self, definition: Mapping[str, Any], given: Json, **context: Json) -> None:
-        """Add the scope of a branch or iteration, which sees the variables of this one."""
-        path = f"{self.path}/{self.at}.{len(self.children)}"
-        inner = {**self.context, **context}
-        made = Scope(self.execution, definition, path, given, inner, self.variables, self.last)
-        self.children.append(made)
+    def branch(self, definition: Mapping[str, Any], given: Json) -> None:
+        """Add the scope of a branch, which sees the variables of this one."""
+        path = f"{self.path}/{self.at}.{len(self.branches)}"
+        inherited = self.context, self.variables, self.last
+        self.branches.append(Scope(self.execution, definition, path, given, *inherited))
 
     def resume(self, last: int) -> None:
         """Go on in the state that did not succeed, and in its branches likewise."""
         self.is_resumed, self.last = bool(self.at), last
-        for child in self.children:
-            child.resume(last)
+        for branch in self.branches:
+            branch.resume(last)
 
 
 def identity(*of: object) -> str:
     """Return what looks like a random UUID, and is the same for the same arguments."""
     digest = hashlib.sha256("\0".join(map(str, of)).encode()).digest()
     return str(uuid.UUID(bytes=digest[:16], version=4))
+
+
+def known(answer: Mapping[str, Json]) -> dict[str, Json]:
+    """Return what of an answer there is."""
+    return {name: value for name, value in answer.items() if value is not None}
 
 
 def text(value: Json) -> str:

@@ -1,7 +1,8 @@
 """JSONata as Step Functions evaluates it: the reference implementation, in a Node process.
 
-Step Functions has JSONata 2.0.6, without $eval and with functions of its own. Source, read
-2026-11-29: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
+Step Functions has JSONata 2.0.6, without $eval and with functions of its own, of which $parse is
+played and the others are refused by name. Source, read 2026-11-29:
+https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 """
 
 from __future__ import annotations
@@ -57,20 +58,18 @@ class Expressions:
 
     def _ask(self, request: Json) -> Json:
         with self._lock:
-            return self._answer(request)
+            given, told = self._pipes()
+            given.write(json.dumps(request).encode() + b"\n")
+            given.flush()
+            answered, _, _ = select.select([told], [], [], _PATIENCE_SECONDS)
+            if not answered:
+                self.stop()
+                raise ExpressionFailed(f"no value within {_PATIENCE_SECONDS} seconds")
+            return json.loads(told.readline())
 
-    def _answer(self, request: Json) -> Json:
+    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
         if self._process is None:
             command = ["node", str(_FOLDER / "engine.js"), str(_FOLDER.parents[1]), str(self._seed)]
             pipe = subprocess.PIPE
             self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe)
-        given, told = (
-            cast("IO[bytes]", end) for end in (self._process.stdin, self._process.stdout)
-        )
-        given.write(json.dumps(request).encode() + b"\n")
-        given.flush()
-        answered, _, _ = select.select([told], [], [], _PATIENCE_SECONDS)
-        if not answered:
-            self.stop()
-            raise ExpressionFailed(f"no value within {_PATIENCE_SECONDS} seconds")
-        return json.loads(told.readline())
+        return cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)

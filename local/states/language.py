@@ -10,14 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
 
 from local.clock import SimulatedClock, iso
 from local.states.executions import (
-    DATA_LIMIT,
-    QUERY,
     RUNTIME,
     TIMEOUT,
     Execution,
@@ -28,44 +25,45 @@ from local.states.executions import (
     text,
 )
 from local.states.expressions import ExpressionFailed, Expressions
-from local.states.routines import Done, Jobs, Join, Steps, outside, sleep
+from local.states.routines import Steps, outside, sleep
 
 Json = Any  # a state's input, output or definition
 State = Mapping[str, Any]
 _TRANSITION_SECONDS = 0.05
-_BRANCHES = 1000  # more than any Parallel has
 _WITH_RESULT = ("Task", "Parallel", "Map")
-_TYPES: dict[str, tuple[type, ...]] = {
-    "boolean": (bool,),
-    "number": (int, float),
-    "string": (str,),
-    "array": (list,),
-    "object": (dict,),
+_QUERY = "States.QueryEvaluationError"
+_TYPES = {
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+    type(None): "null",
 }
 
 
 class World(Protocol):
     """What a state machine meets outside of itself, as it is at that moment."""
 
-    def find(self, machine_arn: str) -> Mapping[str, Any] | None:
-        """Return the record of a machine, also by the ARN of an alias or version."""
-
-    def mark_as_deleting(self, machine_arn: str) -> None: ...
+    def find(self, machine_arn: str) -> dict[str, Any] | None:
+        """Return the record of a machine, which may be changed."""
 
     def delete(self, machine_arn: str) -> None: ...
 
-    def invoke(self, machine: Machine, arguments: Json, done: Done) -> None:
-        """Invoke a function as lambda:invoke does; `done` gets the answer when it has ended."""
+    def changed(self, execution: Execution) -> None:
+        """Take notice of an execution's new status."""
 
-    def allows(self, machine: Machine, action: str, resource: str) -> bool: ...
+    def invoke(self, machine: Machine, arguments: Json) -> Json:
+        """Invoke a function as lambda:invoke does; raises `StateError`."""
+
+    def denied(self, machine: Machine, action: str, resource: str) -> str | None:
+        """Return why the machine's role may not do something; None if it may."""
 
     def read(self, machine: Machine, bucket: str, key: str) -> bytes:
         """Return an object; raises `LookupError` with S3's words, as `write` does."""
 
     def write(self, machine: Machine, bucket: str, key: str, body: bytes) -> None: ...
-
-    def changed(self, execution: Execution) -> None:
-        """Take notice of an execution's new status."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class Rules:
 
 
 class Interpreter:
-    """Runs executions on the clock; `others` are the types of states that are not of this module.
+    """Runs executions on the clock; `does` has what a state of each type does once.
 
     `watchers` are told each state before it does anything.
     """
@@ -92,14 +90,18 @@ class Interpreter:
         expressions: Expressions,
         world: World,
         rules: Rules,
-        others: Mapping[str, Does],
+        does: Mapping[str, Does],
     ) -> None:
-        self.clock, self.expressions, self.world, self.rules = clock, expressions, world, rules
+        self.clock, self.world, self.rules = clock, world, rules
         self.executions: dict[str, Execution] = {}
         self.tokens: dict[str, Any] = {}  # of tasks
-        self.map_runs: dict[str, Any] = {}  # of maps
+        self.map_runs: dict[str, Any] = {}
         self.watchers: list[Callable[[str, str], None]] = []
-        self._does = {**_DOES, **others}
+        self._expressions, self._does = expressions, does
+
+    def forget(self) -> None:
+        for records in (self.executions, self.tokens, self.map_runs):
+            records.clear()
 
     # --- data
 
@@ -109,13 +111,30 @@ class Interpreter:
         variables = {**scope.variables, "states": states}
         try:
             now = self.clock.time()
-            return self.expressions.fill(template, variables, now=now, where=where)
+            return self._expressions.fill(template, variables, now=now, where=where)
         except ExpressionFailed as error:
             raise self.failed(scope, where, str(error)) from None
 
     def arguments(self, state: State, scope: Scope) -> Json:
         """Return the Arguments of the current state; its input where it has none."""
         return self.fill(state.get("Arguments", "{% $states.input %}"), scope, "Arguments")
+
+    def typed(self, kind: str, given: Json, field: str, scope: Scope) -> Json:
+        """Return a field that must be of a JSON type: "number", "boolean" or "string"."""
+        value = self.fill(given, scope, field)
+        found = _TYPES[type(value)]
+        if found != kind:
+            expression = str(given).removeprefix("{%").removesuffix("%}").strip()
+            why = (
+                f"The JSONata expression '{expression}' specified for the field '{field}' "
+                f"returned an unexpected result type. Expected '{kind}', but was '{found}' for "
+                f"value: {text(value)}"
+            )
+            raise self.failed(scope, field, why)
+        return value
+
+    def number(self, state: State, field: str, scope: Scope, default: float = 0) -> float:
+        return float(self.typed("number", state.get(field, default), field, scope))
 
     def failed(self, scope: Scope, where: str, why: str) -> StateError:
         """Note that a field of the current state has no value that will do."""
@@ -125,27 +144,23 @@ class Interpreter:
             f"#{scope.entered}). {why}"
         )
         scope.last = scope.before
-        scope.note("EvaluationFailed", error=QUERY, cause=cause, location=where, state=state)
-        return StateError(QUERY, cause)
-
-    def typed(self, kind: str, state: State, field: str, scope: Scope) -> Json:
-        """Return a field that must be of a JSON type: "number", "array", "boolean", "string"."""
-        value = self.fill(state[field], scope, field)
-        found = next((name for name, of in _TYPES.items() if isinstance(value, of)), "null")
-        if found != kind:
-            expression = str(state[field]).removeprefix("{%").removesuffix("%}").strip()
-            why = (
-                f"The JSONata expression '{expression}' specified for the field '{field}' "
-                f"returned an unexpected result type. Expected '{kind}', but was '{found}' for "
-                f"value: {text(value)}"
-            )
-            raise self.failed(scope, field, why)
-        return value
-
-    def number(self, state: State, field: str, scope: Scope, default: float) -> float:
-        return float(self.typed("number", state, field, scope)) if field in state else default
+        scope.note("EvaluationFailed", error=_QUERY, cause=cause, location=where, state=state)
+        return StateError(_QUERY, cause)
 
     # --- control
+
+    def run(self, execution: Execution) -> Steps:
+        """Run an execution to its end, which its record tells."""
+        try:
+            output = yield from self.walk(execution.scope)
+        except StateError as error:
+            execution.end("FAILED", error=error.error, cause=error.cause)
+        except GeneratorExit:
+            if execution.is_running:  # that of which it is a child was ended
+                execution.end("ABORTED")
+            raise
+        else:
+            execution.end("SUCCEEDED", output)
 
     def walk(self, scope: Scope) -> Steps:
         """Run a scope's states from where it is to its end; return the output."""
@@ -167,7 +182,7 @@ class Interpreter:
                 scope.has_ended = True
                 return output
             scope.at = following
-            yield sleep(self.clock, _TRANSITION_SECONDS, scope.path)
+            yield sleep(_TRANSITION_SECONDS)
 
     def _enter(self, state: State, scope: Scope) -> Steps:
         about = {"Name": scope.at, "EnteredTime": iso(self.clock.time()), "RetryCount": 0}
@@ -178,33 +193,30 @@ class Interpreter:
         machine = scope.execution.machine
         if (self.world.find(machine.arn) or {}).get("status", "DELETING") == "DELETING":
             raise StateError(RUNTIME, f"State machine {machine.name} has been deleted.")
-        scope.children, scope.before = [], scope.last
+        scope.branches, scope.map_run, scope.before = [], None, scope.last
         scope.note(f"{state['Type']}StateEntered", name=scope.at, input=text(scope.given))
         scope.entered = scope.last
         for watch in self.watchers:
-            tell = partial(watch, scope.execution.arn, scope.at)
-            yield outside(self.clock, tell, scope.path)
+            yield outside(partial(watch, scope.execution.arn, scope.at))
 
     def _attempts(self, state: State, scope: Scope) -> Steps:
         """Run a state, again and again as its retriers say; return output and next state."""
         tries = Counter[int]()
         while True:
             try:
-                return (yield from self._attempt(state, scope))
+                result, holder = yield from self._does[state["Type"]](self, state, scope)
+                more = {"result": result} if state["Type"] in _WITH_RESULT else {}
+                output = self._conclude(holder, scope, result, more)
+                return output, holder.get("Next", holder.get("Default"))
             except StateError as error:
                 seconds = self._delay(state, scope, error, tries)
                 if seconds is None:
                     return self._caught(state, scope, error)
             about = scope.context["State"]
             retried = {**about, "RetryCount": about["RetryCount"] + 1}
-            scope.context, scope.children = {**scope.context, "State": retried}, []
-            yield sleep(self.clock, seconds, scope.path)
-
-    def _attempt(self, state: State, scope: Scope) -> Steps:
-        result, holder = yield from self._does[state["Type"]](self, state, scope)
-        more = {"result": result} if state["Type"] in _WITH_RESULT else {}
-        following = holder.get("Next", holder.get("Default"))
-        return self._conclude(holder, scope, result, more), following
+            scope.context, scope.branches = {**scope.context, "State": retried}, []
+            scope.map_run = None
+            yield sleep(seconds)
 
     def _conclude(self, holder: State, scope: Scope, default: Json, more: Json) -> Json:
         """Return the output of a state, rule or catcher, and assign its variables."""
@@ -213,8 +225,7 @@ class Interpreter:
         )
         assigned = self.fill(holder.get("Assign", {}), scope, "Assign", **more)
         for what in (output, *assigned.values()):
-            if is_too_large(what):
-                raise too_large(f"The state/task '{scope.at}'", uncaught=True)
+            refuse_if_too_large(what, scope.at, uncaught=True)
         scope.variables = {**scope.variables, **assigned}  # all saw the values of before
         return output
 
@@ -254,85 +265,14 @@ class Interpreter:
         return "States.ALL" in names or ("States.TaskFailed" in names and error.error != TIMEOUT)
 
 
-def too_large(what: str, *, uncaught: bool = False) -> StateError:
-    cause = (
-        f"{what} returned a result with a size exceeding the maximum number of bytes service limit."
-    )
-    return StateError(DATA_LIMIT, cause, uncaught=uncaught)
+def refuse_if_too_large(value: Json, what: str, *, uncaught: bool = False) -> None:
+    """Raise what a result, output or variable of more than `MOST_BYTES` is."""
+    if is_too_large(value):
+        cause = (
+            f"The state/task '{what}' returned a result with a size exceeding the maximum number "
+            "of bytes service limit."
+        )
+        raise StateError("States.DataLimitExceeded", cause, uncaught=uncaught)
 
 
-# --- states that need nothing else: each returns its result, and what holds Output and Next
-
-
-def _pass(_: Interpreter, state: State, scope: Scope) -> Steps:
-    yield from ()
-    return scope.given, state
-
-
-def _fail(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
-    yield from ()
-    told = {
-        field: interpreter.typed("string", state, field, scope)
-        for field in ("Error", "Cause")
-        if field in state
-    }
-    raise StateError(told.get("Error", ""), told.get("Cause", ""))
-
-
-def _wait(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
-    clock = interpreter.clock
-    if "Seconds" in state:
-        seconds = interpreter.number(state, "Seconds", scope, 0)
-    else:
-        until = interpreter.typed("string", state, "Timestamp", scope)
-        try:
-            seconds = datetime.fromisoformat(until).timestamp() - clock.time()
-        except ValueError:
-            raise interpreter.failed(scope, "Timestamp", f"{until} is not a timestamp") from None
-    yield sleep(clock, max(0.0, seconds), scope.path)
-    return scope.given, state
-
-
-def _choice(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
-    yield from ()
-    for index, rule in enumerate(state["Choices"]):
-        field = f"Choices[{index}]/Condition"
-        if interpreter.typed("boolean", {field: rule["Condition"]}, field, scope):
-            return scope.given, rule
-    if "Default" not in state:
-        raise StateError("States.NoChoiceMatched", "No choices matched and there is no Default.")
-    return scope.given, state
-
-
-def _parallel(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
-    if not scope.children:
-        given = interpreter.arguments(state, scope)
-        scope.note("ParallelStateStarted")
-        for branch in state["Branches"]:
-            scope.child(branch, given)
-    jobs = [(child.path, interpreter.walk(child)) for child in scope.children]
-    return (yield from together(interpreter, state, scope, jobs, _BRANCHES))
-
-
-def together(interpreter: Interpreter, state: State, scope: Scope, jobs: Jobs, most: int) -> Steps:
-    """Run the branches or iterations of a state, which are the scope's children."""
-    try:
-        results = yield Join(interpreter.clock, jobs, most)
-    except StateError:
-        scope.last = len(scope.execution.events)
-        scope.note(f"{state['Type']}StateFailed")
-        raise
-    scope.last = max([scope.last, *(child.last for child in scope.children)])
-    scope.note(f"{state['Type']}StateSucceeded")
-    return results, state
-
-
-Does = Callable[[Interpreter, State, Scope], Steps]
-_DOES: dict[str, Does] = {
-    "Pass": _pass,
-    "Succeed": _pass,
-    "Fail": _fail,
-    "Wait": _wait,
-    "Choice": _choice,
-    "Parallel": _parallel,
-}
+Does = Callable[[Interpreter, State, Scope], Steps]  # returns what holds Output and Next, too

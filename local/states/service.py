@@ -21,17 +21,14 @@ from local.states.executions import (
     StateError,
     identity,
     is_too_large,
-    text,
 )
 from local.states.expressions import Expressions
+from local.states.kinds import DOES, Token
 from local.states.language import Interpreter, Rules, World
-from local.states.maps import MapRun, run_map
 from local.states.routines import Routine
-from local.states.tasks import Token, run_task
 
 Json = Any  # an operation's request or answer
 _PAGE = 100  # without maxResults
-_INCLUDED = {"included": True}
 
 
 class Refused(Exception):
@@ -52,17 +49,15 @@ class StepFunctions:
         world: World,
         rules: Rules = Rules(),  # noqa: B008  # it is frozen
     ) -> None:
-        states = {"Task": run_task, "Map": run_map}
         self._clock, self._world = clock, world
-        self._interpreter = Interpreter(clock, expressions, world, rules, states)
-        self._executions, self._tokens = self._interpreter.executions, self._interpreter.tokens
+        self._interpreter = Interpreter(clock, expressions, world, rules, DOES)
+        self._executions = self._interpreter.executions
         self._routines: dict[str, Routine] = {}
         self._operations: dict[str, Callable[[Json], Json]] = {
             "StartExecution": self._start,
             "StopExecution": self._stop,
             "RedriveExecution": self._redrive,
-            "DescribeExecution": lambda request: describe(self._find(request)),
-            "DescribeStateMachineForExecution": self._describe_machine,
+            "DescribeExecution": lambda request: self._find(request).describe(),
             "ListExecutions": self._list,
             "GetExecutionHistory": self._history,
             "SendTaskSuccess": self._succeed,
@@ -108,7 +103,7 @@ class StepFunctions:
 
     def machine_of_token(self, token: str) -> str | None:
         """Return the machine whose task has, or had, a token."""
-        found: Token | None = self._tokens.get(token)
+        found: Token | None = self._interpreter.tokens.get(token)
         return found.machine_arn if found else None
 
     def forget(self) -> None:
@@ -117,39 +112,34 @@ class StepFunctions:
             for arn, routine in self._routines.items():
                 self._executions[arn].status = "ABORTED"
                 routine.cancel()
-            for everything in (self._routines, self._executions, self._tokens):
-                everything.clear()
-            self._interpreter.map_runs.clear()
+            self._routines.clear()
+            self._interpreter.forget()
 
     # --- the life of an execution
 
     def _start(self, request: Json) -> Json:
         arn = request["stateMachineArn"]
-        record = self._world.find(arn)
-        if record is None:
-            raise Refused("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
-        if record.get("status") == "DELETING":
+        record = self._record(arn)
+        if record["status"] == "DELETING":
             raise Refused("StateMachineDeleting", f"State Machine is being deleted: '{arn}'")
         given = _parsed(request.get("input", "{}"), "InvalidExecutionInput", "input")
-        arn, definition = record["stateMachineArn"], json.loads(record["definition"])
-        machine = Machine(arn, record["name"], record["roleArn"], definition)
-        unnamed = identity(machine.arn, self._clock.time(), len(self._executions))
-        name = request.get("name") or unnamed
+        machine = Machine(arn, record["name"], record["roleArn"], json.loads(record["definition"]))
+        name = request.get("name") or identity(arn, self._clock.time(), len(self._executions))
         there = self._executions.get(machine.execution_arn(name))
         if there is None:
             there = Execution(machine, name, given, self._clock)
             self._executions[there.arn] = there
             self._run(there)
         elif not there.is_running or there.given != given:
-            message = f"Execution Already Exists: '{there.arn}'"
-            raise Refused("ExecutionAlreadyExists", message)
+            raise Refused("ExecutionAlreadyExists", f"Execution Already Exists: '{there.arn}'")
         return {"executionArn": there.arn, "startDate": there.began}
 
     def _run(self, execution: Execution) -> None:
         self._world.changed(execution)
-        routine = Routine(self._interpreter.walk(execution.scope), partial(self._ended, execution))
+        steps = self._interpreter.run(execution)
+        done = partial(self._settle, execution)
+        routine = Routine(self._clock, execution.arn, steps, done)
         self._routines[execution.arn] = routine
-        self._clock.soon(routine.step, name=execution.arn)
         if limit := execution.machine.definition.get("TimeoutSeconds"):
 
             def time_out() -> None:
@@ -159,18 +149,14 @@ class StepFunctions:
             name = f"time-out of {execution.arn}"
             self._clock.at(self._clock.time() + limit, time_out, name=name, live=False)
 
-    def _ended(self, execution: Execution, output: Json, error: StateError | None) -> None:
-        how = {"error": error.error, "cause": error.cause} if error else {}
-        execution.end("FAILED" if error else "SUCCEEDED", execution.scope.last, output, **how)
-        self._settle(execution)
-
     def _cut(self, status: str, execution: Execution, **how: str | None) -> None:
         execution.status = status  # nothing of it is an abortion by itself
         self._routines[execution.arn].cancel()
-        execution.end(status, len(execution.events), **how)
+        execution.scope.last = len(execution.events)
+        execution.end(status, **how)
         self._settle(execution)
 
-    def _settle(self, execution: Execution) -> None:
+    def _settle(self, execution: Execution, *_: object) -> None:
         del self._routines[execution.arn]
         self._world.changed(execution)
         self._go_if_deleted(execution.machine.arn)
@@ -185,7 +171,7 @@ class StepFunctions:
 
     def _redrive(self, request: Json) -> Json:
         execution = self._find(request)
-        if not execution.is_redrivable:
+        if execution.redrive_status != "REDRIVABLE":
             message = f"Execution is {execution.status} and cannot be redriven."
             raise Refused("ExecutionNotRedrivable", message)
         execution.redrive()
@@ -198,16 +184,15 @@ class StepFunctions:
         Sources, read 2026-11-23: API_DeleteStateMachine.html in the API reference and
         https://repost.aws/knowledge-center/step-functions-stuck-deleting-status
         """
-        arn = request["stateMachineArn"]
-        if self._world.find(arn):
-            self._world.mark_as_deleting(arn)
-            self._go_if_deleted(arn)
+        if record := self._world.find(request["stateMachineArn"]):
+            record["status"] = "DELETING"
+            self._go_if_deleted(record["stateMachineArn"])
         return {}
 
     def _go_if_deleted(self, machine_arn: str) -> None:
         record = self._world.find(machine_arn)
         own = [each for each in self.executions() if each.machine.arn == machine_arn]
-        goes = record is None or record.get("status") == "DELETING"
+        goes = record is None or record["status"] == "DELETING"
         if goes and not any(each.arn in self._routines for each in own):
             for each in own:
                 del self._executions[each.arn]
@@ -216,31 +201,24 @@ class StepFunctions:
 
     # --- what is told of it
 
+    def _record(self, arn: str) -> dict[str, Any]:
+        if found := self._world.find(arn):
+            return found
+        raise Refused("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
+
     def _find(self, request: Json) -> Execution:
         arn = request["executionArn"]
         if found := self.execution(arn):
             return found
         raise Refused("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
 
-    def _describe_machine(self, request: Json) -> Json:
-        machine = self._find(request).machine
-        return {
-            "stateMachineArn": machine.shown_arn,
-            "name": machine.name,
-            "definition": text(machine.definition),
-            "roleArn": machine.role_arn,
-        }
-
     def _list(self, request: Json) -> Json:
-        arn = request.get("stateMachineArn", "")
-        if "mapRunArn" not in request and self._world.find(arn) is None:
-            raise Refused("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
+        of = request.get("mapRunArn") or self._record(request["stateMachineArn"])["stateMachineArn"]
         found = [
-            _summary(each)
+            each.summary()
             for each in reversed(self._executions.values())
-            if request.get("statusFilter", each.status) == each.status
-            and each.map_run_arn == request.get("mapRunArn", "")
-            and (each.map_run_arn or each.machine.arn == arn)
+            if (each.map_run_arn or each.machine.arn) == of
+            and request.get("statusFilter", each.status) == each.status
         ]
         return _page("executions", found, request)
 
@@ -249,19 +227,17 @@ class StepFunctions:
         return _page("events", events[::-1] if request.get("reverseOrder") else events, request)
 
     def _map_runs(self, request: Json) -> Json:
-        names = ("mapRunArn", "executionArn", "stateMachineArn", "startDate", "stopDate")
         found = [
-            {name: told[name] for name in names if name in told}
-            for each in self._interpreter.map_runs.values()
-            if (told := _map_run(each))["executionArn"] == request["executionArn"]
+            run.describe()
+            for run in self._interpreter.map_runs.values()
+            if run.execution.arn == request["executionArn"]
         ]
         return _page("mapRuns", found, request)
 
     def _map_run(self, request: Json) -> Json:
-        found = self._interpreter.map_runs.get(request["mapRunArn"])
-        if found is None:
-            raise Refused("ResourceNotFound", f"Resource not found: '{request['mapRunArn']}'")
-        return {name: it for name, it in _map_run(found).items() if name != "stateMachineArn"}
+        if found := self._interpreter.map_runs.get(request["mapRunArn"]):
+            return found.describe()
+        raise Refused("ResourceNotFound", f"Resource not found: '{request['mapRunArn']}'")
 
     # --- tokens
 
@@ -272,7 +248,7 @@ class StepFunctions:
         associated with the token has already been closed", so a second answer too. TaskDoesNotExist
         means an activity. Source, read 2026-11-23: API_SendTaskSuccess.html in the API reference.
         """
-        token: Token | None = self._tokens.get(request.get("taskToken", ""))
+        token: Token | None = self._interpreter.tokens.get(request["taskToken"])
         if token is None:
             raise Refused("InvalidToken", "Invalid Token: 'Invalid token'")
         if token.is_closed:
@@ -282,7 +258,7 @@ class StepFunctions:
 
     def _succeed(self, request: Json) -> Json:
         token = self._token(request)
-        token.bring_back(_parsed(request.get("output", ""), "InvalidOutput", "output"))
+        token.bring_back(_parsed(request["output"], "InvalidOutput", "output"))
         return {}
 
     def _fail(self, request: Json) -> Json:
@@ -309,56 +285,3 @@ def _page(name: str, found: list[Json], request: Json) -> Json:
     begin, most = int(request.get("nextToken") or 0), int(request.get("maxResults") or _PAGE)
     page = {name: found[begin : begin + most]}
     return page if begin + most >= len(found) else {**page, "nextToken": str(begin + most)}
-
-
-def _known(answer: Json) -> Json:
-    return {key: value for key, value in answer.items() if value is not None}
-
-
-def _summary(execution: Execution) -> Json:
-    redriven = execution.redriven
-    summary = {
-        "executionArn": execution.arn,
-        "stateMachineArn": execution.machine.shown_arn,
-        "name": execution.name,
-        "status": execution.status,
-        "startDate": execution.began,
-        "stopDate": execution.ended,
-        "mapRunArn": execution.map_run_arn or None,
-        "redriveCount": len(redriven),
-        "redriveDate": redriven[-1] if redriven else None,
-    }
-    return _known(summary)
-
-
-def describe(execution: Execution) -> Json:
-    """Return what DescribeExecution answers."""
-    succeeded = execution.status == "SUCCEEDED"
-    about = {
-        "input": text(execution.given),
-        "inputDetails": _INCLUDED,
-        "output": text(execution.output) if succeeded else None,
-        "outputDetails": _INCLUDED if succeeded else None,
-        "error": execution.error,
-        "cause": execution.cause,
-        "redriveStatus": "REDRIVABLE" if execution.is_redrivable else "NOT_REDRIVABLE",
-    }
-    return _known({**_summary(execution), **about})
-
-
-def _map_run(run: MapRun) -> Json:
-    told = {
-        "mapRunArn": run.arn,
-        "executionArn": run.execution.arn,
-        "stateMachineArn": run.machine.shown_arn,
-        "status": run.status,
-        "startDate": run.began,
-        "stopDate": run.ended,
-        "maxConcurrency": run.most,
-        "toleratedFailurePercentage": run.percentage or 0.0,
-        "toleratedFailureCount": int(run.count or 0),
-        "itemCounts": run.counts(items=True),
-        "executionCounts": run.counts(items=False),
-        "redriveCount": 0,
-    }
-    return _known(told)

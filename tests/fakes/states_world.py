@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from local.clock import SimulatedClock
-from local.states.executions import Execution, Machine, StateError
+from local.states.executions import Execution, Machine
 from local.states.expressions import Expressions
 from local.states.language import Rules
-from local.states.routines import Done
 from local.states.service import StepFunctions
 
 Json = Any
@@ -28,45 +27,39 @@ class FakeWorld:
         self.functions: dict[str, Function] = {}
         self.takes: dict[str, float] = {}
         self.objects: dict[str, bytes] = {}
-        self.denied: set[str] = set()
+        self.forbidden: set[str] = set()
         self.records: dict[str, dict[str, Any]] = {}
         self.statuses: list[tuple[str, str]] = []
         self.called: list[tuple[str, Json]] = []
 
-    def invoke(self, machine: Machine, arguments: Json, done: Done) -> None:
+    def invoke(self, machine: Machine, arguments: Json) -> Json:
         del machine
         name, payload = arguments["FunctionName"], arguments.get("Payload")
         self.called.append((name, payload))
-        try:
-            answer, error = self.functions[name](payload), None
-        except StateError as failure:
-            answer, error = None, failure
-        told = None if error else {"Payload": answer, "StatusCode": 200}
-        when = self._clock.time() + self.takes.get(name, 0)
-        self._clock.at(when, lambda: done(told, error), name=f"end of {name}")
+        answer = self.functions[name](payload)
+        with self._clock.computing() as hold:
+            hold.sleep(self.takes.get(name, 0))
+        return {"Payload": answer, "StatusCode": 200}
 
-    def allows(self, machine: Machine, action: str, resource: str) -> bool:
+    def denied(self, machine: Machine, action: str, resource: str) -> str | None:
         del machine, resource
-        return action not in self.denied
+        return "AccessDenied" if action in self.forbidden else None
 
     def read(self, machine: Machine, bucket: str, key: str) -> bytes:
-        if not self.allows(machine, "s3:GetObject", key):
-            raise LookupError("AccessDenied")
+        if denied := self.denied(machine, "s3:GetObject", key):
+            raise LookupError(denied)
         return self.objects[f"{bucket}/{key}"]
 
     def write(self, machine: Machine, bucket: str, key: str, body: bytes) -> None:
-        if not self.allows(machine, "s3:PutObject", key):
-            raise LookupError("AccessDenied")
+        if denied := self.denied(machine, "s3:PutObject", key):
+            raise LookupError(denied)
         self.objects[f"{bucket}/{key}"] = body
 
     def changed(self, execution: Execution) -> None:
         self.statuses.append((execution.name, execution.status))
 
-    def find(self, arn: str) -> Mapping[str, Any] | None:
+    def find(self, arn: str) -> dict[str, Any] | None:
         return self.records.get(arn)
-
-    def mark_as_deleting(self, arn: str) -> None:
-        self.records[arn]["status"] = "DELETING"
 
     def delete(self, arn: str) -> None:
         del self.records[arn]
@@ -134,6 +127,25 @@ def asking(function: str, **more: Json) -> Json:
     """Return a task that hands its token to a function, and waits for it."""
     resource = "arn:aws:states:::lambda:invoke.waitForTaskToken"
     return {**call(function, "{% $states.context.Task.Token %}", **more), "Resource": resource}
+
+
+def distributed(inner: Json, **more: Json) -> Json:
+    """Return a machine of one Map, which runs the machine `inner` for each line of an object."""
+    there = {"Bucket": "{% 'buc' & 'ket' %}", "Key": "items"}
+    reader = {
+        "Resource": "arn:aws:states:::s3:getObject",
+        "ReaderConfig": {"InputType": "JSONL"},
+        "Arguments": there,
+    }
+    results = {"Bucket": "bucket", "Prefix": "{% 'results' %}"}
+    writer = {"Resource": "arn:aws:states:::s3:putObject", "Arguments": results}
+    processor = {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, **inner}
+    parts = {"ItemReader": reader, "ItemProcessor": processor, "ResultWriter": writer}
+    return chain(Map={"Type": "Map", **parts, **more})
+
+
+def lines(items: Iterable[Json]) -> bytes:
+    return "\n".join(map(json.dumps, items)).encode()
 
 
 def types(execution: Execution) -> list[str]:

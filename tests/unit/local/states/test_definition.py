@@ -9,7 +9,7 @@ import pytest
 
 from local.states.definition import problems
 from local.states.expressions import Expressions
-from tests.fakes.states_world import call, chain
+from tests.fakes.states_world import call, chain, distributed
 
 PASS = {"Type": "Pass", "End": True}
 
@@ -20,8 +20,7 @@ def found(machine: Any, expressions: Expressions, language: str = "JSONata") -> 
 
 
 def mapped(**more: Any) -> Any:
-    processor = {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, **chain(Only={"Type": "Pass"})}
-    return chain(Map={"Type": "Map", "ItemProcessor": processor, **more})
+    return distributed(chain(Only={"Type": "Pass"}), **more)
 
 
 BRANCH_ASSIGNS = chain(Inner={"Type": "Pass", "Assign": {"outer": 1}})
@@ -30,8 +29,6 @@ SCOPES = chain(
     Both={"Type": "Parallel", "Branches": [BRANCH_ASSIGNS]},
 )
 ALL_FIRST = [{"ErrorEquals": ["States.ALL"]}, {"ErrorEquals": ["Mine"]}]
-READER = {"Resource": "arn:aws:states:::s3:getObject", "Arguments": {"Bucket": "b"}}
-
 REFUSED = {
     "dangling next": ({"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}}}, "B at"),
     "dangling start": ({"StartAt": "B", "States": {"A": PASS}}, "Missing target: B at /StartAt"),
@@ -62,22 +59,6 @@ REFUSED = {
         "JSONPath is not played offline at /States/A",
     ),
     "unknown field": (chain(A={"Type": "Pass", "Outptu": 1}), "Field 'Outptu' is not supported"),
-    "other resource": (
-        chain(A={"Type": "Task", "Resource": "arn:aws:states:::sns:publish"}),
-        "arn:aws:states:::sns:publish is not played offline",
-    ),
-    "other reader": (
-        mapped(ItemReader={"Resource": "arn:aws:states:::s3:listObjectsV2"}),
-        "s3:listObjectsV2 is not played offline",
-    ),
-    "other input": (
-        mapped(ItemReader={**READER, "ReaderConfig": {"InputType": "PARQUET"}}),
-        "PARQUET is not played offline at /States/Map/ItemReader/ReaderConfig/InputType",
-    ),
-    "other writer": (
-        mapped(ResultWriter={"Resource": "arn:aws:states:::s3:putObject", "WriterConfig": {}}),
-        "Field 'WriterConfig' is not supported at /States/Map/ResultWriter/WriterConfig",
-    ),
     "assigned in an outer scope": (
         SCOPES,
         "'outer' is assigned in an outer scope at /States/Both/Branches[0]/States/Inner/Assign",
@@ -94,8 +75,57 @@ REFUSED = {
 }
 
 
+PUT = {"Resource": "arn:aws:states:::s3:putObject", "Arguments": {"Bucket": "b"}}
+GET = {**PUT, "Resource": "arn:aws:states:::s3:getObject"}
+NOT_PLAYED = {
+    "arn:aws:states:::sns:publish": chain(
+        A={"Type": "Task", "Resource": "arn:aws:states:::sns:publish"}
+    ),
+    "s3:listObjectsV2": mapped(ItemReader={"Resource": "arn:aws:states:::s3:listObjectsV2"}),
+    "JSON": mapped(ItemReader={**GET, "ReaderConfig": {"InputType": "JSON"}}),
+    "INLINE": mapped(
+        ItemProcessor={"ProcessorConfig": {"Mode": "INLINE"}, **chain(A={"Type": "Pass"})}
+    ),
+    "EXPRESS": mapped(
+        ItemProcessor={
+            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"},
+            **chain(A={"Type": "Pass"}),
+        }
+    ),
+    "$partition": chain(A={"Type": "Pass", "Output": "{% $partition([1..5], 2) %}"}),
+    "$range": chain(A={"Type": "Pass", "Output": "{% $range(0, 10, 5) %}"}),
+    "$hash": chain(A={"Type": "Pass", "Output": "{% $hash('a', 'MD5') %}"}),
+    "$random": chain(A={"Type": "Pass", "Output": "{% $random (7) %}"}),
+    "$uuid": chain(A={"Type": "Pass", "Output": "{% [$uuid()] %}"}),
+}
+
+
+@pytest.mark.parametrize("name", NOT_PLAYED)
+def test_what_is_not_played_is_refused_by_name(name: str, expressions: Expressions) -> None:
+    assert f"{name} is not played offline" in found(NOT_PLAYED[name], expressions)
+
+
+@pytest.mark.parametrize("field", ["Items", "ItemSelector", "ToleratedFailureCount"])
+def test_a_field_that_is_not_played_is_refused_by_name(
+    field: str, expressions: Expressions
+) -> None:
+    assert f"Field '{field}' is not supported" in found(mapped(**{field: 1}), expressions)
+
+
+@pytest.mark.parametrize(
+    ("part", "field"), [("ReaderConfig", "MaxItems"), ("ResultWriter", "WriterConfig")]
+)
+def test_a_part_of_a_map_that_is_not_played_is_refused_by_name(
+    part: str, field: str, expressions: Expressions
+) -> None:
+    reader = {**GET, "ReaderConfig": {"InputType": "JSONL", "MaxItems": 1}}
+    machine = mapped(ItemReader=reader, ResultWriter={**PUT, "WriterConfig": {}})
+    assert f"Field '{field}' is not supported at /States/Map/" in found(machine, expressions)
+    assert f"/{part}/{field}" in found(machine, expressions)
+
+
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_aws_refuses_and_what_is_not_played(case: str, expressions: Expressions) -> None:
+def test_what_aws_refuses(case: str, expressions: Expressions) -> None:
     machine, said = REFUSED[case]
     assert said in found(machine, expressions)
 
@@ -109,7 +139,6 @@ def test_a_machine_without_jsonata_is_refused_by_name(expressions: Expressions) 
 
 def test_a_child_execution_may_assign_what_is_assigned_outside(expressions: Expressions) -> None:
     inner = chain(Inner={"Type": "Pass", "Assign": {"outer": 1}})
-    processor = {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, **inner}
     outer = {"Type": "Pass", "Assign": {"outer": 1}}
-    machine = chain(Outer=outer, Map={"Type": "Map", "ItemProcessor": processor})
+    machine = chain(Outer=outer, **distributed(inner)["States"])
     assert found(machine, expressions) == ""

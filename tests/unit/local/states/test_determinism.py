@@ -12,7 +12,7 @@ from typing import Any
 
 from local.states.executions import StateError
 from local.states.expressions import Expressions
-from tests.fakes.states_world import Simulation, asking, call, chain
+from tests.fakes.states_world import Simulation, asking, call, chain, distributed, lines
 from tests.repository import ROOT
 
 TIMES = 10
@@ -38,12 +38,12 @@ def history(seed: int) -> list[dict[str, Any]]:
     retry = [{"ErrorEquals": ["Moody"], "IntervalSeconds": 60, "JitterStrategy": "FULL"}]
     item = "{% $string($states.input) %}"
     inner = chain(Task=call("moody", item, Retry=retry), Ask=asking("ask"))
-    processor = {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, **inner}
+    simulation.world.objects["bucket/items"] = lines(range(20))
     branches = [
         chain(**{f"Wait {n}": {"Type": "Wait", "Seconds": 60}, f"Draw {n}": DRAW}) for n in "abcdef"
     ]
     machine = chain(
-        Map={"Type": "Map", "Items": "{% [1..20] %}", "ItemProcessor": processor, "Label": "all"},
+        **distributed(inner, Label="all")["States"],
         Both={"Type": "Parallel", "Branches": branches},
     )
     arn = simulation.start(machine)
@@ -54,7 +54,7 @@ def history(seed: int) -> list[dict[str, Any]]:
     return [event for events in found for event in events]
 
 
-DRAW = {"Type": "Pass", "Output": "{% [$random(), $uuid(), $now()] %}"}
+DRAW = {"Type": "Pass", "Output": "{% [$shuffle([1..9]), $now()] %}"}
 
 
 def digest(seed: int) -> str:

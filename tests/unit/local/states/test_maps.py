@@ -1,4 +1,4 @@
-"""Maps, inline and distributed: what waits together, what is read, written and tolerated."""
+"""Distributed Maps: what waits together, what is read, written and tolerated."""
 
 from __future__ import annotations
 
@@ -7,101 +7,59 @@ from typing import Any
 
 import pytest
 
-from local.states.executions import StateError
-from tests.fakes.states_world import START, Simulation, call, chain, types
-
-READER = {
-    "Resource": "arn:aws:states:::s3:getObject",
-    "ReaderConfig": {"InputType": "JSONL"},
-    "Arguments": {"Bucket": "{% 'buc' & 'ket' %}", "Key": "items"},
-}
-WRITER = {
-    "Resource": "arn:aws:states:::s3:putObject",
-    "Arguments": {"Bucket": "bucket", "Prefix": "{% 'results' %}"},
-}
+from local.states.executions import Execution, StateError
+from tests.fakes.states_world import START, Simulation, call, chain, distributed, lines, types
 
 
-def mapped(mode: str = "DISTRIBUTED", *, inner: Any = None, **more: Any) -> Any:
-    """Return a machine of one Map, which runs the machine `inner` for each item."""
-    inner = inner or chain(Only={"Type": "Pass"})
-    processor = {"ProcessorConfig": {"Mode": mode}, **inner}
-    return chain(Map={"Type": "Map", "ItemProcessor": processor, **more})
+def played(simulation: Simulation, machine: Any, items: Any, name: str = "run") -> Execution:
+    simulation.world.objects["bucket/items"] = lines(items)
+    return simulation.play(machine, name=name)
 
 
-@pytest.mark.parametrize("mode", ["INLINE", "DISTRIBUTED"])
-def test_items_wait_together_and_at_most_so_many_at_once(simulation: Simulation, mode: str) -> None:
-    wait = chain(Wait={"Type": "Wait", "Seconds": "{% $states.input.seconds %}"})
-    ended = simulation.play(
-        mapped(
-            mode,
-            inner=wait,
-            Items="{% [1..6] %}",
-            ItemSelector={"seconds": "{% $states.context.Map.Item.Value * 600 %}"},
-            MaxConcurrency="{% 2 * 3 %}",
-            Output="{% $states.result.seconds %}",
-        )
-    )
-    assert ended.output == [600, 1200, 1800, 2400, 3000, 3600]
+def written(simulation: Simulation, ended: Execution, status: str = "SUCCEEDED") -> list[Any]:
+    """Return the records that a Map has written of its child executions."""
+    there = ended.output["ResultWriterDetails"]
+    manifest = json.loads(simulation.world.objects[f"bucket/{there['Key']}"])
+    [file] = manifest["ResultFiles"][status]
+    body = simulation.world.objects[f"bucket/{file['Key']}"]
+    assert len(body) == file["Size"]
+    records: list[Any] = json.loads(body)
+    return records
+
+
+def outputs(simulation: Simulation, ended: Execution) -> list[Any]:
+    return [json.loads(each["Output"]) for each in written(simulation, ended)]
+
+
+def test_items_wait_together_and_at_most_so_many_at_once(simulation: Simulation) -> None:
+    inner = chain(Wait={"Type": "Wait", "Seconds": "{% $states.input * 600 %}"})
+    together = distributed(inner, MaxConcurrency="{% 2 * 3 %}")
+    ended = played(simulation, together, range(1, 7))
+    assert outputs(simulation, ended) == [1, 2, 3, 4, 5, 6]
     assert ended.ended == pytest.approx(START + 3600, abs=1)
-    two = mapped(mode, inner=chain(W={"Type": "Wait", "Seconds": 60}), Items=[1] * 6)
-    two["States"]["Map"]["MaxConcurrency"] = 2
-    again = simulation.play(two, name="2")
+    by_two = distributed(chain(W={"Type": "Wait", "Seconds": 60}), MaxConcurrency=2)
+    again = played(simulation, by_two, [1] * 6, name="2")
     assert again.ended is not None
     assert again.ended - again.began == pytest.approx(180, abs=1)
 
 
-def test_an_iteration_sees_the_variables_around_it_and_a_child_execution_none(
-    simulation: Simulation,
-) -> None:
-    outputs = []
-    for mode in ("INLINE", "DISTRIBUTED"):
-        sees = chain(See={"Type": "Pass", "Output": "{% $exists($outer) %}"})
-        machine = mapped(mode, inner=sees, Items=[1])
-        machine["States"]["Before"] = {"Type": "Pass", "Assign": {"outer": 1}, "Next": "Map"}
-        machine["StartAt"] = "Before"
-        outputs.append(simulation.play(machine, name=mode).output)
-    assert outputs == [[True], [False]]
+def test_a_child_execution_sees_no_variables_of_the_map(simulation: Simulation) -> None:
+    machine = distributed(chain(See={"Type": "Pass", "Output": "{% $exists($outer) %}"}))
+    machine["States"]["Before"] = {"Type": "Pass", "Assign": {"outer": 1}, "Next": "Map"}
+    machine["StartAt"] = "Before"
+    assert outputs(simulation, played(simulation, machine, [1])) == [False]
 
 
-def test_an_iteration_that_fails_fails_the_map_and_aborts_the_others(
-    simulation: Simulation,
-) -> None:
-    def picky(item: int) -> int:
-        if item == 2:
-            raise StateError("Picky", "not two")
-        return item
-
-    simulation.function("picky", picky)
-    inner = chain(Call=call("picky", "{% $states.input %}"), Wait={"Type": "Wait", "Seconds": 3600})
-    ended = simulation.play(mapped("INLINE", inner=inner, Items="{% [1..3] %}"))
-    assert (ended.error, ended.cause) == ("Picky", "not two")
-    kinds = [kind for kind in types(ended) if kind.startswith("Map")]
-    assert sorted(kinds[:5]) == ["MapIterationStarted"] * 3 + ["MapStateEntered", "MapStateStarted"]
-    assert sorted(kinds[5:8]) == ["MapIterationAborted"] * 2 + ["MapIterationFailed"]
-    assert kinds[8:] == ["MapStateFailed"]
-
-
-def test_a_distributed_map_reads_batches_and_writes(simulation: Simulation) -> None:
-    lines = "\n".join(json.dumps({"n": n}) for n in range(10))
-    simulation.world.objects["bucket/items"] = lines.encode()
+def test_a_map_reads_batches_and_writes(simulation: Simulation) -> None:
     total = {"Type": "Pass", "Output": "{% {'sum': $sum($states.input.Items.n)} %}"}
-    reader = {**READER, "ReaderConfig": {"InputType": "JSONL", "MaxItems": "{% 3 * 3 %}"}}
     batcher = {"MaxItemsPerBatch": "{% 2 * 2 %}", "BatchInput": {"run": "{% 'r' %}"}}
-    ended = simulation.play(
-        mapped(
-            inner=chain(Total=total), ItemReader=reader, ItemBatcher=batcher, ResultWriter=WRITER
-        )
-    )
-    there = ended.output["ResultWriterDetails"]
-    assert there["Key"].startswith("results/")
-    manifest = json.loads(simulation.world.objects[f"bucket/{there['Key']}"])
-    [file] = manifest["ResultFiles"]["SUCCEEDED"]
-    body = simulation.world.objects[f"bucket/{file['Key']}"]
-    records = json.loads(body)
-    assert len(body) == file["Size"]
+    machine = distributed(chain(Total=total), ItemBatcher=batcher)
+    ended = played(simulation, machine, [{"n": n} for n in range(9)])
+    assert ended.output["ResultWriterDetails"]["Key"].startswith("results/")
+    records = written(simulation, ended)
     assert [json.loads(each["Output"])["sum"] for each in records] == [6, 22, 8]
     assert json.loads(records[2]["Input"]) == {"BatchInput": {"run": "r"}, "Items": [{"n": 8}]}
-    request = {"mapRunArn": manifest["MapRunArn"]}
+    request = {"mapRunArn": ended.output["MapRunArn"]}
     run = simulation.service.call("DescribeMapRun", request)
     assert run["status"] == "SUCCEEDED"
     assert (run["itemCounts"]["succeeded"], run["itemCounts"]["total"]) == (9, 9)
@@ -109,25 +67,26 @@ def test_a_distributed_map_reads_batches_and_writes(simulation: Simulation) -> N
     children = simulation.service.call("ListExecutions", request)["executions"]
     assert len(children) == 3
     listed = simulation.service.call("ListMapRuns", {"executionArn": ended.arn})["mapRuns"]
-    assert [each["mapRunArn"] for each in listed] == [manifest["MapRunArn"]]
+    assert [each["mapRunArn"] for each in listed] == [request["mapRunArn"]]
 
 
 def test_batches_are_cut_by_their_size_too(simulation: Simulation) -> None:
     count = {"Type": "Pass", "Output": "{% $count($states.input.Items) %}"}
-    items = ["x" * 100] * 10
     batcher = {"MaxItemsPerBatch": 5, "MaxInputBytesPerBatch": 350}
-    ended = simulation.play(mapped(inner=chain(Count=count), Items=items, ItemBatcher=batcher))
-    assert ended.output == [3, 3, 3, 1]
+    ended = played(
+        simulation, distributed(chain(Count=count), ItemBatcher=batcher), ["x" * 100] * 10
+    )
+    assert outputs(simulation, ended) == [3, 3, 3, 1]
 
 
-def test_a_reader_reads_an_array(simulation: Simulation) -> None:
-    simulation.world.objects["bucket/items"] = b'[1, {"a": "{% 2 %}"}]'
-    reader = {**READER, "ReaderConfig": {"InputType": "JSON"}}
-    assert simulation.play(mapped(ItemReader=reader)).output == [1, {"a": "{% 2 %}"}]
+def test_a_map_of_nothing_writes_a_manifest(simulation: Simulation) -> None:
+    ended = played(simulation, distributed(chain(Only={"Type": "Pass"})), [])
+    there = ended.output["ResultWriterDetails"]["Key"]
+    assert not any(json.loads(simulation.world.objects[f"bucket/{there}"])["ResultFiles"].values())
 
 
 @pytest.mark.parametrize(
-    ("body", "denied", "said"),
+    ("body", "forbidden", "said"),
     [
         (None, "", "cannot be read"),
         (b'{"not": "a line', "", "cannot be read"),
@@ -135,13 +94,13 @@ def test_a_reader_reads_an_array(simulation: Simulation) -> None:
     ],
 )
 def test_a_reader_that_fails_fails_the_map(
-    simulation: Simulation, body: bytes | None, denied: str, said: str
+    simulation: Simulation, body: bytes | None, forbidden: str, said: str
 ) -> None:
     if body is not None:
         simulation.world.objects["bucket/items"] = body
-    simulation.world.denied = {denied}
+    simulation.world.forbidden = {forbidden}
     catch = [{"ErrorEquals": ["States.ItemReaderFailed"], "Next": "Caught"}]
-    machine = mapped(ItemReader=READER, Catch=catch, Next="Caught")
+    machine = distributed(chain(Only={"Type": "Pass"}), Catch=catch, Next="Caught")
     machine["States"]["Caught"] = {"Type": "Succeed"}
     ended = simulation.play(machine)
     assert said in ended.output["Cause"]
@@ -150,29 +109,23 @@ def test_a_reader_that_fails_fails_the_map(
 
 
 def test_a_writer_that_may_not_write_fails_the_map(simulation: Simulation) -> None:
-    simulation.world.denied = {"s3:PutObject"}
-    ended = simulation.play(mapped(Items=[1], ResultWriter=WRITER))
+    simulation.world.forbidden = {"s3:PutObject"}
+    ended = played(simulation, distributed(chain(Only={"Type": "Pass"})), [1])
     assert ended.error == "States.ResultWriterFailed"
 
 
 def test_a_role_that_may_not_start_child_executions_runs_none(simulation: Simulation) -> None:
-    simulation.world.denied = {"states:StartExecution"}
-    ended = simulation.play(mapped(Items=[1]))
+    simulation.world.forbidden = {"states:StartExecution"}
+    ended = played(simulation, distributed(chain(Only={"Type": "Pass"})), [1])
     assert "not authorized to perform: states:StartExecution" in str(ended.cause)
 
 
 @pytest.mark.parametrize(
-    ("limits", "is_tolerated"),
-    [
-        ({}, False),
-        ({"ToleratedFailurePercentage": 25}, True),
-        ({"ToleratedFailurePercentage": "{% 24 %}"}, False),
-        ({"ToleratedFailureCount": 1}, True),
-        ({"ToleratedFailureCount": 0, "ToleratedFailurePercentage": 100}, False),
-    ],
+    ("percentage", "is_tolerated"),
+    [(None, False), (25, True), ("{% 24 %}", False)],
 )
-def test_a_distributed_map_tolerates_what_it_says(
-    simulation: Simulation, limits: Any, *, is_tolerated: bool
+def test_a_map_tolerates_what_it_says(
+    simulation: Simulation, percentage: Any, *, is_tolerated: bool
 ) -> None:
     def picky(item: int) -> str:
         if item == 2:
@@ -181,13 +134,34 @@ def test_a_distributed_map_tolerates_what_it_says(
 
     simulation.function("picky", picky)
     inner = chain(Call=call("picky", "{% $states.input %}", Output="{% $states.result.Payload %}"))
-    ended = simulation.play(mapped(inner=inner, Items="{% [1..4] %}", **limits))
+    limit = {} if percentage is None else {"ToleratedFailurePercentage": percentage}
+    ended = played(simulation, distributed(inner, **limit), [1, 2, 3, 4])
     if not is_tolerated:
         assert ended.error == "States.ExceedToleratedFailureThreshold"
         assert "MapRunFailed" in types(ended)
         return
-    assert [ended.output[i] for i in (0, 2, 3)] == ["fine"] * 3
-    assert (ended.output[1]["Status"], ended.output[1]["Error"]) == ("FAILED", "Picky")
+    assert outputs(simulation, ended) == ["fine"] * 3
+    [failed] = written(simulation, ended, "FAILED")
+    assert (failed["Status"], failed["Error"], failed["Cause"]) == ("FAILED", "Picky", "not two")
+
+
+def test_another_try_of_a_map_is_another_map_run(simulation: Simulation) -> None:
+    left = [1]
+
+    def once(payload: int) -> int:
+        if left.pop():
+            left.append(0)
+            raise StateError("Once")
+        left.append(0)
+        return payload
+
+    simulation.function("once", once)
+    retry = [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1}]
+    machine = distributed(chain(Call=call("once", "{% $states.input %}")), Retry=retry)
+    ended = played(simulation, machine, [1])
+    assert ended.status == "SUCCEEDED"
+    runs = simulation.service.call("ListMapRuns", {"executionArn": ended.arn})["mapRuns"]
+    assert [each["status"] for each in runs] == ["FAILED", "SUCCEEDED"]
 
 
 def test_stop_execution_aborts_the_child_executions(simulation: Simulation) -> None:
@@ -201,8 +175,8 @@ def test_stop_execution_aborts_the_child_executions(simulation: Simulation) -> N
             else None
         )
     ):
-        machine = mapped(inner=inner, Items=[1, 2, 3], Label="Map", MaxConcurrency=2)
-        ended = simulation.play(machine)
+        machine = distributed(inner, Label="Map", MaxConcurrency=2)
+        ended = played(simulation, machine, [1, 2, 3])
     assert ended.status == "ABORTED"
     assert simulation.world.called == []
     [listed] = stop("ListMapRuns", {"executionArn": ended.arn})["mapRuns"]

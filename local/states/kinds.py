@@ -1,0 +1,168 @@
+"""What a state of each kind does: it returns its result, and what holds its Output and Next."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from local.states.executions import TIMEOUT, Scope, StateError, identity, text
+from local.states.language import Does, Interpreter, State, refuse_if_too_large
+from local.states.maps import run_map
+from local.states.routines import Steps, Wait, outside, sleep, together
+
+Json = Any  # a state's input, output or definition
+INVOKE = "arn:aws:states:::lambda:invoke"
+WITH_TOKEN = ".waitForTaskToken"  # noqa: S105  # of a resource
+_LONGEST_SECONDS = 99_999_999  # https://states-language.net/spec.html#task-state, read 2026-11-29
+_FUNCTION_SECONDS = 1.0  # what a function takes beside its sleeps, however long it computes
+_BEAT = object()
+
+
+def _pass(_: Interpreter, state: State, scope: Scope) -> Steps:
+    yield from ()
+    return scope.given, state
+
+
+def _fail(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
+    yield from ()
+    error, cause = (
+        interpreter.typed("string", state.get(field, ""), field, scope)
+        for field in ("Error", "Cause")
+    )
+    raise StateError(error, cause)
+
+
+def _wait(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
+    seconds = interpreter.number(state, "Seconds", scope)
+    if "Timestamp" in state:
+        until = interpreter.typed("string", state["Timestamp"], "Timestamp", scope)
+        try:
+            seconds = datetime.fromisoformat(until).timestamp() - interpreter.clock.time()
+        except ValueError:
+            raise interpreter.failed(scope, "Timestamp", f"{until} is not a timestamp") from None
+    yield sleep(max(0.0, seconds))
+    return scope.given, state
+
+
+def _choice(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
+    yield from ()
+    for index, rule in enumerate(state["Choices"]):
+        where = f"Choices[{index}]/Condition"
+        if interpreter.typed("boolean", rule["Condition"], where, scope):
+            return scope.given, rule
+    if "Default" not in state:
+        raise StateError("States.NoChoiceMatched", "No choices matched and there is no Default.")
+    return scope.given, state
+
+
+def _parallel(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
+    if not scope.branches:
+        given = interpreter.arguments(state, scope)
+        scope.note("ParallelStateStarted")
+        for definition in state["Branches"]:
+            scope.branch(definition, given)
+    try:
+        jobs = [(branch.path, interpreter.walk(branch)) for branch in scope.branches]
+        results = yield together(jobs)
+    except StateError:
+        scope.last = len(scope.execution.events)
+        scope.note("ParallelStateFailed")
+        raise
+    scope.last = max(branch.last for branch in scope.branches)
+    scope.note("ParallelStateSucceeded")
+    return results, state
+
+
+def _task(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
+    """Invoke a function; the result is its answer, or what came with the token."""
+    machine, resource = scope.execution.machine, state["Resource"].rpartition("lambda:")[2]
+    token = _issue(interpreter, scope) if resource.endswith(WITH_TOKEN) else None
+    arguments = interpreter.arguments(state, scope)
+    limit = interpreter.number(state, "TimeoutSeconds", scope, _LONGEST_SECONDS)
+    beat = interpreter.number(state, "HeartbeatSeconds", scope)
+    about = {"resourceType": "lambda", "resource": resource}
+    scope.note(
+        "TaskScheduled",
+        **about,
+        region=machine.arn.split(":")[3],
+        parameters=text(arguments),
+        timeoutInSeconds=int(limit) if limit < _LONGEST_SECONDS else None,
+        heartbeatInSeconds=int(beat) or None,
+    )
+    scope.note("TaskStarted", **about)
+    until = interpreter.clock.time() + limit
+    try:
+        invoke = partial(interpreter.world.invoke, machine, arguments)
+        result = yield outside(invoke, _FUNCTION_SECONDS, until)
+        if token:
+            scope.note("TaskSubmitted", **about, output=text(result))
+            result = yield from token.awaited(until, beat)
+        refuse_if_too_large(result, resource)
+    except StateError as error:
+        timed_out = error.error == TIMEOUT  # of which AWS tells no cause
+        how = {"error": error.error, "cause": None if timed_out else error.cause}
+        scope.note("TaskTimedOut" if timed_out else "TaskFailed", **about, **how)
+        raise
+    finally:
+        if token:
+            token.is_closed = True
+    scope.note("TaskSucceeded", **about, output=text(result))
+    return result, state
+
+
+def _issue(interpreter: Interpreter, scope: Scope) -> Token:
+    """Make a token for one attempt of the current state."""
+    told = identity(scope.path, scope.at, len(scope.execution.events))
+    token = interpreter.tokens[told] = Token(scope.execution.machine.arn)
+    scope.context = {**scope.context, "Task": {"Token": told}}
+    return token
+
+
+class Token:
+    """Ends a task's wait once it is brought back; until then it may tell that somebody is at it."""
+
+    def __init__(self, machine_arn: str) -> None:
+        self.machine_arn, self.is_closed = machine_arn, False
+        self._answer: tuple[Json, StateError | None] | None = None
+        self._wait: Wait | None = None
+
+    def bring_back(self, value: Json = None, error: StateError | None = None) -> None:
+        """Answer the task; its function may still be running."""
+        self.is_closed, self._answer = True, (value, error)
+        self._end(value, error)
+
+    def beat(self) -> None:
+        self._end(_BEAT)
+
+    def awaited(self, until: float, between: float) -> Steps:
+        """Wait until it is brought back, with at most `between` seconds without a beat."""
+        told = _BEAT
+        while told is _BEAT:
+            told = yield partial(self._listen, until, between)
+        return told
+
+    def _listen(self, until: float, between: float, wait: Wait) -> None:
+        self._wait = wait
+        wait.end_at(until, error=StateError(TIMEOUT), live=False)
+        if between:
+            missed = StateError(TIMEOUT, also="States.HeartbeatTimeout")
+            wait.end_at(wait.clock.time() + between, error=missed, live=False)
+        if self._answer:
+            self._end(*self._answer)
+
+    def _end(self, value: Json, error: StateError | None = None) -> None:
+        if self._wait:
+            self._wait.end_at(self._wait.clock.time(), value, error)
+
+
+DOES: dict[str, Does] = {
+    "Pass": _pass,
+    "Succeed": _pass,
+    "Fail": _fail,
+    "Wait": _wait,
+    "Choice": _choice,
+    "Parallel": _parallel,
+    "Task": _task,
+    "Map": run_map,
+}
