@@ -139,7 +139,9 @@ class OfflineAws:
         )
         self.bedrock = Bedrock(world)
         processes = functions.OwnProcesses(self.functions)
-        self.executions = StepFunctions(self.clock, self._expressions, state_machines.AwsWorld())
+        self.executions = StepFunctions(
+            self.clock, self._expressions, state_machines.AwsWorld(world)
+        )
         tags = self.bedrock.resource_tags
         patches.apply(
             patches.Parts(self.clock, processes, self._expressions, self.executions, tags)

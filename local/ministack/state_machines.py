@@ -9,12 +9,13 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
-from ministack.core import iam_actions, iam_evaluator
+from ministack.core import iam_actions
 from ministack.core.responses import error_response_json, json_response, request_scope
-from ministack.services import eventbridge, lambda_svc, s3
+from ministack.services import eventbridge, lambda_svc
 from ministack.services import stepfunctions as sfn
 from ministack.services.cloudformation import provisioners
 
+from local.bedrock.state import World
 from local.ministack.functions import call
 from local.states.definition import problems
 from local.states.executions import RUNTIME, Execution, Machine, StateError, text
@@ -24,7 +25,6 @@ from local.states.service import Refused, StepFunctions
 Json = Any  # a state's input or output, an operation's request or answer
 Answer = tuple[int, dict[str, str], bytes]
 _OF_MACHINES = re.compile(r"(Create|Describe|Update|List)StateMachines?|\w*Tag\w*Resource")
-_LARGEST_IN_EVENTS = 248 * 1024  # of characters of an input or output
 _running: list[StepFunctions] = []
 
 
@@ -105,6 +105,9 @@ def check_definitions(expressions: Expressions) -> None:
 class AwsWorld:
     """MiniStack's records of machines, and the services that they use, as their role may."""
 
+    def __init__(self, world: World) -> None:
+        self._objects, self._grants = world.objects, world.grants
+
     def find(self, machine_arn: str) -> dict[str, Any] | None:
         with _scope(machine_arn):
             found: dict[str, Any] | None = sfn._state_machines.get(machine_arn)
@@ -137,56 +140,42 @@ class AwsWorld:
         return {"ExecutedVersion": record["Version"], "Payload": body, "StatusCode": 200}
 
     def denied(self, machine: Machine, action: str, resource: str) -> str | None:
-        """Return why the machine's role may not do something; None if it may."""
         from ministack import app  # noqa: PLC0415  # reads the environment on import
 
-        if not app.AUTH:
+        if not app.AUTH or self._grants.allows(machine.role_arn, action, resource, {}):
             return None
-        (region, account), name = machine.arn.split(":")[3:5], machine.role_arn.rsplit("/", 1)[-1]
-        caller = f"arn:aws:sts::{machine.role_arn.split(':')[4]}:assumed-role/{name}/states"
-        with _scope(machine.arn):
-            context = iam_evaluator.EvalContext(
-                caller, "AssumedRole", account, action, resource, region
-            )
-            policies = iam_evaluator._gather_role_policies(name, account)
-            if iam_evaluator.evaluate(context, policies).decision == "Allow":
-                return None
+        account, name = machine.role_arn.split(":")[4], machine.role_arn.rsplit("/", 1)[-1]
         return (
-            f"User: {caller} is not authorized to perform: {action} on resource: {resource} "
-            f"because no identity-based policy allows the {action} action"
+            f"User: arn:aws:sts::{account}:assumed-role/{name}/states is not authorized to "
+            f"perform: {action} on resource: {resource}"
         )
 
     def read(self, machine: Machine, bucket: str, key: str) -> bytes:
-        body = self._object("s3:GetObject", machine, bucket, key, s3._get_object_data)
+        self._check("s3:GetObject", machine, bucket, key)
+        body = self._objects.get(bucket, key)
         if body is None:
             raise LookupError("The specified key does not exist.")
-        return bytes(body)
+        return body
 
     def write(self, machine: Machine, bucket: str, key: str, body: bytes) -> None:
-        put = partial(s3._put_object, body=body, headers={})
-        status = self._object("s3:PutObject", machine, bucket, key, put)[0]
-        if status >= 400:  # noqa: PLR2004  # HTTP's first error
-            raise LookupError(f"S3 answered with status {status}")
+        self._check("s3:PutObject", machine, bucket, key)
+        self._objects.put(bucket, key, body)
 
-    def _object(self, action: str, machine: Machine, bucket: str, key: str, act: Any) -> Any:
+    def _check(self, action: str, machine: Machine, bucket: str, key: str) -> None:
         if denied := self.denied(machine, action, f"arn:aws:s3:::{bucket}/{key}"):
             raise LookupError(denied)
-        with _scope(machine.arn):
-            return act(bucket, key)
+        if self._objects.bucket_region(bucket) is None:
+            raise LookupError("The specified bucket does not exist.")
 
     def changed(self, execution: Execution) -> None:
         """Put the event of a status on the default bus, as only AWS can.
 
-        Texts that are too large are left out. Source, read 2026-11-29: Step Functions Developer
-        Guide, eventbridge-integration.html.
+        Source, read 2026-11-29: Step Functions Developer Guide, eventbridge-integration.html.
         """
-        absent = dict.fromkeys(("stopDate", "output", "outputDetails", "error", "cause"))
+        absent = dict.fromkeys(("stopDate", "output", "error", "cause"))
         detail = absent | execution.describe()
         for date in ("startDate", "stopDate"):
             detail[date] = detail[date] and round(detail[date] * 1000)
-        for name in ("input", "output"):
-            if len(detail[name] or "") > _LARGEST_IN_EVENTS:
-                detail |= {name: None, f"{name}Details": {"included": False}}
         entry = {
             "Source": "aws.states",
             "DetailType": "Step Functions Execution Status Change",

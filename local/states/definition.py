@@ -20,8 +20,8 @@ _FIELDS = {  # those with "!" are needed
     "Fail": "Type Comment QueryLanguage Error Cause",
     "Wait": f"{_STEP} Seconds Timestamp",
     "Choice": "Type Comment QueryLanguage Choices! Default Output Assign",
-    "Task": f"{_STEP} Retry Catch Resource! Arguments TimeoutSeconds HeartbeatSeconds",
-    "Parallel": f"{_STEP} Retry Catch Branches! Arguments",
+    "Task": f"{_STEP} Retry Catch Resource! Arguments! TimeoutSeconds HeartbeatSeconds",
+    "Parallel": f"{_STEP} Retry Catch Branches!",
     "Map": f"{_STEP} Retry Catch ItemProcessor! ItemReader! ItemBatcher ResultWriter! "
     "MaxConcurrency Label ToleratedFailurePercentage",
     "Branches": "Comment StartAt States",
@@ -29,7 +29,7 @@ _FIELDS = {  # those with "!" are needed
     "ProcessorConfig": "Mode! ExecutionType",
     "ItemReader": "Resource! Arguments! ReaderConfig!",
     "ReaderConfig": "InputType!",
-    "ItemBatcher": "MaxItemsPerBatch MaxInputBytesPerBatch BatchInput",
+    "ItemBatcher": "MaxItemsPerBatch! MaxInputBytesPerBatch BatchInput",
     "ResultWriter": "Resource! Arguments!",
     "Choices": "Comment Condition! Next Output Assign",
     "Retry": "Comment ErrorEquals! IntervalSeconds MaxAttempts BackoffRate MaxDelaySeconds "
@@ -63,27 +63,36 @@ def _problem(what: str, at: str, code: str = "SCHEMA_VALIDATION_FAILED") -> str:
 
 def _in_machine(machine: Json, at: str, language: str, outer: frozenset[str]) -> Iterator[str]:
     """Yield what is wrong with a machine, branch or processor; `outer` is assigned around it."""
-    states, start = machine.get("States"), machine.get("StartAt")
+    states = machine.get("States")
     if not isinstance(states, Mapping) or not states:
         yield _problem("States is missing or empty", at or "/")
         return
-    targets = {name: _targets(state) for name, state in states.items()}
-    leads = [(f"States/{name}", target) for name in targets for target in targets[name]]
-    for name, target in [("StartAt", start), *leads]:
-        if target not in states:
-            yield _problem(f"Missing target: {target}", f"{at}/{name}", "MISSING_TRANSITION_TARGET")
-    reached = _reached(targets, start)
+    yield from _in_transitions(machine, at)
     own = frozenset(name for state in states.values() for name in _assigned(state))
     for name, state in states.items():
         where = f"{at}/States/{name}"
-        if name not in reached:
-            yield _problem(f"State is not reachable: {name}", where, "UNREACHABLE_STATE")
         yield from _in_state(state, where, language, outer)
         for index, branch in enumerate(state.get("Branches", [])):
             yield from _in_machine(branch, f"{where}/Branches[{index}]", language, outer | own)
         if "ItemProcessor" in state:  # whose executions have no variables of the Map's
             processor = state["ItemProcessor"]
             yield from _in_machine(processor, f"{where}/ItemProcessor", language, frozenset())
+
+
+def _in_transitions(machine: Json, at: str) -> Iterator[str]:
+    targets = {f"States/{name}": _targets(state) for name, state in machine["States"].items()}
+    for place, names in {"StartAt": [machine.get("StartAt")], **targets}.items():
+        for name in names:
+            if f"States/{name}" not in targets:
+                what, code = f"Missing target: {name}", "MISSING_TRANSITION_TARGET"
+                yield _problem(what, f"{at}/{place}", code)
+    reached = {machine.get("StartAt")}
+    while more := {to for name in reached for to in targets.get(f"States/{name}", [])} - reached:
+        reached |= more
+    for name in machine["States"]:
+        if name not in reached:
+            what, where = f"State is not reachable: {name}", f"{at}/States/{name}"
+            yield _problem(what, where, "UNREACHABLE_STATE")
 
 
 def _in_state(state: Json, at: str, language: str, outer: frozenset[str]) -> Iterator[str]:
@@ -144,13 +153,3 @@ def _assigned(state: Json) -> frozenset[str]:
 def _targets(state: Json) -> list[str]:
     found = [each.get("Next") for each in _rules(state)]
     return found + [state[field] for field in ("Next", "Default") if field in state]
-
-
-def _reached(targets: Mapping[str, list[str]], start: str) -> set[str]:
-    seen, waiting = set[str](), [start]
-    while waiting:
-        name = waiting.pop()
-        if name in targets and name not in seen:
-            seen.add(name)
-            waiting += targets[name]
-    return seen

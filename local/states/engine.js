@@ -11,13 +11,11 @@ Math.random = () => {
   return crypto.createHash("sha256").update(text).digest().readUIntBE(0, 6) / 2 ** 48;
 };
 
-class Refused extends Error {}
-
 const compiled = new Map();
 function compile(text) {
   if (!compiled.has(text)) {
     const other = /\$(partition|range|hash|random|uuid)\s*\(/.exec(text);
-    if (other) throw new Refused(`$${other[1]} is not played offline`);
+    if (other) throw new Error(`$${other[1]} is not played offline`);
     const expression = jsonata(text);
     expression.registerFunction("parse", (given) => JSON.parse(given));
     expression.assign("eval", undefined);  // Step Functions has $parse instead
@@ -43,9 +41,9 @@ async function evaluate(text, { variables, now }, where) {
     if (value !== undefined) value = JSON.parse(JSON.stringify(value, plain));
   } catch (error) {
     const code = error.code ? error.code + ": " : "";
-    throw new Refused(`${said} threw an error during evaluation. ${code}${error.message}`);
+    throw new Error(`${said} threw an error during evaluation. ${code}${error.message}`);
   }
-  if (value === undefined) throw new Refused(`${said} returned nothing (undefined).`);
+  if (value === undefined) throw new Error(`${said} returned nothing (undefined).`);
   return value;
 }
 
@@ -64,7 +62,6 @@ async function answer(request) {
     if (request.check !== undefined) return { value: compile(request.check) && null };
     return { value: await fill(request.template, request, request.where) };
   } catch (error) {
-    if (request.check === undefined && !(error instanceof Refused)) throw error;
     return { refused: error.code ? `${error.code}: ${error.message}` : error.message };
   }
 }

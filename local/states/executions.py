@@ -18,18 +18,17 @@ MOST_BYTES = 262_144
 RUNTIME, TIMEOUT = "States.Runtime", "States.Timeout"
 
 
+@dataclass(eq=False)
 class StateError(Exception):
     """An error by its name, as Retry and Catch see it.
 
     `uncaught`: it fails the execution whatever they list. `also` is a name that only they see.
     """
 
-    def __init__(
-        self, error: str, cause: str = "", *, uncaught: bool = False, also: str = ""
-    ) -> None:
-        super().__init__(f"{error}: {cause}")
-        self.error, self.cause = error, cause
-        self.uncaught, self.also = uncaught or error == RUNTIME, also
+    error: str
+    cause: str = ""
+    uncaught: bool = False
+    also: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,13 @@ class Machine:
     """A state machine as it was when an execution of it began."""
 
     arn: str
-    name: str
     role_arn: str
     definition: Mapping[str, Any]
     label: str = ""  # of the Map whose child executions these are
+
+    @property
+    def name(self) -> str:
+        return self.arn.rpartition(":")[2]
 
     @property
     def shown_arn(self) -> str:
@@ -55,7 +57,7 @@ class Execution:
     """One execution; those that a Distributed Map starts included."""
 
     def __init__(
-        self, machine: Machine, name: str, given: Json, clock: SimulatedClock, *, map_run: str = ""
+        self, machine: Machine, name: str, given: Json, clock: SimulatedClock, map_run: str = ""
     ) -> None:
         self.machine, self.name, self.given = machine, name, given
         self.arn, self.map_run_arn = machine.execution_arn(name), map_run
@@ -81,10 +83,6 @@ class Execution:
         self.note("ExecutionStarted", 0, input=text(given), roleArn=machine.role_arn)
 
     @property
-    def is_running(self) -> bool:
-        return self.status == "RUNNING"
-
-    @property
     def redrive_status(self) -> str:
         if self.status in {"RUNNING", "SUCCEEDED"}:
             return "NOT_REDRIVABLE"
@@ -100,7 +98,7 @@ class Execution:
         """Add an event to the history; return its id."""
         event = {"id": len(self.events) + 1, "previousEventId": previous, "type": kind}
         event["timestamp"] = round(self._clock.time(), 3)
-        if told := known(details):
+        if told := _known(details):
             of_any_state = kind.find("State", 3) if kind.endswith(("Entered", "Exited")) else 0
             name = kind[of_any_state:]
             event[f"{name[0].lower()}{name[1:]}EventDetails"] = told
@@ -124,35 +122,25 @@ class Execution:
         self.scope.context["Execution"].update(now)
         self.scope.resume(self.note("ExecutionRedriven", len(self.events), redriveCount=count))
 
-    def summary(self) -> Json:
-        """Return what ListExecutions tells of it."""
-        return known(
-            {
-                "executionArn": self.arn,
-                "stateMachineArn": self.machine.shown_arn,
-                "name": self.name,
-                "status": self.status,
-                "startDate": self.began,
-                "stopDate": self.ended,
-                "mapRunArn": self.map_run_arn or None,
-                "redriveCount": len(self.redriven),
-                "redriveDate": self.redriven[-1] if self.redriven else None,
-            }
-        )
-
     def describe(self) -> Json:
         """Return what DescribeExecution answers."""
-        succeeded = self.status == "SUCCEEDED"
-        about = {
+        told = {
+            "executionArn": self.arn,
+            "stateMachineArn": self.machine.shown_arn,
+            "mapRunArn": self.map_run_arn or None,
+            "name": self.name,
+            "status": self.status,
+            "startDate": self.began,
+            "stopDate": self.ended,
             "input": text(self.given),
-            "inputDetails": {"included": True},
-            "output": text(self.output) if succeeded else None,
-            "outputDetails": {"included": True} if succeeded else None,
+            "output": text(self.output) if self.status == "SUCCEEDED" else None,
             "error": self.error,
             "cause": self.cause,
+            "redriveCount": len(self.redriven),
+            "redriveDate": self.redriven[-1] if self.redriven else None,
             "redriveStatus": self.redrive_status,
         }
-        return self.summary() | known(about)
+        return _known(told)
 
 
 @dataclass
@@ -168,7 +156,6 @@ class Scope:
     last: int = 0
     at: str = ""
     entered: int = 0  # the event of the state's entering
-    before: int = 0  # that before it
     is_resumed: bool = False
     has_ended: bool = False
     branches: list[Scope] = field(default_factory=list)
@@ -177,11 +164,11 @@ class Scope:
     def note(self, kind: str, **details: Json) -> None:
         self.last = self.execution.note(kind, self.last, **details)
 
-    def branch(self, definition: Mapping[str, Any], given: Json) -> None:
-        """Add the scope of a branch, which sees the variables of this one."""
+    def branch(self, definition: Mapping[str, Any]) -> None:
+        """Add the scope of a branch, which gets the input and variables of this one."""
         path = f"{self.path}/{self.at}.{len(self.branches)}"
-        inherited = self.context, self.variables, self.last
-        self.branches.append(Scope(self.execution, definition, path, given, *inherited))
+        inherited = self.given, self.context, self.variables, self.last
+        self.branches.append(Scope(self.execution, definition, path, *inherited))
 
     def resume(self, last: int) -> None:
         """Go on in the state that did not succeed, and in its branches likewise."""
@@ -196,8 +183,7 @@ def identity(*of: object) -> str:
     return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
-def known(answer: Mapping[str, Json]) -> dict[str, Json]:
-    """Return what of an answer there is."""
+def _known(answer: Mapping[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in answer.items() if value is not None}
 
 
@@ -208,3 +194,11 @@ def text(value: Json) -> str:
 
 def is_too_large(value: Json) -> bool:
     return len(text(value).encode()) > MOST_BYTES
+
+
+def refuse_if_too_large(value: Json, what: str, *, uncaught: bool = False) -> None:
+    """Raise what a result, output or variable of more than `MOST_BYTES` fails with."""
+    if is_too_large(value):
+        cause = f"The state/task '{what}' returned a result with a size exceeding the maximum "
+        cause += "number of bytes service limit."
+        raise StateError("States.DataLimitExceeded", cause, uncaught)

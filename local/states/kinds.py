@@ -6,8 +6,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from local.states.executions import TIMEOUT, Scope, StateError, identity, text
-from local.states.language import Does, Interpreter, State, refuse_if_too_large
+from local.states.executions import TIMEOUT, Scope, StateError, identity, refuse_if_too_large, text
+from local.states.language import Does, Interpreter, State
 from local.states.maps import run_map
 from local.states.routines import Steps, Wait, outside, sleep, together
 
@@ -58,10 +58,9 @@ def _choice(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
 
 def _parallel(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
     if not scope.branches:
-        given = interpreter.arguments(state, scope)
         scope.note("ParallelStateStarted")
         for definition in state["Branches"]:
-            scope.branch(definition, given)
+            scope.branch(definition)
     try:
         jobs = [(branch.path, interpreter.walk(branch)) for branch in scope.branches]
         results = yield together(jobs)
@@ -76,24 +75,17 @@ def _parallel(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
 
 def _task(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
     """Invoke a function; the result is its answer, or what came with the token."""
-    machine, resource = scope.execution.machine, state["Resource"].rpartition("lambda:")[2]
+    resource = state["Resource"].rpartition("lambda:")[2]
     token = _issue(interpreter, scope) if resource.endswith(WITH_TOKEN) else None
-    arguments = interpreter.arguments(state, scope)
+    arguments = interpreter.fill(state["Arguments"], scope, "Arguments")
     limit = interpreter.number(state, "TimeoutSeconds", scope, _LONGEST_SECONDS)
     beat = interpreter.number(state, "HeartbeatSeconds", scope)
     about = {"resourceType": "lambda", "resource": resource}
-    scope.note(
-        "TaskScheduled",
-        **about,
-        region=machine.arn.split(":")[3],
-        parameters=text(arguments),
-        timeoutInSeconds=int(limit) if limit < _LONGEST_SECONDS else None,
-        heartbeatInSeconds=int(beat) or None,
-    )
+    scope.note("TaskScheduled", **about, parameters=text(arguments))
     scope.note("TaskStarted", **about)
     until = interpreter.clock.time() + limit
     try:
-        invoke = partial(interpreter.world.invoke, machine, arguments)
+        invoke = partial(interpreter.world.invoke, scope.execution.machine, arguments)
         result = yield outside(invoke, _FUNCTION_SECONDS, until)
         if token:
             scope.note("TaskSubmitted", **about, output=text(result))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
@@ -21,7 +21,7 @@ from local.states.executions import (
     Machine,
     Scope,
     StateError,
-    is_too_large,
+    refuse_if_too_large,
     text,
 )
 from local.states.expressions import ExpressionFailed, Expressions
@@ -32,15 +32,7 @@ State = Mapping[str, Any]
 _TRANSITION_SECONDS = 0.05
 _WITH_RESULT = ("Task", "Parallel", "Map")
 _QUERY = "States.QueryEvaluationError"
-_TYPES = {
-    bool: "boolean",
-    int: "number",
-    float: "number",
-    str: "string",
-    list: "array",
-    dict: "object",
-    type(None): "null",
-}
+_TYPES = {bool: "boolean", int: "number", float: "number", str: "string", list: "array"}
 
 
 class World(Protocol):
@@ -54,11 +46,11 @@ class World(Protocol):
     def changed(self, execution: Execution) -> None:
         """Take notice of an execution's new status."""
 
-    def invoke(self, machine: Machine, arguments: Json) -> Json:
-        """Invoke a function as lambda:invoke does; raises `StateError`."""
-
     def denied(self, machine: Machine, action: str, resource: str) -> str | None:
         """Return why the machine's role may not do something; None if it may."""
+
+    def invoke(self, machine: Machine, arguments: Json) -> Json:
+        """Invoke a function as lambda:invoke does; raises `StateError`."""
 
     def read(self, machine: Machine, bucket: str, key: str) -> bytes:
         """Return an object; raises `LookupError` with S3's words, as `write` does."""
@@ -78,72 +70,58 @@ class Rules:
     jitter: bool = False
 
 
+@dataclass
 class Interpreter:
     """Runs executions on the clock; `does` has what a state of each type does once.
 
-    `watchers` are told each state before it does anything.
+    `watchers` are told execution and state before the state does anything.
     """
 
-    def __init__(
-        self,
-        clock: SimulatedClock,
-        expressions: Expressions,
-        world: World,
-        rules: Rules,
-        does: Mapping[str, Does],
-    ) -> None:
-        self.clock, self.world, self.rules = clock, world, rules
-        self.executions: dict[str, Execution] = {}
-        self.tokens: dict[str, Any] = {}  # of tasks
-        self.map_runs: dict[str, Any] = {}
-        self.watchers: list[Callable[[str, str], None]] = []
-        self._expressions, self._does = expressions, does
-
-    def forget(self) -> None:
-        for records in (self.executions, self.tokens, self.map_runs):
-            records.clear()
+    clock: SimulatedClock
+    expressions: Expressions
+    world: World
+    rules: Rules
+    does: Mapping[str, Does]
+    executions: dict[str, Execution] = field(default_factory=dict)
+    tokens: dict[str, Any] = field(default_factory=dict)  # of tasks
+    map_runs: dict[str, Any] = field(default_factory=dict)
+    watchers: list[Callable[[str, str], None]] = field(default_factory=list)
 
     # --- data
 
     def fill(self, template: Json, scope: Scope, where: str, **more: Json) -> Json:
         """Return a field of the current state with its expressions evaluated."""
         states = {"input": scope.given, "context": scope.context, **more}
-        variables = {**scope.variables, "states": states}
+        variables, now = {**scope.variables, "states": states}, self.clock.time()
         try:
-            now = self.clock.time()
-            return self._expressions.fill(template, variables, now=now, where=where)
+            return self.expressions.fill(template, variables, now=now, where=where)
         except ExpressionFailed as error:
             raise self.failed(scope, where, str(error)) from None
-
-    def arguments(self, state: State, scope: Scope) -> Json:
-        """Return the Arguments of the current state; its input where it has none."""
-        return self.fill(state.get("Arguments", "{% $states.input %}"), scope, "Arguments")
 
     def typed(self, kind: str, given: Json, field: str, scope: Scope) -> Json:
         """Return a field that must be of a JSON type: "number", "boolean" or "string"."""
         value = self.fill(given, scope, field)
-        found = _TYPES[type(value)]
-        if found != kind:
-            expression = str(given).removeprefix("{%").removesuffix("%}").strip()
-            why = (
-                f"The JSONata expression '{expression}' specified for the field '{field}' "
-                f"returned an unexpected result type. Expected '{kind}', but was '{found}' for "
-                f"value: {text(value)}"
-            )
-            raise self.failed(scope, field, why)
-        return value
+        found = "null" if value is None else _TYPES.get(type(value), "object")
+        if found == kind:
+            return value
+        expression = str(given).removeprefix("{%").removesuffix("%}").strip()
+        why = (
+            f"The JSONata expression '{expression}' specified for the field '{field}' returned an "
+            f"unexpected result type. Expected '{kind}', but was '{found}' for value: {text(value)}"
+        )
+        raise self.failed(scope, field, why)
 
     def number(self, state: State, field: str, scope: Scope, default: float = 0) -> float:
         return float(self.typed("number", state.get(field, default), field, scope))
 
     def failed(self, scope: Scope, where: str, why: str) -> StateError:
         """Note that a field of the current state has no value that will do."""
-        state = scope.context["State"]["Name"]
+        state, entered = scope.at, scope.entered
         cause = (
             f"An error occurred while executing the state '{state}' (entered at the event id "
-            f"#{scope.entered}). {why}"
+            f"#{entered}). {why}"
         )
-        scope.last = scope.before
+        scope.last = scope.execution.events[entered - 1]["previousEventId"]
         scope.note("EvaluationFailed", error=_QUERY, cause=cause, location=where, state=state)
         return StateError(_QUERY, cause)
 
@@ -156,7 +134,7 @@ class Interpreter:
         except StateError as error:
             execution.end("FAILED", error=error.error, cause=error.cause)
         except GeneratorExit:
-            if execution.is_running:  # that of which it is a child was ended
+            if execution.status == "RUNNING":  # that of which it is a child was ended
                 execution.end("ABORTED")
             raise
         else:
@@ -173,7 +151,7 @@ class Interpreter:
             try:
                 output, following = yield from self._attempts(state, scope)
             except GeneratorExit:
-                if scope.execution.is_running:  # a sibling failed
+                if scope.execution.status == "RUNNING":  # a sibling failed
                     scope.note(f"{state['Type']}StateAborted")
                 raise
             scope.note(f"{state['Type']}StateExited", name=scope.at, output=text(output))
@@ -193,7 +171,7 @@ class Interpreter:
         machine = scope.execution.machine
         if (self.world.find(machine.arn) or {}).get("status", "DELETING") == "DELETING":
             raise StateError(RUNTIME, f"State machine {machine.name} has been deleted.")
-        scope.branches, scope.map_run, scope.before = [], None, scope.last
+        scope.branches, scope.map_run = [], None
         scope.note(f"{state['Type']}StateEntered", name=scope.at, input=text(scope.given))
         scope.entered = scope.last
         for watch in self.watchers:
@@ -204,7 +182,7 @@ class Interpreter:
         tries = Counter[int]()
         while True:
             try:
-                result, holder = yield from self._does[state["Type"]](self, state, scope)
+                result, holder = yield from self.does[state["Type"]](self, state, scope)
                 more = {"result": result} if state["Type"] in _WITH_RESULT else {}
                 output = self._conclude(holder, scope, result, more)
                 return output, holder.get("Next", holder.get("Default"))
@@ -256,23 +234,13 @@ class Interpreter:
         return None
 
     def _matches(self, names: Sequence[str], error: StateError) -> bool:
-        if error.uncaught:
+        if error.uncaught or error.error == RUNTIME:
             return False
         if error.error in names or (error.also and error.also in names):
             return True
         if error.error in self.rules.not_in_all:
             return False
         return "States.ALL" in names or ("States.TaskFailed" in names and error.error != TIMEOUT)
-
-
-def refuse_if_too_large(value: Json, what: str, *, uncaught: bool = False) -> None:
-    """Raise what a result, output or variable of more than `MOST_BYTES` is."""
-    if is_too_large(value):
-        cause = (
-            f"The state/task '{what}' returned a result with a size exceeding the maximum number "
-            "of bytes service limit."
-        )
-        raise StateError("States.DataLimitExceeded", cause, uncaught=uncaught)
 
 
 Does = Callable[[Interpreter, State, Scope], Steps]  # returns what holds Output and Next, too

@@ -14,16 +14,7 @@ from itertools import chain
 from typing import Any
 
 from local.clock import iso
-from local.states.executions import (
-    RUNTIME,
-    Execution,
-    Machine,
-    Scope,
-    StateError,
-    identity,
-    known,
-    text,
-)
+from local.states.executions import RUNTIME, Execution, Machine, Scope, StateError, identity, text
 from local.states.language import Interpreter, State
 from local.states.routines import Steps, together
 
@@ -39,12 +30,10 @@ class MapRun:
     arn: str
     execution: Execution
     machine: Machine  # of the child executions
-    most: int  # at once, if not 0
     tolerated_percentage: float
     began: float
     ended: float | None = None
     status: str = "RUNNING"
-    written: int = 0  # child executions in result files
     batches: list[tuple[Json, int]] = field(default_factory=list)  # inputs, and items in each
     children: list[Execution] = field(default_factory=list)  # of the first batches
 
@@ -61,7 +50,7 @@ class MapRun:
             began = index < len(self.children)
             status = self.children[index].status.lower() if began else "pending"
             found[status] += size if items else 1
-        return {**found, "total": sum(found.values()), "resultsWritten": self.written}
+        return {**found, "total": sum(found.values())}
 
     def describe(self) -> Json:
         """Return what DescribeMapRun answers."""
@@ -71,19 +60,16 @@ class MapRun:
             "stateMachineArn": self.machine.shown_arn,
             "status": self.status,
             "startDate": self.began,
-            "stopDate": self.ended,
-            "maxConcurrency": self.most,
-            "toleratedFailurePercentage": self.tolerated_percentage,
-            "toleratedFailureCount": 0,
             "itemCounts": self.counts(items=True),
             "executionCounts": self.counts(items=False),
         }
-        return known(told)
+        return told if self.ended is None else {**told, "stopDate": self.ended}
 
 
 def run_map(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
     """Run a Map state once; its result is where the results were written."""
     clock = interpreter.clock
+    most = int(interpreter.number(state, "MaxConcurrency", scope, _AT_ONCE)) or _AT_ONCE
     run = scope.map_run or _begin(interpreter, state, scope)
     run.status, run.ended = "RUNNING", None
     try:
@@ -94,7 +80,7 @@ def run_map(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
         for child in again:
             child.redrive()
         left = chain(again, _begun(interpreter, run))
-        workers = max(1, min(run.most or _AT_ONCE, len(run.batches)))
+        workers = max(1, min(most, len(run.batches)))
         yield together([(f"{run.arn}/{n}", _work(interpreter, run, left)) for n in range(workers)])
         result = _written(interpreter, state, scope, run)
     except StateError as error:
@@ -112,16 +98,15 @@ def run_map(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
 
 
 def _begin(interpreter: Interpreter, state: State, scope: Scope) -> MapRun:
-    most = int(interpreter.number(state, "MaxConcurrency", scope))
     percentage = interpreter.number(state, "ToleratedFailurePercentage", scope)
     machine = scope.execution.machine
     label = state.get("Label") or identity(scope.at)[:8]
-    inner = Machine(machine.arn, machine.name, machine.role_arn, state["ItemProcessor"], label)
+    inner = Machine(machine.arn, machine.role_arn, state["ItemProcessor"], label)
     name = identity(scope.path, scope.at, len(scope.execution.events))
     arn = f"{inner.shown_arn.replace(':stateMachine:', ':mapRun:')}:{name}"
     scope.note("MapStateStarted", length=0)
     scope.note("MapRunStarted", mapRunArn=arn)
-    run = MapRun(arn, scope.execution, inner, most, percentage, interpreter.clock.time())
+    run = MapRun(arn, scope.execution, inner, percentage, interpreter.clock.time())
     interpreter.map_runs[arn] = run
     return run
 
@@ -139,8 +124,7 @@ def _batches(interpreter: Interpreter, state: State, scope: Scope) -> Iterator[t
         yield from ((item, 1) for item in items)
         return
     rules = interpreter.fill(state["ItemBatcher"], scope, "ItemBatcher")
-    most = int(rules.get("MaxItemsPerBatch", len(items) or 1))
-    most_bytes = rules.get("MaxInputBytesPerBatch", math.inf)
+    most, most_bytes = rules["MaxItemsPerBatch"], rules.get("MaxInputBytesPerBatch", math.inf)
     common = {"BatchInput": rules["BatchInput"]} if "BatchInput" in rules else {}
     batch: list[Json] = []
     for item in items:
@@ -170,7 +154,7 @@ def _begun(interpreter: Interpreter, run: MapRun) -> Iterator[Execution]:
     """Yield the child executions of the batches that have none, as each begins."""
     for index in range(len(run.children), len(run.batches)):
         name, (given, _) = identity(run.arn, index), run.batches[index]
-        child = Execution(run.machine, name, given, interpreter.clock, map_run=run.arn)
+        child = Execution(run.machine, name, given, interpreter.clock, run.arn)
         interpreter.executions[child.arn] = child
         run.children.append(child)
         yield child
@@ -207,7 +191,6 @@ def _written(interpreter: Interpreter, state: State, scope: Scope, run: MapRun) 
     for status, listed in files.items():
         if records := [_told(child) for child in run.children if child.status == status]:
             listed.append(write(f"{status}_0.json", records))
-            run.written += len(records)
     about = {"DestinationBucket": where["Bucket"], "MapRunArn": run.arn, "ResultFiles": files}
     there = {"Bucket": where["Bucket"], "Key": write("manifest.json", about)["Key"]}
     return {"MapRunArn": run.arn, "ResultWriterDetails": there}
@@ -217,7 +200,5 @@ def _told(child: Execution) -> Json:
     """Return the entry of a child execution in a result file."""
     told = child.describe()
     del told["mapRunArn"]
-    dates = {name: iso(told[name]) for name in ("startDate", "stopDate")}
-    included = {name: {"Included": True} for name in told if name.endswith("Details")}
-    told |= {**dates, **included}
+    told |= {name: iso(told[name]) for name in ("startDate", "stopDate")}
     return {name[0].upper() + name[1:]: value for name, value in told.items()}

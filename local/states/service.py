@@ -13,15 +13,7 @@ from functools import partial
 from typing import Any
 
 from local.clock import SimulatedClock
-from local.states.executions import (
-    MOST_BYTES,
-    TIMEOUT,
-    Execution,
-    Machine,
-    StateError,
-    identity,
-    is_too_large,
-)
+from local.states.executions import TIMEOUT, Execution, Machine, StateError, identity, is_too_large
 from local.states.expressions import Expressions
 from local.states.kinds import DOES, Token
 from local.states.language import Interpreter, Rules, World
@@ -113,7 +105,8 @@ class StepFunctions:
                 self._executions[arn].status = "ABORTED"
                 routine.cancel()
             self._routines.clear()
-            self._interpreter.forget()
+            for records in (self._executions, self._interpreter.tokens, self._interpreter.map_runs):
+                records.clear()
 
     # --- the life of an execution
 
@@ -123,14 +116,14 @@ class StepFunctions:
         if record["status"] == "DELETING":
             raise Refused("StateMachineDeleting", f"State Machine is being deleted: '{arn}'")
         given = _parsed(request.get("input", "{}"), "InvalidExecutionInput", "input")
-        machine = Machine(arn, record["name"], record["roleArn"], json.loads(record["definition"]))
+        machine = Machine(arn, record["roleArn"], json.loads(record["definition"]))
         name = request.get("name") or identity(arn, self._clock.time(), len(self._executions))
         there = self._executions.get(machine.execution_arn(name))
         if there is None:
             there = Execution(machine, name, given, self._clock)
             self._executions[there.arn] = there
             self._run(there)
-        elif not there.is_running or there.given != given:
+        elif there.status != "RUNNING" or there.given != given:
             raise Refused("ExecutionAlreadyExists", f"Execution Already Exists: '{there.arn}'")
         return {"executionArn": there.arn, "startDate": there.began}
 
@@ -163,7 +156,7 @@ class StepFunctions:
 
     def _stop(self, request: Json) -> Json:
         execution = self._find(request)
-        if execution.is_running and not execution.map_run_arn:
+        if execution.status == "RUNNING" and not execution.map_run_arn:
             self._cut("ABORTED", execution, error=request.get("error"), cause=request.get("cause"))
         if execution.status != "ABORTED":
             raise Refused("ValidationException", f"Execution is not running: '{execution.arn}'")
@@ -215,8 +208,8 @@ class StepFunctions:
     def _list(self, request: Json) -> Json:
         of = request.get("mapRunArn") or self._record(request["stateMachineArn"])["stateMachineArn"]
         found = [
-            each.summary()
-            for each in reversed(self._executions.values())
+            each.describe()
+            for each in reversed(self.executions())
             if (each.map_run_arn or each.machine.arn) == of
             and request.get("statusFilter", each.status) == each.status
         ]
@@ -277,7 +270,7 @@ def _parsed(given: str, code: str, what: str) -> Json:
     except ValueError:
         raise Refused(code, f"{code}: the {what} is not JSON") from None
     if is_too_large(value):
-        raise Refused(code, f"{code}: the {what} has more than {MOST_BYTES} bytes")
+        raise Refused(code, f"{code}: the {what} is too large")
     return value
 
 

@@ -63,7 +63,7 @@ def test_a_map_reads_batches_and_writes(simulation: Simulation) -> None:
     run = simulation.service.call("DescribeMapRun", request)
     assert run["status"] == "SUCCEEDED"
     assert (run["itemCounts"]["succeeded"], run["itemCounts"]["total"]) == (9, 9)
-    assert (run["executionCounts"]["succeeded"], run["itemCounts"]["resultsWritten"]) == (3, 3)
+    assert run["executionCounts"]["succeeded"] == 3
     children = simulation.service.call("ListExecutions", request)["executions"]
     assert len(children) == 3
     listed = simulation.service.call("ListMapRuns", {"executionArn": ended.arn})["mapRuns"]

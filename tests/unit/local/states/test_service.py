@@ -117,7 +117,7 @@ def test_a_machine_is_deleted_at_the_next_transition_of_what_runs(simulation: Si
     machine = running.machine.arn
     simulation.service.call("DeleteStateMachine", {"stateMachineArn": machine})
     assert simulation.world.records[machine]["status"] == "DELETING"
-    assert running.is_running
+    assert running.status == "RUNNING"
     request = {"stateMachineArn": machine}
     assert refusal(simulation, "StartExecution", **request) == "StateMachineDeleting"
     token = next(payload for name, payload in simulation.world.called if name == "ask")
