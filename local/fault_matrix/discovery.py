@@ -20,7 +20,6 @@ from local.fault_matrix.cases import (
     together_cases,
 )
 from local.fault_matrix.runner import FaultTarget, run_case
-from local.ministack import state_machines
 
 _UNANSWERED = Case("run", "unanswered", faults=UNANSWERED, expected=("staged access denied",))
 # Between them these make every call that the run, the rule and the reaper make.
@@ -95,7 +94,7 @@ def _noting(target: FaultTarget, states: dict[str, bool]) -> AbstractContextMana
             is_deployed = bool(target.offline.bedrock.snapshot()["deployments"])
             states[state] = is_deployed or states.get(state, False)
 
-    return state_machines.watching(note)
+    return target.offline.executions.watching(note)
 
 
 def all_cases(found: Mapping[str, Found]) -> list[Case]:

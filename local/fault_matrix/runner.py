@@ -17,7 +17,6 @@ from lambdas.domain.run.tags import release_by_of
 from local.bedrock import Scenario
 from local.fault_matrix.cases import PROVISIONING_MINUTES, Case, Course
 from local.fault_matrix.results import PASS_MINUTES, PASSES, CaseResult, Deployment
-from local.ministack import state_machines
 from local.rehearsal.deployment import unloadable
 from local.server import OfflineAws
 from stacks.names import Names
@@ -110,7 +109,7 @@ def _start(case: Case, target: FaultTarget, index: int) -> str:
 def _wait_until_ended(case: Case, target: FaultTarget, arns: list[str]) -> None:
     deadline = time.monotonic() + _REAL_SECONDS
     decided: set[str] = set()
-    while any(_status(arn) == "RUNNING" for arn in arns):
+    while any(_status(target, arn) == "RUNNING" for arn in arns):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{case.name}: still running after {_REAL_SECONDS:g} s")
         if case.course == "approved":
@@ -118,8 +117,8 @@ def _wait_until_ended(case: Case, target: FaultTarget, arns: list[str]) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _status(arn: str) -> str:
-    execution = state_machines.execution_of(arn)
+def _status(target: FaultTarget, arn: str) -> str:
+    execution = target.offline.executions.records.get(arn)
     return execution.status if execution else "GONE"
 
 
@@ -127,12 +126,12 @@ def _decide(target: FaultTarget, arns: list[str], decided: set[str]) -> None:
     """Approve each run that asks; where the decision fails, let its time run out."""
     states: Any = boto3.client("stepfunctions")
     for arn in arns:
-        execution = state_machines.execution_of(arn)
+        execution = target.offline.executions.records.get(arn)
         if arn in decided or not execution or "Approve spend" not in execution.entered:
             continue
         decided.add(arn)
         run = target.names_of(arn).run
-        while _status(arn) == "RUNNING" and not _asked(target, run):
+        while _status(target, arn) == "RUNNING" and not _asked(target, run):
             target.offline.clock.advance(1)
         asked = _asked(target, run) or ""
         given = {"run": run, "decision": "approve", "quote_sha256": asked}
@@ -147,9 +146,9 @@ def _decide(target: FaultTarget, arns: list[str], decided: set[str]) -> None:
 def _told(states: Any, target: FaultTarget, given: dict[str, str]) -> str:  # noqa: ANN401  # boto3
     """Decide; return why the decision does not count, nothing if it does."""
     started = states.start_execution(stateMachineArn=target.decide_arn, input=json.dumps(given))
-    while _status(started["executionArn"]) == "RUNNING":
+    while _status(target, started["executionArn"]) == "RUNNING":
         time.sleep(_POLL_SECONDS)
-    execution = state_machines.execution_of(started["executionArn"])
+    execution = target.offline.executions.records.get(started["executionArn"])
     return (execution and execution.cause) or ""
 
 
@@ -189,7 +188,7 @@ def _interference(result: CaseResult, target: FaultTarget) -> Iterator[None]:
             result.interfered = True
             act()
 
-    with state_machines.watching(interfere):
+    with target.offline.executions.watching(interfere):
         yield
 
 
@@ -267,7 +266,7 @@ def _stopping(target: FaultTarget) -> set[str]:
 
 def _left(target: FaultTarget, arns: list[str]) -> set[str]:
     """Return what runs, serves or bills, but for deployments of runs that succeeded."""
-    kept = {target.names_of(arn).hosting for arn in arns if _status(arn) == "SUCCEEDED"}
+    kept = {target.names_of(arn).hosting for arn in arns if _status(target, arn) == "SUCCEEDED"}
     deployments = target.offline.bedrock.snapshot()["deployments"]
     spared = {each["arn"] for each in deployments if each["name"] in kept}
     return {*target.offline.bedrock.alive()} - spared
@@ -276,8 +275,8 @@ def _left(target: FaultTarget, arns: list[str]) -> set[str]:
 def _look(result: CaseResult, target: FaultTarget, arns: list[str]) -> None:
     seen = target.offline.bedrock.snapshot()
     for arn in arns:
-        execution = state_machines.execution_of(arn)
-        result.statuses.append(_status(arn))
+        execution = target.offline.executions.records.get(arn)
+        result.statuses.append(_status(target, arn))
         error, cause = (execution.error or "", execution.cause or "") if execution else ("", "")
         result.causes.append(f"{error}: {cause}" if error else cause)
     left = _left(target, arns)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -25,21 +24,6 @@ from local.states.service import Refused, StepFunctions
 Json = Any  # a state's input or output, an operation's request or answer
 Answer = tuple[int, dict[str, str], bytes]
 _OF_MACHINES = re.compile(r"(Create|Describe|Update|List)StateMachines?|\w*Tag\w*Resource")
-_running: list[StepFunctions] = []
-
-
-def _service() -> StepFunctions:
-    return _running[-1]
-
-
-def watching(watch: Callable[[str, str], None]) -> AbstractContextManager[None]:
-    """Call `watch` with execution and state as each state is entered, before it does anything."""
-    return _service().watching(watch)
-
-
-def execution_of(arn: str) -> Execution | None:
-    """Return an execution, or None if it is gone."""
-    return _service().execution(arn)
 
 
 def run_executions(service: StepFunctions) -> None:
@@ -50,7 +34,6 @@ def run_executions(service: StepFunctions) -> None:
     from ministack import app  # noqa: PLC0415  # reads the environment on import
 
     stock = app.SERVICE_HANDLERS["states"]
-    _running.append(service)
 
     def answer(operation: str, request: Json) -> Answer:
         try:
@@ -118,20 +101,17 @@ class AwsWorld:
             sfn._delete_state_machine({"stateMachineArn": machine_arn})
 
     def invoke(self, machine: Machine, arguments: Json) -> Json:
-        with _scope(machine.arn):
-            return self._answer(machine, arguments)
-
-    def _answer(self, machine: Machine, arguments: Json) -> Json:
         function = arguments.get("FunctionName") if isinstance(arguments, dict) else None
         if not isinstance(function, str):
             raise StateError(RUNTIME, "The field 'FunctionName' is required but was missing")
-        record = lambda_svc._get_func_record_for_ref(function)[1]
-        if record is None:
-            cause = f"Function not found: {function} (Service: AWSLambda; Status Code: 404)"
-            raise StateError("Lambda.ResourceNotFoundException", cause)
-        if denied := self.denied(machine, "lambda:InvokeFunction", record["FunctionArn"]):
-            raise StateError("Lambda.AWSLambdaException", denied)
-        result = call(function, arguments.get("Payload", {})) or {}
+        with _scope(machine.arn):
+            record = lambda_svc._get_func_record_for_ref(function)[1]
+            if record is None:
+                cause = f"Function not found: {function} (Service: AWSLambda; Status Code: 404)"
+                raise StateError("Lambda.ResourceNotFoundException", cause)
+            if denied := self.denied(machine, "lambda:InvokeFunction", record["FunctionArn"]):
+                raise StateError("Lambda.AWSLambdaException", denied)
+            result = call(function, arguments.get("Payload", {})) or {}
         body = result["body"]
         if result.get("throttle"):
             raise StateError("Lambda.TooManyRequestsException", body["message"])

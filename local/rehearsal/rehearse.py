@@ -255,8 +255,6 @@ def _play(play: Play, offline: OfflineAws, deployed: Deployed) -> ExitCode:
 
 
 def _execute(play: Play, offline: OfflineAws, deployed: Deployed) -> Ended:
-    from local.ministack import state_machines  # noqa: PLC0415  # only after start()
-
     states: Any = boto3.client("stepfunctions")
     machine, name = deployed.state_machine_arn, str(uuid.uuid4())  # as the console proposes
     arn = f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
@@ -264,7 +262,7 @@ def _execute(play: Play, offline: OfflineAws, deployed: Deployed) -> Ended:
     history: list[dict[str, Any]] = []
     with ExecutionProgress() as progress:
         attendance = _attendance(play, offline, deployed, progress, RUNS / run / "mails")
-        with state_machines.watching(attendance.hold.enter):
+        with offline.executions.watching(attendance.hold.enter):
             given = json.dumps(play.execution_input)
             states.start_execution(stateMachineArn=machine, name=name, input=given)
             for events in _new_events(states, arn):

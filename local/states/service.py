@@ -32,7 +32,10 @@ class Refused(Exception):
 
 
 class StepFunctions:
-    """Executions of the state machines that the world has, on a clock."""
+    """Executions of the state machines that the world has, on a clock.
+
+    `records` has them by their ARNs, those of maps included, until their machine is deleted.
+    """
 
     def __init__(
         self,
@@ -43,7 +46,7 @@ class StepFunctions:
     ) -> None:
         self._clock, self._world = clock, world
         self._interpreter = Interpreter(clock, expressions, world, rules, DOES)
-        self._executions = self._interpreter.executions
+        self.records = self._interpreter.executions  # in the order in which they began
         self._routines: dict[str, Routine] = {}
         self._operations: dict[str, Callable[[Json], Json]] = {
             "StartExecution": self._start,
@@ -80,19 +83,6 @@ class StepFunctions:
         finally:
             self._interpreter.watchers.remove(watch)
 
-    def execution(self, arn: str) -> Execution | None:
-        """Return an execution; None if there is none, or it went with its machine."""
-        return self._executions.get(arn)
-
-    def expire(self, arn: str) -> None:
-        """Delete an execution that has ended, as AWS does after 90 days."""
-        with self._clock.changing():
-            del self._executions[arn]
-
-    def executions(self) -> list[Execution]:
-        """Return all executions, those of maps included, in the order in which they began."""
-        return list(self._executions.values())
-
     def machine_of_token(self, token: str) -> str | None:
         """Return the machine whose task has, or had, a token."""
         found: Token | None = self._interpreter.tokens.get(token)
@@ -102,10 +92,10 @@ class StepFunctions:
         """End everything without a trace; used when the offline AWS is reset."""
         with self._clock.changing():
             for arn, routine in self._routines.items():
-                self._executions[arn].status = "ABORTED"
+                self.records[arn].status = "ABORTED"
                 routine.cancel()
             self._routines.clear()
-            for records in (self._executions, self._interpreter.tokens, self._interpreter.map_runs):
+            for records in (self.records, self._interpreter.tokens, self._interpreter.map_runs):
                 records.clear()
 
     # --- the life of an execution
@@ -117,11 +107,11 @@ class StepFunctions:
             raise Refused("StateMachineDeleting", f"State Machine is being deleted: '{arn}'")
         given = _parsed(request.get("input", "{}"), "InvalidExecutionInput", "input")
         machine = Machine(arn, record["roleArn"], json.loads(record["definition"]))
-        name = request.get("name") or identity(arn, self._clock.time(), len(self._executions))
-        there = self._executions.get(machine.execution_arn(name))
+        name = request.get("name") or identity(arn, self._clock.time(), len(self.records))
+        there = self.records.get(machine.execution_arn(name))
         if there is None:
             there = Execution(machine, name, given, self._clock)
-            self._executions[there.arn] = there
+            self.records[there.arn] = there
             self._run(there)
         elif there.status != "RUNNING" or there.given != given:
             raise Refused("ExecutionAlreadyExists", f"Execution Already Exists: '{there.arn}'")
@@ -184,11 +174,11 @@ class StepFunctions:
 
     def _go_if_deleted(self, machine_arn: str) -> None:
         record = self._world.find(machine_arn)
-        own = [each for each in self.executions() if each.machine.arn == machine_arn]
+        own = [each for each in list(self.records.values()) if each.machine.arn == machine_arn]
         goes = record is None or record["status"] == "DELETING"
         if goes and not any(each.arn in self._routines for each in own):
             for each in own:
-                del self._executions[each.arn]
+                del self.records[each.arn]
             if record:
                 self._world.delete(machine_arn)
 
@@ -201,7 +191,7 @@ class StepFunctions:
 
     def _find(self, request: Json) -> Execution:
         arn = request["executionArn"]
-        if found := self.execution(arn):
+        if found := self.records.get(arn):
             return found
         raise Refused("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
 
@@ -209,7 +199,7 @@ class StepFunctions:
         of = request.get("mapRunArn") or self._record(request["stateMachineArn"])["stateMachineArn"]
         found = [
             each.describe()
-            for each in reversed(self.executions())
+            for each in reversed(list(self.records.values()))
             if (each.map_run_arn or each.machine.arn) == of
             and request.get("statusFilter", each.status) == each.status
         ]

@@ -33,8 +33,9 @@ def played(assembly: str) -> dict[str, Any]:
     given = {"stateMachineArn": stacks.state_machine_arn, "name": "same-run", "input": "{}"}
     states.start_execution(**given)
     offline.clock.settle(real_seconds=500)
-    histories = {each.arn: each.events for each in offline.executions.executions()}
-    [status] = [each.status for each in offline.executions.executions() if each.name == "same-run"]
+    executions = offline.executions.records.values()
+    histories = {each.arn: each.events for each in executions}
+    [status] = [each.status for each in executions if each.name == "same-run"]
     s3: Any = boto3.client("s3")
     listed = s3.get_paginator("list_objects_v2").paginate(Bucket=stacks.bucket)
     objects = {

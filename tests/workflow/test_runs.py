@@ -16,7 +16,6 @@ from lambdas.domain.cost.quote import HOSTING
 from lambdas.domain.parallel import CONCURRENCY
 from local.bedrock import Fault, Scenario
 from local.call_faults import CallFault
-from local.ministack import state_machines
 from local.rehearsal.deployment import configured, unloadable, upload_converted
 from local.rehearsal.rehearse import REGION
 from tests.article import ARTICLE, needs_article
@@ -522,7 +521,7 @@ def test_a_run_stopped_while_the_meter_runs_is_metered_and_mailed(
         if state == "Wait for throughput":
             states.stop_execution(executionArn=arn, cause="enough")
 
-    with state_machines.watching(stop):
+    with machine.offline.executions.watching(stop):
         ended = machine.run()
     assert ended.status == "ABORTED"
     assert_nothing_left(machine)
@@ -547,7 +546,7 @@ def test_what_somebody_deleted_by_hand_is_metered(machine: Machine, inbox: str) 
             arn = bought["provisionedModelArn"]
             bedrock.delete_provisioned_model_throughput(provisionedModelId=arn)
 
-    with state_machines.watching(delete):
+    with machine.offline.executions.watching(delete):
         ended = machine.run({"hold_minutes": 60})
     assert ended.status == "SUCCEEDED", ended.cause
     billed = machine.offline.bedrock.snapshot()["meter"]["throughput_minutes"] / 60 * 132

@@ -48,7 +48,7 @@ def history(seed: int) -> list[dict[str, Any]]:
     )
     arn = simulation.start(machine)
     simulation.settled(arn)
-    found = [each.events for each in simulation.service.executions()]
+    found = [each.events for each in simulation.service.records.values()]
     simulation.clock.stop()
     expressions.stop()
     return [event for events in found for event in events]

@@ -193,7 +193,7 @@ def test_a_redrive_repeats_no_child_execution_that_succeeded(simulation: Simulat
     ended = redriven(simulation, distributed(inner, MaxConcurrency=1), Moody())
     assert ended.status == "SUCCEEDED"
     assert [name for name, _ in simulation.world.called] == ["once", "moody", "moody", "once"]
-    children = simulation.service.executions()[1:]
+    children = [*simulation.service.records.values()][1:]
     assert [each.entered for each in children] == [["Begin", "Task"]] * 3
     assert [len(each.redriven) for each in children] == [0, 1, 0]
 
@@ -220,8 +220,7 @@ def test_forgetting_ends_everything(simulation: Simulation) -> None:
     arn = simulation.start(chain(Call=call("f"), Wait={"Type": "Wait", "Seconds": HOUR}))
     simulation.service.forget()
     simulation.clock.settle()
-    assert simulation.service.execution(arn) is None
-    assert simulation.service.executions() == []
+    assert arn not in simulation.service.records
 
 
 def test_a_simulation_that_has_failed_answers_nobody(simulation: Simulation) -> None:
