@@ -154,12 +154,12 @@ class Scope:
     context: dict[str, Any]
     variables: dict[str, Json] = field(default_factory=dict)
     last: int = 0
-    at: str = ""
-    entered: int = 0  # the event of the state's entering
-    is_resumed: bool = False
-    has_ended: bool = False
-    branches: list[Scope] = field(default_factory=list)
-    map_run: Any = None  # of a Distributed Map that is redriven
+    entered: int = 0  # the event of the state's entering, once it has happened
+    branches: list[Scope] = field(default_factory=list)  # of the state, as is the next
+    map_run: Any = None
+
+    def __post_init__(self) -> None:
+        self.at = self.definition["StartAt"]  # nothing at the end
 
     def note(self, kind: str, **details: Json) -> None:
         self.last = self.execution.note(kind, self.last, **details)
@@ -171,8 +171,8 @@ class Scope:
         self.branches.append(Scope(self.execution, definition, path, *inherited))
 
     def resume(self, last: int) -> None:
-        """Go on in the state that did not succeed, and in its branches likewise."""
-        self.is_resumed, self.last = bool(self.at), last
+        """Let it go on after an event, and its branches likewise."""
+        self.last = last
         for branch in self.branches:
             branch.resume(last)
 

@@ -58,33 +58,22 @@ class World(Protocol):
     def write(self, machine: Machine, bucket: str, key: str, body: bytes) -> None: ...
 
 
-@dataclass(frozen=True)
-class Rules:
-    """Where AWS's documentation and its recordings differ, or leave something to chance.
-
-    `not_in_all`: errors that States.ALL does not catch, nor States.TaskFailed, but their own name
-    does. `jitter`: wait for a part of a delay with full jitter, by the seed, not for all of it.
-    """
-
-    not_in_all: frozenset[str] = frozenset()
-    jitter: bool = False
-
-
 @dataclass
 class Interpreter:
     """Runs executions on the clock; `does` has what a state of each type does once.
 
-    `watchers` are told execution and state before the state does anything.
+    `not_in_all`: errors that States.ALL does not catch, nor States.TaskFailed, but their own name
+    does; AWS's documentation and its recordings differ about them. `watchers` are told execution
+    and state before the state does anything.
     """
 
     clock: SimulatedClock
     expressions: Expressions
     world: World
-    rules: Rules
+    not_in_all: frozenset[str]
     does: Mapping[str, Does]
     executions: dict[str, Execution] = field(default_factory=dict)
     tokens: dict[str, Any] = field(default_factory=dict)  # of tasks
-    map_runs: dict[str, Any] = field(default_factory=dict)
     watchers: list[Callable[[str, str], None]] = field(default_factory=list)
 
     # --- data
@@ -142,10 +131,7 @@ class Interpreter:
 
     def walk(self, scope: Scope) -> Steps:
         """Run a scope's states from where it is to its end; return the output."""
-        if scope.has_ended:  # in an execution that is redriven
-            return scope.given
-        scope.at = scope.at or scope.definition["StartAt"]
-        while True:
+        while scope.at:
             state = scope.definition["States"][scope.at]
             yield from self._enter(state, scope)
             try:
@@ -155,18 +141,15 @@ class Interpreter:
                     scope.note(f"{state['Type']}StateAborted")
                 raise
             scope.note(f"{state['Type']}StateExited", name=scope.at, output=text(output))
-            scope.given = output
-            if following is None:
-                scope.has_ended = True
-                return output
-            scope.at = following
-            yield sleep(_TRANSITION_SECONDS)
+            scope.given, scope.at, scope.entered = output, following, 0
+            if following:
+                yield sleep(_TRANSITION_SECONDS)
+        return scope.given
 
     def _enter(self, state: State, scope: Scope) -> Steps:
         about = {"Name": scope.at, "EnteredTime": iso(self.clock.time()), "RetryCount": 0}
         scope.context = {**scope.context, "State": about}
-        if scope.is_resumed:
-            scope.is_resumed = False
+        if scope.entered:  # in an execution that is redriven
             return
         machine = scope.execution.machine
         if (self.world.find(machine.arn) or {}).get("status", "DELETING") == "DELETING":
@@ -187,7 +170,7 @@ class Interpreter:
                 output = self._conclude(holder, scope, result, more)
                 return output, holder.get("Next", holder.get("Default"))
             except StateError as error:
-                seconds = self._delay(state, scope, error, tries)
+                seconds = self._delay(state, error, tries)
                 if seconds is None:
                     return self._caught(state, scope, error)
             about = scope.context["State"]
@@ -215,10 +198,8 @@ class Interpreter:
                 return output, catcher["Next"]
         raise error
 
-    def _delay(
-        self, state: State, scope: Scope, error: StateError, tries: Counter[int]
-    ) -> float | None:
-        """Return the seconds until the next try; None if there is none."""
+    def _delay(self, state: State, error: StateError, tries: Counter[int]) -> float | None:
+        """Return the seconds until the next try, the most with jitter; None if there is none."""
         for index, retrier in enumerate(state.get("Retry", [])):
             if not self._matches(retrier["ErrorEquals"], error):
                 continue
@@ -228,8 +209,6 @@ class Interpreter:
             delay = retrier.get("IntervalSeconds", 1) * growth
             delay = min(delay, retrier.get("MaxDelaySeconds", delay))
             tries[index] += 1
-            if self.rules.jitter and retrier.get("JitterStrategy") == "FULL":
-                delay *= self.clock.fraction(scope.path)
             return float(delay)
         return None
 
@@ -238,7 +217,7 @@ class Interpreter:
             return False
         if error.error in names or (error.also and error.also in names):
             return True
-        if error.error in self.rules.not_in_all:
+        if error.error in self.not_in_all:
             return False
         return "States.ALL" in names or ("States.TaskFailed" in names and error.error != TIMEOUT)
 

@@ -20,85 +20,51 @@ from local.states.routines import Steps, together
 
 Json = Any  # a state's input, output or definition
 _AT_ONCE = 10_000  # without MaxConcurrency
-_STATUSES = ("pending", "running", "succeeded", "failed", "timedOut", "aborted")
 
 
 @dataclass
 class MapRun:
-    """The child executions of a Map, and the limits within which they run."""
+    """The child executions of a Map."""
 
     arn: str
-    execution: Execution
     machine: Machine  # of the child executions
-    tolerated_percentage: float
-    began: float
-    ended: float | None = None
-    status: str = "RUNNING"
-    batches: list[tuple[Json, int]] = field(default_factory=list)  # inputs, and items in each
+    batches: list[tuple[Json, int]]  # inputs, and how many items are in each
     children: list[Execution] = field(default_factory=list)  # of the first batches
 
-    @property
-    def is_exceeded(self) -> bool:
-        """Whether more items failed than may."""
-        counts = self.counts(items=True)
-        return counts["failed"] * 100 > self.tolerated_percentage * counts["total"]
-
-    def counts(self, *, items: bool) -> dict[str, int]:
-        """Return how many items, or executions, there are of each status."""
-        found = dict.fromkeys(_STATUSES, 0)
-        for index, (_, size) in enumerate(self.batches):
-            began = index < len(self.children)
-            status = self.children[index].status.lower() if began else "pending"
-            found[status] += size if items else 1
-        return {**found, "total": sum(found.values())}
-
-    def describe(self) -> Json:
-        """Return what DescribeMapRun answers."""
-        told = {
-            "mapRunArn": self.arn,
-            "executionArn": self.execution.arn,
-            "stateMachineArn": self.machine.shown_arn,
-            "status": self.status,
-            "startDate": self.began,
-            "itemCounts": self.counts(items=True),
-            "executionCounts": self.counts(items=False),
-        }
-        return told if self.ended is None else {**told, "stopDate": self.ended}
+    def has_failed_more(self, percentage: float) -> bool:
+        """Tell whether more of the items are in executions that failed."""
+        sizes = [size for _, size in self.batches]
+        ended = zip(self.children, sizes, strict=False)
+        failed = sum(size for child, size in ended if child.status == "FAILED")
+        return failed * 100 > percentage * sum(sizes)
 
 
 def run_map(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
     """Run a Map state once; its result is where the results were written."""
-    clock = interpreter.clock
-    most = int(interpreter.number(state, "MaxConcurrency", scope, _AT_ONCE)) or _AT_ONCE
-    run = scope.map_run or _begin(interpreter, state, scope)
-    run.status, run.ended = "RUNNING", None
+    most = int(interpreter.number(state, "MaxConcurrency", scope)) or _AT_ONCE
+    tolerated = interpreter.number(state, "ToleratedFailurePercentage", scope)
     try:
-        if scope.map_run is None:
-            run.batches = list(_batches(interpreter, state, scope))
-            scope.map_run = run
+        run = scope.map_run = scope.map_run or _begin(interpreter, state, scope)
         again = [child for child in run.children if child.status != "SUCCEEDED"]
         for child in again:
             child.redrive()
         left = chain(again, _begun(interpreter, run))
-        workers = max(1, min(most, len(run.batches)))
-        yield together([(f"{run.arn}/{n}", _work(interpreter, run, left)) for n in range(workers)])
+        jobs = [
+            (f"{run.arn}/{worker}", _work(interpreter, run, left, tolerated))
+            for worker in range(max(1, min(most, len(run.batches))))
+        ]
+        yield together(jobs)
         result = _written(interpreter, state, scope, run)
     except StateError as error:
-        run.status, run.ended = "FAILED", clock.time()
         scope.note("MapRunFailed", error=error.error, cause=error.cause)
         scope.note("MapStateFailed")
         raise
-    except GeneratorExit:
-        run.status, run.ended = "ABORTED", clock.time()
-        raise
-    run.status, run.ended = "SUCCEEDED", clock.time()
     scope.note("MapRunSucceeded")
     scope.note("MapStateSucceeded")
     return result, state
 
 
 def _begin(interpreter: Interpreter, state: State, scope: Scope) -> MapRun:
-    percentage = interpreter.number(state, "ToleratedFailurePercentage", scope)
     machine = scope.execution.machine
     label = state.get("Label") or identity(scope.at)[:8]
     inner = Machine(machine.arn, machine.role_arn, state["ItemProcessor"], label)
@@ -106,9 +72,7 @@ def _begin(interpreter: Interpreter, state: State, scope: Scope) -> MapRun:
     arn = f"{inner.shown_arn.replace(':stateMachine:', ':mapRun:')}:{name}"
     scope.note("MapStateStarted", length=0)
     scope.note("MapRunStarted", mapRunArn=arn)
-    run = MapRun(arn, scope.execution, inner, percentage, interpreter.clock.time())
-    interpreter.map_runs[arn] = run
-    return run
+    return MapRun(arn, inner, list(_batches(interpreter, state, scope)))
 
 
 # --- what is processed
@@ -160,11 +124,13 @@ def _begun(interpreter: Interpreter, run: MapRun) -> Iterator[Execution]:
         yield child
 
 
-def _work(interpreter: Interpreter, run: MapRun, left: Iterator[Execution]) -> Steps:
-    """Run one child execution after the other, while not too many have failed."""
+def _work(
+    interpreter: Interpreter, run: MapRun, left: Iterator[Execution], tolerated: float
+) -> Steps:
+    """Run one child execution after the other, while no more than `tolerated` percent fail."""
     for child in left:
         yield from interpreter.run(child)
-        if run.is_exceeded:
+        if run.has_failed_more(tolerated):
             cause = "The specified tolerated failure threshold was exceeded"
             raise StateError("States.ExceedToleratedFailureThreshold", cause)
 

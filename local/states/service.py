@@ -10,16 +10,17 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from local.clock import SimulatedClock
 from local.states.executions import TIMEOUT, Execution, Machine, StateError, identity, is_too_large
 from local.states.expressions import Expressions
 from local.states.kinds import DOES, Token
-from local.states.language import Interpreter, Rules, World
+from local.states.language import Interpreter, World
 from local.states.routines import Routine
 
 Json = Any  # an operation's request or answer
+T = TypeVar("T")
 _PAGE = 100  # without maxResults
 
 
@@ -42,10 +43,10 @@ class StepFunctions:
         clock: SimulatedClock,
         expressions: Expressions,
         world: World,
-        rules: Rules = Rules(),  # noqa: B008  # it is frozen
+        not_in_all: frozenset[str] = frozenset(),
     ) -> None:
         self._clock, self._world = clock, world
-        self._interpreter = Interpreter(clock, expressions, world, rules, DOES)
+        self._interpreter = Interpreter(clock, expressions, world, not_in_all, DOES)
         self.records = self._interpreter.executions  # in the order in which they began
         self._routines: dict[str, Routine] = {}
         self._operations: dict[str, Callable[[Json], Json]] = {
@@ -58,8 +59,6 @@ class StepFunctions:
             "SendTaskSuccess": self._succeed,
             "SendTaskFailure": self._fail,
             "SendTaskHeartbeat": self._beat,
-            "ListMapRuns": self._map_runs,
-            "DescribeMapRun": self._map_run,
             "DeleteStateMachine": self._delete,
         }
 
@@ -95,14 +94,14 @@ class StepFunctions:
                 self.records[arn].status = "ABORTED"
                 routine.cancel()
             self._routines.clear()
-            for records in (self.records, self._interpreter.tokens, self._interpreter.map_runs):
-                records.clear()
+            self.records.clear()
+            self._interpreter.tokens.clear()
 
     # --- the life of an execution
 
     def _start(self, request: Json) -> Json:
         arn = request["stateMachineArn"]
-        record = self._record(arn)
+        record = _existing(self._world.find(arn), "StateMachineDoesNotExist", arn)
         if record["status"] == "DELETING":
             raise Refused("StateMachineDeleting", f"State Machine is being deleted: '{arn}'")
         given = _parsed(request.get("input", "{}"), "InvalidExecutionInput", "input")
@@ -184,19 +183,14 @@ class StepFunctions:
 
     # --- what is told of it
 
-    def _record(self, arn: str) -> dict[str, Any]:
-        if found := self._world.find(arn):
-            return found
-        raise Refused("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
-
     def _find(self, request: Json) -> Execution:
         arn = request["executionArn"]
-        if found := self.records.get(arn):
-            return found
-        raise Refused("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+        return _existing(self.records.get(arn), "ExecutionDoesNotExist", arn)
 
     def _list(self, request: Json) -> Json:
-        of = request.get("mapRunArn") or self._record(request["stateMachineArn"])["stateMachineArn"]
+        of = request.get("mapRunArn") or request["stateMachineArn"]
+        if "mapRunArn" not in request:
+            _existing(self._world.find(of), "StateMachineDoesNotExist", of)
         found = [
             each.describe()
             for each in reversed(list(self.records.values()))
@@ -208,19 +202,6 @@ class StepFunctions:
     def _history(self, request: Json) -> Json:
         events = self._find(request).events
         return _page("events", events[::-1] if request.get("reverseOrder") else events, request)
-
-    def _map_runs(self, request: Json) -> Json:
-        found = [
-            run.describe()
-            for run in self._interpreter.map_runs.values()
-            if run.execution.arn == request["executionArn"]
-        ]
-        return _page("mapRuns", found, request)
-
-    def _map_run(self, request: Json) -> Json:
-        if found := self._interpreter.map_runs.get(request["mapRunArn"]):
-            return found.describe()
-        raise Refused("ResourceNotFound", f"Resource not found: '{request['mapRunArn']}'")
 
     # --- tokens
 
@@ -252,6 +233,12 @@ class StepFunctions:
     def _beat(self, request: Json) -> Json:
         self._token(request).beat()
         return {}
+
+
+def _existing(found: T | None, code: str, arn: str) -> T:
+    if found is None:
+        raise Refused(code, f"{code}: '{arn}'")
+    return found
 
 
 def _parsed(given: str, code: str, what: str) -> Json:

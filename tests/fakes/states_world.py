@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from local.clock import SimulatedClock
 from local.states.executions import Execution, Machine
 from local.states.expressions import Expressions
-from local.states.language import Rules
 from local.states.service import StepFunctions
 
 Json = Any
@@ -68,10 +67,12 @@ class FakeWorld:
 class Simulation:
     """Machines that run in no time; nothing happens by itself once nobody waits."""
 
-    def __init__(self, expressions: Expressions, seed: int = 0, **rules: Any) -> None:
+    def __init__(
+        self, expressions: Expressions, seed: int = 0, not_in_all: Collection[str] = ()
+    ) -> None:
         self.clock = SimulatedClock(START, seed=seed, idle_runs=False)
         self.world = FakeWorld(self.clock)
-        self.service = StepFunctions(self.clock, expressions, self.world, Rules(**rules))
+        self.service = StepFunctions(self.clock, expressions, self.world, frozenset(not_in_all))
 
     def start(self, definition: Json, given: Json = None, name: str = "run") -> str:
         """Start an execution of a machine of its own; return its ARN."""

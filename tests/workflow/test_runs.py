@@ -235,13 +235,8 @@ def test_stop_execution_ends_a_review(machine: Machine) -> None:
     states.stop_execution(executionArn=arn, cause="enough")
     ended = machine.wait(arn)
     assert ended.status == "ABORTED"
-    while states.list_map_runs(executionArn=arn)["mapRuns"][0].get("stopDate") is None:
-        assert time.monotonic() < deadline, "the map goes on"
-        time.sleep(0.1)
-    [run] = states.list_map_runs(executionArn=arn)["mapRuns"]
-    seen = states.describe_map_run(mapRunArn=run["mapRunArn"])
-    assert seen["status"] == "ABORTED"
-    assert seen["itemCounts"]["pending"] > 0
+    begun = [each for each in machine.offline.executions.records.values() if each.map_run_arn]
+    assert {each.status for each in begun} == {"ABORTED"}
     # Two functions may have begun, each with ten records.
     assert 0 < reviews_asked(machine) <= 20
     assert_nothing_left(machine)

@@ -61,9 +61,8 @@ def test_a_distributed_map_reads_batches_and_writes(bucket: str, run: Run) -> No
     assert [json.loads(each["Output"])["sum"] for each in records] == [6, 22, 8]
     assert json.loads(records[2]["Input"]) == {"BatchInput": {"run": "r"}, "Items": [{"n": 8}]}
     states: Any = boto3.client("stepfunctions")
-    counts = states.describe_map_run(mapRunArn=manifest["MapRunArn"])
-    assert counts["itemCounts"]["succeeded"] == 9
-    assert counts["executionCounts"]["succeeded"] == 3
+    children = states.list_executions(mapRunArn=manifest["MapRunArn"])["executions"]
+    assert [each["status"] for each in children] == ["SUCCEEDED"] * 3
 
 
 def test_a_map_reads_what_the_role_of_its_machine_may(

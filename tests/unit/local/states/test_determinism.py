@@ -21,7 +21,7 @@ TIMES = 10
 def history(seed: int) -> list[dict[str, Any]]:
     """Play a machine in which much happens at once, some of it by chance; return all events."""
     expressions = Expressions(seed)
-    simulation = Simulation(expressions, seed, jitter=True)
+    simulation = Simulation(expressions, seed)
     tried = Counter[str]()
 
     def moody(payload: str) -> str:
