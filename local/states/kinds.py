@@ -76,7 +76,11 @@ def _parallel(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
 def _task(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
     """Invoke a function; the result is its answer, or what came with the token."""
     resource = state["Resource"].rpartition("lambda:")[2]
-    token = _issue(interpreter, scope) if resource.endswith(WITH_TOKEN) else None
+    token = None
+    if resource.endswith(WITH_TOKEN):  # each attempt has one of its own
+        told = identity(scope.path, scope.at, len(scope.execution.events))
+        token = interpreter.tokens[told] = Token(scope.execution.machine.arn)
+        scope.context = {**scope.context, "Task": {"Token": told}}
     arguments = interpreter.fill(state["Arguments"], scope, "Arguments")
     limit = interpreter.number(state, "TimeoutSeconds", scope, _LONGEST_SECONDS)
     beat = interpreter.number(state, "HeartbeatSeconds", scope)
@@ -101,14 +105,6 @@ def _task(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
             token.is_closed = True
     scope.note("TaskSucceeded", **about, output=text(result))
     return result, state
-
-
-def _issue(interpreter: Interpreter, scope: Scope) -> Token:
-    """Make a token for one attempt of the current state."""
-    told = identity(scope.path, scope.at, len(scope.execution.events))
-    token = interpreter.tokens[told] = Token(scope.execution.machine.arn)
-    scope.context = {**scope.context, "Task": {"Token": told}}
-    return token
 
 
 class Token:

@@ -41,7 +41,8 @@ class World(Protocol):
     def find(self, machine_arn: str) -> dict[str, Any] | None:
         """Return the record of a machine, which may be changed."""
 
-    def delete(self, machine_arn: str) -> None: ...
+    def delete(self, machine_arn: str) -> None:
+        """Delete the record, if there is one."""
 
     def changed(self, execution: Execution) -> None:
         """Take notice of an execution's new status."""
@@ -146,14 +147,18 @@ class Interpreter:
                 yield sleep(_TRANSITION_SECONDS)
         return scope.given
 
+    def is_deleted(self, machine_arn: str) -> bool:
+        record = self.world.find(machine_arn)
+        return record is None or record["status"] == "DELETING"
+
     def _enter(self, state: State, scope: Scope) -> Steps:
         about = {"Name": scope.at, "EnteredTime": iso(self.clock.time()), "RetryCount": 0}
         scope.context = {**scope.context, "State": about}
         if scope.entered:  # in an execution that is redriven
             return
-        machine = scope.execution.machine
-        if (self.world.find(machine.arn) or {}).get("status", "DELETING") == "DELETING":
-            raise StateError(RUNTIME, f"State machine {machine.name} has been deleted.")
+        if self.is_deleted(scope.execution.machine.arn):
+            name = scope.execution.machine.name
+            raise StateError(RUNTIME, f"State machine {name} has been deleted.")
         scope.branches, scope.map_run = [], None
         scope.note(f"{state['Type']}StateEntered", name=scope.at, input=text(scope.given))
         scope.entered = scope.last

@@ -172,14 +172,12 @@ class StepFunctions:
         return {}
 
     def _go_if_deleted(self, machine_arn: str) -> None:
-        record = self._world.find(machine_arn)
-        own = [each for each in list(self.records.values()) if each.machine.arn == machine_arn]
-        goes = record is None or record["status"] == "DELETING"
-        if goes and not any(each.arn in self._routines for each in own):
+        own = [each for each in self.records.values() if each.machine.arn == machine_arn]
+        is_running = any(each.status == "RUNNING" for each in own)
+        if self._interpreter.is_deleted(machine_arn) and not is_running:
             for each in own:
                 del self.records[each.arn]
-            if record:
-                self._world.delete(machine_arn)
+            self._world.delete(machine_arn)
 
     # --- what is told of it
 
@@ -193,7 +191,7 @@ class StepFunctions:
             _existing(self._world.find(of), "StateMachineDoesNotExist", of)
         found = [
             each.describe()
-            for each in reversed(list(self.records.values()))
+            for each in reversed(self.records.values())
             if (each.map_run_arn or each.machine.arn) == of
             and request.get("statusFilter", each.status) == each.status
         ]

@@ -61,7 +61,7 @@ class FakeWorld:
         return self.records.get(arn)
 
     def delete(self, arn: str) -> None:
-        del self.records[arn]
+        self.records.pop(arn, None)
 
 
 class Simulation:

@@ -226,6 +226,7 @@ def test_a_review_below_the_lowest_score_stops_the_run_before_training(
 def test_stop_execution_ends_a_review(machine: Machine) -> None:
     slow_judge = Fault("Converse", "slow", seconds=1.0, model="nova-pro")
     machine.offline.bedrock.scenario = replace(QUICK, faults=(slow_judge,))
+    before = {*machine.offline.executions.records}
     arn = machine.start({"review_data": True})
     machine.wait_for_state(arn, "Review data")
     deadline = time.monotonic() + 20
@@ -235,8 +236,9 @@ def test_stop_execution_ends_a_review(machine: Machine) -> None:
     states.stop_execution(executionArn=arn, cause="enough")
     ended = machine.wait(arn)
     assert ended.status == "ABORTED"
-    begun = [each for each in machine.offline.executions.records.values() if each.map_run_arn]
-    assert {each.status for each in begun} == {"ABORTED"}
+    records = machine.offline.executions.records
+    batches = [records[each] for each in records.keys() - before - {arn} if "ReviewData" in each]
+    assert {each.status for each in batches} == {"ABORTED"}
     # Two functions may have begun, each with ten records.
     assert 0 < reviews_asked(machine) <= 20
     assert_nothing_left(machine)
