@@ -85,7 +85,8 @@ def _task(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
     limit = interpreter.number(state, "TimeoutSeconds", scope, _LONGEST_SECONDS)
     beat = interpreter.number(state, "HeartbeatSeconds", scope)
     about = {"resourceType": "lambda", "resource": resource}
-    scope.note("TaskScheduled", **about, parameters=text(arguments))
+    region = scope.execution.machine.arn.split(":")[3]
+    scope.note("TaskScheduled", **about, region=region, parameters=text(arguments))
     scope.note("TaskStarted", **about)
     until = interpreter.clock.time() + limit
     try:
