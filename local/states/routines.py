@@ -55,9 +55,10 @@ class Wait:
         self, when: float, value: Json = None, error: StateError | None = None, *, live: bool = True
     ) -> None:
         """Let it end so at a time, unless it has before; `live` as the clock has it."""
-        if not self._is_over:
-            act = partial(self.end, value, error)
-            self._events.append(self.clock.at(when, act, name=self.name, live=live))
+        with self.clock.changing():  # or it might be closed meanwhile
+            if not self._is_over:
+                act = partial(self.end, value, error)
+                self._events.append(self.clock.at(when, act, name=self.name, live=live))
 
     def end(self, value: Json, error: StateError | None) -> None:
         self.close()

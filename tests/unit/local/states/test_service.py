@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -174,6 +175,16 @@ def test_a_redrive_goes_on_where_it_failed_with_the_same_definition(
     assert (described["redriveCount"], described["redriveStatus"]) == (1, "NOT_REDRIVABLE")
     request = {"executionArn": ended.arn}
     assert refusal(simulation, "RedriveExecution", **request) == "ExecutionNotRedrivable"
+
+
+def test_a_redrive_enters_the_state_that_was_next(simulation: Simulation) -> None:
+    arn = simulation.start(chain(First={"Type": "Pass"}, Second={"Type": "Pass"}))
+    stop = partial(simulation.service.call, "StopExecution", {"executionArn": arn})
+    simulation.clock.at(START + 0.02, stop, name="stop")  # a transition takes 0.05 s
+    assert simulation.settled(arn).entered == ["First"]
+    simulation.service.call("RedriveExecution", {"executionArn": arn})
+    ended = simulation.settled(arn)
+    assert (ended.status, ended.entered) == ("SUCCEEDED", ["First", "Second"])
 
 
 def test_a_redrive_repeats_no_branch_that_succeeded(simulation: Simulation) -> None:
