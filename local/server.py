@@ -52,7 +52,7 @@ class OfflineAws:
         self.faults: CallFaults
         self.executions: StepFunctions
         self.redeploy: Callable[[], None] = lambda: None  # what follows a reset of `local up`
-        self._expressions = Expressions(seed)
+        self._expressions = Expressions()
         self._scratch = Path(tempfile.mkdtemp(prefix="offline-aws-"))
         self._stopped = threading.Event()
         self._done: asyncio.Event | None = None

@@ -41,10 +41,6 @@ class Machine:
     label: str = ""  # of the Map whose child executions these are
 
     @property
-    def name(self) -> str:
-        return self.arn.rpartition(":")[2]
-
-    @property
     def shown_arn(self) -> str:
         """The ARN as executions name it."""
         return f"{self.arn}/{self.label}" if self.label else self.arn
@@ -77,7 +73,7 @@ class Execution:
                 "StartTime": iso(self.began),
                 "RedriveCount": 0,
             },
-            "StateMachine": {"Id": machine.arn, "Name": machine.name},
+            "StateMachine": {"Id": machine.arn, "Name": machine.arn.rpartition(":")[2]},
         }
         self.scope = Scope(self, machine.definition, name, given, context)
         self.note("ExecutionStarted", 0, input=text(given), roleArn=machine.role_arn)
@@ -155,8 +151,8 @@ class Scope:
     variables: dict[str, Json] = field(default_factory=dict)
     last: int = 0
     entered: int = 0  # the event of the state's entering, once it has happened
-    branches: list[Scope] = field(default_factory=list)  # of the state, as is the next
-    map_run: Any = None
+    branches: list[Scope] = field(default_factory=list)  # of the state it is in
+    map_run: Any = None  # likewise
 
     def __post_init__(self) -> None:
         self.at = self.definition["StartAt"]  # nothing at the end

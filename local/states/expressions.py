@@ -1,7 +1,7 @@
 """JSONata as Step Functions evaluates it: the reference implementation, in a Node process.
 
 Step Functions has JSONata 2.0.6, without $eval and with functions of its own, of which $parse is
-played and the others are refused by name. Source, read 2026-11-29:
+played; the others, and what is random, are refused by name. Source, read 2026-11-29:
 https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 Json = Any  # a state's input, output or definition
-_FOLDER = Path(__file__).resolve().parent
+_ENGINE = Path(__file__).resolve().with_name("engine.js")
 _PATIENCE_SECONDS = 10  # of a loaded machine; AWS is less patient
 
 
@@ -26,8 +26,7 @@ class ExpressionFailed(Exception):
 class Expressions:
     """Evaluates templates, for one caller after the other; `stop` ends its process."""
 
-    def __init__(self, seed: int = 0) -> None:
-        self._seed = seed
+    def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()  # a definition may be checked while executions run
 
@@ -69,7 +68,6 @@ class Expressions:
 
     def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
         if self._process is None:
-            command = ["node", str(_FOLDER / "engine.js"), str(_FOLDER.parents[1]), str(self._seed)]
             pipe = subprocess.PIPE
-            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe)
+            self._process = subprocess.Popen(["node", _ENGINE], stdin=pipe, stdout=pipe)
         return cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)

@@ -1,4 +1,4 @@
-"""Amazon States Language: what each state does, and where the execution goes from there.
+"""Amazon States Language: how an execution goes from state to state, and what becomes of errors.
 
 Rules: https://states-language.net/spec.html and the Step Functions Developer Guide,
 concepts-error-handling.html, transforming-data.html and workflow-variables.html, read 2026-11-29.
@@ -157,7 +157,7 @@ class Interpreter:
         if scope.entered:  # in an execution that is redriven
             return
         if self.is_deleted(scope.execution.machine.arn):
-            name = scope.execution.machine.name
+            name = scope.context["StateMachine"]["Name"]
             raise StateError(RUNTIME, f"State machine {name} has been deleted.")
         scope.branches, scope.map_run = [], None
         scope.note(f"{state['Type']}StateEntered", name=scope.at, input=text(scope.given))
@@ -227,4 +227,5 @@ class Interpreter:
         return "States.ALL" in names or ("States.TaskFailed" in names and error.error != TIMEOUT)
 
 
-Does = Callable[[Interpreter, State, Scope], Steps]  # returns what holds Output and Next, too
+# What a state does; it returns its result, and what holds its Output and Next.
+Does = Callable[[Interpreter, State, Scope], Steps]

@@ -32,7 +32,7 @@ class MapRun:
     children: list[Execution] = field(default_factory=list)  # of the first batches
 
     def has_failed_more(self, percentage: float) -> bool:
-        """Tell whether more of the items are in executions that failed."""
+        """Tell whether more of the items than that are in executions that failed."""
         sizes = [size for _, size in self.batches]
         ended = zip(self.children, sizes, strict=False)
         failed = sum(size for child, size in ended if child.status == "FAILED")

@@ -96,6 +96,7 @@ NOT_PLAYED = {
     "$range": chain(A={"Type": "Pass", "Output": "{% $range(0, 10, 5) %}"}),
     "$hash": chain(A={"Type": "Pass", "Output": "{% $hash('a', 'MD5') %}"}),
     "$random": chain(A={"Type": "Pass", "Output": "{% $random (7) %}"}),
+    "$shuffle": chain(A={"Type": "Pass", "Output": "{% $shuffle([1..9]) %}"}),
     "$uuid": chain(A={"Type": "Pass", "Output": "{% [$uuid()] %}"}),
 }
 
