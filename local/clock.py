@@ -94,17 +94,10 @@ class SimulatedClock:
         """Return the simulated now in epoch seconds."""
         return self._flow.time()
 
-    def iso(self) -> str:
-        return iso(self.time())
-
     @property
     def is_computing(self) -> bool:
         """Whether somebody computes, or waits for an event."""
         return bool(self._computing or self._live)
-
-    def fraction(self, name: str) -> float:
-        """Return a number in [0, 1) that depends on the seed, the name and its count alone."""
-        return int.from_bytes(self._tie(name)) / 2**64
 
     # --- events
 

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from local.bedrock import Bedrock, Scenario
-from local.clock import SimulatedClock
+from local.clock import SimulatedClock, iso
 from local.functions.processes import Functions
 
 Scope = dict[str, Any]
@@ -66,7 +66,7 @@ def _act(offline: Controlled, method: str, route: str, body: bytes) -> dict[str,
         return {}
     if (method, route) == ("POST", "advance"):
         offline.clock.advance(float(json.loads(body)["seconds"]))
-        return {"now": offline.clock.iso()}
+        return {"now": iso(offline.clock.time())}
     if (method, route) == ("POST", "sleep"):
         asked = json.loads(body)
         left = offline.functions.sleep(asked["process"], float(asked["seconds"]))
