@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import random
 import time
@@ -150,24 +149,8 @@ class CappedSource(FileSource):
     bytes_per_second: float
     connections: int  # that a check may open at once
 
-    def open(self, start: int, stop: int) -> io.BufferedIOBase:
-        return io.BufferedReader(_Capped(super().open(start, stop), self.bytes_per_second), 1 << 20)
-
-
-class _Capped(io.RawIOBase):
-    def __init__(self, part: io.BufferedIOBase, bytes_per_second: float) -> None:
-        self._part, self._bytes_per_second = part, bytes_per_second
-        self._due = time.monotonic()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # BufferedReader's
-        count = self._part.readinto(buffer)
-        self._due += count / self._bytes_per_second
-        time.sleep(max(0.0, self._due - time.monotonic()))
-        return count
-
-    def close(self) -> None:
-        self._part.close()
-        super().close()
+    def read(self, start: int, stop: int) -> bytes:
+        due = time.monotonic() + (stop - start) / self.bytes_per_second
+        content = super().read(start, stop)
+        time.sleep(max(0.0, due - time.monotonic()))
+        return content

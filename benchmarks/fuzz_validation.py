@@ -96,11 +96,10 @@ def _seeds(model: Model, kind: Kind) -> Sequence[bytes]:
 
 def _cuts(rng: Random) -> Cuts:
     if rng.choice((True, False)):
-        return Cuts(buffer_bytes=4096)
+        return Cuts()
     return Cuts(
         range_bytes=rng.randint(1, 300),
         tail_bytes=rng.randint(1, 300),
-        buffer_bytes=rng.randint(1, 300),
         max_line_bytes=rng.choice((1, 100, 200, *[MAX_LINE_BYTES] * 4)),
     )
 

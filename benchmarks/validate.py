@@ -227,9 +227,9 @@ def _download_and_check(
 
 
 def _download(source: CappedSource, path: Path, start: int, stop: int) -> None:
-    with source.open(start, min(stop, source.size_bytes)) as part, path.open("r+b") as file:
+    with path.open("r+b") as file:
         file.seek(start)
-        shutil.copyfileobj(part, file, 1 << 20)
+        file.write(source.read(start, min(stop, source.size_bytes)))
 
 
 _PARTS = {"before": _before, "local": _local, "capped": _capped}

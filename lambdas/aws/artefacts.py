@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError, IncompleteReadError
 from lambdas.aws.clients import client, code_of, translated
 from lambdas.domain.errors import ServiceUnavailable, TuningError
 
-_BUFFER_BYTES = 1 << 20  # measured: a large buffered reader is the fastest way through an object
+_BUFFER_BYTES = 1 << 20  # measured: large reads are the fastest way through an object
 _READ_ATTEMPTS = 4  # of one part, each from where the one before broke off
 _IMPATIENT_READ_SECONDS = 2
 IMPATIENT_SECONDS = 45  # four attempts, each 5 s to connect and 2 s to read, and the pauses between
@@ -247,53 +247,26 @@ class ObjectSource:
     connections: int = 4
     _process: int = field(default_factory=os.getpid)
 
-    def open(self, start: int, stop: int) -> io.BufferedIOBase:
+    def read(self, start: int, stop: int) -> bytes:
+        """Return a part; after a broken connection it goes on from the last byte."""
+        content, failures = bytearray(), 0
+        while len(content) < stop - start:
+            try:
+                self._read_on(content, start, stop)
+            except (ServiceUnavailable, IncompleteReadError) as error:
+                failures += 1
+                if failures == _READ_ATTEMPTS:
+                    raise ServiceUnavailable(str(error)) from error
+        return bytes(content)
+
+    def _read_on(self, content: bytearray, start: int, stop: int) -> None:
         artefacts = self.artefacts
         if os.getpid() != self._process:
             artefacts = Artefacts(artefacts.bucket)
-        return io.BufferedReader(_Download(self, artefacts, start, stop), _BUFFER_BYTES)
-
-
-class _Download(io.RawIOBase):
-    """A part of an object; after a broken connection it resumes from the last byte."""
-
-    def __init__(self, source: ObjectSource, artefacts: Artefacts, start: int, stop: int) -> None:
-        self._source, self._artefacts = source, artefacts
-        self._at, self._stop = start, stop
-        self._body: Any = None
-        self._left = _READ_ATTEMPTS
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # BufferedReader's
-        while self._at < self._stop:
-            try:
-                with translated(f"read {self._artefacts.uri(self._source.key)}"):
-                    count = self._read(buffer)
-            except (ServiceUnavailable, IncompleteReadError) as error:
-                self._retry(error)
-            else:
-                self._at += count
-                return count
-        return 0
-
-    def close(self) -> None:
-        if self._body is not None:
-            self._body.close()
-        super().close()
-
-    def _read(self, buffer: memoryview) -> int:
-        if self._body is None:
-            source = self._source
-            self._body = self._artefacts.read_part(source.key, self._at, self._stop, source.etag)
-        count: int = self._body.readinto(buffer)
-        if not count:
-            raise ServiceUnavailable(f"{self._artefacts.uri(self._source.key)} ended early")
-        return count
-
-    def _retry(self, error: Exception) -> None:
-        self._body = None
-        self._left -= 1
-        if not self._left:
-            raise ServiceUnavailable(str(error)) from error
+        uri = artefacts.uri(self.key)
+        with translated(f"read {uri}"):
+            body = artefacts.read_part(self.key, start + len(content), stop, self.etag)
+            while chunk := body.read(_BUFFER_BYTES):
+                content += chunk
+        if len(content) < stop - start:
+            raise ServiceUnavailable(f"{uri} ended early")

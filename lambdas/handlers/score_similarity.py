@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from functools import cache, partial
 from pathlib import Path
@@ -21,7 +20,7 @@ from lambdas.runtime.step import SecondsLeft, logger, timed_step, variables_of
 # Far more than a group of questions takes, whatever the weights.
 _GROUP_SECONDS = 180
 _NOT_NAMED = "this environment names no weights, see [similarity] in its file and make weights"
-_BUFFER_BYTES = 1 << 20
+_PART_BYTES = 64 << 20  # read at once
 
 
 def score_similarity(request: ScoreSimilarityRequest, seconds_left: SecondsLeft) -> Similarity:
@@ -68,8 +67,9 @@ def _loaded(bucket: str, name: str) -> Weights:
     source = Artefacts(bucket).source(weights_key(name), name)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
-        with source.open(0, source.size_bytes) as body, path.open("wb") as file:
-            shutil.copyfileobj(body, file, _BUFFER_BYTES)
+        with path.open("wb") as file:
+            for start in range(0, source.size_bytes, _PART_BYTES):
+                file.write(source.read(start, min(start + _PART_BYTES, source.size_bytes)))
         return load_weights(path)
 
 

@@ -155,8 +155,7 @@ class _Check:
                 self.findings.add_file(ANSWER_SCHEMA, "answer-schema", message, fix)
             return
         self._check_key(source.name, source.name)
-        with source.open(0, min(source.size_bytes, MAX_SCHEMA_BYTES + 1)) as stream:
-            content = stream.read()
+        content = source.read(0, min(source.size_bytes, MAX_SCHEMA_BYTES + 1))
         try:
             self.answer_schema = AnswerSchema.parse(content)
         except NotASchema as error:
@@ -221,9 +220,7 @@ class _Check:
 
     def _is_utf_8(self, name: str, source: DatasetSource) -> bool:
         longest = max(map(len, _UTF_16_OR_32))
-        with source.open(0, min(longest, source.size_bytes)) as stream:
-            head = stream.read()
-        if not head.startswith(_UTF_16_OR_32):
+        if not source.read(0, min(longest, source.size_bytes)).startswith(_UTF_16_OR_32):
             return True
         message, fix = "the file is in UTF-16 or UTF-32", "save it as UTF-8; no line was checked"
         self.findings.add_problem(name, 1, Problem("", "utf-16", message, fix))

@@ -12,7 +12,7 @@ from lambdas.validation.formats.fields import FileKind
 from lambdas.validation.formats.records import read_record
 from lambdas.validation.jsonl.lines import parse_line
 from lambdas.validation.jsonl.problems import Problems
-from lambdas.validation.jsonl.ranges import ByteRange, open_range, read_lines
+from lambdas.validation.jsonl.ranges import read_lines, read_range, split_ranges
 from lambdas.validation.jsonl.sources import DatasetSource
 
 Sampled = TypeVar("Sampled")
@@ -66,9 +66,9 @@ def sample_records(
 
 def _lines(source: DatasetSource) -> Iterator[tuple[int, bytes]]:
     """Yield each line with its number."""
-    whole = ByteRange(0, source.size_bytes)
-    for number, line in enumerate(read_lines(source, whole, open_range(source, whole)), start=1):
-        yield number, line.content.removesuffix(b"\r")
+    ranges = split_ranges(source.size_bytes)
+    lines = (line for part in ranges for line in read_lines(source, part, read_range(source, part)))
+    return enumerate((line.content.removesuffix(b"\r") for line in lines), start=1)
 
 
 def _conversation(kind: FileKind, model: Model, line: bytes) -> Conversation | None:

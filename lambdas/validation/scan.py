@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -106,11 +105,11 @@ def most_compared(kind: FileKind) -> int:
 
 
 def scan(
-    options: ScanOptions, source: DatasetSource, part: ByteRange, head: io.BufferedIOBase
+    options: ScanOptions, source: DatasetSource, part: ByteRange, content: bytes
 ) -> RangeResult:
-    """Check every line that begins in the range; `head` is its stream from `open_range`."""
+    """Check every line that begins in the range; `content` is what `read_range` read of it."""
     scanner = _Scanner(options)
-    for line in read_lines(source, part, head):
+    for line in read_lines(source, part, content):
         scanner.check(line)
     result = scanner.result
     result.records = result.lines - result.problems.counts["blank-line", "error"]

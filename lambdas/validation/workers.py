@@ -6,17 +6,17 @@ controlled through pipes. Each reads its own ranges, over as many connections as
 
 from __future__ import annotations
 
-import io
 import multiprocessing
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import NamedTuple
 
-from lambdas.validation.jsonl.ranges import ByteRange, open_range
+from lambdas.validation.jsonl.ranges import ByteRange, read_range
 from lambdas.validation.jsonl.sources import DatasetSource
 from lambdas.validation.scan import RangeResult, ScanOptions, scan
 
@@ -35,131 +35,97 @@ class FileScan(NamedTuple):
     ranges: Sequence[ByteRange]
     compares: Callable[[], bool]  # whether the next range should keep records to compare
 
+    def tasks(self) -> Iterator[_Task]:
+        return ((at, self.compares()) for at in range(len(self.ranges)))
 
-class RangeTask(NamedTuple):
-    """One range to scan."""
 
-    position: int  # among the ranges
-    compare: bool
+_Task = tuple[int, bool]  # the number of a range, and whether it keeps records to compare
+_Done = tuple[int, RangeResult]
 
 
 def scan_ranges(work: FileScan, workers: int) -> Iterator[RangeResult]:
     """Yield the result of each range, in order; errors of the source are raised here."""
     if workers <= 1 or work.source.size_bytes < LEAST_SHARED_BYTES:
-        yield from _scan_in_turn(work, _tasks(work))
+        for _, result in _scan_in_turn(work, work.tasks()):
+            yield result
         return
-    pool = _Workers(work, min(workers, len(work.ranges)))
+    started = [_start(work) for _ in range(min(workers, len(work.ranges)))]
     try:
-        yield from pool.results()
+        yield from _in_order(work, [pipe for _, pipe in started])
     finally:
-        pool.stop()
+        for process, _ in started:
+            process.terminate()
+        for process, pipe in started:
+            process.join()
+            pipe.close()
 
 
-def _tasks(work: FileScan) -> Iterator[RangeTask]:
-    return (RangeTask(index, work.compares()) for index in range(len(work.ranges)))
-
-
-def _scan_in_turn(work: FileScan, tasks: Iterator[RangeTask]) -> Iterator[RangeResult]:
+def _scan_in_turn(work: FileScan, tasks: Iterable[_Task]) -> Iterator[_Done]:
     """Scan ranges in this process while threads read the next ones."""
     connections = getattr(work.source, "connections", 1)
-    if connections == 1:
-        for task in tasks:
-            part = work.ranges[task.position]
-            yield _scan(work, task, open_range(work.source, part))
-        return
+    ahead: deque[tuple[_Task, Future[bytes]]] = deque()
     with ThreadPoolExecutor(connections) as readers:
-        ahead: deque[tuple[RangeTask, Future[bytes]]] = deque()
         try:
             for task in tasks:
-                ahead.append((task, readers.submit(_read, work.source, work.ranges[task.position])))
+                ahead.append((task, readers.submit(read_range, work.source, work.ranges[task[0]])))
                 if len(ahead) > connections:
-                    yield _scan_read(work, *ahead.popleft())
+                    yield _scan(work, *ahead.popleft())
             while ahead:
-                yield _scan_read(work, *ahead.popleft())
+                yield _scan(work, *ahead.popleft())
         finally:
             readers.shutdown(cancel_futures=True)
 
 
-def _read(source: DatasetSource, part: ByteRange) -> bytes:
-    with open_range(source, part) as stream:
-        return stream.read()
+def _scan(work: FileScan, task: _Task, content: Future[bytes]) -> _Done:
+    at, compare = task
+    options = replace(work.options, compare=compare)
+    return at, scan(options, work.source, work.ranges[at], content.result())
 
 
-def _scan_read(work: FileScan, task: RangeTask, content: Future[bytes]) -> RangeResult:
-    return _scan(work, task, io.BytesIO(content.result()))
+def _start(work: FileScan) -> tuple[BaseProcess, Connection]:
+    """Fork a process that scans the ranges that come through its pipe."""
+    fork = multiprocessing.get_context("fork")
+    ours, theirs = fork.Pipe()
+    process = fork.Process(target=_serve, args=(work, theirs, ours), daemon=True)
+    process.start()
+    theirs.close()
+    return process, ours
 
 
-def _scan(work: FileScan, task: RangeTask, head: io.BufferedIOBase) -> RangeResult:
-    options = replace(work.options, compare=task.compare)
-    return scan(options, work.source, work.ranges[task.position], head)
+def _in_order(work: FileScan, pipes: Sequence[Connection]) -> Iterator[RangeResult]:
+    """Give each process a range whenever it can take one more; early results wait."""
+    tasks = work.tasks()
+    for pipe in [*pipes] * (getattr(work.source, "connections", 1) + 1):
+        pipe.send(next(tasks, None))
+    early: dict[int, RangeResult] = {}
+    for index in range(len(work.ranges)):
+        while index not in early:
+            for ready in wait(pipes):
+                assert isinstance(ready, Connection)  # noqa: S101  # wait() returns what it is given
+                at, result = _received(ready)
+                early[at] = result
+                ready.send(next(tasks, None))
+        yield early.pop(index)
 
 
-class _Workers:
-    """Forked processes, each given a range whenever it can take one more."""
-
-    def __init__(self, work: FileScan, count: int) -> None:
-        fork = multiprocessing.get_context("fork")
-        self._left = _tasks(work)
-        self._total = len(work.ranges)
-        self._pipes: list[Connection] = []
-        self._processes = []
-        for _ in range(count):
-            ours, theirs = fork.Pipe()
-            process = fork.Process(target=_serve, args=(work, theirs, ours), daemon=True)
-            process.start()
-            theirs.close()
-            self._pipes.append(ours)
-            self._processes.append(process)
-        ahead = getattr(work.source, "connections", 1) + 1
-        for pipe in self._pipes * ahead:
-            self._give(pipe)
-
-    def results(self) -> Iterator[RangeResult]:
-        """Yield results in order; early ones wait."""
-        early: dict[int, RangeResult] = {}
-        for index in range(self._total):
-            while index not in early:
-                self._receive(early)
-            yield early.pop(index)
-
-    def stop(self) -> None:
-        for process in self._processes:
-            process.terminate()
-        for process, pipe in zip(self._processes, self._pipes, strict=True):
-            process.join()
-            pipe.close()
-
-    def _give(self, pipe: Connection) -> None:
-        pipe.send(next(self._left, None))
-
-    def _receive(self, early: dict[int, RangeResult]) -> None:
-        for pipe in wait(self._pipes):
-            assert isinstance(pipe, Connection)  # noqa: S101  # wait() returns what it was given
-            try:
-                index, result = pipe.recv()
-            except EOFError:
-                raise WorkerDied(
-                    "a process that read the dataset ended early; give the function more memory"
-                ) from None
-            if isinstance(result, Exception):
-                raise result
-            early[index] = result
-            self._give(pipe)
+def _received(pipe: Connection) -> _Done:
+    try:
+        at, result = pipe.recv()
+    except EOFError:
+        raise WorkerDied(
+            "a process that read the dataset ended early; give the function more memory"
+        ) from None
+    if isinstance(result, Exception):
+        raise result
+    return at, result
 
 
 def _serve(work: FileScan, pipe: Connection, parents_end: Connection) -> None:
     """Scan the ranges that come through the pipe, until a None."""
     parents_end.close()
-    taken: deque[int] = deque()
-
-    def tasks() -> Iterator[RangeTask]:
-        while (task := pipe.recv()) is not None:
-            taken.append(task.position)
-            yield task
-
     try:
-        for result in _scan_in_turn(work, tasks()):
-            pipe.send((taken.popleft(), result))
+        for done in _scan_in_turn(work, iter(pipe.recv, None)):
+            pipe.send(done)
     except Exception as error:  # noqa: BLE001  # whatever it is, the parent raises it
         pipe.send((-1, error))
     # The parent ends this process: if it ended itself, the parent would raise WorkerDied.

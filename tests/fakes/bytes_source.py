@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 
@@ -15,5 +14,5 @@ class BytesSource:
     def size_bytes(self) -> int:
         return len(self.content)
 
-    def open(self, start: int, stop: int) -> io.BufferedIOBase:
-        return io.BytesIO(self.content[start:stop])
+    def read(self, start: int, stop: int) -> bytes:
+        return self.content[start:stop]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,8 +21,8 @@ class DatasetSource(Protocol):
     @property
     def size_bytes(self) -> int: ...
 
-    def open(self, start: int, stop: int) -> io.BufferedIOBase:
-        """Open the bytes from `start` up to `stop`, over a connection of its own."""
+    def read(self, start: int, stop: int) -> bytes:
+        """Read the bytes from `start` to before `stop`, over a connection of its own."""
 
 
 @dataclass(frozen=True)
@@ -37,27 +36,7 @@ class FileSource:
     def size_bytes(self) -> int:
         return self.path.stat().st_size
 
-    def open(self, start: int, stop: int) -> io.BufferedIOBase:
-        file = self.path.open("rb", buffering=0)
-        file.seek(start)
-        return io.BufferedReader(_Part(file, stop - start), buffer_size=1)
-
-
-class _Part(io.RawIOBase):
-    """The next `left` bytes of a file, unbuffered."""
-
-    def __init__(self, file: io.FileIO, left: int) -> None:
-        self._file, self._left = file, left
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # no other is given
-        # A bytearray, which reading all of it brings, would be copied by slicing.
-        count = self._file.readinto(memoryview(buffer)[: self._left]) or 0
-        self._left -= count
-        return count
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
+    def read(self, start: int, stop: int) -> bytes:
+        with self.path.open("rb") as file:
+            file.seek(start)
+            return file.read(stop - start)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tracemalloc
 from dataclasses import dataclass
@@ -28,23 +27,9 @@ class RepeatedSource:
     size_bytes: int
     name: str = "training.jsonl"
 
-    def open(self, start: int, stop: int) -> io.BufferedIOBase:
-        return io.BufferedReader(Repeated(self.block, start, stop), 1)
-
-
-class Repeated(io.RawIOBase):
-    def __init__(self, block: bytes, start: int, stop: int) -> None:
-        self._block, self._at, self._stop = block, start, stop
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # BufferedReader's
-        begin = self._at % len(self._block)
-        count = min(len(buffer), self._stop - self._at, len(self._block) - begin)
-        buffer[:count] = memoryview(self._block)[begin : begin + count]
-        self._at += count
-        return count
+    def read(self, start: int, stop: int) -> bytes:
+        begin, size = start % len(self.block), stop - start
+        return (self.block * (2 + size // len(self.block)))[begin : begin + size]
 
 
 def peak_bytes(block: bytes, size_bytes: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from lambdas.validation import (
 )
 from lambdas.validation.check import Options, check
 from lambdas.validation.jsonl import ranges
-from lambdas.validation.jsonl.ranges import open_range, read_lines, split_ranges
+from lambdas.validation.jsonl.ranges import read_lines, read_range, split_ranges
 from tests.fakes.bytes_source import BytesSource
 from tests.models import CLAUDE_3_HAIKU
 
@@ -42,7 +41,7 @@ def lines_in(content: bytes) -> list[bytes]:
     return [
         line.content
         for part in split_ranges(len(content))
-        for line in read_lines(source, part, open_range(source, part))
+        for line in read_lines(source, part, read_range(source, part))
     ]
 
 
@@ -51,8 +50,7 @@ def test_a_part_of_a_file_on_disk_is_read_whole(tmp_path: Path) -> None:
     path = tmp_path / "training.jsonl"
     path.write_bytes("{}\n".encode("utf-16"))
     source = FileSource(path, path.name)
-    with source.open(2, 6) as stream:
-        assert stream.read() == b"{\0}\0"
+    assert source.read(2, 6) == b"{\0}\0"
     assert [each.code for each in check(CLAUDE_3_HAIKU, source).findings.kept][:1] == ["utf-16"]
 
 
@@ -69,7 +67,6 @@ def test_each_line_is_read_once_wherever_the_cuts_are(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranges, "RANGE_BYTES", range_bytes)
         patch.setattr(ranges, "_TAIL_BYTES", tail_bytes)
-        patch.setattr(ranges, "BUFFER_BYTES", 2)
         assert lines_in(content) == lines
 
 
@@ -78,7 +75,7 @@ def test_a_line_too_long_is_passed_over_and_never_held(monkeypatch: pytest.Monke
     content = line(1) + b"\n" + b"x" * (3 * MAX_LINE_BYTES) + b"\n" + line(2)
     first, cut, last = lines_in(content)
     assert (first, last) == (line(1), line(2))
-    assert MAX_LINE_BYTES < len(cut) <= MAX_LINE_BYTES + ranges.BUFFER_BYTES
+    assert MAX_LINE_BYTES < len(cut) <= 2 * MAX_LINE_BYTES
     report = check(CLAUDE_3_HAIKU, BytesSource("t", content))
     assert [each.line for each in report.findings.kept if each.code == "line-too-long"] == [2]
 
@@ -107,10 +104,10 @@ class Remote(BytesSource):
     connections: int = 3
     broken_at: int | None = None
 
-    def open(self, start: int, stop: int) -> io.BufferedIOBase:
+    def read(self, start: int, stop: int) -> bytes:
         if self.broken_at is not None and start <= self.broken_at < stop and start:
             raise ServiceUnavailable("no answer")
-        return super().open(start, stop)
+        return super().read(start, stop)
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -26,7 +26,6 @@ class Cuts:
 
     range_bytes: int = 8 * 1024**2
     tail_bytes: int = 64 * 1024
-    buffer_bytes: int = 512 * 1024
     max_line_bytes: int = MAX_LINE_BYTES
     workers: int = 1
 
@@ -37,7 +36,6 @@ def cut(cuts: Cuts) -> Iterator[None]:
     figures: tuple[tuple[ModuleType, str, int], ...] = (
         (ranges, "RANGE_BYTES", cuts.range_bytes),
         (ranges, "_TAIL_BYTES", cuts.tail_bytes),
-        (ranges, "BUFFER_BYTES", cuts.buffer_bytes),
         (ranges, "MAX_LINE_BYTES", cuts.max_line_bytes),
         (lines, "MAX_LINE_BYTES", cuts.max_line_bytes),
         (workers, "LEAST_SHARED_BYTES", 0),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
 
 from lambdas.validation import DatasetSource, ValidationReport
@@ -55,7 +53,7 @@ class TooLarge:
     def __init__(self, size_bytes: int) -> None:
         self.size_bytes = size_bytes
 
-    def open(self, start: int, stop: int) -> io.BufferedIOBase:
+    def read(self, start: int, stop: int) -> bytes:
         raise AssertionError(f"read from {start} to {stop}")
 
 

@@ -29,7 +29,6 @@ CUTS = st.builds(
     Cuts,
     range_bytes=st.integers(1, 400),
     tail_bytes=st.integers(1, 400),
-    buffer_bytes=st.integers(1, 400),
     max_line_bytes=st.sampled_from([80, 4 * 1024**2]),
 )
 MOST_BYTES = 30_000  # of a file that is given to the reference, which takes its time
@@ -98,7 +97,7 @@ def whole_corpus(model: Model) -> bytes:
 @MODEL
 @pytest.mark.parametrize("range_bytes", [97, 1000, 8192])
 def test_agrees_however_the_whole_corpus_is_cut(model: Model, range_bytes: int) -> None:
-    cuts = Cuts(range_bytes, tail_bytes=200, buffer_bytes=500)
+    cuts = Cuts(range_bytes, tail_bytes=200)
     assert not disagreement(model, {"training": whole_corpus(model)}, cuts)
 
 
@@ -119,7 +118,7 @@ def report_of(model: Model, cuts: Cuts) -> dict[str, Any]:
 @MODEL
 def test_the_whole_report_is_the_same_however_files_are_cut(model: Model) -> None:
     whole = report_of(model, Cuts())
-    assert report_of(model, Cuts(range_bytes=777, tail_bytes=50, buffer_bytes=100)) == whole
+    assert report_of(model, Cuts(range_bytes=777, tail_bytes=50)) == whole
     assert report_of(model, Cuts(range_bytes=3000, workers=2)) == whole
 
 
