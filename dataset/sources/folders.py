@@ -10,7 +10,7 @@ from dataset.sources.files import SourceInvalid
 from dataset.sources.raw import READERS
 from lambdas.domain.models.model import Model
 from lambdas.domain.run.dataset_files import EVALUATION, GENERAL, TRAINING, VALIDATION
-from lambdas.validation import Problems
+from lambdas.validation import Findings
 from lambdas.validation.formats.fields import FileKind
 from lambdas.validation.formats.records import read_record
 from lambdas.validation.jsonl.lines import parse_line
@@ -55,12 +55,12 @@ def has_format(content: bytes, name: str, model: Model) -> bool:
     """Say whether a whole file is written as the model needs it, whatever it says."""
     kind: FileKind = "evaluation" if name in QUESTION_FILES else "training"
     for at, line in enumerate(io.BytesIO(content)):
-        problems = Problems(warnings=False)
-        record = parse_line(line.removesuffix(b"\n"), problems, is_first=not at)
+        findings = Findings(warnings=False)
+        record = parse_line(line.removesuffix(b"\n"), findings, is_first=not at)
         if record is None:
             return False
-        conversation = read_record(record, kind, model, problems)
-        if problems.found and not {problem.code for problem in problems.found} <= _OF_CONTENT:
+        conversation = read_record(record, kind, model, findings)
+        if not {each.code for each in findings.kept} <= _OF_CONTENT:
             return False
         if "system" in record and conversation and conversation.system is None:
             return False  # an empty one is left out by converting the file

@@ -15,9 +15,9 @@ from lambdas.domain.run.contracts import Dataset, Run, ScreenDatasetRequest, Scr
 from lambdas.domain.run.dataset_files import FILE_NAMES
 from lambdas.runtime.step import SecondsLeft, logger, timed_step
 from lambdas.validation import ValidationReport, refusal
-from lambdas.validation.findings.findings import Findings
 from lambdas.validation.findings.report import FileSummary
 from lambdas.validation.formats.fields import FileKind
+from lambdas.validation.jsonl.findings import Findings
 from lambdas.validation.optional_checks import PiiCheck, screened
 from lambdas.validation.warnings.pii_screening import COMPREHEND
 

@@ -7,11 +7,10 @@ import all of them.
 """
 
 from lambdas.validation.findings.codes import CODES, WARNINGS, Code
-from lambdas.validation.findings.findings import Finding
 from lambdas.validation.findings.report import FileSummary, ValidationReport, refusal
 from lambdas.validation.formats.conversation import Conversation, Turn, make_record
+from lambdas.validation.jsonl.findings import KEPT_PER_CODE, Finding, Findings, Severity
 from lambdas.validation.jsonl.lines import MAX_LINE_BYTES
-from lambdas.validation.jsonl.problems import KEPT_PER_CODE, Problems, Severity
 from lambdas.validation.jsonl.sources import DatasetSource, FileSource
 
 __all__ = [
@@ -25,7 +24,7 @@ __all__ = [
     "FileSource",
     "FileSummary",
     "Finding",
-    "Problems",
+    "Findings",
     "Severity",
     "Turn",
     "ValidationReport",

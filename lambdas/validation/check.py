@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 
 from lambdas.domain.models.model import Judge, Model
-from lambdas.validation.findings.findings import Findings
 from lambdas.validation.findings.report import AsideReason, FileSummary, ValidationReport
 from lambdas.validation.formats.answer_schema import (
     ANSWER_SCHEMA,
@@ -17,12 +15,12 @@ from lambdas.validation.formats.answer_schema import (
     NotASchema,
 )
 from lambdas.validation.formats.conversation import general_id
-from lambdas.validation.formats.fields import ASKED, FileKind
+from lambdas.validation.formats.fields import ASKED, FILE_KINDS, FileKind
 from lambdas.validation.formats.tokens import least_tokens
-from lambdas.validation.jsonl.problems import Problem
+from lambdas.validation.jsonl.findings import Finding, Findings
 from lambdas.validation.jsonl.ranges import split_ranges
 from lambdas.validation.jsonl.sources import DatasetSource
-from lambdas.validation.scan import RangeResult, Room, ScanOptions, most_compared
+from lambdas.validation.scan import ComparedRecord, RangeResult, Room, ScanOptions, most_compared
 from lambdas.validation.warnings.dataset_warnings import Sketch, dataset_warnings
 from lambdas.validation.warnings.exact_duplicates import ExactDuplicates
 from lambdas.validation.warnings.system_prompts import SystemPrompts
@@ -37,7 +35,6 @@ _ASIDE: Mapping[str, AsideReason] = {
     "repeated-prompt": "asked twice",
     "near-duplicate": "nearly asked twice",
 }
-_TRAINED_ON: tuple[FileKind, ...] = ("training", "validation")
 _UTF_16_OR_32 = (
     *(b"\xff\xfe", b"\xfe\xff", b"{\x00", b"\x00{", b"\x00\x00\x00{", b"\x00\x00\xfe\xff"),
 )
@@ -50,6 +47,12 @@ _ADD_QUESTIONS = (
     "add questions, or give evaluation more of one file with --split 60/10/30; the least is the "
     "environment's min_evaluation_questions or, without it, what can decide at all"
 )
+_ADD_RECORDS: Mapping[FileKind, str] = {
+    "training": "add records",
+    "validation": "add records, or remove the file",
+    "evaluation": _ADD_QUESTIONS,
+    "general": "add questions, or remove the file",
+}
 
 
 @dataclass(frozen=True)
@@ -99,17 +102,49 @@ def check(  # noqa: PLR0913, PLR0917  # files, and how to check them
         A worker process was killed.
     """
     checking = _Check(model, options, progress or (lambda _: None))
-    sources: dict[FileKind, DatasetSource | None] = {
-        "training": training,
-        "validation": validation,
-        "evaluation": evaluation,
-        "general": general,
-    }
     checking.schema(answer_schema)
-    for kind, source in sources.items():
+    for kind, source in zip(FILE_KINDS, (training, validation, evaluation, general), strict=True):
         if source is not None:
             checking.file(kind, source)
     return checking.finish()
+
+
+@dataclass
+class _File:
+    """What is known of one file."""
+
+    kind: FileKind
+    name: str  # in findings
+    size_bytes: int
+    is_read: bool = False
+    total: RangeResult = field(default_factory=RangeResult)  # of its ranges so far
+    sketches: list[tuple[int, Sketch]] = field(default_factory=list)
+    ids: dict[str, int] = field(default_factory=dict)  # of questions: the line of each
+    aside: dict[int, AsideReason] = field(default_factory=dict)  # of questions: by their lines
+
+    @property
+    def records(self) -> int:
+        return self.total.records
+
+    def set_aside(self, line: int | None, code: str) -> None:
+        if line is not None and self.kind in ASKED and code in _ASIDE:
+            self.aside.setdefault(line, _ASIDE[code])
+
+    def aside_ids(self) -> dict[str, AsideReason]:
+        return {each: self.aside[line] for each, line in self.ids.items() if line in self.aside}
+
+    def summary(self) -> FileSummary:
+        total = self.total
+        share = total.characters / total.sampled_characters if total.sampled_characters else 0.0
+        return FileSummary(
+            lines=total.lines,
+            records=total.records,
+            size_bytes=self.size_bytes,
+            tokens=round(total.sampled_tokens * share),
+            least_tokens=round(total.sampled_least_tokens * share),
+            expected_tokens=round(total.sampled_expected_tokens * share),
+            japanese=total.japanese,
+        )
 
 
 @dataclass
@@ -120,31 +155,26 @@ class _Check:
     options: Options
     progress: Callable[[ReadProgress], None]
     findings: Findings = field(default_factory=Findings)
-    files: dict[str, FileSummary] = field(default_factory=dict)
-    names: dict[FileKind, str] = field(default_factory=dict)
+    files: dict[FileKind, _File] = field(default_factory=dict)
     systems: SystemPrompts = field(default_factory=SystemPrompts)
     duplicates: ExactDuplicates = field(default_factory=ExactDuplicates)
-    sketches: dict[str, list[tuple[int, Sketch]]] = field(default_factory=dict)
-    # By file of questions: the line of each id, and why a line is set aside.
-    ids: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
-    aside: dict[str, dict[int, AsideReason]] = field(default_factory=lambda: defaultdict(dict))
     answer_schema: AnswerSchema | None = None
 
     @property
     def warnings(self) -> bool:
         return self.options.warnings or bool(self.options.fail_on)
 
+    @property
+    def by_name(self) -> dict[str, _File]:
+        return {file.name: file for file in self.files.values()}
+
     def file(self, kind: FileKind, source: DatasetSource) -> None:
         """Check one file by itself and against those before it."""
-        name, size = source.name, source.size_bytes
-        if name in self.files:
-            name = f"{name} ({kind})"
-        self.names[kind] = name
-        self.files[name] = FileSummary(size_bytes=size)
-        self.sketches[name] = []
+        name = f"{source.name} ({kind})" if source.name in self.by_name else source.name
+        file = self.files[kind] = _File(kind, name, source.size_bytes)
         self._check_key(name, source.name)
-        if self._is_readable(kind, name, size) and self._is_utf_8(name, source):
-            self._read(kind, source)
+        if self._is_readable(file) and self._is_utf_8(file, source):
+            self._read(file, source)
 
     def schema(self, source: DatasetSource | None) -> None:
         """Read the schema that reference answers, and later answers, are held against."""
@@ -160,43 +190,31 @@ class _Check:
             self.answer_schema = AnswerSchema.parse(content)
         except NotASchema as error:
             fix = "correct the schema; no reference was held against it"
-            problem = Problem(error.path, "answer-schema", str(error), fix)
-            self.findings.add_problem(source.name, error.line, problem)
+            finding = Finding(error.path, "answer-schema", str(error), fix)
+            self.findings.add_at(source.name, error.line, finding)
 
     def finish(self) -> ValidationReport:
         """Apply the rules that span files."""
         self._check_total()
+        by_name = self.by_name
         if self.warnings:
-            for problem in self.systems.warnings(self.options.system_prompt):
-                self.findings.add_problem(self.names["training"], None, problem)
-            for finding in dataset_warnings(self.sketches, *map(self.names.get, ASKED)):
+            for finding in self.systems.warnings(self.options.system_prompt):
+                self.findings.add_at(self.files["training"].name, None, finding)
+            sketches = {name: file.sketches for name, file in by_name.items()}
+            asked = (self.files[kind].name if kind in self.files else None for kind in ASKED)
+            for finding in dataset_warnings(sketches, *asked):
                 self.findings.add(finding)
-                self._set_aside(finding.file, finding.line, finding.code)
+                by_name[finding.file].set_aside(finding.line, finding.code)
             self._check_clean_questions()
-        self.findings.sort(list(self.files))
+        self.findings.sort(list(by_name))
         return ValidationReport(
             self.model,
             self.findings,
-            self.files,
+            {name: file.summary() for name, file in by_name.items()},
             self._system_prompt(),
             self.options.fail_on,
-            *(self._aside_ids(kind) for kind in ASKED),
+            *(self.files[kind].aside_ids() if kind in self.files else {} for kind in ASKED),
         )
-
-    def _set_aside(self, file: str, line: int | None, code: str) -> None:
-        if line is not None and file in self._asked and code in _ASIDE:
-            self.aside[file].setdefault(line, _ASIDE[code])
-
-    @property
-    def _asked(self) -> set[str]:
-        """The files of questions."""
-        return {self.names[kind] for kind in ASKED if kind in self.names}
-
-    def _aside_ids(self, kind: FileKind) -> dict[str, AsideReason]:
-        """Return the questions of a file that are set aside, by their ids."""
-        file = self.names.get(kind, "")
-        aside = self.aside[file]
-        return {each: aside[line] for each, line in self.ids[file].items() if line in aside}
 
     def _check_key(self, name: str, uri: str) -> None:
         parts = _URI.fullmatch(uri)
@@ -205,54 +223,51 @@ class _Check:
             fix = "use only letters without accents, digits, and _ - / ."
             self.findings.add_file(name, "bad-key", message, fix)
 
-    def _is_readable(self, kind: FileKind, name: str, size: int) -> bool:
+    def _is_readable(self, file: _File) -> bool:
         limits = self.model.limits
         limit = {
             "training": limits.max_training_bytes,
             "validation": limits.max_validation_bytes,
-        }.get(kind, MAX_EVALUATION_BYTES)
-        if limit is None or size <= limit:
+        }.get(file.kind, MAX_EVALUATION_BYTES)
+        if limit is None or file.size_bytes <= limit:
             return True
-        message = f"{size} bytes; at most {limit} are allowed"
+        message = f"{file.size_bytes} bytes; at most {limit} are allowed"
         fix = "remove records; the lines were not checked"
-        self.findings.add_file(name, "file-too-large", message, fix)
+        self.findings.add_file(file.name, "file-too-large", message, fix)
         return False
 
-    def _is_utf_8(self, name: str, source: DatasetSource) -> bool:
+    def _is_utf_8(self, file: _File, source: DatasetSource) -> bool:
         longest = max(map(len, _UTF_16_OR_32))
-        if not source.read(0, min(longest, source.size_bytes)).startswith(_UTF_16_OR_32):
+        if not source.read(0, min(longest, file.size_bytes)).startswith(_UTF_16_OR_32):
             return True
         message, fix = "the file is in UTF-16 or UTF-32", "save it as UTF-8; no line was checked"
-        self.findings.add_problem(name, 1, Problem("", "utf-16", message, fix))
+        self.findings.add_at(file.name, 1, Finding("", "utf-16", message, fix))
         return False
 
-    def _read(self, kind: FileKind, source: DatasetSource) -> None:
-        name, size = self.names[kind], source.size_bytes
-        sketches = self.sketches[name]
+    def _read(self, file: _File, source: DatasetSource) -> None:
+        file.is_read = True
         scan = FileScan(
-            self._scan_options(kind, size),
+            self._scan_options(file),
             source,
-            split_ranges(size),
-            compares=lambda: len(sketches) < most_compared(kind),
+            split_ranges(file.size_bytes),
+            compares=lambda: len(file.sketches) < most_compared(file.kind),
         )
-        total = RangeResult()
         for part, result in zip(scan.ranges, scan_ranges(scan, self.options.workers), strict=True):
-            self._merge(kind, name, total, result)
-            self.progress(ReadProgress(name, part.stop, size, total.records))
-        self.files[name] = _summary(total, size)
-        self._check_file_count(kind)
+            self._merge(file, result)
+            self.progress(ReadProgress(file.name, part.stop, file.size_bytes, file.records))
+        self._check_file_count(file)
         if self.warnings:
-            self._warn_of_file(kind, name, total)
+            self._warn_of_file(file)
 
-    def _scan_options(self, kind: FileKind, size: int) -> ScanOptions:
-        options = ScanOptions(kind, self.model, size, self.warnings)
-        if kind not in ASKED:
-            return options
-        return replace(
-            options,
-            room=self._room(),
-            max_answer_tokens=self.options.max_answer_tokens,
-            answer_schema=self.answer_schema if kind == "evaluation" else None,
+    def _scan_options(self, file: _File) -> ScanOptions:
+        return ScanOptions(
+            file.kind,
+            self.model,
+            file.size_bytes,
+            self.warnings,
+            self._room(),
+            self.options.max_answer_tokens,
+            self.answer_schema if file.kind == "evaluation" else None,
         )
 
     def _room(self) -> Room:
@@ -269,136 +284,104 @@ class _Check:
         given, common = self.options.system_prompt, self.systems.most_common()
         return given if given is not None else common and common[0]
 
-    def _merge(self, kind: FileKind, name: str, total: RangeResult, result: RangeResult) -> None:
-        """Add the result of a range to the sum of those before it."""
-        before = total.lines
-        self.findings.add_problems(name, before, result.problems)
+    def _merge(self, file: _File, result: RangeResult) -> None:
+        """Add the result of the next range."""
+        before = file.total.lines
+        self.findings.add_lines(file.name, before, result.findings)
         for line, example_id in result.ids:
-            self._check_id(kind, name, before + line, example_id)
-        room = most_compared(kind) - len(self.sketches[name])
-        apart = self._asked if kind in ASKED else set()
+            self._check_id(file, before + line, example_id)
+        room = most_compared(file.kind) - len(file.sketches)
+        apart = {self.files[kind].name for kind in ASKED if kind in self.files}
         for record in result.compared[:room]:
-            line = before + record.line
-            self.sketches[name].append((line, record.sketch))
-            prompt = record.sketch.same_prompt
-            self.duplicates.add_turns(name, line, record.turns)
-            for problem in self.duplicates.find(name, line, record.digest, prompt, apart):
-                self.findings.add_problem(name, line, problem)
-                self._set_aside(name, line, problem.code)
-        if kind == "training":
+            self._compare(file, before + record.line, record, apart if file.kind in ASKED else ())
+        if file.kind == "training":
             self.systems.merge(result.systems)
-        if result.first_crlf_line and not total.first_crlf_line:
-            total.first_crlf_line = before + result.first_crlf_line
-        tokens, line = result.longest_answer
-        if tokens > total.longest_answer[0]:
-            total.longest_answer = (tokens, before + line)
-        total.add_sums(result)
+        file.total.add(result)
 
-    def _warn_of_file(self, kind: FileKind, name: str, total: RangeResult) -> None:
+    def _compare(
+        self, file: _File, line: int, record: ComparedRecord, apart: Collection[str]
+    ) -> None:
+        file.sketches.append((line, record.sketch))
+        self.duplicates.add_turns(file.name, line, record.turns)
+        prompt = record.sketch.same_prompt
+        for finding in self.duplicates.find(file.name, line, record.digest, prompt, apart):
+            self.findings.add_at(file.name, line, finding)
+            file.set_aside(line, finding.code)
+
+    def _warn_of_file(self, file: _File) -> None:
+        total = file.total
         if total.crlf_lines:
             message = f"{total.crlf_lines} of {total.lines} lines end in a carriage return"
-            problem = Problem("", "crlf", message, "end lines in a line feed only", "warning")
-            self.findings.add_problem(name, total.first_crlf_line, problem)
+            finding = Finding("", "crlf", message, "end lines in a line feed only", "warning")
+            self.findings.add_at(file.name, total.first_crlf_line, finding)
         if total.tight_answers:
-            self._warn_of_answers(name, total)
-        if len(self.sketches[name]) == (most := most_compared(kind)) < total.records:
+            tokens, line = total.longest_answer
+            message = (
+                f"the longest of {total.tight_answers} reference answers that come near "
+                f"max_answer_tokens = {self.options.max_answer_tokens}: about {tokens} tokens; "
+                "answers as long are cut off"
+            )
+            fix = "raise max_answer_tokens, or shorten the references"
+            finding = Finding("reference_answer", "tight-answers", message, fix, "warning")
+            self.findings.add_at(file.name, line, finding)
+        if len(file.sketches) == (most := most_compared(file.kind)) < total.records:
             message = f"only the first {most} records were compared with each other"
-            fix = "remove records"
-            self.findings.add_file(name, "not-compared", message, fix, "warning")
+            self.findings.add_file(file.name, "not-compared", message, "remove records", "warning")
 
-    def _warn_of_answers(self, name: str, total: RangeResult) -> None:
-        tokens, line = total.longest_answer
-        message = (
-            f"the longest of {total.tight_answers} reference answers that come near "
-            f"max_answer_tokens = {self.options.max_answer_tokens}: about {tokens} tokens; answers "
-            "as long are cut off"
-        )
-        fix = "raise max_answer_tokens, or shorten the references"
-        problem = Problem("reference_answer", "tight-answers", message, fix, "warning")
-        self.findings.add_problem(name, line, problem)
-
-    def _check_id(self, kind: FileKind, name: str, line: int, example_id: str) -> None:
-        first = self.ids[name].setdefault(example_id, line)
+    def _check_id(self, file: _File, line: int, example_id: str) -> None:
+        first = file.ids.setdefault(example_id, line)
         message = f"the id is the same as in line {first}" if first != line else ""
-        if kind == "general":
-            file = self.names.get("evaluation", "")
-            if other := self.ids[file].get(general_id(example_id)):
-                message = f"with {general_id('')} before it, it is the id of {file}:{other}"
+        questions, known_as = self.files.get("evaluation"), general_id(example_id)
+        if file.kind == "general" and questions and (other := questions.ids.get(known_as)):
+            message = f"with {general_id('')} before it, it is the id of {questions.name}:{other}"
         if message:
-            problem = Problem("id", "duplicate-id", message, "give each example its own")
-            self.findings.add_problem(name, line, problem)
+            finding = Finding("id", "duplicate-id", message, "give each example its own")
+            self.findings.add_at(file.name, line, finding)
 
-    def _check_file_count(self, kind: FileKind) -> None:
-        limits, name = self.model.limits, self.names[kind]
+    def _check_file_count(self, file: _File) -> None:
+        limits = self.model.limits
         least, most = {
             "training": (limits.min_training_records, limits.max_training_records),
             "validation": (limits.min_validation_records, limits.max_validation_records),
             "evaluation": (max(1, self.options.min_evaluation_questions), None),
             "general": (1, None),
-        }[kind]
+        }[file.kind]
         if most == 0:
             message = f"{self.model.name} takes no validation file"
             fix = "remove the file, or add its records to the training file"
-            self.findings.add_file(name, "too-many-records", message, fix)
+            self.findings.add_file(file.name, "too-many-records", message, fix)
             return
-        self._check_count(name, self.files[name].records, least, most)
+        self._check_count(file, file.records, least, most)
 
     def _check_clean_questions(self) -> None:
         """Refuse questions of which too few are left once those that decide nothing are set aside.
 
         Too few from the start are a finding already.
         """
-        name, least = self.names.get("evaluation", ""), self.options.min_evaluation_questions
-        records = self.files[name].records if name else 0
-        aside = len(self.aside[name])
-        left = records - aside
-        if left < least <= records:
+        file, least = self.files.get("evaluation"), self.options.min_evaluation_questions
+        if file and (left := file.records - len(file.aside)) < least <= file.records:
             message = (
-                f"{aside} of {records} questions stand in training or validation, or are "
-                f"asked twice, and decide nothing; at least {least} others are needed, not {left}"
+                f"{len(file.aside)} of {file.records} questions stand in training or validation, "
+                f"or are asked twice, and decide nothing; at least {least} others are needed, not "
+                f"{left}"
             )
-            self.findings.add_file(name, "too-few-records", message, _ADD_QUESTIONS)
+            self.findings.add_file(file.name, "too-few-records", message, _ADD_QUESTIONS)
 
     def _check_total(self) -> None:
         limits = self.model.limits
-        names = [self.names[kind] for kind in _TRAINED_ON if kind in self.names]
-        total = sum(self.files[name].records for name in names)
-        least = None if self._has_unread(names) else limits.min_total_records
+        files = [file for kind, file in self.files.items() if kind not in ASKED]
+        total = sum(file.records for file in files)
+        least = limits.min_total_records if all(file.is_read for file in files) else None
         both = " in training and validation together"
-        self._check_count(names[0], total, least, limits.max_total_records, both)
+        self._check_count(files[0], total, least, limits.max_total_records, both)
 
     def _check_count(
-        self, name: str, records: int, least: int | None, most: int | None, where: str = ""
+        self, file: _File, records: int, least: int | None, most: int | None, where: str = ""
     ) -> None:
         if least is not None and records < least:
             message = f"{records} records{where}; at least {least} are needed"
-            fixes = {
-                self.names.get("validation"): "add records, or remove the file",
-                self.names.get("evaluation"): _ADD_QUESTIONS,
-                self.names.get("general"): "add questions, or remove the file",
-            }
-            fix = fixes.get(name, "add records")
-            self.findings.add_file(name, "too-few-records", message, fix)
+            self.findings.add_file(file.name, "too-few-records", message, _ADD_RECORDS[file.kind])
         if most is not None and records > most:
             message = f"{records} records{where}; at most {most} are allowed"
             fix = "remove records, or request a higher quota" if where else "remove records"
-            self.findings.add_file(name, "too-many-records", message, fix)
-
-    def _has_unread(self, names: list[str]) -> bool:
-        """Return whether the records of one of the files were not counted."""
-        return any(
-            f.file in names and f.code in ("utf-16", "file-too-large") for f in self.findings.kept
-        )
-
-
-def _summary(total: RangeResult, size_bytes: int) -> FileSummary:
-    share = total.characters / total.sampled_characters if total.sampled_characters else 0.0
-    return FileSummary(
-        lines=total.lines,
-        records=total.records,
-        size_bytes=size_bytes,
-        tokens=round(total.sampled_tokens * share),
-        least_tokens=round(total.sampled_least_tokens * share),
-        expected_tokens=round(total.sampled_expected_tokens * share),
-        japanese=total.japanese,
-    )
+            self.findings.add_file(file.name, "too-many-records", message, fix)

@@ -130,7 +130,7 @@ def _planned(
 
 def _add_screening(report: ValidationReport, name: str, found: Screening) -> None:
     for line, problem in found.problems:
-        report.findings.add_problem(name, line, problem)
+        report.findings.add_at(name, line, problem)
     records = report.files[name].records
     if found.records < records:
         message = (

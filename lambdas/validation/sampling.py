@@ -10,8 +10,8 @@ from lambdas.domain.models.model import Model
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.fields import FileKind
 from lambdas.validation.formats.records import read_record
+from lambdas.validation.jsonl.findings import Findings
 from lambdas.validation.jsonl.lines import parse_line
-from lambdas.validation.jsonl.problems import Problems
 from lambdas.validation.jsonl.ranges import read_lines, read_range, split_ranges
 from lambdas.validation.jsonl.sources import DatasetSource
 
@@ -72,6 +72,6 @@ def _lines(source: DatasetSource) -> Iterator[tuple[int, bytes]]:
 
 
 def _conversation(kind: FileKind, model: Model, line: bytes) -> Conversation | None:
-    problems = Problems()
-    record = parse_line(line, problems)
-    return read_record(record, kind, model, problems) if record else None
+    findings = Findings()
+    record = parse_line(line, findings)
+    return read_record(record, kind, model, findings) if record else None

@@ -1,9 +1,9 @@
-"""Scans one byte range of one file: its problems, and what checks of the whole file need."""
+"""Scans one byte range of one file: its findings, and what checks of the whole file need."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from lambdas.validation.formats.fields import ASKED, FileKind, field_of
 from lambdas.validation.formats.records import read_record
 from lambdas.validation.formats.tokens import estimate, estimated_tokens, family_of, least_tokens
 from lambdas.validation.jsonl import lines
-from lambdas.validation.jsonl.problems import Problems
+from lambdas.validation.jsonl.findings import Findings
 from lambdas.validation.jsonl.ranges import ByteRange, Line, read_lines
 from lambdas.validation.jsonl.sources import DatasetSource
 from lambdas.validation.warnings.dataset_warnings import Sketch, prompt_digest, sketches_of
@@ -49,9 +49,9 @@ class ScanOptions:
     model: Model
     size_bytes: int
     warnings: bool
-    room: Room | None = None  # of evaluation examples
-    max_answer_tokens: int = 0  # of their answers; 0: unknown
-    answer_schema: AnswerSchema | None = None  # that their reference answers have to satisfy
+    room: Room  # of questions
+    max_answer_tokens: int  # of their answers; 0: unknown
+    answer_schema: AnswerSchema | None  # that their reference answers have to satisfy
     compare: bool = True  # False: earlier ranges have enough records to compare
 
 
@@ -65,8 +65,8 @@ class ComparedRecord(NamedTuple):
 
 
 @dataclass
-class RangeResult:
-    """The result of one range; lines count from 1 within it."""
+class Sums:
+    """What is added up over the ranges of a file."""
 
     lines: int = 0
     records: int = 0
@@ -76,27 +76,31 @@ class RangeResult:
     sampled_tokens: int = 0
     sampled_expected_tokens: int = 0
     crlf_lines: int = 0
-    first_crlf_line: int = 0
-    problems: Problems = field(default_factory=Problems)
-    systems: SystemPrompts = field(default_factory=SystemPrompts)
-    ids: list[tuple[int, str]] = field(default_factory=list)
     japanese: int = 0  # examples whose texts are mostly so
     tight_answers: int = 0  # references that come near `max_answer_tokens`
-    longest_answer: tuple[int, int] = (0, 0)  # of these: tokens, line
+
+
+@dataclass
+class RangeResult(Sums):
+    """The result of one range, or of those so far; lines count from 1 within it."""
+
+    first_crlf_line: int = 0
+    longest_answer: tuple[int, int] = (0, 0)  # of the tight ones: tokens, line
+    findings: Findings = field(default_factory=Findings)
+    systems: SystemPrompts = field(default_factory=SystemPrompts)
+    ids: list[tuple[int, str]] = field(default_factory=list)
     compared: list[ComparedRecord] = field(default_factory=list)
 
-    def add_sums(self, later: RangeResult) -> None:
-        """Add the sums of a later range."""
-        self.lines += later.lines
-        self.records += later.records
-        self.characters += later.characters
-        self.sampled_characters += later.sampled_characters
-        self.sampled_least_tokens += later.sampled_least_tokens
-        self.sampled_tokens += later.sampled_tokens
-        self.sampled_expected_tokens += later.sampled_expected_tokens
-        self.crlf_lines += later.crlf_lines
-        self.japanese += later.japanese
-        self.tight_answers += later.tight_answers
+    def add(self, later: RangeResult) -> None:
+        """Add the figures of the next range."""
+        before = self.lines
+        if later.first_crlf_line and not self.first_crlf_line:
+            self.first_crlf_line = before + later.first_crlf_line
+        tokens, line = later.longest_answer
+        if tokens > self.longest_answer[0]:
+            self.longest_answer = tokens, before + line
+        for each in fields(Sums):
+            setattr(self, each.name, getattr(self, each.name) + getattr(later, each.name))
 
 
 def most_compared(kind: FileKind) -> int:
@@ -112,7 +116,7 @@ def scan(
     for line in read_lines(source, part, content):
         scanner.check(line)
     result = scanner.result
-    result.records = result.lines - result.problems.counts["blank-line", "error"]
+    result.records = result.lines - result.findings.counts["", "blank-line", "error"]
     result.compared = scanner.compared()
     return result
 
@@ -120,8 +124,8 @@ def scan(
 class _Scanner:
     def __init__(self, options: ScanOptions) -> None:
         model, kind = options.model, options.kind
-        self._problems = Problems(warnings=options.warnings)
-        self.result = RangeResult(problems=self._problems)
+        self._findings = Findings(warnings=options.warnings)
+        self.result = RangeResult(findings=self._findings)
         self._options = options
         self._kept: list[tuple[int, Conversation]] = []  # to compare, by line
         self._token_limit = model.limits.max_tokens_per_record
@@ -134,7 +138,7 @@ class _Scanner:
     def check(self, line: Line) -> None:
         """Check the next line."""
         self.result.lines += 1
-        self._problems.line = self.result.lines
+        self._findings.line = self.result.lines
         content = self._without_return(line.content)
         conversation = self._read(content, is_first=line.start == 0)
         if conversation is None:
@@ -163,11 +167,11 @@ class _Scanner:
         return content
 
     def _read(self, line: bytes, *, is_first: bool) -> Conversation | None:
-        record = lines.parse_line(line, self._problems, is_first=is_first)
+        record = lines.parse_line(line, self._findings, is_first=is_first)
         if record is None:
             return None
         kind, model = self._options.kind, self._options.model
-        conversation = read_record(record, kind, model, self._problems)
+        conversation = read_record(record, kind, model, self._findings)
         if conversation and kind in ASKED:
             self.result.ids.append((self.result.lines, record["id"]))
         return conversation
@@ -190,18 +194,18 @@ class _Scanner:
                 f"about {tokens.expected} tokens, {tokens.least} at least; {limit} are allowed"
             )
             fix = "shorten or split the record"
-            self._problems.error("", "too-many-tokens", message, fix)
+            self._findings.error("", "too-many-tokens", message, fix)
         elif tokens.most > limit:
             message = (
                 f"between {tokens.least} and {tokens.most} tokens; at most {limit} are allowed"
             )
             fix = "shorten or split the record if the job refuses it"
-            self._problems.warning("", "maybe-too-many-tokens", message, fix)
+            self._findings.warning("", "maybe-too-many-tokens", message, fix)
 
     def _check_example(self, conversation: Conversation, size: int) -> None:
-        if room := self._options.room:
-            self._check_room(conversation.texts[:2], room.question_tokens, "model", size)
-            self._check_room(conversation.texts, room.judged_tokens, "judge", size)
+        room = self._options.room
+        self._check_room(conversation.texts[:2], room.question_tokens, "model", size)
+        self._check_room(conversation.texts, room.judged_tokens, "judge", size)
         if (limit := self._options.max_answer_tokens) and size > limit * _TIGHT:
             self._check_answer(conversation.answer, limit)
         if schema := self._options.answer_schema:
@@ -219,7 +223,7 @@ class _Scanner:
     def _check_schema(self, schema: AnswerSchema, answer: str) -> None:
         if problem := schema.problem(answer):
             fix = "correct the reference, or the schema"
-            self._problems.error("reference_answer", "not-of-schema", problem, fix)
+            self._findings.error("reference_answer", "not-of-schema", problem, fix)
 
     def _check_room(self, texts: Sequence[str], limit: int | None, who: str, size: int) -> None:
         # As above: a shorter line fits.
@@ -230,11 +234,11 @@ class _Scanner:
             "its prompt and answers of max_answer_tokens"
         )
         fix = "shorten the question or its reference answer"
-        self._problems.error("question", "does-not-fit", message, fix)
+        self._findings.error("question", "does-not-fit", message, fix)
 
     def _compare(self, conversation: Conversation) -> None:
-        for problem in record_warnings(conversation, self._field_of):
-            self._problems.add(problem)
+        for finding in record_warnings(conversation, self._field_of):
+            self._findings.add_at("", self.result.lines, finding)
         if self._options.compare and len(self._kept) < most_compared(self._options.kind):
             self._kept.append((self.result.lines, conversation))
 

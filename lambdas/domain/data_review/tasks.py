@@ -14,7 +14,7 @@ from lambdas.domain.models.model import Model
 from lambdas.domain.run.execution_input import JudgePrompt
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.records import read_conversation
-from lambdas.validation.jsonl.problems import Problems
+from lambdas.validation.jsonl.findings import Findings
 from lambdas.validation.warnings.language import is_japanese
 
 CRITERIA = tuple(review("en").criteria)  # which every language has
@@ -41,7 +41,7 @@ class ReviewTask:
         With "auto", the judge is told in Japanese what to do with a Japanese record: of a data set
         in both languages each in its own.
         """
-        conversation = read_conversation(record, model, Problems())
+        conversation = read_conversation(record, model, Findings())
         if conversation is None:
             return None
         prompt, answer = _prompt(conversation), conversation.answer

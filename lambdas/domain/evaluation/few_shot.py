@@ -13,7 +13,7 @@ from lambdas.domain.run.execution_input import FEW_SHOT
 from lambdas.validation.formats.conversation import Conversation, Turn
 from lambdas.validation.formats.records import read_conversation
 from lambdas.validation.formats.tokens import estimated_tokens
-from lambdas.validation.jsonl.problems import Problems
+from lambdas.validation.jsonl.findings import Findings
 
 EXAMPLES = 5
 MOST_TOKENS = 1_000  # of an example, an upper estimate: every question pays for all of them
@@ -57,7 +57,7 @@ def turns_of(shown: ShownExamples) -> tuple[Turn, ...]:
 
 def _short(records: Iterable[Mapping[str, Any]], model: Model) -> Iterator[Conversation]:
     for record in records:
-        example = read_conversation(_without_reasoning(record), model, Problems())
+        example = read_conversation(_without_reasoning(record), model, Findings())
         if example and _tokens(example) <= MOST_TOKENS:
             yield example
 

@@ -1,4 +1,4 @@
-"""What a check reports: codes, findings counted per file, and the report made of them.
+"""What a check reports: codes, and the report made of findings.
 
 Imports `jsonl` and `formats`; `warnings` and the modules at the top may import it.
 """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from lambdas.validation.jsonl.problems import Severity
+from lambdas.validation.jsonl.findings import Severity
 
 Origin = Literal["documented", "AWS's validator", "this project"]
 

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from lambdas.domain.models.model import Model
-from lambdas.validation.findings.findings import Finding, Findings
-from lambdas.validation.jsonl.problems import KEPT_PER_CODE
+from lambdas.validation.jsonl.findings import KEPT_PER_CODE, Findings
 
 AsideReason = Literal[
     "in training or validation",
@@ -16,6 +15,7 @@ AsideReason = Literal[
     "asked twice",
     "nearly asked twice",
 ]
+_REPORTED = ("file", "line", "field", "code", "severity", "message", "fix")  # of a finding
 _SHOWN_FINDINGS = 5
 _SHOWN_CHARACTERS = 400
 
@@ -65,7 +65,9 @@ class ValidationReport:
     def as_json(self) -> dict[str, Any]:
         return {
             "verdict": "valid" if self.valid else "invalid",
-            "findings": [asdict(each) for each in self.findings.kept],
+            "findings": [
+                {name: getattr(each, name) for name in _REPORTED} for each in self.findings.kept
+            ],
             "summary": {
                 "model": self.model.key,
                 "record_format": self.model.record_format,
@@ -91,7 +93,7 @@ def refusal(report: ValidationReport, report_uri: str) -> str:
     findings = report.findings
     errors, warnings = findings.count("error"), findings.count("warning")
     reasons = sum(count for key, count in findings.counts.items() if report.refuses(key))
-    first = findings.first(_SHOWN_FINDINGS, lambda each: report.refuses(_counted(each)))
+    first = findings.first(_SHOWN_FINDINGS, lambda each: report.refuses(each.key))
     counts = f"{_number(errors, 'error')}, {_number(warnings, 'warning')}"
     head = f"the dataset breaks rules of {report.model.name}: {counts}"
     if codes := report.refusing_warnings():
@@ -104,10 +106,6 @@ def refusal(report: ValidationReport, report_uri: str) -> str:
     if reasons > len(first):
         lines.append(f"… and {reasons - len(first)} more")
     return "\n".join([*lines, f"All findings: {report_uri}"])
-
-
-def _counted(finding: Finding) -> tuple[str, str, str]:
-    return finding.file, finding.code, finding.severity
 
 
 def _number(count: int, noun: str) -> str:

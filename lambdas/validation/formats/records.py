@@ -1,4 +1,4 @@
-"""Reads a parsed object as a record of the model's format and reports its problems.
+"""Reads a parsed object as a record of the model's format and reports its findings.
 
 Three formats train models. `claude-messages`: {"system": text, "messages": [{"role", "content":
 text}]}. `converse`: {"schemaVersion", "system": [{"text"}], "messages": [{"role", "content":
@@ -30,7 +30,7 @@ from lambdas.validation.formats.fields import ASKED, FileKind, field_of
 from lambdas.validation.formats.pairs import pair_keys
 from lambdas.validation.formats.visible import is_visible
 from lambdas.validation.jsonl.display import quoted, quoted_key, type_name
-from lambdas.validation.jsonl.problems import Problems
+from lambdas.validation.jsonl.findings import Findings
 
 _CLAUDE_KEYS = ("system", "messages")
 _CONVERSE_KEYS = ("schemaVersion", "system", "messages")
@@ -50,34 +50,34 @@ _GUESSED_CHARACTERS = 60  # of a key that are compared with known keys
 
 # One readable text of a record: position of its turn, who says it, text.
 RoleText = tuple[int, Role | Literal["system"], str]
-ReadText = Callable[[object, str, Problems], str | None]
+ReadText = Callable[[object, str, Findings], str | None]
 
 
 def read_record(
-    record: Mapping[str, Any], kind: FileKind, model: Model, problems: Problems
+    record: Mapping[str, Any], kind: FileKind, model: Model, findings: Findings
 ) -> Conversation | None:
     """Read a record of a file of any kind; None without a readable turn."""
     if kind not in ASKED:
-        return read_conversation(record, model, problems)
-    example = read_example(record, problems)
+        return read_conversation(record, model, findings)
+    example = read_example(record, findings)
     return example.conversation if example else None
 
 
 def read_conversation(
-    record: Mapping[str, Any], model: Model, problems: Problems
+    record: Mapping[str, Any], model: Model, findings: Findings
 ) -> Conversation | None:
     """Read a training or validation record in the model's format; None without a readable turn."""
     other = _other_format(record, model.record_format)
     if other:
         message = f"the record is {other}, not in the {model.record_format} format of {model.name}"
         fix = f"convert the data: python -m dataset prepare --model {model.key} SOURCE OUT"
-        problems.error("", "wrong-format", message, fix)
+        findings.error("", "wrong-format", message, fix)
         return None
-    texts = _READERS[model.record_format](record, model, problems)
+    texts = _READERS[model.record_format](record, model, findings)
     field_of_turn = field_of("training", model.record_format)
     for at, role, text in texts:
         path = "system" if role == "system" else field_of_turn(at)
-        _check_words(text, role, path, model.reserved, problems)
+        _check_words(text, role, path, model.reserved, findings)
     system = next((text for _, role, text in texts if role == "system"), None)
     turns = tuple(Turn(role, text) for _, role, text in texts if role != "system")
     return Conversation(system, turns) if turns else None
@@ -111,27 +111,27 @@ def _has_text_content(messages: object) -> bool:
     )
 
 
-def _read_claude(record: Mapping[str, Any], _: Model, problems: Problems) -> list[RoleText]:
-    _check_keys(record, "", _CLAUDE_KEYS, problems)
-    return _read_system(record, _text, problems) + _read_messages(record, _TEXTS, problems)
+def _read_claude(record: Mapping[str, Any], _: Model, findings: Findings) -> list[RoleText]:
+    _check_keys(record, "", _CLAUDE_KEYS, findings)
+    return _read_system(record, _text, findings) + _read_messages(record, _TEXTS, findings)
 
 
-def _read_converse(record: Mapping[str, Any], model: Model, problems: Problems) -> list[RoleText]:
-    _check_keys(record, "", _CONVERSE_KEYS, problems)
-    _check_version(record, problems)
-    system = _read_system(record, _text_blocks, problems)
+def _read_converse(record: Mapping[str, Any], model: Model, findings: Findings) -> list[RoleText]:
+    _check_keys(record, "", _CONVERSE_KEYS, findings)
+    _check_version(record, findings)
+    system = _read_system(record, _text_blocks, findings)
     answer = _answer_blocks if model.trains_on_reasoning else _text_blocks
     reads: dict[Role, ReadText] = {"user": _text_blocks, "assistant": answer}
-    return system + _read_messages(record, reads, problems)
+    return system + _read_messages(record, reads, findings)
 
 
-def _read_pair(record: Mapping[str, Any], _: Model, problems: Problems) -> list[RoleText]:
-    _check_keys(record, "", PAIR_KEYS, problems)
-    texts = [_text(record.get(key), key, problems) for key in PAIR_KEYS]
+def _read_pair(record: Mapping[str, Any], _: Model, findings: Findings) -> list[RoleText]:
+    _check_keys(record, "", PAIR_KEYS, findings)
+    texts = [_text(record.get(key), key, findings) for key in PAIR_KEYS]
     return [(at, ROLES[at], text) for at, text in enumerate(texts) if text is not None]
 
 
-_READERS: Mapping[RecordFormat, Callable[[Mapping[str, Any], Model, Problems], list[RoleText]]] = {
+_READERS: Mapping[RecordFormat, Callable[[Mapping[str, Any], Model, Findings], list[RoleText]]] = {
     "claude-messages": _read_claude,
     "converse": _read_converse,
     "prompt-completion": _read_pair,
@@ -139,11 +139,11 @@ _READERS: Mapping[RecordFormat, Callable[[Mapping[str, Any], Model, Problems], l
 
 
 def _read_system(
-    record: Mapping[str, Any], read_content: ReadText, problems: Problems
+    record: Mapping[str, Any], read_content: ReadText, findings: Findings
 ) -> list[RoleText]:
     if "system" not in record or _is_no_prompt(record["system"], read_content):
         return []
-    text = read_content(record["system"], "system", problems)
+    text = read_content(record["system"], "system", findings)
     return [] if text is None else [(0, "system", text)]
 
 
@@ -160,31 +160,31 @@ def _is_no_prompt(system: object, read_content: ReadText) -> bool:
     )
 
 
-def _check_version(record: Mapping[str, Any], problems: Problems) -> None:
+def _check_version(record: Mapping[str, Any], findings: Findings) -> None:
     version = record.get("schemaVersion")
     if not isinstance(version, str):
         message = (
             "the schema version is missing" if version is None else f"it is {type_name(version)}"
         )
         fix = f'write "schemaVersion": "{SCHEMA_VERSION}"'
-        problems.error("schemaVersion", "schema-version", message, fix)
+        findings.error("schemaVersion", "schema-version", message, fix)
 
 
 def _read_messages(
-    record: Mapping[str, Any], reads: Mapping[Role, ReadText], problems: Problems
+    record: Mapping[str, Any], reads: Mapping[Role, ReadText], findings: Findings
 ) -> list[RoleText]:
     messages = record.get("messages")
     if not isinstance(messages, list):
         problem = "it is missing" if "messages" not in record else f"it is {type_name(messages)}"
-        problems.error("messages", "messages", problem, "give a list of messages")
+        findings.error("messages", "messages", problem, "give a list of messages")
         return []
     if len(messages) < MIN_MESSAGES:
         message = f"{len(messages)} of at least {MIN_MESSAGES} messages"
         fix = "give one of the user and one of the assistant"
-        problems.error("messages", "too-few-messages", message, fix)
-    _check_order("messages", [_role_of(each) for each in messages], problems)
+        findings.error("messages", "too-few-messages", message, fix)
+    _check_order("messages", [_role_of(each) for each in messages], findings)
     texts = [
-        _read_message("messages", each, at, reads, problems) for at, each in enumerate(messages)
+        _read_message("messages", each, at, reads, findings) for at, each in enumerate(messages)
     ]
     return [text for text in texts if text]
 
@@ -193,56 +193,56 @@ def _role_of(message: object) -> object:
     return message.get("role") if isinstance(message, dict) else None
 
 
-def _check_order(key: str, roles: Sequence[object], problems: Problems) -> None:
+def _check_order(key: str, roles: Sequence[object], findings: Findings) -> None:
     if roles and roles[0] == "assistant":
         problem, fix = "the assistant speaks first", "begin with the user"
-        problems.error(f"{key}[0].role", "first-role", problem, fix)
+        findings.error(f"{key}[0].role", "first-role", problem, fix)
     for at, (role, next_role) in enumerate(pairwise(roles), start=1):
         if role == next_role and role in ROLES:
             message = f"two messages of the {role} follow each other"
             fix = "make user and assistant alternate: merge the two, or add the missing one"
-            problems.error(f"{key}[{at}].role", "role-repeats", message, fix)
+            findings.error(f"{key}[{at}].role", "role-repeats", message, fix)
     if roles and roles[-1] == "user":
         message, fix = "the user speaks last", "end with the assistant's answer"
-        problems.error(f"{key}[{len(roles) - 1}].role", "last-role", message, fix)
+        findings.error(f"{key}[{len(roles) - 1}].role", "last-role", message, fix)
 
 
 def _read_message(
-    key: str, message: object, at: int, reads: Mapping[Role, ReadText], problems: Problems
+    key: str, message: object, at: int, reads: Mapping[Role, ReadText], findings: Findings
 ) -> RoleText | None:
     path = f"{key}[{at}]"
     if not isinstance(message, dict):
         problem, fix = f"it is {type_name(message)}", 'give {"role": …, "content": …}'
-        problems.error(path, "message", problem, fix)
+        findings.error(path, "message", problem, fix)
         return None
-    _check_keys(message, path, _MESSAGE_KEYS, problems)
+    _check_keys(message, path, _MESSAGE_KEYS, findings)
     role = message.get("role")
     if role not in ROLES:
         problem = f"the role is {quoted(role)}" if "role" in message else "the role is missing"
         fix = "write user or assistant"
         if role in _SYSTEM_ROLES:
             fix = "python -m dataset prepare moves it to the key system"
-        problems.error(f"{path}.role", "role", problem, fix)
+        findings.error(f"{path}.role", "role", problem, fix)
     read_content = reads[role if role in ROLES else "user"]
-    text = read_content(message.get("content"), f"{path}.content", problems)
+    text = read_content(message.get("content"), f"{path}.content", findings)
     return (at, role, text) if role in ROLES and text is not None else None
 
 
-def _text(value: object, path: str, problems: Problems) -> str | None:
+def _text(value: object, path: str, findings: Findings) -> str | None:
     if not isinstance(value, str):
         problem = "it is missing or null" if value is None else f"it is {type_name(value)}"
         fix = "give text"
         if isinstance(value, list):
             fix = "give text: python -m dataset prepare joins the texts of a list"
-        problems.error(path, "not-text", problem, fix)
+        findings.error(path, "not-text", problem, fix)
         return None
     if not is_visible(value):
-        problems.error(path, "empty", "the text is empty or blank", "fill it, or drop the record")
+        findings.error(path, "empty", "the text is empty or blank", "fill it, or drop the record")
         return None
     if _has_lone_surrogate(value):
         message = "the text contains a lone surrogate, which is not a character"
         fix = "repair or remove the escape \\ud8xx…\\udfxx"
-        problems.error(path, "lone-surrogate", message, fix)
+        findings.error(path, "lone-surrogate", message, fix)
         return None
     return value
 
@@ -250,29 +250,29 @@ def _text(value: object, path: str, problems: Problems) -> str | None:
 _TEXTS: Mapping[Role, ReadText] = dict.fromkeys(ROLES, _text)
 
 
-def _text_blocks(value: object, path: str, problems: Problems) -> str | None:
+def _text_blocks(value: object, path: str, findings: Findings) -> str | None:
     if not isinstance(value, list):
         problem = "it is missing or null" if value is None else f"it is {type_name(value)}"
-        problems.error(path, "not-a-list", problem, 'give [{"text": …}]')
+        findings.error(path, "not-a-list", problem, 'give [{"text": …}]')
         return None
     if not value:
-        problems.error(path, "empty", "the list is empty", 'give [{"text": …}]')
+        findings.error(path, "empty", "the list is empty", 'give [{"text": …}]')
         return None
-    texts = [_text_block(each, f"{path}[{at}]", problems) for at, each in enumerate(value)]
+    texts = [_text_block(each, f"{path}[{at}]", findings) for at, each in enumerate(value)]
     whole = [text for text in texts if text is not None]
     return "\n".join(whole) if len(whole) == len(texts) else None
 
 
-def _answer_blocks(value: object, path: str, problems: Problems) -> str | None:
+def _answer_blocks(value: object, path: str, findings: Findings) -> str | None:
     """Read an answer and the reasoning in it, which the model is trained to write as well."""
     if not isinstance(value, list) or not any(map(_is_reasoning, value)):
-        return _text_blocks(value, path, problems)
+        return _text_blocks(value, path, findings)
     if all(map(_is_reasoning, value)):
         problem, fix = "there is reasoning without an answer", 'add {"text": …}'
-        problems.error(path, "empty", problem, fix)
+        findings.error(path, "empty", problem, fix)
         return None
     texts = [
-        (_reasoning if _is_reasoning(each) else _text_block)(each, f"{path}[{at}]", problems)
+        (_reasoning if _is_reasoning(each) else _text_block)(each, f"{path}[{at}]", findings)
         for at, each in enumerate(value)
     ]
     whole = [text for text in texts if text is not None]
@@ -283,42 +283,42 @@ def _is_reasoning(block: object) -> bool:
     return isinstance(block, dict) and _REASONING in block
 
 
-def _reasoning(block: Mapping[str, Any], path: str, problems: Problems) -> str | None:
+def _reasoning(block: Mapping[str, Any], path: str, findings: Findings) -> str | None:
     """Read {"reasoningContent": {"reasoningText": {"text": …}}}."""
     value: object = block
     for key in (_REASONING, "reasoningText", "text"):
         if not isinstance(value, dict):
-            problems.error(path, "content-block", f"it is {type_name(value)}", 'give {"text": …}')
+            findings.error(path, "content-block", f"it is {type_name(value)}", 'give {"text": …}')
             return None
-        _check_keys(value, path, (key,), problems)
+        _check_keys(value, path, (key,), findings)
         value, path = value.get(key), f"{path}.{key}"
-    return _text(value, path, problems)
+    return _text(value, path, findings)
 
 
-def _text_block(block: object, path: str, problems: Problems) -> str | None:
+def _text_block(block: object, path: str, findings: Findings) -> str | None:
     if not isinstance(block, dict):
-        problems.error(path, "content-block", f"it is {type_name(block)}", 'give {"text": …}')
+        findings.error(path, "content-block", f"it is {type_name(block)}", 'give {"text": …}')
         return None
-    _check_keys(block, path, _BLOCK_KEYS, problems)
+    _check_keys(block, path, _BLOCK_KEYS, findings)
     if "text" not in block and not {*_NOT_TEXT, _REASONING}.isdisjoint(block):
         return None  # said already
-    return _text(block.get("text"), f"{path}.text", problems)
+    return _text(block.get("text"), f"{path}.text", findings)
 
 
 def _check_keys(
-    value: Mapping[str, Any], path: str, known: Sequence[str], problems: Problems
+    value: Mapping[str, Any], path: str, known: Sequence[str], findings: Findings
 ) -> None:
     for key in value:
         if known == _BLOCK_KEYS and key in (*_NOT_TEXT, _REASONING):
-            _add_other_content(f"{path}.{key}", key, problems)
+            _add_other_content(f"{path}.{key}", key, findings)
         elif key not in known:
             # Guessing takes far longer than everything else about a key.
             guess = (
                 None
-                if problems.has_enough("unknown-key")
+                if findings.has_enough("unknown-key")
                 else nearest(key[:_GUESSED_CHARACTERS], known)
             )
-            problems.error(
+            findings.error(
                 f"{path}.{quoted_key(key)}".removeprefix("."),
                 "unknown-key",
                 f"the format does not have this key, only {', '.join(known)}",
@@ -326,16 +326,16 @@ def _check_keys(
             )
 
 
-def _add_other_content(path: str, key: str, problems: Problems) -> None:
+def _add_other_content(path: str, key: str, findings: Findings) -> None:
     problem, fix = "this project trains text only", "remove the block, or the record"
     if key == _REASONING:
         problem = "only the answers of a model that trains on reasoning have it"
         fix = "python -m dataset prepare --no-reasoning leaves it out"
-    problems.error(path, "unknown-key", problem, fix)
+    findings.error(path, "unknown-key", problem, fix)
 
 
 def _check_words(
-    text: str, role: str, path: str, reserved: Sequence[Reserved], problems: Problems
+    text: str, role: str, path: str, reserved: Sequence[Reserved], findings: Findings
 ) -> None:
     seen: set[str] = set()
     for group in reserved:
@@ -344,48 +344,48 @@ def _check_words(
             sought = word if group.documented else word.lower()
             if sought in said and word.lower() not in seen:
                 seen.add(word.lower())
-                _add_reserved(word, path, group, problems)
+                _add_reserved(word, path, group, findings)
 
 
-def _add_reserved(word: str, path: str, group: Reserved, problems: Problems) -> None:
-    add = problems.error if group.documented else problems.warning
+def _add_reserved(word: str, path: str, group: Reserved, findings: Findings) -> None:
+    add = findings.error if group.documented else findings.warning
     reason = "a word of the model's own prompts" if group.documented else "refused by AWS's checker"
     add(path, "reserved-word", f"the text contains {quoted(word)}, {reason}", "rephrase it")
 
 
-def read_example(record: Mapping[str, Any], problems: Problems) -> EvaluationExample | None:
+def read_example(record: Mapping[str, Any], findings: Findings) -> EvaluationExample | None:
     """Read an evaluation record; None if a required part is missing."""
     if "messages" in record:
         message = "the record is a training record, not an evaluation example"
         fix = 'give {"id": …, "question": …, "reference_answer": …}'
-        problems.error("", "wrong-format", message, fix)
+        findings.error("", "wrong-format", message, fix)
         return None
-    _check_keys(record, "", _EXAMPLE_KEYS, problems)
-    required = (_text(record.get(key), key, problems) for key in _EXAMPLE_KEYS[:3])
+    _check_keys(record, "", _EXAMPLE_KEYS, findings)
+    required = (_text(record.get(key), key, findings) for key in _EXAMPLE_KEYS[:3])
     identity, question, reference = required
     topic = record.get("topic")
     if topic is not None:
-        topic = _text(topic, "topic", problems)
+        topic = _text(topic, "topic", findings)
     if identity is None or question is None or reference is None:
         return None
     if len(identity) > MAX_ID_CHARACTERS:
         message, fix = f"{len(identity)} characters", f"use at most {MAX_ID_CHARACTERS}"
-        problems.error("id", "id-too-long", message, fix)
-    return EvaluationExample(identity, question, reference, topic, _read_history(record, problems))
+        findings.error("id", "id-too-long", message, fix)
+    return EvaluationExample(identity, question, reference, topic, _read_history(record, findings))
 
 
-def _read_history(record: Mapping[str, Any], problems: Problems) -> tuple[Turn, ...]:
+def _read_history(record: Mapping[str, Any], findings: Findings) -> tuple[Turn, ...]:
     """Read the turns before the question, in the form of a message each."""
     history = record.get("history")
     if not history and isinstance(history, list | None):
         return ()
     if not isinstance(history, list):
         problem, fix = f"it is {type_name(history)}", 'give a list of {"role": …, "content": …}'
-        problems.error("history", "not-a-list", problem, fix)
+        findings.error("history", "not-a-list", problem, fix)
         return ()
-    _check_order("history", [_role_of(each) for each in history], problems)
+    _check_order("history", [_role_of(each) for each in history], findings)
     texts = [
-        _read_message("history", each, at, _TEXTS, problems) for at, each in enumerate(history)
+        _read_message("history", each, at, _TEXTS, findings) for at, each in enumerate(history)
     ]
     return tuple(Turn(role, text) for _, role, text in filter(None, texts) if role != "system")
 

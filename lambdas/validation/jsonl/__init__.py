@@ -1,4 +1,4 @@
-"""Bytes to JSON objects: sources, byte ranges, lines, and the problems of lines.
+"""Bytes to JSON objects: sources, byte ranges, lines, and what is found wrong.
 
 Imports no other room of `lambdas.validation`; every room may import this one.
 """

@@ -1,4 +1,4 @@
-"""Parses one line into an object and reports all its problems; never raises."""
+"""Parses one line into an object and reports all its findings; never raises."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lambdas.validation.jsonl.display import quoted_key, type_name
-from lambdas.validation.jsonl.problems import Problems
+from lambdas.validation.jsonl.findings import Findings
 
 # Many times a record of 32,000 tokens, and far below a function's memory.
 MAX_LINE_BYTES = 4 * 1024**2
@@ -19,7 +19,7 @@ _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|[\[{]|[\]}]')
 _ONE_OBJECT = "write one JSON object per line"
 
 
-def parse_line(line: bytes, problems: Problems, *, is_first: bool = False) -> dict[str, Any] | None:
+def parse_line(line: bytes, findings: Findings, *, is_first: bool = False) -> dict[str, Any] | None:
     """Parse a line without its line end; None if it is not a JSON object.
 
     Only the first line of a file may have a byte order mark, with an error.
@@ -27,48 +27,48 @@ def parse_line(line: bytes, problems: Problems, *, is_first: bool = False) -> di
     if len(line) > MAX_LINE_BYTES:
         message = f"the line is longer than {MAX_LINE_BYTES} bytes"
         fix = "check that each record is on a line of its own"
-        problems.error("", "line-too-long", message, fix)
+        findings.error("", "line-too-long", message, fix)
         return None
     if is_first and line.startswith(codecs.BOM_UTF8):
-        problems.error(
+        findings.error(
             "", "byte-order-mark", "the file starts with a byte order mark", "save it without one"
         )
         line = line.removeprefix(codecs.BOM_UTF8)
-    text = _decoded(line, problems)
+    text = _decoded(line, findings)
     if text is None:
         return None
     if "\r" in text:
         message = "the line contains a carriage return, which some readers take as its end"
         fix = "end lines in a line feed only, and write a line break in a text as \\n"
-        problems.error("", "carriage-return", message, fix)
-    return _json_object(text, problems)
+        findings.error("", "carriage-return", message, fix)
+    return _json_object(text, findings)
 
 
-def _decoded(line: bytes, problems: Problems) -> str | None:
+def _decoded(line: bytes, findings: Findings) -> str | None:
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
         message = f"byte {error.start + 1} of the line, 0x{line[error.start]:02x}, is not UTF-8"
         fix = "save the file as UTF-8"
-        problems.error("", "not-utf-8", message, fix)
+        findings.error("", "not-utf-8", message, fix)
         return None
     if not text.strip():
-        problems.error("", "blank-line", "the line is blank", "remove it")
+        findings.error("", "blank-line", "the line is blank", "remove it")
         return None
     return text
 
 
-def _json_object(text: str, problems: Problems) -> dict[str, Any] | None:
+def _json_object(text: str, findings: Findings) -> dict[str, Any] | None:
     try:
         value, repeated = read_json(text)
     except ValueError as error:
-        problems.error("", "not-json", _why_not_json(error), _ONE_OBJECT)
+        findings.error("", "not-json", _why_not_json(error), _ONE_OBJECT)
         return None
     for key in repeated:
-        problems.error(quoted_key(key), "duplicate-key", "the key occurs twice", "keep one of them")
+        findings.error(quoted_key(key), "duplicate-key", "the key occurs twice", "keep one of them")
     if isinstance(value, dict):
         return value
-    problems.error("", "not-an-object", f"the line is {type_name(value)}", _ONE_OBJECT)
+    findings.error("", "not-an-object", f"the line is {type_name(value)}", _ONE_OBJECT)
     return None
 
 

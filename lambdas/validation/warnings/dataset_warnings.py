@@ -13,9 +13,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
-from lambdas.validation.findings.findings import Finding
 from lambdas.validation.formats.conversation import Conversation
-from lambdas.validation.jsonl.problems import Problem
+from lambdas.validation.jsonl.findings import Finding
 from lambdas.validation.warnings.endings import AnswerEnding, ending_of
 from lambdas.validation.warnings.language import language_of
 from lambdas.validation.warnings.near_duplicates import MOST_COMPARED, NearPairs
@@ -265,4 +264,4 @@ def _line_list(lines: Sequence[int]) -> str:
 
 
 def _finding(file: str, line: int | None, code: str, message: str, fix: str) -> Finding:
-    return Finding.of(file, line, Problem("", code, message, fix, "warning"))
+    return Finding("", code, message, fix, "warning", line, file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from lambdas.validation.jsonl.problems import Problem
+from lambdas.validation.jsonl.findings import Finding
 
 
 class ExactDuplicates:
@@ -22,7 +22,7 @@ class ExactDuplicates:
 
     def find(
         self, file: str, line: int, record: bytes, prompt: bytes, apart: Collection[str] = ()
-    ) -> Iterator[Problem]:
+    ) -> Iterator[Finding]:
         """Add a record by the digests of all of it and of its prompt; yield what it repeats.
 
         Nothing leaks from a file that is `apart`.
@@ -50,5 +50,5 @@ class ExactDuplicates:
             )
 
 
-def _warning(code: str, message: str, fix: str) -> Problem:
-    return Problem("", code, message, fix, "warning")
+def _warning(code: str, message: str, fix: str) -> Finding:
+    return Finding("", code, message, fix, "warning")

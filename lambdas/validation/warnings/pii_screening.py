@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple, Protocol
 from lambdas.domain.errors import OutOfTime, ServiceUnavailable, Throttled
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.fields import FieldOf
-from lambdas.validation.jsonl.problems import Problem
+from lambdas.validation.jsonl.findings import Finding
 from lambdas.validation.warnings.language import language_of, latin_share
 
 COMPREHEND = "Comprehend"
@@ -55,7 +55,7 @@ Records = Sequence[tuple[int, Conversation]]  # by line
 class Screening(NamedTuple):
     """What was found on which lines, in how many records, for how many billed units."""
 
-    problems: tuple[tuple[int, Problem], ...]
+    problems: tuple[tuple[int, Finding], ...]
     records: int
     units: int
     left: tuple[tuple[int, int], ...] = ()  # lines not screened whole, and the turn to go on with
@@ -95,7 +95,7 @@ def screen_in_batches(  # noqa: PLR0913  # what the journal and the time do is t
     Throttled or ServiceUnavailable
         The service is too busy; the journal has what it has answered.
     """
-    problems: list[tuple[int, Problem]] = []
+    problems: list[tuple[int, Finding]] = []
     screened = units = 0
     for start in range(0, len(records), _BATCH_RECORDS):
         batch = records[start : start + _BATCH_RECORDS]
@@ -153,7 +153,7 @@ def _journalled(
 class _Asked(NamedTuple):
     """What was made of one record."""
 
-    problems: list[Problem]
+    problems: list[Finding]
     units: int
     left_from: int | None  # the first turn without an answer; None: all have one
     refused: Exception | None = None
@@ -194,7 +194,7 @@ def _screen_record(
     field_of_turn: FieldOf,
     busy: Event,
 ) -> _Asked:
-    problems: list[Problem] = []
+    problems: list[Finding] = []
     for turn in range(first, len(conversation.turns)):
         asked = _units(conversation, first, turn)
         if busy.is_set():
@@ -225,7 +225,7 @@ def _units(conversation: Conversation, first: int, stop: int | None = None) -> i
 
 def _problems(
     conversation: Conversation, at: int, detect: DetectPii, field_of_turn: FieldOf
-) -> Iterator[Problem]:
+) -> Iterator[Finding]:
     """Yield what is found in one turn."""
     language = _language_code(conversation) or "en"
     found = {
@@ -237,7 +237,7 @@ def _problems(
     if found:
         message = f"Amazon Comprehend finds {', '.join(_NAMES[name] for name in sorted(found))}"
         fix = "replace it with made-up data, unless it is public"
-        yield Problem(field_of_turn(at), "personal-data", message, fix, "warning")
+        yield Finding(field_of_turn(at), "personal-data", message, fix, "warning")
 
 
 def _language_code(conversation: Conversation) -> LanguageCode | None:

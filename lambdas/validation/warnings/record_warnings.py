@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.fields import FieldOf
-from lambdas.validation.jsonl.problems import Problem
+from lambdas.validation.jsonl.findings import Finding
 from lambdas.validation.warnings.endings import ending_of
 from lambdas.validation.warnings.personal_data import find_personal_data, personal_data_rules
 from lambdas.validation.warnings.secrets import find_secrets, secret_rules
 
 
-def record_warnings(conversation: Conversation, field_of_turn: FieldOf) -> Iterator[Problem]:
+def record_warnings(conversation: Conversation, field_of_turn: FieldOf) -> Iterator[Finding]:
     """Yield the warnings of one record; no message shows a whole secret."""
     whole = "\n".join(conversation.texts)
     kinds = (
@@ -24,13 +24,13 @@ def record_warnings(conversation: Conversation, field_of_turn: FieldOf) -> Itera
         for find, rules, fix in kinds:
             for hit in find(text, rules):
                 message = f"the text contains {hit.what}: {hit.shown}"
-                yield Problem(path, hit.code, message, fix, "warning")
+                yield Finding(path, hit.code, message, fix, "warning")
     last = len(conversation.turns) - 1
     for at, turn in enumerate(conversation.turns):
         if turn.role == "assistant" and ending_of(turn.text) == "cut":
             which = "the answer" if at == last else "an earlier answer"
             message, fix = f"{which} is cut off", "complete it: a model learns to stop there"
-            yield Problem(field_of_turn(at), "truncated-answer", message, fix, "warning")
+            yield Finding(field_of_turn(at), "truncated-answer", message, fix, "warning")
 
 
 def _texts(conversation: Conversation, field_of_turn: FieldOf) -> Iterator[tuple[str, str]]:

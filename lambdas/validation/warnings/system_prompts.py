@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from lambdas.validation.jsonl.problems import Problem
+from lambdas.validation.jsonl.findings import Finding
 
 _MOST_DISTINCT, _MOST_CHARACTERS = 200, 4_000_000
 
@@ -41,7 +41,7 @@ class SystemPrompts:
         """Return the prompt of most records, the first in a tie, and their number."""
         return max(self.counts.items(), key=lambda each: each[1], default=None)
 
-    def warnings(self, given: str | None) -> Iterator[Problem]:
+    def warnings(self, given: str | None) -> Iterator[Finding]:
         """Yield warnings of the training file; `given` is the prompt to evaluate with, if set."""
         common = self.most_common()
         if common is None:
@@ -54,8 +54,8 @@ class SystemPrompts:
                 f"{common[1]} of {records} records"
             )
             fix = "use one in training, and the same for evaluation"
-            yield Problem("", "several-system-prompts", message, fix, "warning")
+            yield Finding("", "several-system-prompts", message, fix, "warning")
         if given is not None and given not in self.counts and not self.others:
             message = "no training record has the system prompt that evaluation will use"
             fix = "use the prompt that the model was trained with"
-            yield Problem("", "other-system-prompt", message, fix, "warning")
+            yield Finding("", "other-system-prompt", message, fix, "warning")

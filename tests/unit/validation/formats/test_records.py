@@ -11,8 +11,8 @@ from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
 from lambdas.validation.formats.conversation import EvaluationExample, Turn, make_record
 from lambdas.validation.formats.records import read_conversation, read_example
+from lambdas.validation.jsonl.findings import Findings
 from lambdas.validation.jsonl.lines import MAX_LINE_BYTES, parse_line
-from lambdas.validation.jsonl.problems import Problems
 from tests.models import CLAUDE_3_HAIKU, NOVA_2_LITE, NOVA_MICRO
 
 USER = {"role": "user", "content": "Q"}
@@ -31,11 +31,11 @@ def converse(**changes: object) -> dict[str, Any]:
 
 
 def found(record: dict[str, Any], model: Model) -> list[tuple[str, str, str]]:
-    problems = Problems()
-    parsed = parse_line(json.dumps(record).encode(), problems)
+    findings = Findings()
+    parsed = parse_line(json.dumps(record).encode(), findings)
     assert parsed is not None
-    read_conversation(parsed, model, problems)
-    return [(each.field, each.code, each.severity) for each in problems.found]
+    read_conversation(parsed, model, findings)
+    return [(each.field, each.code, each.severity) for each in findings.kept]
 
 
 def errors(record: dict[str, Any], model: Model) -> list[tuple[str, str]]:
@@ -46,9 +46,9 @@ def errors(record: dict[str, Any], model: Model) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("system", [None, "Be brief."])
 def test_a_made_record_is_read_back_without_a_problem(model: Model, system: str | None) -> None:
     record = make_record(model.record_format, system, "質問?", "答え")
-    problems = Problems()
-    conversation = read_conversation(record, model, problems)
-    assert problems.found == []
+    findings = Findings()
+    conversation = read_conversation(record, model, findings)
+    assert findings.kept == []
     assert conversation is not None
     has_place = model.record_format != "prompt-completion"
     asked = "質問?" if has_place or not system else f"{system}\n\n質問?"
@@ -75,21 +75,21 @@ def test_a_made_record_is_read_back_without_a_problem(model: Model, system: str 
     ids=lambda value: str(value)[:30],
 )
 def test_a_line_that_is_no_record(line: bytes, code: str) -> None:
-    problems = Problems()
-    assert parse_line(line, problems) is None
-    assert [each.code for each in problems.found] == [code]
+    findings = Findings()
+    assert parse_line(line, findings) is None
+    assert [each.code for each in findings.kept] == [code]
 
 
 def test_a_byte_order_mark_is_found_and_the_record_still_read() -> None:
-    problems = Problems()
-    assert parse_line(b'\xef\xbb\xbf{"a": 1}', problems, is_first=True) == {"a": 1}
-    assert [each.code for each in problems.found] == ["byte-order-mark"]
+    findings = Findings()
+    assert parse_line(b'\xef\xbb\xbf{"a": 1}', findings, is_first=True) == {"a": 1}
+    assert [each.code for each in findings.kept] == ["byte-order-mark"]
 
 
 def test_a_key_given_twice_is_found_at_any_depth() -> None:
-    problems = Problems()
-    parse_line(b'{"a": [{"role": 1, "role": 2, "b": 3}]}', problems)
-    assert [(each.field, each.code) for each in problems.found] == [("role", "duplicate-key")]
+    findings = Findings()
+    parse_line(b'{"a": [{"role": 1, "role": 2, "b": 3}]}', findings)
+    assert [(each.field, each.code) for each in findings.kept] == [("role", "duplicate-key")]
 
 
 @pytest.mark.parametrize(
@@ -214,9 +214,9 @@ def test_any_text_is_a_schema_version() -> None:
     ids=str,
 )
 def test_an_empty_system_prompt_is_none(record: dict[str, Any], model: Model) -> None:
-    problems = Problems()
-    conversation = read_conversation(record, model, problems)
-    assert problems.found == []
+    findings = Findings()
+    conversation = read_conversation(record, model, findings)
+    assert findings.kept == []
     assert conversation is not None
     assert conversation.system is None
 
@@ -230,9 +230,9 @@ THOUGHT = {"reasoningContent": {"reasoningText": {"text": "Because."}}}
 
 def test_reasoning_is_of_the_format_of_a_model_that_trains_on_it() -> None:
     record = thinking(THOUGHT, {"text": "A"})
-    problems = Problems()
-    conversation = read_conversation(record, NOVA_2_LITE, problems)
-    assert problems.found == []
+    findings = Findings()
+    conversation = read_conversation(record, NOVA_2_LITE, findings)
+    assert findings.kept == []
     assert conversation is not None
     assert conversation.answer == "Because.\nA"  # it counts as tokens, and may hold a secret
     assert errors(record, NOVA_MICRO) == [
@@ -266,10 +266,10 @@ def test_what_breaks_a_record_with_reasoning(
 
 
 def test_an_image_is_refused_with_the_reason() -> None:
-    problems = Problems()
+    findings = Findings()
     image = {"role": "user", "content": [{"image": {"format": "png"}}, {"text": "What is it?"}]}
-    read_conversation(converse(messages=[image, said("A", "assistant")]), NOVA_2_LITE, problems)
-    assert [(each.code, each.message) for each in problems.found] == [
+    read_conversation(converse(messages=[image, said("A", "assistant")]), NOVA_2_LITE, findings)
+    assert [(each.code, each.message) for each in findings.kept] == [
         ("unknown-key", "this project trains text only")
     ]
 
@@ -285,17 +285,17 @@ def test_all_problems_of_a_record_are_found() -> None:
 
 
 def test_an_unknown_key_is_given_its_likely_name() -> None:
-    problems = Problems()
-    read_conversation({"sytem": "x", "messages": [USER, ASSISTANT]}, CLAUDE_3_HAIKU, problems)
-    assert problems.found[0].fix == "rename it to system, or remove it"
+    findings = Findings()
+    read_conversation({"sytem": "x", "messages": [USER, ASSISTANT]}, CLAUDE_3_HAIKU, findings)
+    assert findings.kept[0].fix == "rename it to system, or remove it"
 
 
 def test_an_example() -> None:
-    problems = Problems()
+    findings = Findings()
     record = {"id": "a", "question": "Q", "reference_answer": "A", "topic": "t"}
-    assert read_example(record, problems) == EvaluationExample("a", "Q", "A", "t")
-    assert read_example({**record, "topic": None}, problems) == EvaluationExample("a", "Q", "A")
-    assert problems.found == []
+    assert read_example(record, findings) == EvaluationExample("a", "Q", "A", "t")
+    assert read_example({**record, "topic": None}, findings) == EvaluationExample("a", "Q", "A")
+    assert findings.kept == []
 
 
 @pytest.mark.parametrize(
@@ -312,9 +312,9 @@ def test_an_example() -> None:
     ids=str,
 )
 def test_what_breaks_an_example(change: dict[str, Any], expected: tuple[str, str]) -> None:
-    problems = Problems()
-    read_example({"id": "a", "question": "Q", "reference_answer": "A"} | change, problems)
-    assert [(each.field, each.code) for each in problems.found] == [expected]
+    findings = Findings()
+    read_example({"id": "a", "question": "Q", "reference_answer": "A"} | change, findings)
+    assert [(each.field, each.code) for each in findings.kept] == [expected]
 
 
 JSON = st.recursive(
@@ -337,14 +337,14 @@ JSON = st.recursive(
 def test_no_json_makes_it_raise(value: object) -> None:
     line = json.dumps(value).encode()
     for model in MODELS.values():
-        problems = Problems()
-        record = parse_line(line, problems)
+        findings = Findings()
+        record = parse_line(line, findings)
         if record is not None:
-            read_conversation(record, model, problems)
-            read_example(record, problems)
-        json.dumps([each._asdict() for each in problems.found], ensure_ascii=False).encode()
+            read_conversation(record, model, findings)
+            read_example(record, findings)
+        json.dumps([each._asdict() for each in findings.kept], ensure_ascii=False).encode()
 
 
 @given(st.binary(max_size=60))
 def test_no_bytes_make_it_raise(line: bytes) -> None:
-    parse_line(line, Problems())
+    parse_line(line, Findings())

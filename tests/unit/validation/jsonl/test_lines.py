@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.validation import Problems
+from lambdas.validation import Findings
 from lambdas.validation.jsonl.lines import parse_line
 
 TEXT = st.text(st.characters(codec=None) | st.sampled_from('"\\:,{}[]ué\u3042\n\r'), max_size=6)
 
 
 def codes_of(line: str) -> list[str]:
-    problems = Problems()
-    parse_line(line.encode(), problems)
-    return [each.code for each in problems.found]
+    findings = Findings()
+    parse_line(line.encode(), findings)
+    return [each.code for each in findings.kept]
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,6 @@ def test_each_repeated_key_is_one_problem(pairs: list[tuple[str, str]]) -> None:
     ids=["cut off", "comma", "NaN", "long number"],
 )
 def test_says_why_a_line_is_not_json(line: str, reason: str) -> None:
-    problems = Problems()
-    assert parse_line(line.encode(), problems) is None
-    assert problems.found[0].message == f"the line is not JSON: {reason}"
+    findings = Findings()
+    assert parse_line(line.encode(), findings) is None
+    assert findings.kept[0].message == f"the line is not JSON: {reason}"

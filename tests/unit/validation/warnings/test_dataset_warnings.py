@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.validation.findings.codes import CODES
-from lambdas.validation.findings.findings import Finding
 from lambdas.validation.formats.conversation import Conversation, Turn
 from lambdas.validation.formats.fields import content_of, field_of
+from lambdas.validation.jsonl.findings import Finding
 from lambdas.validation.warnings.dataset_warnings import (
     Sketch,
     dataset_warnings,

@@ -1,0 +1,101 @@
+"""What is wrong with lines and files: findings, counted, and of each code only the first kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Literal, NamedTuple
+
+KEPT_PER_CODE = 100  # of one code in one file; the rest are counted
+
+Severity = Literal["error", "warning"]
+FindingKey = tuple[str, str, Severity]  # file, code; a code can be an error here, a warning there
+
+
+class Finding(NamedTuple):
+    """One violation of one rule; `field` is a path such as messages[0].role, or empty."""
+
+    field: str
+    code: str
+    message: str
+    fix: str
+    severity: Severity = "error"
+    line: int | None = None  # from 1; None: of the whole file
+    file: str = ""
+
+    @property
+    def key(self) -> FindingKey:
+        return self.file, self.code, self.severity
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        head = f"{place} {self.field}".rstrip()
+        return f"{head}: {self.message} ({self.fix})"
+
+
+@dataclass
+class Findings:
+    """All findings are counted; the first `KEPT_PER_CODE` of each code in each file are kept.
+
+    One line can hold a million wrong messages, and a file a million wrong lines.
+    """
+
+    warnings: bool = True  # False: these are neither counted nor kept
+    line: int | None = None  # that is read now, from 1
+    kept: list[Finding] = field(default_factory=list)
+    counts: Counter[FindingKey] = field(default_factory=Counter)
+
+    def error(self, field_path: str, code: str, message: str, fix: str) -> None:
+        """Add an error of the line that is read now."""
+        self.add(Finding(field_path, code, message, fix, line=self.line))
+
+    def warning(self, field_path: str, code: str, message: str, fix: str) -> None:
+        self.add(Finding(field_path, code, message, fix, "warning", self.line))
+
+    def add(self, finding: Finding) -> None:
+        if finding.severity == "warning" and not self.warnings:
+            return
+        key = finding.key
+        self.counts[key] += 1
+        if self.counts[key] <= KEPT_PER_CODE:
+            self.kept.append(finding)
+
+    def add_at(self, file: str, line: int | None, finding: Finding) -> None:
+        self.add(finding._replace(file=file, line=line))
+
+    def add_file(
+        self, file: str, code: str, message: str, fix: str, severity: Severity = "error"
+    ) -> None:
+        self.add(Finding("", code, message, fix, severity, file=file))
+
+    def add_lines(self, file: str, before: int, later: Findings) -> None:
+        """Add the findings on the lines of a range that starts after `before` lines."""
+        for finding in later.kept:
+            self.add_at(file, before + (finding.line or 0), finding)
+        for (_, code, severity), count in later.counts.items():
+            self.counts[file, code, severity] += max(0, count - KEPT_PER_CODE)
+
+    def has_enough(self, code: str) -> bool:
+        """Return whether further errors of the code are only counted."""
+        return self.counts["", code, "error"] >= KEPT_PER_CODE
+
+    def count(self, severity: Severity) -> int:
+        return sum(count for key, count in self.counts.items() if key[2] == severity)
+
+    def first(self, most: int, wanted: Callable[[Finding], bool]) -> list[Finding]:
+        """Return wanted findings, the first of each file and code before the second of any."""
+        seen: Counter[tuple[str, str]] = Counter()
+        ranked = []
+        for finding in filter(wanted, self.kept):
+            ranked.append((seen[finding.file, finding.code], finding))
+            seen[finding.file, finding.code] += 1
+        return [finding for _, finding in sorted(ranked, key=itemgetter(0))][:most]
+
+    def sort(self, files: Sequence[str]) -> None:
+        """Sort by file and line, whole files last."""
+        places = {file: at for at, file in enumerate(files)}
+        self.kept.sort(
+            key=lambda each: (places.get(each.file, -1), each.line is None, each.line or 0)
+        )
