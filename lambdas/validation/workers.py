@@ -61,25 +61,28 @@ def scan_ranges(work: FileScan, workers: int) -> Iterator[RangeResult]:
 
 
 def _scan_in_turn(work: FileScan, tasks: Iterable[_Task]) -> Iterator[_Done]:
-    """Scan ranges in this process while threads read the next ones."""
+    for (at, compare), content in _contents(work, tasks):
+        options = replace(work.options, compare=compare)
+        yield at, scan(options, work.source, work.ranges[at], content)
+
+
+def _contents(work: FileScan, tasks: Iterable[_Task]) -> Iterator[tuple[_Task, bytes]]:
+    """Read ranges: over several connections in threads, while those before are scanned."""
     connections = getattr(work.source, "connections", 1)
+    if connections == 1:
+        yield from ((task, read_range(work.source, work.ranges[task[0]])) for task in tasks)
+        return
     ahead: deque[tuple[_Task, Future[bytes]]] = deque()
     with ThreadPoolExecutor(connections) as readers:
         try:
             for task in tasks:
                 ahead.append((task, readers.submit(read_range, work.source, work.ranges[task[0]])))
                 if len(ahead) > connections:
-                    yield _scan(work, *ahead.popleft())
-            while ahead:
-                yield _scan(work, *ahead.popleft())
+                    first, content = ahead.popleft()
+                    yield first, content.result()
+            yield from ((task, content.result()) for task, content in ahead)
         finally:
             readers.shutdown(cancel_futures=True)
-
-
-def _scan(work: FileScan, task: _Task, content: Future[bytes]) -> _Done:
-    at, compare = task
-    options = replace(work.options, compare=compare)
-    return at, scan(options, work.source, work.ranges[at], content.result())
 
 
 def _start(work: FileScan) -> tuple[BaseProcess, Connection]:
