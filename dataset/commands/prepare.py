@@ -56,7 +56,13 @@ from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Model
-from lambdas.domain.run.dataset_files import EVALUATION, GENERAL, TRAINING, VALIDATION
+from lambdas.domain.run.dataset_files import (
+    EVALUATION,
+    FILE_NAMES,
+    GENERAL,
+    TRAINING,
+    VALIDATION,
+)
 from lambdas.domain.run.execution_input import ExecutionDefaults, Settings
 from lambdas.validation import FileSource, FileSummary, ValidationReport
 from lambdas.validation.check import Options, check
@@ -170,8 +176,7 @@ class _Plan:
                 self.contents[name] = _json_lines(records)
         self.notes += self._notes_on_prompts(usual)
         self.notes += self._notes_on_turns()
-        names = (*DATASET_FILES, ANSWER_SCHEMA)
-        return {name: self.contents[name] for name in names if name in self.contents}
+        return {name: self.contents[name] for name in FILE_NAMES.values() if name in self.contents}
 
     def _notes_on_prompts(self, usual: str | None) -> Iterator[str]:
         style = self.options.style
@@ -288,22 +293,17 @@ def _write(
         with _staging(out) as folder:
             for name, content in contents.items():
                 (folder / name).write_bytes(content)
-            files = {name: FileSource(folder / name, name) for name in contents}
+            files = {
+                kind.replace("-", "_"): FileSource(folder / name, name)
+                for kind, name in FILE_NAMES.items()
+                if name in contents
+            }
             with file_progress() as show:
-                report = check(
-                    model,
-                    files[TRAINING],
-                    files.get(VALIDATION),
-                    files.get(EVALUATION),
-                    checks,
-                    show,
-                    general=files.get(GENERAL),
-                    answer_schema=files.get(ANSWER_SCHEMA),
-                )
+                report = check(model, options=checks, progress=show, **files)
             for name in contents:
                 (folder / name).replace(out / name)
             # A validation set left from an earlier source would become part of this one.
-            for name in {*DATASET_FILES, ANSWER_SCHEMA} - set(contents):
+            for name in {*FILE_NAMES.values()} - {*contents}:
                 (out / name).unlink(missing_ok=True)
     except OSError as error:
         raise SourceInvalid(f"{out} cannot be written: {error.strerror}") from None

@@ -33,10 +33,10 @@ from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.lookup import find_model, unknown
 from lambdas.validation import WARNINGS, DatasetSource, FileSource, ValidationReport
-from lambdas.validation.check import Options
+from lambdas.validation.check import Options, check
 from lambdas.validation.formats.answer_schema import ANSWER_SCHEMA
 from lambdas.validation.formats.fields import FILE_KINDS
-from lambdas.validation.optional_checks import PiiCheck, check_with_services
+from lambdas.validation.optional_checks import PiiCheck, screened
 
 _COMPREHEND_USD, _MOST_USD = 1.0, 1_000
 
@@ -131,6 +131,7 @@ def _checked(options: argparse.Namespace) -> ValidationReport:
     _refuse_raw(options)
     files = {kind: getattr(options, kind) for kind in FILE_KINDS}
     sources = {kind: _source(file) for kind, file in files.items() if file is not None}
+    schema = _source(options.answer_schema) if options.answer_schema else None
     settings = Options(
         system_prompt=options.system_prompt,
         warnings=not options.no_warnings,
@@ -139,8 +140,8 @@ def _checked(options: argparse.Namespace) -> ValidationReport:
     )
     pii = _pii_check(options.comprehend_max_usd) if options.comprehend else None
     with file_progress() as show:
-        schema = options.answer_schema and _source(options.answer_schema)
-        return check_with_services(model, sources, settings, pii, show, answer_schema=schema)
+        report = check(model, options=settings, progress=show, answer_schema=schema, **sources)
+        return screened(report, sources, pii) if pii else report
 
 
 def _pii_check(max_usd: float) -> PiiCheck:

@@ -93,7 +93,7 @@ def _screen(
         journal,
         may_begin=lambda: seconds_left() >= _BATCH_SECONDS,
     )
-    return screened(report, {kind: source.name for kind, source in sources.items()}, sources, pii)
+    return screened(report, sources, pii)
 
 
 handler = timed_step("Screen dataset", ScreenDatasetRequest)(screen_dataset)

@@ -81,16 +81,8 @@ def _check(run: Run, copies: Mapping[DatasetKind, ObjectSource]) -> ValidationRe
         needs_schema=run.settings.metric == "json-schema",
     )
     model = find_model(run.settings.model)
-    return check(
-        model,
-        copies["training"],
-        copies.get("validation"),
-        copies.get("evaluation"),
-        options,
-        _progress_log(),
-        general=copies.get("general"),
-        answer_schema=copies.get("answer-schema"),
-    )
+    sources = {kind.replace("-", "_"): copy for kind, copy in copies.items()}
+    return check(model, options=options, progress=_progress_log(), **sources)
 
 
 def _progress_log() -> Callable[[ReadProgress], None]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from lambdas.domain.models.model import Model
-from lambdas.validation.check import Options, ReadProgress, check
 from lambdas.validation.findings.report import ValidationReport
-from lambdas.validation.formats.fields import FILE_KINDS, FileKind, field_of
+from lambdas.validation.formats.fields import FileKind, field_of
 from lambdas.validation.jsonl.sources import DatasetSource
 from lambdas.validation.sampling import sample_records
 from lambdas.validation.warnings.pii_screening import (
@@ -34,51 +32,12 @@ class PiiCheck:
     may_begin: Callable[[], bool] = lambda: True  # another batch
 
 
-_DEFAULTS = Options()
-
-
-def check_with_services(  # noqa: PLR0913  # files, and how to check them
-    model: Model,
-    sources: Mapping[FileKind, DatasetSource],
-    options: Options = _DEFAULTS,
-    pii: PiiCheck | None = None,
-    progress: Callable[[ReadProgress], None] | None = None,
-    *,
-    answer_schema: DatasetSource | None = None,
-) -> ValidationReport:
-    """Check a dataset by the rules and, if it is valid and `pii` is given, by Amazon Comprehend.
-
-    An invalid dataset costs nothing: Amazon Comprehend is not asked about it.
-
-    Raises
-    ------
-    Exception
-        What `check` or the PII check raises.
-    """
-    report = check(
-        model,
-        sources["training"],
-        sources.get("validation"),
-        sources.get("evaluation"),
-        options,
-        progress,
-        general=sources.get("general"),
-        answer_schema=answer_schema,
-    )
-    if pii is None or not report.valid:
-        return report
-    # `check` keeps the files in this order, and renames one of two with the same name.
-    names = dict(zip((kind for kind in FILE_KINDS if kind in sources), report.files, strict=True))
-    return screened(report, names, sources, pii)
-
-
 def screened(
-    report: ValidationReport,
-    names: Mapping[FileKind, str],
-    sources: Mapping[FileKind, DatasetSource],
-    pii: PiiCheck,
+    report: ValidationReport, sources: Mapping[FileKind, DatasetSource], pii: PiiCheck
 ) -> ValidationReport:
-    """Add what Amazon Comprehend finds.
+    """Add what Amazon Comprehend finds in the files, which come in the report's order.
+
+    An invalid dataset costs nothing: it is not asked about one.
 
     Which records it is asked about follows from the files and the budget alone, never from what it
     said: whoever is called again asks about these and no others, so that all calls together stay
@@ -89,6 +48,9 @@ def screened(
     OutOfTime, Throttled or ServiceUnavailable
         What `screen_in_batches` raises.
     """
+    if not report.valid:
+        return report
+    names = dict(zip(sources, report.files, strict=True))
     pii.say(
         f"Amazon Comprehend will cost ${pii.max_usd:.2f} at most, at its list price of "
         f"${pii.usd_per_unit:.4f} for 100 characters; records beyond that are not checked."

@@ -11,6 +11,7 @@ evaluation examples: {"id", "question", "reference_answer", "topic", "history": 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -120,7 +121,7 @@ def _read_converse(record: Mapping[str, Any], model: Model, findings: Findings) 
     _check_keys(record, "", _CONVERSE_KEYS, findings)
     _check_version(record, findings)
     system = _read_system(record, _text_blocks, findings)
-    answer = _answer_blocks if model.trains_on_reasoning else _text_blocks
+    answer = partial(_text_blocks, may_reason=model.trains_on_reasoning)
     reads: dict[Role, ReadText] = {"user": _text_blocks, "assistant": answer}
     return system + _read_messages(record, reads, findings)
 
@@ -230,16 +231,17 @@ def _read_message(
 
 def _text(value: object, path: str, findings: Findings) -> str | None:
     if not isinstance(value, str):
-        problem = "it is missing or null" if value is None else f"it is {type_name(value)}"
         fix = "give text"
         if isinstance(value, list):
             fix = "give text: python -m dataset prepare joins the texts of a list"
-        findings.error(path, "not-text", problem, fix)
+        findings.error(path, "not-text", _what_it_is(value), fix)
         return None
     if not is_visible(value):
         findings.error(path, "empty", "the text is empty or blank", "fill it, or drop the record")
         return None
-    if _has_lone_surrogate(value):
+    try:
+        value.encode()  # fails on nothing else
+    except UnicodeEncodeError:
         message = "the text contains a lone surrogate, which is not a character"
         fix = "repair or remove the escape \\ud8xx…\\udfxx"
         findings.error(path, "lone-surrogate", message, fix)
@@ -247,33 +249,30 @@ def _text(value: object, path: str, findings: Findings) -> str | None:
     return value
 
 
+def _what_it_is(value: object) -> str:
+    return "it is missing or null" if value is None else f"it is {type_name(value)}"
+
+
 _TEXTS: Mapping[Role, ReadText] = dict.fromkeys(ROLES, _text)
 
 
-def _text_blocks(value: object, path: str, findings: Findings) -> str | None:
-    if not isinstance(value, list):
-        problem = "it is missing or null" if value is None else f"it is {type_name(value)}"
-        findings.error(path, "not-a-list", problem, 'give [{"text": …}]')
+def _text_blocks(
+    value: object, path: str, findings: Findings, *, may_reason: bool = False
+) -> str | None:
+    """Read blocks of text and, of an answer, the reasoning that the model is trained on as well."""
+    if not isinstance(value, list) or not value:
+        is_empty = isinstance(value, list)
+        code, problem = ("empty", "the list is empty") if is_empty else ("not-a-list", None)
+        findings.error(path, code, problem or _what_it_is(value), 'give [{"text": …}]')
         return None
-    if not value:
-        findings.error(path, "empty", "the list is empty", 'give [{"text": …}]')
-        return None
-    texts = [_text_block(each, f"{path}[{at}]", findings) for at, each in enumerate(value)]
-    whole = [text for text in texts if text is not None]
-    return "\n".join(whole) if len(whole) == len(texts) else None
-
-
-def _answer_blocks(value: object, path: str, findings: Findings) -> str | None:
-    """Read an answer and the reasoning in it, which the model is trained to write as well."""
-    if not isinstance(value, list) or not any(map(_is_reasoning, value)):
-        return _text_blocks(value, path, findings)
-    if all(map(_is_reasoning, value)):
+    thoughts = [may_reason and _is_reasoning(each) for each in value]
+    if all(thoughts):
         problem, fix = "there is reasoning without an answer", 'add {"text": …}'
         findings.error(path, "empty", problem, fix)
         return None
     texts = [
-        (_reasoning if _is_reasoning(each) else _text_block)(each, f"{path}[{at}]", findings)
-        for at, each in enumerate(value)
+        (_reasoning if is_thought else _text_block)(each, f"{path}[{at}]", findings)
+        for at, (each, is_thought) in enumerate(zip(value, thoughts, strict=True))
     ]
     whole = [text for text in texts if text is not None]
     return "\n".join(whole) if len(whole) == len(texts) else None
@@ -313,11 +312,8 @@ def _check_keys(
             _add_other_content(f"{path}.{key}", key, findings)
         elif key not in known:
             # Guessing takes far longer than everything else about a key.
-            guess = (
-                None
-                if findings.has_enough("unknown-key")
-                else nearest(key[:_GUESSED_CHARACTERS], known)
-            )
+            is_guessed = not findings.has_enough("unknown-key")
+            guess = nearest(key[:_GUESSED_CHARACTERS], known) if is_guessed else None
             findings.error(
                 f"{path}.{quoted_key(key)}".removeprefix("."),
                 "unknown-key",
@@ -388,14 +384,3 @@ def _read_history(record: Mapping[str, Any], findings: Findings) -> tuple[Turn, 
         _read_message("history", each, at, _TEXTS, findings) for at, each in enumerate(history)
     ]
     return tuple(Turn(role, text) for _, role, text in filter(None, texts) if role != "system")
-
-
-def _has_lone_surrogate(text: str) -> bool:
-    if text.isascii():
-        return False
-    # Encoding fails on nothing else, and is the fastest test.
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False

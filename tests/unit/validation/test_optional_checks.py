@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -13,10 +14,10 @@ from lambdas.domain.errors import AccessDenied
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import Model
 from lambdas.validation import DatasetSource, ValidationReport
-from lambdas.validation.check import Options
+from lambdas.validation.check import Options, check
 from lambdas.validation.formats.conversation import make_record
 from lambdas.validation.formats.fields import FileKind
-from lambdas.validation.optional_checks import PiiCheck, check_with_services
+from lambdas.validation.optional_checks import PiiCheck, screened
 from lambdas.validation.sampling import sample_records
 from lambdas.validation.warnings.pii_screening import billed_units
 from tests.fakes.bytes_source import BytesSource
@@ -46,6 +47,16 @@ def evaluation() -> BytesSource:
     return BytesSource("evaluation.jsonl", (json.dumps(example) + "\n").encode())
 
 
+def checked(
+    model: Model,
+    sources: Mapping[FileKind, DatasetSource],
+    options: Options = DEFAULTS,
+    pii: PiiCheck | None = None,
+) -> ValidationReport:
+    report = check(model, options=options, **sources)
+    return screened(report, sources, pii) if pii else report
+
+
 def screen(
     fake: FakeComprehend,
     max_usd: float = 1,
@@ -53,11 +64,11 @@ def screen(
     **training_options: Any,
 ) -> ValidationReport:
     pii = PiiCheck(Comprehend(fake).detect_pii, max_usd, USD_PER_UNIT, say=lambda _: None)
-    return check_with_services(HAIKU, {"training": training(**training_options)}, options, pii)
+    return checked(HAIKU, {"training": training(**training_options)}, options, pii)
 
 
 def test_no_service_is_asked_by_default() -> None:
-    report = check_with_services(HAIKU, {"training": training()})
+    report = checked(HAIKU, {"training": training()})
     assert "services" not in report.as_json()["summary"]
 
 
@@ -69,7 +80,7 @@ def test_what_comprehend_finds_has_its_line_and_field() -> None:
         "evaluation": evaluation(),
     }
     pii = PiiCheck(Comprehend(fake).detect_pii, 1, USD_PER_UNIT, said.append)
-    report = check_with_services(LLAMA, sources, pii=pii)
+    report = checked(LLAMA, sources, pii=pii)
     found = [each for each in report.findings.kept if each.code == "personal-data"]
     assert [(each.file, each.line, each.field) for each in found] == [
         ("training.jsonl", 3, "prompt"),
