@@ -18,16 +18,183 @@ messages not-a-list not-an-object not-text role role-repeats schema-version too-
 unknown-key wrong-format"""
 STRUCTURAL = frozenset(_STRUCTURAL.split())
 Schema = dict[str, Any]
-_TEXT = {"$ref": "#/$defs/text"}
-_BLOCKS = {"$ref": "#/$defs/blocks"}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _object(properties: Mapping[str, Schema], *, optional: tuple[str, ...] = ()) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": False,
+    }
+
+
+def _named(schema: Schema, title: str, description: str) -> Schema:
+    return {"title": title, "description": description, **schema}
+
+
+def _message(content: Schema, title: str, role: str) -> Schema:
+    properties = {
+        "role": _named({"const": role}, "Role", "Who speaks."),
+        "content": _named(content, "Content", "What is said."),
+    }
+    return {"title": title, **_object(properties)}
+
+
+def _roles(question: Schema, answer: Schema) -> dict[str, Schema]:
+    return {
+        "user": _message(question, "Question", "user"),
+        "assistant": _message(answer, "Answer", "assistant"),
+        "either": {"title": "Message", "anyOf": [_ref("user"), _ref("assistant")]},
+    }
+
+
+def _answered(questions: int) -> Schema:
+    """Require an answer to the last question, if there are this many."""
+    return {"if": {"minItems": 2 * questions - 1}, "then": {"minItems": 2 * questions}}
+
+
+def _messages(description: str) -> Schema:
+    return {
+        "title": "Messages",
+        "description": f"{description} User and assistant alternate; the user begins and the "
+        f"assistant ends. The order is checked in the first {MOST_ORDERED_MESSAGES} messages.",
+        "type": "array",
+        "minItems": 2,
+        "prefixItems": [_ref("user"), _ref("assistant")] * (MOST_ORDERED_MESSAGES // 2),
+        "items": _ref("either"),
+        "allOf": [_answered(questions) for questions in range(2, MOST_ORDERED_MESSAGES // 2 + 1)],
+    }
+
+
+_TEXT = {
+    "title": "Text",
+    "description": "At least one character can be seen; no half of a surrogate pair.",
+    "type": "string",
+    "pattern": f"[^{INVISIBLE}]",
+    "not": {"pattern": "[\\ud800-\\udfff]"},
+}
+_BLANK_TEXT = {"type": "string", "pattern": f"^[{INVISIBLE}]*$"}
+_BLANK_BLOCKS = {"type": "array", "items": _object({"text": _BLANK_TEXT})}
+_BLOCK = {"title": "Block", **_object({"text": _named(_ref("text"), "Text", "What is said.")})}
+_BLOCKS = {
+    "title": "Content blocks",
+    "description": "Text only; this project does not train on images and videos.",
+    "type": "array",
+    "items": _BLOCK,
+    "minItems": 1,
+}
+_THOUGHT = _object({"text": _named(_ref("text"), "Reasoning", "What leads to the answer.")})
+_REASONING = _object({"reasoningContent": _object({"reasoningText": _THOUGHT})})
+_ANSWER_BLOCKS = {
+    "title": "Content blocks of an answer",
+    "description": "Text, and the reasoning before it, which the model is trained on too.",
+    "type": "array",
+    "items": {"title": "Block", "anyOf": [_BLOCK, _REASONING]},
+    "contains": {"required": ["text"]},
+}
+_VERSION = {
+    "title": "Version of the format",
+    "description": f"Any text; AWS's examples have {SCHEMA_VERSION}.",
+    "type": "string",
+    "default": SCHEMA_VERSION,
+    "examples": [SCHEMA_VERSION],
+}
+
+
+def _schema(title: str, description: str, record: Schema, definitions: Schema) -> Schema:
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": title,
+        "description": description,
+        **record,
+        "$defs": definitions,
+    }
+
+
+def _system(prompt: Schema, blank: Schema) -> Schema:
+    what = "What the model is told before the question; an empty one is none."
+    return _named({"anyOf": [prompt, blank]}, "System prompt", what)
+
+
+def _converse(models: str, answer: str, definitions: Schema) -> Schema:
+    record = {
+        "schemaVersion": _VERSION,
+        "system": _system(_ref("blocks"), _BLANK_BLOCKS),
+        "messages": _messages("The conversation."),
+    }
+    return _schema(
+        "Converse training record",
+        f"One line of a file that fine-tunes {models} on Amazon Bedrock.",
+        _object(record, optional=("system",)),
+        {**definitions, **_roles(_ref("blocks"), _ref(answer))},
+    )
+
+
+def _claude() -> Schema:
+    record = {
+        "system": _system(_ref("text"), _BLANK_TEXT),
+        "messages": _messages("The conversation."),
+    }
+    return _schema(
+        "Claude training record",
+        "One line of a file that fine-tunes Claude 3 Haiku on Amazon Bedrock.",
+        _object(record, optional=("system",)),
+        {"text": _TEXT, **_roles(_ref("text"), _ref("text"))},
+    )
+
+
+def _pair() -> Schema:
+    record = {
+        "prompt": _named(_ref("text"), "Prompt", "What the model is asked."),
+        "completion": _named(_ref("text"), "Completion", "What it is to answer."),
+    }
+    return _schema(
+        "Prompt and completion",
+        "One line of a file that fine-tunes Llama 3.1 on Amazon Bedrock.",
+        _object(record),
+        {"text": _TEXT},
+    )
+
+
+def _evaluation() -> Schema:
+    text = _ref("text")
+    identity = _named(text, "Id", "Names the example; no other in the file has it.")
+    topic = {
+        "title": "Topic",
+        "description": "What results are grouped by.",
+        "anyOf": [text, {"type": "null"}],
+    }
+    what = "What was said before the question, which is the user's last turn."
+    history, none = _messages(what), {"type": ["array", "null"], "maxItems": 0}
+    record = {
+        "id": {**identity, "maxLength": MAX_ID_CHARACTERS},
+        "question": _named(text, "Question", "What both models are asked."),
+        "reference_answer": _named(text, "Reference answer", "What a judge compares with."),
+        "topic": topic,
+        "history": _named({"anyOf": [none, history]}, "History", what),
+    }
+    return _schema(
+        "Evaluation example",
+        "One line of a file of questions that the tuned model and its base are compared on.",
+        _object(record, optional=("topic", "history")),
+        {"text": _TEXT, **_roles(text, text)},
+    )
 
 
 def schemas() -> Mapping[str, Schema]:
     """Return each format's schema by the format's name."""
+    blocks = {"text": _TEXT, "blocks": _BLOCKS}
     return {
         "claude-messages": _claude(),
-        "converse": _converse(),
-        "converse-reasoning": _converse(with_reasoning=True),
+        "converse": _converse("Amazon Nova, Llama 3.2 or Llama 3.3", "blocks", blocks),
+        "converse-reasoning": _converse(
+            "Amazon Nova 2 Lite", "answer", {**blocks, "answer": _ANSWER_BLOCKS}
+        ),
         "prompt-completion": _pair(),
         "evaluation": _evaluation(),
     }
@@ -39,199 +206,3 @@ def documents() -> dict[str, str]:
         f"{name}.schema.json": json.dumps(schema, indent=2) + "\n"
         for name, schema in schemas().items()
     }
-
-
-def _claude() -> Schema:
-    return _schema(
-        "Claude training record",
-        "One line of a file that fine-tunes Claude 3 Haiku on Amazon Bedrock.",
-        {
-            "system": _system(_TEXT, _blank_text()),
-            "messages": _messages("The conversation."),
-        },
-        required=["messages"],
-        definitions={"text": _text(), **_roles(_TEXT, _TEXT)},
-    )
-
-
-def _converse(*, with_reasoning: bool = False) -> Schema:
-    models = "Amazon Nova, Llama 3.2 or Llama 3.3"
-    answer, definitions = _BLOCKS, {"text": _text(), "blocks": _blocks()}
-    if with_reasoning:
-        models = "Amazon Nova 2 Lite"
-        answer, definitions["answer"] = {"$ref": "#/$defs/answer"}, _answer_blocks()
-    version = {
-        "title": "Version of the format",
-        "description": f"Any text; AWS's examples have {SCHEMA_VERSION}.",
-        "type": "string",
-        "default": SCHEMA_VERSION,
-        "examples": [SCHEMA_VERSION],
-    }
-    return _schema(
-        "Converse training record",
-        f"One line of a file that fine-tunes {models} on Amazon Bedrock.",
-        {
-            "schemaVersion": version,
-            "system": _system(_BLOCKS, _blank_blocks()),
-            "messages": _messages("The conversation."),
-        },
-        required=["schemaVersion", "messages"],
-        definitions={**definitions, **_roles(_BLOCKS, answer)},
-    )
-
-
-def _pair() -> Schema:
-    return _schema(
-        "Prompt and completion",
-        "One line of a file that fine-tunes Llama 3.1 on Amazon Bedrock.",
-        {
-            "prompt": _named(_TEXT, "Prompt", "What the model is asked."),
-            "completion": _named(_TEXT, "Completion", "What it is to answer."),
-        },
-        required=["prompt", "completion"],
-        definitions={"text": _text()},
-    )
-
-
-def _evaluation() -> Schema:
-    identity = _named(_TEXT, "Id", "Names the example; no other in the file has it.")
-    topic = {
-        "title": "Topic",
-        "description": "What results are grouped by.",
-        "anyOf": [_TEXT, {"type": "null"}],
-    }
-    what = "What was said before the question, which is the user's last turn."
-    history, none = _messages(what), {"type": ["array", "null"], "maxItems": 0}
-    return _schema(
-        "Evaluation example",
-        "One line of a file of questions that the tuned model and its base are compared on.",
-        {
-            "id": {**identity, "maxLength": MAX_ID_CHARACTERS},
-            "question": _named(_TEXT, "Question", "What both models are asked."),
-            "reference_answer": _named(_TEXT, "Reference answer", "What a judge compares with."),
-            "topic": topic,
-            "history": _named({"anyOf": [none, history]}, "History", what),
-        },
-        required=["id", "question", "reference_answer"],
-        definitions={"text": _text(), **_roles(_TEXT, _TEXT)},
-    )
-
-
-def _schema(
-    title: str,
-    description: str,
-    properties: Mapping[str, Schema],
-    *,
-    required: list[str],
-    definitions: Mapping[str, Schema],
-) -> Schema:
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": title,
-        "description": description,
-        **_object(properties, required),
-        "$defs": definitions,
-    }
-
-
-def _object(properties: Mapping[str, Schema], required: list[str]) -> Schema:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": False,
-    }
-
-
-def _system(prompt: Schema, blank: Schema) -> Schema:
-    what = "What the model is told before the question; an empty one is none."
-    return _named({"anyOf": [prompt, blank]}, "System prompt", what)
-
-
-def _named(schema: Schema, title: str, description: str) -> Schema:
-    return {"title": title, "description": description, **schema}
-
-
-def _text() -> Schema:
-    return {
-        "title": "Text",
-        "description": "At least one character can be seen; no half of a surrogate pair.",
-        "type": "string",
-        "pattern": f"[^{INVISIBLE}]",
-        "not": {"pattern": "[\\ud800-\\udfff]"},
-    }
-
-
-def _blank_text() -> Schema:
-    return {"type": "string", "pattern": f"^[{INVISIBLE}]*$"}
-
-
-def _blank_blocks() -> Schema:
-    return {"type": "array", "items": _object({"text": _blank_text()}, ["text"])}
-
-
-def _blocks() -> Schema:
-    return {
-        "title": "Content blocks",
-        "description": "Text only; this project does not train on images and videos.",
-        "type": "array",
-        "items": _block(),
-        "minItems": 1,
-    }
-
-
-def _block() -> Schema:
-    text = _named(_TEXT, "Text", "What is said.")
-    return {"title": "Block", **_object({"text": text}, ["text"])}
-
-
-def _answer_blocks() -> Schema:
-    thought = _object({"text": _named(_TEXT, "Reasoning", "What leads to the answer.")}, ["text"])
-    reasoning = _object({"reasoningText": thought}, ["reasoningText"])
-    block = _object({"reasoningContent": reasoning}, ["reasoningContent"])
-    return {
-        "title": "Content blocks of an answer",
-        "description": "Text, and the reasoning before it, which the model is trained on too.",
-        "type": "array",
-        "items": {"title": "Block", "anyOf": [_block(), block]},
-        "contains": {"required": ["text"]},
-    }
-
-
-def _roles(question: Schema, answer: Schema) -> dict[str, Schema]:
-    either = {
-        "title": "Message",
-        "anyOf": [{"$ref": "#/$defs/user"}, {"$ref": "#/$defs/assistant"}],
-    }
-    return {
-        "user": _message(question, "Question", {"const": "user"}),
-        "assistant": _message(answer, "Answer", {"const": "assistant"}),
-        "either": either,
-    }
-
-
-def _message(content: Schema, title: str, role: Schema) -> Schema:
-    properties = {
-        "role": _named(role, "Role", "Who speaks."),
-        "content": _named(content, "Content", "What is said."),
-    }
-    return {"title": title, **_object(properties, ["role", "content"])}
-
-
-def _messages(description: str) -> Schema:
-    pair = [{"$ref": "#/$defs/user"}, {"$ref": "#/$defs/assistant"}]
-    return {
-        "title": "Messages",
-        "description": f"{description} User and assistant alternate; the user begins and the "
-        f"assistant ends. The order is checked in the first {MOST_ORDERED_MESSAGES} messages.",
-        "type": "array",
-        "minItems": 2,
-        "prefixItems": pair * (MOST_ORDERED_MESSAGES // 2),
-        "items": {"$ref": "#/$defs/either"},
-        "allOf": [_answered(questions) for questions in range(2, MOST_ORDERED_MESSAGES // 2 + 1)],
-    }
-
-
-def _answered(questions: int) -> Schema:
-    """Require an answer to the last question, if there are this many."""
-    return {"if": {"minItems": 2 * questions - 1}, "then": {"minItems": 2 * questions}}
