@@ -147,7 +147,7 @@ def describe(problems: Iterable[Problem]) -> list[str]:
 
 def _records(location: str, value: object, keys: Keys) -> Iterator[tuple[str, object]]:
     """Yield the records of a list in an object, each with what the object says besides."""
-    own = None if _is_record(value, keys) else _nested_key(value)
+    own = _nested_key(value, keys)
     if own is None or not isinstance(value, dict):
         yield location, value
         return
@@ -157,42 +157,31 @@ def _records(location: str, value: object, keys: Keys) -> Iterator[tuple[str, ob
         yield from _records(f"{location}{separator}{own}[{at}]", {**shared, **inner}, keys)
 
 
-def _is_record(value: object, keys: Keys) -> bool:
-    if not isinstance(value, dict):
-        return False
-    return (keys.prompt in value if keys.prompt else bool(pair_keys(value))) or any(
-        key in value for key in _LISTS
-    )
-
-
-def _nested_key(value: object) -> str | None:
-    if not isinstance(value, dict):
+def _nested_key(value: object, keys: Keys) -> str | None:
+    """Return the key of a list of records, if the object is not a record itself."""
+    if not isinstance(value, dict) or not value.keys().isdisjoint(_LISTS):
         return None
-    return next(
-        (
-            key
-            for key in _NESTED
-            if isinstance(value.get(key), list)
-            and value[key]
-            and all(isinstance(inner, dict) for inner in value[key])
-        ),
-        None,
-    )
+    if keys.prompt in value if keys.prompt else pair_keys(value):
+        return None
+    for key in _NESTED:
+        inner = value.get(key)
+        if isinstance(inner, list) and inner and all(isinstance(each, dict) for each in inner):
+            return key
+    return None
 
 
 def _entry(location: str, value: object, keys: Keys) -> Entry:
     if not isinstance(value, dict):
         raise RecordInvalid(f"it is not an object but {type(value).__name__}")
-    reading = Reading()
+    reading = Reading(value, keys)
     by_keys = bool(keys.prompt or keys.completion)
-    foreign = None if by_keys else foreign_format(value)
-    if foreign:
+    if not by_keys and (foreign := foreign_format(value)):
         raise RecordInvalid(f"it is {foreign}")
-    messages = None if by_keys else _messages(value, reading)
+    messages = None if by_keys else _messages(reading)
     _refuse_other_content(value, "", _NOT_TEXT if messages is None else (*_NOT_TEXT, *_TOOLS))
-    system = _own_system(value, keys, reading)
+    system = _own_system(reading)
     if messages is None:
-        turns = read_pair(value, keys, reading)
+        turns = read_pair(reading)
     else:
         said, turns = _turns(*messages, reading)
         if said and system not in {None, said}:
@@ -202,17 +191,18 @@ def _entry(location: str, value: object, keys: Keys) -> Entry:
     return Entry(
         location,
         Conversation(system, turns),
-        reading.label(value, keys.id, ID),
-        reading.label(value, keys.topic, TOPIC),
+        reading.label(ID, keys.id),
+        reading.label(TOPIC, keys.topic),
         by_keys=messages is None,
-        ignored=reading.unread(value),
+        ignored=reading.unread(),
         untrained=tuple(reading.untrained),
         is_last_untrained=reading.is_last_untrained,
     )
 
 
-def _messages(value: Mapping[str, Any], reading: Reading) -> tuple[str, list[Any]] | None:
+def _messages(reading: Reading) -> tuple[str, list[Any]] | None:
     """Return the list of messages, after its key; a prompt and its completion may be two lists."""
+    value = reading.value
     for key in _LISTS:
         if isinstance(value.get(key), list):
             reading.used |= {key, "schemaVersion"}
@@ -224,14 +214,15 @@ def _messages(value: Mapping[str, Any], reading: Reading) -> tuple[str, list[Any
     return None
 
 
-def _own_system(value: Mapping[str, Any], keys: Keys, reading: Reading) -> str | None:
+def _own_system(reading: Reading) -> str | None:
     """Read the system prompt beside messages or a pair; an empty one is none."""
-    for key, given in reading.find(value, SYSTEM):
-        if not keys.system and isinstance(given, list | dict):
+    own = reading.keys.system
+    for key, given in reading.find(SYSTEM):
+        if not own and isinstance(given, list | dict):
             text, _ = _content(key, given, reading)
             reading.used.add(key)
             return None if is_blank(text) else text
-    return reading.label(value, keys.system, SYSTEM)
+    return reading.label(SYSTEM, own)
 
 
 @dataclass(frozen=True)
@@ -303,7 +294,7 @@ def _untrained(path: str, message: Mapping[str, Any]) -> Iterator[str]:
 def _thoughts(path: str, message: Mapping[str, Any]) -> Iterator[str]:
     for key in REASONING:
         if not is_blank(message.get(key)):
-            yield _content(f"{path}.{key}", message[key], Reading())[0]
+            yield _content(f"{path}.{key}", message[key], Reading(message))[0]
 
 
 def _role(message: _Message) -> Role:

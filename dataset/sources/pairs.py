@@ -44,16 +44,19 @@ USUAL = Keys()
 
 @dataclass
 class Reading:
-    """What was read of an object so far, and what was not."""
+    """An object, what was read of it so far, and what was not."""
 
+    value: Mapping[str, Any]
+    keys: Keys = USUAL
     used: set[str] = field(default_factory=set)  # keys of the object
     ignored: list[str] = field(default_factory=list)  # paths below keys that were used
     untrained: list[str] = field(default_factory=list)  # answers not to be trained on, and why
     is_last_untrained: bool = False
 
-    def unread(self, value: Mapping[str, Any]) -> tuple[str, ...]:
+    def unread(self) -> tuple[str, ...]:
         """Return the paths that nothing was read from, but not those of blank values."""
-        own = [str(key) for key in value if key not in self.used and not is_blank(value[key])]
+        unused = (key for key, value in self.value.items() if not is_blank(value))
+        own = (str(key) for key in unused if key not in self.used)
         return (*own, *dict.fromkeys(self.ignored))
 
     def ignore(self, path: str, value: Mapping[str, Any], used: Collection[str]) -> None:
@@ -63,21 +66,16 @@ class Reading:
             f"{place}.{key}" for key in value if key not in used and not is_blank(value[key])
         )
 
-    def find(self, value: Mapping[str, Any], names: Sequence[str]) -> Iterator[tuple[str, Any]]:
-        """Yield what the object has under these names and is not blank."""
-        for key in own_keys(value, names):
-            if key not in self.used and not is_blank(value[key]):
-                yield key, value[key]
+    def find(self, names: Sequence[str], own: str | None = None) -> Iterator[tuple[str, Any]]:
+        """Yield what the object has under its own or the usual names and is not blank."""
+        for key in [own] if own else own_keys(self.value, names):
+            if (own or key not in self.used) and not is_blank(self.value.get(key)):
+                yield key, self.value[key]
 
-    def label(self, value: Mapping[str, Any], own: str | None, names: Sequence[str]) -> str | None:
+    def label(self, names: Sequence[str], own: str | None) -> str | None:
         """Read a text or number under the given key, else under the first of the usual names."""
-        if own:
-            names = (own,)
-            found: Iterator[tuple[str, Any]] = iter([(own, value.get(own))])
-        else:
-            found = self.find(value, names)
-        for key, label in found:
-            if isinstance(label, str | int) and not isinstance(label, bool) and not is_blank(label):
+        for key, label in self.find(names, own):
+            if isinstance(label, str | int) and not isinstance(label, bool):
                 self.used.add(key)
                 return str(label)
         return None
@@ -88,7 +86,7 @@ def is_blank(value: object) -> bool:
     return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())
 
 
-def read_pair(value: Mapping[str, Any], keys: Keys, reading: Reading) -> tuple[Turn, ...]:
+def read_pair(reading: Reading) -> tuple[Turn, ...]:
     """Read the turns of a pair: those of its history, its question with its context, its answer.
 
     Texts are unchanged.
@@ -98,18 +96,18 @@ def read_pair(value: Mapping[str, Any], keys: Keys, reading: Reading) -> tuple[T
     RecordInvalid
         It has no known pair of keys, or a text is missing or blank.
     """
-    question_key, answer_key = _pair_keys(value, keys)
+    question_key, answer_key = _pair_keys(reading.value, reading.keys)
     reading.used |= {question_key, answer_key}
-    question = _text(value, question_key)
-    answer = _answer(value, answer_key, reading)
-    contexts = [*_contexts(value, keys, reading)]
-    reasoning = next(reading.find(value, REASONING), None)
-    if reasoning:
-        reading.used.add(reasoning[0])
+    question = _text(reading.value[question_key], question_key)
+    answer = _answer(answer_key, reading)
+    contexts = [*_contexts(reading)]
+    key, reasoning = next(reading.find(REASONING), (None, None))
+    if key:
+        reading.used.add(key)
     return (
-        *_history(value, reading),
+        *_history(reading),
         Turn("user", "\n\n".join([question, *contexts])),
-        Turn("assistant", answer, _text(value, reasoning[0]) if reasoning else None),
+        Turn("assistant", answer, _text(reasoning, key) if key else None),
     )
 
 
@@ -137,52 +135,47 @@ def _its_keys(value: Mapping[str, Any]) -> str:
     return f"its keys are {', '.join(map(str, value)) or 'none'}"
 
 
-def _text(value: Mapping[str, Any], key: str) -> str:
-    text = value[key]
+def _text(text: object, path: str) -> str:
     if not isinstance(text, str) or is_blank(text):
-        raise RecordInvalid(f"{key} is not a text, or is blank")
+        raise RecordInvalid(f"{path} is not a text, or is blank")
     return text
 
 
-def _answer(value: Mapping[str, Any], key: str, reading: Reading) -> str:
+def _answer(key: str, reading: Reading) -> str:
     """Read an answer, or the first of several: SQuAD has a list of objects, or an object of lists.
 
     https://huggingface.co/datasets/rajpurkar/squad_v2, read 2026-11-28.
     """
-    answers, path = value[key], key
+    answers, path = reading.value[key], key
     if isinstance(answers, dict) and "text" in answers:
         reading.ignore(key, answers, ("text",))
         answers, path = answers["text"], f"{key}.text"
-    if isinstance(answers, list):
-        texts = [each.get("text") if isinstance(each, dict) else each for each in answers]
-        for each in answers:
-            if isinstance(each, dict):
-                reading.ignore(f"{path}[]", each, ("text",))
-        if any(text != texts[0] for text in texts):
-            reading.ignored.append(f"{path}[1:]")
-        return _text({path: texts[0] if texts else None}, path)
-    return _text({path: answers}, path)
+    if not isinstance(answers, list):
+        return _text(answers, path)
+    texts = [each.get("text") if isinstance(each, dict) else each for each in answers]
+    for each in answers:
+        if isinstance(each, dict):
+            reading.ignore(f"{path}[]", each, ("text",))
+    if any(text != texts[0] for text in texts):
+        reading.ignored.append(f"{path}[1:]")
+    return _text(texts[0] if texts else None, path)
 
 
-def _contexts(value: Mapping[str, Any], keys: Keys, reading: Reading) -> Iterator[str]:
-    found = reading.find(value, _CONTEXT)
-    if keys.context:
-        found = iter([(keys.context, value.get(keys.context))])
-    for key, context in found:
-        texts = context if isinstance(context, list) else [context]
+def _contexts(reading: Reading) -> Iterator[str]:
+    for key, context in reading.find(_CONTEXT, reading.keys.context):
         reading.used.add(key)
-        for text in texts:
+        for text in context if isinstance(context, list) else [context]:
             if not is_blank(text):
-                yield _text({key: text}, key)
+                yield _text(text, key)
 
 
-def _history(value: Mapping[str, Any], reading: Reading) -> Iterator[Turn]:
+def _history(reading: Reading) -> Iterator[Turn]:
     """Read earlier turns as Alpaca has them: a list of pairs, each a question and its answer."""
-    for key, history in reading.find(value, _HISTORY):
+    for key, history in reading.find(_HISTORY):
         reading.used.add(key)
         for at, turns in enumerate(history if isinstance(history, list) else [history]):
             path = f"{key}[{at}]"
             if not isinstance(turns, list) or len(turns) != len(ROLES):
                 raise RecordInvalid(f"{path} is not a question and its answer")
             for role, text in zip(ROLES, turns, strict=True):
-                yield Turn(role, _text({path: text}, path))
+                yield Turn(role, _text(text, path))

@@ -237,7 +237,7 @@ def _csv_rows(text: str, delimiter: str, first_line: int = 1) -> Iterator[_Row]:
 
 def _delimiter(text: str) -> str:
     """Return the separator that gives the header the most columns; a comma if several do."""
-    header = text.lstrip("\r\n").partition("\n")[0]
+    header = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
     return max(_DELIMITERS, key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
 
 

@@ -11,9 +11,8 @@ from dataset.sources.pairs import USUAL, Keys, Reading, RecordInvalid, is_blank,
 
 def read(value: dict[str, Any], keys: Keys = USUAL) -> tuple[list[str], tuple[str, ...]]:
     """Return the texts of the turns, and the keys that nothing was read from."""
-    reading = Reading()
-    turns = read_pair(value, keys, reading)
-    return [turn.text for turn in turns], reading.unread(value)
+    reading = Reading(value, keys)
+    return [turn.text for turn in read_pair(reading)], reading.unread()
 
 
 @pytest.mark.parametrize(
