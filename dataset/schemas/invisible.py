@@ -7,7 +7,6 @@ version of Unicode: those added after the oldest one's are listed here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import chain, groupby
 
 from lambdas.validation.formats.visible import is_visible
@@ -16,14 +15,6 @@ _LAST_WITH_ESCAPE = 0xFFFF
 _SURROGATES = range(0xD800, 0xE000)
 _NEWER = range(0x13439, 0x13440)  # Egyptian formats, Unicode 15
 _PLANES = ((0, 0x3FFFF), (0xE0000, 0xEFFFF))  # others hold no characters, or private ones
-
-
-def _ranges() -> Iterator[tuple[int, int]]:
-    codes = chain.from_iterable(range(first, last + 1) for first, last in _PLANES)
-    for hidden, run in groupby(codes, key=_is_hidden):
-        if hidden:
-            found = [*run]
-            yield found[0], found[-1]
 
 
 def _is_hidden(code: int) -> bool:
@@ -35,9 +26,11 @@ def _written(code: int) -> str:
 
 
 def _class() -> str:
+    codes = chain.from_iterable(range(first, last + 1) for first, last in _PLANES)
+    runs = ([*run] for is_hidden, run in groupby(codes, key=_is_hidden) if is_hidden)
     return "".join(
-        _written(first) if first == last else f"{_written(first)}-{_written(last)}"
-        for first, last in _ranges()
+        _written(run[0]) if len(run) == 1 else f"{_written(run[0])}-{_written(run[-1])}"
+        for run in runs
     )
 
 

@@ -208,8 +208,9 @@ class _Scanner:
         self._check_room(conversation.texts, room.judged_tokens, "judge", size)
         if (limit := self._options.max_answer_tokens) and size > limit * _TIGHT:
             self._check_answer(conversation.answer, limit)
-        if schema := self._options.answer_schema:
-            self._check_schema(schema, conversation.answer)
+        if (schema := self._options.answer_schema) and (why := schema.problem(conversation.answer)):
+            fix = "correct the reference, or the schema"
+            self._findings.error("reference_answer", "not-of-schema", why, fix)
         self.result.japanese += is_japanese(" ".join(conversation.texts))
 
     def _check_answer(self, answer: str, limit: int) -> None:
@@ -219,11 +220,6 @@ class _Scanner:
         self.result.tight_answers += 1
         longest = (tokens.expected, self.result.lines)
         self.result.longest_answer = max(longest, self.result.longest_answer)
-
-    def _check_schema(self, schema: AnswerSchema, answer: str) -> None:
-        if problem := schema.problem(answer):
-            fix = "correct the reference, or the schema"
-            self._findings.error("reference_answer", "not-of-schema", problem, fix)
 
     def _check_room(self, texts: Sequence[str], limit: int | None, who: str, size: int) -> None:
         # As above: a shorter line fits.

@@ -22,21 +22,15 @@ class Code:
     warns_when: str = ""  # when the code is only a warning; empty: never
 
 
-def _errors(origin: Origin, **meanings: str) -> dict[str, Code]:
-    return {_code(name): Code("error", meaning, origin) for name, meaning in meanings.items()}
-
-
-def _warnings(**meanings: str) -> dict[str, Code]:
+def _codes(severity: Severity, origin: Origin, /, **meanings: str) -> dict[str, Code]:
     return {
-        _code(name): Code("warning", meaning, "this project") for name, meaning in meanings.items()
+        name.replace("_", "-"): Code(severity, meaning, origin)
+        for name, meaning in meanings.items()
     }
 
 
-def _code(name: str) -> str:
-    return name.replace("_", "-")
-
-
-_FILE = _errors(
+_FILE = _codes(
+    "error",
     "documented",
     bad_key="the S3 key is empty or has a character that Bedrock refuses",
     file_too_large="the file has more bytes than the service accepts; lines are not checked",
@@ -44,7 +38,8 @@ _FILE = _errors(
     too_many_records="the file, or training and validation together, has more than it accepts",
     too_many_tokens="by the lower estimate the record exceeds the model's limit",
 )
-_LINE = _errors(
+_LINE = _codes(
+    "error",
     "documented",
     not_json="the line is not JSON, or is nested too deeply",
     not_an_object="the line is JSON but not an object",
@@ -63,7 +58,8 @@ _LINE = _errors(
     content_block="a content block is not an object",
     empty="a list is empty, or a text has no visible character",
 )
-_ENCODING = _errors(
+_ENCODING = _codes(
+    "error",
     "this project",
     line_too_long="the line is longer than any record can be; it is not read into memory",
     utf_16="the file is in UTF-16 or UTF-32, not in UTF-8",
@@ -82,7 +78,8 @@ _MIXED = {
         "only AWS's validator refuses the word, not the documentation",
     ),
 }
-_EVALUATION = _errors(
+_EVALUATION = _codes(
+    "error",
     "this project",
     duplicate_id="two examples of a file of questions have one id",
     does_not_fit="by the lowest estimate the model cannot read the question, or the judge the "
@@ -92,7 +89,9 @@ _EVALUATION = _errors(
     not_of_schema="a reference answer is not JSON that answer.schema.json allows",
     id_too_long="the id of an example is longer than 128 characters",
 )
-_WARNINGS = _warnings(
+_WARNINGS = _codes(
+    "warning",
+    "this project",
     crlf="lines end in a carriage return and a line feed; the finding names the first",
     maybe_too_many_tokens="by the upper estimate the record exceeds the model's limit",
     duplicate="the same record occurs earlier in the file",

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from lambdas.domain.models.model import Model
+from lambdas.validation.jsonl.display import shortened
 from lambdas.validation.jsonl.findings import KEPT_PER_CODE, Findings
 
 AsideReason = Literal[
@@ -102,7 +103,7 @@ def refusal(report: ValidationReport, report_uri: str) -> str:
             f"fail_on_warnings refuses {', '.join(codes)}: {_number(reasons, 'warning')}"
         )
     lines = [head]
-    lines += [_cut(str(each)) for each in first]
+    lines += [shortened(str(each), _SHOWN_CHARACTERS) for each in first]
     if reasons > len(first):
         lines.append(f"… and {reasons - len(first)} more")
     return "\n".join([*lines, f"All findings: {report_uri}"])
@@ -110,7 +111,3 @@ def refusal(report: ValidationReport, report_uri: str) -> str:
 
 def _number(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"

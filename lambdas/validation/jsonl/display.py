@@ -36,5 +36,10 @@ def quoted(value: object) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
+def shortened(text: str, most: int) -> str:
+    """Return the text, cut after so many characters."""
+    return text if len(text) <= most else text[:most] + "…"
+
+
 def quoted_key(key: str) -> str:
     return key if key.isidentifier() and _WORD.fullmatch(key) else quoted(key)

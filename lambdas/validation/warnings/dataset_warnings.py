@@ -139,9 +139,13 @@ def _not_compared(records: Iterable[tuple[str, int]]) -> Iterator[Finding]:
     """Yield a finding per file for the records not compared with all that they resemble."""
     for file, places in groupby(records, key=itemgetter(0)):
         lines = [line for _, line in places]
+        more = len(lines) - _SHOWN_LINES
+        shown = ", ".join(map(str, lines[:_SHOWN_LINES])) + (
+            f" and {more} more" if more > 0 else ""
+        )
         message = (
             f"{len(lines)} of the records resemble more others than each is compared with "
-            f"({MOST_COMPARED} at most): {_line_list(lines)}"
+            f"({MOST_COMPARED} at most): lines {shown}"
         )
         fix = "check these yourself: near-duplicates and leaks among them may be missing here"
         yield _finding(file, None, "not-compared", message, fix)
@@ -244,23 +248,12 @@ def _topics(
     topics = Topics([record.words for _, record in records])
     for line, question in questions[:MOST_QUESTIONS]:
         if found := topics.thin(question.words):
-            nearest, _ = records[found[0]]
-            yield _thin_topic(evaluation, line, training, nearest, found[1])
-
-
-def _thin_topic(file: str, line: int, training: str, nearest: int, alike: float) -> Finding:
-    if alike < SAME_TOPIC:
-        message = f"no record of {training} is on the topic of this question"
-    else:
-        message = f"only {training}:{nearest} is on the topic of this question"
-    fix = "add training records on it, or expect a weak answer"
-    return _finding(file, line, "thin-topic", message, fix)
-
-
-def _line_list(lines: Sequence[int]) -> str:
-    shown = ", ".join(map(str, lines[:_SHOWN_LINES]))
-    more = len(lines) - _SHOWN_LINES
-    return f"lines {shown}" + (f" and {more} more" if more > 0 else "")
+            at, alike = found
+            message = f"only {training}:{records[at][0]} is on the topic of this question"
+            if alike < SAME_TOPIC:
+                message = f"no record of {training} is on the topic of this question"
+            fix = "add training records on it, or expect a weak answer"
+            yield _finding(evaluation, line, "thin-topic", message, fix)
 
 
 def _finding(file: str, line: int | None, code: str, message: str, fix: str) -> Finding:
