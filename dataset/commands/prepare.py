@@ -149,20 +149,13 @@ class _Plan:
         skipped = {location for location, _ in problems}
         entries = [entry for entry in source.entries if entry.location not in skipped]
         if problems and not (self.options.skip and entries):
-            hints = self._hints(file, source, entries)
-            raise SourceInvalid("\n".join([*describe(problems), *hints]))
+            raise SourceInvalid("\n".join([*describe(problems), *_hints(file, source, entries)]))
         self.converted.append(file.name)
         self.notes += (f"{file.name}: {note}" for note in source.notes())
         if problems:
             self.notes.append(f"{file.name}: skipped {quantity(len(problems), 'record')}")
             self.notes += (f"skipped {line}" for line in describe(problems))
         return entries
-
-    def _hints(self, file: SourceFile, source: Entries, usable: Sequence[Entry]) -> Iterator[str]:
-        if usable and not self.options.skip:
-            yield "To leave such records out: --skip"
-        if file.suffix in TABLES and not source.entries:
-            yield "The first row names the columns, such as question and answer: is it missing?"
 
     def finish(self) -> dict[str, bytes]:
         """Convert, and return the contents of all files."""
@@ -222,6 +215,14 @@ class _Plan:
                     f"{name}: {quantity(several, 'question')} with the earlier turns written into "
                     f"it, as {self.model.name} is trained on one prompt and its completion"
                 )
+
+
+def _hints(file: SourceFile, source: Entries, usable: Sequence[Entry]) -> Iterator[str]:
+    """Yield what to do about a source that is refused; `usable` ones are not to be skipped."""
+    if usable:
+        yield "To leave such records out: --skip"
+    if file.suffix in TABLES and not source.entries:
+        yield "The first row names the columns, such as question and answer: is it missing?"
 
 
 def prepare(

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from lambdas.validation import KEPT_PER_CODE, FileSummary, Finding, Severity, ValidationReport
+from lambdas.validation.jsonl.display import shortened
 
 _SHOWN_PER_KIND = 3
 _SHOWN_CHARACTERS = 300
@@ -44,7 +45,7 @@ def _kinds(report: ValidationReport, findings: Sequence[Finding]) -> Iterator[st
 def _finding(finding: Finding) -> str:
     where = "the file" if finding.line is None else f"line {finding.line}"
     text = f"{where} {finding.field}".rstrip() + f": {finding.message} ({finding.fix})"
-    return f"    {text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + '…'}"
+    return f"    {shortened(text, _SHOWN_CHARACTERS)}"
 
 
 def verdict_text(report: ValidationReport) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
+from lambdas.validation.jsonl.display import shortened
 from lambdas.validation.jsonl.lines import read_json
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 ANSWER_SCHEMA = "answer.schema.json"
 MAX_SCHEMA_BYTES = 256 * 1024
 _NEWEST = "https://json-schema.org/draft/2020-12/schema"
-_SHOWN_CHARACTERS = 200
 # A pattern such as ^(a+)+$ takes for ever of what it does not match. A file of answers that all do
 # so is not worth a function's time, either.
 _SECONDS = 1.0  # of processor time
@@ -68,7 +68,7 @@ class AnswerSchema:
             # With the formats, among which is that a pattern can be compiled.
             dialect.check_schema(schema, format_checker=dialect.FORMAT_CHECKER)
         except SchemaError as error:
-            raise NotASchema(_cut(error.message), path=error.json_path) from None
+            raise NotASchema(shortened(error.message), path=error.json_path) from None
         _check_references(schema)
         return cls(dialect(schema, registry=Registry()))
 
@@ -102,7 +102,7 @@ class AnswerSchema:
         except Unresolvable as missing:
             why = f"the schema refers to {_shown(missing.ref)}, which it does not have"
         else:
-            why = f"{_cut(worst.json_path)}: {_cut(worst.message)}" if worst else ""
+            why = f"{shortened(worst.json_path)}: {shortened(worst.message)}" if worst else ""
         return why
 
 
@@ -181,8 +181,4 @@ def _check_references(schema: dict[str, Any]) -> None:
 
 
 def _shown(value: object) -> str:
-    return _cut(json.dumps(value, ensure_ascii=False))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+    return shortened(json.dumps(value, ensure_ascii=False))

@@ -36,7 +36,7 @@ def quoted(value: object) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def shortened(text: str, most: int) -> str:
+def shortened(text: str, most: int = 200) -> str:
     """Return the text, cut after so many characters."""
     return text if len(text) <= most else text[:most] + "…"
 

@@ -140,9 +140,8 @@ def _not_compared(records: Iterable[tuple[str, int]]) -> Iterator[Finding]:
     for file, places in groupby(records, key=itemgetter(0)):
         lines = [line for _, line in places]
         more = len(lines) - _SHOWN_LINES
-        shown = ", ".join(map(str, lines[:_SHOWN_LINES])) + (
-            f" and {more} more" if more > 0 else ""
-        )
+        shown = ", ".join(map(str, lines[:_SHOWN_LINES]))
+        shown += f" and {more} more" if more > 0 else ""
         message = (
             f"{len(lines)} of the records resemble more others than each is compared with "
             f"({MOST_COMPARED} at most): lines {shown}"

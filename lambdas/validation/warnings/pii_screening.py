@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from threading import Event
 from typing import Literal, NamedTuple, Protocol
 
@@ -71,9 +70,6 @@ class ScreeningJournal(Protocol):
         """Keep what was made of a batch; `moved`: the service has answered about some of it."""
 
 
-Screened = tuple[Screening, Exception | None]  # with what the service refused to go on with
-
-
 def screen_in_batches(  # noqa: PLR0913  # what the journal and the time do is the caller's
     name: str,
     records: Records,
@@ -100,15 +96,19 @@ def screen_in_batches(  # noqa: PLR0913  # what the journal and the time do is t
     for start in range(0, len(records), _BATCH_RECORDS):
         batch = records[start : start + _BATCH_RECORDS]
         key = f"{name}-{batch[0][0]}"
-        kept = journal.kept(key) if journal else None
+        kept = journal.kept(key) if journal is not None else None
         before = kept or not_screened(batch)
         if before.left and not may_begin():
             raise OutOfTime(
                 f"{name}: Amazon Comprehend was asked about {start} of {len(records)} records, and "
                 "no time was left to begin on the next"
             )
-        screen_left = partial(screen, batch, before, detect, field_of_turn)
-        found, refused = _journalled(journal, key, batch, before, screen_left)
+        if journal is not None and before.left:  # a call that dies meanwhile has paid for it
+            paid = before.units + _units_left(batch, before)
+            journal.keep(key, before._replace(units=paid, left=()), moved=False)
+        found, refused = screen(batch, before, detect, field_of_turn)
+        if journal is not None and before.left:
+            journal.keep(key, found, moved=found.left != before.left)
         problems += found.problems
         screened += found.records
         units += found.units
@@ -132,22 +132,9 @@ def _too_busy(name: str, screened: int, records: int, refused: Exception) -> str
     )
 
 
-def _journalled(
-    journal: ScreeningJournal | None,
-    key: str,
-    batch: Records,
-    before: Screening,
-    screen_left: Callable[[], Screened],
-) -> Screened:
-    """Screen what is left; a call that dies meanwhile has paid for it, and leaves nothing."""
-    if journal is None or not before.left:
-        return screen_left()
-    conversations = dict(batch)
-    asked = sum(_units(conversations[line], turn) for line, turn in before.left)
-    journal.keep(key, before._replace(units=before.units + asked, left=()), moved=False)
-    found, refused = screen_left()
-    journal.keep(key, found, moved=found.left != before.left)
-    return found, refused
+def _units_left(records: Records, screening: Screening) -> int:
+    conversations = dict(records)
+    return sum(_units(conversations[line], turn) for line, turn in screening.left)
 
 
 class _Asked(NamedTuple):
@@ -161,8 +148,10 @@ class _Asked(NamedTuple):
 
 def screen(
     records: Records, before: Screening, detect: DetectPii, field_of_turn: FieldOf
-) -> Screened:
-    """Screen what `before` has left; whatever `billed_units` is 0 for should not be given.
+) -> tuple[Screening, Exception | None]:
+    """Screen what `before` has left; return also why the service refused to go on, if it did.
+
+    Whatever `billed_units` is 0 for should not be given.
 
     If the service is too busy the rest is left, so that what it has answered is not asked again. A
     request that was not throttled may be paid for although no answer came.
@@ -201,12 +190,10 @@ def _screen_record(
             return _Asked(problems, asked, turn)
         try:
             problems += _problems(conversation, turn, detect, field_of_turn)
-        except Throttled as refused:
+        except (Throttled, ServiceUnavailable) as refused:
             busy.set()
-            return _Asked(problems, asked, turn, refused)
-        except ServiceUnavailable as refused:
-            busy.set()
-            return _Asked(problems, _units(conversation, first, turn + 1), turn, refused)
+            answered = turn if isinstance(refused, Throttled) else turn + 1
+            return _Asked(problems, _units(conversation, first, answered), turn, refused)
     return _Asked(problems, _units(conversation, first), None)
 
 
@@ -243,15 +230,12 @@ def _problems(
 def _language_code(conversation: Conversation) -> LanguageCode | None:
     """Return the language code, English for what is too short to tell; None for any other."""
     known = {language_of(turn.text) for turn in conversation.turns} - {None}
-    if not known and _is_in_another_script(conversation):
+    whole = " ".join(turn.text for turn in conversation.turns)
+    if not known and latin_share(whole) < _LEAST_LATIN:
         return None
     if known <= {"English"}:
         return "en"
     return "es" if known <= {"English", "Spanish"} else None
-
-
-def _is_in_another_script(conversation: Conversation) -> bool:
-    return latin_share(" ".join(turn.text for turn in conversation.turns)) < _LEAST_LATIN
 
 
 def _parts(text: str) -> Iterator[str]:
