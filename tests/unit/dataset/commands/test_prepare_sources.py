@@ -105,6 +105,7 @@ KINDS = {
     "faq.csv": table(PAIRS).encode("utf-8-sig"),
     "semicolons.csv": table(PAIRS, ";").encode(),
     "excel.csv": b"sep=;\r\n" + table(PAIRS, ";").encode(),
+    "bare returns.csv": table(PAIRS).replace("\r\n", "\r").encode(),
     "faq.tsv": table(PAIRS, "\t").encode(),
     "faq.xlsx": xlsx([("question", "answer"), *PAIRS], []),
     "faq.parquet": as_parquet(PAIRS),
