@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset.commands.file_progress import file_progress
-from dataset.commands.report_text import quantity, report_text
+from dataset.commands.report_text import report_text
 from dataset.sources.conversations import Entries, Entry, describe, read_entries
 from dataset.sources.conversion import (
     Style,
@@ -66,6 +66,7 @@ from lambdas.domain.run.execution_input import ExecutionDefaults, Settings
 from lambdas.validation import FileSource, FileSummary, ValidationReport
 from lambdas.validation.check import Options, check
 from lambdas.validation.formats.answer_schema import ANSWER_SCHEMA
+from lambdas.validation.jsonl.display import quantity
 
 _WITHOUT_VALIDATION = (
     "no validation file: {model} takes none as small as a tenth of these records, or none at all "

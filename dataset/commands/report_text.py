@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from lambdas.validation import KEPT_PER_CODE, FileSummary, Finding, Severity, ValidationReport
-from lambdas.validation.jsonl.display import shortened
+from lambdas.validation.jsonl.display import quantity, shortened
 
 _SHOWN_PER_KIND = 3
 _SHOWN_CHARACTERS = 300
@@ -60,8 +60,3 @@ def verdict_text(report: ValidationReport) -> str:
             "accepted here (fail_on_warnings, --fail-on). Correct the warnings and check again."
         )
     return f"INVALID for {report.model.name}: {counted}. Correct the errors and check again."
-
-
-def quantity(count: int, noun: str) -> str:
-    """Return, for example, "1 record" or "2,000 records"."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -17,7 +17,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -242,42 +242,30 @@ def _ask_judge(review: _Review, log: ReviewLog) -> int:
     judge = partial(client.judge, review.judge.inference.model_id)
     asking = Pass(_Nothing(), lambda: True, ERROR_KEY, most_failures=math.inf)
     pending = [task for task in review.tasks if not log.has(task)]
-    with _progress_bar() as bar:
-        shown = bar.add_task("records", total=len(review.tasks))
-        bar.update(shown, completed=len(review.tasks) - len(pending))
-
-        def ask(task: ReviewTask) -> ReviewRow:
-            question = review_question(judge, task)
-            row = row_of(question, asking.settle(question))
-            log.add(task, row)
-            bar.advance(shown)
-            return row
-
-        return _ask_within_ceiling(review, log, pending, ask)
-
-
-def _ask_within_ceiling(
-    review: _Review,
-    log: ReviewLog,
-    pending: list[ReviewTask],
-    ask: Callable[[ReviewTask], ReviewRow],
-) -> int:
-    """Ask in batches that cannot exceed the ceiling; return how many records were left out."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    bar = Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal)
+    shown = bar.add_task("records", total=len(review.tasks))
+    bar.update(shown, completed=len(review.tasks) - len(pending))
     usd = review.prices.usd
+
+    def ask(task: ReviewTask) -> None:
+        question = review_question(judge, task)
+        log.add(task, row_of(question, asking.settle(question)))
+        bar.advance(shown)
 
     def most_usd(task: ReviewTask) -> float:
         return worst_usd(most_input_tokens(task), usd)
 
-    while batch := [*affordable(pending[:_BATCH_RECORDS], most_usd, review.max_usd - log.usd(usd))]:
-        in_parallel(ask, batch)
-        pending = pending[len(batch) :]
+    def affordable_batch() -> list[ReviewTask]:
+        """Return so many that they cannot exceed the ceiling."""
+        return [*affordable(pending[:_BATCH_RECORDS], most_usd, review.max_usd - log.usd(usd))]
+
+    with bar:
+        while batch := affordable_batch():
+            in_parallel(ask, batch)
+            pending = pending[len(batch) :]
     return len(pending)
-
-
-def _progress_bar() -> Progress:
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal)
 
 
 def _json(summary: ReviewSummary, status: ExitCode) -> str:

@@ -35,11 +35,12 @@ from dataset.commands.prepare import (
     prepare,
     print_notes,
 )
-from dataset.commands.report_text import quantity, report_text, verdict_text
+from dataset.commands.report_text import report_text, verdict_text
 from exit_codes import ExitCode
 from lambdas.domain.models.lookup import find_model
 from lambdas.domain.run.dataset_files import FILE_NAMES, REQUIRED
 from lambdas.domain.run.execution_input import resolve
+from lambdas.validation.jsonl.display import quantity
 from operate.deployed import Deployed, find_deployed
 from stacks.environment import Environment, load
 

@@ -30,6 +30,7 @@ from dataset.sources.raw import read_values
 from lambdas.validation import Conversation, Turn
 from lambdas.validation.formats.conversation import PAIR_KEYS, ROLES, Role
 from lambdas.validation.formats.pairs import pair_keys
+from lambdas.validation.jsonl.display import quantity
 
 _LISTS = ("messages", "conversations", "conversation", "turns")
 _NESTED = ("data", "paragraphs", "qas")  # lists of records: SQuAD has the three in each other
@@ -100,7 +101,7 @@ class Entries:
             alike[locations[0], len(locations)].append(repr(key) + _guess(key))
         for (first, count), keys in alike.items():
             noun = "key" if len(keys) == 1 else "keys"
-            records = _counted(count, "record")
+            records = quantity(count, "record")
             yield f"ignored the {noun} {', '.join(keys)} of {records}, from {first} on"
 
 
@@ -354,7 +355,3 @@ def _block_text(path: str, block: object, reading: Reading) -> str:
             return str(block[key])
     kind = block.get("type") or next(iter(block), "nothing") if isinstance(block, dict) else block
     raise RecordInvalid(f"{path} has content other than text ({kind}), and {_TEXT_ONLY}")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -32,7 +32,14 @@ def find_sources(folder: str, names: Sequence[str]) -> dict[str, str]:
     SourceInvalid
         Training or evaluation is missing, or there are two sources of one file.
     """
-    found = {name: own for name in DATASET_FILES if (own := _source_of(folder, name, names))}
+    found = {}
+    for name in DATASET_FILES:
+        known = {Path(name).stem + suffix for suffix in READERS}
+        there = [own for own in names if own.removesuffix(".gz") in known]
+        if len(there) > 1:
+            raise SourceInvalid(f"{folder} has both {' and '.join(there)}: keep one of them")
+        if there:
+            found[name] = there[0]
     for name in (TRAINING, EVALUATION):
         if name not in found:
             stem = Path(name).stem
@@ -41,14 +48,6 @@ def find_sources(folder: str, names: Sequence[str]) -> dict[str, str]:
                 "give a single file, which is split"
             )
     return found
-
-
-def _source_of(folder: str, name: str, names: Sequence[str]) -> str | None:
-    known = {Path(name).stem + suffix for suffix in READERS}
-    there = [own for own in names if own.removesuffix(".gz") in known]
-    if len(there) > 1:
-        raise SourceInvalid(f"{folder} has both {' and '.join(there)}: keep one of them")
-    return there[0] if there else None
 
 
 def has_format(content: bytes, name: str, model: Model) -> bool:

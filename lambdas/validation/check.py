@@ -20,7 +20,7 @@ from lambdas.validation.formats.tokens import least_tokens
 from lambdas.validation.jsonl.findings import Finding, Findings
 from lambdas.validation.jsonl.ranges import split_ranges
 from lambdas.validation.jsonl.sources import DatasetSource
-from lambdas.validation.scan import ComparedRecord, RangeResult, Room, ScanOptions, most_compared
+from lambdas.validation.scan import ComparedRecord, RangeResult, ScanOptions, most_compared
 from lambdas.validation.warnings.dataset_warnings import Sketch, dataset_warnings
 from lambdas.validation.warnings.exact_duplicates import ExactDuplicates
 from lambdas.validation.warnings.system_prompts import SystemPrompts
@@ -260,23 +260,17 @@ class _Check:
             self._warn_of_file(file)
 
     def _scan_options(self, file: _File) -> ScanOptions:
+        answer, judge = self.options.max_answer_tokens, self.options.judge
+        system = least_tokens([self._system_prompt() or ""])
         return ScanOptions(
             file.kind,
             self.model,
             file.size_bytes,
             self.warnings,
-            self._room(),
-            self.options.max_answer_tokens,
-            self.answer_schema if file.kind == "evaluation" else None,
-        )
-
-    def _room(self) -> Room:
-        """Return what the texts of a record may have so that they can be asked and judged."""
-        answer, judge = self.options.max_answer_tokens, self.options.judge
-        system = least_tokens([self._system_prompt() or ""])
-        return Room(
             question_tokens=self.model.context_tokens - system - answer,
             judged_tokens=judge.context_tokens - answer if judge and judge.context_tokens else None,
+            max_answer_tokens=answer,
+            answer_schema=self.answer_schema if file.kind == "evaluation" else None,
         )
 
     def _system_prompt(self) -> str | None:

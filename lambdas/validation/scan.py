@@ -34,13 +34,6 @@ _PARAGRAPHS = 4  # at a prompt's end that a question may have
 _TIGHT = 0.8  # of `max_answer_tokens`: an answer as long as expected may be cut off from here on
 
 
-class Room(NamedTuple):
-    """The tokens that an example may have; None: any number."""
-
-    question_tokens: int | None  # so that the model can be asked, and answer
-    judged_tokens: int | None  # with its reference answer, so that the judge can compare
-
-
 @dataclass(frozen=True)
 class ScanOptions:
     """How one file is scanned."""
@@ -49,7 +42,10 @@ class ScanOptions:
     model: Model
     size_bytes: int
     warnings: bool
-    room: Room  # of questions
+    # The tokens that a question may have so that the model can be asked, and with its reference
+    # answer so that the judge can compare; None: any number.
+    question_tokens: int
+    judged_tokens: int | None
     max_answer_tokens: int  # of their answers; 0: unknown
     answer_schema: AnswerSchema | None  # that their reference answers have to satisfy
     compare: bool = True  # False: earlier ranges have enough records to compare
@@ -203,9 +199,8 @@ class _Scanner:
             self._findings.warning("", "maybe-too-many-tokens", message, fix)
 
     def _check_example(self, conversation: Conversation, size: int) -> None:
-        room = self._options.room
-        self._check_room(conversation.texts[:2], room.question_tokens, "model", size)
-        self._check_room(conversation.texts, room.judged_tokens, "judge", size)
+        self._check_room(conversation.texts[:2], self._options.question_tokens, "model", size)
+        self._check_room(conversation.texts, self._options.judged_tokens, "judge", size)
         if (limit := self._options.max_answer_tokens) and size > limit * _TIGHT:
             self._check_answer(conversation.answer, limit)
         if (schema := self._options.answer_schema) and (why := schema.problem(conversation.answer)):

@@ -29,7 +29,7 @@ def _codes(severity: Severity, origin: Origin, /, **meanings: str) -> dict[str, 
     }
 
 
-_FILE = _codes(
+_DOCUMENTED = _codes(
     "error",
     "documented",
     bad_key="the S3 key is empty or has a character that Bedrock refuses",
@@ -37,10 +37,6 @@ _FILE = _codes(
     too_few_records="the file has fewer records than the service needs",
     too_many_records="the file, or training and validation together, has more than it accepts",
     too_many_tokens="by the lower estimate the record exceeds the model's limit",
-)
-_LINE = _codes(
-    "error",
-    "documented",
     not_json="the line is not JSON, or is nested too deeply",
     not_an_object="the line is JSON but not an object",
     wrong_format="the record is evidently in another format",
@@ -121,7 +117,7 @@ _WARNINGS = _codes(
 )
 
 CODES: Mapping[str, Code] = MappingProxyType(
-    {**_FILE, **_LINE, **_ENCODING, **_MIXED, **_EVALUATION, **_WARNINGS}
+    {**_DOCUMENTED, **_ENCODING, **_MIXED, **_EVALUATION, **_WARNINGS}
 )
 WARNINGS = frozenset(
     name for name, code in CODES.items() if code.severity == "warning" or code.warns_when

@@ -36,6 +36,11 @@ def quoted(value: object) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
+def quantity(count: int, noun: str) -> str:
+    """Return, for example, "1 record" or "2,000 records"."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
 def shortened(text: str, most: int = 200) -> str:
     """Return the text, cut after so many characters."""
     return text if len(text) <= most else text[:most] + "…"

@@ -33,22 +33,14 @@ class ExactDuplicates:
         here = next((at for other, at in places if other == file), None)
         same = self._records.setdefault((file, record), line)
         if same != line:
-            yield _warning(
-                "duplicate", f"the same record as line {same}", "keep one, unless intended"
-            )
+            message, fix = f"the same record as line {same}", "keep one, unless intended"
+            yield Finding("", "duplicate", message, fix, "warning")
         if elsewhere:
-            yield _warning(
-                "leak",
-                f"the same prompt as {elsewhere[0]}:{elsewhere[1]}, so it measures memorization",
-                "rephrase or remove one of the two",
-            )
+            place = f"{elsewhere[0]}:{elsewhere[1]}"
+            message = f"the same prompt as {place}, so it measures memorization"
+            yield Finding("", "leak", message, "rephrase or remove one of the two", "warning")
         if here is None:
             places.append((file, line))
         elif same == line:
-            yield _warning(
-                "repeated-prompt", f"the same prompt as line {here}", "keep the better answer"
-            )
-
-
-def _warning(code: str, message: str, fix: str) -> Finding:
-    return Finding("", code, message, fix, "warning")
+            message, fix = f"the same prompt as line {here}", "keep the better answer"
+            yield Finding("", "repeated-prompt", message, fix, "warning")

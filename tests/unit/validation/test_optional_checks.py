@@ -17,8 +17,7 @@ from lambdas.validation import DatasetSource, ValidationReport
 from lambdas.validation.check import Options, check
 from lambdas.validation.formats.conversation import make_record
 from lambdas.validation.formats.fields import FileKind
-from lambdas.validation.optional_checks import PiiCheck, screened
-from lambdas.validation.sampling import sample_records
+from lambdas.validation.optional_checks import PiiCheck, sample_records, screened
 from lambdas.validation.warnings.pii_screening import billed_units
 from tests.fakes.bytes_source import BytesSource
 from tests.unit.aws.test_comprehend import FakeComprehend
