@@ -48,10 +48,9 @@ def read_lines(source: DatasetSource, part: ByteRange, content: bytes) -> Iterat
     """
     before = max(part.start - 1, 0)  # where the content begins
     line_feeds = (0, part.stop - before - 1)  # after which lines of this range begin
-    begin = content.find(b"\n", *line_feeds) + 1
+    begin = content.find(b"\n", *line_feeds) + 1 if part.start else 0
     if part.start and not begin:
         return
-    begin = begin if part.start else 0
     last = content.rfind(b"\n", *line_feeds) + 1
     end, step = content.find(b"\n", last), _TAIL_BYTES
     while end < 0 and len(content) - last < MAX_LINE_BYTES + 2:
@@ -60,6 +59,8 @@ def read_lines(source: DatasetSource, part: ByteRange, content: bytes) -> Iterat
             break
         content += source.read(at, min(at + step, source.size_bytes))
         end, step = content.find(b"\n", at - before), min(step * 4, MAX_LINE_BYTES)
-    for line in content[begin : end if end >= 0 else None].split(b"\n"):
+    while begin <= last:
+        end = content.find(b"\n", begin)
+        line = content[begin : end if end >= 0 else None]
         yield Line(before + begin, line)
         begin += len(line) + 1
