@@ -9,8 +9,9 @@ from pathlib import Path
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
+from lambdas.domain.run.arns import OFFLINE_ACCOUNT
 from lambdas.domain.run.names import PROJECT
-from stacks.constructs.target import Target, target_of, this_machine
+from stacks.constructs.target import Target, this_machine
 from stacks.environment import Environment
 from stacks.guards.stack import GuardsStack
 from stacks.operations.stack import OperationsStack
@@ -39,7 +40,7 @@ def populate(
     The CDK CLI shows the warnings; no template has them. Where it is `checked`, the synth fails on
     a finding of cdk-nag that no construct explains.
     """
-    target = target_of(environment, host or this_machine())
+    target = _target_of(environment, host or this_machine())
     storage = StorageStack(app, environment)
     key_arn = storage.key.key_arn if storage.key else None
     operations = OperationsStack(app, environment, key=storage.key)
@@ -53,3 +54,11 @@ def populate(
     pipeline.add_stack_dependency(guards, reason="nothing is bought before it is guarded")
     if checked:
         cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+
+
+def _target_of(environment: Environment, host: Target) -> Target:
+    """Return what the environment's functions run on: `host`, in the offline account."""
+    if environment.account == OFFLINE_ACCOUNT:
+        return host
+    functions = environment.functions
+    return Target(functions.python, functions.architecture, on_host=False)

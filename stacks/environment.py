@@ -132,7 +132,7 @@ class Environment(_Table):
     )
 
     def offline(self) -> Self:
-        """Return it as it is rehearsed: pinned to the offline account, for which see `target_of`.
+        """Return it as it is rehearsed: pinned to the offline account.
 
         A boundary's ARN may be of another account: only its name is left.
         """

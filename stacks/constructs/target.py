@@ -6,9 +6,6 @@ import platform
 import sys
 from dataclasses import dataclass
 
-from lambdas.domain.run.arns import OFFLINE_ACCOUNT
-from stacks.environment import Environment
-
 _ARCHITECTURES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64", "amd64": "x86_64"}
 _WHEELS = {"arm64": "aarch64", "x86_64": "x86_64"}
 
@@ -41,11 +38,3 @@ def this_machine() -> Target:
     """Return the target that the offline AWS needs: it runs functions on its own Python."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     return Target(version, _ARCHITECTURES[platform.machine().lower()], on_host=True)
-
-
-def target_of(environment: Environment, host: Target) -> Target:
-    """Return what the environment's functions run on: `host`, in the offline account."""
-    if environment.account == OFFLINE_ACCOUNT:
-        return host
-    functions = environment.functions
-    return Target(functions.python, functions.architecture, on_host=False)
