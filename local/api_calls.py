@@ -6,10 +6,11 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
-from urllib.parse import parse_qs, parse_qsl
+from typing import Literal
+from urllib.parse import parse_qs, parse_qsl, unquote
 
 import botocore.session
+from botocore.model import OperationModel
 
 Format = Literal["json", "rest-json", "s3", "query"]
 _SIGNED_FOR = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
@@ -52,25 +53,21 @@ def operation_of(request: HttpRequest) -> Operation | None:
     if "x-www-form-urlencoded" in request.headers.get("content-type", ""):
         action = parse_qs(request.body.decode()).get("Action", [""])[0]
         return Operation(service, action, "query")
+    query = dict(parse_qsl(request.query, keep_blank_values=True))
     for api in _APIS.get(service, (service,)):
-        if name := _by_route(api, request):
-            return Operation(api, name, "s3" if api == "s3" else "rest-json")
-    return None
-
-
-def _by_route(api: str, request: HttpRequest) -> str | None:
-    given = dict(parse_qsl(request.query, keep_blank_values=True))
-    path = request.path.rstrip("/") or "/"
-    for route in _routes(api):
-        if route.matches(request, path, given):
-            return route.operation
+        for route in routes(api):
+            if route.labels(request.method, request.path) is not None and route.takes(
+                query, request.headers
+            ):
+                return Operation(api, route.operation.name, "s3" if api == "s3" else "rest-json")
     return None
 
 
 @dataclass(frozen=True)
-class _Route:
-    operation: str
-    method: str
+class Route:
+    """An operation of a service's model, and which requests ask for it."""
+
+    operation: OperationModel
     path: re.Pattern[str]
     fixed: Mapping[str, str]  # query parameters of the operation's URL
     query: frozenset[str]  # names of required parameters
@@ -81,33 +78,38 @@ class _Route:
         """How specific it is: of the routes that match, the most specific one counts."""
         return len(self.fixed) + len(self.query) + len(self.headers), len(self.path.pattern)
 
-    def matches(self, request: HttpRequest, path: str, given: Mapping[str, str]) -> bool:
+    def labels(self, method: str, path: str) -> dict[str, str] | None:
+        """Return what the path has in the place of its labels; None if it is another's path."""
+        found = self.path.fullmatch(path.rstrip("/") or "/")
+        if found is None or self.operation.http["method"] != method:
+            return None
+        return {name: unquote(value) for name, value in found.groupdict().items()}
+
+    def takes(self, query: Mapping[str, str], headers: Mapping[str, str]) -> bool:
         return (
-            self.method == request.method
-            and self.path.fullmatch(path) is not None
-            and self.fixed.items() <= given.items()
-            and self.query <= given.keys()
-            and self.headers <= request.headers.keys()
+            self.fixed.items() <= query.items()
+            and self.query <= query.keys()
+            and self.headers <= headers.keys()
         )
 
 
 @functools.cache
-def _routes(api: str) -> list[_Route]:
+def routes(api: str) -> list[Route]:
+    """Return the routes of a service, the most specific ones first."""
     session = botocore.session.Session()
     if api not in session.get_available_services():
         return []
     model = session.get_service_model(api)
-    routes = [_route(model.operation_model(name)) for name in model.operation_names]
-    return sorted(routes, key=lambda route: route.specificity, reverse=True)
+    found = [_route(model.operation_model(name)) for name in model.operation_names]
+    return sorted(found, key=lambda route: route.specificity, reverse=True)
 
 
-def _route(operation: Any) -> _Route:  # noqa: ANN401  # botocore publishes no types
+def _route(operation: OperationModel) -> Route:
     path, _, query = operation.http["requestUri"].partition("?")
-    members = operation.input_shape.members if operation.input_shape else {}
-    required = [
-        members[name].serialization
-        for name in (operation.input_shape.required_members if members else [])
-    ]
+    shape = operation.input_shape
+    required = (
+        [shape.members[name].serialization for name in shape.required_members] if shape else []
+    )
 
     def names(location: str) -> frozenset[str]:
         return frozenset(
@@ -116,9 +118,8 @@ def _route(operation: Any) -> _Route:  # noqa: ANN401  # botocore publishes no t
             if member.get("location") == location
         )
 
-    return _Route(
-        operation=operation.name,
-        method=operation.http["method"],
+    return Route(
+        operation=operation,
         path=_pattern(path.rstrip("/") or "/"),
         fixed=dict(parse_qsl(query, keep_blank_values=True)),
         query=names("querystring"),
@@ -127,12 +128,10 @@ def _route(operation: Any) -> _Route:  # noqa: ANN401  # botocore publishes no t
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    """Let a label match one segment of the path, and a greedy one ("{Key+}") the rest."""
-    parts = re.split(r"(\{[^}]+\})", path)
-    labels = {True: ".+", False: "[^/]+"}
-    return re.compile(
-        "".join(
-            labels[part.endswith("+}")] if part.startswith("{") else re.escape(part)
-            for part in parts
-        )
-    )
+    """Let a label match one segment of the path or an ARN, and a greedy one ("{Key+}") the rest."""
+    parts = re.split(r"\{([^}]+)\}", path)
+    for at in range(1, len(parts), 2):
+        name, greedy = re.sub(r"\W", "", parts[at]), parts[at].endswith("+")
+        parts[at] = f"(?P<{name}>{'.+' if greedy else 'arn:aws.+|[^/]+'})"
+    parts[::2] = map(re.escape, parts[::2])
+    return re.compile("".join(parts))

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote
 
 import botocore.session
 from botocore.model import (
@@ -22,10 +21,8 @@ from botocore.model import (
     StructureShape,
 )
 
-_WITH_ARN = re.compile(
-    r"(?P<before>.*?/)(?P<arn>arn:aws.*?)"
-    r"(?P<after>(/(stop|converse|converse-stream|invoke|invoke-with-response-stream))?)"
-)
+from local.api_calls import routes
+
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -72,35 +69,12 @@ def _model(service: str) -> ServiceModel:
     return botocore.session.get_session().get_service_model(service)
 
 
-@functools.cache
-def _operations(service: str) -> list[tuple[str, re.Pattern[str], OperationModel]]:
-    model = _model(service)
-    found = []
-    for name in model.operation_names:
-        operation = model.operation_model(name)
-        uri = operation.http["requestUri"].partition("?")[0]
-        pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(uri))
-        found.append((operation.http["method"], re.compile(pattern + "/?"), operation))
-    return found
-
-
 def route(service: str, method: str, path: str) -> Route | None:
     """Return the operation that `method` and `path` (still URL-encoded or not) ask for."""
-    for candidate in _candidates(path):
-        for verb, pattern, operation in _operations(service):
-            match = pattern.fullmatch(candidate) if verb == method else None
-            if match:
-                labels = {key: unquote(value) for key, value in match.groupdict().items()}
-                return Route(operation.name, operation, labels)
+    for each in routes(service):
+        if (labels := each.labels(method, path)) is not None:
+            return Route(each.operation.name, each.operation, labels)
     return None
-
-
-def _candidates(path: str) -> Iterator[str]:
-    """Encode the slashes of an ARN, which the server may have decoded already."""
-    yield path
-    found = _WITH_ARN.fullmatch(path)
-    if found:
-        yield f"{found['before']}{found['arn'].replace('/', '%2F')}{found['after']}"
 
 
 def parse(found: Route, query: Mapping[str, list[str]], body: bytes) -> dict[str, Any]:
