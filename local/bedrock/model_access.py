@@ -30,7 +30,6 @@ class _Gap:
     entitlement: str = "AVAILABLE"
     message: str = _NO_ACCESS
     code: str = "AccessDeniedException"
-    status: int = 403
 
 
 _GAPS: dict[AccessGap, _Gap] = {
@@ -40,7 +39,6 @@ _GAPS: dict[AccessGap, _Gap] = {
     "use_case_form": _Gap(
         agreement="NOT_AVAILABLE",
         code="ResourceNotFoundException",
-        status=404,
         message=(
             "Model use case details have not been submitted for this account. Fill out the "
             "Anthropic use case details form before using the model. If you have already filled "
@@ -73,7 +71,7 @@ def refuse_without_access(region: Region, model: ModelSpec) -> None:
     """
     if why := region.scenario.without_access.get(model.key):
         gap = _GAPS[why]
-        raise ServiceError(gap.code, gap.message, gap.status)
+        raise ServiceError(gap.code, gap.message)
 
 
 def availability(region: Region, model: ModelSpec, model_id: str) -> dict[str, Any]:

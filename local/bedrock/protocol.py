@@ -27,32 +27,36 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class ServiceError(Exception):
-    """An error as AWS answers it: a code, an HTTP status and a message."""
+    """An error as AWS answers it: a code and a message, and the HTTP status of that code."""
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
+    def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
-        self.code, self.message, self.status = code, message, status
+        self.code, self.message = code, message
+
+    @property
+    def status(self) -> int:
+        return _statuses().get(self.code, 400)
 
 
 class ValidationError(ServiceError):
     """AWS's ValidationException."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("ValidationException", message, 400)
+        super().__init__("ValidationException", message)
 
 
 class NotFound(ServiceError):
     """AWS's ResourceNotFoundException."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("ResourceNotFoundException", message, 404)
+        super().__init__("ResourceNotFoundException", message)
 
 
 class Conflict(ServiceError):
     """AWS's ConflictException."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("ConflictException", message, 400)
+        super().__init__("ConflictException", message)
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,13 @@ class Route:
     name: str
     model: OperationModel
     labels: dict[str, str]
+
+
+@functools.cache
+def _statuses() -> dict[str, int]:
+    shapes = [each for api in ("bedrock", "bedrock-runtime") for each in _model(api).error_shapes]
+    of_models = {each.name: each.metadata["error"]["httpStatusCode"] for each in shapes}
+    return {"UnknownOperationException": 404, **of_models}
 
 
 @functools.cache

@@ -34,20 +34,18 @@ from local.clock import take
 _log = logging.getLogger(__name__)
 Request = dict[str, Any]
 _FAULTS = {
-    "throttle": ("ThrottlingException", "Too many requests, please wait before trying again.", 429),
-    "server_error": ("InternalServerException", "An internal server error occurred.", 500),
-    "timeout_after_effect": ("ServiceUnavailableException", "The request timed out.", 503),
+    "throttle": ("ThrottlingException", "Too many requests, please wait before trying again."),
+    "server_error": ("InternalServerException", "An internal server error occurred."),
+    "timeout_after_effect": ("ServiceUnavailableException", "The request timed out."),
     "access_denied": (
         "AccessDeniedException",
         "User is not authorized: an explicit deny in a service control policy",
-        403,
     ),
-    "refused": ("ValidationException", "The request is not valid.", 400),
-    "not_found": ("ResourceNotFoundException", "The specified resource could not be found.", 404),
+    "refused": ("ValidationException", "The request is not valid."),
+    "not_found": ("ResourceNotFoundException", "The specified resource could not be found."),
     "quota": (
         "ServiceQuotaExceededException",
         "Your account does not currently have any no commitment model units reserved.",
-        400,
     ),
 }
 
@@ -56,7 +54,7 @@ def _known(service: str, method: str, path: str) -> Route:
     found = route(service, method, path)
     if found is None or found.name not in OPERATIONS:
         what = found.name if found else f"{method} {path}"
-        raise ServiceError("UnknownOperationException", f"not in the offline Bedrock: {what}", 404)
+        raise ServiceError("UnknownOperationException", f"not in the offline Bedrock: {what}")
     return found
 
 
@@ -97,7 +95,7 @@ class Bedrock:
             status, headers, content = failure(error)
         except Exception:  # noqa: BLE001  # AWS would answer too, with a 500
             _log.exception("the offline Bedrock failed on %s %s", method, path)
-            bug = ServiceError("InternalServerException", "a bug in local/bedrock", 500)
+            bug = ServiceError("InternalServerException", "a bug in local/bedrock")
             status, headers, content = failure(bug)
         return status, {**headers, "Date": format_datetime(self._world.now(), usegmt=True)}, content
 

@@ -44,7 +44,7 @@ def _limits(region: Region, deployment: CustomModelDeployment) -> DeploymentLimi
 
 def _throttled(what: str) -> ServiceError:
     message = f"Too many {what}, please wait before trying again."
-    return ServiceError("ThrottlingException", message, 429)
+    return ServiceError("ThrottlingException", message)
 
 
 def note(region: Region, deployment: CustomModelDeployment, tokens: int) -> None:

@@ -111,6 +111,4 @@ def _deployed(region: Region, deployment: CustomModelDeployment) -> Target:
 
 
 def _not_ready() -> ServiceError:
-    return ServiceError(
-        "ModelNotReadyException", "The model is not ready for serving requests.", 429
-    )
+    return ServiceError("ModelNotReadyException", "The model is not ready for serving requests.")
