@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args
+from dataclasses import field
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass
 
 from local.bedrock.catalogue import MODELS
 
@@ -44,9 +46,20 @@ StopReason = Literal[
     "malformed_model_output",
     "model_context_window_exceeded",
 ]
+Percent = Annotated[float, Field(ge=0, le=100)]
+_AS_NAMED = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True)
+def _known(model: str) -> str:
+    if model not in {each.key for each in MODELS}:
+        raise ValueError(f"no such model: {model}")
+    return model
+
+
+ModelKey = Annotated[str, AfterValidator(_known)]
+
+
+@dataclass(frozen=True, config=_AS_NAMED)
 class Fault:
     """One call that goes wrong: the `after`-th and following ones, `times` times (None: always)."""
 
@@ -58,35 +71,36 @@ class Fault:
     model: str = ""  # only calls whose request contains this text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_AS_NAMED)
 class Stop:
     """Answers that end otherwise than they should: those to some questions, or a share of them."""
 
     reason: StopReason
-    percent: float = 100.0  # of the answers that the next two leave, by chance of seed and content
+    percent: Percent = 100.0  # of those that the next two leave, by chance of seed and content
     text: str = ""  # only where the question contains it
     model: str = ""  # only where the model's name does: "tuned Nova Micro", or "base Nova Micro"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_AS_NAMED)
 class Scenario:
     """By default everything works. Quotas are of each region; models are named by their keys.
 
     Chance follows from `seed` and from what is asked, see `local.bedrock.chance`: a share of
-    requests is the same requests in every run.
+    requests is the same requests in every run. What would stage nothing is a `ValueError`: a field,
+    model or choice that is unknown, a number out of its bounds.
     """
 
     seed: int = 0
 
     no_commitment_units: int = 1  # across custom models, and as many across base models
-    units_of_models: Mapping[str, int] = field(default_factory=dict)  # of one throughput of a model
+    units_of_models: Mapping[ModelKey, int] = field(default_factory=dict)  # of one throughput
     running_jobs: int = 2
     custom_models: int = 100
     deployments: int = 10  # on demand, whatever their status
     deployments_in_creation: int = 2
-    without_access: Mapping[str, AccessGap] = field(default_factory=dict)  # models, and why not
+    without_access: Mapping[ModelKey, AccessGap] = field(default_factory=dict)  # and why
     haiku_arrangement: bool = True  # a private arrangement for Claude 3 Haiku past its end of life
-    legacy_models: tuple[str, ...] = ()  # keys of models to show as LEGACY
+    legacy_models: tuple[ModelKey, ...] = ()  # keys of models to show as LEGACY
     job_outcome: Literal["complete", "fail", "stuck_not_started", "stuck_training"] = "complete"
     validation_folder: ValidationFolder = "post_fine_tuning_validation"
     training_curve: CurveFile = "whole"
@@ -100,63 +114,19 @@ class Scenario:
     not_ready_calls: int = 0  # an Active deployment's first answers are ModelNotReadyException
     requests_per_minute: int | None = None  # of one deployment; None: as AWS gives its base model
     tokens_per_minute: int | None = None  # same
-    judge_noise: float = 0.0  # standard deviation of its scores, in points
+    judge_noise: Annotated[float, Field(ge=0)] = 0.0  # standard deviation of its scores, in points
     judge_prefers: Preference | None = None  # of two answers the first, or the longer
-    judge_malformed_percent: float = 0.0  # of assessments, whose tool input breaks the schema
-    judge_refuses_percent: float = 0.0  # of assessments: it does not call the tool, and says so
+    judge_malformed_percent: Percent = 0.0  # of assessments, whose tool input breaks the schema
+    judge_refuses_percent: Percent = 0.0  # of assessments: it does not call the tool, and says so
     stops: tuple[Stop, ...] = ()  # the first that applies to an answer
-    forgets_percent: float = 0.0  # of general tasks, which a tuned model can no longer do
+    forgets_percent: Percent = 0.0  # of general tasks, which a tuned model can no longer do
     cloudtrail: bool = False  # a trail is on: purchases are also events on the default bus
     list_lag_minutes: float = 0.0  # what was created since is in no list, though it can be got
     events: EventDelivery = "once"
     event_minutes: float = 10.0
     faults: tuple[Fault, ...] = ()
 
-    def __post_init__(self) -> None:
-        """Refuse what would stage nothing.
-
-        Raises
-        ------
-        ValueError
-            A model or a choice is unknown, or a number is out of its bounds.
-        """
-        named = {*self.legacy_models, *self.units_of_models, *self.without_access}
-        if unknown := named - {model.key for model in MODELS}:
-            raise ValueError(f"no such model: {sorted(unknown)}")
-        for what, given, known in (
-            ("gap", {*self.without_access.values()}, AccessGap),
-            ("stop reason", {stop.reason for stop in self.stops}, StopReason),
-            ("preference", {self.judge_prefers} - {None}, Preference),
-            ("delivery", {self.events}, EventDelivery),
-        ):
-            if wrong := sorted(map(str, given - {*get_args(known)})):
-                raise ValueError(f"no such {what}: {wrong}; there are {get_args(known)}")
-        for name, percent in self._shares.items():
-            if not 0 <= percent <= 100:  # noqa: PLR2004  # percent
-                raise ValueError(f"{name} is a percentage, not {percent:g}")
-        if self.judge_noise < 0:
-            raise ValueError(f"judge_noise is in points from 0 on, not {self.judge_noise:g}")
-
-    @property
-    def _shares(self) -> dict[str, float]:
-        named = {each.name: getattr(self, each.name) for each in fields(self)}
-        shares = {name: value for name, value in named.items() if name.endswith("_percent")}
-        return shares | {f"stops[{at}].percent": stop.percent for at, stop in enumerate(self.stops)}
-
-    @classmethod
-    def from_json(cls, text: str) -> Scenario:
-        """Parse a JSON object of these fields.
-
-        Raises
-        ------
-        ValueError
-            A field is unknown, and the message names those that exist; or a value is wrong.
-        """
-        raw: dict[str, Any] = json.loads(text)
-        known = {field.name for field in fields(cls)}
-        if unknown := raw.keys() - known:
-            raise ValueError(f"unknown: {sorted(unknown)}; a scenario has {sorted(known)}")
-        faults = tuple(Fault(**each) for each in raw.pop("faults", ()))
-        legacy = tuple(raw.pop("legacy_models", ()))
-        stops = tuple(Stop(**each) for each in raw.pop("stops", ()))
-        return cls(faults=faults, legacy_models=legacy, stops=stops, **raw)
+    @staticmethod
+    def from_json(text: str) -> Scenario:
+        """Parse a JSON object of these fields."""
+        return TypeAdapter(Scenario).validate_json(text)

@@ -242,7 +242,7 @@ def test_a_scenario_comes_as_json() -> None:
     text = '{"no_commitment_units": 0, "faults": [{"operation": "Converse", "kind": "throttle"}]}'
     scenario = Scenario.from_json(text)
     assert (scenario.no_commitment_units, scenario.faults[0].operation) == (0, "Converse")
-    with pytest.raises(ValueError, match=r"unknown: \['units'\]; a scenario has"):
+    with pytest.raises(ValueError, match="units\n  Unexpected keyword"):
         Scenario.from_json('{"units": 1}')
 
 

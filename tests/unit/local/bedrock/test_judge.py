@@ -237,12 +237,15 @@ def test_a_share_of_its_assessments_is_malformed_or_refused() -> None:
     ("text", "said"),
     [
         ('{"judge_noise": -1}', "judge_noise"),
-        ('{"judge_prefers": "second"}', "no such preference"),
-        ('{"events": "thrice"}', "no such delivery"),
-        ('{"judge_malformed_percent": 101}', "judge_malformed_percent is a percentage, not 101"),
-        ('{"forgets_percent": -1}', "forgets_percent is a percentage"),
-        ('{"stops": [{"reason": "bored"}]}', "no such stop reason"),
-        ('{"stops": [{"reason": "empty", "percent": 200}]}', "percentage"),
+        ('{"judge_prefers": "second"}', "judge_prefers\n  Input should be 'first' or"),
+        ('{"events": "thrice"}', "events\n  Input should be 'once'"),
+        (
+            '{"judge_malformed_percent": 101}',
+            "judge_malformed_percent\n .* less than or equal to 100",
+        ),
+        ('{"forgets_percent": -1}', "forgets_percent\n .* greater than or equal to 0"),
+        ('{"stops": [{"reason": "bored"}]}', "reason\n  Input should be 'empty'"),
+        ('{"stops": [{"reason": "empty", "percent": 200}]}', "percent\n .* less than"),
     ],
 )
 def test_a_scenario_refuses_what_stages_nothing(text: str, said: str) -> None:

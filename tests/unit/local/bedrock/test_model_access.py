@@ -116,10 +116,10 @@ def test_a_scenario_names_models_and_gaps_in_json() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"without_access": {"nova": "pending"}}', r"no such model: \['nova'\]"),
-        ('{"legacy_models": ["nova"]}', r"no such model: \['nova'\]"),
-        ('{"units_of_models": {"nova": 0}}', r"no such model: \['nova'\]"),
-        ('{"without_access": {"nova-pro": "gone"}}', r"no such gap: \['gone'\]; there are"),
+        ('{"without_access": {"nova": "pending"}}', "no such model: nova"),
+        ('{"legacy_models": ["nova"]}', "no such model: nova"),
+        ('{"units_of_models": {"nova": 0}}', "no such model: nova"),
+        ('{"without_access": {"nova-pro": "gone"}}', "should be 'not_requested', 'pending'"),
     ],
 )
 def test_a_scenario_that_would_stage_nothing_is_refused(text: str, said: str) -> None:
