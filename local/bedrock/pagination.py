@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -20,32 +20,34 @@ class Listed(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def status(self) -> str: ...
+
 
 ItemT = TypeVar("ItemT", bound=Listed)
 
 
 def filtered(
-    items: Iterable[ItemT],
+    items: Mapping[str, ItemT],
     request: dict[str, Any],
     *,
     until: datetime,
-    status: Callable[[ItemT], str] | None = None,
     matches: Callable[[ItemT], bool] = lambda _: True,
 ) -> list[ItemT]:
-    """Apply statusEquals, nameContains, the bounds on the creation time, and sortOrder.
+    """Apply the filters on status, name and creation time, and sortOrder.
 
-    What was created after `until` is not in lists yet.
-    Deployments call the bounds createdAfter/Before, everything else creationTimeAfter/Before.
+    What was created after `until` is not in lists yet. Custom models call the status modelStatus,
+    deployments the bounds createdAfter/Before.
     """
     after = _moment(request.get("creationTimeAfter") or request.get("createdAfter"))
     before = _moment(request.get("creationTimeBefore") or request.get("createdBefore"))
-    wanted = request.get("statusEquals")
+    wanted = request.get("statusEquals") or request.get("modelStatus")
     kept = [
         item
-        for item in items
+        for item in items.values()
         if item.created <= until
         and (request.get("nameContains", "").lower() in item.name.lower())
-        and (not wanted or status is None or status(item) == wanted)
+        and (not wanted or item.status == wanted)
         and (after is None or item.created > after)
         and (before is None or item.created < before)
         and matches(item)
@@ -61,8 +63,9 @@ def _moment(text: str | None) -> datetime | None:
         raise ValidationError(f"The provided time is invalid: {text}") from None
 
 
-def page(member: str, summaries: list[dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
-    """Return one page of `summaries`, with the token of the next."""
+def page(member: str, found: Iterable[dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
+    """Return one page of summaries, with the token of the next."""
+    summaries = [*found]
     start = _offset(request.get("nextToken"))
     size = int(request.get("maxResults", _DEFAULT_PAGE))
     rest = start + size < len(summaries)

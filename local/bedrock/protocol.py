@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import botocore.session
@@ -22,6 +22,7 @@ from botocore.model import (
 )
 
 from local.api_calls import routes
+from local.clock import iso
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -240,18 +241,13 @@ def answer(found: Route, output: dict[str, Any]) -> Answer:
     payload = shape.serialization.get("payload") if shape is not None else None
     if payload and isinstance(output.get(payload), bytes):
         return status, {"Content-Type": "application/json"}, output[payload]
-    body = json.dumps(_plain(output)).encode()
+    body = json.dumps(without_nulls(output), default=stamp).encode()
     return status, {"Content-Type": "application/json"}, body
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401  # any JSON
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+def stamp(moment: datetime) -> str:
+    """Return a date as AWS writes it."""
+    return iso(moment.timestamp())
 
 
 def failure(error: ServiceError) -> Answer:

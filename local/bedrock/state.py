@@ -15,6 +15,7 @@ from local.bedrock import chance
 from local.bedrock.catalogue import ModelSpec
 from local.bedrock.customization.language_model import Fitted
 from local.bedrock.meter import Meter
+from local.bedrock.protocol import stamp
 from local.bedrock.scenario import Scenario
 
 
@@ -129,6 +130,7 @@ class CustomModel:
     job: CustomizationJob
     fitted: Fitted
     created: datetime
+    status: str = "Active"  # always
 
 
 @dataclass
@@ -233,11 +235,14 @@ class World:
 class Region:
     """What one account holds in one region: none of it is found from another.
 
-    Names, client tokens and quotas are its own; time, scenario and meter are the world's.
+    Names, client tokens and quotas are its own; time, scenario and meter are the world's, as is
+    `caller`, which returns the ARN of who makes the request.
     """
 
     def __init__(self, world: World, location: Location) -> None:
-        self._world, self.location = world, location
+        self._world, self.location, self.name = world, location, location.region
+        self.clock, self.lock, self.objects = world.clock, world.lock, world.objects
+        self.grants, self.caller, self.now = world.grants, world.caller, world.now
         self.clear()
 
     def clear(self) -> None:
@@ -251,28 +256,12 @@ class Region:
         self._epoch = object()  # of what is under way: events that arrive later
 
     @property
-    def name(self) -> str:
-        return self.location.region
-
-    @property
     def scenario(self) -> Scenario:
         return self._world.scenario
 
     @property
-    def clock(self) -> Clock:
-        return self._world.clock
-
-    @property
-    def lock(self) -> threading.RLock:
-        return self._world.lock
-
-    @property
     def meter(self) -> Meter:
         return self._world.meter
-
-    @property
-    def objects(self) -> ObjectStore:
-        return self._world.objects
 
     def arn(self, resource: str) -> str:
         return self.location.arn(resource)
@@ -285,13 +274,14 @@ class Region:
     def publish(self, detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
         """Put an event of Bedrock on the region's default bus, as the scenario has it arrive."""
         scenario, epoch = self.scenario, self._epoch
+        told = json.loads(json.dumps(detail, default=stamp))
 
         def deliver() -> None:
             if self._epoch is epoch:
-                self._world.events(self.location, detail_type, detail, resources)
+                self._world.events(self.location, detail_type, told, resources)
 
         late = scenario.event_minutes * 60
-        names = (detail_type, json.dumps(detail, default=str))
+        names = (detail_type, json.dumps(told))
         delays = {
             "twice": (0.0, late),
             "late": (late,),
@@ -304,20 +294,9 @@ class Region:
             else:
                 deliver()
 
-    @property
-    def grants(self) -> Grants:
-        return self._world.grants
-
-    def caller(self) -> str:
-        """Return the ARN of who makes the request."""
-        return self._world.caller()
-
     def read(self, uri: str) -> bytes | None:
         """Return the object at an S3 URI, or None where there is none."""
         return self.objects.get(*split_uri(uri))
-
-    def now(self) -> datetime:
-        return self._world.now()
 
     def id_of(self, kind: str, name: str, before: int = 0) -> str:
         """Return 12 characters as AWS uses in ARNs, for a name that was given so often before."""

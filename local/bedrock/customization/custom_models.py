@@ -44,7 +44,7 @@ def _described(model: CustomModel) -> dict[str, Any]:
         "creationTime": model.created,
         "baseModelArn": _base_arn(model),
         "customizationType": "FINE_TUNING",
-        "modelStatus": "Active",
+        "modelStatus": model.status,
     }
 
 
@@ -53,17 +53,13 @@ def _base_arn(model: CustomModel) -> str:
 
 
 def list_models(region: Region, request: dict[str, Any]) -> dict[str, Any]:
-    """List; every model here is Active and is owned by the account."""
+    """List; every model here is owned by the account."""
     bases = {request.get("baseModelArnEquals"), request.get("foundationModelArnEquals")} - {None}
     found = filtered(
-        region.models.values(),
+        region.models,
         request,
         until=region.listed_until,
-        matches=lambda model: (
-            bases <= {_base_arn(model)}
-            and request.get("isOwned", True)
-            and request.get("modelStatus", "Active") == "Active"
-        ),
+        matches=lambda model: bases <= {_base_arn(model)} and request.get("isOwned", True),
     )
     summaries = [
         {

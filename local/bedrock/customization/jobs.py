@@ -6,7 +6,6 @@ import csv
 import io
 import math
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import Any
 
 from local.bedrock import quotas
@@ -380,8 +379,8 @@ def _tell(region: Region, job: CustomizationJob) -> None:
 
 
 def _event(job: CustomizationJob) -> dict[str, Any]:
-    request = job.request
-    detail = {
+    request, validators = job.request, _validators(job.request)
+    return {
         "version": "0.0",
         "jobName": job.name,
         "jobArn": job.arn,
@@ -390,22 +389,15 @@ def _event(job: CustomizationJob) -> dict[str, Any]:
         "roleArn": request["roleArn"],
         "jobStatus": job.status,
         "failureMessage": job.failure or "",
-        "creationTime": _stamp(job.created),
-        "lastModifiedTime": _stamp(job.changed),
+        "creationTime": job.created,
+        "lastModifiedTime": job.changed,
         "baseModelArn": job.base.arn(job.location.region),
         "hyperParameters": request.get("hyperParameters", {}),
         "trainingDataConfig": request["trainingDataConfig"],
         "outputDataConfig": request["outputDataConfig"],
+        **({"endTime": job.ended} if job.ended else {}),
+        **({"validationDataConfig": validators[0]} if validators else {}),
     }
-    if job.ended:
-        detail["endTime"] = _stamp(job.ended)
-    if validators := _validators(request):
-        detail["validationDataConfig"] = validators[0]
-    return detail
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def find(region: Region, identifier: str) -> CustomizationJob:
@@ -420,24 +412,16 @@ def get(region: Region, identifier: str) -> dict[str, Any]:
     request = job.request
     values = _hyperparameters(job)
     return {
-        "jobArn": job.arn,
-        "jobName": job.name,
+        **_described(job),
         "outputModelName": request["customModelName"],
         "outputModelArn": job.model_arn,
         "clientRequestToken": request.get("clientRequestToken"),
         "roleArn": request["roleArn"],
-        "status": job.status,
-        "statusDetails": _details(job),
         "failureMessage": job.failure,
-        "creationTime": job.created,
-        "lastModifiedTime": job.changed,
-        "endTime": job.ended,
-        "baseModelArn": job.base.arn(job.location.region),
         "hyperParameters": {name: f"{value:g}" for name, value in values.items()},
         "trainingDataConfig": request["trainingDataConfig"],
         "validationDataConfig": request.get("validationDataConfig", {"validators": []}),
         "outputDataConfig": request["outputDataConfig"],
-        "customizationType": _FINE_TUNING,
         "outputModelKmsKeyArn": request.get("customModelKmsKeyId"),
         "trainingMetrics": {"trainingLoss": job.training_loss} if job.training_loss else None,
         "validationMetrics": (
@@ -458,26 +442,27 @@ def _details(job: CustomizationJob) -> dict[str, Any]:
 
 
 def list_jobs(region: Region, request: dict[str, Any]) -> dict[str, Any]:
-    jobs = filtered(
-        region.jobs.values(), request, until=region.listed_until, status=lambda job: job.status
-    )
-    summaries = [
-        {
-            "jobArn": job.arn,
-            "jobName": job.name,
-            "baseModelArn": job.base.arn(job.location.region),
-            "status": job.status,
-            "statusDetails": _details(job),
-            "creationTime": job.created,
-            "lastModifiedTime": job.changed,
-            "endTime": job.ended,
-            "customModelArn": job.model_arn,
-            "customModelName": job.request["customModelName"],
-            "customizationType": _FINE_TUNING,
-        }
-        for job in jobs
-    ]
-    return page("modelCustomizationJobSummaries", summaries, request)
+    found = filtered(region.jobs, request, until=region.listed_until)
+    return page("modelCustomizationJobSummaries", map(_summary, found), request)
+
+
+def _described(job: CustomizationJob) -> dict[str, Any]:
+    return {
+        "jobArn": job.arn,
+        "jobName": job.name,
+        "baseModelArn": job.base.arn(job.location.region),
+        "status": job.status,
+        "statusDetails": _details(job),
+        "creationTime": job.created,
+        "lastModifiedTime": job.changed,
+        "endTime": job.ended,
+        "customizationType": _FINE_TUNING,
+    }
+
+
+def _summary(job: CustomizationJob) -> dict[str, Any]:
+    made = {"customModelArn": job.model_arn, "customModelName": job.request["customModelName"]}
+    return {**_described(job), **made}
 
 
 def stop(region: Region, identifier: str) -> dict[str, Any]:
@@ -487,8 +472,7 @@ def stop(region: Region, identifier: str) -> dict[str, Any]:
     if job.status == "InProgress":
         job.status, job.changed = "Stopping", region.now()
         _tell(region, job)
-        wake = region.clock.time() + timedelta(minutes=1).total_seconds()
-        region.clock.call_at(wake, lambda: _stopped(region, job))
+        region.clock.call_at(region.clock.time() + 60, lambda: _stopped(region, job))
     return {}
 
 

@@ -129,10 +129,9 @@ def _described(deployment: CustomModelDeployment) -> dict[str, Any]:
 def list_deployments(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     wanted = request.get("modelArnEquals")
     found = filtered(
-        region.deployments.values(),
+        region.deployments,
         request,
         until=region.listed_until,
-        status=lambda deployment: deployment.status,
         matches=lambda deployment: not wanted or deployment.custom.arn == wanted,
     )
     summaries = [

@@ -158,15 +158,12 @@ def get(region: Region, identifier: str) -> dict[str, Any]:
 def list_throughputs(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     wanted = request.get("modelArnEquals")
     found = filtered(
-        region.throughputs.values(),
+        region.throughputs,
         request,
         until=region.listed_until,
-        status=lambda throughput: throughput.status,
         matches=lambda throughput: not wanted or throughput.model_arn == wanted,
     )
-    return page(
-        "provisionedModelSummaries", [_described(throughput) for throughput in found], request
-    )
+    return page("provisionedModelSummaries", map(_described, found), request)
 
 
 def update(region: Region, identifier: str, request: dict[str, Any]) -> dict[str, Any]:
