@@ -61,14 +61,16 @@ def _find(region: Region, identifier: str) -> tuple[ModelSpec, str]:
     return model, identifier.rpartition("foundation-model/")[2]
 
 
-def get(region: Region, identifier: str) -> dict[str, Any]:
+def get(region: Region, request: dict[str, Any]) -> dict[str, Any]:
+    identifier = request["modelIdentifier"]
     model, model_id = _find(region, identifier)
     if not model.knows(model_id, region.name):
         raise NotFound(f"Could not resolve the foundation model from the identifier {identifier}")
     return {"modelDetails": _details(region, model, model_id)}
 
 
-def availability(region: Region, identifier: str) -> dict[str, Any]:
+def availability(region: Region, request: dict[str, Any]) -> dict[str, Any]:
+    identifier = request["modelId"]
     model, model_id = _find(region, identifier)
     return {"modelId": identifier, **model_access.availability(region, model, model_id)}
 

@@ -45,30 +45,24 @@ def _tags(region: Region, request: Request) -> Request:
 
 OPERATIONS: dict[str, Operation] = {
     "CreateModelCustomizationJob": jobs.create,
-    "GetModelCustomizationJob": lambda r, q: jobs.get(r, q["jobIdentifier"]),
+    "GetModelCustomizationJob": jobs.get,
     "ListModelCustomizationJobs": jobs.list_jobs,
-    "StopModelCustomizationJob": lambda r, q: jobs.stop(r, q["jobIdentifier"]),
-    "GetCustomModel": lambda r, q: custom_models.get(r, q["modelIdentifier"]),
+    "StopModelCustomizationJob": jobs.stop,
+    "GetCustomModel": custom_models.get,
     "ListCustomModels": custom_models.list_models,
-    "DeleteCustomModel": lambda r, q: custom_models.delete(r, q["modelIdentifier"]),
+    "DeleteCustomModel": custom_models.delete,
     "CreateCustomModelDeployment": deployments.create,
-    "GetCustomModelDeployment": lambda r, q: deployments.get(
-        r, q["customModelDeploymentIdentifier"]
-    ),
+    "GetCustomModelDeployment": deployments.get,
     "ListCustomModelDeployments": deployments.list_deployments,
     "UpdateCustomModelDeployment": deployments.update,
-    "DeleteCustomModelDeployment": lambda r, q: deployments.delete(
-        r, q["customModelDeploymentIdentifier"]
-    ),
+    "DeleteCustomModelDeployment": deployments.delete,
     "CreateProvisionedModelThroughput": throughputs.create,
-    "GetProvisionedModelThroughput": lambda r, q: throughputs.get(r, q["provisionedModelId"]),
+    "GetProvisionedModelThroughput": throughputs.get,
     "ListProvisionedModelThroughputs": throughputs.list_throughputs,
-    "UpdateProvisionedModelThroughput": lambda r, q: throughputs.update(
-        r, q["provisionedModelId"], q
-    ),
-    "DeleteProvisionedModelThroughput": lambda r, q: throughputs.delete(r, q["provisionedModelId"]),
-    "GetFoundationModel": lambda r, q: foundation_models.get(r, q["modelIdentifier"]),
-    "GetFoundationModelAvailability": lambda r, q: foundation_models.availability(r, q["modelId"]),
+    "UpdateProvisionedModelThroughput": throughputs.update,
+    "DeleteProvisionedModelThroughput": throughputs.delete,
+    "GetFoundationModel": foundation_models.get,
+    "GetFoundationModelAvailability": foundation_models.availability,
     "ListFoundationModels": foundation_models.list_models,
     "TagResource": _tag,
     "UntagResource": _untag,

@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 from local.bedrock import chance
@@ -266,10 +266,15 @@ class Region:
     def arn(self, resource: str) -> str:
         return self.location.arn(resource)
 
-    @property
-    def listed_until(self) -> datetime:
-        """The latest creation that lists know of."""
-        return self.now() - timedelta(minutes=self.scenario.list_lag_minutes)
+    def later(self, minutes: float, act: Callable[[], None], *, since: float | None = None) -> None:
+        """Let `act` happen so many minutes from now, or from an epoch time, and nothing beside."""
+
+        def alone() -> None:
+            with self.lock:
+                act()
+
+        began = self.clock.time() if since is None else since
+        self.clock.call_at(began + minutes * 60, alone)
 
     def publish(self, detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
         """Put an event of Bedrock on the region's default bus, as the scenario has it arrive."""
@@ -280,7 +285,7 @@ class Region:
             if self._epoch is epoch:
                 self._world.events(self.location, detail_type, told, resources)
 
-        late = scenario.event_minutes * 60
+        late = scenario.event_minutes
         names = (detail_type, json.dumps(told))
         delays = {
             "twice": (0.0, late),
@@ -290,7 +295,7 @@ class Region:
         }
         for delay in delays.get(scenario.events, (0.0,)):
             if delay:
-                self.clock.call_at(self.clock.time() + delay, deliver)
+                self.later(delay, deliver)
             else:
                 deliver()
 

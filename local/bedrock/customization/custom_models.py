@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.bedrock.pagination import filtered, page
+from local.bedrock.pagination import listed
 from local.bedrock.protocol import Conflict, NotFound
 from local.bedrock.state import CustomModel, CustomModelDeployment, ProvisionedModel, Region
 
@@ -18,8 +18,8 @@ def find(region: Region, identifier: str) -> CustomModel:
     raise NotFound(f"The provided custom model was not found: {identifier}")
 
 
-def get(region: Region, identifier: str) -> dict[str, Any]:
-    model = find(region, identifier)
+def get(region: Region, request: dict[str, Any]) -> dict[str, Any]:
+    model = find(region, request["modelIdentifier"])
     job = model.job
     return {
         **_described(model),
@@ -55,31 +55,30 @@ def _base_arn(model: CustomModel) -> str:
 def list_models(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     """List; every model here is owned by the account."""
     bases = {request.get("baseModelArnEquals"), request.get("foundationModelArnEquals")} - {None}
-    found = filtered(
-        region.models,
+    return listed(
+        region,
         request,
-        until=region.listed_until,
-        matches=lambda model: bases <= {_base_arn(model)} and request.get("isOwned", True),
+        "modelSummaries",
+        region.models,
+        _summary,
+        lambda model: bases <= {_base_arn(model)} and request.get("isOwned", True),
     )
-    summaries = [
-        {
-            **_described(model),
-            "baseModelName": model.job.base.name,
-            "ownerAccountId": model.job.location.account,
-        }
-        for model in found
-    ]
-    return page("modelSummaries", summaries, request)
 
 
-def delete(region: Region, identifier: str) -> dict[str, Any]:
+def _summary(model: CustomModel) -> dict[str, Any]:
+    job = model.job
+    made_by = {"baseModelName": job.base.name, "ownerAccountId": job.location.account}
+    return {**_described(model), **made_by}
+
+
+def delete(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     """Delete a model that nothing serves.
 
     The order is AWS's: throughputs and deployments first, then their model. Source:
     https://docs.aws.amazon.com/bedrock/latest/userguide/model-customization-delete.html (read
     2026-11-23); which error refuses it is not documented, the operation has ConflictException.
     """
-    model = find(region, identifier)
+    model = find(region, request["modelIdentifier"])
     hosts: list[_Host] = [*region.throughputs.values(), *region.deployments.values()]
     for host in hosts:
         if model in _served(host):

@@ -20,7 +20,7 @@ from local.bedrock.customization.service_role import (
 )
 from local.bedrock.foundation_models import shown
 from local.bedrock.model_access import refuse_without_access
-from local.bedrock.pagination import filtered, page
+from local.bedrock.pagination import listed
 from local.bedrock.protocol import Conflict, NotFound, ValidationError
 from local.bedrock.scenario import CurveFile
 from local.bedrock.state import CustomizationJob, CustomModel, Region, split_uri
@@ -150,27 +150,24 @@ def _add(region: Region, request: dict[str, Any], base: ModelSpec) -> Customizat
     return job
 
 
-def _later(region: Region, job: CustomizationJob, minutes: float, act: Callable[[], None]) -> None:
-    _at(region, job, region.clock.time() + minutes * 60, act)
+def _later(
+    region: Region,
+    job: CustomizationJob,
+    minutes: float,
+    act: Callable[[], None],
+    *,
+    since: float | None = None,
+) -> None:
+    """Go on with a job that has not ended by then; it fails where `act` lacks access."""
 
+    def go_on() -> None:
+        if job.status == "InProgress" and region.jobs.get(job.arn) is job:
+            try:
+                act()
+            except AccessMissing as error:
+                _end(region, job, "Failed", str(error))
 
-def _at(region: Region, job: CustomizationJob, when: float, act: Callable[[], None]) -> None:
-    def unless_ended() -> None:
-        with region.lock:
-            if job.status == "InProgress" and region.jobs.get(job.arn) is job:
-                _fail_without_access(region, job, act)
-
-    region.clock.call_at(when, unless_ended)
-
-
-def _fail_without_access(region: Region, job: CustomizationJob, act: Callable[[], None]) -> None:
-    try:
-        act()
-    except AccessMissing as error:
-        for phase in job.phases.values():
-            if phase.status == "InProgress":
-                phase.status = "Failed"
-        _end(region, job, "Failed", str(error))
+    region.later(minutes, go_on, since=since)
 
 
 def _begin(region: Region, job: CustomizationJob, phase: str) -> None:
@@ -191,7 +188,6 @@ def _validate(region: Region, job: CustomizationJob) -> None:
     try:
         pairs = _pairs(region, job)
     except (DatasetRefused, UnicodeDecodeError) as error:
-        job.phases["validation"].status = "Failed"
         _end(region, job, "Failed", f"The dataset is not valid: {error}")
         return
     _complete(region, job, "validation")
@@ -208,19 +204,15 @@ def _process(region: Region, job: CustomizationJob) -> None:
     if region.scenario.job_outcome == "stuck_training":
         return
     if region.scenario.job_outcome == "fail":
-        _later(region, job, 3, lambda: _fail_training(region, job))
+        why = "Encountered an internal error. Retry the job."
+        _later(region, job, 3, lambda: _end(region, job, "Failed", why))
         return
     training, validation = _pairs(region, job)
     began = region.clock.time()  # fitting takes real time, which the job does not count
     fitted = _fit(job, training, validation)
     work = len(training) * fitted.epochs * TRAINING_SECONDS_PER_RECORD_EPOCH / 60
-    ends = began + (TRAINING_BASE_MINUTES + work) * 60
-    _at(region, job, ends, lambda: _finish(region, job, training, fitted))
-
-
-def _fail_training(region: Region, job: CustomizationJob) -> None:
-    job.phases["training"].status = "Failed"
-    _end(region, job, "Failed", "Encountered an internal error. Retry the job.")
+    minutes = TRAINING_BASE_MINUTES + work
+    _later(region, job, minutes, lambda: _finish(region, job, training, fitted), since=began)
 
 
 def _pairs(region: Region, job: CustomizationJob) -> tuple[list[TrainingPair], list[TrainingPair]]:
@@ -300,7 +292,7 @@ def _finish(
         for pair in training
     )
     region.meter.train(job.base.name, tokens * fitted.epochs, job.base.usd_per_1k_training_tokens)
-    _end(region, job, "Completed", None)
+    _end(region, job, "Completed")
 
 
 def _add_model(region: Region, job: CustomizationJob, fitted: Fitted) -> CustomModel:
@@ -367,7 +359,11 @@ def _csv(column: str, points: tuple[LossPoint, ...], curve: CurveFile) -> bytes:
     return {"empty": b"", "cut": whole[:-3]}.get(curve, whole)
 
 
-def _end(region: Region, job: CustomizationJob, status: str, failure: str | None) -> None:
+def _end(region: Region, job: CustomizationJob, status: str, failure: str | None = None) -> None:
+    """End the job, and the phase that it is in."""
+    for phase in job.phases.values():
+        if phase.status == "InProgress":
+            phase.status = status
     job.status, job.failure = status, failure
     job.ended = job.changed = region.now()
     _tell(region, job)
@@ -407,8 +403,8 @@ def find(region: Region, identifier: str) -> CustomizationJob:
     raise NotFound("The provided job identifier could not be found")
 
 
-def get(region: Region, identifier: str) -> dict[str, Any]:
-    job = find(region, identifier)
+def get(region: Region, asked: dict[str, Any]) -> dict[str, Any]:
+    job = find(region, asked["jobIdentifier"])
     request = job.request
     values = _hyperparameters(job)
     return {
@@ -442,8 +438,7 @@ def _details(job: CustomizationJob) -> dict[str, Any]:
 
 
 def list_jobs(region: Region, request: dict[str, Any]) -> dict[str, Any]:
-    found = filtered(region.jobs, request, until=region.listed_until)
-    return page("modelCustomizationJobSummaries", map(_summary, found), request)
+    return listed(region, request, "modelCustomizationJobSummaries", region.jobs, _summary)
 
 
 def _described(job: CustomizationJob) -> dict[str, Any]:
@@ -465,21 +460,17 @@ def _summary(job: CustomizationJob) -> dict[str, Any]:
     return {**_described(job), **made}
 
 
-def stop(region: Region, identifier: str) -> dict[str, Any]:
-    job = find(region, identifier)
+def stop(region: Region, request: dict[str, Any]) -> dict[str, Any]:
+    job = find(region, request["jobIdentifier"])
     if job.status not in {"InProgress", "Stopping"}:
         raise Conflict(f"The job is {job.status} and cannot be stopped")
     if job.status == "InProgress":
         job.status, job.changed = "Stopping", region.now()
         _tell(region, job)
-        region.clock.call_at(region.clock.time() + 60, lambda: _stopped(region, job))
+        region.later(1, lambda: _stopped(region, job))
     return {}
 
 
 def _stopped(region: Region, job: CustomizationJob) -> None:
-    with region.lock:
-        if job.status == "Stopping":
-            for phase in job.phases.values():
-                if phase.status == "InProgress":
-                    phase.status = "Stopped"
-            _end(region, job, "Stopped", None)
+    if job.status == "Stopping":
+        _end(region, job, "Stopped")

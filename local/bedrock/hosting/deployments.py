@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local.bedrock import quotas
-from local.bedrock.pagination import filtered, page
+from local.bedrock.pagination import listed
 from local.bedrock.protocol import NotFound, ValidationError
 from local.bedrock.state import CustomModel, CustomModelDeployment, DeploymentUpdate, Region
 from local.bedrock.tags import refuse_tags
@@ -67,7 +67,7 @@ def _set_up(region: Region, made: CustomModelDeployment) -> None:
         made.status, made.changed = "Active", region.now()
         if region.scenario.deployment_fails_after_minutes is not None:
             minutes = region.scenario.deployment_fails_after_minutes
-            _later(region, minutes, lambda: _fail(region, made, "It became unavailable."))
+            region.later(minutes, lambda: _fail(region, made, "It became unavailable."))
 
     _at_its_end(region, ready)
 
@@ -77,19 +77,12 @@ def _fail(region: Region, deployment: CustomModelDeployment, why: str) -> None:
 
 
 def _at_its_end(region: Region, act: Callable[[], None]) -> None:
-    """End a creation or an update when its time has come, unless the scenario says never."""
+    """End a creation or an update when its time has come, unless the scenario says never.
+
+    Of a deployment that is deleted meanwhile nobody sees it.
+    """
     if region.scenario.deployment_outcome != "never_ready":
-        _later(region, region.scenario.deployment_minutes, act)
-
-
-def _later(region: Region, minutes: float, act: Callable[[], None]) -> None:
-    """Act on a deployment in its time; on one that is deleted meanwhile nobody sees it."""
-
-    def locked() -> None:
-        with region.lock:
-            act()
-
-    region.clock.call_at(region.clock.time() + minutes * 60, locked)
+        region.later(region.scenario.deployment_minutes, act)
 
 
 def find(region: Region, identifier: str) -> CustomModelDeployment:
@@ -99,8 +92,8 @@ def find(region: Region, identifier: str) -> CustomModelDeployment:
     raise NotFound(f"The provided custom model deployment was not found: {identifier}")
 
 
-def get(region: Region, identifier: str) -> dict[str, Any]:
-    deployment = find(region, identifier)
+def get(region: Region, request: dict[str, Any]) -> dict[str, Any]:
+    deployment = find(region, request["customModelDeploymentIdentifier"])
     return {
         **_described(deployment),
         "modelDeploymentName": deployment.name,
@@ -128,17 +121,14 @@ def _described(deployment: CustomModelDeployment) -> dict[str, Any]:
 
 def list_deployments(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     wanted = request.get("modelArnEquals")
-    found = filtered(
-        region.deployments,
+    return listed(
+        region,
         request,
-        until=region.listed_until,
-        matches=lambda deployment: not wanted or deployment.custom.arn == wanted,
+        "modelDeploymentSummaries",
+        region.deployments,
+        lambda each: {**_described(each), "customModelDeploymentName": each.name},
+        lambda each: not wanted or each.custom.arn == wanted,
     )
-    summaries = [
-        {**_described(deployment), "customModelDeploymentName": deployment.name}
-        for deployment in found
-    ]
-    return page("modelDeploymentSummaries", summaries, request)
 
 
 def update(region: Region, request: dict[str, Any]) -> dict[str, Any]:
@@ -174,9 +164,9 @@ def _refuse_mutating(deployment: CustomModelDeployment) -> None:
         )
 
 
-def delete(region: Region, identifier: str) -> dict[str, Any]:
+def delete(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     """Delete at once: there is no status of a deletion under way."""
-    deployment = find(region, identifier)
+    deployment = find(region, request["customModelDeploymentIdentifier"])
     _refuse_mutating(deployment)
     del region.deployments[deployment.arn]
     region.meter.undeploy(deployment.arn, region.clock.time())

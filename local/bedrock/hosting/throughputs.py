@@ -8,7 +8,7 @@ from typing import Any
 from local.bedrock import quotas
 from local.bedrock.catalogue import MODELS, ModelSpec, by_customization_id, status_of
 from local.bedrock.meter import Lease
-from local.bedrock.pagination import filtered, page
+from local.bedrock.pagination import listed
 from local.bedrock.protocol import Conflict, NotFound, ValidationError
 from local.bedrock.state import CustomModel, ProvisionedModel, Region
 from local.bedrock.tags import refuse_tags
@@ -101,14 +101,13 @@ def _provision(region: Region, bought: ProvisionedModel) -> None:
         return
 
     def ready() -> None:
-        with region.lock:
-            if region.throughputs.get(bought.arn) is bought:
-                bought.failure, bought.changed = _failure(region, bought), region.now()
-                bought.status = "Failed" if bought.failure else "InService"
-                if bought.failure:
-                    region.meter.end(bought.arn, region.clock.time())
+        if region.throughputs.get(bought.arn) is bought:
+            bought.failure, bought.changed = _failure(region, bought), region.now()
+            bought.status = "Failed" if bought.failure else "InService"
+            if bought.failure:
+                region.meter.end(bought.arn, region.clock.time())
 
-    region.clock.call_at(region.clock.time() + region.scenario.provisioning_minutes * 60, ready)
+    region.later(region.scenario.provisioning_minutes, ready)
 
 
 def _failure(region: Region, bought: ProvisionedModel) -> str | None:
@@ -150,24 +149,25 @@ def _described(throughput: ProvisionedModel) -> dict[str, Any]:
     }
 
 
-def get(region: Region, identifier: str) -> dict[str, Any]:
-    throughput = find(region, identifier)
+def get(region: Region, request: dict[str, Any]) -> dict[str, Any]:
+    throughput = find(region, request["provisionedModelId"])
     return {**_described(throughput), "failureMessage": throughput.failure}
 
 
 def list_throughputs(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     wanted = request.get("modelArnEquals")
-    found = filtered(
-        region.throughputs,
+    return listed(
+        region,
         request,
-        until=region.listed_until,
-        matches=lambda throughput: not wanted or throughput.model_arn == wanted,
+        "provisionedModelSummaries",
+        region.throughputs,
+        _described,
+        lambda throughput: not wanted or throughput.model_arn == wanted,
     )
-    return page("provisionedModelSummaries", map(_described, found), request)
 
 
-def update(region: Region, identifier: str, request: dict[str, Any]) -> dict[str, Any]:
-    throughput = find(region, identifier)
+def update(region: Region, request: dict[str, Any]) -> dict[str, Any]:
+    throughput = find(region, request["provisionedModelId"])
     if name := request.get("desiredProvisionedModelName"):
         throughput.request = {**throughput.request, "provisionedModelName": name}
     if model := request.get("desiredModelId"):
@@ -179,14 +179,14 @@ def update(region: Region, identifier: str, request: dict[str, Any]) -> dict[str
     return {}
 
 
-def delete(region: Region, identifier: str) -> dict[str, Any]:
+def delete(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     """Delete at once; a committed one only after its term.
 
     AWS says that of a term in prov-thru-delete.html of its user guide (read 2026-11-23), and names
     neither the error nor what refuses while one is being created; the operation has
     ConflictException.
     """
-    throughput = find(region, identifier)
+    throughput = find(region, request["provisionedModelId"])
     if throughput.status in {"Creating", "Updating"}:
         raise Conflict(
             f"The provisioned model {throughput.name} is {throughput.status}; try again later"
