@@ -9,9 +9,10 @@ import os
 # ten times as long. OpenBLAS reads this when numpy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from local.bedrock.protocol import ServiceError
 from local.bedrock.quotas import Quota
 from local.bedrock.scenario import Fault, Scenario, Stop
 from local.bedrock.service import Bedrock
 from local.bedrock.state import Location, World
 
-__all__ = ["Bedrock", "Fault", "Location", "Quota", "Scenario", "Stop", "World"]
+__all__ = ["Bedrock", "Fault", "Location", "Quota", "Scenario", "ServiceError", "Stop", "World"]

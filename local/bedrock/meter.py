@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+Item = dict[str, Any]  # of the bill
 _MINUTE_SECONDS = 60.0
 
 
@@ -40,26 +41,13 @@ class Lease:
     def minutes(self, now: float) -> float:
         return ((self.ended if self.ended is not None else now) - self.bought) / _MINUTE_SECONDS
 
-    def usd(self, now: float) -> float | None:
-        if self.usd_per_unit_hour is None:
-            return None
-        return self.minutes(now) / 60 * self.units * self.usd_per_unit_hour
-
-    @property
-    def price(self) -> str:
-        if self.usd_per_unit_hour is None:
-            return "a price that is not published"
-        return f"${self.usd_per_unit_hour:g} an hour"
-
-
-@dataclass
-class Stay:
-    """A deployment's time in the account, in epoch seconds; it costs nothing by itself."""
-
-    arn: str
-    name: str
-    created: float
-    deleted: float | None = None
+    def item(self, now: float) -> Item:
+        """Return it as the bill has it."""
+        minutes, usd = self.minutes(now), self.usd_per_unit_hour
+        price = "a price that is not published" if usd is None else f"${usd:g} an hour"
+        what = f"provisioned throughput of {self.model}, {self.units} unit(s) at {price}"
+        billed = None if usd is None else minutes / 60 * self.units * usd
+        return _item(what, round(minutes, 1), "minutes", billed)
 
 
 class Meter:
@@ -67,12 +55,14 @@ class Meter:
 
     def __init__(self) -> None:
         self.leases: list[Lease] = []
-        self._deployed: dict[str, Stay] = {}
-        self._training: list[tuple[str, int, float | None]] = []
+        # Each that there is or was, by ARN, in epoch seconds; by itself it costs nothing.
+        self.deployed: dict[str, dict[str, Any]] = {}
+        self._training: list[Item] = []
         self._inference: dict[tuple[str, TokenPrice | None], tuple[int, int]] = {}
 
     def train(self, model: str, tokens: int, usd_per_1k: float | None) -> None:
-        self._training.append((model, tokens, usd_per_1k))
+        usd = None if usd_per_1k is None else tokens / 1000 * usd_per_1k
+        self._training.append(_item(f"training of {model}", tokens, "tokens", usd))
 
     def infer(self, what: str, price: TokenPrice | None, tokens: tuple[int, int]) -> None:
         """Add a request's input and output tokens; price None: none is published."""
@@ -80,15 +70,7 @@ class Meter:
         self._inference[what, price] = heard + tokens[0], said + tokens[1]
 
     def deploy(self, arn: str, name: str, now: float) -> None:
-        self._deployed[arn] = Stay(arn, name, created=now)
-
-    def undeploy(self, arn: str, now: float) -> None:
-        self._deployed[arn].deleted = now
-
-    @property
-    def deployed(self) -> list[dict[str, Any]]:
-        """Every deployment that there is or was, as plain JSON."""
-        return [asdict(each) for each in self._deployed.values()]
+        self.deployed[arn] = {"arn": arn, "name": name, "created": now, "deleted": None}
 
     def end(self, arn: str, now: float) -> None:
         for lease in self.leases:
@@ -97,41 +79,14 @@ class Meter:
 
     def bill(self, now: float) -> dict[str, Any]:
         """Return the items (usd None: no published price), their sum in USD, and the minutes."""
-        items = [*self._lease_items(now), *self._training_items(), *self._inference_items()]
+        items = [lease.item(now) for lease in self.leases] + self._training
+        for (what, price), tokens in self._inference.items():
+            usd = price.usd(*tokens) if price else None
+            items.append(_item(f"inference of {what}", sum(tokens), "tokens", usd))
         total = sum(item["usd"] for item in items if item["usd"] is not None)
         minutes = sum(lease.minutes(now) for lease in self.leases)
         return {"items": items, "total_usd": round(total, 4), "throughput_minutes": minutes}
 
-    def _lease_items(self, now: float) -> list[dict[str, Any]]:
-        return [
-            {
-                "what": f"provisioned throughput of {lease.model}, {lease.units} unit(s) at "
-                f"{lease.price}",
-                "quantity": round(lease.minutes(now), 1),
-                "unit": "minutes",
-                "usd": lease.usd(now),
-            }
-            for lease in self.leases
-        ]
 
-    def _training_items(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "what": f"training of {model}",
-                "quantity": tokens,
-                "unit": "tokens",
-                "usd": None if price is None else tokens / 1000 * price,
-            }
-            for model, tokens, price in self._training
-        ]
-
-    def _inference_items(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "what": f"inference of {what}",
-                "quantity": sum(tokens),
-                "unit": "tokens",
-                "usd": price.usd(*tokens) if price else None,
-            }
-            for (what, price), tokens in self._inference.items()
-        ]
+def _item(what: str, quantity: float, unit: str, usd: float | None) -> Item:
+    return {"what": what, "quantity": quantity, "unit": unit, "usd": usd}

@@ -198,7 +198,7 @@ class Bedrock:
                 "now": world.now().isoformat(),
                 **{kind: [one for held in holdings for one in held[kind]] for kind in _KINDS},
                 "purchases": len(world.meter.leases),
-                "deployed": world.meter.deployed,
+                "deployed": [*world.meter.deployed.values()],
                 "meter": world.meter.bill(world.clock.time()),
             }
 

@@ -13,11 +13,12 @@ from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import eventbridge, s3
 
 from lambdas.domain.run.arns import OFFLINE_ACCOUNT
-from local.bedrock import Bedrock, Location
+from local.bedrock import Bedrock, Location, ServiceError
 from local.ministack.access import denial
 from local.services import comprehend, service_quotas
 
 Answer = tuple[int, dict[str, str], bytes]
+Json = dict[str, Any]
 
 
 def register(bedrock: Bedrock) -> None:
@@ -25,12 +26,12 @@ def register(bedrock: Bedrock) -> None:
     for api in ("bedrock", "bedrock-runtime"):
         app.SERVICE_HANDLERS[api] = _bedrock_handler(bedrock, api)
 
-    def quotas(action: str, body: bytes) -> Answer:
+    def quotas(action: str, request: Json) -> Json:
         there = Location(get_account_id(), get_region())
-        return service_quotas.answer(action, body, bedrock.quotas(there))
+        return service_quotas(action, request, bedrock.quotas(there))
 
-    _register_json("service-quotas", service_quotas.TARGET, quotas)
-    _register_json("comprehend", comprehend.TARGET, comprehend.answer)
+    _register_json("service-quotas", "ServiceQuotasV20190624", quotas)
+    _register_json("comprehend", "Comprehend_20171127", comprehend)
 
 
 def enforce_iam(*, on: bool) -> None:
@@ -57,8 +58,15 @@ def _lists(query: dict[str, Any]) -> dict[str, list[str]]:
     return {k: v if isinstance(v, list) else [str(v)] for k, v in query.items()}
 
 
-def _register_json(service: str, target: str, answer: Callable[[str, bytes], Answer]) -> None:
+def _register_json(service: str, target: str, act: Callable[[str, Json], Json]) -> None:
     prefix = service.replace("-", "")  # of its IAM actions
+
+    def answer(action: str, body: bytes) -> Answer:
+        try:
+            status, answered = 200, act(action, json.loads(body or b"{}"))
+        except ServiceError as error:
+            status, answered = 400, {"__type": error.code, "Message": error.message}
+        return status, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(answered).encode()
 
     async def handle(_method: str, _path: str, headers: Any, body: bytes, _query: Any) -> Answer:
         action = headers.get("x-amz-target", "").rpartition(".")[2]

@@ -18,8 +18,7 @@ from local.bedrock.customization.service_role import (
     ServiceRole,
     refuse_unassumable,
 )
-from local.bedrock.foundation_models import shown
-from local.bedrock.model_access import refuse_without_access
+from local.bedrock.foundation_models import refuse_without_access, shown
 from local.bedrock.pagination import listed
 from local.bedrock.protocol import Conflict, NotFound, ValidationError
 from local.bedrock.scenario import CurveFile

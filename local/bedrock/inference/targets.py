@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from local.bedrock.catalogue import ModelSpec, by_model_id, without_profile
-from local.bedrock.foundation_models import shown
+from local.bedrock.foundation_models import refuse_without_access, shown
 from local.bedrock.hosting import deployments, throughputs
 from local.bedrock.meter import INCLUDED, TokenPrice
-from local.bedrock.model_access import refuse_without_access
 from local.bedrock.protocol import NotFound, ServiceError, ValidationError
 from local.bedrock.state import CustomModel, CustomModelDeployment, Region
 

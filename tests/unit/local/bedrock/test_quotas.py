@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local.bedrock import Location, Scenario
+from local.bedrock import Location, Scenario, ServiceError
 from local.services import service_quotas
 from tests.fakes.offline_bedrock import ACCOUNT, HAIKU, NOVA, Account, nova_account, tuned_nova
 
@@ -22,11 +21,7 @@ CREATING = "Custom models with a creating status per account"
 
 def ask(account: Account, action: str, **request: Any) -> dict[str, Any]:
     quotas = account.bedrock.quotas(Location(ACCOUNT, account.region))
-    body = json.dumps({"ServiceCode": "bedrock", **request}).encode()
-    status, _, answer = service_quotas.answer(action, body, quotas)
-    assert status == (400 if b"__type" in answer else 200)
-    found: dict[str, Any] = json.loads(answer)
-    return found
+    return service_quotas(action, {"ServiceCode": "bedrock", **request}, quotas)
 
 
 def values(account: Account) -> dict[str, float]:
@@ -58,8 +53,9 @@ def test_service_quotas_lists_each_under_its_name_and_by_its_code() -> None:
         "QuotaName": CUSTOM,
         "Value": 3.0,
     }
-    missing = ask(account, "GetServiceQuota", QuotaCode="L-00000000")
-    assert missing["__type"] == "NoSuchResourceException"
+    with pytest.raises(ServiceError) as missing:
+        ask(account, "GetServiceQuota", QuotaCode="L-00000000")
+    assert missing.value.code == "NoSuchResourceException"
     assert ask(account, "ListServiceQuotas", ServiceCode="s3")["Quotas"] == []
 
 

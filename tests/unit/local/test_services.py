@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
+from local.bedrock import ServiceError
 from local.services import comprehend
 
 
-def detect(**request: Any) -> tuple[int, dict[str, Any]]:
-    status, _, body = comprehend.answer("DetectPiiEntities", json.dumps(request).encode())
-    return status, json.loads(body)
+def detect(**request: Any) -> dict[str, Any]:
+    return comprehend("DetectPiiEntities", request)
 
 
 def test_names_and_addresses_are_where_they_stand() -> None:
     text = "Ask Ms Ada Okonkwo of 14 Elm Tree Road about Amazon Bedrock."
-    status, answer = detect(Text=text, LanguageCode="en")
+    answer = detect(Text=text, LanguageCode="en")
     found = {
         each["Type"]: text[each["BeginOffset"] : each["EndOffset"]] for each in answer["Entities"]
     }
-    assert status == 200
     assert found == {"NAME": "Ada Okonkwo", "ADDRESS": "14 Elm Tree Road"}
-    assert detect(Text="What does a model unit cost?", LanguageCode="en")[1] == {"Entities": []}
+    assert detect(Text="What does a model unit cost?", LanguageCode="en") == {"Entities": []}
 
 
 @pytest.mark.parametrize(
@@ -35,5 +33,6 @@ def test_names_and_addresses_are_where_they_stand() -> None:
     ],
 )
 def test_what_the_service_refuses(request_: dict[str, str], code: str) -> None:
-    status, answer = detect(**request_)
-    assert (status, answer["__type"]) == (400, code)
+    with pytest.raises(ServiceError) as refused:
+        detect(**request_)
+    assert refused.value.code == code

@@ -1,4 +1,0 @@
-"""AWS services that MiniStack lacks, besides Bedrock: Comprehend and Service Quotas.
-
-Imported by `local.ministack.gateway`.
-"""
