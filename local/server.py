@@ -1,8 +1,19 @@
-"""MiniStack in a thread of this process, patched, with our own Bedrock in front."""
+"""MiniStack in a thread of this process, patched, with our own Bedrock in front.
+
+Beside AWS's it has routes of its own, to look into it and to act on it:
+
+- `GET /_offline/bedrock`: jobs, models, throughputs, deployments and the billing meter, as JSON
+- `PUT /_offline/scenario`: quotas, lifecycle and faults from now on (`local.bedrock.Scenario`)
+- `POST /_offline/redeploy`: delete everything, then deploy the `local` environment again
+- `POST /_offline/advance` with `{"seconds": 3600}`: let simulated time pass
+- `POST /_offline/sleep` with `{"process": 4711, "seconds": 2}`: returns when that time has passed,
+  and says how many seconds the function that asked has left of its limit
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import os
 import shutil
@@ -17,16 +28,15 @@ from typing import Any
 
 import boto3
 
-from local.bedrock import Bedrock, World
-from local.call_faults import HANG_UP, CallFaults
-from local.clock import SimulatedClock
-from local.controls import controls
+from local.bedrock import Bedrock, Scenario, World
+from local.call_faults import HANG_UP, Asgi, CallFaults, Scope
+from local.clock import SimulatedClock, iso
 from local.environment import offline_variables, scrubbed
 from local.functions.processes import Functions
 from local.states.expressions import Expressions
 from local.states.service import StepFunctions
 
-_START_SECONDS = 30
+_ROUTES = "/_offline/"
 _SWEEP_SECONDS = 10
 _THREADS = 128  # a function's thread that sleeps takes one of them
 
@@ -43,7 +53,8 @@ class OfflineAws:
         self, *, region: str, seed: int = 0, pace: float = math.inf, start: float | None = None
     ) -> None:
         self.region = region
-        self.port = _free_port()
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.variables = offline_variables(self.endpoint, region)
         self.clock = SimulatedClock(start, seed=seed, pace=pace, idle_runs=start is None)
@@ -60,7 +71,7 @@ class OfflineAws:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Replace this process's AWS environment, start serving, and return when it answers."""
+        """Replace this process's AWS environment, and start serving."""
         environ = scrubbed(os.environ) | self.variables
         environ |= {
             "GATEWAY_PORT": str(self.port),
@@ -79,7 +90,6 @@ class OfflineAws:
         app = self._assemble()
         self._thread = threading.Thread(target=self._serve, args=(app,), daemon=True)
         self._thread.start()
-        _wait_until_listening(self.port)
 
     def stop(self) -> None:
         """End the server and its functions' processes, and delete what they left on disk."""
@@ -103,26 +113,22 @@ class OfflineAws:
         from ministack import app as gateway  # noqa: PLC0415  # only after start()
 
         gateway._reset_all_state()  # noqa: SLF001  # the reset that its own endpoint calls
-        self._forget()
-
-    def enforce_iam(self, *, on: bool) -> None:
-        """Check signatures and the roles of functions and machines from now on, or do not."""
-        from local.ministack import gateway  # noqa: PLC0415  # only after start()
-
-        gateway.enforce_iam(on=on)
-
-    def _forget(self) -> None:
         self.executions.forget()
         self.functions.reset()
         self.clock.forget()
         self.bedrock.reset()
         self.faults.set()
 
+    def enforce_iam(self, *, on: bool) -> None:
+        """Check signatures and the roles of functions and machines from now on, or do not."""
+        from ministack import app as gateway  # noqa: PLC0415  # only after start()
+
+        gateway.AUTH = on
+
     def _assemble(self) -> Any:  # noqa: ANN401  # MiniStack publishes no types
         from ministack import app  # noqa: PLC0415  # reads the environment on import
 
         from local.ministack import (  # noqa: PLC0415  # same
-            access,
             functions,
             gateway,
             grants,
@@ -150,7 +156,47 @@ class OfflineAws:
         prepare.start()
         gateway.register(self.bedrock)
         self.faults = CallFaults(self.functions.caller)
-        return controls(self.faults.around(access.present_requests_as_tls(app.app)), self)
+        return self._front(self.faults.around(app.app))
+
+    def _front(self, app: Asgi) -> Asgi:
+        """Answer the routes of this module, and pass every other request to `app`, as by TLS."""
+
+        async def front(scope: Scope, receive: Any, send: Any) -> None:  # noqa: ANN401  # ASGI's own
+            if scope["type"] != "http":
+                await app(scope, receive, send)
+                return
+            if not scope["path"].startswith(_ROUTES):
+                await app({**scope, "scheme": "https"}, receive, send)  # of aws:SecureTransport
+                return
+            body = (await receive()).get("body", b"")
+            route = scope["path"].removeprefix(_ROUTES)
+            answer = await asyncio.to_thread(self._act, scope["method"], route, body)
+            status = 404 if answer is None else 200
+            headers = [(b"content-type", b"application/json")]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
+
+        return front
+
+    def _act(self, method: str, route: str, body: bytes) -> dict[str, Any] | None:
+        match method, route:
+            case "GET", "bedrock":
+                return self.bedrock.snapshot()
+            case "PUT", "scenario":
+                self.bedrock.scenario = Scenario.from_json(body.decode())
+            case "POST", "redeploy":
+                self.reset()
+                self.redeploy()
+            case "POST", "advance":
+                self.clock.advance(float(json.loads(body)["seconds"]))
+                return {"now": iso(self.clock.time())}
+            case "POST", "sleep":
+                asked = json.loads(body)
+                left = self.functions.sleep(asked["process"], float(asked["seconds"]))
+                return {"seconds_left": left}
+            case _:
+                return None
+        return {}
 
     def _serve(self, app: Any) -> None:  # noqa: ANN401  # an ASGI application
         from hypercorn.asyncio import serve  # noqa: PLC0415  # with MiniStack
@@ -158,7 +204,7 @@ class OfflineAws:
 
         _hang_up_on_demand()
         config = Config()
-        config.bind = [f"127.0.0.1:{self.port}"]
+        config.bind = [f"fd://{self._socket.detach()}"]
         config.loglevel = "ERROR"
         config.graceful_timeout = 0.2
         config.include_date_header = False  # answers have their own; Bedrock's is simulated
@@ -184,20 +230,3 @@ def _hang_up_on_demand() -> None:
             await send(stream, message)
 
     setattr(http_stream.HTTPStream, "app_send", send_or_hang_up)  # noqa: B010  # mypy takes it so
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_until_listening(port: int) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise TimeoutError(f"the offline AWS did not answer on 127.0.0.1:{port}")

@@ -1,9 +1,9 @@
-"""Access: aws:SecureTransport, IAM checks of our own services."""
+"""Access: IAM checks of our own services."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator
@@ -11,18 +11,7 @@ from ministack.core.responses import get_region
 from ministack.core.router import extract_access_key_id
 from ministack.services import tagging
 
-Scope = dict[str, Any]
-Asgi = Callable[[Scope, Any, Any], Awaitable[None]]
 _CHECKED_BY_US = ("bedrock", "bedrock-runtime", "comprehend", "service-quotas")
-
-
-def present_requests_as_tls(app: Asgi) -> Asgi:
-    """Wrap the gateway so that aws:SecureTransport is true; loopback carries no TLS."""
-
-    async def secure(scope: Scope, receive: Any, send: Any) -> None:
-        await app({**scope, "scheme": "https"} if scope["type"] == "http" else scope, receive, send)
-
-    return secure
 
 
 def leave_bedrock_to_its_own_authorization() -> None:

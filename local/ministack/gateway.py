@@ -34,11 +34,6 @@ def register(bedrock: Bedrock) -> None:
     _register_json("comprehend", "Comprehend_20171127", comprehend)
 
 
-def enforce_iam(*, on: bool) -> None:
-    """Check signatures and the roles of functions and machines from now on, or do not."""
-    app.AUTH = on
-
-
 def _bedrock_handler(bedrock: Bedrock, api: str) -> Any:
     def answer(method: str, path: str, headers: Any, body: bytes, query: Any) -> Answer:
         location = Location(get_account_id(), get_region())

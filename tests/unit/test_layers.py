@@ -56,7 +56,7 @@ ROOMS: dict[str, tuple[set[str], ...]] = {
     "local": (
         {"api_calls", "clock", "environment"}, {"call_faults", "bedrock"},
         {"services", "states", "functions"},
-        {"ministack"}, {"controls"}, {"server"}, {"rehearsal"}, {"fault_matrix", "__main__"},
+        {"ministack"}, {"server"}, {"rehearsal"}, {"fault_matrix", "__main__"},
     ),
 }  # fmt: skip
 # What a folder imports of the rest of `lambdas`.
