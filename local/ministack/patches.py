@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+from ministack.services import s3
 
 from local.clock import SimulatedClock
-from local.ministack import (
-    access,
-    cloudformation,
-    copies,
-    functions,
-    schedules,
-    state_machines,
-)
+from local.ministack import access, cloudformation, functions, schedules, state_machines
 from local.ministack.upstream import PatchOutdated, check_version, is_there
 from local.states.expressions import Expressions
 from local.states.service import StepFunctions
@@ -41,11 +37,22 @@ class Patch:
     names: str
     test: str
     act: Callable[[Parts], None]
-    offered: str = "not offered upstream"
 
     def missing(self) -> list[str]:
         """Return which of its names MiniStack no longer has."""
         return [name for name in self.names.split() if not is_there(name)]
+
+
+def _make_the_checksum_that_a_copy_asks_for() -> None:
+    """Stock looks for the header of uploads only, and keeps the checksums of the source."""
+    copy = s3._copy_object
+
+    def copy_with_checksum(bucket: str, key: str, headers: dict[str, str]) -> Any:
+        asked = headers.get("x-amz-checksum-algorithm")
+        wanted = {"x-amz-sdk-checksum-algorithm": asked} if asked else {}
+        return copy(bucket, key, headers | wanted)
+
+    s3._copy_object = copy_with_checksum
 
 
 PATCHES = (
@@ -119,9 +126,9 @@ PATCHES = (
     ),
     Patch(
         "S3 makes no checksum that a copy asks for.",
-        "",
+        "services.s3._copy_object",
         "test_copies.test_a_copy_has_the_checksum_that_it_asks_for",
-        lambda _: copies.make_the_checksum_that_a_copy_asks_for(),
+        lambda _: _make_the_checksum_that_a_copy_asks_for(),
     ),
 )
 
