@@ -1,4 +1,4 @@
-"""The hold of a throughput: real time in which to ask the tuned model."""
+"""Real time in which to ask the tuned model: while it is on hold, and while it is kept."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import math
 import select
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
 
 from local.clock import SimulatedClock
 from local.rehearsal.progress import HOLD, Event, ExecutionProgress
 from local.rehearsal.second_terminal import SecondTerminal
 
-QUESTION = [{"role": "user", "content": [{"text": "Your question"}]}]
+_POLL_SECONDS = 0.2
+_REAPER_PASSES = 2  # until what is overdue is gone for certain
+_QUESTION = [{"role": "user", "content": [{"text": "Your question"}]}]
 
 
 class Hold:
@@ -65,7 +70,7 @@ class Hold:
     def _tell(self) -> None:
         self._told = True
         call = self._terminal.calls(
-            "bedrock-runtime", "converse", modelId=self._hosting_arn, messages=QUESTION
+            "bedrock-runtime", "converse", modelId=self._hosting_arn, messages=_QUESTION
         )
         end = "" if self._attended else "\n  Nobody can press Enter here: the hold passes at once."
         self._progress.say(
@@ -77,6 +82,55 @@ class Hold:
         if self._until is not None:
             self._until = None
             self._clock.end_computing()
+
+
+@dataclass(frozen=True)
+class KeptDeployment:
+    """A deployment that a run keeps: time to ask it, and its release when that is due."""
+
+    arn: str
+    until: datetime
+
+    @classmethod
+    def of(cls, hosting: dict[str, Any]) -> Self | None:
+        """Return that of a run's manifest, or None if the run kept none."""
+        until = hosting.get("kept_until")
+        return cls(hosting["arn"], datetime.fromisoformat(until)) if until else None
+
+    def attend(
+        self,
+        alive: Callable[[], list[str]],
+        *,
+        clock: SimulatedClock,
+        terminal: SecondTerminal,
+        wait_minutes: float,
+        reap_every_minutes: int,
+    ) -> bool:
+        """Give time to ask it, then let its release-by pass; return whether it is gone.
+
+        Where nobody can press Enter, or no time is given, it ends with the offline AWS instead.
+        """
+        if not (sys.stdin.isatty() and wait_minutes > 0):
+            print(
+                f"Kept:    {self.arn}\n         It ends with this rehearsal: the call above is for "
+                "AWS. Rehearse in a terminal to ask it."
+            )
+            return True
+        call = terminal.calls("bedrock-runtime", "converse", modelId=self.arn, messages=_QUESTION)
+        print(
+            f"\nKept:    {self.arn}\nIt can be asked now, in a second terminal, in this folder:\n"
+            f"{call}\nPress Enter when you have; else it goes on in {wait_minutes:g} min."
+        )
+        with clock.computing():  # no time is skipped meanwhile
+            deadline = time.monotonic() + 60 * wait_minutes
+            while not enter_pressed() and time.monotonic() < deadline:
+                time.sleep(_POLL_SECONDS)
+        print(f"Letting the time pass until {self.until:%Y-%m-%d %H:%M} UTC …", flush=True)
+        left = self.until.timestamp() - clock.time()
+        clock.advance(max(0.0, left) + 60 * _REAPER_PASSES * reap_every_minutes)
+        gone = self.arn not in alive()
+        print("The reaper has deleted it." if gone else f"STILL RUNNING: {self.arn}")
+        return gone
 
 
 def enter_pressed() -> bool:

@@ -58,8 +58,7 @@ from local.rehearsal.deployment import (
     upload,
     upload_weights,
 )
-from local.rehearsal.hold import Hold
-from local.rehearsal.kept import KeptDeployment
+from local.rehearsal.hold import Hold, KeptDeployment
 from local.rehearsal.mails import Inbox
 from local.rehearsal.progress import ExecutionProgress
 from local.rehearsal.second_terminal import SecondTerminal

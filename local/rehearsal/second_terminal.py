@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from botocore import xform_name
 
-from lambdas.domain.run.arns import OFFLINE_ACCOUNT
+from local.environment import offline_variables
+
+_NEEDED = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION")
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,5 @@ class SecondTerminal:
 
     @property
     def _environment(self) -> str:
-        variables = {
-            "AWS_ACCESS_KEY_ID": OFFLINE_ACCOUNT,
-            "AWS_SECRET_ACCESS_KEY": "offline",
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_DEFAULT_REGION": self.region,
-        }
-        return " ".join(['env -i PATH="$PATH"', *(f"{k}={v}" for k, v in variables.items())])
+        variables = offline_variables(self.endpoint, self.region)
+        return " ".join(['env -i PATH="$PATH"', *(f"{k}={variables[k]}" for k in _NEEDED)])

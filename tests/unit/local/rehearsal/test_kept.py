@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from local.clock import SimulatedClock
-from local.rehearsal import kept
-from local.rehearsal.kept import KeptDeployment
+from local.rehearsal import hold
+from local.rehearsal.hold import KeptDeployment
 from local.rehearsal.rehearse import afterwards
 from local.rehearsal.second_terminal import SecondTerminal
 
@@ -62,7 +62,7 @@ def test_whoever_has_asked_sees_it_go_by_its_release_by(
     alive: tuple[str, ...],
 ) -> None:
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr(kept, "enter_pressed", lambda: True)
+    monkeypatch.setattr(hold, "enter_pressed", lambda: True)
     assert attend(clock, *alive) is (not alive)
     assert clock.time() >= UNTIL.timestamp()
     said = capsys.readouterr().out
