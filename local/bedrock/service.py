@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import format_datetime
 from typing import Any, Literal
 
-from local.bedrock import cloudtrail, iam_actions
-from local.bedrock.hosting import throughputs
-from local.bedrock.operations import OPERATIONS
+from local.bedrock import cloudtrail, foundation_models, iam_actions, tags
+from local.bedrock.customization import custom_models, jobs
+from local.bedrock.hosting import deployments, throughputs
+from local.bedrock.inference import runtime
 from local.bedrock.protocol import (
     Answer,
     Route,
@@ -33,6 +34,33 @@ from local.clock import take
 
 _log = logging.getLogger(__name__)
 Request = dict[str, Any]
+_OPERATIONS: dict[str, Callable[[Region, Request], Request]] = {
+    "CreateModelCustomizationJob": jobs.create,
+    "GetModelCustomizationJob": jobs.get,
+    "ListModelCustomizationJobs": jobs.list_jobs,
+    "StopModelCustomizationJob": jobs.stop,
+    "GetCustomModel": custom_models.get,
+    "ListCustomModels": custom_models.list_models,
+    "DeleteCustomModel": custom_models.delete,
+    "CreateCustomModelDeployment": deployments.create,
+    "GetCustomModelDeployment": deployments.get,
+    "ListCustomModelDeployments": deployments.list_deployments,
+    "UpdateCustomModelDeployment": deployments.update,
+    "DeleteCustomModelDeployment": deployments.delete,
+    "CreateProvisionedModelThroughput": throughputs.create,
+    "GetProvisionedModelThroughput": throughputs.get,
+    "ListProvisionedModelThroughputs": throughputs.list_throughputs,
+    "UpdateProvisionedModelThroughput": throughputs.update,
+    "DeleteProvisionedModelThroughput": throughputs.delete,
+    "GetFoundationModel": foundation_models.get,
+    "GetFoundationModelAvailability": foundation_models.availability,
+    "ListFoundationModels": foundation_models.list_models,
+    "TagResource": tags.tag,
+    "UntagResource": tags.untag,
+    "ListTagsForResource": tags.list_tags,
+    "Converse": runtime.converse,
+    "InvokeModel": runtime.invoke,
+}
 _FAULTS = {
     "throttle": ("ThrottlingException", "Too many requests, please wait before trying again."),
     "server_error": ("InternalServerException", "An internal server error occurred."),
@@ -52,7 +80,7 @@ _FAULTS = {
 
 def _known(service: str, method: str, path: str) -> Route:
     found = route(service, method, path)
-    if found is None or found.name not in OPERATIONS:
+    if found is None or found.name not in _OPERATIONS:
         what = found.name if found else f"{method} {path}"
         raise ServiceError("UnknownOperationException", f"not in the offline Bedrock: {what}")
     return found
@@ -115,7 +143,7 @@ class Bedrock:
         region = self._world.at(location)
         try:
             with self._world.lock:
-                outcome = OPERATIONS[found.name](region, request)
+                outcome = _OPERATIONS[found.name](region, request)
         except ServiceError as error:
             outcome = error
         cloudtrail.record(region, operation=found.name, request=request, outcome=outcome)

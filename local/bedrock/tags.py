@@ -1,4 +1,4 @@
-"""AWS's rules for a resource's tags.
+"""The tags of resources, and AWS's rules for them.
 
 Source: https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html (read 2026-11-29): at
 most 50 a resource, each key once, none that begins with `aws:` in any case of letters.
@@ -7,8 +7,10 @@ most 50 a resource, each key once, none that begins with `aws:` in any case of l
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from local.bedrock.protocol import ServiceError, ValidationError
+from local.bedrock.protocol import NotFound, ServiceError, ValidationError
+from local.bedrock.state import Region
 
 _MOST = 50
 _RESERVED = "aws:"
@@ -34,3 +36,29 @@ def refuse_tags(tags: Sequence[dict[str, str]], present: Iterable[str] = ()) -> 
         raise ServiceError(
             "TooManyTagsException", f"The resource would have more than {_MOST} tags."
         )
+
+
+def _tagged(region: Region, request: dict[str, Any]) -> str:
+    arn = str(request["resourceARN"])
+    known = {*region.jobs, *region.models, *region.throughputs, *region.deployments}
+    if arn not in known:
+        raise NotFound(f"The resource {arn} was not found")
+    return arn
+
+
+def tag(region: Region, request: dict[str, Any]) -> dict[str, Any]:
+    arn = _tagged(region, request)
+    refuse_tags(request["tags"], region.tags.get(arn, ()))
+    region.tag(arn, request["tags"])
+    return {}
+
+
+def untag(region: Region, request: dict[str, Any]) -> dict[str, Any]:
+    for key in request["tagKeys"]:
+        region.tags.get(_tagged(region, request), {}).pop(key, None)
+    return {}
+
+
+def list_tags(region: Region, request: dict[str, Any]) -> dict[str, Any]:
+    tags = region.tags.get(_tagged(region, request), {})
+    return {"tags": [{"key": key, "value": value} for key, value in tags.items()]}

@@ -31,20 +31,12 @@ def refuse_unassumable(region: Region, role_arn: str, job_arn: str) -> None:
     ValidationError
         In AWS's words.
     """
-    if not _assumes(region, role_arn, job_arn):
-        raise ValidationError(_not_assumed(role_arn))
-
-
-def _assumes(region: Region, role_arn: str, job_arn: str) -> bool:
     source = {"aws:SourceAccount": region.location.account, "aws:SourceArn": job_arn}
-    return region.grants.assumes(role_arn, source)
-
-
-def _not_assumed(role_arn: str) -> str:
-    return (
-        f"Could not assume provided IAM role {role_arn}. Please verify that the IAM role exists "
-        "and has correct trust policy."
-    )
+    if not region.grants.assumes(role_arn, source):
+        raise ValidationError(
+            f"Could not assume provided IAM role {role_arn}. Please verify that the IAM role "
+            "exists and has correct trust policy."
+        )
 
 
 @dataclass(frozen=True)
@@ -106,8 +98,10 @@ class ServiceRole:
             )
 
     def _assumed(self) -> bool:
-        if not _assumes(self.region, self._arn, self.job.arn):
-            raise AccessMissing(_not_assumed(self._arn))
+        try:
+            refuse_unassumable(self.region, self._arn, self.job.arn)
+        except ValidationError as error:
+            raise AccessMissing(error.message) from None
         return True
 
     @property

@@ -17,10 +17,8 @@ _COMMITMENT_DAYS = {"OneMonth": 30, "SixMonths": 180}
 
 
 def create(region: Region, request: dict[str, Any]) -> dict[str, Any]:
-    def buy() -> str:
-        return _create(region, request)
-
-    return {"provisionedModelArn": region.once("throughput", request, buy)}
+    arn = region.once("throughput", request, lambda: _create(region, request))
+    return {"provisionedModelArn": arn}
 
 
 def _create(region: Region, request: dict[str, Any]) -> str:

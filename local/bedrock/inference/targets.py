@@ -53,8 +53,10 @@ def _base_model(region: Region, identifier: str) -> tuple[str, ModelSpec]:
     model = by_model_id(bare)
     if model is None or not _is_here(region, identifier, prefix) or not shown(region, model):
         raise ValidationError(_INVALID)
-    if bare == model.customization_id:
-        raise _needs_throughput(model)
+    if bare == model.customization_id:  # it takes throughput
+        if model.on_demand:
+            raise NotFound("Model not found.")
+        raise ValidationError("The provided model doesn't support on-demand throughput.")
     served = model.profiles.get(prefix, ()) if prefix else model.on_demand
     if region.name not in served:
         by_profile = not prefix and model.called_from(region.name)
@@ -71,13 +73,6 @@ def _is_here(region: Region, identifier: str, prefix: str) -> bool:
     )
     there = f"arn:aws:bedrock:{region.name}:{owner}:{kind}/"
     return identifier.startswith(there)
-
-
-def _needs_throughput(model: ModelSpec) -> ServiceError:
-    """Refuse an id with a context length, which takes throughput."""
-    if model.on_demand:
-        return NotFound("Model not found.")
-    return ValidationError("The provided model doesn't support on-demand throughput.")
 
 
 def _not_on_demand(identifier: str) -> ServiceError:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from lambdas.domain.evaluation.prompt_files import correctness, preference, review
 from lambdas.domain.evaluation.rubrics import OutOfSchema, Tool, fenced
 from local.bedrock import Scenario
-from local.bedrock.inference.correctness import judge_correctness
+from local.bedrock.inference.judge import judge_correctness
 from local.bedrock.inference.review import is_review
 from local.bedrock.inference.review import review as offline_review
 from tests.fakes.offline_bedrock import Account

@@ -10,8 +10,8 @@ import pytest
 
 from local.bedrock.customization.language_model import Fitted, TrainingPair, fit
 from local.bedrock.inference.conversations import Conversation
-from local.bedrock.inference.correctness import judge_correctness
 from local.bedrock.inference.generation import answer_base, answer_tuned
+from local.bedrock.inference.judge import judge_correctness
 from tests.repository import DATASET
 
 pytestmark = pytest.mark.slow
