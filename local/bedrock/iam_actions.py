@@ -101,10 +101,8 @@ def _create_job(request: dict[str, Any], location: Location) -> list[Check]:
 
 
 def _create_throughput(region: Region, request: dict[str, Any]) -> list[Check]:
-    arn = request["modelId"]
-    for model in region.models.values():
-        if arn == model.name:
-            arn = model.arn
+    asked = request["modelId"]
+    arn = next((each.arn for each in region.models.values() if each.name == asked), asked)
     name = "CreateProvisionedModelThroughput"
     checks = _create_from_model(name, arn, "provisioned-model", request)
     return checks + _use_key(_key_behind(region, arn), region.location)

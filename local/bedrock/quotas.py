@@ -46,38 +46,22 @@ DEPLOYMENTS = _invented_code(_DEPLOYMENTS_NAME)
 def all_quotas(region: Region) -> list[Quota]:
     """Return every quota that the region knows."""
     scenario = region.scenario
+    per_account = scenario.no_commitment_units
     units = "Model units no-commitment Provisioned Throughputs across"
-    creating = sum(each.status == "Creating" for each in region.deployments.values())
+    of_custom, of_base = (_uncommitted_units(region, custom=each) for each in (True, False))
     running = sum(job.status == "InProgress" for job in region.jobs.values())
+    jobs = "(Model customization) Scheduled customization jobs"
+    models = "Custom models per account"
+    creating = sum(each.status == "Creating" for each in region.deployments.values())
+    in_creation = "Custom models with a creating status per account"
+    limit = scenario.deployments_in_creation
     return [
-        Quota(
-            ACROSS_CUSTOM_MODELS,
-            f"{units} custom models",
-            scenario.no_commitment_units,
-            _uncommitted_units(region, custom=True),
-        ),
-        Quota(
-            ACROSS_BASE_MODELS,
-            f"{units} base models",
-            scenario.no_commitment_units,
-            _uncommitted_units(region, custom=False),
-        ),
-        Quota(
-            RUNNING_JOBS,
-            "(Model customization) Scheduled customization jobs",
-            scenario.running_jobs,
-            running,
-        ),
-        Quota(
-            CUSTOM_MODELS, "Custom models per account", scenario.custom_models, len(region.models)
-        ),
+        Quota(ACROSS_CUSTOM_MODELS, f"{units} custom models", per_account, of_custom),
+        Quota(ACROSS_BASE_MODELS, f"{units} base models", per_account, of_base),
+        Quota(RUNNING_JOBS, jobs, scenario.running_jobs, running),
+        Quota(CUSTOM_MODELS, models, scenario.custom_models, len(region.models)),
         Quota(DEPLOYMENTS, _DEPLOYMENTS_NAME, scenario.deployments, len(region.deployments)),
-        Quota(
-            DEPLOYMENTS_IN_CREATION,
-            "Custom models with a creating status per account",
-            scenario.deployments_in_creation,
-            creating,
-        ),
+        Quota(DEPLOYMENTS_IN_CREATION, in_creation, limit, creating),
         *(of_model(region, model) for model in MODELS if _sold_here(region, model)),
     ]
 

@@ -15,11 +15,15 @@ SPENDING = (
     "CreateProvisionedModelThroughput",
     "CreateCustomModelDeployment",
 )
-GUARDS = {"stop-run": "guard", "meter-stopped-run": "guard", "reap-leftovers": "reaper"}
 PROVISIONING_MINUTES = 2.0  # in every case
 Group = Literal[
     "alone", "run", "guard", "reaper", "decision", "stop", "change", "deleted", "two runs", "kept"
 ]
+GUARDS: Mapping[str, Group] = {
+    "stop-run": "guard",
+    "meter-stopped-run": "guard",
+    "reap-leftovers": "reaper",
+}
 # What the execution does, left alone: runs; runs once it is approved; reviews its data and runs;
 # asks other models, too; keeps its throughput for some minutes; fails in training. Of an execution
 # on demand: keeps no deployment; keeps it for as short as can be; runs with the next one served by
@@ -121,9 +125,7 @@ def call_cases(calls: Iterable[Call], setting: Setting) -> Iterator[Case]:
 
 def _call_case(call: Call, kind: Kind, setting: Setting, *, always: bool) -> Case:
     function = str(call.function)
-    group: Group = "run"
-    if function in GUARDS:
-        group = "guard" if GUARDS[function] == "guard" else "reaper"
+    group: Group = GUARDS.get(function, "run")
     if function in {"approve-spend", "confirm-decision", "decide-spend"}:
         group = "decision"
     # A pass of the reaper that fails is followed by another: its faults last one pass.
@@ -136,7 +138,7 @@ def _call_case(call: Call, kind: Kind, setting: Setting, *, always: bool) -> Cas
         faults=(fault,),
         setting=setting,
         course=_course_of(call),
-        stop_at=_stop_for(call, setting) if group in {"guard", "reaper"} else None,
+        stop_at=_stop_for(call, setting) if function in GUARDS else None,
         guard_lost=group == "reaper",
         expected=_EXPECTED[kind] + _INSTEAD.get(function, ()),
     )
@@ -157,7 +159,7 @@ def _course_of(call: Call) -> Course:
     """Return the course that makes the call; the mail of a failure makes a bill, too."""
     if call.function == "notify" and call.operation != "Publish":
         return "untrainable"
-    return _COURSE_OF.get(str(call.function), "run")
+    return _course_to(str(call.function))
 
 
 def _stop_for(call: Call, setting: Setting) -> str:
@@ -177,35 +179,35 @@ _EXPECTED: dict[Kind, tuple[str, ...]] = {
 }
 
 
-_COURSE_OF: dict[str, Course] = {
+# The course that makes the calls of a function, or enters a state, that not every run comes to.
+_COURSES: dict[str, Course] = {
     "announce-hold": "held",
+    "hold-throughput": "held",
     "answer-with-other-models": "compared",
     "approve-spend": "approved",
     "confirm-decision": "approved",
     "decide-spend": "approved",
     "plan-review": "reviewed",
+    "review-data": "reviewed",
     "review-records": "reviewed",
     "summarise-review": "reviewed",
-    "stop-training": "untrainable",
     "release-hosting": "unkept",
+    "stop-training": "untrainable",
+    "notify-failure": "untrainable",
+    "run-failed": "untrainable",
 }
 
 
-# The course that enters a state which not every run enters.
-_COURSE_TO: dict[str, Course] = {
-    "Approve spend": "approved",
-    "Confirm decision": "approved",
-    "Plan review": "reviewed",
-    "Review data": "reviewed",
-    "Summarise review": "reviewed",
-    "Answer with other models": "compared",
-    "Announce hold": "held",
-    "Hold throughput": "held",
-    "Release hosting": "unkept",
-    "Stop training": "untrainable",
-    "Notify failure": "untrainable",
-    "Run failed": "untrainable",
-}
+def function_of(state: str) -> str:
+    """Return what the function of a state is called, if it has one."""
+    return state.lower().replace(" ", "-")
+
+
+def _course_to(name: str) -> Course:
+    """Return the course that comes to a state or a function."""
+    return _COURSES.get(function_of(name), "run")
+
+
 UNANSWERED = (CallFault("access_denied", "Converse", "answer-with-tuned-model"),)
 
 _EVENT_LOST_AT = (
@@ -225,7 +227,7 @@ def stop_cases(states: Collection[str], setting: Setting) -> Iterator[Case]:
             f"Stop execution at {state}",
             setting=setting,
             faults=UNANSWERED if state == "Release hosting after failure" else (),
-            course=_COURSE_TO.get(state, "run"),
+            course=_course_to(state),
             stop_at=state,
         )
     for state in (state for state in _EVENT_LOST_AT if state in states):
@@ -263,7 +265,7 @@ def change_cases(
             f"{function} cannot be loaded",
             setting=setting,
             broken_function=function,
-            course=_COURSE_OF.get(function, "run"),
+            course=_course_to(function),
             stop_at=setting.wait if function in GUARDS else None,
             # Of two that begin at once, MiniStack kills the one that has not said why yet.
             expected=("no_such_module", "No module", "exited immediately", *_SILENCE),
@@ -272,9 +274,8 @@ def change_cases(
         what = f"another definition at {state}"
         yield Case("change", what, setting=setting, broken_definition_at=state)
     for state in (state for state in _DELETED_AT if state in states):
-        course = _COURSE_TO.get(state, "run")
         what = f"machine deleted at {state}"
-        yield Case("deleted", what, setting=setting, delete_at=state, course=course)
+        yield Case("deleted", what, setting=setting, delete_at=state, course=_course_to(state))
 
 
 def together_cases(

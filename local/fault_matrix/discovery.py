@@ -15,6 +15,7 @@ from local.fault_matrix.cases import (
     Setting,
     call_cases,
     change_cases,
+    function_of,
     kept_cases,
     stop_cases,
     together_cases,
@@ -133,8 +134,7 @@ def _functions(calls: tuple[Call, ...]) -> set[str]:
 
 def _while_deployed(found: Found) -> set[str]:
     """Return the functions whose failure must end a deployment, also one that was to be kept."""
-    states = {state.lower().replace(" ", "-") for state in found.deployed}
-    return _functions(found.calls) & states
+    return _functions(found.calls) & set(map(function_of, found.deployed))
 
 
 def _cases(found: Found, setting: Setting, functions: set[str]) -> Iterator[Case]:

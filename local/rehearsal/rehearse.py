@@ -326,9 +326,9 @@ def _seconds_in(name: str, history: list[dict[str, Any]]) -> float:
 
 def idle_minutes(meter: dict[str, Any], folder: Path, ended: Ended, scenario: Scenario) -> float:
     """Return how long the throughput billed beyond provisioning, answering and hold."""
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     used = scenario.provisioning_minutes + ended.answering_seconds / 60
-    return float(meter["throughput_minutes"] - used - manifest["run"]["settings"]["hold_minutes"])
+    hold = _read(folder, "manifest")["run"]["settings"]["hold_minutes"]
+    return float(meter["throughput_minutes"] - used - hold)
 
 
 def _new_events(states: Any, arn: str) -> Iterator[list[dict[str, Any]]]:  # noqa: ANN401  # a boto3 client
@@ -375,8 +375,8 @@ def summary(ended: Ended, folder: Path, meter: dict[str, Any], left: list[str]) 
     """Return how it ended, with the figures a person looks for first."""
     lines = ["", *_outcome(ended, folder), *_bill(meter)]
     lines += [f"STILL RUNNING: {arn}" for arn in left] or ["Still running: nothing."]
-    lines += [f"Report:  {_shown(folder / 'report.html')}"] if ended.error is None else []
-    lines += [f"Files:   {_shown(folder)}/"] if folder.exists() else []
+    lines += [f"Report:  {os.path.relpath(folder / 'report.html')}"] if ended.error is None else []
+    lines += [f"Files:   {os.path.relpath(folder)}/"] if folder.exists() else []
     hours, minutes = divmod(round(ended.simulated_seconds / 60), 60)
     lines += [f"A real run would have taken {hours} h {minutes:02} min."]
     return "\n".join(lines)
@@ -384,10 +384,8 @@ def summary(ended: Ended, folder: Path, meter: dict[str, Any], left: list[str]) 
 
 def _hosting(folder: Path) -> dict[str, Any]:
     """Return what the run's manifest has of its hosting; nothing of a run that failed."""
-    path = folder / "manifest.json"
-    manifest = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    hosting: dict[str, Any] = manifest.get("hosting") or {}
-    return hosting
+    there = (folder / "manifest.json").exists()
+    return (_read(folder, "manifest").get("hosting") if there else None) or {}
 
 
 def afterwards(hosting: dict[str, Any]) -> str:
@@ -396,8 +394,9 @@ def afterwards(hosting: dict[str, Any]) -> str:
     return f"\n{text}\n\n" if text else ""
 
 
-def _shown(path: Path) -> str:
-    return os.path.relpath(path)
+def _read(folder: Path, name: str) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    return read
 
 
 def _outcome(ended: Ended, folder: Path) -> list[str]:
@@ -405,11 +404,10 @@ def _outcome(ended: Ended, folder: Path) -> list[str]:
         advice = "What each error means: docs/runbook.md"
         cost = [f"Cost:    {_cost(folder)}"] if (folder / "cost.json").exists() else []
         return [f"Execution {ended.status}: {ended.error}", f"{ended.cause}", advice, *cost, ""]
-    verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    verdict = _read(folder, "verdict")
     qualified = VerdictToTell.model_validate(verdict).is_qualified
     said = str(verdict["verdict"]).upper() + ", WITH RESERVATIONS" * qualified
     general = verdict["forgetting"]
-    losses = json.loads((folder / "losses.json").read_text(encoding="utf-8"))
     return [
         f"Verdict: {said}. {verdict['sentence']}",
         f"         {verdict['reason']}",
@@ -418,20 +416,19 @@ def _outcome(ended: Ended, folder: Path) -> list[str]:
         *(f"         {told(MetricFigures.model_validate(each))}" for each in verdict["others"]),
         *(f"Beside:  {each}" for each in verdict["alternatives"]),
         f"Worth:   {_worth(folder)}",
-        f"Losses:  {losses['verdict']}",
+        f"Losses:  {_read(folder, 'losses')['verdict']}",
         f"Cost:    {_cost(folder)}",
         "",
     ]
 
 
 def _worth(folder: Path) -> str:
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest = _read(folder, "manifest")
     return line([*map(Offer.model_validate, manifest["offers"])], METRICS[manifest["metric"]])
 
 
 def _cost(folder: Path) -> str:
-    quote = json.loads((folder / "quote.json").read_text(encoding="utf-8"))
-    bill = Bill.model_validate_json((folder / "cost.json").read_text(encoding="utf-8"))
+    quote, bill = _read(folder, "quote"), Bill.model_validate(_read(folder, "cost"))
     return (
         f"{bill} by the price book; quoted {dollars(quote['expected_usd'])}, "
         f"at most {dollars(quote['high_usd'])}"

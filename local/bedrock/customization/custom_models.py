@@ -6,9 +6,7 @@ from typing import Any
 
 from local.bedrock.pagination import listed
 from local.bedrock.protocol import Conflict, NotFound
-from local.bedrock.state import CustomModel, CustomModelDeployment, ProvisionedModel, Region
-
-_Host = ProvisionedModel | CustomModelDeployment
+from local.bedrock.state import CustomModel, Region
 
 
 def find(region: Region, identifier: str) -> CustomModel:
@@ -79,17 +77,12 @@ def delete(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     2026-11-23); which error refuses it is not documented, the operation has ConflictException.
     """
     model = find(region, request["modelIdentifier"])
-    hosts: list[_Host] = [*region.throughputs.values(), *region.deployments.values()]
-    for host in hosts:
-        if model in _served(host):
-            raise Conflict(
-                f"The custom model {model.name} is used by {host.arn}; delete that first"
-            )
+    hosts = {each.arn: [each.custom] for each in region.throughputs.values()}
+    for each in region.deployments.values():
+        next_one = [each.update.custom] if each.update and each.mutating else []
+        hosts[each.arn] = [each.custom, *next_one]
+    for arn, served in hosts.items():
+        if model in served:
+            raise Conflict(f"The custom model {model.name} is used by {arn}; delete that first")
     del region.models[model.arn]
     return {}
-
-
-def _served(host: _Host) -> list[CustomModel | None]:
-    if isinstance(host, CustomModelDeployment) and host.mutating and host.update:
-        return [host.custom, host.update.custom]
-    return [host.custom]
