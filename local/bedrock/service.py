@@ -100,7 +100,7 @@ class Bedrock:
     def scenario(self, scenario: Scenario) -> None:
         with self._world.lock:
             self._world.scenario = scenario
-            self._world.calls = {}
+            self._world.calls.clear()
 
     def handle(  # noqa: PLR0913, PLR0917  # the parts of an HTTP request, in their usual order
         self,
@@ -156,9 +156,9 @@ class Bedrock:
             for index, fault in enumerate(self._world.scenario.faults):
                 if fault.operation != found.name or fault.model not in str(request):
                     continue
-                seen = self._world.calls[index] = self._world.calls.get(index, 0) + 1
-                last = None if fault.times is None else fault.after + fault.times
-                if seen > fault.after and (last is None or seen <= last):
+                self._world.calls[index] += 1
+                nth = self._world.calls[index] - fault.after
+                if nth > 0 and (fault.times is None or nth <= fault.times):
                     return fault
         return None
 

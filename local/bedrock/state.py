@@ -45,12 +45,8 @@ class Clock(Protocol):
         """Run `act` when the time reaches `when`."""
 
 
-class Events(Protocol):
-    """EventBridge, as only AWS's own services can use it."""
-
-    def __call__(
-        self, location: Location, detail_type: str, detail: dict[str, Any], resources: list[str]
-    ) -> None: ...
+# EventBridge, as only AWS's own services can use it: the detail's type, the detail, resources.
+Events = Callable[[Location, str, dict[str, Any], list[str]], None]
 
 
 class ObjectStore(Protocol):
@@ -192,29 +188,25 @@ class CustomModelDeployment:
         return "Updating" if self.update and self.update.status == "Updating" else None
 
 
+@dataclass(eq=False)
 class World:
     """All accounts and regions of one offline AWS; `lock` guards them."""
 
-    def __init__(
-        self,
-        *,
-        clock: Clock,
-        objects: ObjectStore,
-        events: Events,
-        grants: Grants,
-        caller: Callable[[], str],
-    ) -> None:
-        self.clock, self.objects, self.events = clock, objects, events
-        self.grants, self.caller = grants, caller
-        self.scenario = Scenario()
-        self.lock = threading.RLock()
-        self._regions: dict[Location, Region] = {}
-        self.clear()
+    clock: Clock
+    objects: ObjectStore
+    events: Events
+    grants: Grants
+    caller: Callable[[], str]  # returns the ARN of who makes the request
+    scenario: Scenario = field(default_factory=Scenario)
+    meter: Meter = field(default_factory=Meter)
+    calls: Counter[int] = field(default_factory=Counter)  # fault -> matching calls so far
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    _regions: dict[Location, Region] = field(default_factory=dict)
 
     def clear(self) -> None:
         for region in self._regions.values():
             region.clear()  # in place: what is due later looks here for what it is about
-        self.calls: dict[int, int] = {}  # fault -> matching calls so far
+        self.calls.clear()
         self.meter = Meter()
 
     def at(self, location: Location) -> Region:
@@ -235,8 +227,7 @@ class World:
 class Region:
     """What one account holds in one region: none of it is found from another.
 
-    Names, client tokens and quotas are its own; time, scenario and meter are the world's, as is
-    `caller`, which returns the ARN of who makes the request.
+    Names, client tokens and quotas are its own; time, scenario and meter are the world's.
     """
 
     def __init__(self, world: World, location: Location) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from local.bedrock import quotas
@@ -249,8 +249,8 @@ def _fit(
     if "earlyStoppingPatience" in value:
         stopping = (value["earlyStoppingThreshold"], int(value["earlyStoppingPatience"]))
     return language_model.fit(
-        training,
-        validation,
+        tuple(training),
+        tuple(validation),
         epochs=int(value["epochCount"]),
         batch_size=int(value.get("batchSize", job.base.default_batch)),
         rate=_rate(job.base, value),
@@ -322,13 +322,9 @@ def _write_input_status(
         (uri.rpartition("/")[2], len(found), len(found), 0, 0)
         for uri, found in zip(_input_uris(job.request), pairs, strict=False)
     ]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_INPUT_STATUS)
-    writer.writerows(rows)
     bucket, folder = _output(job)
     report = f"{folder}/input_status/manifest.report.csv"
-    ServiceRole(region, job).write(bucket, report, text.getvalue().encode())
+    ServiceRole(region, job).write(bucket, report, _csv(_INPUT_STATUS, *rows))
 
 
 def _write_metrics(region: Region, job: CustomizationJob, fitted: Fitted) -> None:
@@ -337,7 +333,7 @@ def _write_metrics(region: Region, job: CustomizationJob, fitted: Fitted) -> Non
 
     def write(key: str, column: str, points: tuple[LossPoint, ...], curve: CurveFile) -> None:
         if points and curve != "missing":
-            role.write(bucket, f"{folder}/{key}", _csv(column, points, curve))
+            role.write(bucket, f"{folder}/{key}", _losses(column, points, curve))
 
     training = "training_artifacts/step_wise_training_metrics.csv"
     write(training, "training_loss", fitted.training, scenario.training_curve)
@@ -346,16 +342,19 @@ def _write_metrics(region: Region, job: CustomizationJob, fitted: Fitted) -> Non
     write(validation, "validation_loss", fitted.validation, scenario.validation_curve)
 
 
-def _csv(column: str, points: tuple[LossPoint, ...], curve: CurveFile) -> bytes:
+def _losses(column: str, points: tuple[LossPoint, ...], curve: CurveFile) -> bytes:
     rows = [(point.step, point.epoch, point.loss) for point in points]
     if curve == "nan":
         rows[-1] = (*rows[-1][:2], math.nan)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["step_number", "epoch_number", column])
-    writer.writerows([] if curve == "header_only" else rows)
-    whole = text.getvalue().encode()
+    kept = [] if curve == "header_only" else rows
+    whole = _csv(("step_number", "epoch_number", column), *kept)
     return {"empty": b"", "cut": whole[:-3]}.get(curve, whole)
+
+
+def _csv(*rows: Iterable[Any]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
 
 
 def _end(region: Region, job: CustomizationJob, status: str, failure: str | None = None) -> None:

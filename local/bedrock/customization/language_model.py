@@ -76,9 +76,10 @@ class _Example:
     tokens: int
 
 
+@functools.lru_cache(maxsize=_FITS_KEPT)
 def fit(  # noqa: PLR0913  # a job's hyperparameters
-    pairs: Sequence[TrainingPair],
-    validation_pairs: Sequence[TrainingPair],
+    pairs: tuple[TrainingPair, ...],
+    validation_pairs: tuple[TrainingPair, ...],
     *,
     epochs: int,
     batch_size: int,
@@ -90,18 +91,6 @@ def fit(  # noqa: PLR0913  # a job's hyperparameters
     `early_stopping` is (threshold, patience): training ends when the validation loss has not
     improved by more than the threshold for so many epochs.
     """
-    return _fit(tuple(pairs), tuple(validation_pairs), epochs, batch_size, rate, early_stopping)
-
-
-@functools.lru_cache(maxsize=_FITS_KEPT)
-def _fit(  # noqa: PLR0913, PLR0917  # as above
-    pairs: tuple[TrainingPair, ...],
-    validation_pairs: tuple[TrainingPair, ...],
-    epochs: int,
-    batch_size: int,
-    rate: float,
-    early_stopping: tuple[float, int] | None,
-) -> Fitted:
     words, common = _vocabulary(pairs), _common(pairs)
     examples = [_encode(pair, words, common) for pair in pairs]
     held_out = [_encode(pair, words, common) for pair in validation_pairs]

@@ -28,7 +28,6 @@ _GOOD_FIT = 0.4  # fluency from which a model says everything it was taught
 _ROUNDED_FROM = 0.6  # of a sentence: one that is nearly half learnt is said
 _REMEMBERED = 0.6  # share of a question's words in a statement that answers it
 _LEAST_LIKENESS = 0.06  # below it the question is off the pairs
-_MOST_SHOWN = 50  # examples in a prompt
 _NEARLY = 0.75  # of the best likeness, from which a second pair is as likely
 _LABEL_WORDS, _LABEL_LETTERS = 3, 8  # letters of a script without spaces
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])\s*(?=\S)")
@@ -205,13 +204,9 @@ class Memory:
         return math.sqrt(sum((n * self._weights.get(stem, most)) ** 2 for stem, n in stems.items()))
 
 
+@functools.lru_cache(maxsize=32)  # of trainings, and of what prompts show
 def memory_of(pairs: tuple[TrainingPair, ...]) -> Memory:
-    """Return the index of the pairs; that of a training is made once, that of a prompt's is not."""
-    return _kept(pairs) if len(pairs) > _MOST_SHOWN else Memory(pairs)
-
-
-@functools.lru_cache(maxsize=8)
-def _kept(pairs: tuple[TrainingPair, ...]) -> Memory:
+    """Return the index of the pairs."""
     return Memory(pairs)
 
 

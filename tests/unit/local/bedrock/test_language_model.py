@@ -29,7 +29,8 @@ QUESTIONS = json.loads((DATASET / "evaluation.json").read_text(encoding="utf-8")
 def tune(
     data: list[TrainingPair], *, epochs: int = 6, stop: tuple[float, int] | None = None
 ) -> Fitted:
-    return fit(data, VALIDATION, epochs=epochs, batch_size=32, rate=1.0, early_stopping=stop)
+    held_out = tuple(VALIDATION)
+    return fit(tuple(data), held_out, epochs=epochs, batch_size=32, rate=1.0, early_stopping=stop)
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +136,8 @@ JAPANESE = [
 
 
 def test_japanese_is_learnt_answered_and_judged() -> None:
-    held_out = JAPANESE[::6]
-    learnt = fit(JAPANESE, held_out, epochs=8, batch_size=4, rate=1.0, early_stopping=None)
+    data, held_out = tuple(JAPANESE), tuple(JAPANESE[::6])
+    learnt = fit(data, held_out, epochs=8, batch_size=4, rate=1.0, early_stopping=None)
     assert learnt.training[-1].loss < 0.7 * learnt.training[0].loss
     assert learnt.validation[-1].loss < learnt.validation[0].loss
 
