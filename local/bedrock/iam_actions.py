@@ -14,18 +14,10 @@ from local.bedrock.catalogue import by_customization_id, invocable
 from local.bedrock.customization import custom_models, jobs
 from local.bedrock.hosting import deployments, throughputs
 from local.bedrock.protocol import NotFound, Route
-from local.bedrock.state import (
-    CustomizationJob,
-    CustomModel,
-    CustomModelDeployment,
-    Location,
-    ProvisionedModel,
-    Region,
-)
+from local.bedrock.state import Location, Owned, Region
 
 Check = tuple[str, str, dict[str, Any]]  # action, resource, condition keys
-_Owned = CustomizationJob | ProvisionedModel | CustomModel | CustomModelDeployment
-_KINDS: tuple[tuple[str, str, Callable[[Region, str], _Owned]], ...] = (
+_KINDS: tuple[tuple[str, str, Callable[[Region, str], Owned]], ...] = (
     ("CustomizationJob", "model-customization-job", jobs.find),
     ("ProvisionedModel", "provisioned-model", throughputs.find),
     ("CustomModelDeployment", "custom-model-deployment", deployments.find),

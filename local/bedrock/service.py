@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from email.utils import format_datetime
 from typing import Any, Literal
 
@@ -22,14 +22,7 @@ from local.bedrock.protocol import (
 )
 from local.bedrock.quotas import Quota, all_quotas
 from local.bedrock.scenario import Fault, Scenario
-from local.bedrock.state import (
-    CustomModel,
-    CustomModelDeployment,
-    Location,
-    ProvisionedModel,
-    Region,
-    World,
-)
+from local.bedrock.state import KINDS, Location, Region, World
 from local.clock import take
 
 _log = logging.getLogger(__name__)
@@ -221,10 +214,9 @@ class Bedrock:
         """Return what all regions hold, and the bill, as plain JSON."""
         with self._world.lock:
             world = self._world
-            holdings = [_holdings(region) for region in world.regions]
             return {
                 "now": world.now().isoformat(),
-                **{kind: [one for held in holdings for one in held[kind]] for kind in _KINDS},
+                **{kind: [*_shown(world, kind)] for kind in KINDS},
                 "purchases": len(world.meter.leases),
                 "deployed": [*world.meter.deployed.values()],
                 "meter": world.meter.bill(world.clock.time()),
@@ -235,29 +227,13 @@ class Bedrock:
             self._world.clear()
 
 
-_KINDS = ("jobs", "models", "throughputs", "deployments")
-
-
 def _alive(region: Region) -> list[str]:
     running = [job.arn for job in region.jobs.values() if job.status in {"InProgress", "Stopping"}]
     return [*running, *region.throughputs, *region.deployments]
 
 
-def _holdings(region: Region) -> dict[str, list[dict[str, Any]]]:
-    def listed(owned: CustomModel | ProvisionedModel | CustomModelDeployment) -> dict[str, Any]:
-        return {"arn": owned.arn, "name": owned.name, "tags": region.tags.get(owned.arn)}
-
-    return {
-        "jobs": [
-            {"arn": job.arn, "name": job.name, "status": job.status} for job in region.jobs.values()
-        ],
-        "models": [listed(model) for model in region.models.values()],
-        "throughputs": [
-            {**listed(throughput), "status": throughput.status}
-            for throughput in region.throughputs.values()
-        ],
-        "deployments": [
-            {**listed(deployment), "status": deployment.status}
-            for deployment in region.deployments.values()
-        ],
-    }
+def _shown(world: World, kind: str) -> Iterator[dict[str, Any]]:
+    for region in world.regions:
+        for arn, each in region.owned(kind).items():
+            tags_of = region.tags.get(arn)
+            yield {"arn": arn, "name": each.name, "status": each.status, "tags": tags_of}

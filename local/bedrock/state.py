@@ -188,6 +188,10 @@ class CustomModelDeployment:
         return "Updating" if self.update and self.update.status == "Updating" else None
 
 
+Owned = CustomizationJob | CustomModel | ProvisionedModel | CustomModelDeployment
+KINDS = ("jobs", "models", "throughputs", "deployments")
+
+
 @dataclass(eq=False)
 class World:
     """All accounts and regions of one offline AWS; `lock` guards them."""
@@ -245,6 +249,11 @@ class Region:
         self.tokens: dict[tuple[str, str], str] = {}  # (operation, client token) -> ARN
         self._given: Counter[tuple[str, str]] = Counter()
         self._epoch = object()  # of what is under way: events that arrive later
+
+    def owned(self, kind: str) -> Mapping[str, Owned]:
+        """Return the resources of one of the `KINDS`, by ARN."""
+        found: Mapping[str, Owned] = getattr(self, kind)
+        return found
 
     @property
     def scenario(self) -> Scenario:

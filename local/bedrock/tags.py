@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from local.bedrock.protocol import NotFound, ServiceError, ValidationError
-from local.bedrock.state import Region
+from local.bedrock.state import KINDS, Region
 
 _MOST = 50
 _RESERVED = "aws:"
@@ -40,8 +40,7 @@ def refuse_tags(tags: Sequence[dict[str, str]], present: Iterable[str] = ()) -> 
 
 def _tagged(region: Region, request: dict[str, Any]) -> str:
     arn = str(request["resourceARN"])
-    known = {*region.jobs, *region.models, *region.throughputs, *region.deployments}
-    if arn not in known:
+    if not any(arn in region.owned(kind) for kind in KINDS):
         raise NotFound(f"The resource {arn} was not found")
     return arn
 

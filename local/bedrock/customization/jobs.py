@@ -211,7 +211,7 @@ def _process(region: Region, job: CustomizationJob) -> None:
     fitted = _fit(job, training, validation)
     work = len(training) * fitted.epochs * TRAINING_SECONDS_PER_RECORD_EPOCH / 60
     minutes = TRAINING_BASE_MINUTES + work
-    _later(region, job, minutes, lambda: _finish(region, job, training, fitted), since=began)
+    _later(region, job, minutes, lambda: _finish(region, job, fitted), since=began)
 
 
 def _pairs(region: Region, job: CustomizationJob) -> tuple[list[TrainingPair], list[TrainingPair]]:
@@ -277,9 +277,7 @@ def _hyperparameters(job: CustomizationJob) -> dict[str, float]:
     }
 
 
-def _finish(
-    region: Region, job: CustomizationJob, training: list[TrainingPair], fitted: Fitted
-) -> None:
+def _finish(region: Region, job: CustomizationJob, fitted: Fitted) -> None:
     _write_metrics(region, job, fitted)
     _complete(region, job, "training")
     job.training_loss = fitted.training[-1].loss
@@ -288,7 +286,7 @@ def _finish(
     job.model_arn = model.arn
     tokens = sum(
         count_tokens(f"{pair.system} {pair.history} {pair.prompt} {pair.completion}")
-        for pair in training
+        for pair in fitted.pairs
     )
     region.meter.train(job.base.name, tokens * fitted.epochs, job.base.usd_per_1k_training_tokens)
     _end(region, job, "Completed")
