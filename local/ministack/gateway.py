@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ministack import app
 from ministack.core import iam_evaluator, router
 from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.core.router import extract_access_key_id
 from ministack.services import eventbridge, s3
 
 from lambdas.domain.run.arns import OFFLINE_ACCOUNT
 from local.bedrock import Bedrock, Location, ServiceError
-from local.ministack.access import denial
 from local.services import comprehend, service_quotas
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -39,7 +39,7 @@ def _bedrock_handler(bedrock: Bedrock, api: str) -> Any:
         location = Location(get_account_id(), get_region())
         if app.AUTH:
             checks = bedrock.authorization(api, location, method, path, body)
-            if denied := denial(headers, checks, api):
+            if denied := _denial(headers, checks, api):
                 return denied
         return bedrock.handle(api, location, method, path, _lists(query), body)
 
@@ -66,10 +66,34 @@ def _register_json(service: str, target: str, act: Callable[[str, Json], Json]) 
     async def handle(_method: str, _path: str, headers: Any, body: bytes, _query: Any) -> Answer:
         action = headers.get("x-amz-target", "").rpartition(".")[2]
         checks = [(f"{prefix}:{action}", "*", dict[str, Any]())] if app.AUTH else []
-        return denial(headers, checks, prefix) or answer(action, body)
+        return _denial(headers, checks, prefix) or answer(action, body)
 
     router.SERVICE_PATTERNS[service] = {"target_prefixes": [target]}
     app.SERVICE_HANDLERS[service] = handle
+
+
+def _denial(
+    headers: Mapping[str, str], checks: list[tuple[str, str, Json]], service: str
+) -> Answer | None:
+    """Return AccessDenied unless the caller may do all of `checks`.
+
+    A check is an action, a resource and its condition keys.
+    """
+    access_key = extract_access_key_id(headers, {}) or ""
+    for action, resource, keys in checks:
+        of = action.partition(":")[0] if action.startswith("kms:") else service  # a key's policy
+        denied = iam_evaluator.enforce(
+            access_key, action, of, get_region(), resource_arn=resource, service_context=keys
+        )
+        if denied:
+            code = "AccessDeniedException"
+            message = (
+                f"{iam_evaluator.caller_arn()} is not authorized to perform: {action} on "
+                f"resource: {resource} because no identity-based policy allows the {action} action"
+            )
+            answered = {"Content-Type": "application/json", "x-amzn-errortype": code}
+            return 403, answered, json.dumps({"__type": code, "message": message}).encode()
+    return None
 
 
 class S3Objects:

@@ -9,13 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ministack.services import s3
+from ministack.core import iam_actions
+from ministack.services import s3, tagging
 
 from local.clock import SimulatedClock
-from local.ministack import access, cloudformation, functions, schedules, state_machines
+from local.ministack import cloudformation, functions, schedules, state_machines
 from local.ministack.upstream import PatchOutdated, check_version, is_there
 from local.states.expressions import Expressions
 from local.states.service import StepFunctions
+
+_CHECKED_BY_US = ("bedrock", "bedrock-runtime", "comprehend", "service-quotas")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,29 @@ class Patch:
     def missing(self) -> list[str]:
         """Return which of its names MiniStack no longer has."""
         return [name for name in self.names.split() if not is_there(name)]
+
+
+def _leave_bedrock_to_its_own_authorization() -> None:
+    """Stock maps Bedrock's calls to wrong actions and to `*`; `gateway` checks them.
+
+    Amazon Comprehend and Service Quotas, which stock does not have, are checked there too.
+    """
+    extract = iam_actions.extract_iam_action
+
+    def extract_unless_bedrock(service: str, *args: Any, **kwargs: Any) -> str | None:
+        return None if service in _CHECKED_BY_US else extract(service, *args, **kwargs)
+
+    iam_actions.extract_iam_action = extract_unless_bedrock
+
+
+def _show_bedrock_tags_to_policies(tags_of: Callable[[str], dict[str, str] | None]) -> None:
+    """Make aws:ResourceTag conditions work on Bedrock's resources."""
+    stock = tagging.resource_tags
+
+    def resource_tags(arn: str) -> dict[str, str] | None:
+        return tags_of(arn) if arn.startswith("arn:aws:bedrock:") else stock(arn)
+
+    tagging.resource_tags = resource_tags
 
 
 def _make_the_checksum_that_a_copy_asks_for() -> None:
@@ -101,13 +127,13 @@ PATCHES = (
         "Stock maps Bedrock's calls to wrong actions, and to `*`.",
         "core.iam_actions.extract_iam_action",
         "test_access.test_bedrock_calls_are_authorized_as_on_aws",
-        lambda _: access.leave_bedrock_to_its_own_authorization(),
+        lambda _: _leave_bedrock_to_its_own_authorization(),
     ),
     Patch(
         "Conditions on tags know no tag of ours.",
         "services.tagging.resource_tags",
         "test_access.test_policies_see_the_tags_of_bedrock_resources",
-        lambda parts: access.show_bedrock_tags_to_policies(parts.bedrock_tags),
+        lambda parts: _show_bedrock_tags_to_policies(parts.bedrock_tags),
     ),
     Patch(
         "CloudFormation lacks budgets, composite alarms, and buckets that empty themselves.",
