@@ -86,9 +86,8 @@ class ModelSpec:
         factor = 1 + self.us_profile_surcharge
         return TokenPrice(self.token_price.input * factor, self.token_price.output * factor)
 
-    @property
-    def has_deployments(self) -> bool:
-        return self.deployment_limits is not None
+    def is_sold_by_the_hour(self, region: str) -> bool:
+        return self.has_throughput and region in self.regions
 
     def called_from(self, region: str) -> bool:
         """Say whether it can be asked in the region, by its id or through a profile."""

@@ -104,7 +104,7 @@ def _asked(model: ModelSpec, region: Region) -> list[str]:
 
 def _hosted(model: ModelSpec, region: Region) -> list[str]:
     """Return how custom models are served; the API has no word for deployments on demand."""
-    return ["PROVISIONED"] if model.has_throughput and region.name in model.regions else []
+    return ["PROVISIONED"] if model.is_sold_by_the_hour(region.name) else []
 
 
 def _lifecycle(region: Region, model: ModelSpec) -> dict[str, Any]:

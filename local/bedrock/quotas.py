@@ -62,7 +62,7 @@ def all_quotas(region: Region) -> list[Quota]:
         Quota(CUSTOM_MODELS, models, scenario.custom_models, len(region.models)),
         Quota(DEPLOYMENTS, _DEPLOYMENTS_NAME, scenario.deployments, len(region.deployments)),
         Quota(DEPLOYMENTS_IN_CREATION, in_creation, limit, creating),
-        *(of_model(region, model) for model in MODELS if _sold_here(region, model)),
+        *(of_model(region, each) for each in MODELS if each.is_sold_by_the_hour(region.name)),
     ]
 
 
@@ -72,10 +72,6 @@ def _uncommitted_units(region: Region, *, custom: bool) -> int:
         for throughput in region.throughputs.values()
         if not throughput.committed_until and (throughput.custom is not None) == custom
     )
-
-
-def _sold_here(region: Region, model: ModelSpec) -> bool:
-    return model.has_throughput and region.name in model.regions
 
 
 def of_model(region: Region, model: ModelSpec) -> Quota:

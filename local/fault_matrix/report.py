@@ -92,15 +92,12 @@ def _longest(results: Sequence[CaseResult], *, exact: bool = False) -> list[str]
 
 def _figure(minutes: dict[Case, float], *, exact: bool) -> str:
     if not exact:
-        minutes = {case: _rounded(each) for case, each in minutes.items()}
+        steps = {case: math.ceil(each / _STEP_MINUTES) for case, each in minutes.items()}
+        minutes = {case: each * _STEP_MINUTES for case, each in steps.items()}
     case = max(minutes, key=lambda case: minutes[case])
     figure = f"{minutes[case]:.1f} min" if exact else f"at most {minutes[case]:g} min"
     price = f" ({_cost(minutes[case], case.setting)})" if case.throughputs else ""
     return f"{figure}{price}: {case.what}"
-
-
-def _rounded(minutes: float) -> float:
-    return math.ceil(minutes / _STEP_MINUTES) * _STEP_MINUTES
 
 
 def _cost(minutes: float, setting: Setting) -> str:

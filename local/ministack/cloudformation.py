@@ -150,16 +150,13 @@ def _limit_problems(budget: dict[str, Any]) -> Iterator[str]:
 
 def _subscriber_problems(subscribers: list[dict[str, Any]]) -> Iterator[str]:
     for kind, most in _MOST_SUBSCRIBERS.items():
-        addresses = [one.get("Address", "") for one in subscribers if _kind(one) == kind]
+        there = (one for one in subscribers if one.get("SubscriptionType") == kind)
+        addresses = [one.get("Address", "") for one in there]
         if len(addresses) > most:
             yield f"a notification has at most {most} {kind} subscriber(s)"
         mark = "arn:" if kind == "SNS" else "@"
         wrong = [address for address in addresses if mark not in address]
         yield from (f"{address} is not an {kind} address" for address in wrong)
-
-
-def _kind(subscriber: dict[str, Any]) -> str:
-    return str(subscriber.get("SubscriptionType"))
 
 
 def keep_alarms_on_metric_math() -> None:

@@ -80,23 +80,16 @@ class ExecutionProgress:
         note = _HOLDS if name == HOLD else self._waits_for
         note = note if kind == "WaitStateEntered" else ""
         known = self._seen.get(name)
-        if known is not None and (not note or known == note):
-            self._redraw(name, elapsed, note)
-            return
-        self._seen[name] = note
-        self._print(name, elapsed, note)
-
-    def _print(self, name: str, elapsed: timedelta, note: str) -> None:
-        self._end_line()
-        self._console.print(_line(name, elapsed, note))
+        if known is None or (note and known != note):
+            self._seen[name] = note
+            self._end_line()
+            self._console.print(_line(name, elapsed, note))
+        elif self._live.is_started:
+            self._live.update(_line(name, elapsed, note), refresh=True)
 
     def _end_line(self) -> None:
         if self._live.is_started:
             self._live.update("", refresh=True)  # the wait is over
-
-    def _redraw(self, name: str, elapsed: timedelta, note: str) -> None:
-        if self._live.is_started:
-            self._live.update(_line(name, elapsed, note), refresh=True)
 
 
 def _line(name: str, elapsed: timedelta, note: str) -> Text:

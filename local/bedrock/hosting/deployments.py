@@ -54,7 +54,7 @@ def _model(region: Region, arn: str) -> CustomModel:
     if custom is None:
         raise NotFound(f"The provided custom model was not found: {arn}")
     base = custom.job.base
-    if not base.has_deployments:
+    if base.deployment_limits is None:
         raise ValidationError(f"Custom models of {base.name} cannot be deployed on demand")
     return custom
 

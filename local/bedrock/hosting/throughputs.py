@@ -52,9 +52,7 @@ def _add(
 def add(region: Region, request: dict[str, Any], status: str) -> str:
     """Put in what somebody else bought earlier: no quota, lifecycle or provisioning applies."""
     model_id = request.get("modelId") or next(
-        model.customization_id
-        for model in MODELS
-        if region.name in model.regions and model.has_throughput
+        model.customization_id for model in MODELS if model.is_sold_by_the_hour(region.name)
     )
     custom, base = _model(region, str(model_id))
     bought = _add(region, request, custom, base)

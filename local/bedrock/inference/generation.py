@@ -54,13 +54,11 @@ _CHINESE = (
 def answer(talk: Conversation, fitted: Fitted | None, scenario: Scenario) -> str:
     """Answer the last question; `fitted` is what a tuned model has beyond its base."""
     done = solve(talk.question)
-    if done and not (fitted and _forgotten(scenario, talk.question)):
+    names = "forget", talk.question
+    lost = fitted and chance.happens(scenario.seed, scenario.forgets_percent, *names)
+    if done and not lost:
         return done
     return answer_tuned(fitted, talk) if fitted else answer_base(talk)
-
-
-def _forgotten(scenario: Scenario, task: str) -> bool:
-    return chance.happens(scenario.seed, scenario.forgets_percent, "forget", task)
 
 
 def answer_base(talk: Conversation) -> str:

@@ -59,8 +59,13 @@ def _base_model(region: Region, identifier: str) -> tuple[str, ModelSpec]:
         raise ValidationError("The provided model doesn't support on-demand throughput.")
     served = model.profiles.get(prefix, ()) if prefix else model.on_demand
     if region.name not in served:
-        by_profile = not prefix and model.called_from(region.name)
-        raise _not_on_demand(identifier) if by_profile else ValidationError(_INVALID)
+        if prefix or not model.called_from(region.name):
+            raise ValidationError(_INVALID)
+        raise ValidationError(
+            f"Invocation of model ID {identifier} with on-demand throughput isn\u2019t supported. "
+            "Retry your request with the ID or ARN of an inference profile that contains this "
+            "model."
+        )
     return prefix, model
 
 
@@ -73,13 +78,6 @@ def _is_here(region: Region, identifier: str, prefix: str) -> bool:
     )
     there = f"arn:aws:bedrock:{region.name}:{owner}:{kind}/"
     return identifier.startswith(there)
-
-
-def _not_on_demand(identifier: str) -> ServiceError:
-    return ValidationError(
-        f"Invocation of model ID {identifier} with on-demand throughput isn\u2019t supported. "
-        "Retry your request with the ID or ARN of an inference profile that contains this model."
-    )
 
 
 def _hosted(region: Region, identifier: str) -> Target:

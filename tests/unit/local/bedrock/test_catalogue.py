@@ -69,7 +69,7 @@ def test_a_model_is_there_with_its_limits(model: catalogue.Model) -> None:
 @every_model
 def test_a_model_is_served_as_the_product_expects(model: catalogue.Model) -> None:
     found = spec(model)
-    kinds = {"provisioned": found.has_throughput, "on-demand": found.has_deployments}
+    kinds = {"provisioned": found.has_throughput, "on-demand": found.deployment_limits}
     assert {kind for kind, offered in kinds.items() if offered} == {*model.hosting}
     assert {hosting.regions for hosting in model.hosting.values()} == {found.regions}
     if limits := found.deployment_limits:
