@@ -23,17 +23,14 @@ _KINDS: tuple[tuple[str, str, Callable[[Region, str], Owned]], ...] = (
     ("CustomModelDeployment", "custom-model-deployment", deployments.find),
     ("CustomModel", "custom-model", custom_models.find),
 )
-_INVOKES = {"Converse", "InvokeModel"}
-_STREAMS = {"ConverseStream", "InvokeModelWithResponseStream"}
 
 
 def needed(region: Region, found: Route, request: dict[str, Any]) -> list[Check]:
     """Return every permission that the request needs; AWS checks all of them."""
     name, location = found.name, region.location
-    if name in _INVOKES | _STREAMS:
-        action = "InvokeModel" if name in _INVOKES else "InvokeModelWithResponseStream"
+    if name in {"Converse", "InvokeModel"}:
         asked = request["modelId"]
-        checks = [(f"bedrock:{action}", arn, keys) for arn, keys in _invoked(asked, location)]
+        checks = [("bedrock:InvokeModel", arn, keys) for arn, keys in _invoked(asked, location)]
         return checks + _use_key(_key_behind(region, asked), location)
     if name == "CreateModelCustomizationJob":
         return _create_job(request, location)

@@ -159,10 +159,8 @@ class Bedrock:
         self, service: str, location: Location, method: str, path: str, body: bytes
     ) -> list[iam_actions.Check]:
         """Return the IAM checks that the request needs; none for what will be refused anyway."""
-        found = route(service, method, path)
-        if found is None:
-            return []
         try:
+            found = _known(service, method, path)
             request = parse(found, {}, body)
         except ServiceError:
             return []

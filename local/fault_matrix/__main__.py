@@ -1,6 +1,6 @@
 """Command line of `make faults`: runs all cases, in a few processes, and reports.
 
-Usage: python -m local.fault_matrix [--only TEXT …] [--workers N] [--no-write]
+Usage: python -m local.fault_matrix [--only TEXT …] [--workers N]
 Exit status: 0 no rule was broken; 1 one was; 2 bad usage, or a worker failed.
 """
 
@@ -27,12 +27,11 @@ def main() -> ExitCode:
         "--only", default=[], metavar="TEXT", nargs="+", help="cases whose name contains one"
     )
     parser.add_argument("--workers", type=int, default=4)
-    parser.add_argument("--no-write", action="store_true", help="leave docs/faults.md as it is")
     options = parser.parse_args()
-    return _report(options.only, options.workers, write=not (options.no_write or options.only))
+    return _report(options.only, options.workers)
 
 
-def _report(only: Sequence[str], workers: int, *, write: bool) -> ExitCode:
+def _report(only: Sequence[str], workers: int) -> ExitCode:
     began = time.monotonic()
     print(f"Looking for what can go wrong in {', '.join(SETTINGS)}, offline …", flush=True)
     results = []
@@ -48,7 +47,7 @@ def _report(only: Sequence[str], workers: int, *, write: bool) -> ExitCode:
         print(f"No case's name contains one of {', '.join(only)}.", file=sys.stderr)
         return ExitCode.ERROR
     print("\n".join(["", *terminal(cases)]))
-    if write:
+    if not only:
         _DOCUMENT.write_text(markdown(cases), encoding="utf-8")
         print(f"Table: {_DOCUMENT.relative_to(ROOT)}")
     print(f"Wall clock {(time.monotonic() - began) / 60:.1f} min.")

@@ -30,10 +30,7 @@ def _create(region: Region, request: dict[str, Any]) -> str:
 
 
 def _add(
-    region: Region,
-    request: dict[str, Any],
-    custom: CustomModel | None,
-    base: ModelSpec,
+    region: Region, request: dict[str, Any], custom: CustomModel | None, base: ModelSpec
 ) -> ProvisionedModel:
     identity = region.new_id("throughput", request["provisionedModelName"])
     arn = region.arn(f"provisioned-model/{identity}")
