@@ -123,6 +123,7 @@ def test_what_is_no_json_cannot_be_returned(play: Play) -> None:
     assert play("nan").body["errorType"] == "Runtime.MarshalError"
 
 
+@pytest.mark.slow
 def test_a_function_that_computes_past_its_limit_times_out(play: Play) -> None:
     report = play("hang", seconds=1).body
     assert report["errorType"] == "Sandbox.Timedout"

