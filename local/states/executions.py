@@ -151,6 +151,7 @@ class Scope:
     variables: dict[str, Json] = field(default_factory=dict)
     last: int = 0
     entered: int = 0  # the event of the state's entering, once it has happened
+    parent: Scope | None = None  # of a branch
     branches: list[Scope] = field(default_factory=list)  # of the state it is in
     map_run: Any = None  # likewise
 
@@ -164,7 +165,14 @@ class Scope:
         """Add the scope of a branch, which gets the input and variables of this one."""
         path = f"{self.path}/{self.at}.{len(self.branches)}"
         inherited = self.given, self.context, self.variables, self.last
-        self.branches.append(Scope(self.execution, definition, path, *inherited))
+        self.branches.append(Scope(self.execution, definition, path, *inherited, parent=self))
+
+    def fail(self) -> None:
+        """Let the history go on from what failed last, if this is a branch."""
+        if self.parent:
+            self.parent.last = self.last
+            if self.execution.events[self.last - 1]["type"] in {"TaskFailed", "TaskTimedOut"}:
+                self.execution.note("TaskStateAborted", self.last)
 
     def resume(self, last: int) -> None:
         """Let it go on after an event, and its branches likewise."""

@@ -61,15 +61,8 @@ def _parallel(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
         scope.note("ParallelStateStarted")
         for definition in state["Branches"]:
             scope.branch(definition)
-    try:
-        jobs = [(branch.path, interpreter.walk(branch)) for branch in scope.branches]
-        results = yield together(jobs)
-    except StateError:
-        scope.last = len(scope.execution.events)
-        scope.note("ParallelStateFailed")
-        raise
+    results = yield together([(each.path, interpreter.walk(each)) for each in scope.branches])
     scope.last = max(branch.last for branch in scope.branches)
-    scope.note("ParallelStateSucceeded")
     return results, state
 
 

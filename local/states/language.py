@@ -30,7 +30,8 @@ from local.states.routines import Steps, outside, sleep
 Json = Any  # a state's input, output or definition
 State = Mapping[str, Any]
 _TRANSITION_SECONDS = 0.05
-_WITH_RESULT = ("Task", "Parallel", "Map")
+_OF_SCOPES = ("Parallel", "Map")
+_WITH_RESULT = ("Task", *_OF_SCOPES)
 _QUERY = "States.QueryEvaluationError"
 _TYPES = {bool: "boolean", int: "number", float: "number", str: "string", list: "array"}
 
@@ -134,9 +135,12 @@ class Interpreter:
         """Run a scope's states from where it is to its end; return the output."""
         while scope.at:
             state = scope.definition["States"][scope.at]
-            yield from self._enter(state, scope)
             try:
+                yield from self._enter(state, scope)
                 output, following = yield from self._attempts(state, scope)
+            except StateError:
+                scope.fail()
+                raise
             except GeneratorExit:
                 if scope.execution.status == "RUNNING":  # a sibling failed
                     scope.note(f"{state['Type']}StateAborted")
@@ -167,16 +171,22 @@ class Interpreter:
 
     def _attempts(self, state: State, scope: Scope) -> Steps:
         """Run a state, again and again as its retriers say; return output and next state."""
-        tries = Counter[int]()
+        kind, tries = state["Type"], Counter[int]()
         while True:
+            is_told = kind not in _OF_SCOPES  # how its work ended
             try:
-                result, holder = yield from self.does[state["Type"]](self, state, scope)
-                more = {"result": result} if state["Type"] in _WITH_RESULT else {}
+                result, holder = yield from self.does[kind](self, state, scope)
+                if not is_told:
+                    scope.execution.note(f"{kind}StateSucceeded", scope.last)
+                    is_told = True
+                more = {"result": result} if kind in _WITH_RESULT else {}
                 output = self._conclude(holder, scope, result, more)
                 return output, holder.get("Next", holder.get("Default"))
             except StateError as error:
                 seconds = self._delay(state, error, tries)
                 if seconds is None:
+                    if not is_told:
+                        scope.note(f"{kind}StateFailed")
                     return self._caught(state, scope, error)
             about = scope.context["State"]
             retried = {**about, "RetryCount": about["RetryCount"] + 1}

@@ -57,10 +57,8 @@ def run_map(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
         result = _written(interpreter, state, scope, run)
     except StateError as error:
         scope.note("MapRunFailed", error=error.error, cause=error.cause)
-        scope.note("MapStateFailed")
         raise
     scope.note("MapRunSucceeded")
-    scope.note("MapStateSucceeded")
     return result, state
 
 

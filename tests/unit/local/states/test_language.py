@@ -164,7 +164,62 @@ def test_a_branch_that_fails_ends_the_others_with_its_own_error(simulation: Simu
         "ParallelStateFailed",
         "ParallelStateExited",
     ]
+    assert [event["previousEventId"] for event in ended.events[8:10]] == [7, 9]
     assert simulation.clock.time() < START + 60, "nobody waits for the other branch any more"
+
+
+def numbered(execution: Any, first: int) -> list[tuple[int, int, str]]:
+    keys = ("id", "previousEventId", "type")
+    return [tuple(event[key] for key in keys) for event in execution.events[first - 1 :]]
+
+
+def test_a_parallel_state_fails_once_a_visit_as_recorded(simulation: Simulation) -> None:
+    retry = [retrier("E", MaxAttempts=2)]
+    fails = {"Type": "Parallel", "Branches": [chain(F={"Type": "Fail", "Error": "E"})]}
+    ended = simulation.play(chain(Both={**fails, "Retry": retry}))
+    assert numbered(ended, 3) == [
+        (3, 2, "ParallelStateStarted"),
+        (4, 3, "FailStateEntered"),
+        (5, 4, "ParallelStateStarted"),
+        (6, 5, "FailStateEntered"),
+        (7, 6, "ParallelStateStarted"),
+        (8, 7, "FailStateEntered"),
+        (9, 8, "ParallelStateFailed"),
+        (10, 9, "ExecutionFailed"),
+    ]
+
+
+def test_a_task_that_ends_a_branch_is_aborted_as_recorded(simulation: Simulation) -> None:
+    simulation.function("f", raising("E"))
+    catch = [{"ErrorEquals": ["E"], "Next": "After"}]
+    both = {"Type": "Parallel", "Branches": [chain(Task=call("f"))], "Catch": catch}
+    ended = simulation.play(chain(Both=both, After={"Type": "Succeed"}))
+    assert numbered(ended, 4)[:7] == [
+        (4, 3, "TaskStateEntered"),
+        (5, 4, "TaskScheduled"),
+        (6, 5, "TaskStarted"),
+        (7, 6, "TaskFailed"),
+        (8, 7, "TaskStateAborted"),
+        (9, 7, "ParallelStateFailed"),
+        (10, 9, "ParallelStateExited"),
+    ]
+    failed = simulation.play(chain(Task=call("f")), name="2")
+    assert "TaskStateAborted" not in types(failed), "the execution ends with it"
+
+
+def test_an_output_that_fails_is_not_the_branches_failure(simulation: Simulation) -> None:
+    both = {"Type": "Parallel", "Branches": [chain(Only={"Type": "Pass"})]}
+    ended = simulation.play(chain(Both={**both, "Output": "{% $nothing.there %}"}))
+    assert types(ended)[-3:] == ["ParallelStateSucceeded", "EvaluationFailed", "ExecutionFailed"]
+
+
+def test_what_succeeded_is_beside_the_chain_of_events_as_recorded(simulation: Simulation) -> None:
+    both = {"Type": "Parallel", "Branches": [chain(Only={"Type": "Pass"})]}
+    assert numbered(simulation.play(chain(Both=both)), 5)[:3] == [
+        (5, 4, "PassStateExited"),
+        (6, 5, "ParallelStateSucceeded"),
+        (7, 5, "ParallelStateExited"),
+    ]
 
 
 # --- errors

@@ -102,6 +102,28 @@ def test_a_reader_that_fails_fails_the_map(
     assert kinds[1:5] == ["MapStateStarted", "MapRunStarted", "MapRunFailed", "MapStateFailed"]
 
 
+def test_a_map_without_a_number_fails_before_its_run_begins(simulation: Simulation) -> None:
+    machine = distributed(chain(Only={"Type": "Pass"}), MaxConcurrency="{% 'x' %}")
+    ended = played(simulation, machine, [1])
+    assert types(ended)[1:] == [
+        "MapStateEntered",
+        "EvaluationFailed",
+        "MapStateFailed",
+        "ExecutionFailed",
+    ]
+
+
+def test_a_map_ends_as_recorded(simulation: Simulation) -> None:
+    ended = played(simulation, distributed(chain(Only={"Type": "Pass"})), [1])
+    last = [(event["type"], event["previousEventId"]) for event in ended.events[4:]]
+    assert last == [
+        ("MapRunSucceeded", 4),
+        ("MapStateSucceeded", 5),
+        ("MapStateExited", 5),
+        ("ExecutionSucceeded", 7),
+    ]
+
+
 def test_a_writer_that_may_not_write_fails_the_map(simulation: Simulation) -> None:
     simulation.world.forbidden = {"s3:PutObject"}
     ended = played(simulation, distributed(chain(Only={"Type": "Pass"})), [1])
@@ -160,6 +182,7 @@ def test_another_try_of_a_map_is_another_map_run(simulation: Simulation) -> None
         if event["type"] == "MapRunStarted"
     ]
     assert runs[0] != runs[1] == ended.output["MapRunArn"]
+    assert "MapStateFailed" not in types(ended)
 
 
 def test_stop_execution_aborts_the_child_executions(simulation: Simulation) -> None:
