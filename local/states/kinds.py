@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -16,6 +17,8 @@ INVOKE = "arn:aws:states:::lambda:invoke"
 WITH_TOKEN = ".waitForTaskToken"  # noqa: S105  # of a resource
 _LONGEST_SECONDS = 99_999_999  # https://states-language.net/spec.html#task-state, read 2026-11-29
 _FUNCTION_SECONDS = 1.0  # what a function takes beside its sleeps, however long it computes
+_FORMAT = "ISO-8601 extended offset date-time"
+_EXTENDED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d\S*(Z|[+-]\d\d:\d\d)")
 _BEAT = object()
 
 
@@ -38,9 +41,11 @@ def _wait(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
     if "Timestamp" in state:
         until = interpreter.typed("string", state["Timestamp"], "Timestamp", scope)
         try:
-            seconds = datetime.fromisoformat(until).timestamp() - interpreter.clock.time()
+            then = datetime.fromisoformat(until if _EXTENDED.fullmatch(until) else "")
         except ValueError:
-            raise interpreter.failed(scope, "Timestamp", f"{until} is not a timestamp") from None
+            why = f"The Timestamp field cannot be parsed as an {_FORMAT} format string: {until}"
+            raise interpreter.failed(scope, "Timestamp", why) from None
+        seconds = then.timestamp() - interpreter.clock.time()
     yield sleep(max(0.0, seconds))
     return scope.given, state
 

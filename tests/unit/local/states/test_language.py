@@ -84,8 +84,21 @@ def test_a_wait_lasts_until_a_time(simulation: Simulation) -> None:
         chain(Past={"Type": "Wait", "Timestamp": "2001-01-01T00:00:00Z"}), name="2"
     )
     assert past.ended == ended.ended
-    bad = simulation.play(chain(Bad={"Type": "Wait", "Timestamp": "soon"}), name="3")
-    assert bad.error == "States.QueryEvaluationError"
+
+
+@pytest.mark.parametrize(
+    "said", ["2016-12-05 21:29:29Z", "2016-12-05T21:29:29", "2016-13-05T21:29:29Z", "soon"]
+)
+def test_a_wait_takes_no_other_format_as_recorded(simulation: Simulation, said: str) -> None:
+    ended = simulation.play(chain(Bad={"Type": "Wait", "Timestamp": said}))
+    assert ended.error == "States.QueryEvaluationError"
+    assert ended.cause == (
+        "An error occurred while executing the state 'Bad' (entered at the event id #2). The "
+        "Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: "
+        f"{said}"
+    )
+    [failed] = details(ended, "EvaluationFailed")
+    assert failed["location"] == "Timestamp"
 
 
 def choice(*conditions: Any, **more: Any) -> Any:
