@@ -18,25 +18,29 @@ function compile(text) {
 
 function plain(key, value) {
   // What is no JSON: numbers beyond a double, and functions.
-  if (typeof value === "number" && !Number.isFinite(value)) throw new Error("a number out of range");
-  if (typeof value === "function" || (value && (value._jsonata_lambda || value._jsonata_function)))
-    throw new Error("a function is no JSON value");
+  const isNoNumber = typeof value === "number" && !Number.isFinite(value);
+  if (isNoNumber || typeof value === "function" || value?._jsonata_lambda || value?._jsonata_function)
+    throw new Error("not JSON");
   return value;
 }
 
 async function evaluate(text, { variables, now }, where) {
   const said = `The JSONata expression '${text}' specified for the field '${where}'`;
+  const failed = (how) => Object.assign(new Error(`${said} ${how}`), { where });
   let value;
   try {
     const at = { now: () => new Date(now).toISOString(), millis: () => now };
     value = await compile(text).evaluate(undefined, { ...variables, ...at });
-    if (value !== undefined) value = JSON.parse(JSON.stringify(value, plain));
   } catch (error) {
     const code = error.code ? error.code + ": " : "";
-    throw new Error(`${said} threw an error during evaluation. ${code}${error.message}`);
+    throw failed(`threw an error during evaluation. ${code}${error.message}`);
   }
-  if (value === undefined) throw new Error(`${said} returned nothing (undefined).`);
-  return value;
+  if (value === undefined) throw failed("returned nothing (undefined).");
+  try {
+    return JSON.parse(JSON.stringify(value, plain));
+  } catch {
+    throw failed("returned an unsupported result type.");
+  }
 }
 
 async function fill(template, request, where) {
@@ -54,7 +58,8 @@ async function answer(request) {
     if (request.check !== undefined) return { value: compile(request.check) && null };
     return { value: await fill(request.template, request, request.where) };
   } catch (error) {
-    return { refused: error.code ? `${error.code}: ${error.message}` : error.message };
+    const refused = error.code ? `${error.code}: ${error.message}` : error.message;
+    return { refused, where: error.where };
   }
 }
 

@@ -20,7 +20,14 @@ _PATIENCE_SECONDS = 10  # of a loaded machine; AWS is less patient
 
 
 class ExpressionFailed(Exception):
-    """An expression throws, has no value or takes too long; the message is AWS's."""
+    """An expression throws, has no value or takes too long; the message is AWS's.
+
+    `where` is the field of the expression, such as "Output/a[1]".
+    """
+
+    def __init__(self, message: str, where: str) -> None:
+        super().__init__(message)
+        self.where = where
 
 
 class Expressions:
@@ -41,7 +48,7 @@ class Expressions:
         request = {"template": template, "variables": variables, "now": round(now * 1000)}
         answer = self._ask({**request, "where": where})
         if "refused" in answer:
-            raise ExpressionFailed(answer["refused"])
+            raise ExpressionFailed(answer["refused"], answer["where"])
         return answer["value"]
 
     def problem(self, expression: str) -> str | None:
@@ -63,7 +70,8 @@ class Expressions:
             answered, _, _ = select.select([told], [], [], _PATIENCE_SECONDS)
             if not answered:
                 self.stop()
-                raise ExpressionFailed(f"no value within {_PATIENCE_SECONDS} seconds")
+                why = f"no value within {_PATIENCE_SECONDS} seconds"
+                raise ExpressionFailed(why, request.get("where", ""))
             return json.loads(told.readline())
 
     def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:

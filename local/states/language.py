@@ -87,7 +87,7 @@ class Interpreter:
         try:
             return self.expressions.fill(template, variables, now=now, where=where)
         except ExpressionFailed as error:
-            raise self.failed(scope, where, str(error)) from None
+            raise self.failed(scope, error.where, str(error)) from None
 
     def typed(self, kind: str, given: Json, field: str, scope: Scope) -> Json:
         """Return a field that must be of a JSON type: "number", "boolean" or "string"."""

@@ -52,8 +52,10 @@ def test_values(expressions: Expressions, expression: str, expected: Any) -> Non
     ("expression", "said"),
     [
         ("$v.missing", "returned nothing (undefined)."),
-        ("1/0", "a number out of range"),
-        ("$sum", "a function is no JSON value"),
+        ("1/0", "returned an unsupported result type."),
+        ("$sum", "returned an unsupported result type."),
+        ("[$sum]", "returned an unsupported result type."),
+        ("$fn := function($x){$x}", "returned an unsupported result type."),
         ("$number(' 12 ')", "D3030"),
         ("$sort([1, 'a'])", "D3070"),
         ("$toMillis('2017-11-07 15:12:37')", "D3110"),
@@ -77,8 +79,9 @@ def test_only_whole_strings_are_expressions_and_each_tells_its_field(
     template = {"a": ["{% 1 + 1 %}", "{% no", "no %} {% no"], "b": 1}
     filled = expressions.fill(template, {}, now=NOW, where="Output")
     assert filled == {"a": [2, "{% no", "no %} {% no"], "b": 1}
-    with pytest.raises(ExpressionFailed, match=r"'Output/a\[1\]'"):
+    with pytest.raises(ExpressionFailed, match=r"'Output/a\[1\]'") as failed:
         expressions.fill({"a": [1, "{% $x %}"]}, {}, now=NOW, where="Output")
+    assert failed.value.where == "Output/a[1]"
 
 
 def test_a_definition_is_checked_while_executions_run(expressions: Expressions) -> None:

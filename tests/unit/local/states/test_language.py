@@ -140,6 +140,22 @@ def test_a_choice_that_is_not_boolean_fails(
     assert ended.events[-2]["previousEventId"] == 0, "the event before the state's entering"
 
 
+@pytest.mark.parametrize(
+    ("state", "location"),
+    [
+        ({"Type": "Pass", "Output": "{% $nothing %}"}, "Output"),
+        ({"Type": "Pass", "Output": {"result": "{% $nothing %}"}}, "Output/result"),
+        ({"Type": "Pass", "Assign": {"result": "{% $nothing %}"}}, "Assign/result"),
+        (call("{% $nothing %}"), "Arguments/FunctionName"),
+    ],
+)
+def test_a_failed_expression_is_located_as_recorded(
+    simulation: Simulation, state: Any, location: str
+) -> None:
+    [failed] = details(simulation.play(chain(Only=state)), "EvaluationFailed")
+    assert failed["location"] == location
+
+
 def test_fail_evaluates_what_it_says(simulation: Simulation) -> None:
     fail = {"Type": "Fail", "Error": "{% 'E' & 1 %}", "Cause": "{% $states.input %}"}
     ended = simulation.play(chain(Fail=fail), "because")
