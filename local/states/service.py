@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from local.clock import SimulatedClock
-from local.states.executions import TIMEOUT, Execution, Machine, StateError, identity, is_too_large
+from local.states.executions import Execution, Machine, StateError, identity, is_too_large
 from local.states.expressions import Expressions
 from local.states.kinds import DOES, Token
 from local.states.language import Interpreter, World
@@ -126,7 +126,7 @@ class StepFunctions:
 
             def time_out() -> None:
                 if self._routines.get(execution.arn) is routine:
-                    self._cut("TIMED_OUT", execution, error=TIMEOUT)
+                    self._cut("TIMED_OUT", execution)
 
             name = f"time-out of {execution.arn}"
             self._clock.at(self._clock.time() + limit, time_out, name=name, live=False)
