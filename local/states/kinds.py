@@ -93,7 +93,7 @@ def _task(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
         if token:
             scope.note("TaskSubmitted", **about, output=text(result))
             result = yield from token.awaited(until, beat)
-        refuse_if_too_large(result, resource)
+        refuse_if_too_large(result, about["resourceType"])
     except StateError as error:
         timed_out = error.error == TIMEOUT  # of which AWS tells no cause
         how = {"error": error.error, "cause": None if timed_out else error.cause}

@@ -366,7 +366,10 @@ def test_a_result_that_is_too_large_is_caught(simulation: Simulation) -> None:
     task = call("f", Catch=[{"ErrorEquals": ["States.ALL"], "Next": "Caught"}])
     ended = simulation.play(chain(Task=task, Caught={"Type": "Succeed"}))
     assert ended.output["Error"] == "States.DataLimitExceeded"
-    assert "exceeding the maximum number of bytes" in ended.output["Cause"]
+    assert ended.output["Cause"] == (
+        "The state/task 'lambda' returned a result with a size exceeding the maximum number of "
+        "bytes service limit."
+    )
     assert "TaskFailed" in types(ended)
 
 
