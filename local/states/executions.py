@@ -20,13 +20,13 @@ RUNTIME, TIMEOUT = "States.Runtime", "States.Timeout"
 
 @dataclass(eq=False)
 class StateError(Exception):
-    """An error by its name, as Retry and Catch see it.
+    """An error by its name, as Retry and Catch see it; None of who told none.
 
     `uncaught`: it fails the execution whatever they list. `also` is a name that only they see.
     """
 
-    error: str
-    cause: str = ""
+    error: str | None
+    cause: str | None = ""  # as a time-out has it; the history tells none then
     uncaught: bool = False
     also: str = ""
 
@@ -94,10 +94,10 @@ class Execution:
         """Add an event to the history; return its id."""
         event = {"id": len(self.events) + 1, "previousEventId": previous, "type": kind}
         event["timestamp"] = round(self._clock.time(), 3)
-        if told := _known(details):
+        if details:
             of_any_state = kind.find("State", 3) if kind.endswith(("Entered", "Exited")) else 0
             name = kind[of_any_state:]
-            event[f"{name[0].lower()}{name[1:]}EventDetails"] = told
+            event[f"{name[0].lower()}{name[1:]}EventDetails"] = _known(details)
         self.events.append(event)
         return len(self.events)
 

@@ -30,7 +30,7 @@ def _pass(_: Interpreter, state: State, scope: Scope) -> Steps:
 def _fail(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
     yield from ()
     error, cause = (
-        interpreter.typed("string", state.get(field, ""), field, scope)
+        interpreter.typed("string", state[field], field, scope) if field in state else None
         for field in ("Error", "Cause")
     )
     raise StateError(error, cause)
@@ -95,9 +95,8 @@ def _task(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
             result = yield from token.awaited(until, beat)
         refuse_if_too_large(result, about["resourceType"])
     except StateError as error:
-        timed_out = error.error == TIMEOUT  # of which AWS tells no cause
-        how = {"error": error.error, "cause": None if timed_out else error.cause}
-        scope.note("TaskTimedOut" if timed_out else "TaskFailed", **about, **how)
+        kind = "TaskTimedOut" if error.error == TIMEOUT else "TaskFailed"
+        scope.note(kind, **about, error=error.error, cause=error.cause or None)
         raise
     finally:
         if token:

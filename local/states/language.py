@@ -123,7 +123,7 @@ class Interpreter:
         try:
             output = yield from self.walk(execution.scope)
         except StateError as error:
-            execution.end("FAILED", error=error.error, cause=error.cause)
+            execution.end("FAILED", error=error.error, cause=error.cause or None)
         except GeneratorExit:
             if execution.status == "RUNNING":  # that of which it is a child was ended
                 execution.end("ABORTED")

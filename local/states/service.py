@@ -224,7 +224,7 @@ class StepFunctions:
         return {}
 
     def _fail(self, request: Json) -> Json:
-        error = StateError(request.get("error", ""), request.get("cause", ""))
+        error = StateError(request.get("error"), request.get("cause"))
         self._token(request).bring_back(error=error)
         return {}
 

@@ -163,6 +163,12 @@ def test_fail_evaluates_what_it_says(simulation: Simulation) -> None:
     assert types(ended) == ["ExecutionStarted", "FailStateEntered", "ExecutionFailed"]
 
 
+def test_fail_without_words_tells_none_as_recorded(simulation: Simulation) -> None:
+    ended = simulation.play(chain(Fail={"Type": "Fail"}))
+    assert ended.events[-1]["executionFailedEventDetails"] == {}
+    assert not {"error", "cause"} & ended.describe().keys()
+
+
 # --- Parallel
 
 

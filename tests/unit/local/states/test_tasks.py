@@ -91,6 +91,27 @@ def test_a_task_fails_as_who_brings_its_token_says(simulation: Simulation, asked
     assert (ended.status, ended.error, ended.cause) == ("FAILED", "Rejected", "too dear")
 
 
+def test_an_error_without_a_name_is_null_as_recorded(simulation: Simulation, asked: Asked) -> None:
+    catch = [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]
+    machine = chain(Ask=asking("ask", Catch=catch), Caught={"Type": "Succeed"})
+    arn = simulation.start(machine)
+    simulation.settled(arn)
+    asked.send("Failure")
+    ended = simulation.settled(arn)
+    assert ended.output == {"Error": None, "Cause": None}
+    [failed] = [event for event in ended.events if event["type"] == "TaskFailed"]
+    assert failed["taskFailedEventDetails"] == {
+        "resourceType": "lambda",
+        "resource": "invoke.waitForTaskToken",
+    }
+
+
+def test_a_time_out_that_nobody_catches_has_no_cause(simulation: Simulation) -> None:
+    simulation.function("f", lambda payload: payload, takes=600)
+    ended = simulation.play(chain(Task=call("f", TimeoutSeconds=60)))
+    assert ended.events[-1]["executionFailedEventDetails"] == {"error": "States.Timeout"}
+
+
 def test_each_attempt_has_a_token_of_its_own(simulation: Simulation, asked: Asked) -> None:
     retry = [{"ErrorEquals": ["Again"], "MaxAttempts": 1}]
     arn = simulation.start(chain(Ask=asking("ask", Retry=retry)))
