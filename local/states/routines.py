@@ -84,8 +84,8 @@ def sleep(seconds: float) -> Effect:
 def outside(act: Callable[[], Json], seconds: float = 0, until: float = math.inf) -> Effect:
     """Return the effect of `act` in a thread of its own, which may call the offline AWS.
 
-    It takes `seconds` beside its sleeps, however long it computes. Not ended `until` then, the wait
-    is a time-out, and `act` goes on.
+    It takes `seconds` beside its sleeps, however long it computes. Not ended `until` then, or just
+    then, the wait is a time-out, and `act` goes on.
     """
 
     def begin(wait: Wait) -> None:
@@ -96,7 +96,7 @@ def outside(act: Callable[[], Json], seconds: float = 0, until: float = math.inf
                 value, error = None, failure
             wait.end_at(wait.clock.time() + seconds, value, error)
 
-        wait.end_at(until, error=StateError(TIMEOUT), live=False)
+        wait.end_at(math.nextafter(until, math.inf), error=StateError(TIMEOUT), live=False)
         wait.clock.aside(run, wait.name)
 
     return begin

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from local.states.executions import MOST_BYTES, StateError
+from local.states.expressions import Expressions
 from local.states.service import Refused
 from tests.fakes.states_world import START, Simulation, asking, call, chain, types
 
@@ -104,6 +105,15 @@ def test_an_error_without_a_name_is_null_as_recorded(simulation: Simulation, ask
         "resourceType": "lambda",
         "resource": "invoke.waitForTaskToken",
     }
+
+
+def test_a_result_at_the_limit_counts_as_recorded(expressions: Expressions) -> None:
+    """A function takes 1 s."""
+    for seed in range(20):
+        simulation = Simulation(expressions, seed)
+        simulation.function("f", lambda payload: payload)
+        assert simulation.play(chain(Task=call("f", TimeoutSeconds=1))).status == "SUCCEEDED"
+        simulation.clock.stop()
 
 
 def test_a_time_out_that_nobody_catches_has_no_cause(simulation: Simulation) -> None:
