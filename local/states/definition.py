@@ -68,12 +68,12 @@ def _in_machine(machine: Json, at: str, language: str, outer: frozenset[str]) ->
         yield _problem("States is missing or empty", at or "/")
         return
     yield from _in_transitions(machine, at)
-    own = frozenset(name for state in states.values() for name in _assigned(state))
     for name, state in states.items():
         where = f"{at}/States/{name}"
         yield from _in_state(state, where, language, outer)
         for index, branch in enumerate(state.get("Branches", [])):
-            yield from _in_machine(branch, f"{where}/Branches[{index}]", language, outer | own)
+        around = outer.union(*(_assigned(other) for other in states.values() if other is not state))
+            yield from _in_machine(branch, f"{where}/Branches[{index}]", language, around)
         if "ItemProcessor" in state:  # whose executions have no variables of the Map's
             processor = state["ItemProcessor"]
             yield from _in_machine(processor, f"{where}/ItemProcessor", language, frozenset())

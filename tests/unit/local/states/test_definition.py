@@ -141,5 +141,13 @@ def test_a_machine_without_jsonata_is_refused_by_name(expressions: Expressions) 
 def test_a_child_execution_may_assign_what_is_assigned_outside(expressions: Expressions) -> None:
     inner = chain(Inner={"Type": "Pass", "Assign": {"outer": 1}})
     outer = {"Type": "Pass", "Assign": {"outer": 1}}
+def test_a_states_own_catcher_does_not_bind_its_branches(expressions: Expressions) -> None:
+    """Recorded: what a Parallel state assigns at its end, its branches may assign, too."""
+    catch = [{"ErrorEquals": ["States.ALL"], "Assign": {"v": 1}, "Next": "After"}]
+    branches = [chain(Inner={"Type": "Pass", "Assign": {"v": 1, "w": 1}})]
+    both = {"Type": "Parallel", "Branches": branches, "Catch": catch, "Assign": {"w": 1}}
+    assert found(chain(Both=both, After={"Type": "Succeed"}), expressions) == ""
+
+
     machine = chain(Outer=outer, **distributed(inner)["States"])
     assert found(machine, expressions) == ""
