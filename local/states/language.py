@@ -156,7 +156,9 @@ class Interpreter:
         return record is None or record["status"] == "DELETING"
 
     def _enter(self, state: State, scope: Scope) -> Steps:
-        about = {"Name": scope.at, "EnteredTime": iso(self.clock.time()), "RetryCount": 0}
+        about: Json = {"Name": scope.at, "EnteredTime": iso(self.clock.time())}
+        if state["Type"] in _WITH_RESULT:
+            about["RetryCount"] = 0
         scope.context = {**scope.context, "State": about}
         if scope.entered:  # in an execution that is redriven
             return

@@ -364,6 +364,14 @@ def test_a_failed_expression_can_be_tried_again(simulation: Simulation) -> None:
     assert len(details(ended, "EvaluationFailed")) == 2
 
 
+def test_the_context_counts_retries_as_recorded(simulation: Simulation) -> None:
+    simulation.function("f", fails("A"))
+    count = "{% $states.context.State.RetryCount %}"
+    task = call("f", Retry=[retrier("A")], Output=count)
+    state = {"Type": "Pass", "Output": "{% [$states.input, $states.context.State.RetryCount] %}"}
+    assert simulation.play(chain(Task=task, Pass=state)).output == [1]
+
+
 # --- sizes
 
 
