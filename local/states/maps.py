@@ -42,7 +42,7 @@ class MapRun:
 def run_map(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
     """Run a Map state once; its result is where the results were written."""
     most = int(interpreter.number(state, "MaxConcurrency", scope)) or _AT_ONCE
-    tolerated = interpreter.number(state, "ToleratedFailurePercentage", scope)
+    tolerated = state.get("ToleratedFailurePercentage", 0)
     try:
         run = scope.map_run = scope.map_run or _begin(interpreter, state, scope)
         again = [child for child in run.children if child.status != "SUCCEEDED"]

@@ -92,6 +92,9 @@ NOT_PLAYED = {
             **chain(A={"Type": "Pass"}),
         }
     ),
+    "100.1": mapped(ToleratedFailurePercentage=100.1),
+    "-1": mapped(ToleratedFailurePercentage=-1),
+    "{% 24 %}": mapped(ToleratedFailurePercentage="{% 24 %}"),
     "$partition": chain(A={"Type": "Pass", "Output": "{% $partition([1..5], 2) %}"}),
     "$range": chain(A={"Type": "Pass", "Output": "{% $range(0, 10, 5) %}"}),
     "$hash": chain(A={"Type": "Pass", "Output": "{% $hash('a', 'MD5') %}"}),
@@ -138,9 +141,6 @@ def test_a_machine_without_jsonata_is_refused_by_name(expressions: Expressions) 
     assert problems("{", expressions)[0].startswith("INVALID_JSON_DESCRIPTION")
 
 
-def test_a_child_execution_may_assign_what_is_assigned_outside(expressions: Expressions) -> None:
-    inner = chain(Inner={"Type": "Pass", "Assign": {"outer": 1}})
-    outer = {"Type": "Pass", "Assign": {"outer": 1}}
 def test_a_states_own_catcher_does_not_bind_its_branches(expressions: Expressions) -> None:
     """Recorded: what a Parallel state assigns at its end, its branches may assign, too."""
     catch = [{"ErrorEquals": ["States.ALL"], "Assign": {"v": 1}, "Next": "After"}]
@@ -149,5 +149,8 @@ def test_a_states_own_catcher_does_not_bind_its_branches(expressions: Expression
     assert found(chain(Both=both, After={"Type": "Succeed"}), expressions) == ""
 
 
+def test_a_child_execution_may_assign_what_is_assigned_outside(expressions: Expressions) -> None:
+    inner = chain(Inner={"Type": "Pass", "Assign": {"outer": 1}})
+    outer = {"Type": "Pass", "Assign": {"outer": 1}}
     machine = chain(Outer=outer, **distributed(inner)["States"])
     assert found(machine, expressions) == ""
