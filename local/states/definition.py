@@ -72,8 +72,8 @@ def _in_machine(machine: Json, at: str, language: str, outer: frozenset[str]) ->
     for name, state in states.items():
         where = f"{at}/States/{name}"
         yield from _in_state(state, where, language, outer)
-        for index, branch in enumerate(state.get("Branches", [])):
         around = outer.union(*(_assigned(other) for other in states.values() if other is not state))
+        for index, branch in enumerate(state.get("Branches", [])):
             yield from _in_machine(branch, f"{where}/Branches[{index}]", language, around)
         if "ItemProcessor" in state:  # whose executions have no variables of the Map's
             processor = state["ItemProcessor"]

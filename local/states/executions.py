@@ -79,8 +79,14 @@ class Execution:
         self.note("ExecutionStarted", 0, input=text(given), roleArn=machine.role_arn)
 
     @property
+    def no_redrive(self) -> str | None:
+        """Why it cannot be redriven; None if it can."""
+        is_well = self.status in {"RUNNING", "SUCCEEDED"}
+        return f"Execution is {self.status} and cannot be redriven" if is_well else None
+
+    @property
     def redrive_status(self) -> str:
-        if self.status in {"RUNNING", "SUCCEEDED"}:
+        if self.no_redrive:
             return "NOT_REDRIVABLE"
         return "REDRIVABLE_BY_MAP_RUN" if self.map_run_arn else "REDRIVABLE"
 
@@ -135,6 +141,7 @@ class Execution:
             "redriveCount": len(self.redriven),
             "redriveDate": self.redriven[-1] if self.redriven else None,
             "redriveStatus": self.redrive_status,
+            "redriveStatusReason": self.no_redrive,
         }
         return _known(told)
 

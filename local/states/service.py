@@ -134,7 +134,7 @@ class StepFunctions:
     def _cut(self, status: str, execution: Execution, **how: str | None) -> None:
         execution.status = status  # nothing of it is an abortion by itself
         self._routines[execution.arn].cancel()
-        execution.scope.last = len(execution.events)
+        execution.scope.last = 0
         execution.end(status, **how)
         self._settle(execution)
 
@@ -154,7 +154,7 @@ class StepFunctions:
     def _redrive(self, request: Json) -> Json:
         execution = self._find(request)
         if execution.redrive_status != "REDRIVABLE":
-            message = f"Execution is {execution.status} and cannot be redriven."
+            message = execution.no_redrive or "A child execution is redriven by its Map Run"
             raise Refused("ExecutionNotRedrivable", message)
         execution.redrive()
         self._run(execution)

@@ -86,6 +86,7 @@ def test_a_stopped_execution_stays_stopped(simulation: Simulation) -> None:
     arn = simulation.start(chain(Both={"Type": "Parallel", "Branches": branches}))
     ended = simulation.settled(arn)
     assert (ended.status, ended.error) == ("ABORTED", "Stopped")
+    assert ended.events[-1]["previousEventId"] == 0, "as recorded"
     assert [name for name, _ in simulation.world.called] == ["refuse"] * 6
     assert simulation.clock.time() < START + 9 * HOUR
     again = simulation.service.call("StopExecution", {"executionArn": arn})
@@ -170,6 +171,8 @@ def test_a_redrive_goes_on_where_it_failed_with_the_same_definition(
     assert [name for name, _ in simulation.world.called].count("once") == 1
     described = simulation.service.call("DescribeExecution", {"executionArn": ended.arn})
     assert (described["redriveCount"], described["redriveStatus"]) == (1, "NOT_REDRIVABLE")
+    said = "Execution is SUCCEEDED and cannot be redriven"
+    assert described["redriveStatusReason"] == said, "as recorded"
     request = {"executionArn": ended.arn}
     assert refusal(simulation, "RedriveExecution", **request) == "ExecutionNotRedrivable"
 
