@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import boto3
@@ -16,6 +17,7 @@ from tests.workflow.ministack.definitions import (
     call,
     eventually,
     one_state,
+    payload_of,
     queue_arn,
     received,
     refusal,
@@ -100,6 +102,26 @@ def test_a_task_that_names_no_function_fails(function: str, run: Run) -> None:
     for arguments in ("{% 5 %}", {"Payload": {}}):
         ended = run(one_state({**call(function, {}), "Arguments": arguments}))
         assert ended["error"] == "States.Runtime"
+
+
+def test_a_function_gets_an_object_for_null_as_recorded(function: str, run: Run) -> None:
+    def given(payload: object) -> Definition:
+        return one_state({**call(function, {}), "Arguments": arguments | {"Payload": payload}})
+
+    arguments = {"FunctionName": function}
+    assert payload_of(run(given(None))) == {}
+    refused = run(given('{"JSON": "text"}'))
+    assert refused["error"] == "States.Runtime"
+    assert "not played offline" in refused["cause"]
+
+
+def test_a_function_that_is_not_there_is_told_as_recorded(run: Run) -> None:
+    ended = run(one_state(call("nobody", {})))
+    assert ended["error"] == "Lambda.ResourceNotFoundException"
+    arn = r"arn:aws:lambda:[^:]+:\d+:function:nobody:\$LATEST"
+    code = "Status Code: 404; Error Code: ResourceNotFoundException"
+    said = rf"Function not found: {arn} \(Service: AWSLambda; {code}; Request ID: .+; Proxy: null\)"
+    assert re.fullmatch(said, ended["cause"])
 
 
 def test_a_start_that_is_repeated_starts_once(function: str, token: Token, run: Run) -> None:
