@@ -232,7 +232,7 @@ class Interpreter:
     def _matches(self, names: Sequence[str], error: StateError) -> bool:
         if error.uncaught or error.error == RUNTIME:
             return False
-        if error.error in names or (error.also and error.also in names):
+        if error.error in names:
             return True
         if error.error in self.not_in_all:
             return False
