@@ -38,7 +38,7 @@ _FIELDS = {  # those with "!" are needed
 }
 _PLAYED = {  # of fields that may have other values on AWS
     "Task/Resource": (INVOKE, INVOKE + WITH_TOKEN),
-    "Map/ToleratedFailurePercentage": range(101),
+    "Map/ToleratedFailurePercentage": (0, 100),
     "ProcessorConfig/Mode": ("DISTRIBUTED",),
     "ProcessorConfig/ExecutionType": ("STANDARD",),
     "ItemReader/Resource": ("arn:aws:states:::s3:getObject",),

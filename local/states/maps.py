@@ -28,21 +28,14 @@ class MapRun:
 
     arn: str
     machine: Machine  # of the child executions
-    batches: list[tuple[Json, int]]  # inputs, and how many items are in each
+    batches: list[Json]  # the inputs
     children: list[Execution] = field(default_factory=list)  # of the first batches
-
-    def has_failed_more(self, percentage: float) -> bool:
-        """Tell whether more of the items than that are in executions that failed."""
-        sizes = [size for _, size in self.batches]
-        ended = zip(self.children, sizes, strict=False)
-        failed = sum(size for child, size in ended if child.status == "FAILED")
-        return failed * 100 > percentage * sum(sizes)
 
 
 def run_map(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
     """Run a Map state once; its result is where the results were written."""
+    tolerates = bool(state.get("ToleratedFailurePercentage"))  # all or none
     most = int(interpreter.number(state, "MaxConcurrency", scope)) or _AT_ONCE
-    tolerated = state.get("ToleratedFailurePercentage", 0)
     try:
         run = scope.map_run = scope.map_run or _begin(interpreter, state, scope)
         again = [child for child in run.children if child.status != "SUCCEEDED"]
@@ -50,7 +43,7 @@ def run_map(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
             child.redrive()
         left = chain(again, _begun(interpreter, run))
         jobs = [
-            (f"{run.arn}/{worker}", _work(interpreter, run, left, tolerated))
+            (f"{run.arn}/{worker}", _work(interpreter, left, tolerates=tolerates))
             for worker in range(max(1, min(most, len(run.batches))))
         ]
         yield together(jobs)
@@ -76,14 +69,14 @@ def _begin(interpreter: Interpreter, state: State, scope: Scope) -> MapRun:
 # --- what is processed
 
 
-def _batches(interpreter: Interpreter, state: State, scope: Scope) -> Iterator[tuple[Json, int]]:
-    """Yield the input of each child execution, and how many items are in it."""
+def _batches(interpreter: Interpreter, state: State, scope: Scope) -> Iterator[Json]:
+    """Yield the input of each child execution."""
     items, machine = _read(interpreter, state, scope), scope.execution.machine
     if interpreter.world.denied(machine, "states:StartExecution", machine.arn):
         denied = f"{machine.role_arn} is not authorized to perform: states:StartExecution"
         raise StateError(RUNTIME, f"The role {denied} on resource: {machine.arn}")
     if "ItemBatcher" not in state:
-        yield from ((item, 1) for item in items)
+        yield from items
         return
     rules = interpreter.fill(state["ItemBatcher"], scope, "ItemBatcher")
     most, most_bytes = rules["MaxItemsPerBatch"], rules.get("MaxInputBytesPerBatch", math.inf)
@@ -92,11 +85,11 @@ def _batches(interpreter: Interpreter, state: State, scope: Scope) -> Iterator[t
     for item in items:
         longer = {**common, "Items": [*batch, item]}
         if batch and (len(batch) == most or len(text(longer).encode()) > most_bytes):
-            yield {**common, "Items": batch}, len(batch)
+            yield {**common, "Items": batch}
             batch = []
         batch.append(item)
     if batch:
-        yield {**common, "Items": batch}, len(batch)
+        yield {**common, "Items": batch}
 
 
 def _read(interpreter: Interpreter, state: State, scope: Scope) -> list[Json]:
@@ -115,20 +108,18 @@ def _read(interpreter: Interpreter, state: State, scope: Scope) -> list[Json]:
 def _begun(interpreter: Interpreter, run: MapRun) -> Iterator[Execution]:
     """Yield the child executions of the batches that have none, as each begins."""
     for index in range(len(run.children), len(run.batches)):
-        name, (given, _) = identity(run.arn, index), run.batches[index]
+        name, given = identity(run.arn, index), run.batches[index]
         child = Execution(run.machine, name, given, interpreter.clock, run.arn)
         interpreter.executions[child.arn] = child
         run.children.append(child)
         yield child
 
 
-def _work(
-    interpreter: Interpreter, run: MapRun, left: Iterator[Execution], tolerated: float
-) -> Steps:
-    """Run one child execution after the other, while no more than `tolerated` percent fail."""
+def _work(interpreter: Interpreter, left: Iterator[Execution], *, tolerates: bool) -> Steps:
+    """Run one child execution after the other; unless it `tolerates` it, none after a failure."""
     for child in left:
         yield from interpreter.run(child)
-        if run.has_failed_more(tolerated):
+        if child.status == "FAILED" and not tolerates:
             cause = "The specified tolerated failure threshold was exceeded"
             raise StateError("States.ExceedToleratedFailureThreshold", cause)
 

@@ -138,7 +138,7 @@ def test_a_role_that_may_not_start_child_executions_runs_none(simulation: Simula
 
 @pytest.mark.parametrize(
     ("percentage", "is_tolerated"),
-    [(None, False), (25, True), (24, False)],
+    [(None, False), (100, True), (0, False)],
 )
 def test_a_map_tolerates_what_it_says(
     simulation: Simulation, percentage: Any, *, is_tolerated: bool
