@@ -17,7 +17,7 @@ from ministack.services.cloudformation import provisioners
 from local.bedrock.state import World
 from local.ministack.functions import call
 from local.states.definition import problems
-from local.states.executions import RUNTIME, Execution, Machine, StateError, identity, text
+from local.states.executions import RUNTIME, Execution, Machine, StateError, text
 from local.states.expressions import Expressions
 from local.states.service import Refused, StepFunctions
 
@@ -110,11 +110,8 @@ class AwsWorld:
         with _scope(machine.arn):
             record = lambda_svc._get_func_record_for_ref(function)[1]
             if record is None:
-                name, code = function.rpartition(":function:")[2], "ResourceNotFoundException"
-                arn = lambda_svc._func_arn(name if ":" in name else f"{name}:$LATEST")
-                cause = f"Function not found: {arn} (Service: AWSLambda; Status Code: 404; "
-                cause += f"Error Code: {code}; Request ID: {identity(arn)}; Proxy: null)"
-                raise StateError(f"Lambda.{code}", cause)
+                cause = f"Function not found: {function} (Service: AWSLambda; Status Code: 404)"
+                raise StateError("Lambda.ResourceNotFoundException", cause)
             if denied := self.denied(machine, "lambda:InvokeFunction", record["FunctionArn"]):
                 raise StateError("Lambda.AWSLambdaException", denied)
             result = call(function, {} if payload is None else payload) or {}

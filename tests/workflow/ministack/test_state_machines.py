@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import boto3
@@ -113,15 +112,6 @@ def test_a_function_gets_an_object_for_null_as_recorded(function: str, run: Run)
     refused = run(given('{"JSON": "text"}'))
     assert refused["error"] == "States.Runtime"
     assert "not played offline" in refused["cause"]
-
-
-def test_a_function_that_is_not_there_is_told_as_recorded(run: Run) -> None:
-    ended = run(one_state(call("nobody", {})))
-    assert ended["error"] == "Lambda.ResourceNotFoundException"
-    arn = r"arn:aws:lambda:[^:]+:\d+:function:nobody:\$LATEST"
-    code = "Status Code: 404; Error Code: ResourceNotFoundException"
-    said = rf"Function not found: {arn} \(Service: AWSLambda; {code}; Request ID: .+; Proxy: null\)"
-    assert re.fullmatch(said, ended["cause"])
 
 
 def test_a_start_that_is_repeated_starts_once(function: str, token: Token, run: Run) -> None:
