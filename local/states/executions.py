@@ -78,14 +78,8 @@ class Execution:
         self.note("ExecutionStarted", 0, input=text(given), roleArn=machine.role_arn)
 
     @property
-    def no_redrive(self) -> str | None:
-        """Why it cannot be redriven; None if it can."""
-        is_well = self.status in {"RUNNING", "SUCCEEDED"}
-        return f"Execution is {self.status} and cannot be redriven" if is_well else None
-
-    @property
     def redrive_status(self) -> str:
-        if self.no_redrive:
+        if self.status in {"RUNNING", "SUCCEEDED"}:
             return "NOT_REDRIVABLE"
         return "REDRIVABLE_BY_MAP_RUN" if self.map_run_arn else "REDRIVABLE"
 
@@ -125,6 +119,7 @@ class Execution:
 
     def describe(self) -> Json:
         """Return what DescribeExecution answers."""
+        never = f"Execution is {self.status} and cannot be redriven"
         told = {
             "executionArn": self.arn,
             "stateMachineArn": self.machine.shown_arn,
@@ -140,7 +135,7 @@ class Execution:
             "redriveCount": len(self.redriven),
             "redriveDate": self.redriven[-1] if self.redriven else None,
             "redriveStatus": self.redrive_status,
-            "redriveStatusReason": self.no_redrive,
+            "redriveStatusReason": never if self.redrive_status == "NOT_REDRIVABLE" else None,
         }
         return _known(told)
 

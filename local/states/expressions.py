@@ -20,12 +20,9 @@ _PATIENCE_SECONDS = 10  # of a loaded machine; AWS is less patient
 
 
 class ExpressionFailed(Exception):
-    """An expression throws, has no value or takes too long; the message is AWS's.
+    """The expression of a field fails; `where` is like "Output/a[1]", the message is AWS's."""
 
-    `where` is the field of the expression, such as "Output/a[1]".
-    """
-
-    def __init__(self, message: str, where: str) -> None:
+    def __init__(self, message: str, where: str = "") -> None:
         super().__init__(message)
         self.where = where
 
@@ -70,8 +67,7 @@ class Expressions:
             answered, _, _ = select.select([told], [], [], _PATIENCE_SECONDS)
             if not answered:
                 self.stop()
-                why = f"no value within {_PATIENCE_SECONDS} seconds"
-                raise ExpressionFailed(why, request.get("where", ""))
+                raise ExpressionFailed(f"no value within {_PATIENCE_SECONDS} seconds")
             return json.loads(told.readline())
 
     def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:

@@ -87,7 +87,7 @@ class Interpreter:
         try:
             return self.expressions.fill(template, variables, now=now, where=where)
         except ExpressionFailed as error:
-            raise self.failed(scope, error.where, str(error)) from None
+            raise self.failed(scope, error.where or where, str(error)) from None
 
     def typed(self, kind: str, given: Json, field: str, scope: Scope) -> Json:
         """Return a field that must be of a JSON type: "number", "boolean" or "string"."""
@@ -156,10 +156,9 @@ class Interpreter:
         return record is None or record["status"] == "DELETING"
 
     def _enter(self, state: State, scope: Scope) -> Steps:
-        about: Json = {"Name": scope.at, "EnteredTime": iso(self.clock.time())}
-        if state["Type"] in _WITH_RESULT:
-            about["RetryCount"] = 0
-        scope.context = {**scope.context, "State": about}
+        about = {"Name": scope.at, "EnteredTime": iso(self.clock.time())}
+        counted = {"RetryCount": 0} if state["Type"] in _WITH_RESULT else {}
+        scope.context = {**scope.context, "State": {**about, **counted}}
         if scope.entered:  # in an execution that is redriven
             return
         if self.is_deleted(scope.execution.machine.arn):
@@ -175,19 +174,18 @@ class Interpreter:
         """Run a state, again and again as its retriers say; return output and next state."""
         kind, tries = state["Type"], Counter[int]()
         while True:
-            is_told = kind not in _OF_SCOPES  # how its work ended
+            holder = None  # as long as it is not done
             try:
                 result, holder = yield from self.does[kind](self, state, scope)
-                if not is_told:
+                if kind in _OF_SCOPES:
                     scope.execution.note(f"{kind}StateSucceeded", scope.last)
-                    is_told = True
                 more = {"result": result} if kind in _WITH_RESULT else {}
                 output = self._conclude(holder, scope, result, more)
                 return output, holder.get("Next", holder.get("Default"))
             except StateError as error:
                 seconds = self._delay(state, error, tries)
                 if seconds is None:
-                    if not is_told:
+                    if kind in _OF_SCOPES and holder is None:
                         scope.note(f"{kind}StateFailed")
                     return self._caught(state, scope, error)
             about = scope.context["State"]

@@ -153,7 +153,7 @@ class StepFunctions:
     def _redrive(self, request: Json) -> Json:
         execution = self._find(request)
         if execution.redrive_status != "REDRIVABLE":
-            message = execution.no_redrive or "A child execution is redriven by its Map Run"
+            message = f"Execution is {execution.status} and cannot be redriven."
             raise Refused("ExecutionNotRedrivable", message)
         execution.redrive()
         self._run(execution)
