@@ -20,7 +20,7 @@ _FIELDS = {  # those with "!" are needed
     "Fail": "Type Comment QueryLanguage Error Cause",
     "Wait": f"{_STEP} Seconds Timestamp",
     "Choice": "Type Comment QueryLanguage Choices! Default Output Assign",
-    "Task": f"{_STEP} Retry Catch Resource! Arguments! TimeoutSeconds",
+    "Task": f"{_STEP} Retry Catch Resource! Arguments! TimeoutSeconds HeartbeatSeconds",
     "Parallel": f"{_STEP} Retry Catch Branches!",
     "Map": f"{_STEP} Retry Catch ItemProcessor! ItemReader! ItemBatcher ResultWriter! "
     "MaxConcurrency Label ToleratedFailurePercentage",

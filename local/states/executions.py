@@ -22,12 +22,13 @@ RUNTIME, TIMEOUT = "States.Runtime", "States.Timeout"
 class StateError(Exception):
     """An error by its name, as Retry and Catch see it; None of who told none.
 
-    `uncaught`: it fails the execution whatever they list.
+    `uncaught`: it fails the execution whatever they list. `also` is a name that only they see.
     """
 
     error: str | None
     cause: str | None = ""  # as a time-out has it; the history tells none then
     uncaught: bool = False
+    also: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,16 @@ from typing import Any
 from local.states.executions import TIMEOUT, Scope, StateError, identity, refuse_if_too_large, text
 from local.states.language import Does, Interpreter, State
 from local.states.maps import run_map
-from local.states.routines import Effect, Steps, Wait, outside, sleep, together
+from local.states.routines import Steps, Wait, outside, sleep, together
 
 Json = Any  # a state's input, output or definition
 INVOKE = "arn:aws:states:::lambda:invoke"
 WITH_TOKEN = ".waitForTaskToken"  # noqa: S105  # of a resource
 _LONGEST_SECONDS = 99_999_999  # https://states-language.net/spec.html#task-state, read 2026-11-29
 _FUNCTION_SECONDS = 1.0  # what a function takes beside its sleeps, however long it computes
+_FORMAT = "ISO-8601 extended offset date-time"
 _EXTENDED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d\S*(Z|[+-]\d\d:\d\d)")
+_BEAT = object()
 
 
 def _pass(_: Interpreter, state: State, scope: Scope) -> Steps:
@@ -41,8 +43,8 @@ def _wait(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
         try:
             then = datetime.fromisoformat(until if _EXTENDED.fullmatch(until) else "")
         except ValueError:
-            why = "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time "
-            raise interpreter.failed(scope, "Timestamp", f"{why}format string: {until}") from None
+            why = f"The Timestamp field cannot be parsed as an {_FORMAT} format string: {until}"
+            raise interpreter.failed(scope, "Timestamp", why) from None
         seconds = then.timestamp() - interpreter.clock.time()
     yield sleep(max(0.0, seconds))
     return scope.given, state
@@ -79,6 +81,7 @@ def _task(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
         scope.context = {**scope.context, "Task": {"Token": told}}
     arguments = interpreter.fill(state["Arguments"], scope, "Arguments")
     limit = interpreter.number(state, "TimeoutSeconds", scope, _LONGEST_SECONDS)
+    beat = interpreter.number(state, "HeartbeatSeconds", scope)
     about = {"resourceType": "lambda", "resource": resource}
     region = scope.execution.machine.arn.split(":")[3]
     scope.note("TaskScheduled", **about, region=region, parameters=text(arguments))
@@ -89,7 +92,7 @@ def _task(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
         result = yield outside(invoke, _FUNCTION_SECONDS, until)
         if token:
             scope.note("TaskSubmitted", **about, output=text(result))
-            result = yield token.awaited(until)
+            result = yield from token.awaited(until, beat)
         refuse_if_too_large(result, about["resourceType"])
     except StateError as error:
         kind = "TaskTimedOut" if error.error == TIMEOUT else "TaskFailed"
@@ -103,7 +106,7 @@ def _task(interpreter: Interpreter, state: State, scope: Scope) -> Steps:
 
 
 class Token:
-    """Ends a task's wait once it is brought back."""
+    """Ends a task's wait once it is brought back; until then it may tell that somebody is at it."""
 
     def __init__(self, machine_arn: str) -> None:
         self.machine_arn, self.is_closed = machine_arn, False
@@ -113,19 +116,30 @@ class Token:
     def bring_back(self, value: Json = None, error: StateError | None = None) -> None:
         """Answer the task; its function may still be running."""
         self.is_closed, self._answer = True, (value, error)
+        self._end(value, error)
+
+    def beat(self) -> None:
+        self._end(_BEAT)
+
+    def awaited(self, until: float, between: float) -> Steps:
+        """Wait until it is brought back, with at most `between` seconds without a beat."""
+        told = _BEAT
+        while told is _BEAT:
+            told = yield partial(self._listen, until, between)
+        return told
+
+    def _listen(self, until: float, between: float, wait: Wait) -> None:
+        self._wait = wait
+        wait.end_at(until, error=StateError(TIMEOUT), live=False)
+        if between:
+            missed = StateError(TIMEOUT, also="States.HeartbeatTimeout")
+            wait.end_at(wait.clock.time() + between, error=missed, live=False)
+        if self._answer:
+            self._end(*self._answer)
+
+    def _end(self, value: Json, error: StateError | None = None) -> None:
         if self._wait:
             self._wait.end_at(self._wait.clock.time(), value, error)
-
-    def awaited(self, until: float) -> Effect:
-        """Return the effect of waiting until it is brought back."""
-
-        def begin(wait: Wait) -> None:
-            self._wait = wait
-            wait.end_at(until, error=StateError(TIMEOUT), live=False)
-            if self._answer:
-                wait.end_at(wait.clock.time(), *self._answer)
-
-        return begin
 
 
 DOES: dict[str, Does] = {

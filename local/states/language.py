@@ -230,7 +230,7 @@ class Interpreter:
     def _matches(self, names: Sequence[str], error: StateError) -> bool:
         if error.uncaught or error.error == RUNTIME:
             return False
-        if error.error in names:
+        if error.error in names or (error.also and error.also in names):
             return True
         if error.error in self.not_in_all:
             return False

@@ -58,6 +58,7 @@ class StepFunctions:
             "GetExecutionHistory": self._history,
             "SendTaskSuccess": self._succeed,
             "SendTaskFailure": self._fail,
+            "SendTaskHeartbeat": self._beat,
             "DeleteStateMachine": self._delete,
         }
 
@@ -225,6 +226,10 @@ class StepFunctions:
     def _fail(self, request: Json) -> Json:
         error = StateError(request.get("error"), request.get("cause"))
         self._token(request).bring_back(error=error)
+        return {}
+
+    def _beat(self, request: Json) -> Json:
+        self._token(request).beat()
         return {}
 
 

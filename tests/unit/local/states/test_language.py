@@ -268,6 +268,7 @@ CATCHES = [
     ("Mine", "Yours", False),
     ("States.Timeout", "States.ALL", True),
     ("States.Timeout", "States.TaskFailed", False),
+    ("States.Timeout", "States.HeartbeatTimeout", False),
     ("States.Runtime", "States.ALL", False),
     ("States.Runtime", "States.TaskFailed", False),
     ("States.Runtime", "States.Runtime", False),

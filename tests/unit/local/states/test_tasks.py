@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from local.states.definition import problems
 from local.states.executions import MOST_BYTES, StateError
 from local.states.expressions import Expressions
 from local.states.service import Refused
@@ -154,11 +153,24 @@ def test_time_stands_by_while_a_person_decides(simulation: Simulation, asked: As
     assert asked.refusal("Success", output="1") == "TaskTimedOut"
 
 
-def test_heartbeats_are_refused_by_name(asked: Asked, expressions: Expressions) -> None:
-    assert asked.refusal("Heartbeat", "any") == "UnknownOperationException"
-    machine = {"QueryLanguage": "JSONata", **chain(Ask=asking("ask", HeartbeatSeconds=60))}
-    [refused] = problems(json.dumps(machine), expressions)
-    assert "Field 'HeartbeatSeconds' is not supported" in refused
+@pytest.mark.parametrize("listed", ["States.HeartbeatTimeout", "States.Timeout", "States.ALL"])
+def test_a_missed_heartbeat_is_a_time_out_by_either_name(
+    simulation: Simulation, asked: Asked, listed: str
+) -> None:
+    catch = [{"ErrorEquals": [listed], "Next": "Caught"}]
+    machine = chain(
+        Ask=asking("ask", HeartbeatSeconds=5400, Catch=catch), Caught={"Type": "Succeed"}
+    )
+    arn = simulation.start(machine)
+    for _ in range(3):
+        simulation.clock.advance(HOUR)
+        asked.send("Heartbeat")
+    assert simulation.settled(arn).status == "RUNNING"
+    simulation.clock.advance(2 * HOUR)
+    ended = simulation.settled(arn)
+    assert ended.output == {"Error": "States.Timeout", "Cause": ""}
+    assert ended.ended == pytest.approx(START + 4.5 * HOUR, abs=5)
+    assert "TaskTimedOut" in types(ended)
 
 
 def test_stop_execution_closes_the_token(simulation: Simulation, asked: Asked) -> None:
