@@ -85,7 +85,8 @@ class Machine:
     def wait(self, arn: str, seconds: float = 120) -> Outcome:
         deadline = time.monotonic() + seconds
         # Looked at from within: to be asked all the time takes a third of the machine's own time.
-        while (there := self.offline.executions.execution(arn)) and there.is_running:
+        records = self.offline.executions.records
+        while (there := records.get(arn)) and there.status == "RUNNING":
             assert time.monotonic() < deadline, f"still running: {self.states_of(arn)}"
             time.sleep(0.05)
         found = _states().describe_execution(executionArn=arn)
