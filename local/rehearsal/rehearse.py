@@ -375,7 +375,8 @@ def summary(ended: Ended, folder: Path, meter: dict[str, Any], left: list[str]) 
     """Return how it ended, with the figures a person looks for first."""
     lines = ["", *_outcome(ended, folder), *_bill(meter)]
     lines += [f"STILL RUNNING: {arn}" for arn in left] or ["Still running: nothing."]
-    lines += [f"Report:  {os.path.relpath(folder / 'report.html')}"] if ended.error is None else []
+    report = folder / "report.html"
+    lines += [f"Report:  {os.path.relpath(report)}"] if ended.status == "SUCCEEDED" else []
     lines += [f"Files:   {os.path.relpath(folder)}/"] if folder.exists() else []
     hours, minutes = divmod(round(ended.simulated_seconds / 60), 60)
     lines += [f"A real run would have taken {hours} h {minutes:02} min."]
@@ -403,7 +404,9 @@ def _outcome(ended: Ended, folder: Path) -> list[str]:
     if ended.status != "SUCCEEDED":
         advice = "What each error means: docs/runbook.md"
         cost = [f"Cost:    {_cost(folder)}"] if (folder / "cost.json").exists() else []
-        return [f"Execution {ended.status}: {ended.error}", f"{ended.cause}", advice, *cost, ""]
+        how = f"Execution {ended.status}"  # after a time-out AWS tells no error
+        why = [f"{how}: {ended.error}", f"{ended.cause}"] if ended.error else [f"{how}."]
+        return [*why, advice, *cost, ""]
     verdict = _read(folder, "verdict")
     qualified = VerdictToTell.model_validate(verdict).is_qualified
     said = str(verdict["verdict"]).upper() + ", WITH RESERVATIONS" * qualified

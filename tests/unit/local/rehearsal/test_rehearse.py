@@ -94,6 +94,13 @@ def test_the_terminal_has_the_verdict_as_the_mail_has_it(
     assert lines[3] == "         General questions: Over 24 general questions ..."
 
 
+def test_a_run_that_timed_out_has_no_error_and_no_report(tmp_path: Path) -> None:
+    ended = rehearse.Ended("first", "TIMED_OUT", None, None, 1, 1)
+    lines = rehearse.summary(ended, tmp_path, {"total_usd": 0, "items": []}, []).splitlines()
+    assert lines[1:3] == ["Execution TIMED_OUT.", "What each error means: docs/runbook.md"]
+    assert not any(line.startswith("Report") for line in lines)
+
+
 def test_what_is_kept_one_by_one_is_downloaded_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
