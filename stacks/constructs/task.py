@@ -42,12 +42,15 @@ CAUSE = (
     f"0, {_MAX_CAUSE_CHARACTERS}))"
 )
 
+# Whoever has a task's token may report its failure without naming an error.
+_ERROR = "$given := $states.errorOutput.Error; $given ? $given : 'States.TaskFailed'"
+
 
 def failure(state: str, cause: str = CAUSE) -> dict[str, object]:
     """Return what a catcher assigns: the failed state, its error and, in JSONata, the cause."""
     return {
         "state": state,
-        "error": "{% $states.errorOutput.Error %}",
+        "error": f"{{% ({_ERROR}) %}}",
         "cause": f"{{% {cause} %}}",
     }
 

@@ -795,8 +795,12 @@ def test_a_cause_is_read_whatever_it_is(case: str) -> None:
     assert cause_of({"Error": "X", "Cause": given}) == expected
 
 
-def test_a_cause_may_be_missing() -> None:
+def test_error_and_cause_may_be_missing() -> None:
+    """As after `aws stepfunctions send-task-failure` without them: null, for a catcher."""
     assert cause_of({"Error": "X"}) == "no cause was given"
+    for error in ({}, {"Error": None, "Cause": None}):
+        told = evaluate(str(failure("Any state")["error"]), states={"errorOutput": error})
+        assert told == "States.TaskFailed"
 
 
 def test_what_may_be_left_is_said_with_the_command(workflow: Machine) -> None:
