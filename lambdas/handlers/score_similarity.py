@@ -20,7 +20,7 @@ from lambdas.runtime.step import SecondsLeft, logger, timed_step, variables_of
 # Far more than a group of questions takes, whatever the weights.
 _GROUP_SECONDS = 180
 _NOT_NAMED = "this environment names no weights, see [similarity] in its file and make weights"
-_PART_BYTES = 64 << 20  # read at once
+_PART_BYTES = 8 << 20  # read at once
 
 
 def score_similarity(request: ScoreSimilarityRequest, seconds_left: SecondsLeft) -> Similarity:

@@ -13,7 +13,7 @@ from lambdas.validation.formats.fields import FileKind, field_of
 from lambdas.validation.formats.records import read_record
 from lambdas.validation.jsonl.findings import Findings
 from lambdas.validation.jsonl.lines import parse_line
-from lambdas.validation.jsonl.ranges import read_lines, read_range, split_ranges
+from lambdas.validation.jsonl.ranges import ByteRange, read_lines, read_range
 from lambdas.validation.jsonl.sources import DatasetSource
 from lambdas.validation.warnings.pii_screening import (
     COMPREHEND,
@@ -24,6 +24,8 @@ from lambdas.validation.warnings.pii_screening import (
     billed_units,
     screen_in_batches,
 )
+
+_PART_BYTES = 16 << 20  # few requests: each waits for its first byte
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def screened(
 ) -> ValidationReport:
     """Add what Amazon Comprehend finds in the files, which come in the report's order.
 
-    An invalid dataset costs nothing: it is not asked about one.
+    An invalid dataset costs nothing: Amazon Comprehend is not asked about it.
 
     Which records it is asked about follows from the files and the budget alone, never from what it
     said: whoever is called again asks about these and no others, so that all calls together stay
@@ -147,6 +149,7 @@ def sample_records(
 
 
 def _lines(source: DatasetSource) -> Iterator[bytes]:
-    for part in split_ranges(source.size_bytes):
+    for start in range(0, source.size_bytes, _PART_BYTES):
+        part = ByteRange(start, min(start + _PART_BYTES, source.size_bytes))
         for line in read_lines(source, part, read_range(source, part)):
             yield line.content.removesuffix(b"\r")

@@ -43,8 +43,8 @@ def read_range(source: DatasetSource, part: ByteRange) -> bytes:
 def read_lines(source: DatasetSource, part: ByteRange, content: bytes) -> Iterator[Line]:
     """Yield the lines that begin in the range; `content` is what `read_range` read.
 
-    Of the last line no more is read than shows that it is longer than `MAX_LINE_BYTES`, even
-    without a carriage return at its end.
+    The last line is read on only until it is known to be longer than `MAX_LINE_BYTES`, even without
+    a carriage return at its end.
     """
     before = max(part.start - 1, 0)  # where the content begins
     line_feeds = (0, part.stop - before - 1)  # after which lines of this range begin
@@ -53,11 +53,9 @@ def read_lines(source: DatasetSource, part: ByteRange, content: bytes) -> Iterat
         return
     last = content.rfind(b"\n", *line_feeds) + 1
     end, step = content.find(b"\n", last), _TAIL_BYTES
-    while end < 0 and len(content) - last < MAX_LINE_BYTES + 2:
-        at = before + len(content)
-        if at >= source.size_bytes:
-            break
-        content += source.read(at, min(at + step, source.size_bytes))
+    most = min(before + last + MAX_LINE_BYTES + 2, source.size_bytes)
+    while end < 0 and (at := before + len(content)) < most:
+        content += source.read(at, min(at + step, most))
         end, step = content.find(b"\n", at - before), min(step * 4, MAX_LINE_BYTES)
     while begin <= last:
         end = content.find(b"\n", begin)

@@ -112,7 +112,7 @@ def screen_in_batches(  # noqa: PLR0913  # what the journal and the time do is t
         problems += found.problems
         screened += found.records
         units += found.units
-        if refused and journal:
+        if refused and journal is not None:
             raise type(refused)(_too_busy(name, screened, len(records), refused)) from refused
         if refused:
             break
@@ -192,8 +192,8 @@ def _screen_record(
             problems += _problems(conversation, turn, detect, field_of_turn)
         except (Throttled, ServiceUnavailable) as refused:
             busy.set()
-            answered = turn if isinstance(refused, Throttled) else turn + 1
-            return _Asked(problems, _units(conversation, first, answered), turn, refused)
+            paid_until = turn if isinstance(refused, Throttled) else turn + 1
+            return _Asked(problems, _units(conversation, first, paid_until), turn, refused)
     return _Asked(problems, _units(conversation, first), None)
 
 
