@@ -23,7 +23,9 @@ from local.states.service import Refused, StepFunctions
 
 Json = Any  # a state's input or output, an operation's request or answer
 Answer = tuple[int, dict[str, str], bytes]
-_OF_MACHINES = re.compile(r"(Create|Describe|Update|List)StateMachines?|\w*Tag\w*Resource")
+_OF_MACHINES = re.compile(
+    r"(Create|Describe|Update|List)StateMachines?|(Tag|Untag|ListTagsFor)Resource"
+)
 
 
 def run_executions(service: StepFunctions) -> None:

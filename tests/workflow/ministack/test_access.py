@@ -36,6 +36,23 @@ def as_user(
         offline.enforce_iam(on=False)
 
 
+def test_services_of_our_own_refuse_in_aws_words(offline: OfflineAws) -> None:
+    del offline
+    refused = {
+        "UnsupportedLanguageException": lambda: boto3.client("comprehend").detect_pii_entities(
+            Text="Hallo", LanguageCode="de"
+        ),
+        "NoSuchResourceException": lambda: boto3.client("service-quotas").get_service_quota(
+            ServiceCode="bedrock", QuotaCode="L-00000000"
+        ),
+    }
+    for code, act in refused.items():
+        with pytest.raises(ClientError) as error:
+            act()
+        assert error.value.response["Error"]["Code"] == code
+        assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
 def test_requests_count_as_tls(offline: OfflineAws) -> None:
     """A bucket that denies plain HTTP is open to a user's calls over loopback."""
     s3: Any = boto3.client("s3")

@@ -114,6 +114,15 @@ def test_a_function_gets_an_object_for_null_as_recorded(function: str, run: Run)
     assert "not played offline" in refused["cause"]
 
 
+def test_a_machine_is_tagged_and_untagged(run: Run) -> None:
+    states: Any = boto3.client("stepfunctions")
+    arn = run(one_state({"Type": "Succeed"}))["stateMachineArn"]
+    states.tag_resource(resourceArn=arn, tags=[{"key": "team", "value": "a"}])
+    assert states.list_tags_for_resource(resourceArn=arn)["tags"][-1]["value"] == "a"
+    states.untag_resource(resourceArn=arn, tagKeys=["team"])
+    assert not states.list_tags_for_resource(resourceArn=arn)["tags"]
+
+
 def test_a_start_that_is_repeated_starts_once(function: str, token: Token, run: Run) -> None:
     states: Any = boto3.client("stepfunctions")
 
