@@ -405,8 +405,9 @@ def _outcome(ended: Ended, folder: Path) -> list[str]:
         advice = "What each error means: docs/runbook.md"
         cost = [f"Cost:    {_cost(folder)}"] if (folder / "cost.json").exists() else []
         how = f"Execution {ended.status}"  # after a time-out AWS tells no error
-        why = [f"{how}: {ended.error}", f"{ended.cause}"] if ended.error else [f"{how}."]
-        return [*why, advice, *cost, ""]
+        why = f"{how}: {ended.error}" if ended.error else f"{how}."
+        causes = [ended.cause] if ended.cause else []
+        return [why, *causes, advice, *cost, ""]
     verdict = _read(folder, "verdict")
     qualified = VerdictToTell.model_validate(verdict).is_qualified
     said = str(verdict["verdict"]).upper() + ", WITH RESERVATIONS" * qualified
