@@ -159,7 +159,7 @@ class OfflineAws:
         return self._front(self.faults.around(app.app))
 
     def _front(self, app: Asgi) -> Asgi:
-        """Answer the routes of this module, and pass every other request to `app`, as by TLS."""
+        """Answer the routes of this module, and pass every other request to `app`, as if by TLS."""
 
         async def front(scope: Scope, receive: Any, send: Any) -> None:  # noqa: ANN401  # ASGI's own
             if scope["type"] != "http":

@@ -258,7 +258,7 @@ def _ask_judge(review: _Review, log: ReviewLog) -> int:
         return worst_usd(most_input_tokens(task), usd)
 
     def affordable_batch() -> list[ReviewTask]:
-        """Return so many that they cannot exceed the ceiling."""
+        """Return as many records as cannot exceed the ceiling."""
         return [*affordable(pending[:_BATCH_RECORDS], most_usd, review.max_usd - log.usd(usd))]
 
     with bar:

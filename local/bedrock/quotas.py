@@ -46,7 +46,7 @@ DEPLOYMENTS = _invented_code(_DEPLOYMENTS_NAME)
 def all_quotas(region: Region) -> list[Quota]:
     """Return every quota that the region knows."""
     scenario = region.scenario
-    per_account = scenario.no_commitment_units
+    no_commitment = scenario.no_commitment_units
     units = "Model units no-commitment Provisioned Throughputs across"
     of_custom, of_base = (_uncommitted_units(region, custom=each) for each in (True, False))
     running = sum(job.status == "InProgress" for job in region.jobs.values())
@@ -56,8 +56,8 @@ def all_quotas(region: Region) -> list[Quota]:
     in_creation = "Custom models with a creating status per account"
     limit = scenario.deployments_in_creation
     return [
-        Quota(ACROSS_CUSTOM_MODELS, f"{units} custom models", per_account, of_custom),
-        Quota(ACROSS_BASE_MODELS, f"{units} base models", per_account, of_base),
+        Quota(ACROSS_CUSTOM_MODELS, f"{units} custom models", no_commitment, of_custom),
+        Quota(ACROSS_BASE_MODELS, f"{units} base models", no_commitment, of_base),
         Quota(RUNNING_JOBS, jobs, scenario.running_jobs, running),
         Quota(CUSTOM_MODELS, models, scenario.custom_models, len(region.models)),
         Quota(DEPLOYMENTS, _DEPLOYMENTS_NAME, scenario.deployments, len(region.deployments)),

@@ -45,7 +45,7 @@ class Expressions:
         request = {"template": template, "variables": variables, "now": round(now * 1000)}
         answer = self._ask({**request, "where": where})
         if "refused" in answer:
-            raise ExpressionFailed(answer["refused"], answer["where"])
+            raise ExpressionFailed(answer["refused"], answer.get("where", ""))
         return answer["value"]
 
     def problem(self, expression: str) -> str | None:

@@ -84,8 +84,8 @@ def sleep(seconds: float) -> Effect:
 def outside(act: Callable[[], Json], seconds: float = 0, until: float = math.inf) -> Effect:
     """Return the effect of `act` in a thread of its own, which may call the offline AWS.
 
-    It takes `seconds` beside its sleeps, however long it computes. Not ended `until` then, or just
-    then, the wait is a time-out, and `act` goes on.
+    It takes `seconds` beside its sleeps, however long it computes. If it has not ended
+    by `until`, at which it still counts, the wait times out, and `act` goes on.
     """
 
     def begin(wait: Wait) -> None:
