@@ -97,7 +97,8 @@ class SimulatedClock:
     @property
     def is_computing(self) -> bool:
         """Whether somebody computes, or waits for an event."""
-        return bool(self._computing or self._live)
+        with self.lock:
+            return bool(self._computing or self._live)
 
     # --- events
 

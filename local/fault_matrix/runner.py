@@ -108,12 +108,11 @@ def _start(case: Case, target: FaultTarget, index: int) -> str:
 
 def _wait_until_ended(case: Case, target: FaultTarget, arns: list[str]) -> None:
     deadline = time.monotonic() + _REAL_SECONDS
-    decided: set[str] = set()
     while any(_status(target, arn) == "RUNNING" for arn in arns):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{case.name}: still running after {_REAL_SECONDS:g} s")
         if case.course == "approved":
-            _decide(target, arns, decided)
+            _decide(target, arns)
         time.sleep(_POLL_SECONDS)
 
 
@@ -122,17 +121,15 @@ def _status(target: FaultTarget, arn: str) -> str:
     return execution.status if execution else "GONE"
 
 
-def _decide(target: FaultTarget, arns: list[str], decided: set[str]) -> None:
-    """Approve each run that asks; where the decision fails, let its time run out."""
+def _decide(target: FaultTarget, arns: list[str]) -> None:
+    """Approve each run that waits for it; where the decision fails, let its time run out."""
     states: Any = boto3.client("stepfunctions")
     for arn in arns:
         execution = target.offline.executions.records.get(arn)
-        if arn in decided or not execution or "Approve spend" not in execution.entered:
+        waits = execution and execution.entered[-1:] == ["Approve spend"]
+        if not waits or target.offline.clock.is_computing:
             continue
-        decided.add(arn)
         run = target.names_of(arn).run
-        while _status(target, arn) == "RUNNING" and not _asked(target, run):
-            target.offline.clock.advance(1)
         asked = _asked(target, run) or ""
         given = {"run": run, "decision": "approve", "quote_sha256": asked}
         told = _told(states, target, given)
