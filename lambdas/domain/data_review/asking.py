@@ -93,10 +93,15 @@ def _unreadable(line: int, model: Model) -> ReviewRow:
 
 def cut(row: ReviewRow) -> ReviewRow:
     """Return the row with short texts, as a state's result holds it."""
-    texts = {name: getattr(row, name) for name in ("reason", "error")}
-    short = {name: _short(text) for name, text in texts.items() if text is not None}
+    short = {"reason": row.reason and _short(row.reason), "error": row.error and _ends(row.error)}
     return row.model_copy(update=short)
 
 
 def _short(text: str) -> str:
     return text if len(text) <= _KEPT_CHARACTERS else text[: _KEPT_CHARACTERS - 1] + "…"
+
+
+def _ends(error: str) -> str:
+    """Return an error without its middle: it begins with what was done and ends with why not."""
+    half = _KEPT_CHARACTERS // 2
+    return error if len(error) <= _KEPT_CHARACTERS else f"{error[:half]}…{error[1 - half :]}"

@@ -148,8 +148,17 @@ def rows_of_children(
         if child.get("Status", "SUCCEEDED") == "SUCCEEDED" and child.get("Output"):
             yield from ReviewedRecords.model_validate_json(child["Output"]).rows
         else:
-            error = f"{child.get('Error', child.get('Status'))}: {child.get('Cause', 'not run')}"
+            cause = _message(child.get("Cause", "not run"))
+            error = f"{child.get('Error', child.get('Status'))}: {cause}"
             for item in json.loads(child.get("Input") or "{}").get("Items", []):
                 task = ReviewTask.of(item["line"], item["record"], model, judge_prompt)
                 unasked = ReviewRow(line=item["line"], error=error)  # not a readable record
                 yield cut(row_at_most(task, error) if task else unasked)
+
+
+def _message(cause: str) -> str:
+    """Return what a function's error says, whose cause is JSON; any other cause as it is."""
+    try:
+        return str(json.loads(cause)["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        return cause

@@ -119,6 +119,20 @@ def test_the_records_of_a_failed_child_count_as_failed(s3: FakeS3) -> None:
         summarised()
 
 
+def test_what_a_failed_function_says_is_told_to_its_end(s3: FakeS3) -> None:
+    """Its cause is JSON, and a long key stands before the reason."""
+    message = f"could not write s3://bucket/{'k' * 300}: An error occurred (AccessDenied): denied"
+    cause = json.dumps({"errorMessage": message, "errorType": "AccessDenied", "stackTrace": []})
+    died = child([scored(7, 9)], Status="FAILED", Error="AccessDenied", Cause=cause)
+    del died["Output"]
+    write_results(s3, FAILED_0=[died])
+    said = (
+        r"could not write s3://bucket/k+…k+: An error occurred \(AccessDenied\): denied\. At most"
+    )
+    with pytest.raises(ReviewFailed, match=f"1 of them with: AccessDenied: {said}"):
+        summarised()
+
+
 def test_nothing_reviewed_is_no_good_review(s3: FakeS3) -> None:
     write_results(s3, SUCCEEDED_0=[])
     with pytest.raises(ReviewFailed):
