@@ -184,6 +184,7 @@ _COURSES: dict[str, Course] = {
     "announce-hold": "held",
     "hold-throughput": "held",
     "answer-with-other-models": "compared",
+    "other-models-answered?": "compared",
     "approve-spend": "approved",
     "confirm-decision": "approved",
     "decide-spend": "approved",
