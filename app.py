@@ -27,7 +27,7 @@ def main() -> None:
         app,
         environment.offline() if is_offline else environment,
         warnings=lifecycle_warnings(environment, today),
-        checked=not is_offline,  # cdk-nag takes a third of a synth, and offline nothing is deployed
+        checked=not is_offline,  # by cdk-nag, a third of a synth; offline nothing reaches AWS
     )
     app.synth()
 

@@ -1,7 +1,7 @@
 """IAM, KMS and EC2 for those who act in a role here: Bedrock, and state machines.
 
-MiniStack evaluates policies for callers of its API; what these do is no call of it, so that the
-parts of its evaluation are put together here.
+MiniStack evaluates policies for callers of its API, which these are not: the parts of its
+evaluation are put together here.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ tags a text brings itself are part of it. The prompt around them may be in any l
 follows from the request alone: two requests that differ in nothing get the same score.
 
 It scores an answer by its words of content against the reference's. Words of the question itself
-count little: to repeat them is no answer. In a short answer every word of content is a fact, and
-one in another's place a wrong one; a long answer may say the same in other words. A figure is never
-a matter of wording. It knows no facts beyond that: what contradicts the reference in the
+count little: repeating them does not answer it. In a short answer every word of content is a fact,
+and one in another's place a wrong one; a long answer may say the same in other words. A figure is
+never a matter of wording. It knows no facts beyond that: what contradicts the reference in the
 reference's own words passes, but for a plain negation.
 """
 

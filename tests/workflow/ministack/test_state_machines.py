@@ -176,7 +176,7 @@ def test_a_machine_is_deleted_at_the_next_transition_of_what_runs(
     assert gone == "ExecutionDoesNotExist"
     gone = refusal(states.list_executions, stateMachineArn=machine)
     assert gone == "StateMachineDoesNotExist"
-    states.delete_state_machine(stateMachineArn=machine)  # as on AWS, once more is no error
+    states.delete_state_machine(stateMachineArn=machine)  # repeated, as on AWS: not an error
     events.remove_targets(Rule="failed", Ids=["q"])
     events.delete_rule(Name="failed")
 

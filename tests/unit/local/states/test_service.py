@@ -130,7 +130,7 @@ def test_a_machine_is_deleted_at_the_next_transition_of_what_runs(simulation: Si
     assert machine not in simulation.world.records
     assert [name for name, _ in simulation.world.called] == ["ask"]
     assert refusal(simulation, "DescribeExecution", executionArn=arn) == "ExecutionDoesNotExist"
-    simulation.service.call("DeleteStateMachine", request)  # as on AWS, once more is no error
+    simulation.service.call("DeleteStateMachine", request)  # repeated, as on AWS: not an error
 
 
 class Moody:
