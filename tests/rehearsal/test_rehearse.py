@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.repository import ROOT
+
 HOSTILE = {
     "AWS_PROFILE": "production",
     "AWS_ACCESS_KEY_ID": "AKIAREALREALREALREAL",
@@ -104,6 +106,10 @@ def test_production_is_rehearsed_as_it_is(checkout: Path, scratch: Path) -> None
     manifest = json.loads((run / "manifest.json").read_text())
     assert (manifest["run"]["environment"], manifest["run"]["region"]) == ("prod", "us-east-1")
     assert manifest["approval"]["reason"] == "APPROVE of make rehearse"
+    quote = json.loads((run / "quote.json").read_text())
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    quoted = f"about ${quote['expected_usd']:.2f}, at most ${quote['high_usd']:.2f}, on demand"
+    assert quoted in readme, "of dev, which has the same model and data"
 
 
 def test_silence_is_a_rejection_in_an_environment_made_just_now(
