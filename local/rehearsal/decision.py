@@ -45,7 +45,8 @@ class Decision:
         self._answer = answer
         self._wait_seconds = 60 * wait_minutes
         self._approval_seconds = 3600 * approval_hours
-        self._asked_at: float | None = None  # in real time, while a decision is waited for
+        self._asked_at: float | None = None  # in real time
+        self._waits = False  # as far as the history was seen, of which a mail may be ahead
         self._steps = 0
 
     def read(self, mail: Mail) -> None:
@@ -60,14 +61,16 @@ class Decision:
         self._asked_at, self._steps = time.monotonic(), 0
 
     def look(self, events: Sequence[Event]) -> None:
-        """Stop waiting once the run has gone on."""
-        entered = (each.get("stateEnteredEventDetails") for each in events)
-        if any(details and details["name"] != WAITING_STATE for details in entered):
-            self._asked_at = None
+        """See whether the run waits."""
+        for event in events:
+            if event.get("stateEnteredEventDetails", {}).get("name") == WAITING_STATE:
+                self._waits = True
+            if event.get("stateExitedEventDetails", {}).get("name") == WAITING_STATE:
+                self._waits, self._asked_at = False, None
 
     def wait(self) -> None:
         """Say where the clock is, and move it once a person has had time; call it repeatedly."""
-        if self._asked_at is None:
+        if self._asked_at is None or not self._waits:
             return
         left = self._asked_at + self._wait_seconds - time.monotonic()
         if left > 0:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.repository import ROOT
 
+_PATIENCE_SECONDS = 300
 HOSTILE = {
     "AWS_PROFILE": "production",
     "AWS_ACCESS_KEY_ID": "AKIAREALREALREALREAL",
@@ -32,7 +33,7 @@ def scratch(tmp_path: Path) -> Path:
 
 def start(checkout: Path, scratch: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "local.rehearsal.rehearse", *arguments],
+        [sys.executable, "-X", "faulthandler", "-m", "local.rehearsal.rehearse", *arguments],
         cwd=checkout,
         env={**os.environ, **HOSTILE, "TMPDIR": str(scratch)},
         stdin=subprocess.DEVNULL,
@@ -45,7 +46,11 @@ def start(checkout: Path, scratch: Path, *arguments: str) -> subprocess.Popen[st
 def ended(checkout: Path, scratch: Path, *arguments: str, status: int = 0) -> str:
     """Return what a rehearsal printed that ended so, and left nothing behind."""
     process = start(checkout, scratch, *arguments)
-    printed, _ = process.communicate(timeout=900)
+    try:
+        printed, _ = process.communicate(timeout=_PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)  # it prints what each thread does
+        printed, _ = process.communicate(timeout=_PATIENCE_SECONDS)
     assert process.returncode == status, printed
     assert left_in(scratch) == []
     return printed

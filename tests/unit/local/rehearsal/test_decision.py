@@ -12,11 +12,13 @@ from lambdas.domain.approval import decisions
 from local.rehearsal import decision as module
 from local.rehearsal.decision import Decision
 from local.rehearsal.mails import Mail
-from local.rehearsal.progress import ExecutionProgress
+from local.rehearsal.progress import Event, ExecutionProgress
 from local.rehearsal.second_terminal import SecondTerminal
 from tests.factories import NOW, QUOTED, run
 
 DECIDE = "arn:aws:states:us-west-2:000000000000:stateMachine:bedrock-tuning-dev-decide-spend"
+ENTERED: list[Event] = [{"stateEnteredEventDetails": {"name": "Approve spend"}}]
+EXITED: list[Event] = [{"stateExitedEventDetails": {"name": "Approve spend"}}]
 ASKING = Mail("approve?", decisions.body(run(), QUOTED, NOW + timedelta(hours=24), DECIDE), "")
 TERMINAL = SecondTerminal("http://127.0.0.1:4999", "us-west-2")
 
@@ -51,6 +53,7 @@ class Rehearsed:
 
 def test_a_person_has_time_before_the_clock_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     rehearsed = Rehearsed(monkeypatch, wait_minutes=5)
+    rehearsed.decision.look(ENTERED)
     rehearsed.decision.read(ASKING)
     rehearsed.decision.wait()
     assert rehearsed.hours == 0
@@ -67,13 +70,33 @@ def test_a_person_has_time_before_the_clock_moves(monkeypatch: pytest.MonkeyPatc
 
 def test_the_clock_stays_once_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     rehearsed = Rehearsed(monkeypatch, wait_minutes=0)
+    rehearsed.decision.look(ENTERED)
     rehearsed.decision.read(ASKING)
-    rehearsed.decision.look([{"stateEnteredEventDetails": {"name": "Approve spend"}}])
     rehearsed.decision.wait()
     assert rehearsed.hours == 1
-    rehearsed.decision.look([{"stateEnteredEventDetails": {"name": "Confirm decision"}}])
+    rehearsed.decision.look(EXITED)
     rehearsed.decision.wait()
     assert rehearsed.hours == 1
+
+
+def test_a_mail_may_be_ahead_of_the_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the clock would never move: what was read had been fetched before the mail was sent."""
+    rehearsed = Rehearsed(monkeypatch, wait_minutes=0)
+    rehearsed.decision.read(ASKING)
+    rehearsed.decision.look([{"stateEnteredEventDetails": {"name": "Quote cost"}}])
+    rehearsed.decision.wait()
+    assert rehearsed.hours == 0
+    rehearsed.decision.look([{"stateEnteredEventDetails": {"name": "Ask approval"}}, *ENTERED])
+    rehearsed.decision.wait()
+    assert rehearsed.hours == 1
+
+
+def test_a_mail_may_be_behind_the_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    rehearsed = Rehearsed(monkeypatch, wait_minutes=0)
+    rehearsed.decision.look([*ENTERED, *EXITED])
+    rehearsed.decision.read(ASKING)
+    rehearsed.decision.wait()
+    assert rehearsed.hours == 0, "somebody has decided"
 
 
 def test_other_mails_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
