@@ -55,7 +55,7 @@ class Hold:
             if event.get("stateEnteredEventDetails", {}).get("name") == HOLD:
                 self._tell()
             if exited.get("name") == HOLD:
-                self._let_go()
+                self.let_go()
 
     def wait(self) -> None:
         """Let go of the clock once nobody has anything more to ask; call it repeatedly."""
@@ -63,7 +63,7 @@ class Hold:
             return
         left = self._until - time.monotonic()
         if left <= 0 or enter_pressed():
-            self._let_go()
+            self.let_go()
             return
         self._progress.wait(f"press Enter to go on; else in {math.ceil(left / 60)} min")
 
@@ -78,7 +78,8 @@ class Hold:
             f"folder:\n{call}{end}\n"
         )
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """Let go of the clock, if it is held; also where the run was stopped in its hold."""
         if self._until is not None:
             self._until = None
             self._clock.end_computing()

@@ -267,6 +267,7 @@ def _execute(play: Play, offline: OfflineAws, deployed: Deployed) -> Ended:
             for events in _new_events(states, arn):
                 attendance.attend(events)
                 history += events
+            attendance.hold.let_go()
         described = states.describe_execution(executionArn=arn)
         if described["status"] != "SUCCEEDED":
             _let_the_guard_end(states, deployed)

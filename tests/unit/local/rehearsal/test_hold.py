@@ -75,6 +75,10 @@ def test_it_is_held_no_longer_than_the_hold_or_the_minutes(
     monkeypatch.setattr(module, "time", MagicMock(monotonic=lambda: now + 301))
     held.hold.wait()
     assert not clock.is_computing
+    held = Held(monkeypatch, clock, terminal=True)
+    held.hold.let_go()  # as where the run was stopped
+    held.hold.wait()
+    assert not clock.is_computing
 
 
 def test_without_a_terminal_it_passes_at_once_and_says_so(
