@@ -91,7 +91,7 @@ class Bedrock:
 
     @scenario.setter
     def scenario(self, scenario: Scenario) -> None:
-        with self._world.lock:
+        with self._world.clock.lock:
             self._world.scenario = scenario
             self._world.calls.clear()
 
@@ -135,7 +135,7 @@ class Bedrock:
         outcome: Request | ServiceError
         region = self._world.at(location)
         try:
-            with self._world.lock:
+            with self._world.clock.lock:
                 outcome = _OPERATIONS[found.name](region, request)
         except ServiceError as error:
             outcome = error
@@ -145,7 +145,7 @@ class Bedrock:
         return outcome
 
     def _fault(self, found: Route, request: Request) -> Fault | None:
-        with self._world.lock:
+        with self._world.clock.lock:
             for index, fault in enumerate(self._world.scenario.faults):
                 if fault.operation != found.name or fault.model not in str(request):
                     continue
@@ -164,12 +164,12 @@ class Bedrock:
             request = parse(found, {}, body)
         except ServiceError:
             return []
-        with self._world.lock:
+        with self._world.clock.lock:
             return iam_actions.needed(self._world.at(location), found, request)
 
     def quotas(self, location: Location) -> list[Quota]:
         """Return the account's quotas in the region, with what is in use."""
-        with self._world.lock:
+        with self._world.clock.lock:
             return all_quotas(self._world.at(location))
 
     def resource_tags(self, arn: str) -> dict[str, str] | None:
@@ -200,17 +200,17 @@ class Bedrock:
             "commitmentDuration": commitment,
             "tags": [{"key": key, "value": value} for key, value in (tags or {}).items()],
         }
-        with self._world.lock:
+        with self._world.clock.lock:
             return throughputs.add(self._world.at(Location(account, region)), request, status)
 
     def alive(self) -> list[str]:
         """Return the ARNs of what runs, serves or bills by the hour now, in any region."""
-        with self._world.lock:
+        with self._world.clock.lock:
             return [arn for region in self._world.regions for arn in _alive(region)]
 
     def snapshot(self) -> dict[str, Any]:
         """Return what all regions hold, and the bill, as plain JSON."""
-        with self._world.lock:
+        with self._world.clock.lock:
             world = self._world
             return {
                 "now": world.now().isoformat(),
@@ -221,7 +221,7 @@ class Bedrock:
             }
 
     def reset(self) -> None:
-        with self._world.lock:
+        with self._world.clock.lock:
             self._world.clear()
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
@@ -36,7 +36,10 @@ class Location:
 
 
 class Clock(Protocol):
-    """Simulated time."""
+    """Simulated time; what it runs, it runs within `lock`."""
+
+    @property
+    def lock(self) -> AbstractContextManager[Any]: ...
 
     def time(self) -> float:
         """Return the now in epoch seconds."""
@@ -194,7 +197,10 @@ KINDS = ("jobs", "models", "throughputs", "deployments")
 
 @dataclass(eq=False)
 class World:
-    """All accounts and regions of one offline AWS; `lock` guards them."""
+    """All accounts and regions of one offline AWS; the clock's lock guards them.
+
+    A second lock would be taken in one order by a request, in the other by what falls due.
+    """
 
     clock: Clock
     objects: ObjectStore
@@ -204,7 +210,6 @@ class World:
     scenario: Scenario = field(default_factory=Scenario)
     meter: Meter = field(default_factory=Meter)
     calls: Counter[int] = field(default_factory=Counter)  # fault -> matching calls so far
-    lock: threading.RLock = field(default_factory=threading.RLock)
     _regions: dict[Location, Region] = field(default_factory=dict)
 
     def clear(self) -> None:
@@ -236,7 +241,7 @@ class Region:
 
     def __init__(self, world: World, location: Location) -> None:
         self._world, self.location, self.name = world, location, location.region
-        self.clock, self.lock, self.objects = world.clock, world.lock, world.objects
+        self.clock, self.objects = world.clock, world.objects
         self.grants, self.caller, self.now = world.grants, world.caller, world.now
         self.clear()
 
@@ -268,13 +273,8 @@ class Region:
 
     def later(self, minutes: float, act: Callable[[], None], *, since: float | None = None) -> None:
         """Let `act` happen so many minutes from now, or from an epoch time, and nothing beside."""
-
-        def alone() -> None:
-            with self.lock:
-                act()
-
         began = self.clock.time() if since is None else since
-        self.clock.call_at(began + minutes * 60, alone)
+        self.clock.call_at(began + minutes * 60, act)
 
     def publish(self, detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
         """Put an event of Bedrock on the region's default bus, as the scenario has it arrive."""

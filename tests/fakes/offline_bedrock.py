@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -29,6 +30,7 @@ class ManualClock:
 
     def __init__(self) -> None:
         self._now = START
+        self.lock = nullcontext()
         self._order = itertools.count()
         self._due: list[tuple[float, int, Callable[[], None]]] = []
 
