@@ -69,6 +69,8 @@ class AnswerSchema:
             dialect.check_schema(schema, format_checker=dialect.FORMAT_CHECKER)
         except SchemaError as error:
             raise NotASchema(shortened(error.message), path=error.json_path) from None
+        except RecursionError:
+            raise NotASchema("it is nested too deeply to be checked") from None
         _check_references(schema)
         return cls(dialect(schema, registry=Registry()))
 
@@ -101,6 +103,8 @@ class AnswerSchema:
             why = "a number in it is too large to be checked"
         except Unresolvable as missing:
             why = f"the schema refers to {_shown(missing.ref)}, which it does not have"
+        except Exception as error:  # noqa: BLE001  # of what no dialect's own schema refuses
+            why = f"the schema cannot be applied to it: {shortened(str(error))}"
         else:
             why = f"{shortened(worst.json_path)}: {shortened(worst.message)}" if worst else ""
         return why
@@ -164,9 +168,8 @@ def _references(value: object) -> Iterator[str]:
 
 
 def _check_references(schema: dict[str, Any]) -> None:
-    """Look every reference up in the file that holds it."""
+    """Look every reference up in the file that holds it: each is to a schema."""
     from referencing import Registry, Resource  # noqa: PLC0415  # as above
-    from referencing.exceptions import Unresolvable  # noqa: PLC0415
     from referencing.jsonschema import DRAFT202012  # noqa: PLC0415
 
     root = Resource.from_contents(schema, default_specification=DRAFT202012)
@@ -175,9 +178,11 @@ def _check_references(schema: dict[str, Any]) -> None:
         if not reference.startswith("#"):
             raise NotASchema(f"{_shown(reference)} is not in this file, and no other is read")
         try:
-            resolver.lookup(reference)
-        except Unresolvable:
-            raise NotASchema(f"{_shown(reference)} refers to nothing in this file") from None
+            found = resolver.lookup(reference).contents
+        except Exception:  # noqa: BLE001  # it may fail in any way on the way through no schema
+            found = None
+        if not isinstance(found, dict | bool):
+            raise NotASchema(f"{_shown(reference)} refers to nothing in this file")
 
 
 def _shown(value: object) -> str:

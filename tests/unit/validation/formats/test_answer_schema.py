@@ -75,6 +75,12 @@ def test_everything_else_is_none_and_says_why(answer: str, says: str) -> None:
         (b'{"$schema": 7}', "no known dialect", None, "$.$schema"),
         (b'{"allOf": [{"$ref": "#/$defs/x"}]}', "refers to nothing", None, ""),
         (b'{"$ref": "#/$defs/x"}', "refers to nothing in this file", None, ""),
+        (b'{"title": "a", "$ref": "#/title"}', "refers to nothing in this file", None, ""),
+        (b'{"title": "a", "$ref": "#/title/0"}', "refers to nothing in this file", None, ""),
+        (b'{"allOf": [{}], "$ref": "#/allOf"}', "refers to nothing in this file", None, ""),
+        (b'{"allOf": [{}], "$ref": "#/allOf/x"}', "refers to nothing in this file", None, ""),
+        (b'{"maxLength": 3, "$ref": "#/maxLength"}', "refers to nothing in this file", None, ""),
+        (b'{"not":' * 250 + b"{}" + b"}" * 250, "nested too deeply", None, ""),
         (b'{"$ref": "https://example.com/s.json"}', "no other is read", None, ""),
         (b'{"$ref": "file:///etc/passwd"}', "no other is read", None, ""),
     ],
@@ -126,6 +132,18 @@ def test_no_answer_makes_the_check_fail(rule: dict[str, object], answer: str) ->
 def test_a_number_that_no_schema_can_check_is_no_crash(number: str) -> None:
     schema = AnswerSchema.parse(b'{"properties": {"p": {"multipleOf": 0.01}}}')
     assert schema.problem(f'{{"p": {number}}}')
+
+
+@pytest.mark.parametrize(
+    ("content", "answer"),
+    [
+        # The properties are taken for a schema, of whose `type` no dialect says anything.
+        (b'{"properties": {"type": {"type": "null"}, "a": {"$ref": "#/properties"}}}', '{"a": 1}'),
+        (b'{"multipleOf": 1e999}', "1e999"),
+    ],
+)
+def test_a_schema_that_cannot_be_applied_is_no_crash(content: bytes, answer: str) -> None:
+    assert "cannot be applied" in AnswerSchema.parse(content).problem(answer)
 
 
 def test_what_is_wrong_is_short_however_long_a_key_the_answer_has() -> None:
