@@ -55,7 +55,9 @@ def read_lines(source: DatasetSource, part: ByteRange, content: bytes) -> Iterat
     end, step = content.find(b"\n", last), _TAIL_BYTES
     most = min(before + last + MAX_LINE_BYTES + 2, source.size_bytes)
     while end < 0 and (at := before + len(content)) < most:
-        content += source.read(at, min(at + step, most))
+        if not (more := source.read(at, min(at + step, most))):
+            break  # the file has become shorter meanwhile
+        content += more
         end, step = content.find(b"\n", at - before), min(step * 4, MAX_LINE_BYTES)
     while begin <= last:
         end = content.find(b"\n", begin)

@@ -36,11 +36,14 @@ def as_seen(report: ValidationReport) -> str:
 
 
 def lines_in(content: bytes) -> list[bytes]:
+    return lines_in_all(BytesSource("f", content), len(content))
+
+
+def lines_in_all(source: BytesSource, size: int) -> list[bytes]:
     """Read all ranges."""
-    source = BytesSource("f", content)
     return [
         line.content
-        for part in split_ranges(len(content))
+        for part in split_ranges(size)
         for line in read_lines(source, part, read_range(source, part))
     ]
 
@@ -52,6 +55,13 @@ def test_a_part_of_a_file_on_disk_is_read_whole(tmp_path: Path) -> None:
     source = FileSource(path, path.name)
     assert source.read(2, 6) == b"{\0}\0"
     assert [each.code for each in check(CLAUDE_3_HAIKU, source).findings.kept][:1] == ["utf-16"]
+
+
+def test_a_file_that_becomes_shorter_while_it_is_read_ends() -> None:
+    class Shrunk(BytesSource):
+        size_bytes = 1_000
+
+    assert lines_in_all(Shrunk("f", b"{}\n{}"), 1_000) == [b"{}", b"{}"]
 
 
 @given(
