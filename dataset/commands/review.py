@@ -197,7 +197,7 @@ def _status(summary: ReviewSummary, threshold: float) -> ExitCode:
 
 def _review(options: argparse.Namespace) -> _Review:
     model, judge = find_model(options.model), find_judge(options.judge)
-    if options.max_usd <= 0:
+    if not options.max_usd > 0:  # NaN, too, which no request exceeds
         raise InputInvalid(f"--max-usd is {options.max_usd:g}: give more than 0")
     target = bedrock_target(options)
     if not judge.inference.available_in(target.region):
