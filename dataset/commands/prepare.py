@@ -299,6 +299,9 @@ def _write(
             }
             with file_progress() as show:
                 report = check(model, options=checks, progress=show, **files)
+            for name in FILE_NAMES.values():
+                if (out / name).is_dir():
+                    raise SourceInvalid(f"{out / name} is a folder: remove it, or name another")
             for name in contents:
                 (folder / name).replace(out / name)
             # A validation set left from an earlier source would become part of this one.
@@ -388,7 +391,7 @@ def run(options: argparse.Namespace) -> ExitCode:
     """Prepare, and print what was written and what the check found."""
     model = find_model(options.model)
     settings = conversion_options(options, options.source)
-    _refuse_to_replace(options.out, overwrite=options.overwrite)
+    _refuse_to_replace(options.out, options.source, overwrite=options.overwrite)
     prepared = prepare(options.source, options.out, model, settings)
     print_notes(prepared)
     if prepared.report.findings.kept:
@@ -402,9 +405,12 @@ def print_notes(prepared: Prepared) -> None:
         print(f"Note: {note}", file=sys.stderr)
 
 
-def _refuse_to_replace(out: Path, *, overwrite: bool) -> None:
+def _refuse_to_replace(out: Path, source: str, *, overwrite: bool) -> None:
     if out.exists() and not out.is_dir():
         raise InputInvalid(f"{out} is a file: name a folder")
+    own, folder = Path(source).resolve(), out.resolve()
+    if own == folder or (own.parent == folder and own.name in FILE_NAMES.values()):
+        raise InputInvalid(f"{out} has the SOURCE, which would be replaced: name another folder")
     if not overwrite and out.is_dir() and any(out.iterdir()):
         raise InputInvalid(f"{out} is not empty: name another folder, or give --overwrite")
 

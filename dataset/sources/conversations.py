@@ -26,11 +26,11 @@ from dataset.sources.pairs import (
     is_blank,
     read_pair,
 )
-from dataset.sources.raw import read_values
+from dataset.sources.raw import MOST_SHOWN, read_values
 from lambdas.validation import Conversation, Turn
 from lambdas.validation.formats.conversation import PAIR_KEYS, ROLES, Role
 from lambdas.validation.formats.pairs import pair_keys
-from lambdas.validation.jsonl.display import quantity
+from lambdas.validation.jsonl.display import quantity, shortened
 
 _LISTS = ("messages", "conversations", "conversation", "turns")
 _NESTED = ("data", "paragraphs", "qas")  # lists of records: SQuAD has the three in each other
@@ -98,7 +98,7 @@ class Entries:
                 places[key].append(entry.location)
         alike: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
         for key, locations in places.items():
-            alike[locations[0], len(locations)].append(repr(key) + _guess(key))
+            alike[locations[0], len(locations)].append(repr(shortened(key)) + _guess(key))
         for (first, count), keys in alike.items():
             noun = "key" if len(keys) == 1 else "keys"
             records = quantity(count, "record")
@@ -108,7 +108,7 @@ class Entries:
 def _guess(key: str) -> str:
     """Return what a key that nothing was read from may have been meant to be."""
     close = difflib.get_close_matches(key.lower(), (*SYSTEM, *ID, *TOPIC), n=1, cutoff=0.8)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    return f" (did you mean {close[0]!r}?)" if close and close[0] != key.lower() else ""
 
 
 def read_entries(file: SourceFile, keys: Keys = USUAL) -> Entries:
@@ -138,7 +138,7 @@ def describe(problems: Iterable[Problem]) -> list[str]:
     for location, why in problems:
         locations[why].append(location)
     lines = [
-        f"{first}{f' and {len(others)} more' if others else ''}: {why}"
+        f"{first}{f' and {len(others)} more' if others else ''}: {shortened(why, MOST_SHOWN)}"
         for why, (first, *others) in locations.items()
     ]
     if len(lines) > _SHOWN_PROBLEMS:

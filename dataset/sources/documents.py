@@ -68,7 +68,10 @@ class _Block:
 
 def _decoded(file: SourceFile) -> str:
     is_utf_16 = file.content[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
-    text = file.content.decode("utf-16") if is_utf_16 else file.text()
+    try:
+        text = file.content.decode("utf-16") if is_utf_16 else file.text()
+    except UnicodeDecodeError:
+        raise SourceInvalid(f"{file.place} begins in UTF-16 only: save it as UTF-8") from None
     return re.sub(r"\r\n?", "\n", text)
 
 
@@ -99,7 +102,11 @@ def read_sections(path: Path) -> list[Section]:
         formats = ", ".join(sorted(set(FORMATS.values())))
         raise SourceInvalid(f"{path}: unsupported file type; expected one of {formats}")
     file = read_file(str(path))
-    sections = [part for part in _sections(file, kind) if _has_text(part.text)]
+    try:
+        sections = [part for part in _sections(file, kind) if _has_text(part.text)]
+    except bs4.exceptions.ParserRejectedMarkup:
+        why = "cannot be read as HTML: save the page in a browser again, as text"
+        raise SourceInvalid(f"{path} {why}") from None
     if not sections:
         raise SourceInvalid(
             f"{path} has no text. If it is a scan, recognise its text first (OCR) and save it with "

@@ -11,6 +11,7 @@ from typing import Any
 from lambdas.validation import Turn
 from lambdas.validation.formats.conversation import ROLES
 from lambdas.validation.formats.pairs import RECOGNISED, own_keys, pair_keys
+from lambdas.validation.jsonl.display import shortened
 
 SYSTEM = ("system", "system_prompt", "システム", "システムプロンプト")
 ID = ("id", "番号")
@@ -132,7 +133,7 @@ def _given(value: Mapping[str, Any], key: str) -> str:
 
 
 def _its_keys(value: Mapping[str, Any]) -> str:
-    return f"its keys are {', '.join(map(str, value)) or 'none'}"
+    return f"its keys are {shortened(', '.join(map(str, value))) or 'none'}"
 
 
 def _text(text: object, path: str) -> str:

@@ -19,11 +19,14 @@ from typing import Any
 from python_calamine import CalamineError, CalamineWorkbook
 
 from dataset.sources.files import SourceFile, SourceInvalid
+from lambdas.validation.jsonl.display import shortened
 
+MOST_SHOWN = 500  # characters of what is wrong, which may quote a key or a cell of any length
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _DELIMITERS = ",;\t"
 _EXCEL_DELIMITER = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
 _MAX_CELL_CHARACTERS = 64 * 1024**2  # the csv module's own limit, 128 KiB, is below a long record
+_HEADER_CHARACTERS = 64 * 1024  # looked at for the separator, below that limit of the module
 _ONE_COLUMN = (
     "no row has two cells: separate question and answer by a comma, a semicolon or a tab, and name "
     "both in the first row"
@@ -60,7 +63,8 @@ def read_values(file: SourceFile) -> RawValues:
             raw.values.append((f"{file.place}:{line}{record}", value))
             last_line = line
     except _BrokenAt as error:
-        raise SourceInvalid(f"{file.place}:{error.line}: {error}") from None
+        why = shortened(str(error), MOST_SHOWN)
+        raise SourceInvalid(f"{file.place}:{error.line}: {why}") from None
     return raw
 
 
@@ -237,7 +241,8 @@ def _csv_rows(text: str, delimiter: str, first_line: int = 1) -> Iterator[_Row]:
 
 def _delimiter(text: str) -> str:
     """Return the separator that gives the header the most columns; a comma if several do."""
-    header = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
+    start = text.lstrip("\r\n")[:_HEADER_CHARACTERS]
+    header = re.split(r"[\r\n]", start, maxsplit=1)[0]
     return max(_DELIMITERS, key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
 
 
@@ -276,7 +281,7 @@ def _cell(value: object) -> str:
 
 def _parquet(file: SourceFile) -> Iterator[Value]:
     try:
-        from pyarrow import ArrowException, parquet  # noqa: PLC0415  # large, and optional
+        from pyarrow import parquet  # noqa: PLC0415  # large, and optional
     except ImportError:
         raise SourceInvalid(
             f"{file.place}: Parquet needs a package that is not installed; install it: "
@@ -284,7 +289,7 @@ def _parquet(file: SourceFile) -> Iterator[Value]:
         ) from None
     try:
         rows = parquet.read_table(io.BytesIO(file.content)).to_pylist()
-    except ArrowException as error:
+    except Exception as error:  # noqa: BLE001  # pyarrow fails in any way on damage and odd times
         raise SourceInvalid(f"{file.place} cannot be read as Parquet: {error}") from None
     return zip(count(1), rows)
 

@@ -244,6 +244,13 @@ def test_parquet_says_what_to_install(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.undo()
     with pytest.raises(SourceInvalid, match="cannot be read as Parquet"):
         made(tmp_path, "faq.parquet", b"PAR1")
+    torn = KINDS["faq.parquet"][:-16] + b"\xff" * 8 + KINDS["faq.parquet"][-8:]
+    with pytest.raises(SourceInvalid, match=r"faq\.parquet cannot be read as Parquet"):
+        made(tmp_path, "faq.parquet", torn)
+    file, never = io.BytesIO(), pa.array([2**62], pa.timestamp("us"))
+    parquet.write_table(pa.table({"question": ["Q"], "answer": ["A"], "when": never}), file)
+    with pytest.raises(SourceInvalid, match=r"cannot be read as Parquet: date value out of range"):
+        made(tmp_path, "faq.parquet", file.getvalue())
 
 
 def test_a_pointer_of_git_lfs_is_named(tmp_path: Path) -> None:
@@ -573,3 +580,59 @@ def test_a_folder_is_not_overwritten_unless_told(
     assert sorted(each.name for each in out.iterdir()) == ["notes.txt"]
     assert main([*command, "--overwrite"]) == 0
     assert (out / "notes.txt").read_text() == "mine"
+
+
+def test_a_source_is_not_replaced_by_what_is_made_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The split of a file in place lost its order, and the next one its evaluation questions."""
+    raw = "".join(json.dumps({"question": q, "answer": a}) + "\n" for q, a in PAIRS)
+    path = written(tmp_path, "training.jsonl", raw)
+    written(tmp_path, "evaluation.jsonl", raw)
+    for source in (path, tmp_path):
+        command = ["prepare", "--model", "nova-micro", str(source), str(tmp_path / "x" / "..")]
+        (tmp_path / "x").mkdir(exist_ok=True)
+        assert main([*command, "--overwrite"]) == 2
+        assert "has the SOURCE, which would be replaced" in capsys.readouterr().err
+    assert path.read_text() == raw
+    assert main(["prepare", "--model", "nova-micro", str(tmp_path), str(tmp_path / "x")]) == 0
+
+
+def test_if_one_file_cannot_be_written_none_is_replaced(tmp_path: Path) -> None:
+    path = written(tmp_path, "faq.csv", KINDS["faq.csv"])
+    (tmp_path / "out" / "evaluation.jsonl").mkdir(parents=True)
+    written(tmp_path / "out", "training.jsonl", "before")
+    with pytest.raises(SourceInvalid, match=r"evaluation\.jsonl is a folder"):
+        prepare(path, tmp_path / "out", NOVA_MICRO)
+    assert (tmp_path / "out" / "training.jsonl").read_text() == "before"
+    assert len([*(tmp_path / "out").iterdir()]) == 2
+
+
+HUGE = "k" * 300_000
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("x.csv", f"{HUGE},b\nx,y\n", "its keys are k"),
+        ("x.csv", f"{HUGE},{HUGE}\nx,y\n", "two columns are called 'k"),
+        ("x.json", f'{{"{HUGE}": 1, "{HUGE}": 2}}', "the key 'k"),
+        ("x.json", json.dumps({f"k{n}": 1 for n in range(9_999)}), "--completion-key"),
+        ("x.json", json.dumps({"messages": [{"role": HUGE, "content": "Q"}]}), "the role is 'k"),
+        ("x.json", json.dumps(chat("Q", [{"type": HUGE}])), "other than text"),
+        ("x.json", json.dumps({"messages": [{"role": "model", "weight": HUGE, "text": "a"}]}), "k"),
+    ],
+)
+def test_what_is_wrong_is_short_however_long_a_cell_is(
+    tmp_path: Path, name: str, content: str, says: str
+) -> None:
+    with pytest.raises(SourceInvalid, match=says) as refused:
+        made(tmp_path, name, content)
+    assert len(str(refused.value)) < 1_000 + len(str(tmp_path))
+
+
+def test_a_key_of_any_length_is_noted_in_few_words(tmp_path: Path) -> None:
+    records = [{"question": q, "answer": a, HUGE: 1, "id": 1.5} for q, a in PAIRS]
+    [note, *_] = made(tmp_path, "x.json", json.dumps(records)).notes
+    assert "k…', 'id' of 40 records" in note
+    assert len(note) < 500 + len(str(tmp_path))
