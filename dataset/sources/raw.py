@@ -20,6 +20,7 @@ from python_calamine import CalamineError, CalamineWorkbook
 
 from dataset.sources.files import SourceFile, SourceInvalid
 from lambdas.validation.jsonl.display import shortened
+from lambdas.validation.jsonl.lines import repeated_keys
 
 MOST_SHOWN = 500  # characters of what is wrong, which may quote a key or a cell of any length
 _BLANKS = re.compile(r"[ \t\r\n]*")
@@ -156,8 +157,7 @@ class _JsonWalk:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        seen = [key for key, _ in pairs]
-        twice = next(key for key in seen if seen.count(key) > 1)
+        twice = next(repeated_keys(pairs))
         raise ValueError(f"the key {twice!r} occurs twice in one object: keep one of them")
     return value
 
@@ -186,7 +186,7 @@ def _table(rows: Iterator[_Row]) -> Iterator[Value]:
         if header:
             raise _BrokenAt(header_line, _ONE_COLUMN)
     names = [name.strip() or f"column {at}" for at, name in enumerate(header, start=1)]
-    repeated = {name for name in names if names.count(name) > 1}
+    repeated = [name for name, times in Counter(names).items() if times > 1]
     if repeated:
         raise _BrokenAt(header_line, f"two columns are called {min(repeated)!r}: rename one")
     for line, row in rows:

@@ -91,7 +91,7 @@ def read_json(text: str) -> tuple[Any, list[str]]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         value = dict(pairs)
         if len(value) != len(pairs):
-            repeated.extend(_repeated(pairs))
+            repeated.extend(repeated_keys(pairs))
         return value
 
     value = json.loads(
@@ -113,7 +113,7 @@ def _too_deep(text: str) -> bool:
     return False
 
 
-def _repeated(pairs: Sequence[tuple[str, Any]]) -> Iterator[str]:
+def repeated_keys(pairs: Sequence[tuple[str, Any]]) -> Iterator[str]:
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:

@@ -631,6 +631,21 @@ def test_what_is_wrong_is_short_however_long_a_cell_is(
     assert len(str(refused.value)) < 1_000 + len(str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("x.json", "{" + "".join(f'"k{n}": 1, ' for n in range(60_000)) + '"k59999": 2}', "k59999"),
+        ("x.csv", ",".join([*map(str, range(60_000)), "59999"]), "'59999'"),
+    ],
+)
+def test_many_keys_are_compared_in_no_time(
+    tmp_path: Path, name: str, content: str, says: str
+) -> None:
+    """Each with each other, they took a minute, and ten times as many an hour."""
+    with pytest.raises(SourceInvalid, match=says):
+        made(tmp_path, name, content)
+
+
 def test_a_key_of_any_length_is_noted_in_few_words(tmp_path: Path) -> None:
     records = [{"question": q, "answer": a, HUGE: 1, "id": 1.5} for q, a in PAIRS]
     [note, *_] = made(tmp_path, "x.json", json.dumps(records)).notes
