@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 
-from lambdas.validation.warnings.language import LANGUAGES
+from lambdas.validation.warnings.language import CODES, LANGUAGES
 
-_NAMES = {
-    "ar": "Arabic", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English",
-    "es": "Spanish", "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi",
-    "id": "Indonesian", "it": "Italian", "ja": "Japanese", "ko": "Korean", "nl": "Dutch",
-    "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ru": "Russian", "sv": "Swedish",
-    "th": "Thai", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
-}  # fmt: skip
-_DETECTED = {part: name for name in LANGUAGES for part in re.split(r", | or ", name)}
+_BETWEEN_NAMES = re.compile(", | or ")
+_NAMES = {"ja": "Japanese"} | {
+    code: name
+    for names, codes in CODES.items()
+    for code, name in zip(codes.split(), _BETWEEN_NAMES.split(names), strict=False)
+}
+_DETECTED = {name: names for names in LANGUAGES for name in _BETWEEN_NAMES.split(names)}
 
 
 def language_name(text: str) -> str:

@@ -18,8 +18,7 @@ _PRINTABLE_UNSEEN = re.compile(f"[{''.join(_BLANK)}\ufe00-\ufe0f\U000e0100-\U000
 
 def is_visible(text: str) -> bool:
     """Return whether at least one character of the text is visible."""
-    # Comparing texts compares first characters: "!" to "~", and the common Chinese characters.
-    return "!" <= text < "\x7f" or "一" <= text < "鿍" or any(map(_seen, text))
+    return any(map(_seen, text))
 
 
 def without_invisible(text: str) -> str:
@@ -32,8 +31,6 @@ def without_invisible(text: str) -> str:
 
 @functools.cache
 def _seen(character: str) -> bool:
-    if "!" <= character <= "~":
-        return True
     if character in _BLANK or unicodedata.category(character) in _UNSEEN:
         return False
     return not any(ord(character) in each for each in _VARIATION_SELECTORS)

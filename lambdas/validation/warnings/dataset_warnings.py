@@ -56,22 +56,14 @@ def sketches_of(conversations: Sequence[Conversation]) -> list[Sketch]:
     answers = [each.turns[-1].text if each.turns else "" for each in conversations]
     asked, said = ([*map(normalised, texts)] for texts in (prompts, answers))
     return [
-        Sketch(
-            same_prompt=_digest(asked[at]),
-            prompt=prompt,
-            answer=answer,
-            words=words,
-            answer_characters=len(answers[at]),
-            answer_language=language_of(answers[at]),
-            ending=ending_of(answers[at]),
-        )
-        for at, (prompt, answer, words) in enumerate(
-            zip(
-                sketch_words([*map(sampled, prompts, asked)]),
-                sketch_words([*map(sampled, answers, said)]),
-                pack_words(asked, said),
-                strict=True,
-            )
+        Sketch(_digest(plain), prompt, answer, words, len(text), language_of(text), ending_of(text))
+        for plain, text, prompt, answer, words in zip(
+            asked,
+            answers,
+            sketch_words([*map(sampled, prompts, asked)]),
+            sketch_words([*map(sampled, answers, said)]),
+            pack_words(asked, said),
+            strict=True,
         )
     ]
 

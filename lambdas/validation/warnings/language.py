@@ -33,12 +33,13 @@ _MOST_NAMES = 0.6  # of the words may have a capital; German has it for a third
 _CANDIDATES = 5
 _PREFIX = "__label__"
 
-# Languages that a sentence may not tell apart are one. What has no name here is not reported.
-_CODES = {
+# Languages that a sentence may not tell apart are one: codes come in the order of the names. What
+# has no name here is not reported.
+CODES = {
     "Afrikaans": "af", "Albanian": "sq", "Amharic": "am", "Arabic": "ar arz", "Armenian": "hy hyw",
     "Azerbaijani": "az azb", "Basque": "eu", "Belarusian": "be", "Bengali": "bn",
     "Bulgarian": "bg", "Burmese": "my", "Catalan": "ca", "Chinese": "zh wuu yue",
-    "Croatian, Serbian or Slovenian": "hr sr bs sh sl", "Czech or Slovak": "cs sk",
+    "Croatian, Serbian or Slovenian": "hr sr sl bs sh", "Czech or Slovak": "cs sk",
     "Danish or Norwegian": "da no nn nb", "Dutch": "nl", "English": "en", "Estonian": "et",
     "Finnish": "fi", "French": "fr", "Galician or Portuguese": "gl pt", "Georgian": "ka",
     "German": "de", "Greek": "el", "Gujarati": "gu", "Hebrew": "he",
@@ -51,9 +52,9 @@ _CODES = {
     "Thai": "th", "Turkish": "tr", "Ukrainian": "uk", "Urdu": "ur", "Vietnamese": "vi",
 }  # fmt: skip
 _NAMES: Mapping[str, str] = {
-    _PREFIX + code: name for name, codes in _CODES.items() for code in codes.split()
+    _PREFIX + code: name for name, codes in CODES.items() for code in codes.split()
 }
-LANGUAGES = frozenset({*_CODES, "Japanese"})
+LANGUAGES = frozenset({*CODES, "Japanese"})
 
 _KANA = re.compile(r"[\u3041-\u30ff\uff66-\uff9f]")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f\u1e00-\u1eff]")

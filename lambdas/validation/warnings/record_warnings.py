@@ -20,7 +20,8 @@ def record_warnings(conversation: Conversation, field_of_turn: FieldOf) -> Itera
         (find_personal_data, personal_data_rules(whole), "replace it with made-up data"),
     )
     is_suspect = any(rules for _, rules, _ in kinds)
-    for path, text in _texts(conversation, field_of_turn) if is_suspect else ():
+    paths = ["system", *map(field_of_turn, range(len(conversation.turns)))] if is_suspect else ()
+    for path, text in zip(paths, conversation.texts, strict=False):
         for find, rules, fix in kinds:
             for hit in find(text, rules):
                 message = f"the text contains {hit.what}: {hit.shown}"
@@ -31,10 +32,3 @@ def record_warnings(conversation: Conversation, field_of_turn: FieldOf) -> Itera
             which = "the answer" if at == last else "an earlier answer"
             message, fix = f"{which} is cut off", "complete it: a model learns to stop there"
             yield Finding(field_of_turn(at), "truncated-answer", message, fix, "warning")
-
-
-def _texts(conversation: Conversation, field_of_turn: FieldOf) -> Iterator[tuple[str, str]]:
-    if conversation.system:
-        yield "system", conversation.system
-    for at, turn in enumerate(conversation.turns):
-        yield field_of_turn(at), turn.text
