@@ -48,7 +48,7 @@ from lambdas.domain.data_review.tasks import (
 )
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.evaluation.attempts import Pass
-from lambdas.domain.evaluation.records import Record
+from lambdas.domain.evaluation.records import Record, too_many
 from lambdas.domain.models.catalogue import JUDGES, MODELS
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Judge, Model
@@ -189,8 +189,7 @@ def run(options: argparse.Namespace) -> ExitCode:
 
 
 def _status(summary: ReviewSummary, threshold: float) -> ExitCode:
-    asked = summary.reviewed + summary.failed
-    if not summary.reviewed or summary.failed * 100 > MAX_FAILED_PERCENT * asked:
+    if too_many(summary.failed, summary.reviewed + summary.failed, MAX_FAILED_PERCENT):
         return ExitCode.ERROR
     return ExitCode.FAILED if is_below(summary, threshold) else ExitCode.OK
 
