@@ -22,8 +22,6 @@ _SAMPLES = (
 _PLACEHOLDERS = re.compile(_SAMPLES + r"|1234567|abcdef|password|secret", re.IGNORECASE)
 _TOKEN_PLACEHOLDERS = re.compile(_SAMPLES, re.IGNORECASE)
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(?:[_.-][a-z0-9]+)+|[a-z]+(?:[A-Z][a-z0-9]+)+")
-
-
 _DIGIT = re.compile(r"\d", re.ASCII)
 _LONG_WORD = re.compile(r"[!-~]{20,}+")  # as tokens are at least
 
@@ -126,8 +124,16 @@ def always(_: str) -> bool:
     return True
 
 
-def _rule(what: str, needs: str, pattern: str, is_real: Callable[[str], bool] = _random) -> Rule:
-    return Rule("secret", what, tuple(needs.split()), re.compile(pattern, re.ASCII), is_real)
+def make_rule(
+    what: str,
+    needs: str,
+    pattern: str,
+    is_real: Callable[[str], bool] = _random,
+    code: str = "secret",
+) -> Rule:
+    """Return a rule; `needs` are separated by spaces."""
+    # ASCII: a letter of another script ends a word or a number, as Japanese has no spaces.
+    return Rule(code, what, tuple(needs.split()), re.compile(pattern, re.ASCII), is_real)
 
 
 # Tokens by the prefix that their issuer gives them: what they are, what they contain, their form.
@@ -164,51 +170,54 @@ _TOKENS = (
     ("a JSON web token", "eyJ", r"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,}"),
 )  # fmt: skip
 _ASSIGNED = r"[\"']?\s{0,3}(?::=|[:=\uff1a]|\bis\b|は)\s{0,3}[\"'`「]?"
-_TOKEN_RULES = [_rule(what, needs, rf"(?<![\w-])({form})", _token) for what, needs, form in _TOKENS]
+_TOKEN_RULES = [
+    make_rule(what, needs, rf"(?<![\w-])({form})", _token) for what, needs, form in _TOKENS
+]
 _RULES = (
-    _rule(
+    make_rule(
         "an AWS secret access key",
-        "ecret ECRET AKIA aws_ AWS",
+        "ecret ECRET AKIA aws AWS",
         r"(?:(?i:secret)|AKIA[A-Z2-7]{16}|(?i:aws)[ _-])[^\n]{0,80}?"
         r"(?<![\w/+=.-])([A-Za-z0-9/+]{40})(?![\w/+=])",
         _aws_key,
     ),
-    _rule(
+    make_rule(
         "a private key",
         "PRIVATE PRIVATE-KEY AGE-SECRET",
         r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
         r"(?:\s|\\n|[\w-]+: [^\n]{1,80}\n)*([A-Za-z0-9+/=]{32,})|(AGE-SECRET-KEY-1[A-Z0-9]{50,})",
         always,
     ),
-    _rule(
+    make_rule(
         "a password in a URL",
         "://",
         r"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@\"'<>]{0,64}:([^\s:/@\"'<>]{6,64})@[\w.-]+",
         lambda secret: _real(secret) and secret.casefold() != "hunter2",
     ),
-    _rule(
+    make_rule(
         "a key in a connection string",
         "Key= sig=",
         r"(?:AccountKey|SharedAccessKey|[?&]sig)=([A-Za-z0-9+/%]{30,}={0,2})",
         _token,
     ),
-    _rule(
+    make_rule(
         "an authorization header",
         "earer asic",
         r"(?:[Bb]earer|[Bb]asic)\s+([A-Za-z0-9._~+/-]{20,}={0,2})(?![\w(\[])",
     ),
-    _rule(
+    make_rule(
         "a password",
-        "assw ASSW assphrase asscode pwd PWD Pwd パスワード",
+        "assw ASSW assphrase ASSPHRASE asscode ASSCODE pwd PWD Pwd パスワード",
         r"(?<!enc_)(?<!encrypted_)(?<!hashed_)"
         r"(?i:passw(?:or)?d|passwd|passphrase|passcode|pwd|パスワード)"
         rf"{_ASSIGNED}([!#-&*+./0-:=?-Z\\^_a-z|~-]{{8,64}})(?![\w(\[])",
         _password,
     ),
-    _rule(
+    make_rule(
         "a key or token",
-        "ecret ECRET oken OKEN key Key KEY redential",
-        r"(?i:secret|token|api[ _-]?key|access[ _-]?key|auth[ _-]?key|credential)s?(?:[ _-][a-z]+)?"
+        "ecret ECRET oken OKEN key Key KEY redential REDENTIAL",
+        r"(?i:(?:secret|token|api[ _-]?key|access[ _-]?key|auth[ _-]?key|credential)s?"
+        r"(?:[ _-][a-z]+)?)"
         rf"{_ASSIGNED}([A-Za-z0-9+/_~!@#^&*.-]{{16,}})(?![\w(\[])",
         lambda secret: _random(secret) and not _IDENTIFIER.fullmatch(secret),
     ),

@@ -79,6 +79,11 @@ SECRETS = (
     ("a password", "password: hunter2" + "hunter2"),
     ("a password", "the password is Tr0ub4dor" + "&3x!"),
     ("a password", "DB_PASSWORD=Tr0ub4dor" + "9x"),
+    ("a password", "PASSPHRASE=Tr0ub4dor" + "9x"),
+    ("a password", "PASSCODE=Tr0ub4dor" + "9x"),
+    ("a key or token", "APP_CREDENTIALS=" + RANDOM[:24]),
+    ("a key or token", "SECRET_KEY = '" + RANDOM[:24] + "'"),
+    ("an AWS secret access key", "of aws it is " + RANDOM[:40]),
     ("a password", '{"user": "app", "password": "Tr0ub4dor' + '9x"}'),
     ("a password", "Server=db;Database=app;User Id=sa;Password=Tr0ub4dor" + "9x;"),
     ("a password", "パスワードはTr0ub4dor" + "9x"),
@@ -102,6 +107,8 @@ PERSONAL = {
     "身份证11010519491231002X": "identity-number",
     "CPF 529.982.247-25": "identity-number",
     "SSN: 536-22-8741": "identity-number",
+    "ssn 536-22-8741": "identity-number",
+    "SOCIAL SECURITY: 536-22-8741": "identity-number",
 }
 HARMLESS = [
     "Set AKIAIOSFODNN7EXAMPLE and wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY in the file.",
