@@ -32,9 +32,9 @@ from lambdas.domain.cost.price_book import service_price
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.lookup import find_model, unknown
+from lambdas.domain.run.dataset_files import FILE_NAMES
 from lambdas.validation import WARNINGS, DatasetSource, FileSource, ValidationReport
 from lambdas.validation.check import Options, check
-from lambdas.validation.formats.answer_schema import ANSWER_SCHEMA
 from lambdas.validation.formats.fields import FILE_KINDS
 from lambdas.validation.optional_checks import PiiCheck, screened
 
@@ -169,22 +169,20 @@ def _refuse_raw(options: argparse.Namespace) -> None:
     """Refuse what the command cannot check, with the command that can."""
     training: str = options.training
     names = list_folder(training)
+    if names is None and Path(training).suffix.lower() in {".jsonl", ""}:
+        return
     command = f"python -m dataset {{}} --model {shlex.quote(options.model)}"
-    if names is not None:
-        kinds = [kind for kind in FILE_KINDS if f"{kind}.jsonl" in names]
-        files: dict[str, str] = {
-            kind: shlex.quote(in_folder(training, f"{kind}.jsonl")) for kind in kinds
-        }
-        own = files.pop("training", None)
-        schema = shlex.quote(in_folder(training, ANSWER_SCHEMA))
-        files |= {"answer-schema": schema} if ANSWER_SCHEMA in names else {}
+    files = {
+        kind: shlex.quote(in_folder(training, name))
+        for kind, name in FILE_NAMES.items()
+        if name in (names or ())
+    }
+    if own := files.pop("training", None):
         more = "".join(f" --{kind} {file}" for kind, file in files.items())
-        if own:
-            raise InputInvalid(
-                f"{training} is a folder: check its files: {command.format('validate')} {own}{more}"
-            )
-    if names is not None or Path(training).suffix.lower() not in {".jsonl", ""}:
         raise InputInvalid(
-            f"{training} is not a file of records in a model's format (.jsonl): convert it, which "
-            f"checks it too: {command.format('prepare')} {shlex.quote(training)} build/prepared"
+            f"{training} is a folder: check its files: {command.format('validate')} {own}{more}"
         )
+    raise InputInvalid(
+        f"{training} is not a file of records in a model's format (.jsonl): convert it, which "
+        f"checks it too: {command.format('prepare')} {shlex.quote(training)} build/prepared"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -80,32 +80,29 @@ class _SectionProgress:
             self.pairs_per_call //= 2
 
 
+@dataclass
 class Session:
     """Ends, because each answer brings a pair, makes the next request smaller or ends a section."""
 
-    def __init__(  # noqa: PLR0913  # a task, its limits, and what it works with
-        self,
-        task: GenerationTask,
-        sections: Sequence[Section],
-        *,
-        pairs: int,
-        max_tokens_total: int,
-        journal: Journal[PaidAnswer],
-        writer: Writer,
-        progress: ProgressBar,
-    ) -> None:
-        self._task, self._wanted, self._ceiling = task, pairs, max_tokens_total
-        self._journal, self._writer, self._progress = journal, writer, progress
-        self._sections = {task.key(section): _SectionProgress(section) for section in sections}
-        self._pairs = KeptPairs(task.language)
+    task: GenerationTask
+    sections: InitVar[Sequence[Section]]
+    pairs: int  # wanted
+    max_tokens_total: int
+    journal: Journal[PaidAnswer]
+    writer: Writer
+    progress: ProgressBar
+
+    def __post_init__(self, sections: Sequence[Section]) -> None:
+        self._sections = {self.task.key(section): _SectionProgress(section) for section in sections}
+        self._pairs = KeptPairs(self.task.language)
         self._refusals: list[Refusal] = []
         self._unfinished = 0
         self._underestimated = 1.0  # the largest factor by which an estimate was exceeded
-        self._resumed_tokens = paid_tokens(journal)
+        self._resumed_tokens = paid_tokens(self.journal)
 
     def run(self) -> GenerationResult:
         """Use the answers that are paid for already, then ask for the rest."""
-        for entry in [*self._journal.entries]:
+        for entry in [*self.journal.entries]:
             self._use(entry)
         while self._missing:
             wanted = self._next_request()
@@ -120,7 +117,7 @@ class Session:
 
     @property
     def _missing(self) -> int:
-        return self._wanted - len(self._pairs.kept)
+        return self.pairs - len(self._pairs.kept)
 
     def _next_request(self) -> tuple[str, PairRequest] | None:
         """Ask about the open section with the fewest answers and, of these, the most missing pairs.
@@ -145,36 +142,36 @@ class Session:
         opened = {key: state for key, state in self._sections.items() if state.is_open}
         elsewhere = sum(state.kept for state in self._sections.values() if not state.is_open)
         lengths = [len(state.section.text) for state in opened.values()]
-        targets = shares(self._wanted - elsewhere, lengths)
+        targets = shares(self.pairs - elsewhere, lengths)
         for (key, state), target in zip(opened.items(), targets, strict=True):
             yield key, target - state.kept
 
     def _affordable(self, request: PairRequest) -> PairRequest | None:
         """Return the request, if need be for fewer pairs, if the ceiling allows its worst case."""
-        left = self._ceiling - paid_tokens(self._journal)
+        left = self.max_tokens_total - paid_tokens(self.journal)
         while request.pairs and self._estimated_input(request) + request.max_tokens > left:
             request = replace(request, pairs=request.pairs // 2)
         return request if request.pairs else None
 
     def _estimated_input(self, request: PairRequest) -> int:
-        return math.ceil(self._underestimated * worst_case_input(self._task, request))
+        return math.ceil(self._underestimated * worst_case_input(self.task, request))
 
     def _pay(self, key: str, request: PairRequest) -> None:
-        arguments, estimated = build(self._task, request), self._estimated_input(request)
+        arguments, estimated = build(self.task, request), self._estimated_input(request)
         section = request.section
         self._show(f"asking for {request.pairs}: {section.document}, {section.label}")
-        answer = self._writer.ask(arguments, estimated)
+        answer = self.writer.ask(arguments, estimated)
         entry = PaidAnswer(
             key=key,
             request=digest(arguments),
             asked=request.pairs,
-            estimated_input_tokens=worst_case_input(self._task, request),
+            estimated_input_tokens=worst_case_input(self.task, request),
             stop=answer.stop_reason,
             tool_input=answer.tool_input,
             input_tokens=answer.input_tokens,
             output_tokens=answer.output_tokens,
         )
-        self._journal.append(entry)
+        self.journal.append(entry)
         self._use(entry)
 
     def _use(self, entry: PaidAnswer) -> None:
@@ -201,10 +198,10 @@ class Session:
         return True
 
     def _show(self, doing: str) -> None:
-        self._progress.show(len(self._pairs.kept), paid_tokens(self._journal), doing)
+        self.progress.show(len(self._pairs.kept), paid_tokens(self.journal), doing)
 
     def _outcome(self, ending: Ending) -> GenerationResult:
-        entries = self._journal.entries
+        entries = self.journal.entries
         return GenerationResult(
             kept=self._pairs.kept,
             refusals=self._refusals,

@@ -13,7 +13,7 @@ from lambdas.validation.formats.fields import FileKind, field_of
 from lambdas.validation.formats.records import read_record
 from lambdas.validation.jsonl.findings import Findings
 from lambdas.validation.jsonl.lines import parse_line
-from lambdas.validation.jsonl.ranges import ByteRange, read_lines, read_range
+from lambdas.validation.jsonl.ranges import read_lines, read_range, split_ranges
 from lambdas.validation.jsonl.sources import DatasetSource
 from lambdas.validation.warnings.pii_screening import (
     COMPREHEND,
@@ -149,7 +149,6 @@ def sample_records(
 
 
 def _lines(source: DatasetSource) -> Iterator[bytes]:
-    for start in range(0, source.size_bytes, _PART_BYTES):
-        part = ByteRange(start, min(start + _PART_BYTES, source.size_bytes))
+    for part in split_ranges(source.size_bytes, _PART_BYTES):
         for line in read_lines(source, part, read_range(source, part)):
             yield line.content.removesuffix(b"\r")

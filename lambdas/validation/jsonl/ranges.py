@@ -28,10 +28,10 @@ class Line(NamedTuple):
     content: bytes
 
 
-def split_ranges(size_bytes: int) -> list[ByteRange]:
+def split_ranges(size_bytes: int, range_bytes: int | None = None) -> list[ByteRange]:
     """Split a file into ranges; the cuts, and so the results, depend only on its size."""
-    starts = range(0, size_bytes, RANGE_BYTES)
-    return [ByteRange(start, min(start + RANGE_BYTES, size_bytes)) for start in starts]
+    step = range_bytes or RANGE_BYTES
+    return [ByteRange(start, min(start + step, size_bytes)) for start in range(0, size_bytes, step)]
 
 
 def read_range(source: DatasetSource, part: ByteRange) -> bytes:
