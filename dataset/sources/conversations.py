@@ -53,7 +53,7 @@ _TEXT_ONLY = "this project trains text only: drop the record, or write it as tex
 _NOT_TEXT = ("image", "images", "video", "videos", "audio", "audios")
 _TOOLS = ("tools", "functions", "toolConfig", "tool_calls", "function_call", "tool_call_id")
 _TEXT_BLOCKS = (None, "text", "input_text", "output_text")
-_SHOWN_PROBLEMS = 10
+_SHOWN = 10  # problems, or notes
 
 Problem = tuple[str, str]  # a location and what is wrong there
 
@@ -99,10 +99,11 @@ class Entries:
         alike: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
         for key, locations in places.items():
             alike[locations[0], len(locations)].append(repr(shortened(key)) + _guess(key))
-        for (first, count), keys in alike.items():
-            noun = "key" if len(keys) == 1 else "keys"
-            records = quantity(count, "record")
-            yield f"ignored the {noun} {', '.join(keys)} of {records}, from {first} on"
+        yield from _first(
+            f"ignored the key{'s' * (len(keys) > 1)} {shortened(', '.join(keys), MOST_SHOWN)} of "
+            f"{quantity(count, 'record')}, from {first} on"
+            for (first, count), keys in alike.items()
+        )
 
 
 def _guess(key: str) -> str:
@@ -137,12 +138,16 @@ def describe(problems: Iterable[Problem]) -> list[str]:
     locations: defaultdict[str, list[str]] = defaultdict(list)
     for location, why in problems:
         locations[why].append(location)
-    lines = [
+    return _first(
         f"{first}{f' and {len(others)} more' if others else ''}: {shortened(why, MOST_SHOWN)}"
         for why, (first, *others) in locations.items()
-    ]
-    if len(lines) > _SHOWN_PROBLEMS:
-        lines[_SHOWN_PROBLEMS:] = [f"… and {len(lines) - _SHOWN_PROBLEMS} more"]
+    )
+
+
+def _first(texts: Iterable[str]) -> list[str]:
+    lines = [*texts]
+    if len(lines) > _SHOWN:
+        lines[_SHOWN:] = [f"… and {len(lines) - _SHOWN} more"]
     return lines
 
 

@@ -651,3 +651,11 @@ def test_a_key_of_any_length_is_noted_in_few_words(tmp_path: Path) -> None:
     [note, *_] = made(tmp_path, "x.json", json.dumps(records)).notes
     assert "k…', 'id' of 40 records" in note
     assert len(note) < 500 + len(str(tmp_path))
+
+
+def test_keys_without_number_are_noted_in_few_words(tmp_path: Path) -> None:
+    own = [{"question": q, "answer": a, f"x{n}": 1} for n, (q, a) in enumerate(PAIRS)]
+    own[0] |= {f"y{n}": 1 for n in range(9_999)}
+    notes = made(tmp_path, "x.json", json.dumps(own)).notes
+    assert [note for note in notes if "… and 30 more" in note]
+    assert max(map(len, notes)) < 700 + len(str(tmp_path))
