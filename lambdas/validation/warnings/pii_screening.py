@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
 from typing import Literal, NamedTuple, Protocol
 
 from lambdas.domain.errors import OutOfTime, ServiceUnavailable, Throttled
@@ -54,10 +53,20 @@ Records = Sequence[tuple[int, Conversation]]  # by line
 class Screening(NamedTuple):
     """What was found on which lines, in how many records, for how many billed units."""
 
-    problems: tuple[tuple[int, Finding], ...]
-    records: int
-    units: int
+    problems: tuple[tuple[int, Finding], ...] = ()
+    records: int = 0
+    units: int = 0
     left: tuple[tuple[int, int], ...] = ()  # lines not screened whole, and the turn to go on with
+
+    def plus(self, others: Iterable[Screening]) -> Screening:
+        """Return what was made of other records, too; only of those is anything left."""
+        every = (self, *others)
+        return Screening(
+            tuple(problem for each in every for problem in each.problems),
+            sum(each.records for each in every),
+            sum(each.units for each in every),
+            tuple(left for each in every[1:] for left in each.left),
+        )
 
 
 class ScreeningJournal(Protocol):
@@ -91,8 +100,7 @@ def screen_in_batches(  # noqa: PLR0913  # what the journal and the time do is t
     Throttled or ServiceUnavailable
         The service is too busy; the journal has what it has answered.
     """
-    problems: list[tuple[int, Finding]] = []
-    screened = units = 0
+    total = Screening()
     for start in range(0, len(records), _BATCH_RECORDS):
         batch = records[start : start + _BATCH_RECORDS]
         key = f"{name}-{batch[0][0]}"
@@ -109,18 +117,16 @@ def screen_in_batches(  # noqa: PLR0913  # what the journal and the time do is t
         found, refused = screen(batch, before, detect, field_of_turn)
         if journal is not None and before.left:
             journal.keep(key, found, moved=found.left != before.left)
-        problems += found.problems
-        screened += found.records
-        units += found.units
+        total = total.plus([found])
         if refused and journal is not None:
-            raise type(refused)(_too_busy(name, screened, len(records), refused)) from refused
+            raise type(refused)(_too_busy(name, total.records, len(records), refused)) from refused
         if refused:
             break
-    return Screening(tuple(problems), screened, units)
+    return total._replace(left=())
 
 
 def not_screened(records: Records) -> Screening:
-    return Screening((), 0, 0, tuple((line, 0) for line, _ in records))
+    return Screening(left=tuple((line, 0) for line, _ in records))
 
 
 def _too_busy(name: str, screened: int, records: int, refused: Exception) -> str:
@@ -137,15 +143,6 @@ def _units_left(records: Records, screening: Screening) -> int:
     return sum(_units(conversations[line], turn) for line, turn in screening.left)
 
 
-class _Asked(NamedTuple):
-    """What was made of one record."""
-
-    problems: list[Finding]
-    units: int
-    left_from: int | None  # the first turn without an answer; None: all have one
-    refused: Exception | None = None
-
-
 def screen(
     records: Records, before: Screening, detect: DetectPii, field_of_turn: FieldOf
 ) -> tuple[Screening, Exception | None]:
@@ -156,45 +153,42 @@ def screen(
     If the service is too busy the rest is left, so that what it has answered is not asked again. A
     request that was not throttled may be paid for although no answer came.
     """
-    busy = Event()
+    refusals: list[Exception] = []
     conversations = dict(records)
 
-    def screen_one(left: tuple[int, int]) -> _Asked:
-        return _screen_record(conversations[left[0]], left[1], detect, field_of_turn, busy)
+    def screen_one(left: tuple[int, int]) -> Screening:
+        line, first = left
+        return _screen_record(line, conversations[line], first, detect, field_of_turn, refusals)
 
     with ThreadPoolExecutor(_CONCURRENT_REQUESTS) as threads:
-        asked = [*threads.map(screen_one, before.left)]
-    by_line = dict(zip(dict(before.left), asked, strict=True))
-    found = [(line, problem) for line, each in by_line.items() for problem in each.problems]
-    left = ((line, each.left_from) for line, each in by_line.items())
-    screening = Screening(
-        problems=(*before.problems, *found),
-        records=before.records + sum(each.left_from is None for each in asked),
-        units=before.units + sum(each.units for each in asked),
-        left=tuple((line, turn) for line, turn in left if turn is not None),
-    )
-    return screening, next((each.refused for each in asked if each.refused), None)
+        found = before.plus(threads.map(screen_one, before.left))
+    return found, next(iter(refusals), None)
 
 
-def _screen_record(
+def _screen_record(  # noqa: PLR0913, PLR0917  # a record, and what is done with it
+    line: int,
     conversation: Conversation,
     first: int,
     detect: DetectPii,
     field_of_turn: FieldOf,
-    busy: Event,
-) -> _Asked:
-    problems: list[Finding] = []
+    refusals: list[Exception],  # of all records: after one, nothing more is asked
+) -> Screening:
+    problems: list[tuple[int, Finding]] = []
+
+    def ended(turn: int, paid_until: int) -> Screening:
+        units = _units(conversation, first, paid_until)
+        return Screening(tuple(problems), 0, units, ((line, turn),))
+
     for turn in range(first, len(conversation.turns)):
-        asked = _units(conversation, first, turn)
-        if busy.is_set():
-            return _Asked(problems, asked, turn)
+        if refusals:
+            return ended(turn, turn)
         try:
-            problems += _problems(conversation, turn, detect, field_of_turn)
+            found = [*_problems(conversation, turn, detect, field_of_turn)]
         except (Throttled, ServiceUnavailable) as refused:
-            busy.set()
-            paid_until = turn if isinstance(refused, Throttled) else turn + 1
-            return _Asked(problems, _units(conversation, first, paid_until), turn, refused)
-    return _Asked(problems, _units(conversation, first), None)
+            refusals.append(refused)
+            return ended(turn, turn if isinstance(refused, Throttled) else turn + 1)
+        problems += ((line, problem) for problem in found)
+    return Screening(tuple(problems), 1, _units(conversation, first))
 
 
 def billed_units(conversation: Conversation) -> int:
