@@ -598,6 +598,18 @@ def test_a_source_is_not_replaced_by_what_is_made_of_it(
     assert main(["prepare", "--model", "nova-micro", str(tmp_path), str(tmp_path / "x")]) == 0
 
 
+def test_links_in_a_loop_are_no_file_and_no_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, loop = written(tmp_path, "faq.csv", KINDS["faq.csv"]), tmp_path / "loop"
+    loop.symlink_to("loop")
+    assert main(["prepare", "--model", "nova-micro", str(loop), str(tmp_path / "out")]) == 2
+    assert "loop cannot be read: " in capsys.readouterr().err
+    for out in (loop, loop / "out"):
+        assert main(["prepare", "--model", "nova-micro", str(path), str(out)]) == 2
+        assert "cannot be written: " in capsys.readouterr().err
+
+
 def test_if_one_file_cannot_be_written_none_is_replaced(tmp_path: Path) -> None:
     path = written(tmp_path, "faq.csv", KINDS["faq.csv"])
     (tmp_path / "out" / "evaluation.jsonl").mkdir(parents=True)
