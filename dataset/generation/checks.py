@@ -200,7 +200,7 @@ def read_pairs(tool_input: object) -> list[object]:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return [value]
     return value if isinstance(value, list) else [value]
 
@@ -234,7 +234,7 @@ def _ungrounded(new: KeptPair) -> Iterator[tuple[str, str]]:
     pair, source = new.pair, _section_text(new.section.text)
     quote = matching.squeezed(pair.quote)
     if len(quote) < LEAST_QUOTE:
-        yield "quote-short", f"{REASONS['quote-short']}: {pair.quote!r}"
+        yield "quote-short", f"{REASONS['quote-short']}: {_shortened(pair.quote)!r}"
     if quote not in source.squeezed:
         yield "quote-not-found", f"{REASONS['quote-not-found']}: {_shortened(pair.quote)!r}"
     missing = sorted(matching.numbers(pair.answer) - matching.numbers(pair.quote))

@@ -435,6 +435,7 @@ def test_a_translation_is_held_to_quote_numbers_and_names(tmp_path: Path) -> Non
         ({"pairs": "[1, 2]"}, [1, 2]),
         ([1], [1]),
         ({"pairs": "no JSON"}, ["no JSON"]),
+        ({"pairs": "[" * 9_999}, ["[" * 9_999]),
         ({}, [None]),
         (None, [None]),
     ],
