@@ -54,6 +54,8 @@ from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Judge, Model
 from lambdas.domain.parallel import in_parallel
 from lambdas.domain.run.contracts import ReviewRow
+from lambdas.validation import Findings
+from lambdas.validation.jsonl.lines import parse_line
 
 DEFAULT_JUDGE = "nova-pro"
 DEFAULT_MAX_USD = 2.0
@@ -222,11 +224,8 @@ def read_tasks(training: Path, model: Model) -> Iterator[ReviewTask]:
     for number, line in enumerate(training.read_bytes().split(b"\n"), start=1):
         if not line.strip():
             continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            record = None
-        task = ReviewTask.of(number, record, model) if isinstance(record, dict) else None
+        record = parse_line(line, Findings(), is_first=number == 1)
+        task = ReviewTask.of(number, record, model) if record is not None else None
         if task is None:
             raise InputInvalid(
                 f"{training}:{number} is not a record in the {model.record_format} format of "
