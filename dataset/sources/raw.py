@@ -28,6 +28,7 @@ _DELIMITERS = ",;\t"
 _EXCEL_DELIMITER = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
 _MAX_CELL_CHARACTERS = 64 * 1024**2  # the csv module's own limit, 128 KiB, is below a long record
 _HEADER_CHARACTERS = 64 * 1024  # looked at for the separator, below that limit of the module
+_MOST_CELLS = 20_000_000  # of a sheet, blank ones included, which are held in memory
 _ONE_COLUMN = (
     "no row has two cells: separate question and answer by a comma, a semicolon or a tab, and name "
     "both in the first row"
@@ -250,10 +251,7 @@ def _xlsx(file: SourceFile) -> Iterator[Value]:
     """Yield the rows of the one sheet that has any."""
     try:
         workbook = CalamineWorkbook.from_filelike(io.BytesIO(file.content))
-        sheets = {
-            name: workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)
-            for name in workbook.sheet_names
-        }
+        sheets = {name: _sheet_rows(file, workbook, name) for name in workbook.sheet_names}
     except CalamineError as error:
         raise SourceInvalid(
             f"{file.place} cannot be read as a workbook ({error}): save it in Excel as .xlsx, "
@@ -270,6 +268,17 @@ def _xlsx(file: SourceFile) -> Iterator[Value]:
             "read as a file of its own"
         )
     return _table(row for name in filled for row in tables[name])
+
+
+def _sheet_rows(file: SourceFile, workbook: CalamineWorkbook, name: str) -> list[list[Any]]:
+    sheet = workbook.get_sheet_by_name(name)
+    row, column = sheet.end or (0, 0)  # from 0
+    if (row + 1) * (column + 1) > _MOST_CELLS:
+        raise SourceInvalid(
+            f"{file.place}: {name} reaches to row {row + 1:,} and column {column + 1:,}: delete the "
+            "rows and columns beyond the data"
+        )
+    return sheet.to_python(skip_empty_area=False)
 
 
 def _cell(value: object) -> str:

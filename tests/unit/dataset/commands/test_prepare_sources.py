@@ -17,6 +17,7 @@ from pyarrow import parquet
 
 from dataset.__main__ import main
 from dataset.commands.prepare import Prepared, PrepareOptions, prepare
+from dataset.sources import raw
 from dataset.sources.conversion import SYSTEM_PROMPTS, Style
 from dataset.sources.files import SourceInvalid
 from lambdas.domain.models.model import Model
@@ -235,6 +236,17 @@ def test_workbooks(tmp_path: Path) -> None:
         made(tmp_path, "two.xlsx", xlsx(rows, rows))
     with pytest.raises(SourceInvalid, match=r"cannot be read as a workbook .* without a password"):
         made(tmp_path, "broken.xlsx", b"\xd0\xcf\x11\xe0")
+
+
+def test_a_cell_far_from_the_others_does_not_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One blank cell at ZZ100000 took more than 6 GB, and ended Python."""
+    monkeypatch.setattr(raw, "_MOST_CELLS", 80)
+    rows = [("question", "answer"), *PAIRS]
+    assert made(tmp_path, "faq.xlsx", xlsx(rows[:40])).report.files["training.jsonl"].records == 39
+    with pytest.raises(SourceInvalid, match=r"xlsx: sheet1 reaches to row 3 and column 41: delete"):
+        made(tmp_path, "faq.xlsx", xlsx([*rows[:2], ("",) * 40 + (" ",)]))
 
 
 def test_parquet_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
