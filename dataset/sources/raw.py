@@ -251,16 +251,12 @@ def _xlsx(file: SourceFile) -> Iterator[Value]:
     """Yield the rows of the one sheet that has any."""
     try:
         workbook = CalamineWorkbook.from_filelike(io.BytesIO(file.content))
-        sheets = {name: _sheet_rows(file, workbook, name) for name in workbook.sheet_names}
+        tables = {name: _sheet_rows(file, workbook, name) for name in workbook.sheet_names}
     except CalamineError as error:
         raise SourceInvalid(
             f"{file.place} cannot be read as a workbook ({error}): save it in Excel as .xlsx, "
             "without a password"
         ) from None
-    tables = {
-        name: [(line, [*map(_cell, row)]) for line, row in enumerate(rows, start=1)]
-        for name, rows in sheets.items()
-    }
     filled = [name for name, rows in tables.items() if any(_filled(rows))]
     if len(filled) > 1:
         raise SourceInvalid(
@@ -270,15 +266,16 @@ def _xlsx(file: SourceFile) -> Iterator[Value]:
     return _table(row for name in filled for row in tables[name])
 
 
-def _sheet_rows(file: SourceFile, workbook: CalamineWorkbook, name: str) -> list[list[Any]]:
+def _sheet_rows(file: SourceFile, workbook: CalamineWorkbook, name: str) -> list[_Row]:
     sheet = workbook.get_sheet_by_name(name)
     row, column = sheet.end or (0, 0)  # from 0
     if (row + 1) * (column + 1) > _MOST_CELLS:
         raise SourceInvalid(
-            f"{file.place}: {name} reaches to row {row + 1:,} and column {column + 1:,}: delete the "
-            "rows and columns beyond the data"
+            f"{file.place}: {name} reaches to row {row + 1:,} and column {column + 1:,}: delete "
+            "the rows and columns beyond the data"
         )
-    return sheet.to_python(skip_empty_area=False)
+    rows = enumerate(sheet.to_python(skip_empty_area=False), start=1)
+    return [(line, [*map(_cell, row)]) for line, row in rows]
 
 
 def _cell(value: object) -> str:
