@@ -1,13 +1,15 @@
-"""BERT's forward pass in numpy, one text at a time: what torch would give, without torch.
+"""BERT's forward pass in numpy: what torch would give, without torch.
 
 Devlin et al. 2019, https://arxiv.org/abs/1810.04805; the names of tensors are those of Hugging
-Face's BertModel. Nothing is padded, so nothing needs to be masked.
+Face's BertModel. Texts are one below the other, and each attends to itself alone: nothing is
+padded, so nothing needs to be masked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 from math import sqrt
 from typing import Literal
 
@@ -22,6 +24,8 @@ Tensors = Mapping[str, Floats]
 # and Stegun 1964, 7.1.26. float32 has 6e-8; scipy would be twice the layer for no closer scores.
 _P = 0.3275911
 _A = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
+
+_ROWS = 256  # in the feed-forward layers at a time: arrays of more leave the processor's cache
 
 
 class BertConfig(BaseModel):
@@ -78,39 +82,51 @@ class Bert:
     layers: int
     tensors: Tensors
 
-    def hidden_states(self, ids: Sequence[int]) -> Floats:
-        """Return the last layer's output for at most `max_position_embeddings` ids.
+    def hidden_states(self, texts: Sequence[Sequence[int]]) -> list[Floats]:
+        """Return the last layer's output for texts of at most `max_position_embeddings` ids each.
 
-        It is tokens x hidden_size.
+        It is tokens x hidden_size of each text.
         """
-        states = self._embed(ids)
+        ends = [*accumulate(map(len, texts))][:-1]
+        states = self._embed(texts)
         for index in range(self.layers):
-            states = self._layer(states, f"encoder.layer.{index}.")
-        return states
+            states = self._layer(states, ends, f"encoder.layer.{index}.")
+        return np.split(states, ends)
 
-    def _embed(self, ids: Sequence[int]) -> Floats:
+    def _embed(self, texts: Sequence[Sequence[int]]) -> Floats:
         word, position, kind = (
             self.tensors[f"embeddings.{name}_embeddings.weight"]
             for name in ("word", "position", "token_type")
         )
-        summed = word[list(ids)] + position[: len(ids)] + kind[0]
+        positions = np.concatenate([position[: len(ids)] for ids in texts])
+        summed = word[[*chain(*texts)]] + positions + kind[0]
         return self._normalised(summed, "embeddings.LayerNorm")
 
-    def _layer(self, states: Floats, prefix: str) -> Floats:
-        attended = self._linear(self._attention(states, prefix), f"{prefix}attention.output.dense")
+    def _layer(self, states: Floats, ends: Sequence[int], prefix: str) -> Floats:
+        attention = self._attention(states, ends, prefix)
+        attended = self._linear(attention, f"{prefix}attention.output.dense")
         states = self._normalised(states + attended, f"{prefix}attention.output.LayerNorm")
-        inner = _gelu(self._linear(states, f"{prefix}intermediate.dense"))
-        outer = self._linear(inner, f"{prefix}output.dense")
+        blocks = np.split(states, range(_ROWS, len(states), _ROWS))
+        outer = np.concatenate([self._forwarded(block, prefix) for block in blocks])
         return self._normalised(states + outer, f"{prefix}output.LayerNorm")
 
-    def _attention(self, states: Floats, prefix: str) -> Floats:
+    def _forwarded(self, states: Floats, prefix: str) -> Floats:
+        inner = _gelu(self._linear(states, f"{prefix}intermediate.dense"))
+        return self._linear(inner, f"{prefix}output.dense")
+
+    def _attention(self, states: Floats, ends: Sequence[int], prefix: str) -> Floats:
         query, key, value = (
-            self._heads(self._linear(states, f"{prefix}attention.self.{name}"))
+            np.split(self._linear(states, f"{prefix}attention.self.{name}"), ends)
             for name in ("query", "key", "value")
         )
-        scores = query @ key.transpose(0, 2, 1) / np.float32(sqrt(query.shape[-1]))
-        context: Floats = _softmax(scores) @ value
-        return context.transpose(1, 0, 2).reshape(states.shape)
+        return np.concatenate([*map(self._attended, query, key, value)])
+
+    def _attended(self, query: Floats, key: Floats, value: Floats) -> Floats:
+        """Return what the tokens of one text see of each other."""
+        queries, keys, values = map(self._heads, (query, key, value))
+        scores = queries @ keys.transpose(0, 2, 1) / np.float32(sqrt(queries.shape[-1]))
+        context: Floats = _softmax(scores) @ values
+        return context.transpose(1, 0, 2).reshape(query.shape)
 
     def _heads(self, states: Floats) -> Floats:
         """Return heads x tokens x their share of the hidden size."""

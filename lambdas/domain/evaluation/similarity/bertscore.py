@@ -6,6 +6,7 @@ Zhang et al. 2020, https://arxiv.org/abs/1904.09675, as its reference implementa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -64,10 +65,15 @@ class BertScore:
         if len(self._unweighted) < len(_UNWEIGHTED) or len(vocabulary) > bert.config.vocab_size:
             raise WeightsUnusable("tokenizer.json is of another model than config.json")
 
-    def embed(self, text: str) -> Embedded:
-        """Return a text's embeddings, which may be scored against any number of others."""
-        ids = self._tokenizer.encode(text.strip()).ids
-        vectors = self._bert.hidden_states(ids)
+    def embed(self, *texts: str) -> list[Embedded]:
+        """Return texts' embeddings, each of which may be scored against any number of others.
+
+        Together they take less time: three of 20 words two thirds of it.
+        """
+        ids = [self._tokenizer.encode(text.strip()).ids for text in texts]
+        return [*map(self._embedded, ids, self._bert.hidden_states(ids))]
+
+    def _embedded(self, ids: Sequence[int], vectors: Floats) -> Embedded:
         vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
         return Embedded(vectors, (~np.isin(ids, self._unweighted)).astype(np.float32))
 

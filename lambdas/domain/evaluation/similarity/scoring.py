@@ -62,18 +62,15 @@ class Scoring:
         return True
 
     def _record(self, number: int, id_: str, said: Mapping[str, Record]) -> Record:
-        """Return {"id", side: scores}; the reference is embedded once for all sides."""
-        scorer = self.scorer if number % self.every == 0 else None
+        """Return {"id", side: scores}."""
         reference = next(iter(said.values()))["reference_answer"]
-        embedded = scorer and scorer.embed(reference)
-        record: Record = {"id": id_}
-        for side, answer in said.items():
-            text = _text(answer)
-            scores = _by_surface(text, reference)
-            if scorer and embedded:
-                scores |= scorer.score(scorer.embed(text), embedded)._asdict()
-            record[side] = {name: round(score, _DIGITS) for name, score in scores.items()}
-        return record
+        texts = {side: _text(answer) for side, answer in said.items()}
+        scores = {side: _by_surface(text, reference) for side, text in texts.items()}
+        if self.scorer and number % self.every == 0:
+            expected, *answers = self.scorer.embed(reference, *texts.values())
+            for side, answer in zip(texts, answers, strict=True):
+                scores[side] |= self.scorer.score(answer, expected)._asdict()
+        return {"id": id_} | {side: _rounded(each) for side, each in scores.items()}
 
 
 def bertscored_every(answers: int) -> int:
@@ -87,6 +84,10 @@ def _by_surface(answer: str, reference: str) -> dict[str, float]:
         "chrf": chrf(answer, reference),
         "length_ratio": length_ratio(answer, reference),
     }
+
+
+def _rounded(scores: Mapping[str, float]) -> Record:
+    return {name: round(score, _DIGITS) for name, score in scores.items()}
 
 
 def _questions(found: AnswersOfShard) -> list[tuple[str, dict[str, Record]]]:

@@ -153,6 +153,6 @@ def _checked(scorer: BertScore, parity: Parity, name: str) -> float:
 
 
 def _difference(scorer: BertScore, pair: ScoredPair) -> float:
-    found = scorer.score(scorer.embed(pair.answer), scorer.embed(pair.reference))
+    found = scorer.score(*scorer.embed(pair.answer, pair.reference))
     expected = Scores(pair.precision, pair.recall, pair.f1)
     return max(abs(one - other) for one, other in zip(found, expected, strict=True))

@@ -56,9 +56,7 @@ def test_by_meaning(tmp_path: Path) -> None:
     assert source
     scorer = load_weights(make_weights(source, tmp_path)).scorer
     scores = [
-        means(
-            lambda said, reference, of=of: scorer.score(*map(scorer.embed, (said, reference)))[of]
-        )
+        means(lambda said, reference, of=of: scorer.score(*scorer.embed(said, reference))[of])
         for of in range(3)
     ]
     base, tuned = (tuple(side) for side in zip(*scores, strict=True))

@@ -23,7 +23,7 @@ def scorer(made: Path) -> BertScore:
 
 
 def f1(scorer: BertScore, answer: str, reference: str) -> float:
-    return scorer.score(scorer.embed(answer), scorer.embed(reference)).f1
+    return scorer.score(*scorer.embed(answer, reference)).f1
 
 
 def test_scores_of_a_tiny_model_are_those_of_bert_score(made: Path) -> None:
@@ -49,28 +49,37 @@ def test_the_same_text_matches_itself(scorer: BertScore) -> None:
 
 @pytest.mark.parametrize(("answer", "reference"), [("", "a"), ("a", " \n"), ("", ""), ("\0", "a")])
 def test_nothing_said_scores_nothing(scorer: BertScore, answer: str, reference: str) -> None:
-    assert scorer.score(scorer.embed(answer), scorer.embed(reference)) == (0, 0, 0)
+    assert scorer.score(*scorer.embed(answer, reference)) == (0, 0, 0)
 
 
 def test_a_text_of_special_tokens_alone_has_a_score(scorer: BertScore) -> None:
     """bert_score's precision is NaN here, which would spoil every mean."""
-    precision, recall, both = scorer.score(scorer.embed("[SEP] [CLS]"), scorer.embed("a fee"))
+    precision, recall, both = scorer.score(*scorer.embed("[SEP] [CLS]", "a fee"))
     assert (precision, both) == (0, 0)
     assert 0 < recall < 1
 
 
 def test_special_tokens_in_a_text_have_no_weight(scorer: BertScore) -> None:
-    weights = scorer.embed("a [SEP] b [CLS] [PAD]").weights
-    assert [*weights] == [0, 1, 0, 1, 0, 1, 0]
+    (embedded,) = scorer.embed("a [SEP] b [CLS] [PAD]")
+    assert [*embedded.weights] == [0, 1, 0, 1, 0, 1, 0]
 
 
 def test_the_tokenizers_own_cut_and_padding_do_not_count(scorer: BertScore) -> None:
     """The tiny model's file has both, as MiniLM's has: a text of 3 tokens, and one of 100."""
-    assert len(scorer.embed("a b c").weights) == 3 + 2
-    assert len(scorer.embed("a " * 100).weights) == CONFIG["max_position_embeddings"]
+    short, long = scorer.embed("a b c", "a " * 100)
+    assert len(short.weights) == 3 + 2
+    assert len(long.weights) == CONFIG["max_position_embeddings"]
 
 
 def test_a_scored_text_may_be_scored_again(scorer: BertScore) -> None:
-    reference = scorer.embed("a fee by the hour")
-    first, second = (scorer.score(scorer.embed("an hour"), reference) for _ in range(2))
+    answer, reference = scorer.embed("an hour", "a fee by the hour")
+    first, second = (scorer.score(answer, reference) for _ in range(2))
     assert first == second
+
+
+def test_texts_that_are_embedded_together_do_not_see_each_other(scorer: BertScore) -> None:
+    texts = ("a fee by the hour", "", "微調整の料金", "a " * 100)
+    for text, together in zip(texts, scorer.embed(*texts), strict=True):
+        (alone,) = scorer.embed(text)
+        assert together.vectors == pytest.approx(alone.vectors, abs=1e-6)
+        assert [*together.weights] == [*alone.weights]
