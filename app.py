@@ -15,19 +15,18 @@ from stacks.environment import EnvironmentInvalid, lifecycle_warnings, load
 
 
 def main() -> None:
-    app = new_app()
+    # The CLI asks STS for the account.
+    is_offline = os.environ.get("CDK_DEFAULT_ACCOUNT") == OFFLINE_ACCOUNT
+    app = new_app(checked=not is_offline)  # half of a synth; offline nothing reaches AWS
     try:
         environment = load(app.node.try_get_context("env"))
     except EnvironmentInvalid as error:
         sys.exit(f"error: {error}")
-    # The CLI asks STS for the account.
-    is_offline = os.environ.get("CDK_DEFAULT_ACCOUNT") == OFFLINE_ACCOUNT
     today = datetime.now(tz=UTC).date()
     populate(
         app,
         environment.offline() if is_offline else environment,
         warnings=lifecycle_warnings(environment, today),
-        checked=not is_offline,  # by cdk-nag, a third of a synth; offline nothing reaches AWS
     )
     app.synth()
 

@@ -21,10 +21,22 @@ from stacks.storage.stack import StorageStack
 _CDK_JSON = Path(__file__).parent.parent / "cdk.json"
 
 
-def new_app(folder: Path | None = None) -> cdk.App:
-    """Return an empty application with the project's feature flags, whoever starts it."""
+def new_app(folder: Path | None = None, *, checked: bool = True) -> cdk.App:
+    """Return an empty application with the project's feature flags, whoever starts it.
+
+    Where it is `checked`, its synth warns of what the CDK's rules for templates find, and fails on
+    a finding of cdk-nag that no construct explains.
+    """
     flags = json.loads(_CDK_JSON.read_text(encoding="utf-8"))["context"]
-    return cdk.App(context=flags, outdir=str(folder) if folder else None, analytics_reporting=False)
+    app = cdk.App(
+        context=flags,
+        outdir=str(folder) if folder else None,
+        analytics_reporting=False,
+        builtin_cloud_formation_validation=checked,
+    )
+    if checked:
+        cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    return app
 
 
 def populate(
@@ -33,12 +45,10 @@ def populate(
     *,
     host: Target | None = None,
     warnings: Iterable[str] = (),
-    checked: bool = True,
 ) -> None:
     """Add the environment's stacks; in the offline account its functions run on `host`.
 
-    The CDK CLI shows the warnings; no template has them. Where it is `checked`, the synth fails on
-    a finding of cdk-nag that no construct explains.
+    The CDK CLI shows the warnings; no template has them.
     """
     target = _target_of(environment, host or this_machine())
     storage = StorageStack(app, environment)
@@ -52,8 +62,6 @@ def populate(
     operations.add_stack_dependency(storage, reason="it may need the key")
     guards.add_stack_dependency(operations, reason="what a guard finds, somebody is told")
     pipeline.add_stack_dependency(guards, reason="nothing is bought before it is guarded")
-    if checked:
-        cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 
 
 def _target_of(environment: Environment, host: Target) -> Target:

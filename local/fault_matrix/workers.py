@@ -139,8 +139,8 @@ def _deploy_for_all_cases(environment: Environment) -> Deployed:
     validation = Validation(comprehend_max_usd=_COMPREHEND_USD)
     changes = {"validation": validation, "defaults": defaults}
     with tempfile.TemporaryDirectory() as scratch:
-        app = new_app(Path(scratch))
-        populate(app, environment.offline().model_copy(update=changes), checked=False)
+        app = new_app(Path(scratch), checked=False)
+        populate(app, environment.offline().model_copy(update=changes))
         app.synth()
         return deploy(environment.name, assembly=Path(scratch))
 
