@@ -80,10 +80,10 @@ class Route:
 
     def labels(self, method: str, path: str) -> dict[str, str] | None:
         """Return what the path has in the place of its labels; None if it is another's path."""
-        found = self.path.fullmatch(path.rstrip("/") or "/")
-        if found is None or self.operation.http["method"] != method:
+        if self.operation.http["method"] != method:
             return None
-        return {name: unquote(value) for name, value in found.groupdict().items()}
+        found = self.path.fullmatch(path.rstrip("/") or "/")
+        return found and {name: unquote(value) for name, value in found.groupdict().items()}
 
     def takes(self, query: Mapping[str, str], headers: Mapping[str, str]) -> bool:
         return (

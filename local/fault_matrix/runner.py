@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import boto3
@@ -32,6 +33,10 @@ class FaultTarget:
 
     offline: OfflineAws
     machine_arn: str
+
+    @cached_property
+    def states(self) -> Any:  # noqa: ANN401  # a boto3 client, which takes longer to make than a call
+        return boto3.client("stepfunctions")
 
     @property
     def names(self) -> Names:
@@ -100,8 +105,8 @@ _INPUTS: Mapping[Course, Sequence[Mapping[str, object]]] = {
 def _start(case: Case, target: FaultTarget, index: int) -> str:
     inputs = _INPUTS.get(case.course, [{}])
     given = inputs[index % len(inputs)]
-    states: Any = boto3.client("stepfunctions")
-    started = states.start_execution(stateMachineArn=target.machine_arn, input=json.dumps(given))
+    machine = target.machine_arn
+    started = target.states.start_execution(stateMachineArn=machine, input=json.dumps(given))
     arn: str = started["executionArn"]
     return arn
 
@@ -123,7 +128,6 @@ def _status(target: FaultTarget, arn: str) -> str:
 
 def _decide(target: FaultTarget, arns: list[str]) -> None:
     """Approve each run that waits for it; where the decision fails, let its time run out."""
-    states: Any = boto3.client("stepfunctions")
     for arn in arns:
         execution = target.offline.executions.records.get(arn)
         waits = execution and execution.entered[-1:] == ["Approve spend"]
@@ -132,17 +136,18 @@ def _decide(target: FaultTarget, arns: list[str]) -> None:
         run = target.names_of(arn).run
         asked = _asked(target, run) or ""
         given = {"run": run, "decision": "approve", "quote_sha256": asked}
-        told = _told(states, target, given)
+        told = _told(target, given)
         while "repeat it after the next mail" in told:
             target.offline.clock.advance(10)
-            told = _told(states, target, given)
+            told = _told(target, given)
         if told:
             target.offline.clock.advance(25 * 3600)
 
 
-def _told(states: Any, target: FaultTarget, given: dict[str, str]) -> str:  # noqa: ANN401  # boto3
+def _told(target: FaultTarget, given: dict[str, str]) -> str:
     """Decide; return why the decision does not count, nothing if it does."""
-    started = states.start_execution(stateMachineArn=target.decide_arn, input=json.dumps(given))
+    machine = target.decide_arn
+    started = target.states.start_execution(stateMachineArn=machine, input=json.dumps(given))
     while _status(target, started["executionArn"]) == "RUNNING":
         time.sleep(_POLL_SECONDS)
     execution = target.offline.executions.records.get(started["executionArn"])
@@ -167,8 +172,7 @@ def _asked(target: FaultTarget, run: str) -> str | None:
 @contextmanager
 def _interference(result: CaseResult, target: FaultTarget) -> Iterator[None]:
     """Stop, delete or change the machine just as the first execution enters a state."""
-    case = result.case
-    states: Any = boto3.client("stepfunctions")
+    case, states = result.case, target.states
 
     def interfere(arn: str, state: str) -> None:
         if result.interfered or not arn.startswith(target.executions):
@@ -209,7 +213,7 @@ def _guard_lost(target: FaultTarget) -> Iterator[None]:
 
 @contextmanager
 def _machine_restored(target: FaultTarget) -> Iterator[None]:
-    states: Any = boto3.client("stepfunctions")
+    states = target.states
     stock = states.describe_state_machine(stateMachineArn=target.machine_arn)
     yield
     if _outlives_its_deletion(states, target.machine_arn):

@@ -23,7 +23,6 @@ from local.fault_matrix.results import CaseResult
 from local.fault_matrix.runner import FaultTarget, run_case
 from local.rehearsal.deployment import ROOT, bootstrap, deploy, upload_converted
 from local.server import OfflineAws
-from operate.deployed import Deployed
 from stacks.application import new_app, populate
 from stacks.environment import Environment, Validation, load
 
@@ -42,16 +41,29 @@ def run_cases(only: Sequence[str], workers: int) -> Iterator[CaseResult]:
     ChildProcessError
         A process failed; it has printed why.
     """
-    found = dict(_gathered(_discover, [(each, None) for each in SETTINGS]))
-    cases = [
-        case
-        for case in sorted(all_cases(found), key=lambda case: case.name)
-        if not only or any(text in case.name for text in only)
-    ]
-    for environment in SETTINGS:
-        there = [case for case in cases if case.setting.environment == environment]
-        shares = [there[index::workers] for index in range(min(workers, len(there)))]
-        yield from _gathered(_play, [(environment, share) for share in shares])
+    with tempfile.TemporaryDirectory() as assemblies:
+        for environment in SETTINGS:
+            _synthesise(load(environment), Path(assemblies, environment))
+        found = dict(_gathered(_discover, assemblies, [(each, None) for each in SETTINGS]))
+        cases = [
+            case
+            for case in sorted(all_cases(found), key=lambda case: case.name)
+            if not only or any(text in case.name for text in only)
+        ]
+        for environment in SETTINGS:
+            there = [case for case in cases if case.setting.environment == environment]
+            shares = [there[index::workers] for index in range(min(workers, len(there)))]
+            yield from _gathered(_play, assemblies, [(environment, share) for share in shares])
+
+
+def _synthesise(environment: Environment, folder: Path) -> None:
+    """Synthesise it with a budget for Amazon Comprehend, and a ceiling above all hosting."""
+    defaults = environment.defaults.model_copy(update={"max_cost_usd": _CEILING_USD})
+    validation = Validation(comprehend_max_usd=_COMPREHEND_USD)
+    changes = {"validation": validation, "defaults": defaults}
+    app = new_app(folder, checked=False)
+    populate(app, environment.offline().model_copy(update=changes))
+    app.synth()
 
 
 def _discover(target: FaultTarget, _: None) -> Iterator[Any]:
@@ -74,13 +86,15 @@ def _result(case: Case, target: FaultTarget) -> CaseResult:
         return CaseResult(case, breaches=[f"could not be run: {error!r}"])
 
 
-def _gathered(work: Work, shares: Sequence[tuple[str, Any]]) -> Iterator[Any]:
+def _gathered(work: Work, assemblies: str, shares: Sequence[tuple[str, Any]]) -> Iterator[Any]:
     """Do each share of the work in a process of its own, on its environment; yield what comes."""
     spawn = multiprocessing.get_context("spawn")
     processes, receivers = [], []
     for environment, share in shares:
         receiver, sender = spawn.Pipe(duplex=False)
-        process = spawn.Process(target=_work, args=(work, environment, share, sender))
+        process = spawn.Process(
+            target=_work, args=(work, Path(assemblies, environment), share, sender)
+        )
         process.start()
         sender.close()  # the process has its own; the pipe ends with it
         processes.append(process)
@@ -107,9 +121,9 @@ def _received(receivers: Sequence[Connection]) -> Iterator[Any]:
             yield result
 
 
-def _work(work: Work, environment: str, share: object, sender: Connection) -> None:
+def _work(work: Work, assembly: Path, share: object, sender: Connection) -> None:
     try:
-        with _deployed(load(environment)) as target:
+        with _deployed(load(assembly.name), assembly) as target:
             for result in work(target, share):
                 sender.send(result)
     except Exception:  # noqa: BLE001  # printed, and told by the exit status
@@ -119,30 +133,18 @@ def _work(work: Work, environment: str, share: object, sender: Connection) -> No
 
 
 @contextmanager
-def _deployed(environment: Environment) -> Iterator[FaultTarget]:
+def _deployed(environment: Environment, assembly: Path) -> Iterator[FaultTarget]:
     """Deploy the environment into an offline AWS of this process."""
     offline = OfflineAws(region=environment.region)
     try:
         offline.start()
         bootstrap(environment.offline().permissions_boundary)
-        deployed = _deploy_for_all_cases(environment)
+        deployed = deploy(environment.name, assembly=assembly)
         upload_small_dataset(deployed.bucket, environment.defaults.model)
         offline.enforce_iam(on=True)  # what a guard may not do must not help it here
         yield FaultTarget(offline, deployed.state_machine_arn)
     finally:
         offline.stop()
-
-
-def _deploy_for_all_cases(environment: Environment) -> Deployed:
-    """Deploy it with a budget for Amazon Comprehend, and a ceiling above every kind of hosting."""
-    defaults = environment.defaults.model_copy(update={"max_cost_usd": _CEILING_USD})
-    validation = Validation(comprehend_max_usd=_COMPREHEND_USD)
-    changes = {"validation": validation, "defaults": defaults}
-    with tempfile.TemporaryDirectory() as scratch:
-        app = new_app(Path(scratch), checked=False)
-        populate(app, environment.offline().model_copy(update=changes))
-        app.synth()
-        return deploy(environment.name, assembly=Path(scratch))
 
 
 def upload_small_dataset(bucket: str, model: str) -> None:
