@@ -102,6 +102,7 @@ class Scenario:
     haiku_arrangement: bool = True  # a private arrangement for Claude 3 Haiku past its end of life
     legacy_models: tuple[ModelKey, ...] = ()  # keys of models to show as LEGACY
     job_outcome: Literal["complete", "fail", "stuck_not_started", "stuck_training"] = "complete"
+    training_minutes: float = 75.0  # and more for each record and epoch
     validation_folder: ValidationFolder = "post_fine_tuning_validation"
     training_curve: CurveFile = "whole"
     validation_curve: CurveFile = "whole"

@@ -16,6 +16,7 @@ SPENDING = (
     "CreateCustomModelDeployment",
 )
 PROVISIONING_MINUTES = 2.0  # in every case
+TRAINING_MINUTES = 40.0  # same: two passes of the reaper find the job of a stopped run
 Group = Literal[
     "alone", "run", "guard", "reaper", "decision", "stop", "change", "deleted", "two runs", "kept"
 ]

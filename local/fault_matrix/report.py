@@ -12,7 +12,13 @@ from collections.abc import Iterable, Sequence
 from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.price_book import PriceBook
 from local.call_faults import KINDS
-from local.fault_matrix.cases import PROVISIONING_MINUTES, SETTINGS, Case, Setting
+from local.fault_matrix.cases import (
+    PROVISIONING_MINUTES,
+    SETTINGS,
+    TRAINING_MINUTES,
+    Case,
+    Setting,
+)
 from local.fault_matrix.results import CaseResult
 from stacks.environment import load
 
@@ -31,7 +37,7 @@ def terminal(results: Sequence[CaseResult]) -> list[str]:
 def markdown(results: Sequence[CaseResult]) -> str:
     """Return docs/faults.md; durations that differ by little give the same text."""
     sections = (_section(setting, there) for setting, there in _by_setting(results))
-    head = _HEAD.format(provisioning=PROVISIONING_MINUTES)
+    head = _HEAD.format(provisioning=PROVISIONING_MINUTES, training=TRAINING_MINUTES)
     return "\n\n".join([head, *sections]) + "\n"
 
 
@@ -127,8 +133,9 @@ or stopped run may be left that bills or serves, no job may run, and nothing may
 deployed or started twice; the cause of a failed execution must name what happened. A deployment
 that a run keeps after its success is there until its release-by, and gone two passes later. Where
 the reaper sees too little, only the release-by ends what is left: such a case has the earliest one
-that an input can give. Hosting takes {provisioning:g} minutes to be ready. All times are simulated,
-in steps of 10 minutes; the file changes only when an outcome does.
+that an input can give. Hosting takes {provisioning:g} minutes to be ready, training {training:g}
+and more. All times are simulated, in steps of 10 minutes; the file changes only when an outcome
+does.
 
 Each cell is how the execution ended when this call of this function went wrong; *bought* and
 *deployed*: its throughput or deployment was there by then, and was deleted. The first three kinds

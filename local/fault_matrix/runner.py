@@ -16,7 +16,7 @@ import boto3
 from lambdas.domain.run.names import PROJECT, ResourceNames, names_of
 from lambdas.domain.run.tags import release_by_of
 from local.bedrock import Scenario
-from local.fault_matrix.cases import PROVISIONING_MINUTES, Case, Course
+from local.fault_matrix.cases import PROVISIONING_MINUTES, TRAINING_MINUTES, Case, Course
 from local.fault_matrix.results import PASS_MINUTES, PASSES, CaseResult, Deployment
 from local.rehearsal.deployment import unloadable
 from local.server import OfflineAws
@@ -86,6 +86,7 @@ def _scenario(case: Case) -> Scenario:
         provisioning_minutes=PROVISIONING_MINUTES,
         deployment_minutes=PROVISIONING_MINUTES,
         no_commitment_units=case.executions,
+        training_minutes=TRAINING_MINUTES,
         job_outcome="fail" if case.course == "untrainable" else "complete",
     )
 

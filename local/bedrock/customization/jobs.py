@@ -26,10 +26,10 @@ from local.bedrock.state import CustomizationJob, CustomModel, Region, split_uri
 from local.bedrock.tags import refuse_tags
 from local.bedrock.tokenization import count_tokens
 
-# Field reports: about 2 h of training for 85 records and 7 epochs, 3 min of data validation.
+# Field reports: about 2 h of training for 85 records and 7 epochs, 3 min of data validation. What
+# training takes beside is the scenario's.
 VALIDATION_MINUTES = 3.0
 PROCESSING_MINUTES = 6.0
-TRAINING_BASE_MINUTES = 75.0
 TRAINING_SECONDS_PER_RECORD_EPOCH = 4.5
 _FINE_TUNING = "FINE_TUNING"
 _INPUT_STATUS = (
@@ -210,7 +210,7 @@ def _process(region: Region, job: CustomizationJob) -> None:
     began = region.clock.time()  # fitting takes real time, which the job does not count
     fitted = _fit(job, training, validation)
     work = len(training) * fitted.epochs * TRAINING_SECONDS_PER_RECORD_EPOCH / 60
-    minutes = TRAINING_BASE_MINUTES + work
+    minutes = region.scenario.training_minutes + work
     _later(region, job, minutes, lambda: _finish(region, job, fitted), since=began)
 
 
