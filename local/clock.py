@@ -13,19 +13,19 @@ name came before: the same seed gives the same order, however the threads around
 from __future__ import annotations
 
 import hashlib
-import heapq
 import math
 import threading
 import time
 import traceback
+from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
-from typing import Protocol
+from operator import itemgetter
+from typing import NamedTuple, Protocol
 
 _POLL_SECONDS = 0.02  # alarms do not say when they change
 _QUIET_SECONDS = 0.02  # what a function computes while one of its threads sleeps shows within it
@@ -40,22 +40,21 @@ class Alarm(Protocol):
     def ring(self) -> None: ...
 
 
-@dataclass(order=True)
-class Event:
+class Event(NamedTuple):
     when: float
     tie: bytes
-    act: Callable[[], None] | None = field(compare=False)
-    live: bool = field(compare=False)
+    act: Callable[[], None]
+    live: bool
 
 
 @dataclass(frozen=True)
 class _Flow:
-    """How simulated time passes from a real instant on, until the next thing is due."""
+    """How simulated time passes from now on, until the next thing is due."""
 
-    since: float
     now: float
     rate: float = 0.0
     until: float = math.inf
+    since: float = field(default_factory=time.monotonic)
 
     def time(self) -> float:
         passed = (time.monotonic() - self.since) * self.rate if self.rate else 0.0
@@ -78,12 +77,13 @@ class SimulatedClock:
         idle_runs: bool = True,
     ) -> None:
         self._seed, self._pace, self._idle_rate = seed, pace, float(idle_runs)
-        self._flow = _Flow(time.monotonic(), time.time() if start is None else start)
+        self._flow = _Flow(time.time() if start is None else start)
         self.lock = threading.Condition()  # held while anything changes
-        self._events: list[Event] = []
+        self.holds = set[Hold]()
+        self._events: list[Event] = []  # in their order
         self._names = Counter[str]()
         self._alarms: list[Alarm] = []
-        self._live = self._computing = self._hurried = 0
+        self._hurried = 0
         self._quiet_until = 0.0
         self._stopped = False
         self._failure: Exception | None = None
@@ -98,7 +98,7 @@ class SimulatedClock:
     def is_computing(self) -> bool:
         """Whether somebody computes, or waits for an event."""
         with self.lock:
-            return bool(self._computing or self._live)
+            return self._is_held() or any(event.live for event in self._events)
 
     # --- events
 
@@ -110,8 +110,7 @@ class SimulatedClock:
         with self.changing():
             self.check()
             event = Event(max(when, self.time()), self._tie(name), act, live)
-            heapq.heappush(self._events, event)
-            self._live += live
+            insort(self._events, event)
             return event
 
     def soon(self, act: Callable[[], None], *, name: str) -> Event:
@@ -124,15 +123,13 @@ class SimulatedClock:
 
     def drop(self, event: Event) -> None:
         """Let an event not happen, unless it has."""
-        with self.changing():
-            self._live -= event.live
-            event.act, event.live = None, False
+        with self.changing(), suppress(ValueError):
+            self._events.remove(event)
 
     def forget(self) -> None:
         """Drop every event that nobody waits for; used when the offline AWS is reset."""
         with self.changing():
             self._events = [event for event in self._events if event.live]
-            heapq.heapify(self._events)
 
     def add_alarm(self, alarm: Alarm) -> None:
         self._alarms.append(alarm)
@@ -141,33 +138,27 @@ class SimulatedClock:
         """Run `act`, an event's, in a thread of its own that computes, for it may call back."""
 
         def run() -> None:
-            try:
-                with self.computing():
-                    self.end_computing()  # what was begun below
-                    act()
-            except Exception as error:  # noqa: BLE001  # raised where it ends the simulation
-                self.soon(partial(_raise, error), name=name)
+            with self._ending_with_an_error(), self.computing(hold):
+                act()
 
-        self.begin_computing()
-        threading.Thread(target=run, daemon=True).start()
+        hold = Hold(self)
+        threading.Thread(target=run, name=name, daemon=True).start()
 
     # --- who waits
 
     def advance(self, seconds: float) -> None:
         """Let `seconds` of simulated time pass at once, with all that falls due in them."""
-        self._hurried += 1
-        with self.computing() as hold:
+        with self.computing() as hold, self.lock:
+            self._hurried += 1
             hold.sleep(seconds)
-        self._hurried -= 1
+            self._hurried -= 1
 
     def settle(self, real_seconds: float = 300) -> None:
         """Wait until nobody computes or waits, and nothing is due; or raise `TimeoutError`."""
-
-        def is_settled() -> bool:
-            return not self.is_computing and self._next()[0] > self.time()
-
         with self.lock:
-            if not self.wait_until(is_settled, real_seconds):
+            if not self.wait_until(
+                lambda: not self.is_computing and self._next()[0] > self.time(), real_seconds
+            ):
                 raise TimeoutError(f"something still goes on after {real_seconds:g} s")
 
     def wait_until(self, reached: Callable[[], bool], real_seconds: float | None = None) -> bool:
@@ -175,6 +166,11 @@ class SimulatedClock:
         found = self.lock.wait_for(lambda: self._stopped or reached(), real_seconds)
         self.check()
         return found
+
+    def check(self) -> None:
+        """Raise `RuntimeError` once an event has failed."""
+        if self._failure:
+            raise RuntimeError(_FAILED) from self._failure
 
     def stop(self) -> None:
         """End the thread that runs the events, and wake everybody who waits."""
@@ -184,26 +180,20 @@ class SimulatedClock:
     # --- who computes
 
     @contextmanager
-    def computing(self) -> Iterator[Hold]:
-        """Let nothing happen and no time pass inside. Inside of itself it changes nothing."""
+    def computing(self, hold: Hold | None = None) -> Iterator[Hold]:
+        """Let nothing happen and no time pass inside. Inside of itself it changes nothing.
+
+        `hold`: one that has begun in another thread.
+        """
         if found := getattr(self._this_thread, "hold", None):
             yield found
             return
-        self._this_thread.hold = hold = Hold(self)
+        self._this_thread.hold = hold = hold or Hold(self)
         try:
             yield hold
         finally:
             self._this_thread.hold = None
             hold.end()
-
-    def begin_computing(self) -> None:
-        with self.changing():
-            self._computing += 1
-            self._flow = _Flow(time.monotonic(), self.time())
-
-    def end_computing(self) -> None:
-        with self.changing():
-            self._computing -= 1
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -212,72 +202,66 @@ class SimulatedClock:
             yield
             self.lock.notify_all()
 
+    def stand(self) -> None:
+        """Let time stand still until it is known how it goes on."""
+        self._flow = _Flow(self.time())
+
     def listen(self) -> None:
         """Give what a function computes beside its sleep a moment to show in a call."""
         self._quiet_until = time.monotonic() + _QUIET_SECONDS
 
+    def _is_held(self) -> bool:
+        return any(hold.holds for hold in self.holds)
+
     # --- the thread that runs the events
 
     def _run(self) -> None:
+        with self._ending_with_an_error(), self.lock:
+            while not self._stopped:
+                self._go_on()
+
+    @contextmanager
+    def _ending_with_an_error(self) -> Iterator[None]:
         try:
-            with self.lock:
-                while not self._stopped:
-                    self._go_on()
+            yield
         except Exception as error:  # noqa: BLE001  # told to whoever waits, or adds an event
             self._failure = error
             self.stop()
             traceback.print_exc()
 
-    def check(self) -> None:
-        """Raise `RuntimeError` once an event has failed."""
-        if self._failure:
-            raise RuntimeError(_FAILED) from self._failure
-
     def _go_on(self) -> None:
         quiet = self._quiet_until - time.monotonic()
-        if self._computing or quiet > 0:
-            self.lock.wait(None if self._computing else quiet)
+        if self._is_held() or quiet > 0:
+            self.lock.wait(None if self._is_held() else quiet)
             return
         when, act = self._next()
+        is_live = self.is_computing  # somebody waits
         if when <= self.time():
-            self._flow = _Flow(time.monotonic(), self.time())
+            self.stand()
             act()
             self.lock.notify_all()  # whoever waits may have waited for this
-        elif self._live and (self._hurried or self._pace == math.inf):
-            self._flow = _Flow(time.monotonic(), when)
+        elif is_live and (self._hurried or self._pace == math.inf):
+            self._flow = _Flow(when)
         else:
-            rate = self._pace if self._live else self._idle_rate
+            rate = self._pace if is_live else self._idle_rate
             if (self._flow.rate, self._flow.until) != (rate, when):
-                self._flow = _Flow(time.monotonic(), self.time(), rate, when)
+                self._flow = _Flow(self.time(), rate, when)
             left = (when - self.time()) / rate if rate else math.inf
             self.lock.wait(min(left, _POLL_SECONDS))
 
     def _next(self) -> tuple[float, Callable[[], None]]:
         """Return when the next thing is due, and what it is."""
-        while self._events and self._events[0].act is None:
-            heapq.heappop(self._events)
-        first, act = (self._events[0].when, self._take) if self._events else (math.inf, self._take)
-        for alarm in self._alarms:
-            due = alarm.due()
-            if due is not None and due < first:
-                first, act = due, alarm.ring
-        return first, act
+        coming = [(event.when, self._take) for event in self._events[:1]]
+        coming += [(due, alarm.ring) for alarm in self._alarms if (due := alarm.due()) is not None]
+        return min(coming, key=itemgetter(0), default=(math.inf, self._take))
 
     def _take(self) -> None:
-        event = heapq.heappop(self._events)
-        act = event.act
-        self.drop(event)
-        if act:
-            act()
+        self._events.pop(0).act()
 
     def _tie(self, name: str) -> bytes:
         self._names[name] += 1
         text = f"{self._seed}/{name}/{self._names[name]}"
         return hashlib.blake2b(text.encode(), digest_size=8).digest()
-
-
-def _raise(error: Exception) -> None:
-    raise error
 
 
 def iso(seconds: float) -> str:
@@ -305,67 +289,69 @@ class Hold:
     def __init__(self, clock: SimulatedClock) -> None:
         self._clock = clock
         self.spent = self._spent_until = 0.0
-        self._sleeping = self._calling = self._wakes = 0
-        self._sleeps: list[Event] = []
-        self._ended = self._holds = self.has_threads = False
-        self._change()
+        self._calls = 0
+        self._sleeps: list[Event] = []  # that go on
+        self.has_threads = False
+        with self._changing():
+            clock.holds.add(self)
+
+    @property
+    def holds(self) -> bool:
+        return self._calls > 0 or not self._sleeps
 
     def sleep(self, seconds: float) -> None:
         """Sleep for one of its threads; at most until it is woken."""
-        passed, wakes = list[bool](), self._wakes
 
-        def over() -> None:
-            passed.append(True)
-            self._change(sleeping=-1)
+        def end() -> None:
+            with self._changing():
+                self._sleeps.remove(event)
 
-        with self._clock.changing():
-            self._sleeps.append(self._clock.at(self._clock.time() + seconds, over, name="sleep"))
-            self._change(sleeping=1)
-            self._clock.wait_until(lambda: bool(passed) or self._wakes > wakes)
+        with self._clock.lock:
+            with self._changing():
+                event = self._clock.at(self._clock.time() + seconds, end, name="sleep")
+                self._sleeps.append(event)
+            self._clock.wait_until(lambda: event not in self._sleeps)
 
     @contextmanager
     def calling(self) -> Iterator[None]:
         """Let one of its threads be in a call of something here."""
-        self._change(calling=1)
+        with self._changing():
+            self._calls += 1
         served = _SERVED.set(self)
         try:
             yield
         finally:
             _SERVED.reset(served)
-            self._change(calling=-1)
+            with self._changing():
+                self._calls -= 1
 
     def spend(self, began: float, ended: float) -> None:
         """Count real time that a call of it took; of calls at once it is counted once."""
-        with self._clock.changing():
+        with self._clock.lock:
             self.spent += max(0.0, ended - max(began, self._spent_until))
             self._spent_until = max(ended, self._spent_until)
 
     def wake(self) -> None:
         """End its sleeps: it was killed, and whoever waits for it has something to do."""
-        with self._clock.changing():
-            self._wakes += 1
+        with self._changing():
             for sleep in self._sleeps:
                 self._clock.drop(sleep)
             self._sleeps.clear()
-            self._change(sleeping=-self._sleeping)
 
     def end(self) -> None:
         """Let go of the clock for good; its sleeps end too."""
-        self._ended = True
-        self.wake()
+        with self._clock.changing():
+            self.wake()
+            self._clock.holds.discard(self)
 
-    def _change(self, *, sleeping: int = 0, calling: int = 0) -> None:
-        with self._clock.lock:
-            self._sleeping += sleeping
-            self._calling += calling
-            holds = not self._ended and (self._calling > 0 or self._sleeping == 0)
-            if holds and not self._holds:
-                self._clock.begin_computing()
-            elif self._holds and not holds:
-                self._clock.end_computing()
-            if self.has_threads and self._sleeping and not self._ended:
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        with self._clock.changing():
+            yield
+            if self.holds:
+                self._clock.stand()
+            elif self.has_threads:
                 self._clock.listen()
-            self._holds = holds
 
 
 _SERVED: ContextVar[Hold | None] = ContextVar("served", default=None)  # whose call it is

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
+from local.clock import Hold as ClockHold
 from local.clock import SimulatedClock
 from local.rehearsal.progress import HOLD, Event, ExecutionProgress
 from local.rehearsal.second_terminal import SecondTerminal
@@ -36,14 +37,15 @@ class Hold:
         self._wait_seconds = 60 * wait_minutes
         self._attended = sys.stdin.isatty() and wait_minutes > 0
         self._hosting_arn = ""
-        self._until: float | None = None  # in real time, while the clock is held
+        self._computing: ClockHold | None = None
+        self._until = 0.0  # in real time, while the clock is held
         self._told = False
 
     def enter(self, _: str, state: str) -> None:
         """Hold the clock if the run enters its hold; called before that state does anything."""
         if state == HOLD and self._attended:
-            self._clock.begin_computing()
             self._until = time.monotonic() + self._wait_seconds
+            self._computing = ClockHold(self._clock)
 
     def look(self, events: Sequence[Event]) -> None:
         """Tell when the hold begins, and let go of the clock when it has ended."""
@@ -59,7 +61,7 @@ class Hold:
 
     def wait(self) -> None:
         """Let go of the clock once nobody has anything more to ask; call it repeatedly."""
-        if self._until is None or not self._told:  # the history comes after the state
+        if self._computing is None or not self._told:  # the history comes after the state
             return
         left = self._until - time.monotonic()
         if left <= 0 or enter_pressed():
@@ -80,9 +82,9 @@ class Hold:
 
     def let_go(self) -> None:
         """Let go of the clock, if it is held; also where the run was stopped in its hold."""
-        if self._until is not None:
-            self._until = None
-            self._clock.end_computing()
+        if self._computing:
+            self._computing.end()
+            self._computing = None
 
 
 @dataclass(frozen=True)
