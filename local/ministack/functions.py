@@ -11,12 +11,12 @@ import tempfile
 import threading
 import zipfile
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from ministack.core import lambda_runtime
-from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.core.responses import get_region, request_scope
 from ministack.services import eventbridge, lambda_svc
 
 from local.clock import SimulatedClock
@@ -34,9 +34,8 @@ class OwnProcesses:
     """Runs MiniStack's functions in processes of ours."""
 
     def __init__(self, functions: Functions) -> None:
-        self._functions, self._lock = functions, threading.Lock()
+        self._functions = functions
         self._code = Path(tempfile.mkdtemp(prefix="functions-"))
-        self._known: dict[int, tuple[bytes, Path]] = {}
 
     def replace_workers(self) -> None:
         """Replace stock workers, which know no error by its class and no simulated time."""
@@ -57,63 +56,52 @@ class OwnProcesses:
     def _libraries(self, record: Record) -> tuple[str, tuple[str, ...]]:
         """Return the folder of its code, and those of its layers for Python."""
         contents = map(lambda_svc._resolve_layer_zip, record["config"].get("Layers", []))
-        folders = [self._folder(content, _LAYERS) for content in contents if content]
-        layers = tuple(str(folder / "python") for folder in folders)
-        return str(self._folder(record["code_zip"], self._code)), layers
-
-    def _folder(self, content: bytes, parent: Path) -> Path:
-        """Return where code or a layer is on disk, each content once."""
-        with self._lock:
-            if id(content) not in self._known:
-                folder = parent / hashlib.sha256(content).hexdigest()
-                if not folder.exists():
-                    _unpack(content, folder)
-                self._known[id(content)] = content, folder  # kept, so that no other has its id
-            return self._known[id(content)][1]
+        layers = tuple(f"{_unpacked(content, _LAYERS)}/python" for content in contents if content)
+        return str(_unpacked(record["code_zip"], self._code)), layers
 
 
-def _unpack(content: bytes, folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(dir=folder.parent) as draft,
-        zipfile.ZipFile(io.BytesIO(content)) as archive,
-    ):
-        archive.extractall(f"{draft}/whole")
-        with suppress(OSError):  # another process was first
-            Path(draft, "whole").rename(folder)
+@cache
+def _unpacked(content: bytes, parent: Path) -> Path:
+    """Return where code or a layer is on disk, each content once."""
+    folder = parent / hashlib.sha256(content).hexdigest()
+    if not folder.exists():
+        parent.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(dir=parent) as draft,
+            zipfile.ZipFile(io.BytesIO(content)) as archive,
+        ):
+            archive.extractall(f"{draft}/whole")
+            with suppress(OSError):  # another thread or process was first
+                Path(draft, "whole").rename(folder)
+    return folder
 
 
 def invoke_targets_on_the_clock(clock: SimulatedClock) -> None:
     """Invoke the functions that EventBridge has as targets between events; stock runs a thread."""
 
     def dispatch(arn: str, payload: str) -> None:
-        invoke = partial(_invoke, get_account_id(), get_region(), arn, payload)
-        clock.soon(lambda: clock.aside(invoke, arn), name=arn)
+        if record := find(arn):
+            act = partial(invoke, record, json.loads(payload))
+            clock.soon(partial(clock.aside, act, arn), name=arn)
 
     eventbridge._dispatch_to_lambda = dispatch
 
 
-def _invoke(account: str, region: str, arn: str, payload: str) -> None:
-    with request_scope(account, region):
-        call(arn, json.loads(payload))
-
-
-def call(reference: str, event: Any) -> dict[str, Any] | None:
-    """Invoke a function by its name or ARN; None if there is none."""
+def find(reference: str) -> Record | None:
+    """Return the record of a function, or of its version, by its name or ARN."""
     record, config, _ = lambda_svc._get_func_record_for_ref(reference)
-    if not record or not config:
-        return None
-    execution = lambda_svc._execution_record_for_config(record, config)
-    return {**lambda_svc._execute_function_with_config_scope(execution, event), "config": config}
+    return {**record, "config": config} if record and config else None
+
+
+def invoke(record: Record, event: Any) -> Any:
+    return lambda_svc._execute_function_with_config_scope(record, event)
 
 
 def _program(config: dict[str, Any], code: str, layers: tuple[str, ...]) -> Program:
     name, version = config["FunctionName"], config.get("Version", "$LATEST")
-    given = config.get("Environment", {}).get("Variables", {})
-    reserved = lambda_runtime._RESERVED_RUNTIME_ENV_VARS
     variables = {
         **{name: os.environ[name] for name in os.environ if _OF_ALL.match(name)},
-        **{key: value for key, value in given.items() if key not in reserved},
+        **lambda_svc._runtime_env_vars(config),
         **lambda_runtime.execution_credentials(config),
         "AWS_REGION": get_region(),
         "AWS_DEFAULT_REGION": get_region(),

@@ -99,7 +99,7 @@ PATCHES = (
     Patch(
         "Stock workers know no error by its class, and no simulated time.",
         "services.lambda_svc._execute_function_warm services.lambda_svc._resolve_layer_zip "
-        "core.lambda_runtime._RESERVED_RUNTIME_ENV_VARS",
+        "services.lambda_svc._runtime_env_vars",
         "test_lambda.test_an_exception_is_reported_by_its_class_name",
         lambda parts: parts.processes.replace_workers(),
     ),

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
 from ministack.core import iam_actions
 from ministack.core.responses import error_response_json, json_response, request_scope
-from ministack.services import eventbridge, lambda_svc
+from ministack.services import eventbridge
 from ministack.services import stepfunctions as sfn
 from ministack.services.cloudformation import provisioners
 
 from local.bedrock.state import World
-from local.ministack.functions import call
+from local.ministack import functions
 from local.states.definition import problems
 from local.states.executions import RUNTIME, Execution, Machine, StateError, text
 from local.states.expressions import Expressions
 from local.states.service import Refused, StepFunctions
 
 Json = Any  # a state's input or output, an operation's request or answer
-Answer = tuple[int, dict[str, str], bytes]
 _OF_MACHINES = re.compile(
     r"(Create|Describe|Update|List)StateMachines?|(Tag|Untag|ListTagsFor)Resource"
 )
@@ -37,18 +35,16 @@ def run_executions(service: StepFunctions) -> None:
 
     stock = app.SERVICE_HANDLERS["states"]
 
-    def answer(operation: str, request: Json) -> Answer:
+    def answer(operation: str, request: Json) -> Any:
         try:
-            answered: Answer = json_response(service.call(operation, request))
+            return json_response(service.call(operation, request))
         except Refused as refused:
-            answered = error_response_json(refused.code, str(refused), 400)
-        return answered
+            return error_response_json(refused.code, str(refused), 400)
 
-    async def handle(method: str, path: str, headers: Json, body: bytes, query: Json) -> Answer:
+    async def handle(method: str, path: str, headers: Json, body: bytes, query: Json) -> Any:
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
         if _OF_MACHINES.fullmatch(operation):
-            answered: Answer = await stock(method, path, headers, body, query)
-            return answered
+            return await stock(method, path, headers, body, query)
         return answer(operation, json.loads(body or b"{}"))
 
     app.SERVICE_HANDLERS["states"] = handle
@@ -110,19 +106,20 @@ class AwsWorld:
         if isinstance(payload, str):
             raise StateError(RUNTIME, "Payload as text, which AWS parses, is not played offline")
         with _scope(machine.arn):
-            record = lambda_svc._get_func_record_for_ref(function)[1]
+            record = functions.find(function)
             if record is None:
                 cause = f"Function not found: {function} (Service: AWSLambda; Status Code: 404)"
                 raise StateError("Lambda.ResourceNotFoundException", cause)
-            if denied := self.denied(machine, "lambda:InvokeFunction", record["FunctionArn"]):
+            config = record["config"]
+            if denied := self.denied(machine, "lambda:InvokeFunction", config["FunctionArn"]):
                 raise StateError("Lambda.AWSLambdaException", denied)
-            result = call(function, {} if payload is None else payload) or {}
+            result = functions.invoke(record, {} if payload is None else payload)
         body = result["body"]
         if result.get("throttle"):
             raise StateError("Lambda.TooManyRequestsException", body["message"])
         if result.get("error"):
             raise StateError(body["errorType"], text(body))
-        return {"ExecutedVersion": record["Version"], "Payload": body, "StatusCode": 200}
+        return {"ExecutedVersion": config["Version"], "Payload": body, "StatusCode": 200}
 
     def denied(self, machine: Machine, action: str, resource: str) -> str | None:
         from ministack import app  # noqa: PLC0415  # reads the environment on import
@@ -171,8 +168,6 @@ class AwsWorld:
             eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 
 
-def _scope(arn: str) -> AbstractContextManager[None]:
+def _scope(arn: str) -> Any:
     """Act in the account and region of a resource."""
-    region, account = arn.split(":")[3:5]
-    scope: AbstractContextManager[None] = request_scope(account, region)
-    return scope
+    return request_scope(*arn.split(":")[4:2:-1])
