@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from local.states.expressions import Expressions
-from local.states.kinds import DOES, INVOKE, WITH_TOKEN
+from local.states.language import DOES
+from local.states.tasks import INVOKE, WITH_TOKEN
 
 Json = Any
 _STEP = "Type Comment QueryLanguage Next End Output Assign"
@@ -81,19 +82,17 @@ def _in_machine(machine: Json, at: str, language: str, outer: frozenset[str]) ->
 
 
 def _in_transitions(machine: Json, at: str) -> Iterator[str]:
-    targets = {f"States/{name}": _targets(state) for name, state in machine["States"].items()}
-    for place, names in {"StartAt": [machine.get("StartAt")], **targets}.items():
-        for name in names:
-            if f"States/{name}" not in targets:
-                what, code = f"Missing target: {name}", "MISSING_TRANSITION_TARGET"
-                yield _problem(what, f"{at}/{place}", code)
-    reached = {machine.get("StartAt")}
-    while more := {to for name in reached for to in targets.get(f"States/{name}", [])} - reached:
+    start, states = machine.get("StartAt"), machine["States"]
+    targets = [(f"States/{name}", to) for name in states for to in _targets(states[name])]
+    for place, to in [("StartAt", start), *targets]:
+        if to not in states:
+            yield _problem(f"Missing target: {to}", f"{at}/{place}", "MISSING_TRANSITION_TARGET")
+    reached = {start}
+    while more := {to for name in reached & {*states} for to in _targets(states[name])} - reached:
         reached |= more
-    for name in machine["States"]:
-        if name not in reached:
-            what, where = f"State is not reachable: {name}", f"{at}/States/{name}"
-            yield _problem(what, where, "UNREACHABLE_STATE")
+    for name in sorted({*states} - reached):
+        what, where = f"State is not reachable: {name}", f"{at}/States/{name}"
+        yield _problem(what, where, "UNREACHABLE_STATE")
 
 
 def _in_state(state: Json, at: str, language: str, outer: frozenset[str]) -> Iterator[str]:
@@ -108,10 +107,10 @@ def _in_state(state: Json, at: str, language: str, outer: frozenset[str]) -> Ite
         possible = one in _FIELDS[kind].split()
         if possible and (one in state) == bool(state.get(other)):
             yield _problem(f"Exactly one of {one} and {other} is needed", at)
-    rules = [(field, rule) for field in ("Retry", "Catch") for rule in state.get(field, [])]
-    for field, rule in rules:
-        names, last = rule.get("ErrorEquals", []), rule is state[field][-1]
-        if "States.ALL" in names and not (last and len(names) == 1):
+    for field in ("Retry", "Catch"):
+        listed = [rule.get("ErrorEquals", []) for rule in state.get(field, [])]
+        before_last = listed[:-1] if ["States.ALL"] in listed[-1:] else listed
+        if any("States.ALL" in names for names in before_last):
             yield _problem("States.ALL is not alone and last", f"{at}/{field}")
     for name in sorted(_assigned(state) & outer):
         what = f"'{name}' is assigned in an outer scope"

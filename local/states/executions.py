@@ -5,17 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from local.clock import SimulatedClock, iso
+from local.states.expressions import ExpressionFailed, Expressions
 
 Json = Any  # a state's input, output or definition
+State = Mapping[str, Any]
 # Of inputs, results, outputs and variables, as UTF-8. Source, read 2026-11-29:
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MOST_BYTES = 262_144
 RUNTIME, TIMEOUT = "States.Runtime", "States.Timeout"
+_QUERY = "States.QueryEvaluationError"
+_TYPES = {bool: "boolean", int: "number", float: "number", str: "string", list: "array"}
 
 
 @dataclass(eq=False)
@@ -49,15 +54,64 @@ class Machine:
         return f"{self.shown_arn.replace(':stateMachine:', ':execution:')}:{name}"
 
 
+class World(Protocol):
+    """What a state machine meets outside of itself, as it is at that moment."""
+
+    def find(self, machine_arn: str) -> dict[str, Any] | None:
+        """Return the record of a machine, which may be changed."""
+
+    def delete(self, machine_arn: str) -> None:
+        """Delete the record, if there is one."""
+
+    def changed(self, execution: Execution) -> None:
+        """Take notice of an execution's new status."""
+
+    def denied(self, machine: Machine, action: str, resource: str) -> str | None:
+        """Return why the machine's role may not do something; None if it may."""
+
+    def invoke(self, machine: Machine, arguments: Json) -> Json:
+        """Invoke a function as lambda:invoke does; raises `StateError`."""
+
+    def read(self, machine: Machine, bucket: str, key: str) -> bytes:
+        """Return an object; raises `LookupError` with S3's words, as `write` does."""
+
+    def write(self, machine: Machine, bucket: str, key: str, body: bytes) -> None: ...
+
+
+@dataclass
+class Engine:
+    """What executions share.
+
+    `not_in_all`: errors that States.ALL does not catch, nor States.TaskFailed, but their own name
+    does; AWS's documentation and its recordings differ about them. `watchers` are told execution
+    and state before the state does anything.
+    """
+
+    clock: SimulatedClock
+    expressions: Expressions
+    world: World
+    not_in_all: frozenset[str] = frozenset()
+    # By their ARNs, in the order in which they began, until their machine is deleted; those of maps
+    # included.
+    records: dict[str, Execution] = field(default_factory=dict)
+    tokens: dict[str, Any] = field(default_factory=dict)  # of tasks
+    watchers: list[Callable[[str, str], None]] = field(default_factory=list)
+
+    def is_deleted(self, machine_arn: str) -> bool:
+        record = self.world.find(machine_arn)
+        return record is None or record["status"] == "DELETING"
+
+
 class Execution:
     """One execution; those that a Distributed Map starts included."""
 
     def __init__(
-        self, machine: Machine, name: str, given: Json, clock: SimulatedClock, map_run: str = ""
+        self, engine: Engine, machine: Machine, name: str, given: Json, map_run: str = ""
     ) -> None:
-        self.machine, self.name, self.given = machine, name, given
+        self.engine, self.machine, self.name, self.given = engine, machine, name, given
         self.arn, self.map_run_arn = machine.execution_arn(name), map_run
-        self._clock, self.began = clock, clock.time()
+        self.running = ExitStack()  # ends what runs it; a child execution is part of its Map
+        self.began = engine.clock.time()
         self.redriven: list[float] = []
         self.events: list[dict[str, Any]] = []
         self.status, self.output = "RUNNING", None
@@ -75,8 +129,9 @@ class Execution:
             },
             "StateMachine": {"Id": machine.arn, "Name": machine.arn.rpartition(":")[2]},
         }
-        self.scope = Scope(self, machine.definition, name, given, context)
+        self.scope = Scope(self, machine.definition, self.arn, given, context)
         self.note("ExecutionStarted", 0, input=text(given), roleArn=machine.role_arn)
+        engine.records[self.arn] = self
 
     @property
     def redrive_status(self) -> str:
@@ -93,7 +148,7 @@ class Execution:
     def note(self, kind: str, previous: int, **details: Json) -> int:
         """Add an event to the history; return its id."""
         event = {"id": len(self.events) + 1, "previousEventId": previous, "type": kind}
-        event["timestamp"] = round(self._clock.time(), 3)
+        event["timestamp"] = round(self.engine.clock.time(), 3)
         if details:
             of_any_state = kind.find("State", 3) if kind.endswith(("Entered", "Exited")) else 0
             name = kind[of_any_state:]
@@ -103,7 +158,7 @@ class Execution:
 
     def end(self, status: str, output: Json = None, **how: str | None) -> None:
         """End it as a status of AWS, with `output`, or `error` and `cause`."""
-        self.status, self.ended, self.output = status, self._clock.time(), output
+        self.status, self.ended, self.output = status, self.engine.clock.time(), output
         self.error, self.cause = how.get("error"), how.get("cause")
         told = text(output) if status == "SUCCEEDED" else None
         kind = status.title().replace("_", "")  # TIMED_OUT is TimedOut
@@ -112,7 +167,7 @@ class Execution:
     def redrive(self) -> None:
         """Let it run again, from where it did not succeed."""
         self.status, self.ended, self.error, self.cause = "RUNNING", None, None, None
-        self.redriven.append(self._clock.time())
+        self.redriven.append(self.engine.clock.time())
         count = len(self.redriven)
         now = {"RedriveCount": count, "RedriveTime": iso(self.redriven[-1])}
         self.scope.context["Execution"].update(now)
@@ -147,7 +202,7 @@ class Scope:
 
     execution: Execution
     definition: Mapping[str, Any]  # with StartAt and States
-    path: str  # tells it from others of the simulation
+    path: str  # tells it from others of the engine
     given: Json
     context: dict[str, Any]
     variables: dict[str, Json] = field(default_factory=dict)
@@ -159,6 +214,11 @@ class Scope:
 
     def __post_init__(self) -> None:
         self.at = self.definition["StartAt"]  # nothing at the end
+
+    @property
+    def state(self) -> State:
+        found: State = self.definition["States"][self.at]
+        return found
 
     def note(self, kind: str, **details: Json) -> None:
         self.last = self.execution.note(kind, self.last, **details)
@@ -181,6 +241,44 @@ class Scope:
         self.last = last
         for branch in self.branches:
             branch.resume(last)
+
+    # --- fields of the state
+
+    def fill(self, template: Json, where: str, **more: Json) -> Json:
+        """Return a field with its expressions evaluated."""
+        engine = self.execution.engine
+        states = {"input": self.given, "context": self.context, **more}
+        variables, now = {**self.variables, "states": states}, engine.clock.time()
+        try:
+            return engine.expressions.fill(template, variables, now=now, where=where)
+        except ExpressionFailed as error:
+            raise self.failed(error.where, str(error)) from None
+
+    def typed(self, kind: str, given: Json, where: str) -> Json:
+        """Return a field that must be of a JSON type: "number", "boolean" or "string"."""
+        value = self.fill(given, where)
+        found = "null" if value is None else _TYPES.get(type(value), "object")
+        if found == kind:
+            return value
+        expression = str(given).removeprefix("{%").removesuffix("%}").strip()
+        why = (
+            f"The JSONata expression '{expression}' specified for the field '{where}' returned an "
+            f"unexpected result type. Expected '{kind}', but was '{found}' for value: {text(value)}"
+        )
+        raise self.failed(where, why)
+
+    def number(self, field: str, default: float = 0) -> float:
+        return float(self.typed("number", self.state.get(field, default), field))
+
+    def failed(self, where: str, why: str) -> StateError:
+        """Note that a field has no value that will do."""
+        cause = (
+            f"An error occurred while executing the state '{self.at}' (entered at the event id "
+            f"#{self.entered}). {why}"
+        )
+        self.last = self.execution.events[self.entered - 1]["previousEventId"]
+        self.note("EvaluationFailed", error=_QUERY, cause=cause, location=where, state=self.at)
+        return StateError(_QUERY, cause)
 
 
 def identity(*of: object) -> str:

@@ -7,235 +7,214 @@ Where AWS was recorded to do otherwise, the recording counts; see docs/offline-a
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-from local.clock import SimulatedClock, iso
+from local.clock import iso
 from local.states.executions import (
     RUNTIME,
     TIMEOUT,
     Execution,
-    Machine,
     Scope,
+    State,
     StateError,
     refuse_if_too_large,
     text,
 )
-from local.states.expressions import ExpressionFailed, Expressions
-from local.states.routines import Steps, outside, sleep
+from local.states.maps import run_map
+from local.states.routines import Steps, outside, sleep, together
+from local.states.tasks import run_task
 
 Json = Any  # a state's input, output or definition
-State = Mapping[str, Any]
 _TRANSITION_SECONDS = 0.05
 _OF_SCOPES = ("Parallel", "Map")
 _WITH_RESULT = ("Task", *_OF_SCOPES)
-_QUERY = "States.QueryEvaluationError"
-_TYPES = {bool: "boolean", int: "number", float: "number", str: "string", list: "array"}
+_FORMAT = "ISO-8601 extended offset date-time"
+_EXTENDED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d\S*(Z|[+-]\d\d:\d\d)")
 
 
-class World(Protocol):
-    """What a state machine meets outside of itself, as it is at that moment."""
-
-    def find(self, machine_arn: str) -> dict[str, Any] | None:
-        """Return the record of a machine, which may be changed."""
-
-    def delete(self, machine_arn: str) -> None:
-        """Delete the record, if there is one."""
-
-    def changed(self, execution: Execution) -> None:
-        """Take notice of an execution's new status."""
-
-    def denied(self, machine: Machine, action: str, resource: str) -> str | None:
-        """Return why the machine's role may not do something; None if it may."""
-
-    def invoke(self, machine: Machine, arguments: Json) -> Json:
-        """Invoke a function as lambda:invoke does; raises `StateError`."""
-
-    def read(self, machine: Machine, bucket: str, key: str) -> bytes:
-        """Return an object; raises `LookupError` with S3's words, as `write` does."""
-
-    def write(self, machine: Machine, bucket: str, key: str, body: bytes) -> None: ...
+def run(execution: Execution) -> Steps:
+    """Run an execution to its end, which its record tells."""
+    try:
+        yield from _walk(execution.scope)
+    except StateError as error:
+        execution.end("FAILED", error=error.error, cause=error.cause or None)
+    except GeneratorExit:
+        if execution.status == "RUNNING":  # that of which it is a child was ended
+            execution.end("ABORTED")
+        raise
+    else:
+        execution.end("SUCCEEDED", execution.scope.given)
 
 
-@dataclass
-class Interpreter:
-    """Runs executions on the clock; `does` has what a state of each type does once.
-
-    `not_in_all`: errors that States.ALL does not catch, nor States.TaskFailed, but their own name
-    does; AWS's documentation and its recordings differ about them. `watchers` are told execution
-    and state before the state does anything.
-    """
-
-    clock: SimulatedClock
-    expressions: Expressions
-    world: World
-    not_in_all: frozenset[str]
-    does: Mapping[str, Does]
-    executions: dict[str, Execution] = field(default_factory=dict)
-    tokens: dict[str, Any] = field(default_factory=dict)  # of tasks
-    watchers: list[Callable[[str, str], None]] = field(default_factory=list)
-
-    # --- data
-
-    def fill(self, template: Json, scope: Scope, where: str, **more: Json) -> Json:
-        """Return a field of the current state with its expressions evaluated."""
-        states = {"input": scope.given, "context": scope.context, **more}
-        variables, now = {**scope.variables, "states": states}, self.clock.time()
+def _walk(scope: Scope) -> Steps:
+    """Run a scope's states from where it is to its end; the last output is then its input."""
+    while scope.at:
+        kind = scope.state["Type"]
         try:
-            return self.expressions.fill(template, variables, now=now, where=where)
-        except ExpressionFailed as error:
-            raise self.failed(scope, error.where or where, str(error)) from None
-
-    def typed(self, kind: str, given: Json, field: str, scope: Scope) -> Json:
-        """Return a field that must be of a JSON type: "number", "boolean" or "string"."""
-        value = self.fill(given, scope, field)
-        found = "null" if value is None else _TYPES.get(type(value), "object")
-        if found == kind:
-            return value
-        expression = str(given).removeprefix("{%").removesuffix("%}").strip()
-        why = (
-            f"The JSONata expression '{expression}' specified for the field '{field}' returned an "
-            f"unexpected result type. Expected '{kind}', but was '{found}' for value: {text(value)}"
-        )
-        raise self.failed(scope, field, why)
-
-    def number(self, state: State, field: str, scope: Scope, default: float = 0) -> float:
-        return float(self.typed("number", state.get(field, default), field, scope))
-
-    def failed(self, scope: Scope, where: str, why: str) -> StateError:
-        """Note that a field of the current state has no value that will do."""
-        state, entered = scope.at, scope.entered
-        cause = (
-            f"An error occurred while executing the state '{state}' (entered at the event id "
-            f"#{entered}). {why}"
-        )
-        scope.last = scope.execution.events[entered - 1]["previousEventId"]
-        scope.note("EvaluationFailed", error=_QUERY, cause=cause, location=where, state=state)
-        return StateError(_QUERY, cause)
-
-    # --- control
-
-    def run(self, execution: Execution) -> Steps:
-        """Run an execution to its end, which its record tells."""
-        try:
-            output = yield from self.walk(execution.scope)
-        except StateError as error:
-            execution.end("FAILED", error=error.error, cause=error.cause or None)
-        except GeneratorExit:
-            if execution.status == "RUNNING":  # that of which it is a child was ended
-                execution.end("ABORTED")
+            yield from _enter(scope, kind)
+            output, following = yield from _attempts(scope, kind)
+        except StateError:
+            scope.fail()
             raise
-        else:
-            execution.end("SUCCEEDED", output)
+        except GeneratorExit:
+            if scope.execution.status == "RUNNING":  # a sibling failed
+                scope.note(f"{kind}StateAborted")
+            raise
+        scope.note(f"{kind}StateExited", name=scope.at, output=text(output))
+        scope.given, scope.at, scope.entered = output, following, 0
+        if following:
+            yield sleep(_TRANSITION_SECONDS)
 
-    def walk(self, scope: Scope) -> Steps:
-        """Run a scope's states from where it is to its end; return the output."""
-        while scope.at:
-            state = scope.definition["States"][scope.at]
-            try:
-                yield from self._enter(state, scope)
-                output, following = yield from self._attempts(state, scope)
-            except StateError:
-                scope.fail()
-                raise
-            except GeneratorExit:
-                if scope.execution.status == "RUNNING":  # a sibling failed
-                    scope.note(f"{state['Type']}StateAborted")
-                raise
-            scope.note(f"{state['Type']}StateExited", name=scope.at, output=text(output))
-            scope.given, scope.at, scope.entered = output, following, 0
-            if following:
-                yield sleep(_TRANSITION_SECONDS)
-        return scope.given
 
-    def is_deleted(self, machine_arn: str) -> bool:
-        record = self.world.find(machine_arn)
-        return record is None or record["status"] == "DELETING"
+def _enter(scope: Scope, kind: str) -> Steps:
+    if scope.entered:  # in an execution that is redriven
+        return
+    execution = scope.execution
+    if execution.engine.is_deleted(execution.machine.arn):
+        name = scope.context["StateMachine"]["Name"]
+        raise StateError(RUNTIME, f"State machine {name} has been deleted.")
+    scope.branches, scope.map_run = [], None
+    scope.note(f"{kind}StateEntered", name=scope.at, input=text(scope.given))
+    scope.entered = scope.last
+    for watch in execution.engine.watchers:
+        yield outside(partial(watch, execution.arn, scope.at))
 
-    def _enter(self, state: State, scope: Scope) -> Steps:
-        about = {"Name": scope.at, "EnteredTime": iso(self.clock.time())}
-        counted = {"RetryCount": 0} if state["Type"] in _WITH_RESULT else {}
+
+def _attempts(scope: Scope, kind: str) -> Steps:
+    """Run a state, again and again as its retriers say; return output and next state."""
+    tries = Counter[int]()
+    about = {"Name": scope.at, "EnteredTime": iso(scope.execution.engine.clock.time())}
+    while True:
+        counted = {"RetryCount": tries.total()} if kind in _WITH_RESULT else {}
         scope.context = {**scope.context, "State": {**about, **counted}}
-        if scope.entered:  # in an execution that is redriven
-            return
-        if self.is_deleted(scope.execution.machine.arn):
-            name = scope.context["StateMachine"]["Name"]
-            raise StateError(RUNTIME, f"State machine {name} has been deleted.")
+        holder = None  # as long as it is not done
+        try:
+            result, holder = yield from DOES[kind](scope)
+            if kind in _OF_SCOPES:
+                scope.execution.note(f"{kind}StateSucceeded", scope.last)
+            more = {"result": result} if kind in _WITH_RESULT else {}
+            output = _conclude(scope, holder, result, **more)
+            return output, holder.get("Next", holder.get("Default"))
+        except StateError as error:
+            seconds = _delay(scope, error, tries)
+            if seconds is None:
+                if kind in _OF_SCOPES and holder is None:
+                    scope.note(f"{kind}StateFailed")
+                return _caught(scope, error)
         scope.branches, scope.map_run = [], None
-        scope.note(f"{state['Type']}StateEntered", name=scope.at, input=text(scope.given))
-        scope.entered = scope.last
-        for watch in self.watchers:
-            yield outside(partial(watch, scope.execution.arn, scope.at))
-
-    def _attempts(self, state: State, scope: Scope) -> Steps:
-        """Run a state, again and again as its retriers say; return output and next state."""
-        kind, tries = state["Type"], Counter[int]()
-        while True:
-            holder = None  # as long as it is not done
-            try:
-                result, holder = yield from self.does[kind](self, state, scope)
-                if kind in _OF_SCOPES:
-                    scope.execution.note(f"{kind}StateSucceeded", scope.last)
-                more = {"result": result} if kind in _WITH_RESULT else {}
-                output = self._conclude(holder, scope, result, more)
-                return output, holder.get("Next", holder.get("Default"))
-            except StateError as error:
-                seconds = self._delay(state, error, tries)
-                if seconds is None:
-                    if kind in _OF_SCOPES and holder is None:
-                        scope.note(f"{kind}StateFailed")
-                    return self._caught(state, scope, error)
-            about = scope.context["State"]
-            retried = {**about, "RetryCount": about["RetryCount"] + 1}
-            scope.context, scope.branches = {**scope.context, "State": retried}, []
-            scope.map_run = None
-            yield sleep(seconds)
-
-    def _conclude(self, holder: State, scope: Scope, default: Json, more: Json) -> Json:
-        """Return the output of a state, rule or catcher, and assign its variables."""
-        output = (
-            self.fill(holder["Output"], scope, "Output", **more) if "Output" in holder else default
-        )
-        assigned = self.fill(holder.get("Assign", {}), scope, "Assign", **more)
-        for what in (output, *assigned.values()):
-            refuse_if_too_large(what, scope.at, uncaught=True)
-        scope.variables = {**scope.variables, **assigned}  # all saw the values of before
-        return output
-
-    def _caught(self, state: State, scope: Scope, error: StateError) -> tuple[Json, str]:
-        for catcher in state.get("Catch", []):
-            if self._matches(catcher["ErrorEquals"], error):
-                told = {"Error": error.error, "Cause": error.cause}
-                output = self._conclude(catcher, scope, told, {"errorOutput": told})
-                return output, catcher["Next"]
-        raise error
-
-    def _delay(self, state: State, error: StateError, tries: Counter[int]) -> float | None:
-        """Return the seconds until the next try, the most with jitter; None if there is none."""
-        for index, retrier in enumerate(state.get("Retry", [])):
-            if not self._matches(retrier["ErrorEquals"], error):
-                continue
-            if tries[index] >= retrier.get("MaxAttempts", 3):
-                return None
-            growth = retrier.get("BackoffRate", 2.0) ** tries[index]
-            delay = retrier.get("IntervalSeconds", 1) * growth
-            delay = min(delay, retrier.get("MaxDelaySeconds", delay))
-            tries[index] += 1
-            return float(delay)
-        return None
-
-    def _matches(self, names: Sequence[str], error: StateError) -> bool:
-        if error.uncaught or error.error == RUNTIME:
-            return False
-        if error.error in names or (error.also and error.also in names):
-            return True
-        if error.error in self.not_in_all:
-            return False
-        return "States.ALL" in names or ("States.TaskFailed" in names and error.error != TIMEOUT)
+        yield sleep(seconds)
 
 
-# What a state does; it returns its result, and what holds its Output and Next.
-Does = Callable[[Interpreter, State, Scope], Steps]
+def _conclude(scope: Scope, holder: State, default: Json, **more: Json) -> Json:
+    """Return the output of a state, rule or catcher, and assign its variables."""
+    output = scope.fill(holder["Output"], "Output", **more) if "Output" in holder else default
+    assigned = scope.fill(holder.get("Assign", {}), "Assign", **more)
+    for what in (output, *assigned.values()):
+        refuse_if_too_large(what, scope.at, uncaught=True)
+    scope.variables = {**scope.variables, **assigned}  # all saw the values of before
+    return output
+
+
+# --- errors
+
+
+def _caught(scope: Scope, error: StateError) -> tuple[Json, str]:
+    for catcher in scope.state.get("Catch", []):
+        if _matches(scope, catcher["ErrorEquals"], error):
+            told = {"Error": error.error, "Cause": error.cause}
+            output = _conclude(scope, catcher, told, errorOutput=told)
+            return output, catcher["Next"]
+    raise error
+
+
+def _delay(scope: Scope, error: StateError, tries: Counter[int]) -> float | None:
+    """Return the seconds until the next try, the most with jitter; None if there is none."""
+    for index, retrier in enumerate(scope.state.get("Retry", [])):
+        if not _matches(scope, retrier["ErrorEquals"], error):
+            continue
+        if tries[index] >= retrier.get("MaxAttempts", 3):
+            return None
+        growth = retrier.get("BackoffRate", 2.0) ** tries[index]
+        delay = retrier.get("IntervalSeconds", 1) * growth
+        delay = min(delay, retrier.get("MaxDelaySeconds", delay))
+        tries[index] += 1
+        return float(delay)
+    return None
+
+
+def _matches(scope: Scope, names: Sequence[str], error: StateError) -> bool:
+    if error.uncaught or error.error == RUNTIME:
+        return False
+    if error.error in names or (error.also and error.also in names):
+        return True
+    if error.error in scope.execution.engine.not_in_all:
+        return False
+    return "States.ALL" in names or ("States.TaskFailed" in names and error.error != TIMEOUT)
+
+
+# --- what a state of each type does: it returns its result, and what holds its Output and Next
+
+
+def _pass(scope: Scope) -> Steps:
+    yield from ()
+    return scope.given, scope.state
+
+
+def _fail(scope: Scope) -> Steps:
+    yield from ()
+    error, cause = (
+        scope.typed("string", scope.state[field], field) if field in scope.state else None
+        for field in ("Error", "Cause")
+    )
+    raise StateError(error, cause)
+
+
+def _wait(scope: Scope) -> Steps:
+    seconds = scope.number("Seconds")
+    if "Timestamp" in scope.state:
+        until = scope.typed("string", scope.state["Timestamp"], "Timestamp")
+        try:
+            then = datetime.fromisoformat(until if _EXTENDED.fullmatch(until) else "")
+        except ValueError:
+            why = f"The Timestamp field cannot be parsed as an {_FORMAT} format string: {until}"
+            raise scope.failed("Timestamp", why) from None
+        seconds = then.timestamp() - scope.execution.engine.clock.time()
+    yield sleep(max(0.0, seconds))
+    return scope.given, scope.state
+
+
+def _choice(scope: Scope) -> Steps:
+    yield from ()
+    for index, rule in enumerate(scope.state["Choices"]):
+        if scope.typed("boolean", rule["Condition"], f"Choices[{index}]/Condition"):
+            return scope.given, rule
+    if "Default" not in scope.state:
+        raise StateError("States.NoChoiceMatched", "No choices matched and there is no Default.")
+    return scope.given, scope.state
+
+
+def _parallel(scope: Scope) -> Steps:
+    if not scope.branches:
+        scope.note("ParallelStateStarted")
+        for definition in scope.state["Branches"]:
+            scope.branch(definition)
+    yield together({branch.path: _walk(branch) for branch in scope.branches})
+    scope.last = max(branch.last for branch in scope.branches)
+    return [branch.given for branch in scope.branches], scope.state
+
+
+DOES: dict[str, Callable[[Scope], Steps]] = {
+    "Pass": _pass,
+    "Succeed": _pass,
+    "Fail": _fail,
+    "Wait": _wait,
+    "Choice": _choice,
+    "Parallel": _parallel,
+    "Task": run_task,
+    "Map": partial(run_map, run=run),
+}

@@ -6,34 +6,42 @@ A generator yields an effect: what begins a wait, and sees to it that it ends.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping
 from functools import partial
 from typing import Any
 
-from local.clock import Event, SimulatedClock
+from local.clock import SimulatedClock
 from local.states.executions import TIMEOUT, StateError
 
 Json = Any  # a state's input, output or definition
 
 
 class Routine:
-    """Runs one generator; `done` gets what it returns, or the error it raises."""
+    """Runs one generator; `done` gets the error that it raises, or None at its end."""
 
-    def __init__(self, clock: SimulatedClock, name: str, steps: Steps, done: Done) -> None:
+    def __init__(
+        self,
+        clock: SimulatedClock,
+        name: str,
+        steps: Steps,
+        done: Callable[[StateError | None], None],
+    ) -> None:
+        self.clock, self.name = clock, name
         self._steps, self._done = steps, done
-        self._wait = Wait(clock, name, self)
+        self._wait = Wait(self)
         self._wait.end_at(clock.time())
 
-    def step(self, value: Json, error: StateError | None) -> None:
+    def step(self, outcome: Json) -> None:
         """Go on with what it waited for, or with an error of it."""
+        go_on = self._steps.throw if isinstance(outcome, StateError) else self._steps.send
         try:
-            begin = self._steps.throw(error) if error else self._steps.send(value)
-        except StopIteration as stop:
-            self._done(stop.value, None)
-        except StateError as failure:
-            self._done(None, failure)
+            begin = go_on(outcome)
+        except StopIteration:
+            self._done(None)
+        except StateError as error:
+            self._done(error)
         else:
-            self._wait = Wait(self._wait.clock, self._wait.name, self)
+            self._wait = Wait(self)
             begin(self._wait)
 
     def cancel(self) -> None:
@@ -45,36 +53,34 @@ class Routine:
 class Wait:
     """One wait of a routine. It may end in several ways: the first one counts."""
 
-    def __init__(self, clock: SimulatedClock, name: str, routine: Routine) -> None:
-        self.clock, self.name, self._routine = clock, name, routine
-        self.others: list[Routine] = []  # which it waits for
-        self._events: list[Event] = []
+    def __init__(self, routine: Routine) -> None:
+        self.routine, self.clock = routine, routine.clock
+        self.at_end = list[Callable[[], None]]()
         self._is_over = False
 
-    def end_at(
-        self, when: float, value: Json = None, error: StateError | None = None, *, live: bool = True
-    ) -> None:
-        """Let it end so at a time, unless it has before; `live` as the clock has it."""
+    def end_at(self, when: float, outcome: Json = None, *, live: bool = True) -> None:
+        """Let it end then, unless it has before; `live` as the clock has it.
+
+        `outcome`: the value or the error with which the routine goes on.
+        """
         with self.clock.changing():  # or it might be closed meanwhile
             if not self._is_over:
-                act = partial(self.end, value, error)
-                self._events.append(self.clock.at(when, act, name=self.name, live=live))
+                end, name = partial(self.end, outcome), self.routine.name
+                event = self.clock.at(when, end, name=name, live=live)
+                self.at_end.append(partial(self.clock.drop, event))
 
-    def end(self, value: Json, error: StateError | None) -> None:
+    def end(self, outcome: Json) -> None:
         self.close()
-        self._routine.step(value, error)
+        self.routine.step(outcome)
 
     def close(self) -> None:
         self._is_over = True
-        for event in self._events:
-            self.clock.drop(event)
-        for other in self.others:
-            other.cancel()
+        for act in self.at_end:
+            act()
 
 
 Effect = Callable[[Wait], None]
 Steps = Generator[Effect, Any, Any]
-Done = Callable[[Json, StateError | None], None]
 
 
 def sleep(seconds: float) -> Effect:
@@ -91,31 +97,30 @@ def outside(act: Callable[[], Json], seconds: float = 0, until: float = math.inf
     def begin(wait: Wait) -> None:
         def run() -> None:
             try:
-                value, error = act(), None
-            except StateError as failure:
-                value, error = None, failure
-            wait.end_at(wait.clock.time() + seconds, value, error)
+                outcome = act()
+            except StateError as error:
+                outcome = error
+            wait.end_at(wait.clock.time() + seconds, outcome)
 
-        wait.end_at(math.nextafter(until, math.inf), error=StateError(TIMEOUT), live=False)
-        wait.clock.aside(run, wait.name)
+        wait.end_at(math.nextafter(until, math.inf), StateError(TIMEOUT), live=False)
+        wait.clock.aside(run, wait.routine.name)
 
     return begin
 
 
-def together(jobs: Sequence[tuple[str, Steps]]) -> Effect:
+def together(jobs: Mapping[str, Steps]) -> Effect:
     """Return the effect of running routines at once, by their names; the first error ends all."""
 
     def begin(wait: Wait) -> None:
-        results: dict[int, Json] = {}
+        running = set(jobs)
 
-        def ended(index: int, value: Json, error: StateError | None) -> None:
-            results[index] = value
-            if error or len(results) == len(jobs):
-                wait.end([results[each] for each in sorted(results)], error)
+        def ended(name: str, error: StateError | None) -> None:
+            running.discard(name)
+            if error or not running:
+                wait.end(error)
 
-        wait.others = [
-            Routine(wait.clock, name, steps, partial(ended, index))
-            for index, (name, steps) in enumerate(jobs)
-        ]
+        for name, steps in jobs.items():
+            routine = Routine(wait.clock, name, steps, partial(ended, name))
+            wait.at_end.append(routine.cancel)
 
     return begin

@@ -12,12 +12,17 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from local.clock import SimulatedClock
-from local.states.executions import Execution, Machine, StateError, identity, is_too_large
-from local.states.expressions import Expressions
-from local.states.kinds import DOES, Token
-from local.states.language import Interpreter, World
+from local.states.executions import (
+    Engine,
+    Execution,
+    Machine,
+    StateError,
+    identity,
+    is_too_large,
+)
+from local.states.language import run
 from local.states.routines import Routine
+from local.states.tasks import Token
 
 Json = Any  # an operation's request or answer
 T = TypeVar("T")
@@ -32,24 +37,12 @@ class Refused(Exception):
         self.code = code
 
 
-class StepFunctions:
-    """Executions of the state machines that the world has, on a clock.
+class StepFunctions(Engine):
+    """Executions of the state machines that the world has, on a clock."""
 
-    `records` has them by their ARNs, those of maps included, until their machine is deleted.
-    """
-
-    def __init__(
-        self,
-        clock: SimulatedClock,
-        expressions: Expressions,
-        world: World,
-        not_in_all: frozenset[str] = frozenset(),
-    ) -> None:
-        self._clock, self._world = clock, world
-        self._interpreter = Interpreter(clock, expressions, world, not_in_all, DOES)
-        self.records = self._interpreter.executions  # in the order in which they began
-        self._routines: dict[str, Routine] = {}
-        self._operations: dict[str, Callable[[Json], Json]] = {
+    def call(self, operation: str, request: Json) -> Json:
+        """Call an operation; raises `Refused`."""
+        operations: dict[str, Callable[[Json], Json]] = {
             "StartExecution": self._start,
             "StopExecution": self._stop,
             "RedriveExecution": self._redrive,
@@ -58,95 +51,84 @@ class StepFunctions:
             "GetExecutionHistory": self._history,
             "SendTaskSuccess": self._succeed,
             "SendTaskFailure": self._fail,
-            "SendTaskHeartbeat": self._beat,
+            "SendTaskHeartbeat": lambda request: self._token(request).beat(),
             "DeleteStateMachine": self._delete,
         }
-
-    def call(self, operation: str, request: Json) -> Json:
-        """Call an operation; raises `Refused`."""
-        if operation not in self._operations:
+        if operation not in operations:
             message = f"{operation} is not played offline"
             raise Refused("UnknownOperationException", message)
-        with self._clock.changing():
-            self._clock.check()
-            return self._operations[operation](request)
+        with self.clock.changing():
+            self.clock.check()
+            return operations[operation](request) or {}
 
     # --- for those who look at it from within the offline AWS
 
     @contextmanager
     def watching(self, watch: Callable[[str, str], None]) -> Iterator[None]:
         """Call `watch` with execution and state as each is entered, before it does anything."""
-        self._interpreter.watchers.append(watch)
+        self.watchers.append(watch)
         try:
             yield
         finally:
-            self._interpreter.watchers.remove(watch)
+            self.watchers.remove(watch)
 
     def machine_of_token(self, token: str) -> str | None:
         """Return the machine whose task has, or had, a token."""
-        found: Token | None = self._interpreter.tokens.get(token)
+        found: Token | None = self.tokens.get(token)
         return found.machine_arn if found else None
 
     def forget(self) -> None:
         """End everything without a trace; used when the offline AWS is reset."""
-        with self._clock.changing():
-            for arn, routine in self._routines.items():
-                self.records[arn].status = "ABORTED"
-                routine.cancel()
-            self._routines.clear()
+        with self.clock.changing():
+            for execution in self.records.values():
+                execution.running.close()
             self.records.clear()
-            self._interpreter.tokens.clear()
+            self.tokens.clear()
 
     # --- the life of an execution
 
     def _start(self, request: Json) -> Json:
         arn = request["stateMachineArn"]
-        record = _existing(self._world.find(arn), "StateMachineDoesNotExist", arn)
+        record = _existing(self.world.find(arn), "StateMachineDoesNotExist", arn)
         if record["status"] == "DELETING":
             raise Refused("StateMachineDeleting", f"State Machine is being deleted: '{arn}'")
         given = _parsed(request.get("input", "{}"), "InvalidExecutionInput", "input")
         machine = Machine(arn, record["roleArn"], json.loads(record["definition"]))
-        name = request.get("name") or identity(arn, self._clock.time(), len(self.records))
+        name = request.get("name") or identity(arn, self.clock.time(), len(self.records))
         there = self.records.get(machine.execution_arn(name))
         if there is None:
-            there = Execution(machine, name, given, self._clock)
-            self.records[there.arn] = there
+            there = Execution(self, machine, name, given)
             self._run(there)
         elif there.status != "RUNNING" or there.given != given:
             raise Refused("ExecutionAlreadyExists", f"Execution Already Exists: '{there.arn}'")
         return {"executionArn": there.arn, "startDate": there.began}
 
     def _run(self, execution: Execution) -> None:
-        self._world.changed(execution)
-        steps = self._interpreter.run(execution)
+        self.world.changed(execution)
         done = partial(self._settle, execution)
-        routine = Routine(self._clock, execution.arn, steps, done)
-        self._routines[execution.arn] = routine
+        routine = Routine(self.clock, execution.arn, run(execution), done)
+        execution.running.callback(routine.cancel)
         if limit := execution.machine.definition.get("TimeoutSeconds"):
+            then, act = self.clock.time() + limit, partial(self._cut, execution, "TIMED_OUT")
+            event = self.clock.at(then, act, name=f"time-out of {execution.arn}", live=False)
+            execution.running.callback(self.clock.drop, event)
 
-            def time_out() -> None:
-                if self._routines.get(execution.arn) is routine:
-                    self._cut("TIMED_OUT", execution)
-
-            name = f"time-out of {execution.arn}"
-            self._clock.at(self._clock.time() + limit, time_out, name=name, live=False)
-
-    def _cut(self, status: str, execution: Execution, **how: str | None) -> None:
+    def _cut(self, execution: Execution, status: str, **how: str | None) -> None:
         execution.status = status  # nothing of it is an abortion by itself
-        self._routines[execution.arn].cancel()
+        execution.running.close()
         execution.scope.last = 0
         execution.end(status, **how)
         self._settle(execution)
 
     def _settle(self, execution: Execution, *_: object) -> None:
-        del self._routines[execution.arn]
-        self._world.changed(execution)
+        execution.running.close()
+        self.world.changed(execution)
         self._go_if_deleted(execution.machine.arn)
 
     def _stop(self, request: Json) -> Json:
         execution = self._find(request)
         if execution.status == "RUNNING" and not execution.map_run_arn:
-            self._cut("ABORTED", execution, error=request.get("error"), cause=request.get("cause"))
+            self._cut(execution, "ABORTED", error=request.get("error"), cause=request.get("cause"))
         if execution.status != "ABORTED":
             raise Refused("ValidationException", f"Execution is not running: '{execution.arn}'")
         return {"stopDate": execution.ended}
@@ -160,24 +142,23 @@ class StepFunctions:
         self._run(execution)
         return {"redriveDate": execution.redriven[-1]}
 
-    def _delete(self, request: Json) -> Json:
+    def _delete(self, request: Json) -> None:
         """Delete a machine, once the next transition of each of its executions has failed.
 
         Sources, read 2026-11-23: API_DeleteStateMachine.html in the API reference and
         https://repost.aws/knowledge-center/step-functions-stuck-deleting-status
         """
-        if record := self._world.find(request["stateMachineArn"]):
+        if record := self.world.find(request["stateMachineArn"]):
             record["status"] = "DELETING"
             self._go_if_deleted(record["stateMachineArn"])
-        return {}
 
     def _go_if_deleted(self, machine_arn: str) -> None:
         own = [each for each in self.records.values() if each.machine.arn == machine_arn]
         is_running = any(each.status == "RUNNING" for each in own)
-        if self._interpreter.is_deleted(machine_arn) and not is_running:
+        if self.is_deleted(machine_arn) and not is_running:
             for each in own:
                 del self.records[each.arn]
-            self._world.delete(machine_arn)
+            self.world.delete(machine_arn)
 
     # --- what is told of it
 
@@ -188,7 +169,7 @@ class StepFunctions:
     def _list(self, request: Json) -> Json:
         of = request.get("mapRunArn") or request["stateMachineArn"]
         if "mapRunArn" not in request:
-            _existing(self._world.find(of), "StateMachineDoesNotExist", of)
+            _existing(self.world.find(of), "StateMachineDoesNotExist", of)
         found = [
             each.describe()
             for each in reversed(self.records.values())
@@ -210,7 +191,7 @@ class StepFunctions:
         associated with the token has already been closed", so a second answer too. TaskDoesNotExist
         means an activity. Source, read 2026-11-23: API_SendTaskSuccess.html in the API reference.
         """
-        token: Token | None = self._interpreter.tokens.get(request["taskToken"])
+        token: Token | None = self.tokens.get(request["taskToken"])
         if token is None:
             raise Refused("InvalidToken", "Invalid Token: 'Invalid token'")
         if token.is_closed:
@@ -218,19 +199,13 @@ class StepFunctions:
             raise Refused("TaskTimedOut", message)
         return token
 
-    def _succeed(self, request: Json) -> Json:
+    def _succeed(self, request: Json) -> None:
         token = self._token(request)
         token.bring_back(_parsed(request["output"], "InvalidOutput", "output"))
-        return {}
 
-    def _fail(self, request: Json) -> Json:
+    def _fail(self, request: Json) -> None:
         error = StateError(request.get("error"), request.get("cause"))
-        self._token(request).bring_back(error=error)
-        return {}
-
-    def _beat(self, request: Json) -> Json:
-        self._token(request).beat()
-        return {}
+        self._token(request).bring_back(error)
 
 
 def _existing(found: T | None, code: str, arn: str) -> T:
