@@ -7,12 +7,9 @@ sleeps and its limit are simulated.
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import select
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,18 +17,18 @@ from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field
+from multiprocessing import Pipe, reduction
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from local.clock import Hold, SimulatedClock
-from local.functions.zygote import HEAD_BYTES
 
 Json = Any  # an event or an answer
 _ZYGOTE = Path(__file__).with_name("zygote.py")
 _PATIENCE = 5  # times its limit: a busy machine computes slowly
 # botocore puts it into the User-Agent of each call; see zygote.py.
 _PROCESS = re.compile(r"exec-env/AWS_Lambda_python[\d.]+-p(\d+)")
-_SIGNALS = {signal.SIGKILL: "killed", signal.SIGTERM: "terminated"}
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ class Functions:
     def __init__(self, clock: SimulatedClock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._zygotes: dict[tuple[str, tuple[str, ...]], _Zygote] = {}
+        self._zygotes: dict[tuple[str, ...], _Zygote] = {}
         self._idle = defaultdict[Program, list[_Worker]](list)
         self._running: dict[int, Invocation] = {}
 
@@ -106,9 +103,10 @@ class Functions:
                 answer = worker.read()
             if "ended" in answer and invocation.timed_out:
                 hold.sleep(max(0.0, deadline - self._clock.time()))
-            self._clock.drop(limit)
-            hold.wake()  # no thread of it sleeps any more
-            del self._running[worker.pid]
+            with self._clock.lock:
+                self._clock.drop(limit)
+                del self._running[worker.pid]  # none of its threads begins to sleep any more
+                hold.wake()
         return self._reported(invocation, answer, request_id)
 
     def sleep(self, process_id: int, seconds: float) -> float:
@@ -116,12 +114,13 @@ class Functions:
 
         Return how many seconds of its limit are left then.
         """
-        invocation = self._running.get(process_id)
-        if invocation is None:
-            return 0.0
-        if seconds:  # or it only asks, and would wait for the calls of its other threads
-            invocation.hold.sleep(seconds)
-        return invocation.seconds_left(self._clock.time())
+        with self._clock.lock:  # or it might end meanwhile, and its hold be another's
+            invocation = self._running.get(process_id)
+            if invocation is None:
+                return 0.0
+            if seconds:  # or it only asks, and would wait for the calls of its other threads
+                invocation.hold.sleep(seconds)
+            return invocation.seconds_left(self._clock.time())
 
     def caller(self, user_agent: str) -> Invocation | None:
         """Return the invocation that makes a call, or None where no function makes it."""
@@ -141,18 +140,16 @@ class Functions:
         for invocation in list(self._running.values()):
             invocation.kill()
         self.reset()
-        for zygote in self._zygotes.values():
-            zygote.stop()
+        with self._lock:
+            for zygote in self._zygotes.values():
+                zygote.stop()
 
     def prepare(self, code: str, layers: tuple[str, ...]) -> _Zygote:
         """Return the process that has imported a function's libraries, or begins to."""
         with self._lock:
-            known = [key for key in self._zygotes if key[0] == code and {*key[1]} <= {*layers}]
-            best = max(known, key=lambda key: len(key[1]), default=None)
-            if best != (code, layers):
-                base = self._zygotes[best] if best else None
-                self._zygotes[code, layers] = _Zygote(code, layers, base)
-            return self._zygotes[code, layers]
+            if (code, *layers) not in self._zygotes:
+                self._zygotes[code, *layers] = _Zygote(code, *layers)
+            return self._zygotes[code, *layers]
 
     def _reported(self, invocation: Invocation, answer: Json, request_id: str) -> dict[str, Any]:
         worker, log = invocation.worker, answer["log"]
@@ -162,21 +159,21 @@ class Functions:
         else:
             with self._lock:
                 self._idle[worker.runs].append(worker)
-        if "ended" in answer:
-            error, why = _ended(invocation, answer["ended"])
-            body = {"errorType": error, "errorMessage": f"RequestId: {request_id} Error: {why}"}
-        elif "error" in answer:
+        if "result" in answer:
+            return {"body": answer["result"], "log": log}
+        if "error" in answer:
             body = {**answer["error"], "requestId": request_id}
             log += f"[ERROR] {kind}: {body['errorMessage']}\n{''.join(body['stackTrace'])}"
         else:
-            return {"body": answer["result"], "log": log}
+            error, why = _ended(invocation, answer["ended"])
+            body = {"errorType": error, "errorMessage": f"RequestId: {request_id} Error: {why}"}
         return {"body": body, "error": True, "log": log}
 
     def _take(self, program: Program) -> _Worker:
         with self._lock:
             if self._idle[program]:
                 return self._idle[program].pop()
-        return _Worker(program, self.prepare(program.code, program.layers))
+        return self.prepare(program.code, program.layers).fork(program)
 
 
 def _ended(invocation: Invocation, status: int) -> tuple[str, str]:
@@ -186,70 +183,62 @@ def _ended(invocation: Invocation, status: int) -> tuple[str, str]:
         return "Sandbox.Timedout", f"Task timed out after {seconds}.00 seconds"
     how = f"with error: exit status {status}" if status else "without providing a reason"
     if status < 0:
-        how = f"with error: signal: {_SIGNALS.get(signal.Signals(-status), -status)}"
+        how = f"with error: signal: {str(signal.strsignal(-status)).lower()}"
     return "Runtime.ExitError", f"Runtime exited {how}"
 
 
 class _Zygote:
-    """A process that forks functions with one set of libraries; see zygote.py.
+    """A process that forks functions with one set of libraries; see zygote.py."""
 
-    It is a fork itself, of a `base` that has some of its layers, if there is one: layers agree in
-    the versions of what they hold.
-    """
-
-    def __init__(self, code: str, layers: tuple[str, ...], base: _Zygote | None) -> None:
+    def __init__(self, code: str, *layers: str) -> None:
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._orders, theirs = socket.socketpair()
+        self._orders, theirs = Pipe()
         with theirs:
-            order = {"code": code, "layers": layers}
-            if base:
-                base.order(order, theirs)
-                return
-            descriptor, packages = theirs.fileno(), os.pathsep.join(sys.path)
-            command = [sys.executable, "-S", str(_ZYGOTE), str(descriptor), packages]
-            self._process = subprocess.Popen([*command, json.dumps(order)], pass_fds=[descriptor])
+            given = str(theirs.fileno()), os.pathsep.join(sys.path), code, *layers
+            command = [sys.executable, "-S", str(_ZYGOTE), *given]
+            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
 
-    def order(self, order: Json, channel: socket.socket) -> None:
-        """Let a fork of it do something, with a socket of its own."""
-        text = json.dumps(order).encode()
-        with self._lock:
-            socket.send_fds(self._orders, [b"%*d" % (HEAD_BYTES, len(text))], [channel.fileno()])
-            self._orders.sendall(text)
+    def fork(self, program: Program) -> _Worker:
+        """Begin to run a function in a fork of it."""
+        ours, theirs = Pipe()
+        with theirs, self._lock:
+            self._orders.send(asdict(program))
+            reduction.send_handle(self._orders, theirs.fileno(), self._process.pid)
+        return _Worker(program, ours)
 
     def stop(self) -> None:
-        self._orders.close()  # at which it ends
-        if self._process:
-            self._process.kill()
-            self._process.wait()
+        self._orders.close()
+        self._process.kill()
+        self._process.wait()
 
 
 class _Worker:
     """The process of one function version."""
 
-    def __init__(self, runs: Program, zygote: _Zygote) -> None:
-        self.runs = runs
-        self._channel, theirs = socket.socketpair()
-        with theirs:
-            zygote.order(asdict(runs), theirs)
-        self._lines: IO[str] = self._channel.makefile("rw", encoding="utf-8")
+    def __init__(self, runs: Program, channel: Connection) -> None:
+        self.runs, self._channel = runs, channel
         self.pid = self.read().get("pid", 0)
-        self._begun = self.read()
-        self.is_ready = "ready" in self._begun
+        self.is_ready = False
 
     def ask(self, request: Json) -> Json:
         """Return the answer, or how the process ended; None if it computes far past its limit."""
         if not self.is_ready:
-            return self._begun
+            begun = self._answer()
+            if begun is None or "ready" not in begun:
+                return begun
+            self.is_ready = True
         with suppress(ConnectionError):
-            self._lines.write(json.dumps(request) + "\n")
-            self._lines.flush()
-        answered, _, _ = select.select([self._channel], [], [], _PATIENCE * self.runs.seconds)
-        return self.read() if answered else None
+            self._channel.send(request)
+        return self._answer()
+
+    def _answer(self) -> Json:
+        return self.read() if self._channel.poll(_PATIENCE * self.runs.seconds) else None
 
     def read(self) -> Json:
-        line = self._lines.readline()
-        return json.loads(line) if line else {"ended": 0, "log": ""}
+        try:
+            return self._channel.recv()
+        except EOFError:
+            return {"ended": 0, "log": ""}
 
     def kill(self) -> None:
         if self.pid:
@@ -258,6 +247,4 @@ class _Worker:
 
     def end(self) -> None:
         """Let it end, if it has not."""
-        with suppress(OSError, ValueError):  # what could not be written is of no use now
-            self._lines.close()
         self._channel.close()

@@ -1,14 +1,12 @@
 """Runs functions: a process that has imported their libraries, and a fork of it for each.
 
-Started by `local.functions.processes` with a socket, from which it reads orders, each with a socket
-for the process that does it: to run a function, or to prepare for others with more layers. It
-imports nothing of this project.
+Started by `local.functions.processes` with a connection, from which it reads programs, each with a
+connection for the process that runs it. It imports nothing of this project.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
 import http.client
 import importlib
@@ -17,7 +15,6 @@ import os
 import re
 import resource
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -26,38 +23,32 @@ import types
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
+from multiprocessing import reduction
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
-HEAD_BYTES = 8  # the length of an order, in digits
 _MIB = 1 << 20
 # What Lambda's Python has of this machine's packages: the SDK, and what it needs.
 _OF_LAMBDA = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
 _IMPORTED = re.compile(r"^ *(?:from|import) +([\w.]+)", re.MULTILINE)
-_QUOTED = re.compile(r'"([a-z0-9-]+)"')
 
 
 def main() -> NoReturn:
-    """Do orders until who started this ends, and with it the other end of the socket."""
+    """Fork functions until who started this ends, and with it the other end of the connection."""
     del sys.path[0]  # the folder of this file
-    descriptor, packages, first = sys.argv[1:]
+    descriptor, packages, code, *layers = sys.argv[1:]
     sys.meta_path.append(_OfLambda(packages))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
-    _prepare(**json.loads(first))
-    orders = socket.socket(fileno=int(descriptor))
-    while True:
-        head, descriptors, _, _ = socket.recv_fds(orders, HEAD_BYTES, 1)
-        if not head:
-            os._exit(0)
-        order = json.loads(orders.recv(int(head), socket.MSG_WAITALL))
-        with socket.socket(fileno=descriptors[0]) as channel:
-            if os.fork():
-                continue
-            orders.close()
-            if "handler" in order:
-                _watch(order, channel.makefile("rw", encoding="utf-8"))
-            _prepare(**order)
-            orders = channel.dup()
+    _prepare(code, layers)
+    orders = Connection(int(descriptor))
+    with contextlib.suppress(EOFError):
+        while order := orders.recv():
+            with Connection(reduction.recv_handle(orders)) as channel:
+                if not os.fork():
+                    orders.close()
+                    _watch(order, channel)
+    os._exit(0)
 
 
 class _OfLambda:
@@ -74,18 +65,16 @@ class _OfLambda:
 
 def _prepare(code: str, layers: list[str]) -> None:
     """Import what a function's code names: libraries, and modules of its own."""
-    sys.path[:0] = [layer for layer in layers if layer not in sys.path]
+    sys.path[:0] = layers
     text = "\n".join(path.read_text(errors="replace") for path in Path(code).rglob("*.py"))
     named = set(_IMPORTED.findall(text))
     own = {name for name in named if Path(code, name.partition(".")[0]).exists()}
     _import(named - own)
-    _read_models(set(_QUOTED.findall(text)))
     sys.path.insert(0, code)
     environment = os.environ
     os.environ = _Guarded(environment)  # type: ignore[assignment]  # noqa: B003  # for a while
     _import(own)
     os.environ = environment  # noqa: B003
-    del sys.path[0]
     gc.freeze()
 
 
@@ -117,20 +106,7 @@ class _Guarded(Mapping[str, str]):
     __len__ = __iter__
 
 
-def _read_models(names: set[str]) -> None:
-    """Read the models of those AWS services, for the forks to share."""
-    files = importlib.import_module("botocore.loaders").JSONFileLoader
-    if isinstance(files.load_file, types.FunctionType):  # not yet, in what this is a fork of
-        files.load_file = functools.cache(files.load_file)
-    session = importlib.import_module("botocore.session").Session()
-    loader = session.get_component("data_loader")
-    for service in names & set(session.get_available_services()):
-        for kind in ("service-2", "endpoint-rule-set-1"):
-            loader.load_service_model(service, kind)
-    session.get_component("endpoint_resolver")
-
-
-def _watch(order: dict[str, Any], channel: IO[str]) -> NoReturn:
+def _watch(order: dict[str, Any], channel: Connection) -> NoReturn:
     """Run a function in a fork, and tell how that ended."""
     output = tempfile.TemporaryFile()  # noqa: SIM115  # to the end
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -148,14 +124,13 @@ def _watch(order: dict[str, Any], channel: IO[str]) -> NoReturn:
 # --- in the fork
 
 
-def _serve(order: dict[str, Any], channel: IO[str]) -> NoReturn:
+def _serve(order: dict[str, Any], channel: Connection) -> NoReturn:
     status = 0
     os.environ.clear()
     os.environ.update(order["variables"])
     python = f"{sys.version_info[0]}.{sys.version_info[1]}"
     os.environ["AWS_EXECUTION_ENV"] = f"AWS_Lambda_python{python}-p{os.getpid()}"
     os.chdir(order["code"])
-    sys.path.insert(0, order["code"])
     _limit_memory(order["memory"])
     setattr(time, "sleep", _sleep)  # noqa: B010  # mypy takes it so
     _tell(channel, {"pid": os.getpid()})
@@ -163,8 +138,9 @@ def _serve(order: dict[str, Any], channel: IO[str]) -> NoReturn:
         module, _, function = order["handler"].replace("/", ".").rpartition(".")
         handler = getattr(importlib.import_module(module), function)
         _tell(channel, {"ready": True})
-        for line in channel:
-            _tell(channel, _invoke(handler, order, json.loads(line)))
+        with contextlib.suppress(EOFError):  # nobody calls it any more
+            while True:
+                _tell(channel, _invoke(handler, order, channel.recv()))
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException as error:  # noqa: BLE001  # of the import, told as Lambda tells it
@@ -209,15 +185,14 @@ def _failure(error: BaseException, order: dict[str, Any], kind: str) -> dict[str
     return {"error": {"errorMessage": str(error), "errorType": kind, "stackTrace": trace}}
 
 
-def _tell(channel: IO[str], answer: dict[str, Any], output: int = 1) -> None:
+def _tell(channel: Connection, answer: dict[str, Any], output: int = 1) -> None:
     """Send an answer, with what was printed before it."""
     sys.stdout.flush()
     sys.stderr.flush()
     printed = os.pread(output, os.fstat(output).st_size, 0)
     os.ftruncate(output, 0)
     os.lseek(output, 0, os.SEEK_SET)
-    channel.write(json.dumps({**answer, "log": printed.decode(errors="replace")}) + "\n")
-    channel.flush()
+    channel.send({**answer, "log": printed.decode(errors="replace")})
 
 
 def _limit_memory(mebibytes: int) -> None:

@@ -131,6 +131,13 @@ def test_a_function_that_computes_past_its_limit_times_out(play: Play) -> None:
     assert play(1).body[1] == 1
 
 
+@pytest.mark.slow
+def test_a_module_that_computes_past_the_limit_times_out(play: Play) -> None:
+    """Else nothing would end the wait for it."""
+    report = play("hello", "while True: pass\n", seconds=1).body
+    assert report["errorType"] == "Sandbox.Timedout"
+
+
 @pytest.mark.parametrize(
     ("source", "error"),
     [
@@ -187,7 +194,7 @@ def test_several_calls_that_end_a_function_wake_it_once() -> None:
 STARTS = """
 import sys
 from local.functions.processes import _Zygote
-print(_Zygote(sys.argv[1], (), None)._process.pid, flush=True)
+print(_Zygote(sys.argv[1])._process.pid, flush=True)
 """
 
 
@@ -211,4 +218,37 @@ def test_what_is_left_of_a_limit_is_told_while_other_threads_are_in_calls() -> N
         asking.start()
         asking.join(timeout=10)
         assert told == [60]
+    clock.stop()
+
+
+class LookedUp(dict[int, Invocation]):
+    """Gives an invocation the time to end between its being found and what is done with it."""
+
+    def get(self, key: int, default: Any = None) -> Any:
+        found = super().get(key, default)
+        time.sleep(0.3)
+        return found
+
+
+def test_a_sleep_that_begins_as_its_invocation_ends_is_not_slept_by_who_waited_for_it(
+    tmp_path: Path,
+) -> None:
+    """Else time would pass while that thread goes on to compute."""
+    clock = SimulatedClock(start=1_000_000.0, idle_runs=False)
+    functions = Functions(clock)
+    functions._running = LookedUp()  # noqa: SLF001  # the moment cannot be met otherwise
+    sleeping = Thread(target=lambda: functions.sleep(1, 3600), daemon=True)
+
+    def ask(_: Any) -> Any:
+        sleeping.start()
+        time.sleep(0.1)
+        return {"result": 1, "log": ""}
+
+    worker: Any = SimpleNamespace(pid=1, ask=ask, is_ready=True, runs="f")
+    functions._take = lambda _: worker  # type: ignore[method-assign]  # noqa: SLF001
+    with clock.computing():
+        program = Program("arn", "f", str(tmp_path), (), "", {}, seconds=900, memory=128)
+        assert functions.run(program, None, "request")["body"] == 1
+        sleeping.join(timeout=0.5)
+        assert clock.time() == 1_000_000
     clock.stop()

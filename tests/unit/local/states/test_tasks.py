@@ -179,3 +179,15 @@ def test_stop_execution_closes_the_token(simulation: Simulation, asked: Asked) -
     simulation.service.call("StopExecution", {"executionArn": arn})
     assert simulation.settled(arn).status == "ABORTED"
     assert asked.refusal("Success", output="1") == "TaskTimedOut"
+
+
+def test_executions_of_one_name_have_tokens_of_their_own(
+    simulation: Simulation, asked: Asked
+) -> None:
+    arn = simulation.start(chain(Ask=asking("ask")))
+    [record] = simulation.world.records.values()
+    other = f"{record['stateMachineArn']}-2"
+    simulation.world.records[other] = {**record, "stateMachineArn": other}
+    simulation.service.call("StartExecution", {"stateMachineArn": other, "name": "run"})
+    simulation.settled(arn)
+    assert len({*asked.tokens}) == 2
