@@ -21,9 +21,9 @@ import time
 import traceback
 import types
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.machinery import ModuleSpec, PathFinder
-from multiprocessing import reduction
+from multiprocessing import get_context, reduction
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NoReturn
@@ -57,9 +57,7 @@ class _OfLambda:
     def __init__(self, folders: str) -> None:
         self._path = folders.split(os.pathsep)
 
-    def find_spec(
-        self, name: str, _: Sequence[str] | None = None, __: types.ModuleType | None = None
-    ) -> ModuleSpec | None:
+    def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
         return PathFinder.find_spec(name, self._path) if name in _OF_LAMBDA else None
 
 
@@ -108,24 +106,23 @@ class _Guarded(Mapping[str, str]):
 
 def _watch(order: dict[str, Any], channel: Connection) -> NoReturn:
     """Run a function in a fork, and tell how that ended."""
-    output = tempfile.TemporaryFile()  # noqa: SIM115  # to the end
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    pid = os.fork()
-    if not pid:
-        for standard in (1, 2):
-            os.dup2(output.fileno(), standard)
-        _serve(order, channel)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    with contextlib.suppress(OSError):  # nobody wants to know
-        _tell(channel, {"ended": status}, output.fileno())
+    with tempfile.TemporaryFile() as output:
+        given = order, channel, output.fileno()
+        function = get_context("fork").Process(target=_serve, args=given)
+        function.start()
+        function.join()
+        with contextlib.suppress(OSError):  # nobody wants to know
+            _tell(channel, {"ended": function.exitcode}, output.fileno())
     os._exit(0)
 
 
 # --- in the fork
 
 
-def _serve(order: dict[str, Any], channel: Connection) -> NoReturn:
-    status = 0
+def _serve(order: dict[str, Any], channel: Connection, output: int) -> None:
+    for standard in (1, 2):
+        os.dup2(output, standard)
     os.environ.clear()
     os.environ.update(order["variables"])
     python = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -137,20 +134,15 @@ def _serve(order: dict[str, Any], channel: Connection) -> NoReturn:
     try:
         module, _, function = order["handler"].replace("/", ".").rpartition(".")
         handler = getattr(importlib.import_module(module), function)
-        _tell(channel, {"ready": True})
-        with contextlib.suppress(EOFError):  # nobody calls it any more
-            while True:
-                _tell(channel, _invoke(handler, order, channel.recv()))
-    except SystemExit as ended:
-        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    except BaseException as error:  # noqa: BLE001  # of the import, told as Lambda tells it
+    except Exception as error:  # noqa: BLE001  # told as Lambda tells it
         missing = isinstance(error, ImportError) and "Runtime.ImportModuleError"
         _tell(channel, _failure(error, order, missing or type(error).__name__))
-        status = 1
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(status)
+        sys.exit(1)
+    _tell(channel, {"ready": True})
+    with contextlib.suppress(EOFError):
+        while True:
+            _tell(channel, _invoke(handler, order, channel.recv()))
+    os._exit(0)  # nobody calls it any more, whatever its threads do
 
 
 def _invoke(handler: Any, order: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401  # whatever the function calls so

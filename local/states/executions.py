@@ -14,7 +14,6 @@ from local.clock import SimulatedClock, iso
 from local.states.expressions import ExpressionFailed, Expressions
 
 Json = Any  # a state's input, output or definition
-State = Mapping[str, Any]
 # Of inputs, results, outputs and variables, as UTF-8. Source, read 2026-11-29:
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MOST_BYTES = 262_144
@@ -118,17 +117,10 @@ class Execution:
         self.ended: float | None = None
         self.error: str | None = None
         self.cause: str | None = None
-        context = {
-            "Execution": {
-                "Id": self.arn,
-                "Input": given,
-                "Name": name,
-                "RoleArn": machine.role_arn,
-                "StartTime": iso(self.began),
-                "RedriveCount": 0,
-            },
-            "StateMachine": {"Id": machine.arn, "Name": machine.arn.rpartition(":")[2]},
-        }
+        about = {"Id": self.arn, "Name": name, "RoleArn": machine.role_arn, "Input": given}
+        about |= {"StartTime": iso(self.began), "RedriveCount": 0}
+        of = {"Id": machine.arn, "Name": machine.arn.rpartition(":")[2]}
+        context = {"Execution": about, "StateMachine": of}
         self.scope = Scope(self, machine.definition, self.arn, given, context)
         self.note("ExecutionStarted", 0, input=text(given), roleArn=machine.role_arn)
         engine.records[self.arn] = self
@@ -216,9 +208,8 @@ class Scope:
         self.at = self.definition["StartAt"]  # nothing at the end
 
     @property
-    def state(self) -> State:
-        found: State = self.definition["States"][self.at]
-        return found
+    def state(self) -> Json:
+        return self.definition["States"][self.at]
 
     def note(self, kind: str, **details: Json) -> None:
         self.last = self.execution.note(kind, self.last, **details)
@@ -300,7 +291,7 @@ def is_too_large(value: Json) -> bool:
     return len(text(value).encode()) > MOST_BYTES
 
 
-def refuse_if_too_large(value: Json, what: str, *, uncaught: bool = False) -> None:
+def check_size(value: Json, what: str, *, uncaught: bool = False) -> None:
     """Raise what a result, output or variable of more than `MOST_BYTES` fails with."""
     if is_too_large(value):
         cause = f"The state/task '{what}' returned a result with a size exceeding the maximum "

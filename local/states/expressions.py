@@ -22,7 +22,7 @@ _PATIENCE_SECONDS = 10  # of a loaded machine; AWS is less patient
 class ExpressionFailed(Exception):
     """The expression of a field fails; `where` is like "Output/a[1]", the message is AWS's."""
 
-    def __init__(self, message: str, where: str = "") -> None:
+    def __init__(self, message: str, where: str) -> None:
         super().__init__(message)
         self.where = where
 
@@ -45,7 +45,7 @@ class Expressions:
         request = {"template": template, "variables": variables, "now": round(now * 1000)}
         answer = self._ask({**request, "where": where})
         if "refused" in answer:
-            raise ExpressionFailed(answer["refused"], answer.get("where", ""))
+            raise ExpressionFailed(answer["refused"], answer.get("where", where))
         return answer["value"]
 
     def problem(self, expression: str) -> str | None:
@@ -61,17 +61,14 @@ class Expressions:
 
     def _ask(self, request: Json) -> Json:
         with self._lock:
-            given, told = self._pipes()
+            if self._process is None:
+                pipe = subprocess.PIPE
+                self._process = subprocess.Popen(["node", _ENGINE], stdin=pipe, stdout=pipe)
+            given, told = cast("tuple[IO[bytes], ...]", (self._process.stdin, self._process.stdout))
             given.write(json.dumps(request).encode() + b"\n")
             given.flush()
             answered, _, _ = select.select([told], [], [], _PATIENCE_SECONDS)
             if not answered:
                 self.stop()
-                raise ExpressionFailed(f"no value within {_PATIENCE_SECONDS} seconds")
+                return {"refused": f"no value within {_PATIENCE_SECONDS} seconds"}
             return json.loads(told.readline())
-
-    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
-        if self._process is None:
-            pipe = subprocess.PIPE
-            self._process = subprocess.Popen(["node", _ENGINE], stdin=pipe, stdout=pipe)
-        return cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)

@@ -15,16 +15,7 @@ from functools import partial
 from typing import Any
 
 from local.clock import iso
-from local.states.executions import (
-    RUNTIME,
-    TIMEOUT,
-    Execution,
-    Scope,
-    State,
-    StateError,
-    refuse_if_too_large,
-    text,
-)
+from local.states.executions import RUNTIME, TIMEOUT, Execution, Scope, StateError, check_size, text
 from local.states.maps import run_map
 from local.states.routines import Steps, outside, sleep, together
 from local.states.tasks import run_task
@@ -110,12 +101,12 @@ def _attempts(scope: Scope, kind: str) -> Steps:
         yield sleep(seconds)
 
 
-def _conclude(scope: Scope, holder: State, default: Json, **more: Json) -> Json:
+def _conclude(scope: Scope, holder: Json, default: Json, **more: Json) -> Json:
     """Return the output of a state, rule or catcher, and assign its variables."""
     output = scope.fill(holder["Output"], "Output", **more) if "Output" in holder else default
     assigned = scope.fill(holder.get("Assign", {}), "Assign", **more)
     for what in (output, *assigned.values()):
-        refuse_if_too_large(what, scope.at, uncaught=True)
+        check_size(what, scope.at, uncaught=True)
     scope.variables = {**scope.variables, **assigned}  # all saw the values of before
     return output
 

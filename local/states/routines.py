@@ -19,13 +19,7 @@ Json = Any  # a state's input, output or definition
 class Routine:
     """Runs one generator; `done` gets the error that it raises, or None at its end."""
 
-    def __init__(
-        self,
-        clock: SimulatedClock,
-        name: str,
-        steps: Steps,
-        done: Callable[[StateError | None], None],
-    ) -> None:
+    def __init__(self, clock: SimulatedClock, name: str, steps: Steps, done: Done) -> None:
         self.clock, self.name = clock, name
         self._steps, self._done = steps, done
         self._wait = Wait(self)
@@ -81,6 +75,7 @@ class Wait:
 
 Effect = Callable[[Wait], None]
 Steps = Generator[Effect, Any, Any]
+Done = Callable[[StateError | None], None]
 
 
 def sleep(seconds: float) -> Effect:

@@ -10,22 +10,14 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from local.states.executions import (
-    Engine,
-    Execution,
-    Machine,
-    StateError,
-    identity,
-    is_too_large,
-)
+from local.states.executions import Engine, Execution, Machine, StateError, identity, is_too_large
 from local.states.language import run
 from local.states.routines import Routine
 from local.states.tasks import Token
 
 Json = Any  # an operation's request or answer
-T = TypeVar("T")
 _PAGE = 100  # without maxResults
 
 
@@ -89,7 +81,7 @@ class StepFunctions(Engine):
 
     def _start(self, request: Json) -> Json:
         arn = request["stateMachineArn"]
-        record = _existing(self.world.find(arn), "StateMachineDoesNotExist", arn)
+        record = self._machine(arn)
         if record["status"] == "DELETING":
             raise Refused("StateMachineDeleting", f"State Machine is being deleted: '{arn}'")
         given = _parsed(request.get("input", "{}"), "InvalidExecutionInput", "input")
@@ -162,14 +154,21 @@ class StepFunctions(Engine):
 
     # --- what is told of it
 
+    def _machine(self, arn: str) -> dict[str, Any]:
+        if record := self.world.find(arn):
+            return record
+        raise Refused("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
+
     def _find(self, request: Json) -> Execution:
-        arn = request["executionArn"]
-        return _existing(self.records.get(arn), "ExecutionDoesNotExist", arn)
+        if execution := self.records.get(request["executionArn"]):
+            return execution
+        what = f"Execution Does Not Exist: '{request['executionArn']}'"
+        raise Refused("ExecutionDoesNotExist", what)
 
     def _list(self, request: Json) -> Json:
         of = request.get("mapRunArn") or request["stateMachineArn"]
         if "mapRunArn" not in request:
-            _existing(self.world.find(of), "StateMachineDoesNotExist", of)
+            self._machine(of)
         found = [
             each.describe()
             for each in reversed(self.records.values())
@@ -206,12 +205,6 @@ class StepFunctions(Engine):
     def _fail(self, request: Json) -> None:
         error = StateError(request.get("error"), request.get("cause"))
         self._token(request).bring_back(error)
-
-
-def _existing(found: T | None, code: str, arn: str) -> T:
-    if found is None:
-        raise Refused(code, f"{code}: '{arn}'")
-    return found
 
 
 def _parsed(given: str, code: str, what: str) -> Json:

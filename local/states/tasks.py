@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from local.states.executions import TIMEOUT, Scope, StateError, identity, refuse_if_too_large, text
+from local.states.executions import TIMEOUT, Scope, StateError, check_size, identity, text
 from local.states.routines import Steps, Wait, outside
 
 Json = Any  # a state's input, output or definition
@@ -39,7 +39,7 @@ def run_task(scope: Scope) -> Steps:
         if with_token:
             scope.note("TaskSubmitted", **about, output=text(result))
             result = yield from token.awaited(until, beat)
-        refuse_if_too_large(result, about["resourceType"])
+        check_size(result, about["resourceType"])
     except StateError as error:
         kind = "TaskTimedOut" if error.error == TIMEOUT else "TaskFailed"
         scope.note(kind, **about, error=error.error, cause=error.cause or None)
