@@ -98,7 +98,8 @@ class SimulatedClock:
     def is_computing(self) -> bool:
         """Whether somebody computes, or waits for an event."""
         with self.lock:
-            return self._is_held() or any(event.live for event in self._events)
+            holds = [hold.holds for hold in self.holds]
+            return any(holds + [event.live for event in self._events])
 
     # --- events
 
@@ -196,22 +197,19 @@ class SimulatedClock:
             hold.end()
 
     @contextmanager
-    def changing(self) -> Iterator[None]:
-        """Let nothing happen and nobody else change what is waited for meanwhile."""
+    def changing(self, hold: Hold | None = None) -> Iterator[None]:
+        """Let nothing happen and nobody else change what is waited for meanwhile.
+
+        Of a `hold`: time stands still while it holds; what its process computes beside a sleep gets
+        a moment to show in a call.
+        """
         with self.lock:
             yield
+            if hold and hold.holds:
+                self._flow = _Flow(self.time())
+            elif hold and hold.has_threads:
+                self._quiet_until = time.monotonic() + _QUIET_SECONDS
             self.lock.notify_all()
-
-    def stand(self) -> None:
-        """Let time stand still until it is known how it goes on."""
-        self._flow = _Flow(self.time())
-
-    def listen(self) -> None:
-        """Give what a function computes beside its sleep a moment to show in a call."""
-        self._quiet_until = time.monotonic() + _QUIET_SECONDS
-
-    def _is_held(self) -> bool:
-        return any(hold.holds for hold in self.holds)
 
     # --- the thread that runs the events
 
@@ -230,14 +228,15 @@ class SimulatedClock:
             traceback.print_exc()
 
     def _go_on(self) -> None:
+        is_held = any(hold.holds for hold in self.holds)
         quiet = self._quiet_until - time.monotonic()
-        if self._is_held() or quiet > 0:
-            self.lock.wait(None if self._is_held() else quiet)
+        if is_held or quiet > 0:
+            self.lock.wait(None if is_held else quiet)
             return
         when, act = self._next()
         is_live = self.is_computing  # somebody waits
         if when <= self.time():
-            self.stand()
+            self._flow = _Flow(self.time())
             act()
             self.lock.notify_all()  # whoever waits may have waited for this
         elif is_live and (self._hurried or self._pace == math.inf):
@@ -292,7 +291,7 @@ class Hold:
         self._calls = 0
         self._sleeps: list[Event] = []  # that go on
         self.has_threads = False
-        with self._changing():
+        with self._clock.changing(self):
             clock.holds.add(self)
 
     @property
@@ -303,11 +302,11 @@ class Hold:
         """Sleep for one of its threads; at most until it is woken."""
 
         def end() -> None:
-            with self._changing():
+            with self._clock.changing(self):
                 self._sleeps.remove(event)
 
         with self._clock.lock:
-            with self._changing():
+            with self._clock.changing(self):
                 event = self._clock.at(self._clock.time() + seconds, end, name="sleep")
                 self._sleeps.append(event)
             self._clock.wait_until(lambda: event not in self._sleeps)
@@ -315,14 +314,14 @@ class Hold:
     @contextmanager
     def calling(self) -> Iterator[None]:
         """Let one of its threads be in a call of something here."""
-        with self._changing():
+        with self._clock.changing(self):
             self._calls += 1
         served = _SERVED.set(self)
         try:
             yield
         finally:
             _SERVED.reset(served)
-            with self._changing():
+            with self._clock.changing(self):
                 self._calls -= 1
 
     def spend(self, began: float, ended: float) -> None:
@@ -333,7 +332,7 @@ class Hold:
 
     def wake(self) -> None:
         """End its sleeps: it was killed, and whoever waits for it has something to do."""
-        with self._changing():
+        with self._clock.changing(self):
             for sleep in self._sleeps:
                 self._clock.drop(sleep)
             self._sleeps.clear()
@@ -343,15 +342,6 @@ class Hold:
         with self._clock.changing():
             self.wake()
             self._clock.holds.discard(self)
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        with self._clock.changing():
-            yield
-            if self.holds:
-                self._clock.stand()
-            elif self.has_threads:
-                self._clock.listen()
 
 
 _SERVED: ContextVar[Hold | None] = ContextVar("served", default=None)  # whose call it is

@@ -60,10 +60,6 @@ class Invocation:
         """Hold the clock for it while a call of it is served."""
         return self.hold.calling()
 
-    def seconds_left(self, now: float) -> float:
-        """Return what is left of its limit, of which computing takes nothing."""
-        return max(0.0, self.deadline - now - self.hold.spent)
-
     def kill(self) -> None:
         """End its process, as a lack of memory would."""
         if not self.killed:  # of several calls on their way: a second wake would cut its time-out
@@ -120,7 +116,8 @@ class Functions:
                 return 0.0
             if seconds:  # or it only asks, and would wait for the calls of its other threads
                 invocation.hold.sleep(seconds)
-            return invocation.seconds_left(self._clock.time())
+            left = invocation.deadline - self._clock.time() - invocation.hold.spent
+            return max(0.0, left)  # computing takes nothing of it
 
     def caller(self, user_agent: str) -> Invocation | None:
         """Return the invocation that makes a call, or None where no function makes it."""

@@ -10,7 +10,6 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 from local.clock import iso
@@ -18,7 +17,6 @@ from local.states.executions import RUNTIME, Execution, Machine, Scope, StateErr
 from local.states.routines import Steps, together
 
 Json = Any  # a state's input, output or definition
-Run = Callable[[Execution], Steps]
 _AT_ONCE = 10_000  # without MaxConcurrency
 
 
@@ -32,25 +30,26 @@ class MapRun:
     children: list[Execution] = field(default_factory=list)  # of the first batches
 
 
-def run_map(scope: Scope, run: Run) -> Steps:
+def run_map(scope: Scope, run: Callable[[Execution], Steps]) -> Steps:
     """Run a Map state once; its result is where the results were written.
 
     `run` runs a child execution to its end.
     """
     tolerates = bool(scope.state.get("ToleratedFailurePercentage"))  # all or none
     most = int(scope.number("MaxConcurrency")) or _AT_ONCE
+
+    def work() -> Steps:
+        for child in left:
+            yield from run(child)
+            if child.status == "FAILED" and not tolerates:
+                cause = "The specified tolerated failure threshold was exceeded"
+                raise StateError("States.ExceedToleratedFailureThreshold", cause)
+
     try:
         map_run = scope.map_run = scope.map_run or _begin(scope)
-        again = [child for child in map_run.children if child.status != "SUCCEEDED"]
-        for child in again:
-            child.redrive()
-        left = chain(again, _begun(scope, map_run))
-        yield together(
-            {
-                f"{map_run.arn}/{worker}": _work(run, left, tolerates=tolerates)
-                for worker in range(max(1, min(most, len(map_run.batches))))
-            }
-        )
+        left = _left(scope, map_run)
+        workers = range(max(1, min(most, len(map_run.batches))))
+        yield together({f"{map_run.arn}/{worker}": work() for worker in workers})
         result = _written(scope, map_run)
     except StateError as error:
         scope.note("MapRunFailed", error=error.error, cause=error.cause)
@@ -68,6 +67,19 @@ def _begin(scope: Scope) -> MapRun:
     scope.note("MapStateStarted", length=0)
     scope.note("MapRunStarted", mapRunArn=arn)
     return MapRun(arn, inner, list(_batches(scope)))
+
+
+def _left(scope: Scope, map_run: MapRun) -> Iterator[Execution]:
+    """Yield the child executions that have not succeeded, as each begins, again or at all."""
+    for child in [*map_run.children]:
+        if child.status != "SUCCEEDED":
+            child.redrive()
+            yield child
+    for index in range(len(map_run.children), len(map_run.batches)):
+        name, given = identity(map_run.arn, index), map_run.batches[index]
+        child = Execution(scope.execution.engine, map_run.machine, name, given, map_run.arn)
+        map_run.children.append(child)
+        yield child
 
 
 # --- what is processed
@@ -105,28 +117,6 @@ def _read(scope: Scope) -> list[Json]:
     except (LookupError, ValueError) as error:
         cause = f"s3://{'/'.join(place)} cannot be read: {error}"
         raise StateError("States.ItemReaderFailed", cause) from None
-
-
-# --- child executions
-
-
-def _begun(scope: Scope, map_run: MapRun) -> Iterator[Execution]:
-    """Yield the child executions of the batches that have none, as each begins."""
-    for index in range(len(map_run.children), len(map_run.batches)):
-        name, given = identity(map_run.arn, index), map_run.batches[index]
-        engine = scope.execution.engine
-        child = Execution(engine, map_run.machine, name, given, map_run.arn)
-        map_run.children.append(child)
-        yield child
-
-
-def _work(run: Run, left: Iterator[Execution], *, tolerates: bool) -> Steps:
-    """Run one child execution after the other; unless it `tolerates` it, none after a failure."""
-    for child in left:
-        yield from run(child)
-        if child.status == "FAILED" and not tolerates:
-            cause = "The specified tolerated failure threshold was exceeded"
-            raise StateError("States.ExceedToleratedFailureThreshold", cause)
 
 
 # --- results
