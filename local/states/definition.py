@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from local.states.expressions import Expressions
-from local.states.language import DOES
-from local.states.tasks import INVOKE, WITH_TOKEN
+from local.states.language import DOES, INVOKE, WITH_TOKEN
 
 Json = Any
 _STEP = "Type Comment QueryLanguage Next End Output Assign"

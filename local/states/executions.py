@@ -126,12 +126,6 @@ class Execution:
         engine.records[self.arn] = self
 
     @property
-    def redrive_status(self) -> str:
-        if self.status in {"RUNNING", "SUCCEEDED"}:
-            return "NOT_REDRIVABLE"
-        return "REDRIVABLE_BY_MAP_RUN" if self.map_run_arn else "REDRIVABLE"
-
-    @property
     def entered(self) -> list[str]:
         """The states that it has entered so far."""
         found = (event.get("stateEnteredEventDetails") for event in list(self.events))
@@ -167,7 +161,11 @@ class Execution:
 
     def describe(self) -> Json:
         """Return what DescribeExecution answers."""
-        never = f"Execution is {self.status} and cannot be redriven"
+        status = "REDRIVABLE_BY_MAP_RUN" if self.map_run_arn else "REDRIVABLE"
+        why_not = None
+        if self.status in {"RUNNING", "SUCCEEDED"}:
+            status = "NOT_REDRIVABLE"
+            why_not = f"Execution is {self.status} and cannot be redriven"
         told = {
             "executionArn": self.arn,
             "stateMachineArn": self.machine.shown_arn,
@@ -182,8 +180,8 @@ class Execution:
             "cause": self.cause,
             "redriveCount": len(self.redriven),
             "redriveDate": self.redriven[-1] if self.redriven else None,
-            "redriveStatus": self.redrive_status,
-            "redriveStatusReason": never if self.redrive_status == "NOT_REDRIVABLE" else None,
+            "redriveStatus": status,
+            "redriveStatusReason": why_not,
         }
         return _known(told)
 

@@ -9,22 +9,35 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from local.clock import iso
-from local.states.executions import RUNTIME, TIMEOUT, Execution, Scope, StateError, check_size, text
+from local.states.executions import (
+    RUNTIME,
+    TIMEOUT,
+    Execution,
+    Scope,
+    StateError,
+    check_size,
+    identity,
+    text,
+)
 from local.states.maps import run_map
-from local.states.routines import Steps, outside, sleep, together
-from local.states.tasks import run_task
+from local.states.routines import Steps, Wait, outside, sleep, together
 
 Json = Any  # a state's input, output or definition
+INVOKE = "arn:aws:states:::lambda:invoke"
+WITH_TOKEN = ".waitForTaskToken"  # noqa: S105  # of a resource
+_LONGEST_SECONDS = 99_999_999  # https://states-language.net/spec.html#task-state, read 2026-11-29
+_FUNCTION_SECONDS = 1.0  # what a function takes beside its sleeps, however long it computes
 _TRANSITION_SECONDS = 0.05
 _OF_SCOPES = ("Parallel", "Map")
 _WITH_RESULT = ("Task", *_OF_SCOPES)
 _FORMAT = "ISO-8601 extended offset date-time"
+_BEAT = object()
 _EXTENDED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d\S*(Z|[+-]\d\d:\d\d)")
 
 
@@ -115,37 +128,33 @@ def _conclude(scope: Scope, holder: Json, default: Json, **more: Json) -> Json:
 
 
 def _caught(scope: Scope, error: StateError) -> tuple[Json, str]:
-    for catcher in scope.state.get("Catch", []):
-        if _matches(scope, catcher["ErrorEquals"], error):
-            told = {"Error": error.error, "Cause": error.cause}
-            output = _conclude(scope, catcher, told, errorOutput=told)
-            return output, catcher["Next"]
-    raise error
+    catcher = _rule(scope, "Catch", error)
+    if catcher is None:
+        raise error
+    told = {"Error": error.error, "Cause": error.cause}
+    return _conclude(scope, catcher, told, errorOutput=told), catcher["Next"]
 
 
 def _delay(scope: Scope, error: StateError, tries: Counter[int]) -> float | None:
     """Return the seconds until the next try, the most with jitter; None if there is none."""
-    for index, retrier in enumerate(scope.state.get("Retry", [])):
-        if not _matches(scope, retrier["ErrorEquals"], error):
-            continue
-        if tries[index] >= retrier.get("MaxAttempts", 3):
-            return None
-        growth = retrier.get("BackoffRate", 2.0) ** tries[index]
-        delay = retrier.get("IntervalSeconds", 1) * growth
-        delay = min(delay, retrier.get("MaxDelaySeconds", delay))
-        tries[index] += 1
-        return float(delay)
-    return None
+    retrier = _rule(scope, "Retry", error)
+    if retrier is None or tries[id(retrier)] >= retrier.get("MaxAttempts", 3):
+        return None
+    growth = retrier.get("BackoffRate", 2.0) ** tries[id(retrier)]
+    delay = retrier.get("IntervalSeconds", 1) * growth
+    tries[id(retrier)] += 1
+    return float(min(delay, retrier.get("MaxDelaySeconds", delay)))
 
 
-def _matches(scope: Scope, names: Sequence[str], error: StateError) -> bool:
+def _rule(scope: Scope, field: str, error: StateError) -> Json:
+    """Return the first retrier or catcher of an error; None if there is none."""
     if error.uncaught or error.error == RUNTIME:
-        return False
-    if error.error in names or (error.also and error.also in names):
-        return True
-    if error.error in scope.execution.engine.not_in_all:
-        return False
-    return "States.ALL" in names or ("States.TaskFailed" in names and error.error != TIMEOUT)
+        return None
+    names = {error.error, error.also}
+    if error.error not in scope.execution.engine.not_in_all:
+        names |= {"States.ALL"} if error.error == TIMEOUT else {"States.ALL", "States.TaskFailed"}
+    rules = scope.state.get(field, [])
+    return next((rule for rule in rules if names.intersection(rule["ErrorEquals"])), None)
 
 
 # --- what a state of each type does: it returns its result, and what holds its Output and Next
@@ -199,6 +208,77 @@ def _parallel(scope: Scope) -> Steps:
     return [branch.given for branch in scope.branches], scope.state
 
 
+def _task(scope: Scope) -> Steps:
+    """Invoke a function; the result is its answer, or what came with the token."""
+    machine, engine = scope.execution.machine, scope.execution.engine
+    resource, token = scope.state["Resource"].rpartition("lambda:")[2], Token(machine.arn)
+    with_token = resource.endswith(WITH_TOKEN)
+    if with_token:  # each attempt has one of its own
+        told = identity(scope.path, scope.at, len(scope.execution.events))
+        engine.tokens[told] = token
+        scope.context = {**scope.context, "Task": {"Token": told}}
+    arguments = scope.fill(scope.state["Arguments"], "Arguments")
+    limit = scope.number("TimeoutSeconds", _LONGEST_SECONDS)
+    beat = scope.number("HeartbeatSeconds")
+    about = {"resourceType": "lambda", "resource": resource}
+    region = machine.arn.split(":")[3]
+    scope.note("TaskScheduled", **about, region=region, parameters=text(arguments))
+    scope.note("TaskStarted", **about)
+    until = engine.clock.time() + limit
+    try:
+        invoke = partial(engine.world.invoke, machine, arguments)
+        result = yield outside(invoke, _FUNCTION_SECONDS, until)
+        if with_token:
+            scope.note("TaskSubmitted", **about, output=text(result))
+            result = yield from token.awaited(until, beat)
+        check_size(result, about["resourceType"])
+    except StateError as error:
+        kind = "TaskTimedOut" if error.error == TIMEOUT else "TaskFailed"
+        scope.note(kind, **about, error=error.error, cause=error.cause or None)
+        raise
+    finally:
+        token.is_closed = True
+    scope.note("TaskSucceeded", **about, output=text(result))
+    return result, scope.state
+
+
+class Token:
+    """Ends a task's wait once it is brought back; until then it may tell that somebody is at it."""
+
+    def __init__(self, machine_arn: str) -> None:
+        self.machine_arn, self.is_closed = machine_arn, False
+        self._answer: Json = None  # once it is closed
+        self._wait: Wait | None = None
+
+    def bring_back(self, answer: Json) -> None:
+        """Answer the task, with an output or an error; its function may still be running."""
+        self.is_closed, self._answer = True, answer
+        self._end(answer)
+
+    def beat(self) -> None:
+        self._end(_BEAT)
+
+    def awaited(self, until: float, between: float) -> Steps:
+        """Wait until it is brought back, with at most `between` seconds without a beat."""
+        told = _BEAT
+        while told is _BEAT:
+            told = yield partial(self._listen, until, between)
+        return told
+
+    def _listen(self, until: float, between: float, wait: Wait) -> None:
+        self._wait = wait
+        wait.end_at(until, StateError(TIMEOUT), live=False)
+        if between:
+            missed = StateError(TIMEOUT, also="States.HeartbeatTimeout")
+            wait.end_at(wait.clock.time() + between, missed, live=False)
+        if self.is_closed:
+            self._end(self._answer)
+
+    def _end(self, outcome: Json) -> None:
+        if self._wait:
+            self._wait.end_at(self._wait.clock.time(), outcome)
+
+
 DOES: dict[str, Callable[[Scope], Steps]] = {
     "Pass": _pass,
     "Succeed": _pass,
@@ -206,6 +286,6 @@ DOES: dict[str, Callable[[Scope], Steps]] = {
     "Wait": _wait,
     "Choice": _choice,
     "Parallel": _parallel,
-    "Task": run_task,
+    "Task": _task,
     "Map": partial(run_map, run=run),
 }

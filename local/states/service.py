@@ -13,9 +13,8 @@ from functools import partial
 from typing import Any
 
 from local.states.executions import Engine, Execution, Machine, StateError, identity, is_too_large
-from local.states.language import run
+from local.states.language import Token, run
 from local.states.routines import Routine
-from local.states.tasks import Token
 
 Json = Any  # an operation's request or answer
 _PAGE = 100  # without maxResults
@@ -127,7 +126,7 @@ class StepFunctions(Engine):
 
     def _redrive(self, request: Json) -> Json:
         execution = self._find(request)
-        if execution.redrive_status != "REDRIVABLE":
+        if execution.describe()["redriveStatus"] != "REDRIVABLE":
             message = f"Execution is {execution.status} and cannot be redriven."
             raise Refused("ExecutionNotRedrivable", message)
         execution.redrive()
