@@ -223,7 +223,7 @@ class SimulatedClock:
         try:
             yield
         except Exception as error:  # noqa: BLE001  # told to whoever waits, or adds an event
-            self._failure = error
+            self._failure = self._failure or error  # what follows from it is none of its own
             self.stop()
             traceback.print_exc()
 

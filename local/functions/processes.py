@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from multiprocessing import Pipe, reduction
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -101,7 +102,7 @@ class Functions:
                 hold.sleep(max(0.0, deadline - self._clock.time()))
             with self._clock.lock:
                 self._clock.drop(limit)
-                del self._running[worker.pid]  # none of its threads begins to sleep any more
+                self._running.pop(worker.pid, None)  # none of its threads begins to sleep any more
                 hold.wake()
         return self._reported(invocation, answer, request_id)
 
@@ -127,10 +128,9 @@ class Functions:
     def reset(self) -> None:
         """End every process that runs nothing; the others end with what they run."""
         with self._lock:
-            workers = [worker for each in self._idle.values() for worker in each]
+            for worker in chain(*self._idle.values()):
+                worker.end()
             self._idle.clear()
-        for worker in workers:
-            worker.end()
 
     def stop(self) -> None:
         """End all processes."""

@@ -54,26 +54,20 @@ class Machine:
 
 
 class World(Protocol):
-    """What a state machine meets outside of itself, as it is at that moment."""
+    """What a state machine meets outside of itself, as it is at that moment.
 
-    def find(self, machine_arn: str) -> dict[str, Any] | None:
-        """Return the record of a machine, which may be changed."""
+    `find` returns the record of a machine, which may be changed, and `delete` deletes it, if there
+    is one. `changed` takes notice of an execution's new status. `denied` says why the machine's
+    role may not do something; None if it may. `invoke` invokes a function as lambda:invoke does,
+    and raises `StateError`. `read` and `write` an object raise `LookupError` with S3's words.
+    """
 
-    def delete(self, machine_arn: str) -> None:
-        """Delete the record, if there is one."""
-
-    def changed(self, execution: Execution) -> None:
-        """Take notice of an execution's new status."""
-
-    def denied(self, machine: Machine, action: str, resource: str) -> str | None:
-        """Return why the machine's role may not do something; None if it may."""
-
-    def invoke(self, machine: Machine, arguments: Json) -> Json:
-        """Invoke a function as lambda:invoke does; raises `StateError`."""
-
-    def read(self, machine: Machine, bucket: str, key: str) -> bytes:
-        """Return an object; raises `LookupError` with S3's words, as `write` does."""
-
+    def find(self, machine_arn: str) -> dict[str, Any] | None: ...
+    def delete(self, machine_arn: str) -> None: ...
+    def changed(self, execution: Execution) -> None: ...
+    def denied(self, machine: Machine, action: str, resource: str) -> str | None: ...
+    def invoke(self, machine: Machine, arguments: Json) -> Json: ...
+    def read(self, machine: Machine, bucket: str, key: str) -> bytes: ...
     def write(self, machine: Machine, bucket: str, key: str, body: bytes) -> None: ...
 
 

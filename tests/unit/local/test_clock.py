@@ -193,6 +193,18 @@ def test_what_fails_aside_ends_the_simulation(clock: SimulatedClock) -> None:
         clock.advance(HOUR)
 
 
+def test_what_fails_after_the_first_failure_does_not_hide_it(clock: SimulatedClock) -> None:
+    def fail(error: Exception) -> None:
+        raise error
+
+    for error in (KeyError("a bug"), ValueError("what comes of it")):
+        clock.aside(functools.partial(fail, error), "fail")
+        time.sleep(0.1)
+    with pytest.raises(RuntimeError) as told:
+        clock.settle()
+    assert isinstance(told.value.__cause__, KeyError)
+
+
 def test_threads_of_a_process_sleep_at_once(clock: SimulatedClock) -> None:
     woke_at: dict[float, float] = {}
     together = threading.Barrier(3)  # or the clock jumps before a busy machine starts them all
