@@ -36,6 +36,7 @@ _FIELDS = {  # those with "!" are needed
     "JitterStrategy",
     "Catch": "Comment ErrorEquals! Next Output Assign",
 }
+_SCHEMA = "SCHEMA_VALIDATION_FAILED"
 _PLAYED = {  # of fields that may have other values on AWS
     "Task/Resource": (INVOKE, INVOKE + WITH_TOKEN),
     "Map/ToleratedFailurePercentage": (0, 100),
@@ -58,15 +59,11 @@ def problems(definition: str, expressions: Expressions) -> list[str]:
     return found or [*_in_expressions(machine, "", expressions)]
 
 
-def _problem(what: str, at: str, code: str = "SCHEMA_VALIDATION_FAILED") -> str:
-    return f"{code}: {what} at {at}"
-
-
 def _in_machine(machine: Json, at: str, language: str, outer: frozenset[str]) -> Iterator[str]:
     """Yield what is wrong with a machine, branch or processor; `outer` is assigned around it."""
     states = machine.get("States")
     if not isinstance(states, Mapping) or not states:
-        yield _problem("States is missing or empty", at or "/")
+        yield f"{_SCHEMA}: States is missing or empty at {at or '/'}"
         return
     yield from _in_transitions(machine, at)
     for name, state in states.items():
@@ -85,47 +82,45 @@ def _in_transitions(machine: Json, at: str) -> Iterator[str]:
     targets = [(f"States/{name}", to) for name in states for to in _targets(states[name])]
     for place, to in [("StartAt", start), *targets]:
         if to not in states:
-            yield _problem(f"Missing target: {to}", f"{at}/{place}", "MISSING_TRANSITION_TARGET")
+            yield f"MISSING_TRANSITION_TARGET: Missing target: {to} at {at}/{place}"
     reached = {start}
     while more := {to for name in reached & {*states} for to in _targets(states[name])} - reached:
         reached |= more
     for name in sorted({*states} - reached):
-        what, where = f"State is not reachable: {name}", f"{at}/States/{name}"
-        yield _problem(what, where, "UNREACHABLE_STATE")
+        yield f"UNREACHABLE_STATE: State is not reachable: {name} at {at}/States/{name}"
 
 
 def _in_state(state: Json, at: str, language: str, outer: frozenset[str]) -> Iterator[str]:
     kind = state.get("Type")
     if kind not in DOES:
-        yield _problem(f"Value is not a valid state type: {kind}", f"{at}/Type")
+        yield f"{_SCHEMA}: Value is not a valid state type: {kind} at {at}/Type"
         return
     if state.get("QueryLanguage", language) != "JSONata":
-        yield _problem("JSONPath is not played offline", f"{at}/QueryLanguage")
+        yield f"{_SCHEMA}: JSONPath is not played offline at {at}/QueryLanguage"
     yield from _in_fields(kind, state, at)
     for one, other in (("Next", "End"), ("Seconds", "Timestamp")):
         possible = one in _FIELDS[kind].split()
         if possible and (one in state) == bool(state.get(other)):
-            yield _problem(f"Exactly one of {one} and {other} is needed", at)
+            yield f"{_SCHEMA}: Exactly one of {one} and {other} is needed at {at}"
     for field in ("Retry", "Catch"):
         listed = [rule.get("ErrorEquals", []) for rule in state.get(field, [])]
         before_last = listed[:-1] if ["States.ALL"] in listed[-1:] else listed
         if any("States.ALL" in names for names in before_last):
-            yield _problem("States.ALL is not alone and last", f"{at}/{field}")
+            yield f"{_SCHEMA}: States.ALL is not alone and last at {at}/{field}"
     for name in sorted(_assigned(state) & outer):
-        what = f"'{name}' is assigned in an outer scope"
-        yield _problem(what, f"{at}/Assign", "INVALID_VARIABLE")
+        yield f"INVALID_VARIABLE: '{name}' is assigned in an outer scope at {at}/Assign"
 
 
 def _in_fields(kind: str, given: Json, at: str) -> Iterator[str]:
     fields = _FIELDS[kind].split()
     for field in sorted(given.keys() - {field.rstrip("!") for field in fields}):
-        yield _problem(f"Field '{field}' is not supported", f"{at}/{field}")
+        yield f"{_SCHEMA}: Field '{field}' is not supported at {at}/{field}"
     for field in fields:
         if field.endswith("!") and not given.get(field[:-1]):
-            yield _problem(f"Field '{field[:-1]}' is required", at)
+            yield f"{_SCHEMA}: Field '{field[:-1]}' is required at {at}"
     for field, value in given.items():
         if value not in _PLAYED.get(f"{kind}/{field}", [value]):
-            yield _problem(f"{value} is not played offline", f"{at}/{field}")
+            yield f"{_SCHEMA}: {value} is not played offline at {at}/{field}"
         if field in _FIELDS:
             for each in value if isinstance(value, list) else [value]:
                 yield from _in_fields(field, each, f"{at}/{field}")
@@ -135,7 +130,7 @@ def _in_expressions(value: Json, at: str, expressions: Expressions) -> Iterator[
     """Yield what is wrong with the JSONata in a part of a definition."""
     if isinstance(value, str) and value.startswith("{%") and value.endswith("%}"):
         if problem := expressions.problem(value[2:-2].strip()):
-            yield _problem(problem, at, "INVALID_JSONATA_EXPRESSION")
+            yield f"INVALID_JSONATA_EXPRESSION: {problem} at {at}"
     elif isinstance(value, Mapping | list):
         for key, each in value.items() if isinstance(value, Mapping) else enumerate(value):
             yield from _in_expressions(each, f"{at}/{key}", expressions)

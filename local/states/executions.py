@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import uuid
 from collections.abc import Callable, Mapping
@@ -265,9 +264,8 @@ class Scope:
 
 
 def identity(*of: object) -> str:
-    """Return what looks like a random UUID, and is the same for the same arguments."""
-    digest = hashlib.sha256("\0".join(map(str, of)).encode()).digest()
-    return str(uuid.UUID(bytes=digest[:16], version=4))
+    """Return a UUID that is the same for the same arguments."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, "\0".join(map(str, of))))
 
 
 def _known(answer: Mapping[str, Json]) -> dict[str, Json]:
