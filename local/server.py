@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,7 @@ class OfflineAws:
         world = World(
             clock=self.clock,
             objects=gateway.S3Objects(),
-            events=gateway.publish,
+            events=partial(gateway.publish, "aws.bedrock"),
             grants=grants.Grants(),
             caller=gateway.caller,
         )

@@ -115,11 +115,11 @@ class S3Objects:
 
 
 def publish(
-    location: Location, detail_type: str, detail: dict[str, Any], resources: list[str]
+    source: str, location: Location, detail_type: str, detail: dict[str, Any], resources: list[str]
 ) -> None:
-    """Put an event of source aws.bedrock on the default bus, as only AWS can."""
+    """Put an event of a source such as aws.bedrock on the default bus, as only AWS can."""
     entry = {
-        "Source": "aws.bedrock",
+        "Source": source,
         "DetailType": detail_type,
         "Detail": json.dumps(detail),
         "Resources": resources,

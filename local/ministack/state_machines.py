@@ -9,11 +9,10 @@ from typing import Any
 
 from ministack.core import iam_actions
 from ministack.core.responses import error_response_json, json_response, request_scope
-from ministack.services import eventbridge
 from ministack.services import stepfunctions as sfn
 from ministack.services.cloudformation import provisioners
 
-from local.bedrock.state import World
+from local.bedrock.state import Location, World
 from local.ministack import functions
 from local.states.definition import problems
 from local.states.executions import RUNTIME, Execution, Machine, StateError, text
@@ -154,18 +153,14 @@ class AwsWorld:
 
         Source, read 2026-11-29: Step Functions Developer Guide, eventbridge-integration.html.
         """
-        absent = dict.fromkeys(("stopDate", "output", "error", "cause"))
-        detail = absent | execution.describe()
+        from local.ministack.gateway import publish  # noqa: PLC0415  # same
+
+        detail = dict.fromkeys(("stopDate", "output", "error", "cause")) | execution.describe()
         for date in ("startDate", "stopDate"):
             detail[date] = detail[date] and round(detail[date] * 1000)
-        entry = {
-            "Source": "aws.states",
-            "DetailType": "Step Functions Execution Status Change",
-            "Detail": json.dumps(detail),
-            "Resources": [execution.arn],
-        }
-        with _scope(execution.arn):
-            eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+        region, account = execution.arn.split(":")[3:5]
+        kind = "Step Functions Execution Status Change"
+        publish("aws.states", Location(account, region), kind, detail, [execution.arn])
 
 
 def _scope(arn: str) -> Any:
