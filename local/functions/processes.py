@@ -80,7 +80,7 @@ class Functions:
     def __init__(self, clock: SimulatedClock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._zygotes: dict[tuple[str, ...], _Zygote] = {}
+        self._zygotes: dict[tuple[str, tuple[str, ...]], _Zygote] = {}
         self._idle = defaultdict[Program, list[_Worker]](list)
         self._running: dict[int, Invocation] = {}
 
@@ -143,10 +143,11 @@ class Functions:
 
     def prepare(self, code: str, layers: tuple[str, ...]) -> _Zygote:
         """Return the process that has imported a function's libraries, or begins to."""
+        base = self.prepare(code, layers[:-1]) if len(layers) > 1 else None
         with self._lock:
-            if (code, *layers) not in self._zygotes:
-                self._zygotes[code, *layers] = _Zygote(code, *layers)
-            return self._zygotes[code, *layers]
+            if (code, layers) not in self._zygotes:
+                self._zygotes[code, layers] = _Zygote(code, layers, base)
+            return self._zygotes[code, layers]
 
     def _reported(self, invocation: Invocation, answer: Json, request_id: str) -> dict[str, Any]:
         worker, log = invocation.worker, answer["log"]
@@ -170,7 +171,7 @@ class Functions:
         with self._lock:
             if self._idle[program]:
                 return self._idle[program].pop()
-        return self.prepare(program.code, program.layers).fork(program)
+        return _Worker(program, self.prepare(program.code, program.layers))
 
 
 def _ended(invocation: Invocation, status: int) -> tuple[str, str]:
@@ -185,35 +186,45 @@ def _ended(invocation: Invocation, status: int) -> tuple[str, str]:
 
 
 class _Zygote:
-    """A process that forks functions with one set of libraries; see zygote.py."""
+    """A process that forks functions with one set of libraries; see zygote.py.
 
-    def __init__(self, code: str, *layers: str) -> None:
+    It is a fork itself, of a `base` that lacks its last layer, if it has several: layers agree in
+    the versions of what they hold.
+    """
+
+    def __init__(self, code: str, layers: tuple[str, ...], base: _Zygote | None) -> None:
         self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
         self._orders, theirs = Pipe()
         with theirs:
+            if base:
+                base.order({"code": code, "layers": layers}, theirs)
+                return
             given = str(theirs.fileno()), os.pathsep.join(sys.path), code, *layers
             command = [sys.executable, "-S", str(_ZYGOTE), *given]
             self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
 
-    def fork(self, program: Program) -> _Worker:
-        """Begin to run a function in a fork of it."""
-        ours, theirs = Pipe()
-        with theirs, self._lock:
-            self._orders.send(asdict(program))
-            reduction.send_handle(self._orders, theirs.fileno(), self._process.pid)
-        return _Worker(program, ours)
+    def order(self, order: Json, channel: Connection) -> None:
+        """Let a fork of it do something, with a connection of its own."""
+        with self._lock:
+            self._orders.send(order)
+            reduction.send_handle(self._orders, channel.fileno(), None)
 
     def stop(self) -> None:
-        self._orders.close()
-        self._process.kill()
-        self._process.wait()
+        self._orders.close()  # at which it ends
+        if self._process:
+            self._process.kill()
+            self._process.wait()
 
 
 class _Worker:
     """The process of one function version."""
 
-    def __init__(self, runs: Program, channel: Connection) -> None:
-        self.runs, self._channel = runs, channel
+    def __init__(self, runs: Program, zygote: _Zygote) -> None:
+        self.runs = runs
+        self._channel, theirs = Pipe()
+        with theirs:
+            zygote.order(asdict(runs), theirs)
         self.pid = self.read().get("pid", 0)
         self.is_ready = False
 

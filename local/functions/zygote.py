@@ -1,7 +1,8 @@
 """Runs functions: a process that has imported their libraries, and a fork of it for each.
 
-Started by `local.functions.processes` with a connection, from which it reads programs, each with a
-connection for the process that runs it. It imports nothing of this project.
+Started by `local.functions.processes` with a connection, from which it reads orders, each with a
+connection for the process that does it: to run a function, or to prepare for others with one more
+layer. It imports nothing of this project.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _IMPORTED = re.compile(r"^ *(?:from|import) +([\w.]+)", re.MULTILINE)
 
 
 def main() -> NoReturn:
-    """Fork functions until who started this ends, and with it the other end of the connection."""
+    """Do orders until who started this ends, and with it the other end of the connection."""
     del sys.path[0]  # the folder of this file
     descriptor, packages, code, *layers = sys.argv[1:]
     sys.meta_path.append(_OfLambda(packages))
@@ -44,10 +45,15 @@ def main() -> NoReturn:
     orders = Connection(int(descriptor))
     with contextlib.suppress(EOFError):
         while order := orders.recv():
-            with Connection(reduction.recv_handle(orders)) as channel:
-                if not os.fork():
-                    orders.close()
-                    _watch(order, channel)
+            channel = Connection(reduction.recv_handle(orders))
+            if os.fork():
+                channel.close()
+                continue
+            orders.close()
+            if "handler" in order:
+                _watch(order, channel)
+            _prepare(**order)
+            orders = channel
     os._exit(0)
 
 
@@ -63,7 +69,7 @@ class _OfLambda:
 
 def _prepare(code: str, layers: list[str]) -> None:
     """Import what a function's code names: libraries, and modules of its own."""
-    sys.path[:0] = layers
+    sys.path[:0] = [layer for layer in layers if layer not in sys.path]
     text = "\n".join(path.read_text(errors="replace") for path in Path(code).rglob("*.py"))
     named = set(_IMPORTED.findall(text))
     own = {name for name in named if Path(code, name.partition(".")[0]).exists()}

@@ -194,7 +194,7 @@ def test_several_calls_that_end_a_function_wake_it_once() -> None:
 STARTS = """
 import sys
 from local.functions.processes import _Zygote
-print(_Zygote(sys.argv[1])._process.pid, flush=True)
+print(_Zygote(sys.argv[1], (), None)._process.pid, flush=True)
 """
 
 
