@@ -76,7 +76,7 @@ class TooDeep(ValueError):
     """The JSON is nested so deeply that a parser could fail at it."""
 
 
-def read_json(text: str) -> tuple[Any, list[str]]:
+def read_json(text: str, most_levels: int = MAX_DEPTH) -> tuple[Any, list[str]]:
     """Parse JSON and nothing else; return the value, and the keys that an object has twice.
 
     Raises
@@ -84,8 +84,8 @@ def read_json(text: str) -> tuple[Any, list[str]]:
     ValueError
         It is not JSON: json.JSONDecodeError where it tells the place; NaN and infinity are none.
     """
-    if _too_deep(text):
-        raise TooDeep(f"the JSON is nested more than {MAX_DEPTH} levels deep")
+    if _too_deep(text, most_levels):
+        raise TooDeep(f"the JSON is nested more than {most_levels} levels deep")
     repeated: list[str] = []
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -100,15 +100,15 @@ def read_json(text: str) -> tuple[Any, list[str]]:
     return value, [*dict.fromkeys(repeated)]
 
 
-def _too_deep(text: str) -> bool:
+def _too_deep(text: str, most_levels: int) -> bool:
     """Return whether a recursive parser could fail at the nesting, without recursion."""
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
+    if text.count("[") + text.count("{") <= most_levels:
         return False
     depth = 0
     for token in _BRACKETS.finditer(text):
         first = token[0][0]
         depth += (first in "[{") - (first in "]}")
-        if depth > MAX_DEPTH:
+        if depth > most_levels:
             return True
     return False
 
