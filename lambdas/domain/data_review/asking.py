@@ -18,7 +18,8 @@ from lambdas.domain.run.execution_input import JudgePrompt
 
 Judge = Callable[[Tool, str], ToolCall]  # of a message; the model is settled
 ERROR_KEY = "error"  # of a row without scores
-_KEPT_CHARACTERS = 300  # of a prompt, a reason or an error in a state's result
+_KEPT_CHARACTERS = 300  # of a prompt or a reason in a state's result
+_KEPT_OF_ERROR = 1_000  # same; what was done, why it failed, and what to do
 
 
 def review_batch(  # noqa: PLR0913  # keyword-only from `judge_prompt` on
@@ -102,6 +103,6 @@ def _short(text: str) -> str:
 
 
 def _ends(error: str) -> str:
-    """Return an error without its middle: it begins with what was done and ends with why not."""
-    half = _KEPT_CHARACTERS // 2
-    return error if len(error) <= _KEPT_CHARACTERS else f"{error[:half]}…{error[1 - half :]}"
+    """Return an error without its middle, where a key of any length may stand."""
+    half = _KEPT_OF_ERROR // 2
+    return error if len(error) <= _KEPT_OF_ERROR else f"{error[:half]}…{error[1 - half :]}"

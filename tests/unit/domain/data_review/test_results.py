@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -119,13 +120,33 @@ def test_the_records_of_a_failed_child_count_as_failed(s3: FakeS3) -> None:
         summarised()
 
 
-def test_what_a_failed_function_says_is_told_to_its_end(s3: FakeS3) -> None:
-    """Its cause is JSON, and a long key stands before the reason."""
-    message = f"could not write s3://bucket/{'k' * 300}: An error occurred (AccessDenied): denied"
+def failed_with(message: str) -> dict[str, Any]:
     cause = json.dumps({"errorMessage": message, "errorType": "AccessDenied", "stackTrace": []})
     died = child([scored(7, 9)], Status="FAILED", Error="AccessDenied", Cause=cause)
     del died["Output"]
-    write_results(s3, FAILED_0=[died])
+    return died
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        (
+            f"could not ask {'m' * 100}: An error occurred (ThrottlingException): slow down. What "
+            f"is reviewed is kept beside s3://bucket/{'k' * 300}: start again"
+        ),
+        f"could not write s3://bucket/{'k' * 300}: An error occurred (AccessDenied): denied",
+    ],
+)
+def test_what_a_failed_function_says_is_told_whole(s3: FakeS3, message: str) -> None:
+    """Its cause is JSON, and the reason stands before or behind a long key."""
+    write_results(s3, FAILED_0=[failed_with(message)])
+    with pytest.raises(ReviewFailed, match=re.escape(f"1 of them with: AccessDenied: {message}")):
+        summarised()
+
+
+def test_of_a_very_long_error_both_ends_are_told(s3: FakeS3) -> None:
+    message = f"could not write s3://bucket/{'k' * 1_000}: An error occurred (AccessDenied): denied"
+    write_results(s3, FAILED_0=[failed_with(message)])
     said = (
         r"could not write s3://bucket/k+…k+: An error occurred \(AccessDenied\): denied\. At most"
     )
