@@ -103,7 +103,7 @@ def synthesise(environment: Environment, folder: Path) -> dict[str, Template]:
     # The CDK takes seconds to import, and reading templates does not need it.
     from stacks.application import new_app, populate  # noqa: PLC0415
 
-    app = new_app(folder, checked=False)  # half of a synth, and no template differs by it
+    app = new_app(folder)
     # Every machine has another Python; what is reviewed must not.
     host = Target(python="3.13", architecture="x86_64", on_host=True)
     populate(app, environment, host=host)
