@@ -194,6 +194,7 @@ class Scope:
     parent: Scope | None = None  # of a branch
     branches: list[Scope] = field(default_factory=list)  # of the state it is in
     map_run: Any = None  # likewise
+    assigned: dict[str, str] | None = None  # by the state that has ended, as JSON
 
     def __post_init__(self) -> None:
         self.at = self.definition["StartAt"]  # nothing at the end

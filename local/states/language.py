@@ -69,7 +69,8 @@ def _walk(scope: Scope) -> Steps:
             if scope.execution.status == "RUNNING":  # a sibling failed
                 scope.note(f"{kind}StateAborted")
             raise
-        scope.note(f"{kind}StateExited", name=scope.at, output=text(output))
+        told = {"name": scope.at, "output": text(output), "assignedVariables": scope.assigned}
+        scope.note(f"{kind}StateExited", **told)
         scope.given, scope.at, scope.entered = output, following, 0
         if following:
             yield sleep(_TRANSITION_SECONDS)
@@ -121,6 +122,7 @@ def _conclude(scope: Scope, holder: Json, default: Json, **more: Json) -> Json:
     for what in (output, *assigned.values()):
         check_size(what, scope.at, uncaught=True)
     scope.variables = {**scope.variables, **assigned}  # all saw the values of before
+    scope.assigned = {name: text(value) for name, value in assigned.items()} or None
     return output
 
 
@@ -222,7 +224,9 @@ def _task(scope: Scope) -> Steps:
     beat = scope.number("HeartbeatSeconds")
     about = {"resourceType": "lambda", "resource": resource}
     region = machine.arn.split(":")[3]
-    scope.note("TaskScheduled", **about, region=region, parameters=text(arguments))
+    shown = int(limit) if "TimeoutSeconds" in scope.state else None
+    limits = {"timeoutInSeconds": shown, "heartbeatInSeconds": int(beat) or None}
+    scope.note("TaskScheduled", **about, region=region, parameters=text(arguments), **limits)
     scope.note("TaskStarted", **about)
     until = engine.clock.time() + limit
     try:

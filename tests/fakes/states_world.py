@@ -149,3 +149,9 @@ def lines(items: Iterable[Json]) -> bytes:
 
 def types(execution: Execution) -> list[str]:
     return [event["type"] for event in execution.events]
+
+
+def details(execution: Execution, kind: str) -> list[Json]:
+    """Return what the events of a type tell besides."""
+    of_kind = [event for event in execution.events if event["type"] == kind]
+    return [event[key] for event in of_kind for key in event if key.endswith("EventDetails")]

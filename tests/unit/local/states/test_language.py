@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.states.executions import MOST_BYTES, StateError
-from tests.fakes.states_world import START, Simulation, call, chain, types
+from tests.fakes.states_world import START, Simulation, call, chain, details, types
 
 HOUR = 3600
 BIG = "x" * MOST_BYTES
@@ -31,11 +31,6 @@ def fails(*errors: str) -> Any:
         return "well"
 
     return act
-
-
-def details(execution: Any, kind: str) -> list[Any]:
-    key = f"{kind[0].lower()}{kind[1:]}EventDetails"
-    return [event[key] for event in execution.events if event["type"] == kind]
 
 
 def test_a_chain_passes_data_waits_and_ends(simulation: Simulation) -> None:
@@ -73,7 +68,20 @@ def test_assignments_see_the_values_of_before(simulation: Simulation) -> None:
         },
         Last={"Type": "Pass", "Output": "{% $append($states.input, [$a, $b]) %}"},
     )
-    assert simulation.play(machine).output == [1, 2, 2, 1]
+    ended = simulation.play(machine)
+    assert ended.output == [1, 2, 2, 1]
+    told = [left.get("assignedVariables") for left in details(ended, "PassStateExited")]
+    assert told == [{"a": "1", "b": "2"}, {"a": "2", "b": "1"}, None]
+
+
+def test_the_history_tells_what_a_rule_or_a_catcher_assigned(simulation: Simulation) -> None:
+    ended = simulation.play(choice("{% true %}"))
+    assert details(ended, "ChoiceStateExited")[0]["assignedVariables"] == {"rule": "0"}
+    simulation.function("f", raising("Mine", "why"))
+    catcher = {"ErrorEquals": ["Mine"], "Assign": {"failed": [True]}, "Next": "Caught"}
+    task = call("f", Catch=[catcher], Assign={"failed": "not this"})
+    caught = simulation.play(chain(Task=task, Caught={"Type": "Succeed"}), name="2")
+    assert details(caught, "TaskStateExited")[0]["assignedVariables"] == {"failed": "[true]"}
 
 
 def test_a_wait_lasts_until_a_time(simulation: Simulation) -> None:

@@ -10,7 +10,7 @@ import pytest
 from local.states.executions import MOST_BYTES, StateError
 from local.states.expressions import Expressions
 from local.states.service import Refused
-from tests.fakes.states_world import START, Simulation, asking, call, chain, types
+from tests.fakes.states_world import START, Simulation, asking, call, chain, details, types
 
 HOUR = 3600
 
@@ -41,6 +41,17 @@ def test_the_result_is_the_answer_of_the_invocation(simulation: Simulation) -> N
     simulation.function("f", lambda payload: payload)
     ended = simulation.play(chain(Task=call("f", {"a": 1})))
     assert ended.output == {"Payload": {"a": 1}, "StatusCode": 200}
+
+
+def test_the_history_tells_the_limits_of_a_task(simulation: Simulation) -> None:
+    simulation.function("f", lambda payload: payload)
+    limited = call("f", TimeoutSeconds="{% 6 * 10 %}", HeartbeatSeconds=5)
+    ended = simulation.play(chain(Task=limited, Free=call("f")))
+    told = [
+        (event.get("timeoutInSeconds"), event.get("heartbeatInSeconds"))
+        for event in details(ended, "TaskScheduled")
+    ]
+    assert told == [(60, 5), (None, None)]
 
 
 def test_a_task_times_out_while_its_function_goes_on(simulation: Simulation) -> None:
