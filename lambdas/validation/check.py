@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from mmap import mmap
 
 from lambdas.domain.models.model import Judge, Model
 from lambdas.validation.findings.report import AsideReason, FileSummary, ValidationReport
@@ -24,7 +25,7 @@ from lambdas.validation.scan import ComparedRecord, RangeResult, ScanOptions, mo
 from lambdas.validation.warnings.dataset_warnings import Sketch, dataset_warnings
 from lambdas.validation.warnings.exact_duplicates import ExactDuplicates
 from lambdas.validation.warnings.system_prompts import SystemPrompts
-from lambdas.validation.workers import FileScan, scan_ranges
+from lambdas.validation.workers import scan_ranges
 
 MAX_EVALUATION_BYTES = 64 * 1024**2
 # What an evaluation question says nothing for, by the code of its warning.
@@ -246,14 +247,11 @@ class _Check:
 
     def _read(self, file: _File, source: DatasetSource) -> None:
         file.is_read = True
-        scan = FileScan(
-            self._scan_options(file),
-            source,
-            split_ranges(file.size_bytes),
-            compares=lambda: len(file.sketches) < most_compared(file.kind),
-        )
-        for part, result in zip(scan.ranges, scan_ranges(scan, self.options.workers), strict=True):
+        options, ranges = self._scan_options(file), split_ranges(file.size_bytes)
+        results = scan_ranges(options, source, ranges, self.options.workers)
+        for part, result in zip(ranges, results, strict=True):
             self._merge(file, result)
+            options.compares[0] = len(file.sketches) < most_compared(file.kind)
             self.progress(ReadProgress(file.name, part.stop, file.size_bytes, file.records))
         self._check_file_count(file)
         if self.warnings:
@@ -262,6 +260,8 @@ class _Check:
     def _scan_options(self, file: _File) -> ScanOptions:
         answer, judge = self.options.max_answer_tokens, self.options.judge
         system = least_tokens([self._system_prompt() or ""])
+        compares = mmap(-1, 1)
+        compares[0] = True
         return ScanOptions(
             file.kind,
             self.model,
@@ -271,6 +271,7 @@ class _Check:
             judged_tokens=judge.context_tokens - answer if judge and judge.context_tokens else None,
             max_answer_tokens=answer,
             answer_schema=self.answer_schema if file.kind == "evaluation" else None,
+            compares=compares,
         )
 
     def _system_prompt(self) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
+from mmap import mmap
 from typing import NamedTuple
 
 from lambdas.domain.models.model import Model
@@ -48,7 +49,7 @@ class ScanOptions:
     judged_tokens: int | None
     max_answer_tokens: int  # of their answers; 0: unknown
     answer_schema: AnswerSchema | None  # that their reference answers have to satisfy
-    compare: bool = True  # False: earlier ranges have enough records to compare
+    compares: mmap  # a byte that all processes share: 0 once there are enough records to compare
 
 
 class ComparedRecord(NamedTuple):
@@ -230,7 +231,7 @@ class _Scanner:
     def _compare(self, conversation: Conversation) -> None:
         for finding in record_warnings(conversation, self._field_of):
             self._findings.add_at("", self.result.lines, finding)
-        if self._options.compare and len(self._kept) < most_compared(self._options.kind):
+        if self._options.compares[0] and len(self._kept) < most_compared(self._options.kind):
             self._kept.append((self.result.lines, conversation))
 
     def compared(self) -> list[ComparedRecord]:
