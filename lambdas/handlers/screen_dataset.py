@@ -15,10 +15,10 @@ from lambdas.domain.run.contracts import Dataset, Run, ScreenDatasetRequest, Scr
 from lambdas.domain.run.dataset_files import FILE_NAMES
 from lambdas.runtime.step import SecondsLeft, logger, timed_step
 from lambdas.validation import ValidationReport, refusal
-from lambdas.validation.findings.report import FileSummary
 from lambdas.validation.formats.fields import FileKind
 from lambdas.validation.jsonl.findings import Findings
 from lambdas.validation.optional_checks import PiiCheck, screened
+from lambdas.validation.report import FileSummary
 from lambdas.validation.warnings.pii_screening import COMPREHEND
 
 # Far more than a hundred records take, eight at a time, with requests that botocore repeats. One

@@ -2,16 +2,15 @@
 
 `check.check` reads files of any size in byte ranges and returns a `ValidationReport`; `CODES` has
 the meaning of each finding. `check` is not imported here: most functions do without its numpy.
-Four rooms import in one order: `jsonl`, `formats`, `findings`, `warnings`. The modules at the top
-import all of them.
+Rooms import in the order `jsonl`, `formats`, `warnings`; the modules at the top, all of them.
 """
 
-from lambdas.validation.findings.codes import CODES, WARNINGS, Code
-from lambdas.validation.findings.report import FileSummary, ValidationReport, refusal
 from lambdas.validation.formats.conversation import Conversation, Turn, make_record
-from lambdas.validation.jsonl.findings import KEPT_PER_CODE, Finding, Findings, Severity
+from lambdas.validation.jsonl.codes import CODES, WARNINGS, Code, Severity
+from lambdas.validation.jsonl.findings import KEPT_PER_CODE, Finding, Findings
 from lambdas.validation.jsonl.lines import MAX_LINE_BYTES
 from lambdas.validation.jsonl.sources import DatasetSource, FileSource
+from lambdas.validation.report import FileSummary, ValidationReport, refusal
 
 __all__ = [
     "CODES",

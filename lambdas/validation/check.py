@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from mmap import mmap
 
 from lambdas.domain.models.model import Judge, Model
-from lambdas.validation.findings.report import AsideReason, FileSummary, ValidationReport
 from lambdas.validation.formats.answer_schema import (
     ANSWER_SCHEMA,
     MAX_SCHEMA_BYTES,
@@ -18,9 +17,10 @@ from lambdas.validation.formats.answer_schema import (
 from lambdas.validation.formats.conversation import general_id
 from lambdas.validation.formats.fields import ASKED, FILE_KINDS, FileKind
 from lambdas.validation.formats.tokens import least_tokens
-from lambdas.validation.jsonl.findings import Finding, Findings
+from lambdas.validation.jsonl.findings import Findings
 from lambdas.validation.jsonl.ranges import split_ranges
 from lambdas.validation.jsonl.sources import DatasetSource
+from lambdas.validation.report import AsideReason, FileSummary, ValidationReport
 from lambdas.validation.scan import ComparedRecord, RangeResult, ScanOptions, most_compared
 from lambdas.validation.warnings.dataset_warnings import Sketch, dataset_warnings
 from lambdas.validation.warnings.exact_duplicates import ExactDuplicates
@@ -181,26 +181,26 @@ class _Check:
         """Read the schema that reference answers, and later answers, are held against."""
         if source is None:
             if self.options.needs_schema:
-                fix = "add one to the dataset's folder, or choose another metric"
                 message = "the metric json-schema needs a schema, and there is none"
-                self.findings.add_file(ANSWER_SCHEMA, "answer-schema", message, fix)
+                fix = "add one to the dataset's folder, or choose another metric"
+                self.findings.tell("answer-schema", "", message, fix, file=ANSWER_SCHEMA)
             return
         self._check_key(source.name, source.name)
         content = source.read(0, min(source.size_bytes, MAX_SCHEMA_BYTES + 1))
         try:
             self.answer_schema = AnswerSchema.parse(content)
         except NotASchema as error:
-            fix = "correct the schema; no reference was held against it"
-            finding = Finding(error.path, "answer-schema", str(error), fix)
-            self.findings.add_at(source.name, error.line, finding)
+            file, line = source.name, error.line
+            self.findings.tell("answer-schema", error.path, str(error), file=file, line=line)
 
     def finish(self) -> ValidationReport:
         """Apply the rules that span files."""
         self._check_total()
         by_name = self.by_name
         if self.warnings:
-            for finding in self.systems.warnings(self.options.system_prompt):
-                self.findings.add_at(self.files["training"].name, None, finding)
+            training = self.files["training"].name
+            for finding in self.systems.warnings(training, self.options.system_prompt):
+                self.findings.add(finding)
             sketches = {name: file.sketches for name, file in by_name.items()}
             asked = (self.files[kind].name if kind in self.files else None for kind in ASKED)
             for finding in dataset_warnings(sketches, *asked):
@@ -220,9 +220,7 @@ class _Check:
     def _check_key(self, name: str, uri: str) -> None:
         parts = _URI.fullmatch(uri)
         if parts and not _KEY.fullmatch(parts["key"]):
-            message = "the key is empty or has a character that Bedrock refuses"
-            fix = "use only letters without accents, digits, and _ - / ."
-            self.findings.add_file(name, "bad-key", message, fix)
+            self.findings.tell("bad-key", file=name)
 
     def _is_readable(self, file: _File) -> bool:
         limits = self.model.limits
@@ -233,16 +231,14 @@ class _Check:
         if limit is None or file.size_bytes <= limit:
             return True
         message = f"{file.size_bytes} bytes; at most {limit} are allowed"
-        fix = "remove records; the lines were not checked"
-        self.findings.add_file(file.name, "file-too-large", message, fix)
+        self.findings.tell("file-too-large", "", message, file=file.name)
         return False
 
     def _is_utf_8(self, file: _File, source: DatasetSource) -> bool:
         longest = max(map(len, _UTF_16_OR_32))
         if not source.read(0, min(longest, file.size_bytes)).startswith(_UTF_16_OR_32):
             return True
-        message, fix = "the file is in UTF-16 or UTF-32", "save it as UTF-8; no line was checked"
-        self.findings.add_at(file.name, 1, Finding("", "utf-16", message, fix))
+        self.findings.tell("utf-16", file=file.name, line=1)
         return False
 
     def _read(self, file: _File, source: DatasetSource) -> None:
@@ -300,15 +296,14 @@ class _Check:
         self.duplicates.add_turns(file.name, line, record.turns)
         prompt = record.sketch.same_prompt
         for finding in self.duplicates.find(file.name, line, record.digest, prompt, apart):
-            self.findings.add_at(file.name, line, finding)
+            self.findings.add(finding)
             file.set_aside(line, finding.code)
 
     def _warn_of_file(self, file: _File) -> None:
         total = file.total
         if total.crlf_lines:
             message = f"{total.crlf_lines} of {total.lines} lines end in a carriage return"
-            finding = Finding("", "crlf", message, "end lines in a line feed only", "warning")
-            self.findings.add_at(file.name, total.first_crlf_line, finding)
+            self.findings.tell("crlf", "", message, file=file.name, line=total.first_crlf_line)
         if total.tight_answers:
             tokens, line = total.longest_answer
             message = (
@@ -316,12 +311,11 @@ class _Check:
                 f"max_answer_tokens = {self.options.max_answer_tokens}: about {tokens} tokens; "
                 "answers as long are cut off"
             )
-            fix = "raise max_answer_tokens, or shorten the references"
-            finding = Finding("reference_answer", "tight-answers", message, fix, "warning")
-            self.findings.add_at(file.name, line, finding)
+            path = "reference_answer"
+            self.findings.tell("tight-answers", path, message, file=file.name, line=line)
         if len(file.sketches) == (most := most_compared(file.kind)) < total.records:
             message = f"only the first {most} records were compared with each other"
-            self.findings.add_file(file.name, "not-compared", message, "remove records", "warning")
+            self.findings.tell("not-compared", "", message, "remove records", file=file.name)
 
     def _check_id(self, file: _File, line: int, example_id: str) -> None:
         first = file.ids.setdefault(example_id, line)
@@ -330,8 +324,7 @@ class _Check:
         if file.kind == "general" and questions and (other := questions.ids.get(known_as)):
             message = f"with {general_id('')} before it, it is the id of {questions.name}:{other}"
         if message:
-            finding = Finding("id", "duplicate-id", message, "give each example its own")
-            self.findings.add_at(file.name, line, finding)
+            self.findings.tell("duplicate-id", "id", message, file=file.name, line=line)
 
     def _check_file_count(self, file: _File) -> None:
         limits = self.model.limits
@@ -344,7 +337,7 @@ class _Check:
         if most == 0:
             message = f"{self.model.name} takes no validation file"
             fix = "remove the file, or add its records to the training file"
-            self.findings.add_file(file.name, "too-many-records", message, fix)
+            self.findings.tell("too-many-records", "", message, fix, file=file.name)
             return
         self._check_count(file, file.records, least, most)
 
@@ -360,7 +353,7 @@ class _Check:
                 f"or are asked twice, and decide nothing; at least {least} others are needed, not "
                 f"{left}"
             )
-            self.findings.add_file(file.name, "too-few-records", message, _ADD_QUESTIONS)
+            self.findings.tell("too-few-records", "", message, _ADD_QUESTIONS, file=file.name)
 
     def _check_total(self) -> None:
         limits = self.model.limits
@@ -375,8 +368,9 @@ class _Check:
     ) -> None:
         if least is not None and records < least:
             message = f"{records} records{where}; at least {least} are needed"
-            self.findings.add_file(file.name, "too-few-records", message, _ADD_RECORDS[file.kind])
+            fix = _ADD_RECORDS[file.kind]
+            self.findings.tell("too-few-records", "", message, fix, file=file.name)
         if most is not None and records > most:
             message = f"{records} records{where}; at most {most} are allowed"
-            fix = "remove records, or request a higher quota" if where else "remove records"
-            self.findings.add_file(file.name, "too-many-records", message, fix)
+            fix = "remove records, or request a higher quota" if where else ""
+            self.findings.tell("too-many-records", "", message, fix, file=file.name)

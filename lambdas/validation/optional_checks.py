@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from lambdas.domain.models.model import Model
-from lambdas.validation.findings.report import ValidationReport
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.formats.fields import FileKind, field_of
 from lambdas.validation.formats.records import read_record
-from lambdas.validation.jsonl.findings import Findings
+from lambdas.validation.jsonl.findings import Finding, Findings
 from lambdas.validation.jsonl.lines import parse_line
 from lambdas.validation.jsonl.ranges import read_lines, read_range, split_ranges
 from lambdas.validation.jsonl.sources import DatasetSource
+from lambdas.validation.report import ValidationReport
 from lambdas.validation.warnings.pii_screening import (
     COMPREHEND,
     DetectPii,
@@ -100,15 +100,14 @@ def _planned(
 
 def _add_screening(report: ValidationReport, name: str, found: Screening) -> None:
     for line, problem in found.problems:
-        report.findings.add_at(name, line, problem)
+        report.findings.add(problem._replace(file=name, line=line))
     records = report.files[name].records
     if found.records < records:
         message = (
             f"Amazon Comprehend checked {found.records} of {records} records: the others are "
             "neither in English nor in Spanish, exceed the budget, or have no answer"
         )
-        fix = "raise the budget, or check the others yourself"
-        report.findings.add_file(name, "not-screened", message, fix, "warning")
+        report.findings.add(Finding.of("not-screened", "", message, file=name))
 
 
 class Sample(NamedTuple):

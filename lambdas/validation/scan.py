@@ -187,17 +187,11 @@ class _Scanner:
     def _check_length(self, texts: Sequence[str]) -> None:
         tokens, limit = estimate(texts, self._family), self._token_limit
         if tokens.least > limit:
-            message = (
-                f"about {tokens.expected} tokens, {tokens.least} at least; {limit} are allowed"
-            )
-            fix = "shorten or split the record"
-            self._findings.error("", "too-many-tokens", message, fix)
+            message = f"about {tokens.expected} tokens, {tokens.least} at least"
+            self._findings.tell("too-many-tokens", "", f"{message}; {limit} are allowed")
         elif tokens.most > limit:
-            message = (
-                f"between {tokens.least} and {tokens.most} tokens; at most {limit} are allowed"
-            )
-            fix = "shorten or split the record if the job refuses it"
-            self._findings.warning("", "maybe-too-many-tokens", message, fix)
+            message = f"between {tokens.least} and {tokens.most} tokens"
+            self._findings.tell("maybe-too-many-tokens", "", f"{message}; {limit} are allowed")
 
     def _check_example(self, conversation: Conversation, size: int) -> None:
         self._check_room(conversation.texts[:2], self._options.question_tokens, "model", size)
@@ -205,8 +199,7 @@ class _Scanner:
         if (limit := self._options.max_answer_tokens) and size > limit * _TIGHT:
             self._check_answer(conversation.answer, limit)
         if (schema := self._options.answer_schema) and (why := schema.problem(conversation.answer)):
-            fix = "correct the reference, or the schema"
-            self._findings.error("reference_answer", "not-of-schema", why, fix)
+            self._findings.tell("not-of-schema", "reference_answer", why)
         self.result.japanese += is_japanese(" ".join(conversation.texts))
 
     def _check_answer(self, answer: str, limit: int) -> None:
@@ -225,12 +218,11 @@ class _Scanner:
             f"{tokens} tokens at least; {max(limit, 0)} fit into the {who}'s context beside "
             "its prompt and answers of max_answer_tokens"
         )
-        fix = "shorten the question or its reference answer"
-        self._findings.error("question", "does-not-fit", message, fix)
+        self._findings.tell("does-not-fit", "question", message)
 
     def _compare(self, conversation: Conversation) -> None:
         for finding in record_warnings(conversation, self._field_of):
-            self._findings.add_at("", self.result.lines, finding)
+            self._findings.add(finding._replace(line=self.result.lines))
         if self._options.compares[0] and len(self._kept) < most_compared(self._options.kind):
             self._kept.append((self.result.lines, conversation))
 

@@ -47,7 +47,7 @@ ROOMS: dict[str, tuple[set[str], ...]] = {
         {"errors"}, {"parallel", "models"}, {"run"}, {"hosting", "training"}, {"evaluation"},
         {"data_review"}, {"cost"}, {"approval"}, {"housekeeping"}, {"preflight", "reporting"},
     ),
-    "lambdas/validation": ({"jsonl"}, {"formats"}, {"findings"}, {"warnings"}),
+    "lambdas/validation": ({"jsonl"}, {"formats"}, {"warnings"}),
     "stacks": (
         {"names", "environment"}, {"constructs"}, {"storage", "pipeline"}, {"guards"},
         {"operations"}, {"application"}, {"review"},

@@ -25,7 +25,7 @@ from lambdas.domain.evaluation.statistics import (
 )
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.run.contracts import Outcome, Preferences, Run, Verdict
-from lambdas.validation.findings.report import AsideReason
+from lambdas.validation.report import AsideReason
 
 _MEANINGS: Mapping[Outcome, str] = {
     "better": "Tuning made the answers better",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from lambdas.domain.run.contracts import Dataset, FrozenFile
 from lambdas.domain.run.dataset_files import EVALUATION, GENERAL, TRAINING, VALIDATION
-from lambdas.validation.findings.report import FileSummary, ValidationReport
+from lambdas.validation.report import FileSummary, ValidationReport
 
 
 def dataset_of(

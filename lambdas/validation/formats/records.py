@@ -21,7 +21,6 @@ from lambdas.validation.formats.conversation import (
     MIN_MESSAGES,
     PAIR_KEYS,
     ROLES,
-    SCHEMA_VERSION,
     Conversation,
     EvaluationExample,
     Role,
@@ -30,8 +29,9 @@ from lambdas.validation.formats.conversation import (
 from lambdas.validation.formats.fields import ASKED, FileKind, field_of
 from lambdas.validation.formats.pairs import pair_keys
 from lambdas.validation.formats.visible import is_visible
+from lambdas.validation.jsonl.codes import CODES
 from lambdas.validation.jsonl.display import quoted, quoted_key, type_name
-from lambdas.validation.jsonl.findings import Findings
+from lambdas.validation.jsonl.findings import Finding, Findings
 
 _CLAUDE_KEYS = ("system", "messages")
 _CONVERSE_KEYS = ("schemaVersion", "system", "messages")
@@ -72,7 +72,7 @@ def read_conversation(
     if other:
         message = f"the record is {other}, not in the {model.record_format} format of {model.name}"
         fix = f"convert the data: python -m dataset prepare --model {model.key} SOURCE OUT"
-        findings.error("", "wrong-format", message, fix)
+        findings.tell("wrong-format", "", message, fix)
         return None
     texts = _READERS[model.record_format](record, model, findings)
     field_of_turn = field_of("training", model.record_format)
@@ -164,11 +164,7 @@ def _is_no_prompt(system: object, read_content: ReadText) -> bool:
 def _check_version(record: Mapping[str, Any], findings: Findings) -> None:
     version = record.get("schemaVersion")
     if not isinstance(version, str):
-        message = (
-            "the schema version is missing" if version is None else f"it is {type_name(version)}"
-        )
-        fix = f'write "schemaVersion": "{SCHEMA_VERSION}"'
-        findings.error("schemaVersion", "schema-version", message, fix)
+        findings.tell("schema-version", "schemaVersion", _what_it_is(version))
 
 
 def _read_messages(
@@ -176,13 +172,11 @@ def _read_messages(
 ) -> list[RoleText]:
     messages = record.get("messages")
     if not isinstance(messages, list):
-        problem = "it is missing" if "messages" not in record else f"it is {type_name(messages)}"
-        findings.error("messages", "messages", problem, "give a list of messages")
+        findings.tell("messages", "messages", _what_it_is(messages))
         return []
     if len(messages) < MIN_MESSAGES:
         message = f"{len(messages)} of at least {MIN_MESSAGES} messages"
-        fix = "give one of the user and one of the assistant"
-        findings.error("messages", "too-few-messages", message, fix)
+        findings.tell("too-few-messages", "messages", message)
     _check_order("messages", [_role_of(each) for each in messages], findings)
     texts = [
         _read_message("messages", each, at, reads, findings) for at, each in enumerate(messages)
@@ -196,16 +190,12 @@ def _role_of(message: object) -> object:
 
 def _check_order(key: str, roles: Sequence[object], findings: Findings) -> None:
     if roles and roles[0] == "assistant":
-        problem, fix = "the assistant speaks first", "begin with the user"
-        findings.error(f"{key}[0].role", "first-role", problem, fix)
+        findings.tell("first-role", f"{key}[0].role")
     for at, (role, next_role) in enumerate(pairwise(roles), start=1):
         if role == next_role and role in ROLES:
-            message = f"two messages of the {role} follow each other"
-            fix = "make user and assistant alternate: merge the two, or add the missing one"
-            findings.error(f"{key}[{at}].role", "role-repeats", message, fix)
+            findings.tell("role-repeats", f"{key}[{at}].role")
     if roles and roles[-1] == "user":
-        message, fix = "the user speaks last", "end with the assistant's answer"
-        findings.error(f"{key}[{len(roles) - 1}].role", "last-role", message, fix)
+        findings.tell("last-role", f"{key}[{len(roles) - 1}].role")
 
 
 def _read_message(
@@ -213,17 +203,14 @@ def _read_message(
 ) -> RoleText | None:
     path = f"{key}[{at}]"
     if not isinstance(message, dict):
-        problem, fix = f"it is {type_name(message)}", 'give {"role": …, "content": …}'
-        findings.error(path, "message", problem, fix)
+        findings.tell("message", path, f"it is {type_name(message)}")
         return None
     _check_keys(message, path, _MESSAGE_KEYS, findings)
     role = message.get("role")
     if role not in ROLES:
         problem = f"the role is {quoted(role)}" if "role" in message else "the role is missing"
-        fix = "write user or assistant"
-        if role in _SYSTEM_ROLES:
-            fix = "python -m dataset prepare moves it to the key system"
-        findings.error(f"{path}.role", "role", problem, fix)
+        moved = "python -m dataset prepare moves it to the key system"
+        findings.tell("role", f"{path}.role", problem, moved if role in _SYSTEM_ROLES else "")
     read_content = reads[role if role in ROLES else "user"]
     text = read_content(message.get("content"), f"{path}.content", findings)
     return (at, role, text) if role in ROLES and text is not None else None
@@ -231,20 +218,17 @@ def _read_message(
 
 def _text(value: object, path: str, findings: Findings) -> str | None:
     if not isinstance(value, str):
-        fix = "give text"
-        if isinstance(value, list):
-            fix = "give text: python -m dataset prepare joins the texts of a list"
-        findings.error(path, "not-text", _what_it_is(value), fix)
+        joined = "give text: python -m dataset prepare joins the texts of a list"
+        fix = joined if isinstance(value, list) else ""
+        findings.tell("not-text", path, _what_it_is(value), fix)
         return None
     if not is_visible(value):
-        findings.error(path, "empty", "the text is empty or blank", "fill it, or drop the record")
+        findings.tell("empty", path, "the text is empty or blank")
         return None
     try:
         value.encode()  # fails on nothing else
     except UnicodeEncodeError:
-        message = "the text contains a lone surrogate, which is not a character"
-        fix = "repair or remove the escape \\ud8xx…\\udfxx"
-        findings.error(path, "lone-surrogate", message, fix)
+        findings.tell("lone-surrogate", path)
         return None
     return value
 
@@ -260,15 +244,15 @@ def _text_blocks(
     value: object, path: str, findings: Findings, *, may_reason: bool = False
 ) -> str | None:
     """Read blocks of text and, of an answer, the reasoning that the model is trained on as well."""
-    if not isinstance(value, list) or not value:
-        is_empty = isinstance(value, list)
-        code, problem = ("empty", "the list is empty") if is_empty else ("not-a-list", None)
-        findings.error(path, code, problem or _what_it_is(value), 'give [{"text": …}]')
+    if not isinstance(value, list):
+        findings.tell("not-a-list", path, _what_it_is(value))
+        return None
+    if not value:
+        findings.tell("empty", path, "the list is empty", CODES["not-a-list"].fix)
         return None
     thoughts = [may_reason and _is_reasoning(each) for each in value]
     if all(thoughts):
-        problem, fix = "there is reasoning without an answer", 'add {"text": …}'
-        findings.error(path, "empty", problem, fix)
+        findings.tell("empty", path, "there is reasoning without an answer", 'add {"text": …}')
         return None
     texts = [
         (_reasoning if is_thought else _text_block)(each, f"{path}[{at}]", findings)
@@ -287,7 +271,7 @@ def _reasoning(block: Mapping[str, Any], path: str, findings: Findings) -> str |
     value: object = block
     for key in (_REASONING, "reasoningText", "text"):
         if not isinstance(value, dict):
-            findings.error(path, "content-block", f"it is {type_name(value)}", 'give {"text": …}')
+            findings.tell("content-block", path, f"it is {type_name(value)}")
             return None
         _check_keys(value, path, (key,), findings)
         value, path = value.get(key), f"{path}.{key}"
@@ -296,7 +280,7 @@ def _reasoning(block: Mapping[str, Any], path: str, findings: Findings) -> str |
 
 def _text_block(block: object, path: str, findings: Findings) -> str | None:
     if not isinstance(block, dict):
-        findings.error(path, "content-block", f"it is {type_name(block)}", 'give {"text": …}')
+        findings.tell("content-block", path, f"it is {type_name(block)}")
         return None
     _check_keys(block, path, _BLOCK_KEYS, findings)
     if "text" not in block and not {*_NOT_TEXT, _REASONING}.isdisjoint(block):
@@ -314,11 +298,11 @@ def _check_keys(
             # Guessing takes far longer than everything else about a key.
             is_guessed = not findings.has_enough("unknown-key")
             guess = nearest(key[:_GUESSED_CHARACTERS], known) if is_guessed else None
-            findings.error(
-                f"{path}.{quoted_key(key)}".removeprefix("."),
+            findings.tell(
                 "unknown-key",
+                f"{path}.{quoted_key(key)}".removeprefix("."),
                 f"the format does not have this key, only {', '.join(known)}",
-                f"rename it to {guess}, or remove it" if guess else "remove it",
+                f"rename it to {guess}, or remove it" if guess else "",
             )
 
 
@@ -327,7 +311,7 @@ def _add_other_content(path: str, key: str, findings: Findings) -> None:
     if key == _REASONING:
         problem = "only the answers of a model that trains on reasoning have it"
         fix = "python -m dataset prepare --no-reasoning leaves it out"
-    findings.error(path, "unknown-key", problem, fix)
+    findings.tell("unknown-key", path, problem, fix)
 
 
 def _check_words(
@@ -344,17 +328,16 @@ def _check_words(
 
 
 def _add_reserved(word: str, path: str, group: Reserved, findings: Findings) -> None:
-    add = findings.error if group.documented else findings.warning
     reason = "a word of the model's own prompts" if group.documented else "refused by AWS's checker"
-    add(path, "reserved-word", f"the text contains {quoted(word)}, {reason}", "rephrase it")
+    message = f"the text contains {quoted(word)}, {reason}"
+    finding = Finding.of("reserved-word", path, message, line=findings.line)
+    findings.add(finding if group.documented else finding._replace(severity="warning"))
 
 
 def read_example(record: Mapping[str, Any], findings: Findings) -> EvaluationExample | None:
     """Read an evaluation record; None if a required part is missing."""
     if "messages" in record:
-        message = "the record is a training record, not an evaluation example"
-        fix = 'give {"id": …, "question": …, "reference_answer": …}'
-        findings.error("", "wrong-format", message, fix)
+        findings.tell("wrong-format", "", "it is a training record, not an evaluation example")
         return None
     _check_keys(record, "", _EXAMPLE_KEYS, findings)
     required = (_text(record.get(key), key, findings) for key in _EXAMPLE_KEYS[:3])
@@ -365,8 +348,7 @@ def read_example(record: Mapping[str, Any], findings: Findings) -> EvaluationExa
     if identity is None or question is None or reference is None:
         return None
     if len(identity) > MAX_ID_CHARACTERS:
-        message, fix = f"{len(identity)} characters", f"use at most {MAX_ID_CHARACTERS}"
-        findings.error("id", "id-too-long", message, fix)
+        findings.tell("id-too-long", "id", f"{len(identity)} characters")
     return EvaluationExample(identity, question, reference, topic, _read_history(record, findings))
 
 
@@ -377,7 +359,7 @@ def _read_history(record: Mapping[str, Any], findings: Findings) -> tuple[Turn, 
         return ()
     if not isinstance(history, list):
         problem, fix = f"it is {type_name(history)}", 'give a list of {"role": …, "content": …}'
-        findings.error("history", "not-a-list", problem, fix)
+        findings.tell("not-a-list", "history", problem, fix)
         return ()
     _check_order("history", [_role_of(each) for each in history], findings)
     texts = [

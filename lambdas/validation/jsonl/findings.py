@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Literal, NamedTuple
+from typing import NamedTuple, Self
+
+from lambdas.validation.jsonl.codes import CODES, Severity
 
 KEPT_PER_CODE = 100  # of one code in one file; the rest are counted
 
-Severity = Literal["error", "warning"]
 FindingKey = tuple[str, str, Severity]  # file, code; a code can be an error here, a warning there
 
 
@@ -21,9 +22,25 @@ class Finding(NamedTuple):
     code: str
     message: str
     fix: str
-    severity: Severity = "error"
+    severity: Severity
     line: int | None = None  # from 1; None: of the whole file
     file: str = ""
+
+    @classmethod
+    def of(  # noqa: PLR0913  # what it has
+        cls,
+        code: str,
+        path: str = "",
+        message: str = "",
+        fix: str = "",
+        *,
+        file: str = "",
+        line: int | None = None,
+    ) -> Self:
+        """Return a finding; message and fix are, unless given, those of the code."""
+        said = CODES[code]
+        message, fix = message or said.meaning, fix or said.fix
+        return cls(path, code, message, fix, said.severity, line, file)
 
     @property
     def key(self) -> FindingKey:
@@ -47,12 +64,18 @@ class Findings:
     kept: list[Finding] = field(default_factory=list)
     counts: Counter[FindingKey] = field(default_factory=Counter)
 
-    def error(self, field_path: str, code: str, message: str, fix: str) -> None:
-        """Add an error of the line that is read now."""
-        self.add(Finding(field_path, code, message, fix, line=self.line))
-
-    def warning(self, field_path: str, code: str, message: str, fix: str) -> None:
-        self.add(Finding(field_path, code, message, fix, "warning", self.line))
+    def tell(  # noqa: PLR0913  # as above
+        self,
+        code: str,
+        path: str = "",
+        message: str = "",
+        fix: str = "",
+        *,
+        file: str = "",
+        line: int | None = None,
+    ) -> None:
+        """Add a finding, as `Finding.of` makes it: of the line that is read now, if any is."""
+        self.add(Finding.of(code, path, message, fix, file=file, line=line or self.line))
 
     def add(self, finding: Finding) -> None:
         if finding.severity == "warning" and not self.warnings:
@@ -62,18 +85,10 @@ class Findings:
         if self.counts[key] <= KEPT_PER_CODE:
             self.kept.append(finding)
 
-    def add_at(self, file: str, line: int | None, finding: Finding) -> None:
-        self.add(finding._replace(file=file, line=line))
-
-    def add_file(
-        self, file: str, code: str, message: str, fix: str, severity: Severity = "error"
-    ) -> None:
-        self.add(Finding("", code, message, fix, severity, file=file))
-
     def add_lines(self, file: str, before: int, later: Findings) -> None:
         """Add the findings on the lines of a range that starts after `before` lines."""
         for finding in later.kept:
-            self.add_at(file, before + (finding.line or 0), finding)
+            self.add(finding._replace(file=file, line=before + (finding.line or 0)))
         for (_, code, severity), count in later.counts.items():
             self.counts[file, code, severity] += max(0, count - KEPT_PER_CODE)
 

@@ -16,7 +16,6 @@ MAX_LINE_BYTES = 4 * 1024**2
 MAX_DEPTH = 254  # levels of nesting; a record needs five
 _MAX_DIGITS = 4300  # Python's default limit, whatever its settings
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|[\[{]|[\]}]')
-_ONE_OBJECT = "write one JSON object per line"
 
 
 def parse_line(line: bytes, findings: Findings, *, is_first: bool = False) -> dict[str, Any] | None:
@@ -25,22 +24,16 @@ def parse_line(line: bytes, findings: Findings, *, is_first: bool = False) -> di
     Only the first line of a file may have a byte order mark, with an error.
     """
     if len(line) > MAX_LINE_BYTES:
-        message = f"the line is longer than {MAX_LINE_BYTES} bytes"
-        fix = "check that each record is on a line of its own"
-        findings.error("", "line-too-long", message, fix)
+        findings.tell("line-too-long", message=f"the line is longer than {MAX_LINE_BYTES} bytes")
         return None
     if is_first and line.startswith(codecs.BOM_UTF8):
-        findings.error(
-            "", "byte-order-mark", "the file starts with a byte order mark", "save it without one"
-        )
+        findings.tell("byte-order-mark")
         line = line.removeprefix(codecs.BOM_UTF8)
     text = _decoded(line, findings)
     if text is None:
         return None
     if "\r" in text:
-        message = "the line contains a carriage return, which some readers take as its end"
-        fix = "end lines in a line feed only, and write a line break in a text as \\n"
-        findings.error("", "carriage-return", message, fix)
+        findings.tell("carriage-return")
     return _json_object(text, findings)
 
 
@@ -49,11 +42,10 @@ def _decoded(line: bytes, findings: Findings) -> str | None:
         text = line.decode()
     except UnicodeDecodeError as error:
         message = f"byte {error.start + 1} of the line, 0x{line[error.start]:02x}, is not UTF-8"
-        fix = "save the file as UTF-8"
-        findings.error("", "not-utf-8", message, fix)
+        findings.tell("not-utf-8", message=message)
         return None
     if not text.strip():
-        findings.error("", "blank-line", "the line is blank", "remove it")
+        findings.tell("blank-line")
         return None
     return text
 
@@ -62,13 +54,13 @@ def _json_object(text: str, findings: Findings) -> dict[str, Any] | None:
     try:
         value, repeated = read_json(text)
     except ValueError as error:
-        findings.error("", "not-json", _why_not_json(error), _ONE_OBJECT)
+        findings.tell("not-json", message=_why_not_json(error))
         return None
     for key in repeated:
-        findings.error(quoted_key(key), "duplicate-key", "the key occurs twice", "keep one of them")
+        findings.tell("duplicate-key", quoted_key(key), "the key occurs twice")
     if isinstance(value, dict):
         return value
-    findings.error("", "not-an-object", f"the line is {type_name(value)}", _ONE_OBJECT)
+    findings.tell("not-an-object", message=f"the line is {type_name(value)}")
     return None
 
 

@@ -1,4 +1,4 @@
 """What is allowed but unwise: personal data, secrets, duplicates, leaks, outliers, thin topics.
 
-Imports `jsonl`, `formats` and `findings`; only the modules at the top may import it.
+Imports `jsonl` and `formats`; only the modules at the top may import it.
 """

@@ -138,8 +138,7 @@ def _not_compared(records: Iterable[tuple[str, int]]) -> Iterator[Finding]:
             f"{len(lines)} of the records resemble more others than each is compared with "
             f"({MOST_COMPARED} at most): lines {shown}"
         )
-        fix = "check these yourself: near-duplicates and leaks among them may be missing here"
-        yield _finding(file, None, "not-compared", message, fix)
+        yield Finding.of("not-compared", "", message, file=file)
 
 
 def _near_duplicate(
@@ -149,19 +148,13 @@ def _near_duplicate(
     if first.same_prompt == record.same_prompt:
         return None  # reported as an exact duplicate, repeated prompt or leak
     if first_file != file:
-        return _finding(
-            file,
-            line,
-            "near-leak" if what == "prompt" else "answer-leak",
-            f"nearly the {what} of {first_file}:{first_line} ({alike:.0%} similar), so it measures "
-            "memorization",
-            "rephrase or remove one of the two",
-        )
+        code = "near-leak" if what == "prompt" else "answer-leak"
+        message = f"nearly the {what} of {first_file}:{first_line} ({alike:.0%} similar), so it "
+        return Finding.of(code, "", f"{message}measures memorization", line=line, file=file)
     if what == "answer" or similarity(first.answer, record.answer) < _NEAR_ANSWERS:
         return None
     message = f"nearly the record of line {first_line} (prompts {alike:.0%} similar)"
-    fix = "keep one, unless intended: repeated records weigh more in training"
-    return _finding(file, line, "near-duplicate", message, fix)
+    return Finding.of("near-duplicate", "", message, line=line, file=file)
 
 
 class _TypicalAnswers:
@@ -178,21 +171,18 @@ class _TypicalAnswers:
     def outliers(self, file: str, line: int, record: Sketch) -> Iterator[Finding]:
         """Yield a warning for each way in which the record's answer is not typical."""
         length = record.answer_characters
+        message = f"the answer has {length} characters; the training median is {self._median}"
         if length < self._shortest:
-            yield self._length(file, line, "short-answer", length, "check that it is complete")
+            yield Finding.of("short-answer", "", message, line=line, file=file)
         if length > self._longest:
-            yield self._length(file, line, "long-answer", length, "check that it is one answer")
+            yield Finding.of("long-answer", "", message, line=line, file=file)
         if self._closed and record.ending == "open":
             message = "the answer ends without punctuation, unlike almost all training answers"
-            fix = "check that it is complete"
-            yield _finding(file, line, "truncated-answer", message, fix)
+            yield Finding.of("truncated-answer", "", message, line=line, file=file)
         if self._language and self._is_foreign(record):
-            message = (
-                f"the answer is in {record.answer_language}, almost all training answers are in "
-                f"{self._language}"
-            )
-            fix = "translate or remove it, unless the model is to answer in both"
-            yield _finding(file, line, "language-mix", message, fix)
+            message = f"the answer is in {record.answer_language}, almost all training answers are "
+            message += f"in {self._language}"
+            yield Finding.of("language-mix", "", message, line=line, file=file)
 
     def _is_foreign(self, record: Sketch) -> bool:
         """Return whether the answer's language is known and rare in training."""
@@ -202,10 +192,6 @@ class _TypicalAnswers:
             language not in {None, self._language}
             and self._languages[language] <= _RARE_LANGUAGE * total
         )
-
-    def _length(self, file: str, line: int, code: str, length: int, fix: str) -> Finding:
-        message = f"the answer has {length} characters; the training median is {self._median}"
-        return _finding(file, line, code, message, fix)
 
 
 def _fences(training: Sequence[Sketch]) -> tuple[float, float, int]:
@@ -243,9 +229,4 @@ def _topics(
             message = f"only {training}:{records[at][0]} is on the topic of this question"
             if alike < SAME_TOPIC:
                 message = f"no record of {training} is on the topic of this question"
-            fix = "add training records on it, or expect a weak answer"
-            yield _finding(evaluation, line, "thin-topic", message, fix)
-
-
-def _finding(file: str, line: int | None, code: str, message: str, fix: str) -> Finding:
-    return Finding("", code, message, fix, "warning", line, file)
+            yield Finding.of("thin-topic", "", message, line=line, file=evaluation)

@@ -33,14 +33,14 @@ class ExactDuplicates:
         here = next((at for other, at in places if other == file), None)
         same = self._records.setdefault((file, record), line)
         if same != line:
-            message, fix = f"the same record as line {same}", "keep one, unless intended"
-            yield Finding("", "duplicate", message, fix, "warning")
+            message = f"the same record as line {same}"
+            yield Finding.of("duplicate", "", message, file=file, line=line)
         if elsewhere:
             place = f"{elsewhere[0]}:{elsewhere[1]}"
             message = f"the same prompt as {place}, so it measures memorization"
-            yield Finding("", "leak", message, "rephrase or remove one of the two", "warning")
+            yield Finding.of("leak", "", message, file=file, line=line)
         if here is None:
             places.append((file, line))
         elif same == line:
-            message, fix = f"the same prompt as line {here}", "keep the better answer"
-            yield Finding("", "repeated-prompt", message, fix, "warning")
+            message = f"the same prompt as line {here}"
+            yield Finding.of("repeated-prompt", "", message, file=file, line=line)

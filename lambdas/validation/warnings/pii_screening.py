@@ -217,8 +217,7 @@ def _problems(
     }
     if found:
         message = f"Amazon Comprehend finds {', '.join(_NAMES[name] for name in sorted(found))}"
-        fix = "replace it with made-up data, unless it is public"
-        yield Finding(field_of_turn(at), "personal-data", message, fix, "warning")
+        yield Finding.of("personal-data", field_of_turn(at), message)
 
 
 def _language_code(conversation: Conversation) -> LanguageCode | None:

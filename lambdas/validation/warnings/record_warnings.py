@@ -16,19 +16,18 @@ def record_warnings(conversation: Conversation, field_of_turn: FieldOf) -> Itera
     """Yield the warnings of one record; no message shows a whole secret."""
     whole = "\n".join(conversation.texts)
     kinds = (
-        (find_secrets, secret_rules(whole), "remove it, and revoke it"),
-        (find_personal_data, personal_data_rules(whole), "replace it with made-up data"),
+        (find_secrets, secret_rules(whole)),
+        (find_personal_data, personal_data_rules(whole)),
     )
-    is_suspect = any(rules for _, rules, _ in kinds)
+    is_suspect = any(rules for _, rules in kinds)
     paths = ["system", *map(field_of_turn, range(len(conversation.turns)))] if is_suspect else ()
     for path, text in zip(paths, conversation.texts, strict=False):
-        for find, rules, fix in kinds:
+        for find, rules in kinds:
             for hit in find(text, rules):
-                message = f"the text contains {hit.what}: {hit.shown}"
-                yield Finding(path, hit.code, message, fix, "warning")
+                yield Finding.of(hit.code, path, f"the text contains {hit.what}: {hit.shown}")
     last = len(conversation.turns) - 1
     for at, turn in enumerate(conversation.turns):
         if turn.role == "assistant" and ending_of(turn.text) == "cut":
             which = "the answer" if at == last else "an earlier answer"
-            message, fix = f"{which} is cut off", "complete it: a model learns to stop there"
-            yield Finding(field_of_turn(at), "truncated-answer", message, fix, "warning")
+            fix = "complete it: a model learns to stop there"
+            yield Finding.of("truncated-answer", field_of_turn(at), f"{which} is cut off", fix)

@@ -41,7 +41,7 @@ class SystemPrompts:
         """Return the prompt of most records, the first in a tie, and their number."""
         return max(self.counts.items(), key=lambda each: each[1], default=None)
 
-    def warnings(self, given: str | None) -> Iterator[Finding]:
+    def warnings(self, file: str, given: str | None) -> Iterator[Finding]:
         """Yield warnings of the training file; `given` is the prompt to evaluate with, if set."""
         common = self.most_common()
         if common is None:
@@ -53,9 +53,6 @@ class SystemPrompts:
                 f"{distinct} different system prompts (none counts as one); the most common is in "
                 f"{common[1]} of {records} records"
             )
-            fix = "use one in training, and the same for evaluation"
-            yield Finding("", "several-system-prompts", message, fix, "warning")
+            yield Finding.of("several-system-prompts", "", message, file=file)
         if given is not None and given not in self.counts and not self.others:
-            message = "no training record has the system prompt that evaluation will use"
-            fix = "use the prompt that the model was trained with"
-            yield Finding("", "other-system-prompt", message, fix, "warning")
+            yield Finding.of("other-system-prompt", file=file)

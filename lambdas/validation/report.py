@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from lambdas.domain.models.model import Model
-from lambdas.validation.jsonl.display import shortened
+from lambdas.validation.jsonl.display import quantity, shortened
 from lambdas.validation.jsonl.findings import KEPT_PER_CODE, Findings
 
 AsideReason = Literal[
@@ -95,19 +95,15 @@ def refusal(report: ValidationReport, report_uri: str) -> str:
     errors, warnings = findings.count("error"), findings.count("warning")
     reasons = sum(count for key, count in findings.counts.items() if report.refuses(key))
     first = findings.first(_SHOWN_FINDINGS, lambda each: report.refuses(each.key))
-    counts = f"{_number(errors, 'error')}, {_number(warnings, 'warning')}"
+    counts = f"{quantity(errors, 'error')}, {quantity(warnings, 'warning')}"
     head = f"the dataset breaks rules of {report.model.name}: {counts}"
     if codes := report.refusing_warnings():
         head = (
             f"the dataset breaks no rule of {report.model.name}, but this environment's "
-            f"fail_on_warnings refuses {', '.join(codes)}: {_number(reasons, 'warning')}"
+            f"fail_on_warnings refuses {', '.join(codes)}: {quantity(reasons, 'warning')}"
         )
     lines = [head]
     lines += [shortened(str(each), _SHOWN_CHARACTERS) for each in first]
     if reasons > len(first):
         lines.append(f"… and {reasons - len(first)} more")
     return "\n".join([*lines, f"All findings: {report_uri}"])
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
