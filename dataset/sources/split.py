@@ -90,9 +90,7 @@ def _placed(
 ) -> tuple[list[int], list[int], list[int]]:
     """Return the records of each file; what training has too little of is trained on, not asked."""
     said = [entry.conversation for entry in entries]
-    words = pack_words(
-        [normalised(each.prompt) for each in said], [normalised(each.answer) for each in said]
-    )
+    words = [pack_words(normalised(each.prompt), normalised(each.answer)) for each in said]
     thin: set[int] = set()
     for _ in range(_MOST_ROUNDS):
         files = _Files(entries, shares)

@@ -62,7 +62,7 @@ def sketches_of(conversations: Sequence[Conversation]) -> list[Sketch]:
             answers,
             sketch_words([*map(sampled, prompts, asked)]),
             sketch_words([*map(sampled, answers, said)]),
-            pack_words(asked, said),
+            map(pack_words, asked, said),
             strict=True,
         )
     ]

@@ -20,13 +20,17 @@ words do not identify topics and nothing is reported.
 from __future__ import annotations
 
 import math
+import re
+from array import array
+from collections import Counter
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdas.validation.warnings.sketches import first_of_each, is_in, parts, starts, units_of
+from lambdas.validation.warnings.sketches import starts
 from lambdas.validation.warnings.stop_words import STOP_WORDS
 
 SAME_TOPIC = 0.115
@@ -37,101 +41,53 @@ _MOST_CHECKED = 500  # evenly spaced records that are checked for being isolated
 _COMMON = 0.2
 _MOST_ISOLATED = 0.3
 _PROMPT_CHARACTERS, _ANSWER_CHARACTERS = 4000, 4000  # read: a prompt's end, an answer's start
-# Kinds of words, by code units, and how long they are at least: 0, none (Thai, Lao, Burmese, Khmer,
-# hiragana); 1, of scripts with spaces; 2, katakana; 3, kanji; 4, Hangul.
-_KINDS = {
-    0: [(0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30A0)],
-    2: [(0x30A1, 0x30FF)],
-    3: [(0x3400, 0x9FFF)],
-    4: [(0xAC00, 0xD7A3)],
-}
-_LEAST_LENGTHS = np.array([1 << 62, 3, 2, 2, 2])
-_BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse
-_BASES = (np.uint64(_BASE), np.uint64(pow(_BASE, -1, 1 << 64)))
-_LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
+# Runs of kanji, of katakana, of Hangul, or of letters and digits of a script with spaces: none of
+# Thai, Lao, Burmese, Khmer or hiragana.
+_WORDS = re.compile(
+    r"[\u3400-\u9fff]{2,}|[\u30a1-\u30ff]{2,}|[\uac00-\ud7a3]{2,}"
+    r"|[^\W_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]{3,}"
+)
+_LEAST_IES = len("series") + 1
 _GENERAL = """about after all also and any are best between both but describe did difference each
 effect example explain few first get give has help here how into its just know like list made main
 make many may mean means more most much must need new not one only other our out over per please
 same say should show some such take tell than that their them then there these they thing this those
 three through two type under use used uses using very want way ways well were work works write"""
-_STOPPED = STOP_WORDS.union(_GENERAL.split())
 _LEVEL_BITS = 2  # of a packed word, for how often it occurs
 _LEVEL_MASK = (1 << _LEVEL_BITS) - 1
 _MASK = np.uint32(_LEVEL_MASK)
 _LEVEL_WEIGHTS = 1 + np.log([1, 2, 3, 5])
 
 
-def pack_words(prompts: Sequence[str], answers: Sequence[str]) -> list[bytes]:
-    """Return the words of each record as hashes with their frequencies, four bytes each.
+def pack_words(prompt: str, answer: str) -> bytes:
+    """Return the words of a record as hashes with their frequencies, four bytes each.
 
-    Prompts and answers are `normalised`.
+    Prompt and answer are `normalised`.
     """
-    return [
-        packed
-        for part in parts(len(prompts))
-        for packed in _pack(
-            [each[-_PROMPT_CHARACTERS:] for each in prompts[part]],
-            [each[:_ANSWER_CHARACTERS] for each in answers[part]],
-        )
-    ]
+    asked = _WORDS.findall(prompt[-_PROMPT_CHARACTERS:])
+    said = _WORDS.findall(answer[:_ANSWER_CHARACTERS])
+    counts = Counter(map(_hash, [*asked, *asked, *said]))
+    del counts[0]
+    frequent = counts.most_common(MOST_WORDS)
+    return array("I", [word + min(count - 1, _LEVEL_MASK) for word, count in frequent]).tobytes()
 
 
-def _pack(prompts: Sequence[str], answers: Sequence[str]) -> list[bytes]:
-    asked = _words(prompts)
-    keys = np.sort(np.concatenate([asked, asked, _words(answers)]))
-    begins = np.flatnonzero(np.diff(keys, prepend=np.uint64(2**64 - 1)))
-    levels = np.minimum(np.diff(begins, append=len(keys)) - 1, _LEVEL_MASK).astype(np.uint64)
-    keys = keys[begins]
-    is_known = ~is_in(keys & _LOW, _stopped())
-    keys, levels = keys[is_known], levels[is_known]
-    # Per record, the most frequent words first; sorting small numbers is fast.
-    places = (keys >> _HALF << _LEVEL_BITS) + (_LEVEL_MASK - levels)
-    order = np.argsort(places.astype(np.uint16), kind="stable")
-    return first_of_each((keys >> _HALF)[order], (keys | levels)[order], len(prompts), MOST_WORDS)
+@lru_cache(1 << 16)
+def _hash(word: str) -> int:
+    """Return a word's hash, its lowest bits free; 0 of what says nothing."""
+    word = _singular(word)
+    return 0 if word[0] <= "9" or word in _stopped() else crc32(word.encode()) & ~_LEVEL_MASK
 
 
 @cache
-def _stopped() -> NDArray[np.uint64]:
-    """Return the sorted hashes of the words that say nothing, and one that no word has."""
-    return np.sort(np.append(_words([" ".join(_STOPPED)]), _LOW))
+def _stopped() -> frozenset[str]:
+    return frozenset(map(_singular, STOP_WORDS.union(_GENERAL.split())))
 
 
-def _words(texts: Sequence[str]) -> NDArray[np.uint64]:
-    """Return the texts' words: the text in the high half, in the low one a hash, lowest bits free.
-
-    The hash is that of a polynomial whose coefficients are the word's code units.
-    """
-    units, owners = units_of(texts)
-    kinds = _kinds()[units]
-    none = np.uint8(0)
-    edges = np.flatnonzero(np.diff(kinds, prepend=none, append=none))
-    begins, ends = edges[:-1], edges[1:]
-    is_word = (ends - begins >= _LEAST_LENGTHS[kinds[begins]]) & (units[begins] > ord("9"))
-    begins, ends = begins[is_word], ends[is_word]
-    values = units.astype(np.uint64)
-    before = units[ends - 2]
-    is_plural = units[ends - 1] == ord("s")
-    for letter in "sui":
-        is_plural &= before != ord(letter)
-    in_ies = is_plural & (before == ord("e")) & (units[ends - 3] == ord("i"))
-    in_ies &= ends - begins > len("series")
-    values[ends[in_ies] - 3] = ord("y")
-    ends = ends - np.where(in_ies, 2, is_plural)
-    powers, inverse = (np.multiply.accumulate(np.full(len(units), each)) for each in _BASES)
-    sums = np.append(np.uint64(0), np.cumsum(values * powers))
-    hashes = (sums[ends] - sums[begins]) * inverse[begins]
-    words: NDArray[np.uint64] = owners[begins] << _HALF | hashes >> _HALF & _LOW - _LEVEL_MASK
-    return words
-
-
-@cache
-def _kinds() -> NDArray[np.uint8]:
-    """Return for each code unit of what kind of word it is a part: see `_LEAST_LENGTHS`."""
-    kinds = np.array([chr(code).isalnum() for code in range(1 << 16)], np.uint8)
-    for kind, ranges in _KINDS.items():
-        for first, last in ranges:
-            kinds[first : last + 1] *= kind
-    return kinds
+def _singular(word: str) -> str:
+    if word.endswith("ies") and len(word) >= _LEAST_IES:
+        return word[:-3] + "y"
+    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
 
 
 class Topics:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -110,8 +109,9 @@ def texts(entries: list[Entry]) -> tuple[list[str], list[str]]:
     return questions(entries), [each.conversation.answer for each in entries]
 
 
-def words(entries: list[Entry]) -> Iterator[list[str]]:
-    return ([*map(normalised, each)] for each in texts(entries))
+def words(entries: list[Entry]) -> list[bytes]:
+    asked, said = ([*map(normalised, each)] for each in texts(entries))
+    return [*map(pack_words, asked, said)]
 
 
 def test_conversations_are_split_like_pairs() -> None:
@@ -126,10 +126,10 @@ def test_no_question_is_on_what_training_has_too_little_of(seed: int) -> None:
         for each in json.loads((DATASET / "training.json").read_text())
     ]
     training, _, evaluation = split(entries, (80, 10, 10), seed).files
-    topics = Topics(pack_words(*words(training)))
+    topics = Topics(words(training))
     assert topics.are_reliable
     assert len(evaluation) == 11
-    assert not any(map(topics.thin, pack_words(*words(evaluation))))
+    assert not any(map(topics.thin, words(evaluation)))
 
 
 def test_too_few_records_are_refused() -> None:

@@ -18,8 +18,7 @@ SUBJECTS = ("coffee", "trains", "violins", "glaciers", "chess", "tax law")
 
 
 def packed(prompt: str, answer: str) -> bytes:
-    (words,) = pack_words([normalised(prompt)], [normalised(answer)])
-    return words
+    return pack_words(normalised(prompt), normalised(answer))
 
 
 def records(path: Path, prompt: str = "question", answer: str = "answer") -> list[bytes]:
@@ -76,6 +75,11 @@ def test_records_that_are_all_on_other_things_tell_nothing() -> None:
     topics = Topics([packed(text, "positive") for text in texts])
     assert not topics.are_reliable
     assert topics.thin(packed("zebra unicorn", "negative")) is None
+
+
+def test_words_that_differ_in_one_letter_are_others() -> None:
+    assert len(packed("most", "cost host post ghost")) == 4 * 4
+    assert packed("policies", "") == packed("policy", "")
 
 
 def test_japanese_gives_words() -> None:
