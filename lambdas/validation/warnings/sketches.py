@@ -5,8 +5,7 @@ without spaces), after normalising case, spaces, punctuation and full-width form
 what is invisible. The similarity of two texts is the Jaccard index of their sets, shared / all. A
 sketch keeps the `SKETCH_HASHES` smallest hashes of the set (bottom-k MinHash, Broder 1997:
 https://doi.org/10.1109/SEQUEN.1997.666900), so that texts with fewer shingles are compared exactly
-and longer ones with a standard error of 0.07. Shingles that begin with one character in four, most
-vowels among them, have the smaller hashes.
+and longer ones with a standard error of 0.07.
 
 Many texts are hashed at once, by tabulation (https://doi.org/10.1145/2220357.2220361): the hash of
 a shingle is the exclusive or of one random number per character, looked up in a table.
@@ -18,7 +17,7 @@ import re
 import struct
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from hashlib import shake_256
 from itertools import pairwise
@@ -35,8 +34,6 @@ _SHINGLE, _DENSE_SHINGLE = 5, 3  # characters
 # Of its first characters, above which a text counts as written without spaces.
 _DENSE_SHARE, _START_CHARACTERS = 0.3, 200
 _WHOLE_CHARACTERS = 8192  # longer texts are sampled: a record costs milliseconds at most
-_SORTED = 3 * SKETCH_HASHES  # of a text's smaller hashes: more than are kept, as some are equal
-_LOW, _OTHER = np.uint64(0xFFFFFFFF), np.uint64(1 << 31)  # of a hash: of one that is not smaller
 _TEXTS_AT_ONCE = 256  # few enough for a processor's cache, and for a function's memory
 
 _WORDS = re.compile(r"[^\W_]+")
@@ -73,12 +70,8 @@ def sketch_texts(texts: Sequence[str]) -> list[bytes]:
 
 def sketch_words(words: Sequence[str]) -> list[bytes]:
     """Return the sketch of each normalised and sampled text."""
-    return [sketch for part in parts(len(words)) for sketch in _sketches(words[part])]
-
-
-def parts(count: int) -> Iterator[slice]:
-    """Yield the positions of texts in parts that are worked on at once."""
-    return (slice(at, at + _TEXTS_AT_ONCE) for at in range(0, count, _TEXTS_AT_ONCE))
+    parts = (words[at : at + _TEXTS_AT_ONCE] for at in range(0, len(words), _TEXTS_AT_ONCE))
+    return [sketch for part in parts for sketch in _sketches(part)]
 
 
 def similarity(one: bytes, other: bytes) -> float:
@@ -106,12 +99,6 @@ def hashes_of(sketch: bytes) -> tuple[int, ...]:
     return struct.unpack(f"<{len(sketch) // 4}I", sketch)
 
 
-def units_of(texts: Sequence[str]) -> tuple[NDArray[np.uint16], NDArray[np.uint64]]:
-    """Return the texts' code units in UTF-16, each text after a line feed, and each unit's text."""
-    units = np.frombuffer("\n".join(texts).encode("utf-16-le", errors="surrogatepass"), "<u2")
-    return units, np.cumsum(units == ord("\n"), dtype=np.uint64)
-
-
 def _sketches(words: Sequence[str]) -> list[bytes]:
     sketches = [b""] * len(words)
     for length in (_SHINGLE, _DENSE_SHINGLE):
@@ -131,42 +118,27 @@ def _shingle(text: str) -> int:
 
 def _smallest_hashes(texts: Sequence[str], length: int) -> list[bytes]:
     """Return the smallest hashes of each text's shingles in order, at most `SKETCH_HASHES`."""
-    units, owners = units_of(texts)
+    units = np.frombuffer("\n".join(texts).encode("utf-16-le", errors="surrogatepass"), "<u2")
+    owners = np.cumsum(units == ord("\n"), dtype=np.uint64)
     hashes = np.zeros(max(0, len(units) - length + 1), np.uint32)
     for at, table in enumerate(_tables(length)):
         hashes ^= table[units[at : at + len(hashes)]]
     # A line feed belongs to the text after it.
     first, last = owners[: len(hashes)], owners[len(owners) - len(hashes) :]
     is_of_one = (first == last) & (units[: len(hashes)] != ord("\n"))
-    keys = (first << np.uint64(32) | hashes)[is_of_one]
-    # Sorting takes most time: of long texts, only what is likely to be needed is sorted.
-    for most in (_SORTED, len(keys)):
-        owners = keys >> np.uint64(32)
-        small = np.bincount(owners[keys & _OTHER == 0], minlength=len(texts))
-        bounds = np.where(small > most, (most << 31) // np.maximum(small, 1), 1 << 32)
-        chosen = np.sort(keys[keys & _LOW < bounds[owners]])  # far faster than np.unique
-        chosen = chosen[np.diff(chosen, prepend=np.uint64(2**64 - 1)) > 0]
-        counts = np.bincount(chosen >> 32, minlength=len(texts))
-        if np.all((counts >= SKETCH_HASHES) | (small <= most)):
-            break
-    return first_of_each(chosen >> 32, chosen, len(texts), SKETCH_HASHES)
+    keys = np.sort((first << np.uint64(32) | hashes)[is_of_one])  # far faster than np.unique
+    keys = keys[np.diff(keys, prepend=np.uint64(2**64 - 1)) > 0]
+    counts = np.bincount(keys >> 32, minlength=len(texts))
+    ranks = np.arange(len(keys)) - np.repeat(starts(counts), counts)
+    kept = keys[ranks < SKETCH_HASHES].astype("<u4").tobytes()
+    ends = np.cumsum(np.minimum(counts, SKETCH_HASHES) * 4).tolist()
+    return [kept[start:end] for start, end in pairwise([0, *ends])]
 
 
 def is_in(values: NDArray[np.integer], ordered: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Return which values are among others in order, of which the last is above all values."""
     is_found: NDArray[np.bool_] = ordered[np.searchsorted(ordered, values)] == values
     return is_found
-
-
-def first_of_each(
-    owners: NDArray[np.integer], values: NDArray[np.uint64], texts: int, most: int
-) -> list[bytes]:
-    """Return the low halves of each text's first values; `owners` ascend."""
-    counts = np.bincount(owners, minlength=texts)
-    ranks = np.arange(len(owners)) - np.repeat(starts(counts), counts)
-    kept = values[ranks < most].astype("<u4").tobytes()
-    ends = np.cumsum(np.minimum(counts, most) * 4).tolist()
-    return [kept[start:end] for start, end in pairwise([0, *ends])]
 
 
 def starts(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -177,10 +149,7 @@ def starts(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
 @cache
 def _tables(length: int) -> NDArray[np.uint32]:
     """Return for each place in a shingle the number of each code unit there."""
-    numbers = np.frombuffer(shake_256(b"0").digest(length << 18), np.uint32) >> np.uint32(1)
-    tables = numbers.reshape(length, 1 << 16)
-    tables[0, np.arange(1 << 16) % 4 != 1] |= np.uint32(1 << 31)
-    return tables
+    return np.frombuffer(shake_256(b"2").digest(length << 18), np.uint32).reshape(length, 1 << 16)
 
 
 def sampled(text: str, words: str) -> str:
