@@ -106,10 +106,7 @@ def _near_duplicates(sketches: Sketches, asked: set[str | None]) -> Iterator[Fin
     places = [(file, *record) for file, records in sketches.items() for record in records]
     found: dict[int, Finding] = {}  # by position of the record
     by_prompt = NearPairs([record.prompt for _, _, record in places])
-    by_answer = NearPairs(
-        without_short_texts(record.answer for _, _, record in places),
-        is_known=lambda _, later: later in found,
-    )
+    by_answer = NearPairs(without_short_texts(record.answer for _, _, record in places))
     for what, pairs in (("prompt", by_prompt), ("answer", by_answer)):
         for later, near in groupby(pairs, key=itemgetter(1)):
             for earlier, _, alike in sorted(near):

@@ -12,8 +12,7 @@ are. `incomplete` has the texts for which the bound left something out.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from heapq import merge
 from itertools import groupby
 from operator import itemgetter
@@ -25,17 +24,13 @@ from numpy.typing import NDArray
 from lambdas.validation.warnings.sketches import (
     NEAR,
     SKETCH_HASHES,
-    hashes_of,
-    is_in,
     normalised,
-    shared_and_all,
     sketch_texts,
     starts,
     without_short_texts,
 )
 
 MOST_COMPARED = 32  # other texts that a text is compared with, the most similar first
-_MOST_NEAR = 8  # of these that a text is paired with
 _MOST_LOOKED_UP = 2_000  # index entries per text
 _EFFORT_OF_GROUPS = 8  # groups are split into files once, and a missed pair becomes a leak
 _TEMPLATE_SHARE, _TEMPLATE_TEXTS = 0.1, 30  # in more texts than both: a template's shingle
@@ -45,7 +40,9 @@ _START, _END = 0, 0xFFFFFFFF  # of a sketch, which all texts share
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # odd, its bits without order
 _LOW = 0xFFFFFFFF
 _PAIRS_AT_ONCE = 1 << 19  # are counted
-_SIGNATURE_BITS = 512
+_COMPARED_AT_ONCE = 1 << 13
+_IN_TEMPLATE = np.uint64(1)  # the lowest bit of an entry of `_rows`: the hash stands above it
+_NONE = np.uint64(2**64 - 1)  # an entry where a sketch has no more hashes
 
 NearPair = tuple[int, int, float]  # earlier position, later position, similarity
 _Integers = NDArray[np.int64]
@@ -59,140 +56,111 @@ class NearPairs:
     with it. `incomplete` then has the texts that were not compared with all that they resemble.
     """
 
-    def __init__(
-        self,
-        sketches: Sequence[bytes],
-        is_known: Callable[[int, int], bool] = lambda *_: False,
-        effort: int = 1,
-    ) -> None:
-        """Take one sketch per text; known pairs are neither compared nor yielded.
-
-        `effort` multiplies the bounds on look-ups, comparisons and pairs per text.
-        """
+    def __init__(self, sketches: Sequence[bytes], effort: int = 1) -> None:
+        """Take one sketch per text; `effort` multiplies the bounds on look-ups and comparisons."""
         self.incomplete: set[int] = set()
         self.comparisons = 0
-        self._effort = effort
-        self._sketches, self._is_known = sketches, is_known
-        copies = Counter(sketches)
-        self._template = _Template(copies)
-        self._repeated = {
-            each for each, count in copies.items() if count > 1 and self._is_like_itself(each)
-        }
+        self._sketches, self._effort = sketches, effort
+        first: dict[bytes, int] = {}
+        self._first = np.array([first.setdefault(each, at) for at, each in enumerate(sketches)])
+        self._rows = _rows(sketches, [*first])
 
     def __iter__(self) -> Iterator[NearPair]:
-        original: dict[bytes, int] = {}
-        found: dict[int, list[tuple[int, float]]] = {}  # of originals
-        positions: list[int] = []
-        copies: list[int] = []
-        for at, sketch in enumerate(self._sketches):
-            is_copy = sketch in self._repeated and original.setdefault(sketch, at) != at
-            (copies if is_copy else positions).append(at)
-        met = self._candidates(positions)
-        for later, candidates in merge(met, ((at, None) for at in copies), key=itemgetter(0)):
-            first = original.get(self._sketches[later])
-            near: Iterable[tuple[int, float]]
-            if first is not None and candidates is None:
+        every = np.arange(len(self._sketches))
+        is_copy = self._first != every
+        # Copies are not near if they may differ in what their sketches omit.
+        is_copy[is_copy] = _similarities(self._rows, every[is_copy], every[is_copy]) > 0
+        found: dict[int, list[tuple[int, float]]] = {}  # by position of originals
+        pairs = groupby(self._compared(np.flatnonzero(~is_copy)), key=itemgetter(0))
+        copies = ((at, None) for at in np.flatnonzero(is_copy).tolist())
+        originals = set(self._first[is_copy].tolist())
+        for later, compared in merge(pairs, copies, key=itemgetter(0)):
+            first = int(self._first[later])
+            if compared is None:
                 near = [*found.get(first, ()), (first, 1.0)]
                 self.incomplete.update({later} if first in self.incomplete else ())
             else:
-                near = self._near(later, candidates or ())
-                if first is not None:
-                    near = found[first] = [*near]
+                near = [(earlier, alike) for _, earlier, alike in compared]
+                if later in originals:
+                    found[later] = near
             for earlier, alike in near:
                 yield earlier, later, alike
 
-    def _candidates(
-        self, positions: Sequence[int]
-    ) -> Iterator[tuple[int, Iterable[tuple[int, bool]] | None]]:
-        """Yield the texts that have candidates: their positions, and whether each may be near."""
-        index = _Index(
-            [self._sketches[at] for at in positions],
-            self._template.hashes,
-            _MOST_LOOKED_UP * self._effort,
-        )
-        self.incomplete.update(positions[at] for at in index.incomplete)
-        for later, candidates in groupby(index, key=itemgetter(0)):
-            yield (
-                positions[later],
-                ((positions[at], may_be_near) for _, at, may_be_near in candidates),
-            )
-
-    def _near(self, at: int, candidates: Iterable[tuple[int, bool]]) -> Iterator[tuple[int, float]]:
-        """Yield the earlier texts that are near a new one."""
-        left, wanted = MOST_COMPARED * self._effort, _MOST_NEAR * self._effort
-        for earlier, may_be_near in candidates:
-            if self._is_known(earlier, at):
-                continue
-            if not (left and wanted):
-                self.incomplete.add(at)
-                break
-            left -= 1
-            self.comparisons += 1
-            if may_be_near:
-                one, other = hashes_of(self._sketches[at]), hashes_of(self._sketches[earlier])
-                alike = self._template.similarity(one, other)
-                if alike >= NEAR:
-                    wanted -= 1
-                    yield earlier, alike
-
-    def _is_like_itself(self, sketch: bytes) -> bool:
-        """Return whether copies are near: not if they may differ in what their sketches omit."""
-        hashes = hashes_of(sketch)
-        return self._template.similarity(hashes, hashes) >= NEAR
+    def _compared(self, positions: _Integers) -> Iterator[tuple[int, int, float]]:
+        """Yield later and earlier texts that are near, and their similarity, by later ones."""
+        rows, most = self._rows[positions], MOST_COMPARED * self._effort
+        is_first = self._first[positions] == positions
+        index = _Index(rows, is_first, _MOST_LOOKED_UP * self._effort)
+        self.incomplete.update(positions[index.incomplete].tolist())
+        for later, earlier in index.pairs():
+            ranks = np.arange(len(later)) - starts(np.bincount(later))[later]
+            self.incomplete.update(positions[later[ranks >= most]].tolist())
+            compared = positions[later[ranks < most]], positions[earlier[ranks < most]]
+            alike = _similarities(self._rows, *compared)
+            self.comparisons += len(alike)
+            near = (each[alike > 0].tolist() for each in (*compared, alike))
+            yield from zip(*near, strict=True)
 
 
-class _Template:
-    """The hashes that very many texts have."""
+def _rows(sketches: Sequence[bytes], distinct: Sequence[bytes]) -> _Keys:
+    """Return a row for each sketch: its hashes, each marked if very many texts have it.
 
-    def __init__(self, sketches: Collection[bytes]) -> None:
-        """Take distinct sketches: copies of one text do not make a template."""
-        hashes = np.sort(np.frombuffer(b"".join(sketches), "<u4"))
-        counts = np.bincount(_run_of_each(hashes))
-        most = max(_TEMPLATE_TEXTS, len(sketches) * _TEMPLATE_SHARE)
-        self.hashes = frozenset(hashes[starts(counts)[counts > most]].tolist())
+    Copies of one text do not make a template, so distinct sketches count.
+    """
+    hashes, counts = np.unique(np.frombuffer(b"".join(distinct), "<u4"), return_counts=True)
+    template = hashes[counts > max(_TEMPLATE_TEXTS, len(distinct) * _TEMPLATE_SHARE)]
+    whole = np.frombuffer(b"".join(sketches), "<u4")
+    lengths = np.array([len(each) // 4 for each in sketches], np.int64)
+    rows = np.full((len(sketches), SKETCH_HASHES), _NONE)
+    rows[np.arange(SKETCH_HASHES) < lengths[:, None]] = whole.astype(
+        np.uint64
+    ) << _IN_TEMPLATE | np.isin(whole, template)
+    return rows
 
-    def similarity(self, one: Sequence[int], other: Sequence[int]) -> float:
-        """Return the similarity, or 0 if the texts share little but their template."""
-        shared, every = shared_and_all(one, other)
-        whole = len(shared) / len(every) if every else 0.0
-        if whole < NEAR:
-            return 0.0
-        rest = len(every - self.hashes)
-        if rest == len(every):
-            return whole
-        sampled = SKETCH_HASHES in {len(one), len(other)}
-        if not rest or (sampled and rest < _LEAST_COMPARED):
-            return 0.0
-        return whole if len(shared - self.hashes) >= _NEAR_BESIDE_TEMPLATE * rest else 0.0
+
+def _similarities(rows: _Keys, ones: _Integers, others: _Integers) -> NDArray[np.float64]:
+    """Return the similarity of each two texts; 0 below `NEAR` or if they share but a template."""
+    parts = (slice(at, at + _COMPARED_AT_ONCE) for at in range(0, len(ones), _COMPARED_AT_ONCE))
+    found = [_similarities_of(rows[ones[part]], rows[others[part]]) for part in parts]
+    return np.concatenate([*found, np.zeros(0)])
+
+
+def _similarities_of(ones: _Keys, others: _Keys) -> NDArray[np.float64]:
+    both = np.sort(np.concatenate([ones, others], axis=1), axis=1)
+    # Up to where both sketches are complete: a short one is complete, and ends in `_NONE`.
+    bounds = np.minimum(np.minimum(ones[:, -1], others[:, -1]), _NONE - np.uint64(1))
+    is_known = both <= bounds[:, None]
+    is_own = is_known & (both & _IN_TEMPLATE == 0)
+    is_shared = np.diff(both, axis=1, prepend=_NONE) == 0
+    shared, own_shared = (is_shared & is_known).sum(axis=1), (is_shared & is_own).sum(axis=1)
+    every, own = is_known.sum(axis=1) - shared, is_own.sum(axis=1) - own_shared
+    alike = shared / np.maximum(every, 1)
+    is_sampled = bounds < _NONE - np.uint64(1)
+    is_comparable = own >= np.where(is_sampled, _LEAST_COMPARED, 1)
+    is_beside = is_comparable & (own_shared >= _NEAR_BESIDE_TEMPLATE * own)
+    return np.where((alike >= NEAR) & ((own == every) | is_beside), alike, 0.0)
 
 
 class _Index:
     """The triples of sketches: hashes that follow each other, the template left out.
 
-    Iterating yields each sketch, in order, with each earlier one that shares enough of them, the
-    most similar first, and whether the two may be near. `incomplete` has the sketches that may be
-    near to others which the bound on look-ups left out.
+    `incomplete` has the sketches that may be near to others which the bound on look-ups left out.
     """
 
-    def __init__(self, sketches: Sequence[bytes], template: frozenset[int], most: int) -> None:
-        self._lengths = np.array([len(each) // 4 for each in sketches], np.int64)
-        hashes = np.frombuffer(b"".join(sketches), "<u4")
-        owners = np.repeat(np.arange(len(sketches)), self._lengths)
-        is_own = ~is_in(hashes, np.array([*sorted(template), 1 << 32], np.uint64))
-        own = np.bincount(owners[is_own], minlength=len(sketches))
-        self._signatures = _signatures(hashes, owners, len(sketches))
-        self._enough = _least_triples(self._lengths, own)
-        triples = _triples(hashes[is_own], own, self._lengths < SKETCH_HASHES)
-        self._look_up(self._usable(triples, sketches), most)
+    def __init__(self, rows: _Keys, is_first: NDArray[np.bool_], most: int) -> None:
+        lengths = np.count_nonzero(rows != _NONE, axis=1)
+        is_own = (rows != _NONE) & (rows & _IN_TEMPLATE == 0)
+        own = np.count_nonzero(is_own, axis=1)
+        self._count, self._enough = len(rows), _least_triples(lengths, own)
+        triples = _triples(rows[is_own] >> _IN_TEMPLATE, own, lengths < SKETCH_HASHES)
+        self._look_up(self._usable(triples, is_first), most)
 
-    def _usable(self, triples: _Keys, sketches: Sequence[bytes]) -> _Keys:
+    def _usable(self, triples: _Keys, is_first: NDArray[np.bool_]) -> _Keys:
         """Drop what one distinct sketch alone has, and the sketches that then have too few."""
-        first: dict[bytes, int] = {}
-        is_first = np.array([first.setdefault(each, at) == at for at, each in enumerate(sketches)])
         runs, owners = _run_of_each(triples >> 32), _positions(triples)
         is_shared = np.bincount(runs, is_first[owners])[runs] > 1
         triples, owners = triples[is_shared], owners[is_shared]
-        return triples[(np.bincount(owners, minlength=len(sketches)) >= self._enough)[owners]]
+        return triples[(np.bincount(owners, minlength=self._count) >= self._enough)[owners]]
 
     def _look_up(self, triples: _Keys, most: int) -> None:
         """Note what is looked up for each sketch: at most so many entries, short lists first."""
@@ -208,20 +176,19 @@ class _Index:
         before = starts(np.where(totals > most, totals, 0))[owners]
         skipped = many[sums - before > most]
         self._entries[skipped] = 0
-        counts = np.bincount(self._members[skipped], minlength=len(self._lengths))
+        counts = np.bincount(self._members[skipped], minlength=self._count)
         self.incomplete = np.flatnonzero((counts > 0) & (counts >= self._enough)).tolist()
         self._enough = self._enough - counts
 
     def _looked_up_by_each(self) -> _Integers:
-        totals = np.bincount(self._members, self._entries, minlength=len(self._lengths))
+        totals = np.bincount(self._members, self._entries, minlength=self._count)
         return totals.astype(np.int64)
 
-    def __iter__(self) -> Iterator[tuple[int, int, bool]]:
+    def pairs(self) -> Iterator[tuple[_Integers, _Integers]]:
+        """Yield each sketch with the earlier ones that share enough triples, most similar first."""
         blocks = np.cumsum(self._looked_up_by_each()) // _PAIRS_AT_ONCE
         for block in range(blocks[-1] + 1 if len(blocks) else 0):
-            later, earlier = self._pairs(np.flatnonzero(blocks[self._members] == block))
-            is_possible = self._may_be_near(later, earlier)
-            yield from zip(later.tolist(), earlier.tolist(), is_possible.tolist(), strict=True)
+            yield self._pairs(np.flatnonzero(blocks[self._members] == block))
 
     def _pairs(self, looked_up: _Integers) -> tuple[_Integers, _Integers]:
         """Return the pairs that share enough: later sketches in order, earlier ones by rank."""
@@ -237,25 +204,8 @@ class _Index:
         order = np.lexsort((-shared, later))
         return later[order], earlier[order]
 
-    def _may_be_near(self, later: _Integers, earlier: _Integers) -> NDArray[np.bool_]:
-        """Return whether as many hashes may be shared as near texts share at least.
 
-        A bit of one signature that the other lacks is a hash, or more, that is not shared.
-        """
-        missing = np.bitwise_count(self._signatures[later] & ~self._signatures[earlier])
-        one, other = self._lengths[later], self._lengths[earlier]
-        is_possible: NDArray[np.bool_] = one - missing.sum(axis=1) >= NEAR * np.maximum(one, other)
-        return is_possible
-
-
-def _signatures(hashes: NDArray[np.uint32], owners: _Integers, count: int) -> _Keys:
-    """Return a row of bits for each sketch: those at its hashes, taken modulo the row's length."""
-    bits = np.zeros((count, _SIGNATURE_BITS), np.bool_)
-    bits[owners, hashes % _SIGNATURE_BITS] = True
-    return np.packbits(bits, axis=1).view(np.uint64)
-
-
-def _triples(hashes: NDArray[np.uint32], counts: _Integers, has_end: NDArray[np.bool_]) -> _Keys:
+def _triples(hashes: _Keys, counts: _Integers, has_end: NDArray[np.bool_]) -> _Keys:
     """Return what follows each other in each sketch, its start included and its end if it has one.
 
     They are hashed, each with the position of its sketch, in ascending order.
@@ -311,7 +261,7 @@ def near_duplicate_groups(texts: Sequence[str], answers: Sequence[str] = ()) -> 
         sets.join(first.setdefault(normalised(text), at), at)
     incomplete: set[int] = set()
     for sketches in (sketch_texts(texts), without_short_texts(sketch_texts(answers))):
-        pairs = NearPairs(sketches, sets.are_joined, _EFFORT_OF_GROUPS)
+        pairs = NearPairs(sketches, _EFFORT_OF_GROUPS)
         for earlier, later, _ in pairs:
             sets.join(earlier, later)
         incomplete |= pairs.incomplete

@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 import struct
 import unicodedata
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cache
 from hashlib import shake_256
@@ -34,6 +33,7 @@ _SHINGLE, _DENSE_SHINGLE = 5, 3  # characters
 # Of its first characters, above which a text counts as written without spaces.
 _DENSE_SHARE, _START_CHARACTERS = 0.3, 200
 _WHOLE_CHARACTERS = 8192  # longer texts are sampled: a record costs milliseconds at most
+_MOST_HASH = 0xFFFFFFFF
 _TEXTS_AT_ONCE = 256  # few enough for a processor's cache, and for a function's memory
 
 _WORDS = re.compile(r"[^\W_]+")
@@ -75,28 +75,16 @@ def sketch_words(words: Sequence[str]) -> list[bytes]:
 
 
 def similarity(one: bytes, other: bytes) -> float:
-    """Estimate the Jaccard index of two texts from their sketches."""
-    shared, every = shared_and_all(hashes_of(one), hashes_of(other))
-    return len(shared) / len(every) if every else 0.0
+    """Estimate the Jaccard index of two texts: of their sketches, up to where both are complete."""
+    hashes = [struct.unpack(f"<{len(each) // 4}I", each) for each in (one, other)]
+    bound = min((each[-1] for each in hashes if len(each) == SKETCH_HASHES), default=_MOST_HASH)
+    first, second = ({each for each in some if each <= bound} for some in hashes)
+    return len(first & second) / len(first | second) if first or second else 0.0
 
 
 def without_short_texts(sketches: Iterable[bytes]) -> list[bytes]:
     """Empty the sketches of short texts: two answers "yes" are not duplicates."""
     return [each if len(each) == SKETCH_HASHES * 4 else b"" for each in sketches]
-
-
-def shared_and_all(one: Sequence[int], other: Sequence[int]) -> tuple[set[int], set[int]]:
-    """Return the shared and all hashes, up to where both sketches are complete."""
-    full = [each[-1] for each in (one, other) if len(each) == SKETCH_HASHES]
-    if full:
-        bound = min(full)
-        one, other = one[: bisect_right(one, bound)], other[: bisect_right(other, bound)]
-    first, second = set(one), set(other)
-    return first & second, first | second
-
-
-def hashes_of(sketch: bytes) -> tuple[int, ...]:
-    return struct.unpack(f"<{len(sketch) // 4}I", sketch)
 
 
 def _sketches(words: Sequence[str]) -> list[bytes]:
@@ -133,12 +121,6 @@ def _smallest_hashes(texts: Sequence[str], length: int) -> list[bytes]:
     kept = keys[ranks < SKETCH_HASHES].astype("<u4").tobytes()
     ends = np.cumsum(np.minimum(counts, SKETCH_HASHES) * 4).tolist()
     return [kept[start:end] for start, end in pairwise([0, *ends])]
-
-
-def is_in(values: NDArray[np.integer], ordered: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Return which values are among others in order, of which the last is above all values."""
-    is_found: NDArray[np.bool_] = ordered[np.searchsorted(ordered, values)] == values
-    return is_found
 
 
 def starts(sizes: NDArray[np.int64]) -> NDArray[np.int64]:

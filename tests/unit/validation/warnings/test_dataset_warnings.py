@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -236,9 +237,13 @@ def test_any_records_can_be_compared(pairs: list[tuple[str, str]]) -> None:
 
 @pytest.mark.slow
 def test_records_that_resemble_too_many_are_said_to_be_not_compared() -> None:
-    question = "What does order {} of our customer cost, with shipping, tax and insurance, in {}?"
-    towns = ["Oslo", "Bern", "Rome", "Riga"]
-    asked = [question.format(at, towns[at % 4]) for at in range(1500)]
+    chance = random.Random(3)  # noqa: S311  # no secret: a repeatable choice
+    words = [f"{one}{other}" for one in ("lo", "mi", "ta", "ru") for other in ANSWERS[0].split()]
+    asked = [" ".join(chance.choices(words, k=30)) for _ in range(900)]
+    original = asked[0].split()
+    asked += [
+        " ".join([*original[: at % 30], str(at), *original[at % 30 + 1 :]]) for at in range(80)
+    ]
     pairs = [(each, f"{ANSWERS[at % 100]} {at}") for at, each in enumerate(asked)]
     findings = [each for each in warned(pairs) if each.code == "not-compared"]
     assert [(each.file, each.line) for each in findings] == [("training", None)]
