@@ -36,7 +36,7 @@ from lambdas.domain.run.dataset_files import FILE_NAMES
 from lambdas.validation import WARNINGS, DatasetSource, FileSource, ValidationReport
 from lambdas.validation.check import Options, check
 from lambdas.validation.formats.fields import FILE_KINDS
-from lambdas.validation.optional_checks import PiiCheck, screened
+from lambdas.validation.screening import PiiCheck, screened
 
 _COMPREHEND_USD, _MOST_USD = 1.0, 1_000
 

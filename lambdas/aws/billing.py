@@ -20,7 +20,7 @@ from lambdas.domain.data_review.results import DataReview, ReviewSummary
 from lambdas.domain.errors import TuningError
 from lambdas.domain.run.contracts import Release
 from lambdas.domain.run.names import PROJECT
-from lambdas.validation.warnings.pii_screening import COMPREHEND
+from lambdas.validation.screening import COMPREHEND
 
 _logger = logging.getLogger(PROJECT)  # the one that `lambdas.runtime` sets up
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lambdas.aws.clients import client, translated
-from lambdas.validation.warnings.pii_screening import LanguageCode, PiiEntity
+from lambdas.validation.screening import LanguageCode, PiiEntity
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lambdas.aws.artefacts import Artefacts
 from lambdas.validation.jsonl.findings import Finding
-from lambdas.validation.warnings.pii_screening import Screening
+from lambdas.validation.screening import Screening
 
 
 @dataclass
@@ -22,7 +22,7 @@ class S3ScreeningJournal:
         if key not in self.artefacts.list_keys(key):
             return None
         found = self.artefacts.read_json(key)
-        problems = tuple((line, Finding(*problem)) for line, problem in found["problems"])
+        problems = tuple(Finding(*problem) for problem in found["problems"])
         left = tuple((line, turn) for line, turn in found["left"])
         return Screening(problems, found["records"], found["units"], left)
 

@@ -17,9 +17,8 @@ from lambdas.runtime.step import SecondsLeft, logger, timed_step
 from lambdas.validation import ValidationReport, refusal
 from lambdas.validation.formats.fields import FileKind
 from lambdas.validation.jsonl.findings import Findings
-from lambdas.validation.optional_checks import PiiCheck, screened
 from lambdas.validation.report import FileSummary
-from lambdas.validation.warnings.pii_screening import COMPREHEND
+from lambdas.validation.screening import COMPREHEND, PiiCheck, screened
 
 # Far more than a hundred records take, eight at a time, with requests that botocore repeats. One
 # that takes longer all the same is cut short, and counts as paid for.

@@ -2,7 +2,7 @@
 
 Numbers are common in training data, so a number counts only with the usual separators, a checksum,
 or a word beside it. Addresses and numbers of nobody in particular (documentation examples, an
-office) are ignored. Names and postal addresses need a model: see `warnings.pii_screening`.
+office) are ignored. Names and postal addresses need a model: see `screening`.
 """
 
 from __future__ import annotations

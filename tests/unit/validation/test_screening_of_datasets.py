@@ -17,8 +17,7 @@ from lambdas.validation import DatasetSource, ValidationReport
 from lambdas.validation.check import Options, check
 from lambdas.validation.formats.conversation import make_record
 from lambdas.validation.formats.fields import FileKind
-from lambdas.validation.optional_checks import PiiCheck, sample_records, screened
-from lambdas.validation.warnings.pii_screening import billed_units
+from lambdas.validation.screening import PiiCheck, sample_records, screened
 from tests.fakes.bytes_source import BytesSource
 from tests.unit.aws.test_comprehend import FakeComprehend
 
@@ -124,16 +123,14 @@ def test_a_missing_permission_is_raised() -> None:
 
 def test_sampled_records_are_evenly_spaced_and_within_the_budget() -> None:
     hundred = training(records=100)
-    records, step, cost = sample_records(hundred, "training", HAIKU, billed_units, 30 * 6)
-    assert (step, cost) == (4, 25 * 6)
+    records = sample_records(hundred, "training", HAIKU, 30 * 6)
     assert [line for line, _ in records] == [*range(4, 101, 4)]
-    records, step, cost = sample_records(hundred, "training", HAIKU, billed_units, 100 * 6)
-    assert (len(records), step, cost) == (100, 1, 600)
-    assert sample_records(training(), "training", HAIKU, billed_units, 0).records == []
+    assert len(sample_records(hundred, "training", HAIKU, 100 * 6)) == 100
+    assert sample_records(training(), "training", HAIKU, 0) == []
 
 
 def test_lines_without_a_record_are_skipped_and_numbers_stay_right() -> None:
     good = training(records=2).content
     source = BytesSource("x", b"\n{}\n" + good.replace(b"\n", b"\r\n") + b"\xff\n" + good.strip())
-    sample = sample_records(source, "training", HAIKU, lambda _: 1, 10)
-    assert [line for line, _ in sample.records] == [3, 4, 6, 7]
+    records = sample_records(source, "training", HAIKU, 10 * 6)
+    assert [line for line, _ in records] == [3, 4, 6, 7]

@@ -11,9 +11,10 @@ from lambdas.aws.comprehend import Comprehend
 from lambdas.domain.errors import AccessDenied, Throttled
 from lambdas.validation.formats.conversation import Conversation, Turn
 from lambdas.validation.formats.fields import FieldOf, content_of
-from lambdas.validation.warnings.pii_screening import (
+from lambdas.validation.screening import (
     DetectPii,
     LanguageCode,
+    PiiCheck,
     PiiEntity,
     Screening,
     billed_units,
@@ -22,6 +23,13 @@ from lambdas.validation.warnings.pii_screening import (
     screen_in_batches,
 )
 from tests.unit.aws.test_comprehend import FakeComprehend
+
+
+def in_batches(
+    given: list[tuple[int, Conversation]], detect: DetectPii, journal: Journal | None
+) -> Screening:
+    pii = PiiCheck(detect, 1, 1, say=lambda _: None, journal=journal)
+    return screen_in_batches("training", given, content_of, pii)
 
 
 def records(*texts: str) -> list[tuple[int, Conversation]]:
@@ -44,8 +52,12 @@ def test_names_and_addresses_are_found_by_line_and_field_and_not_shown() -> None
     fake = FakeComprehend(Okonkwo=("NAME", 0.99), Elm=("ADDRESS", 0.98), Monday=("DATE_TIME", 1.0))
     given = records("Nothing here.", "Ms Okonkwo of 4 Elm Street, on Monday.")
     screening = screening_of(fake, given)
-    [(line, problem)] = screening.problems
-    assert (line, problem.field, problem.code) == (2, "messages[0].content", "personal-data")
+    [problem] = screening.problems
+    assert (problem.line, problem.field, problem.code) == (
+        2,
+        "messages[0].content",
+        "personal-data",
+    )
     assert problem.message == "Amazon Comprehend finds an address, a name"
     assert problem.severity == "warning"
     assert screening.records == 2
@@ -97,7 +109,7 @@ def test_what_a_busy_service_leaves_is_named_and_may_be_billed(code: str, most: 
     fake.fail("DetectPiiEntities", *[code] * 9)
     screening = screening_of(fake, records("Ms Okonkwo.", "Hello."))
     assert (screening.records, screening.problems) == (0, ())
-    assert screening.left == ((1, 0), (2, 0))
+    assert screening.left == ((1, 0), (1, 1), (2, 0), (2, 1))
     assert min(most, 3) <= screening.units <= most
 
 
@@ -105,7 +117,7 @@ def test_without_a_journal_what_a_busy_service_leaves_is_not_screened() -> None:
     fake = FakeComprehend()
     fake.fail("DetectPiiEntities", *["ThrottlingException"] * 9)
     detect = Comprehend(fake).detect_pii
-    found = screen_in_batches("training", records(*["Hello."] * 150), detect, content_of, None)
+    found = in_batches(records(*["Hello."] * 150), detect, None)
     assert found.records < 100
     assert len(fake.calls) < 200
 
@@ -116,10 +128,10 @@ def test_whoever_calls_a_busy_service_again_asks_about_no_turn_twice() -> None:
     detect = refusing(Comprehend(fake).detect_pii, every=70)
     for _ in range(4):  # 300 requests, each 70th of which is refused
         with pytest.raises(Throttled, match=r"Nothing was trained.*comprehend_max_usd = 0"):
-            screen_in_batches("training", given, detect, content_of, journal)
-    found = screen_in_batches("training", given, detect, content_of, journal)
+            in_batches(given, detect, journal)
+    found = in_batches(given, detect, journal)
     assert (found.records, found.units, found.left) == (150, 150 * 6, ())
-    assert sorted(line for line, _ in found.problems) == [line for line, _ in given]
+    assert sorted(each.line or 0 for each in found.problems) == [line for line, _ in given]
     asked = [each["Text"] for each in fake.called("DetectPiiEntities")]
     assert len(asked) == 2 * 150
     assert len({text for text in asked if "Okonkwo" in text}) == 150
@@ -159,8 +171,8 @@ def test_a_function_that_dies_pays_for_no_record_twice(dies_in: int, screened: i
     given = records(*["Ms Okonkwo."] * 150)
     journal.dies_in = dies_in
     with pytest.raises(KeyboardInterrupt):
-        screen_in_batches("training", given, Comprehend(fake).detect_pii, content_of, journal)
-    found = screen_in_batches("training", given, Comprehend(fake).detect_pii, content_of, journal)
+        in_batches(given, Comprehend(fake).detect_pii, journal)
+    found = in_batches(given, Comprehend(fake).detect_pii, journal)
     assert len(fake.called("DetectPiiEntities")) <= 2 * 150
     assert found.units == 150 * 6, "paid for, whether it was answered or not"
     assert found.records == screened
@@ -169,7 +181,7 @@ def test_a_function_that_dies_pays_for_no_record_twice(dies_in: int, screened: i
 def test_a_batch_that_was_cut_short_does_not_end_the_rest() -> None:
     fake, journal = FakeComprehend(), Journal({"training-1": Screening((), 0, 600)})
     given = records(*["Hello."] * 150)
-    found = screen_in_batches("training", given, Comprehend(fake).detect_pii, content_of, journal)
+    found = in_batches(given, Comprehend(fake).detect_pii, journal)
     assert (found.records, found.units) == (50, 900)
 
 
@@ -185,7 +197,7 @@ def test_fields_have_the_names_of_the_file_and_spanish_is_recognised() -> None:
     said = "La señora Okonkwo vive en una casa de la calle que no es como las otras."
     given = [(1, Conversation(None, (Turn("user", said), Turn("assistant", "Bien."))))]
     screening = screening_of(fake, given, ("prompt", "completion").__getitem__)
-    [(_, problem)] = screening.problems
+    [problem] = screening.problems
     assert problem.field == "prompt"
     assert {each["LanguageCode"] for each in fake.called("DetectPiiEntities")} == {"es"}
 
