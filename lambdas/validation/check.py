@@ -304,15 +304,6 @@ class _Check:
         if total.crlf_lines:
             message = f"{total.crlf_lines} of {total.lines} lines end in a carriage return"
             self.findings.tell("crlf", "", message, file=file.name, line=total.first_crlf_line)
-        if total.tight_answers:
-            tokens, line = total.longest_answer
-            message = (
-                f"the longest of {total.tight_answers} reference answers that come near "
-                f"max_answer_tokens = {self.options.max_answer_tokens}: about {tokens} tokens; "
-                "answers as long are cut off"
-            )
-            path = "reference_answer"
-            self.findings.tell("tight-answers", path, message, file=file.name, line=line)
         if len(file.sketches) == (most := most_compared(file.kind)) < total.records:
             message = f"only the first {most} records were compared with each other"
             self.findings.tell("not-compared", "", message, "remove records", file=file.name)

@@ -74,7 +74,6 @@ class Sums:
     sampled_expected_tokens: int = 0
     crlf_lines: int = 0
     japanese: int = 0  # examples whose texts are mostly so
-    tight_answers: int = 0  # references that come near `max_answer_tokens`
 
 
 @dataclass
@@ -82,7 +81,6 @@ class RangeResult(Sums):
     """The result of one range, or of those so far; lines count from 1 within it."""
 
     first_crlf_line: int = 0
-    longest_answer: tuple[int, int] = (0, 0)  # of the tight ones: tokens, line
     findings: Findings = field(default_factory=Findings)
     systems: SystemPrompts = field(default_factory=SystemPrompts)
     ids: list[tuple[int, str]] = field(default_factory=list)
@@ -90,12 +88,8 @@ class RangeResult(Sums):
 
     def add(self, later: RangeResult) -> None:
         """Add the figures of the next range."""
-        before = self.lines
         if later.first_crlf_line and not self.first_crlf_line:
-            self.first_crlf_line = before + later.first_crlf_line
-        tokens, line = later.longest_answer
-        if tokens > self.longest_answer[0]:
-            self.longest_answer = tokens, before + line
+            self.first_crlf_line = self.lines + later.first_crlf_line
         for each in fields(Sums):
             setattr(self, each.name, getattr(self, each.name) + getattr(later, each.name))
 
@@ -204,11 +198,10 @@ class _Scanner:
 
     def _check_answer(self, answer: str, limit: int) -> None:
         tokens = estimate([answer], self._family)
-        if tokens.least <= limit and tokens.expected < limit * _TIGHT:
-            return
-        self.result.tight_answers += 1
-        longest = (tokens.expected, self.result.lines)
-        self.result.longest_answer = max(longest, self.result.longest_answer)
+        if tokens.least > limit or tokens.expected >= limit * _TIGHT:
+            message = f"about {tokens.expected} tokens, near or above max_answer_tokens = {limit}"
+            message += "; answers as long are cut off"
+            self._findings.tell("tight-answers", "reference_answer", message)
 
     def _check_room(self, texts: Sequence[str], limit: int | None, who: str, size: int) -> None:
         # As above: a shorter line fits.

@@ -136,9 +136,9 @@ personal-data: Amazon Comprehend finds a name, an address or other personal data
     -> replace it with made-up data, unless it is public
 not-screened: Amazon Comprehend did not check all records: language, budget or throttling
     -> raise the budget, or check the others yourself
-tight-answers: reference answers come near `max_answer_tokens`, or exceed it: answers as long are
-    cut off; the finding names the longest
-    -> raise max_answer_tokens, or shorten the references
+tight-answers: a reference answer comes near `max_answer_tokens`, or exceeds it: answers as long
+    are cut off
+    -> raise max_answer_tokens, or shorten the reference
 thin-topic: too few training records are on the topic of an evaluation question
     -> add training records on it, or expect a weak answer
 """,
