@@ -255,34 +255,23 @@ def near_duplicate_groups(texts: Sequence[str], answers: Sequence[str] = ()) -> 
     three), ascending within and by their first member. Texts that differ only in case, spaces and
     punctuation are always in one group.
     """
-    sets = _DisjointSets(len(texts))
+    groups = [[at] for at in range(len(texts))]  # that of each position
+
+    def join(one: int, other: int) -> None:
+        small, large = sorted((groups[one], groups[other]), key=len)
+        if small is not large:
+            large += small
+            for at in small:
+                groups[at] = large
+
     first: dict[str, int] = {}
     for at, text in enumerate(texts):
-        sets.join(first.setdefault(normalised(text), at), at)
+        join(first.setdefault(normalised(text), at), at)
     incomplete: set[int] = set()
     for sketches in (sketch_texts(texts), without_short_texts(sketch_texts(answers))):
         pairs = NearPairs(sketches, _EFFORT_OF_GROUPS)
         for earlier, later, _ in pairs:
-            sets.join(earlier, later)
+            join(earlier, later)
         incomplete |= pairs.incomplete
-    return Groups(sets.all(), frozenset(incomplete))
-
-
-class _DisjointSets:
-    """Disjoint sets of positions; the smaller of two is moved into the other."""
-
-    def __init__(self, size: int) -> None:
-        self._sets = [[at] for at in range(size)]
-
-    def join(self, one: int, other: int) -> None:
-        if not self.are_joined(one, other):
-            small, large = sorted((self._sets[one], self._sets[other]), key=len)
-            large += small
-            for at in small:
-                self._sets[at] = large
-
-    def are_joined(self, one: int, other: int) -> bool:
-        return self._sets[one] is self._sets[other]
-
-    def all(self) -> list[list[int]]:
-        return sorted(sorted(each) for each in {id(each): each for each in self._sets}.values())
+    distinct = {id(group): group for group in groups}.values()
+    return Groups(sorted(map(sorted, distinct)), frozenset(incomplete))
