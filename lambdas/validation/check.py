@@ -285,8 +285,7 @@ class _Check:
         apart = {self.files[kind].name for kind in ASKED if kind in self.files}
         for record in result.compared[:room]:
             self._compare(file, before + record.line, record, apart if file.kind in ASKED else ())
-        if file.kind == "training":
-            self.systems.merge(result.systems)
+        self.systems.add(result.systems)
         file.total.add(result)
 
     def _compare(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
@@ -21,7 +22,6 @@ from lambdas.validation.jsonl.sources import DatasetSource
 from lambdas.validation.warnings.dataset_warnings import Sketch, prompt_digest, sketches_of
 from lambdas.validation.warnings.language import is_japanese
 from lambdas.validation.warnings.record_warnings import record_warnings
-from lambdas.validation.warnings.system_prompts import SystemPrompts
 
 # Records of one file that are compared: more than any model takes, or is hosted to be asked.
 _MAX_COMPARED, _MAX_ASKED_COMPARED = 25_000, 41_000
@@ -82,7 +82,7 @@ class RangeResult(Sums):
 
     first_crlf_line: int = 0
     findings: Findings = field(default_factory=Findings)
-    systems: SystemPrompts = field(default_factory=SystemPrompts)
+    systems: Counter[str | None] = field(default_factory=Counter)
     ids: list[tuple[int, str]] = field(default_factory=list)
     compared: list[ComparedRecord] = field(default_factory=list)
 
@@ -136,7 +136,7 @@ class _Scanner:
             return
         self.result.characters += sum(map(len, conversation.texts))
         if self._options.kind == "training":
-            self.result.systems.add(conversation.system)
+            self.result.systems[conversation.system] += 1
         end = line.start + len(line.content) + 1
         if end // self._step > line.start // self._step:
             self._estimate(conversation.texts)

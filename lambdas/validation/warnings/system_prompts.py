@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lambdas.validation.jsonl.findings import Finding
@@ -22,20 +22,16 @@ class SystemPrompts:
     others: int = 0  # records with a prompt that is not kept
     _characters: int = 0
 
-    def add(self, system: str | None, count: int = 1) -> None:
-        if system in self.counts:
-            self.counts[system] += count
-        elif len(self.counts) < _MOST_DISTINCT and self._characters < _MOST_CHARACTERS:
-            self.counts[system] = count
-            self._characters += len(system or "")
-        else:
-            self.others += count
-
-    def merge(self, later: SystemPrompts) -> None:
+    def add(self, counts: Mapping[str | None, int]) -> None:
         """Add the system prompts of later records."""
-        for system, count in later.counts.items():
-            self.add(system, count)
-        self.others += later.others
+        for system, count in counts.items():
+            if system in self.counts:
+                self.counts[system] += count
+            elif len(self.counts) < _MOST_DISTINCT and self._characters < _MOST_CHARACTERS:
+                self.counts[system] = count
+                self._characters += len(system or "")
+            else:
+                self.others += count
 
     def most_common(self) -> tuple[str | None, int] | None:
         """Return the prompt of most records, the first in a tie, and their number."""
