@@ -9,24 +9,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
 from functools import partial
 
-from lambdas.validation.warnings.secrets import (
-    Hit,
-    Rule,
-    always,
-    first_hits,
-    make_rule,
-    possible_rules,
-)
+from lambdas.validation.warnings.secrets import Rule, always, make_rule, possible_rules
 
 _PHONE_DIGITS = range(9, 16)  # E.164 allows 15
 _NATIONAL_DIGITS = (10, 11)  # with the leading 0, as in Japan
 _DIFFERENT_DIGITS = 4
 _IBAN_MODULUS = 97
 _DIGITS = re.compile(r"\d(?:[ ().-]{0,2}\d){7}", re.ASCII)
-_FULL_WIDTH = re.compile(r"[\uff10-\uff19\uff20]")  # digits and @ from Japanese keyboards
+_FULL_WIDTH = re.compile(r"[\uff10-\uff19\uff20]")
 _UNPUBLISHED_DOMAINS = re.compile(
     r"@(?:lists\.|groups\.)|@(?:[\w-]+\.)*(?:example(?:\.\w+)?|test|invalid|localhost|domain\.com|email\.com"
     r"|company\.com|yourdomain\.\w+)$",
@@ -39,18 +31,12 @@ _ROLES = frozenset(_ROLE_NAMES.split())
 
 
 def personal_data_rules(text: str) -> list[Rule]:
-    """Return the rules that can hit in the text or a part of it: as a rule, none."""
-    text = _half_width(text)
+    """Return the rules that can hit in the half-width text or a part of it: as a rule, none."""
     return possible_rules(_RULES if _DIGITS.search(text) else _RULES[:1], text)
 
 
-def find_personal_data(text: str, rules: Iterable[Rule] | None = None) -> Iterator[Hit]:
-    """Yield the first e-mail address, phone, card and identity number of a person in the text."""
-    text = _half_width(text)
-    return first_hits(personal_data_rules(text) if rules is None else rules, text)
-
-
-def _half_width(text: str) -> str:
+def half_width(text: str) -> str:
+    """Return the text as rules read it: with digits and @ from Japanese keyboards in their form."""
     is_usual = text.isascii() or not _FULL_WIDTH.search(text)
     return text if is_usual else unicodedata.normalize("NFKC", text)
 

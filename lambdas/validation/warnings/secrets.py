@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 _SHOWN_CHARACTERS = 4
@@ -54,18 +54,13 @@ def secret_rules(text: str) -> list[Rule]:
     return (possible_rules(_TOKEN_RULES, words) if words else []) + possible_rules(_RULES, text)
 
 
-def find_secrets(text: str, rules: Iterable[Rule] | None = None) -> Iterator[Hit]:
-    """Yield the first hit of each rule in the text, without repeats."""
-    shown: set[str] = set()
-    for hit in first_hits(secret_rules(text) if rules is None else rules, text):
-        if hit.shown not in shown:
-            shown.add(hit.shown)
-            yield hit
-
-
-def first_hits(rules: Iterable[Rule], text: str) -> Iterator[Hit]:
-    """Yield the first hit of each rule in the text."""
-    return filter(None, (_first(rule, text) for rule in rules))
+def first_hits(rules: Iterable[Rule], text: str) -> Iterable[Hit]:
+    """Return the first hit of each rule in the text; of several rules for one word, the first."""
+    hits = filter(None, (_first(rule, text) for rule in rules))
+    shown: dict[tuple[str, str], Hit] = {}
+    for hit in hits:
+        shown.setdefault((hit.code, hit.shown), hit)
+    return shown.values()
 
 
 def possible_rules(rules: Iterable[Rule], text: str) -> list[Rule]:

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from lambdas.validation.warnings.personal_data import (
     cpf,
-    find_personal_data,
+    half_width,
     iban,
     luhn,
     my_number,
+    personal_data_rules,
     resident_number,
 )
-from lambdas.validation.warnings.secrets import entropy_bits, find_secrets, masked
+from lambdas.validation.warnings.secrets import Hit, entropy_bits, first_hits, masked, secret_rules
 from tests.article import ARTICLE, needs_article
 from tests.repository import DATASET
 
@@ -145,14 +146,15 @@ HARMLESS = [
 ]
 
 
-def hits(text: str) -> list[tuple[str, str]]:
-    return [(hit.code, hit.what) for hit in (*find_secrets(text), *find_personal_data(text))]
+def hits(text: str) -> list[Hit]:
+    text = half_width(text)
+    return [*first_hits(secret_rules(text) + personal_data_rules(text), text)]
 
 
 @pytest.mark.parametrize("said", SAID)
 @pytest.mark.parametrize(("what", "secret"), SECRETS)
 def test_a_secret_is_found_and_not_shown(what: str, secret: str, said: str) -> None:
-    found = list(find_secrets(said.format(secret)))
+    found = hits(said.format(secret))
     assert [(hit.code, hit.what) for hit in found] == [("secret", what)]
     assert len(found[0].shown.split("…")[0]) <= 4
     assert RANDOM[:12] not in found[0].shown
@@ -160,7 +162,7 @@ def test_a_secret_is_found_and_not_shown(what: str, secret: str, said: str) -> N
 
 @pytest.mark.parametrize(("text", "code"), PERSONAL.items())
 def test_personal_data_is_found(text: str, code: str) -> None:
-    assert [hit.code for hit in find_personal_data(text)] == [code]
+    assert [hit.code for hit in hits(text)] == [code]
 
 
 @pytest.mark.parametrize("text", HARMLESS)
