@@ -31,7 +31,7 @@ from lambdas.validation.warnings.sketches import (
 )
 
 MOST_COMPARED = 32  # other texts that a text is compared with, the most similar first
-_MOST_LOOKED_UP = 2_000  # index entries per text
+_MOST_LOOKED_UP = 64  # texts with a triple: those that had it first
 _EFFORT_OF_GROUPS = 8  # groups are split into files once, and a missed pair becomes a leak
 _TEMPLATE_SHARE, _TEMPLATE_TEXTS = 0.1, 30  # in more texts than both: a template's shingle
 _NEAR_BESIDE_TEMPLATE = 0.5  # similarity of near-duplicates outside the template
@@ -89,8 +89,7 @@ class NearPairs:
     def _compared(self, positions: _Integers) -> Iterator[tuple[int, int, float]]:
         """Yield later and earlier texts that are near, and their similarity, by later ones."""
         rows, most = self._rows[positions], MOST_COMPARED * self._effort
-        is_first = self._first[positions] == positions
-        index = _Index(rows, is_first, _MOST_LOOKED_UP * self._effort)
+        index = _Index(rows, _MOST_LOOKED_UP * self._effort)
         self.incomplete.update(positions[index.incomplete].tolist())
         for later, earlier in index.pairs():
             ranks = np.arange(len(later)) - starts(np.bincount(later))[later]
@@ -147,46 +146,26 @@ class _Index:
     `incomplete` has the sketches that may be near to others which the bound on look-ups left out.
     """
 
-    def __init__(self, rows: _Keys, is_first: NDArray[np.bool_], most: int) -> None:
+    def __init__(self, rows: _Keys, most: int) -> None:
+        """Take the rows, and how many of the first sketches with a triple are looked up."""
         lengths = np.count_nonzero(rows != _NONE, axis=1)
         is_own = (rows != _NONE) & (rows & _IN_TEMPLATE == 0)
         own = np.count_nonzero(is_own, axis=1)
-        self._count, self._enough = len(rows), _least_triples(lengths, own)
         triples = _triples(rows[is_own] >> _IN_TEMPLATE, own, lengths < SKETCH_HASHES)
-        self._look_up(self._usable(triples, is_first), most)
-
-    def _usable(self, triples: _Keys, is_first: NDArray[np.bool_]) -> _Keys:
-        """Drop what one distinct sketch alone has, and the sketches that then have too few."""
-        runs, owners = _run_of_each(triples >> 32), _positions(triples)
-        is_shared = np.bincount(runs, is_first[owners])[runs] > 1
-        triples, owners = triples[is_shared], owners[is_shared]
-        return triples[(np.bincount(owners, minlength=self._count) >= self._enough)[owners]]
-
-    def _look_up(self, triples: _Keys, most: int) -> None:
-        """Note what is looked up for each sketch: at most so many entries, short lists first."""
         runs = _run_of_each(triples >> 32)
         self._members = _positions(triples)
         self._begins = starts(np.bincount(runs))[runs]
-        self._entries = np.arange(len(triples)) - self._begins  # of earlier sketches
-        totals = self._looked_up_by_each()
-        many = np.flatnonzero((totals > most)[self._members] & (self._entries > 0))
-        many = many[np.lexsort((self._entries[many], self._members[many]))]
-        sums = np.cumsum(self._entries[many])
-        owners = self._members[many]
-        before = starts(np.where(totals > most, totals, 0))[owners]
-        skipped = many[sums - before > most]
-        self._entries[skipped] = 0
-        counts = np.bincount(self._members[skipped], minlength=self._count)
-        self.incomplete = np.flatnonzero((counts > 0) & (counts >= self._enough)).tolist()
-        self._enough = self._enough - counts
-
-    def _looked_up_by_each(self) -> _Integers:
-        totals = np.bincount(self._members, self._entries, minlength=self._count)
-        return totals.astype(np.int64)
+        earlier = np.arange(len(triples)) - self._begins
+        self._entries = np.minimum(earlier, most)
+        cut = np.bincount(self._members[earlier > most], minlength=len(rows))
+        enough = _least_triples(lengths, own)
+        self.incomplete = np.flatnonzero((cut > 0) & (cut >= enough))
+        self._enough = enough - cut
+        self._totals = np.bincount(self._members, self._entries, minlength=len(rows))
 
     def pairs(self) -> Iterator[tuple[_Integers, _Integers]]:
         """Yield each sketch with the earlier ones that share enough triples, most similar first."""
-        blocks = np.cumsum(self._looked_up_by_each()) // _PAIRS_AT_ONCE
+        blocks = np.cumsum(self._totals.astype(np.int64)) // _PAIRS_AT_ONCE
         for block in range(blocks[-1] + 1 if len(blocks) else 0):
             yield self._pairs(np.flatnonzero(blocks[self._members] == block))
 
