@@ -25,6 +25,7 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache, lru_cache
+from operator import itemgetter
 from zlib import crc32
 
 import numpy as np
@@ -47,7 +48,7 @@ _WORDS = re.compile(
     r"[\u3400-\u9fff]{2,}|[\u30a1-\u30ff]{2,}|[\uac00-\ud7a3]{2,}"
     r"|[^\W_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]{3,}"
 )
-_LEAST_IES = len("series") + 1
+_LEAST_LETTERS, _LEAST_IES = 3, len("series") + 1
 _GENERAL = """about after all also and any are best between both but describe did difference each
 effect example explain few first get give has help here how into its just know like list made main
 make many may mean means more most much must need new not one only other our out over per please
@@ -64,19 +65,27 @@ def pack_words(prompt: str, answer: str) -> bytes:
 
     Prompt and answer are `normalised`.
     """
-    asked = _WORDS.findall(prompt[-_PROMPT_CHARACTERS:])
-    said = _WORDS.findall(answer[:_ANSWER_CHARACTERS])
+    asked, said = _words(prompt[-_PROMPT_CHARACTERS:]), _words(answer[:_ANSWER_CHARACTERS])
     counts = Counter(map(_hash, [*asked, *asked, *said]))
     del counts[0]
-    frequent = counts.most_common(MOST_WORDS)
-    return array("I", [word + min(count - 1, _LEVEL_MASK) for word, count in frequent]).tobytes()
+    frequent = sorted(counts.items(), key=itemgetter(1), reverse=True)[:MOST_WORDS]
+    most = _LEVEL_MASK
+    packed = [word + (count - 1 if count <= most else most) for word, count in frequent]
+    return array("I", packed).tobytes()
+
+
+def _words(text: str) -> list[str]:
+    """Return runs of letters; of ASCII, which is far faster, some are too short for words."""
+    return text.split() if text.isascii() else _WORDS.findall(text)
 
 
 @lru_cache(1 << 16)
 def _hash(word: str) -> int:
     """Return a word's hash, its lowest bits free; 0 of what says nothing."""
+    if len(word) < _LEAST_LETTERS and word.isascii():
+        return 0
     word = _singular(word)
-    return 0 if word[0] <= "9" or word in _stopped() else crc32(word.encode()) & ~_LEVEL_MASK
+    return 0 if word in _stopped() or not word[0].isalpha() else crc32(word.encode()) & ~_LEVEL_MASK
 
 
 @cache
