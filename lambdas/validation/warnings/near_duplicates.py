@@ -41,12 +41,13 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)  # odd, its bits without order
 _LOW = 0xFFFFFFFF
 _PAIRS_AT_ONCE = 1 << 19  # are counted
 _COMPARED_AT_ONCE = 1 << 13
-_IN_TEMPLATE = np.uint64(1)  # the lowest bit of an entry of `_rows`: the hash stands above it
-_NONE = np.uint64(2**64 - 1)  # an entry where a sketch has no more hashes
+_IN_TEMPLATE = np.uint32(1)  # the lowest bit of an entry of `_rows`, which hashes leave free
+_NONE = np.uint32(_LOW)  # an entry where a sketch has no more hashes
 
 NearPair = tuple[int, int, float]  # earlier position, later position, similarity
 _Integers = NDArray[np.int64]
 _Keys = NDArray[np.uint64]  # a number in the high half, a position in the low one
+_Rows = NDArray[np.uint32]
 
 
 class NearPairs:
@@ -101,7 +102,7 @@ class NearPairs:
             yield from zip(*near, strict=True)
 
 
-def _rows(sketches: Sequence[bytes], distinct: Sequence[bytes]) -> _Keys:
+def _rows(sketches: Sequence[bytes], distinct: Sequence[bytes]) -> _Rows:
     """Return a row for each sketch: its hashes, each marked if very many texts have it.
 
     Copies of one text do not make a template, so distinct sketches count.
@@ -111,30 +112,29 @@ def _rows(sketches: Sequence[bytes], distinct: Sequence[bytes]) -> _Keys:
     whole = np.frombuffer(b"".join(sketches), "<u4")
     lengths = np.array([len(each) // 4 for each in sketches], np.int64)
     rows = np.full((len(sketches), SKETCH_HASHES), _NONE)
-    rows[np.arange(SKETCH_HASHES) < lengths[:, None]] = whole.astype(
-        np.uint64
-    ) << _IN_TEMPLATE | np.isin(whole, template)
+    is_in_template = np.append(template, _NONE)[np.searchsorted(template, whole)] == whole
+    rows[np.arange(SKETCH_HASHES) < lengths[:, None]] = whole | is_in_template
     return rows
 
 
-def _similarities(rows: _Keys, ones: _Integers, others: _Integers) -> NDArray[np.float64]:
+def _similarities(rows: _Rows, ones: _Integers, others: _Integers) -> NDArray[np.float64]:
     """Return the similarity of each two texts; 0 below `NEAR` or if they share but a template."""
     parts = (slice(at, at + _COMPARED_AT_ONCE) for at in range(0, len(ones), _COMPARED_AT_ONCE))
     found = [_similarities_of(rows[ones[part]], rows[others[part]]) for part in parts]
     return np.concatenate([*found, np.zeros(0)])
 
 
-def _similarities_of(ones: _Keys, others: _Keys) -> NDArray[np.float64]:
+def _similarities_of(ones: _Rows, others: _Rows) -> NDArray[np.float64]:
     both = np.sort(np.concatenate([ones, others], axis=1), axis=1)
     # Up to where both sketches are complete: a short one is complete, and ends in `_NONE`.
-    bounds = np.minimum(np.minimum(ones[:, -1], others[:, -1]), _NONE - np.uint64(1))
+    bounds = np.minimum(np.minimum(ones[:, -1], others[:, -1]), _NONE - _IN_TEMPLATE)
     is_known = both <= bounds[:, None]
     is_own = is_known & (both & _IN_TEMPLATE == 0)
     is_shared = np.diff(both, axis=1, prepend=_NONE) == 0
     shared, own_shared = (is_shared & is_known).sum(axis=1), (is_shared & is_own).sum(axis=1)
     every, own = is_known.sum(axis=1) - shared, is_own.sum(axis=1) - own_shared
     alike = shared / np.maximum(every, 1)
-    is_sampled = bounds < _NONE - np.uint64(1)
+    is_sampled = bounds < _NONE - _IN_TEMPLATE
     is_comparable = own >= np.where(is_sampled, _LEAST_COMPARED, 1)
     is_beside = is_comparable & (own_shared >= _NEAR_BESIDE_TEMPLATE * own)
     return np.where((alike >= NEAR) & ((own == every) | is_beside), alike, 0.0)
@@ -146,13 +146,15 @@ class _Index:
     `incomplete` has the sketches that may be near to others which the bound on look-ups left out.
     """
 
-    def __init__(self, rows: _Keys, most: int) -> None:
+    def __init__(self, rows: _Rows, most: int) -> None:
         """Take the rows, and how many of the first sketches with a triple are looked up."""
         lengths = np.count_nonzero(rows != _NONE, axis=1)
         is_own = (rows != _NONE) & (rows & _IN_TEMPLATE == 0)
         own = np.count_nonzero(is_own, axis=1)
-        triples = _triples(rows[is_own] >> _IN_TEMPLATE, own, lengths < SKETCH_HASHES)
+        triples = _triples(rows[is_own], own, lengths < SKETCH_HASHES)
         runs = _run_of_each(triples >> 32)
+        is_shared = np.bincount(runs)[runs] > 1
+        triples, runs = triples[is_shared], _run_of_each(runs[is_shared])
         self._members = _positions(triples)
         self._begins = starts(np.bincount(runs))[runs]
         earlier = np.arange(len(triples)) - self._begins
@@ -184,7 +186,7 @@ class _Index:
         return later[order], earlier[order]
 
 
-def _triples(hashes: _Keys, counts: _Integers, has_end: NDArray[np.bool_]) -> _Keys:
+def _triples(hashes: _Rows, counts: _Integers, has_end: NDArray[np.bool_]) -> _Keys:
     """Return what follows each other in each sketch, its start included and its end if it has one.
 
     They are hashed, each with the position of its sketch, in ascending order.

@@ -130,8 +130,9 @@ def starts(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @cache
 def _tables(length: int) -> NDArray[np.uint32]:
-    """Return for each place in a shingle the number of each code unit there."""
-    return np.frombuffer(shake_256(b"2").digest(length << 18), np.uint32).reshape(length, 1 << 16)
+    """Return for each place in a shingle the number of each code unit there, an even one."""
+    numbers = np.frombuffer(shake_256(b"2").digest(length << 18), np.uint32)
+    return (numbers & ~np.uint32(1)).reshape(length, 1 << 16)
 
 
 def sampled(text: str, words: str) -> str:
