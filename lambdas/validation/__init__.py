@@ -9,7 +9,7 @@ from lambdas.validation.formats.conversation import Conversation, Turn, make_rec
 from lambdas.validation.jsonl.codes import CODES, WARNINGS, Code, Severity
 from lambdas.validation.jsonl.findings import KEPT_PER_CODE, Finding, Findings
 from lambdas.validation.jsonl.lines import MAX_LINE_BYTES
-from lambdas.validation.jsonl.sources import DatasetSource, FileSource
+from lambdas.validation.jsonl.ranges import DatasetSource, FileSource
 from lambdas.validation.report import FileSummary, ValidationReport, refusal
 
 __all__ = [

@@ -18,8 +18,7 @@ from lambdas.validation.formats.conversation import general_id
 from lambdas.validation.formats.fields import ASKED, FILE_KINDS, FileKind
 from lambdas.validation.formats.tokens import least_tokens
 from lambdas.validation.jsonl.findings import Findings
-from lambdas.validation.jsonl.ranges import split_ranges
-from lambdas.validation.jsonl.sources import DatasetSource
+from lambdas.validation.jsonl.ranges import DatasetSource, split_ranges
 from lambdas.validation.report import AsideReason, FileSummary, ValidationReport
 from lambdas.validation.scan import ComparedRecord, RangeResult, ScanOptions, most_compared
 from lambdas.validation.warnings.dataset_warnings import Sketch, dataset_warnings

@@ -17,8 +17,7 @@ from lambdas.validation.formats.records import read_record
 from lambdas.validation.formats.tokens import estimate, estimated_tokens, family_of, least_tokens
 from lambdas.validation.jsonl import lines
 from lambdas.validation.jsonl.findings import Findings
-from lambdas.validation.jsonl.ranges import ByteRange, Line, read_lines
-from lambdas.validation.jsonl.sources import DatasetSource
+from lambdas.validation.jsonl.ranges import ByteRange, DatasetSource, Line, read_lines
 from lambdas.validation.warnings.dataset_warnings import Sketch, prompt_digest, sketches_of
 from lambdas.validation.warnings.language import is_japanese
 from lambdas.validation.warnings.record_warnings import record_warnings

@@ -21,8 +21,7 @@ from lambdas.validation.formats.fields import FieldOf, FileKind, field_of
 from lambdas.validation.formats.records import read_record
 from lambdas.validation.jsonl.findings import Finding, Findings
 from lambdas.validation.jsonl.lines import parse_line
-from lambdas.validation.jsonl.ranges import read_lines, read_range, split_ranges
-from lambdas.validation.jsonl.sources import DatasetSource
+from lambdas.validation.jsonl.ranges import DatasetSource, read_lines, read_range, split_ranges
 from lambdas.validation.report import ValidationReport
 from lambdas.validation.warnings.language import language_of, latin_share
 

@@ -14,8 +14,7 @@ from itertools import islice
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
-from lambdas.validation.jsonl.ranges import ByteRange, read_range
-from lambdas.validation.jsonl.sources import DatasetSource
+from lambdas.validation.jsonl.ranges import ByteRange, DatasetSource, read_range
 from lambdas.validation.scan import RangeResult, ScanOptions, scan
 
 LEAST_SHARED_BYTES = 2 * 1024**2  # a smaller file is checked before two would gain by it

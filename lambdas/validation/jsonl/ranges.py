@@ -1,19 +1,56 @@
-"""Reads lines by byte ranges: a line belongs to the range in which it begins.
+"""Reads the lines of files, on disk or in S3 (`lambdas.aws.artefacts`), by byte ranges.
 
-A range is read from the byte before it to the end of its last line, so any number of processes can
-read ranges in any order, and together they read each line once.
+A line belongs to the range in which it begins. A range is read from the byte before it to the end
+of its last line, so any number of processes can read ranges in any order, and together they read
+each line once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from lambdas.validation.jsonl.lines import MAX_LINE_BYTES
-from lambdas.validation.jsonl.sources import DatasetSource
 
 RANGE_BYTES = 1024**2  # a second of work with warnings: processes share small files too
 _TAIL_BYTES = 64 * 1024  # read beyond a range: its last line usually ends there
+
+
+class DatasetSource(Protocol):
+    """A file that can be read in parts.
+
+    A source that is faster over several connections, because each has a speed limit, gives their
+    number in an attribute `connections`.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name of the file in findings."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Read the bytes from `start` to before `stop`, over a connection of its own."""
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """A file on disk; reading raises OSError."""
+
+    path: Path
+    name: str
+
+    @property
+    def size_bytes(self) -> int:
+        return self.path.stat().st_size
+
+    def read(self, start: int, stop: int) -> bytes:
+        with self.path.open("rb") as file:
+            file.seek(start)
+            return file.read(stop - start)
 
 
 class ByteRange(NamedTuple):
