@@ -87,7 +87,6 @@ class AnswerSchema:
 
     def _problem_of(self, value: Any) -> str:  # noqa: ANN401  # JSON is of any type
         from jsonschema.exceptions import best_match  # noqa: PLC0415  # as above
-        from referencing.exceptions import Unresolvable  # noqa: PLC0415
 
         try:
             with _time_limit():
@@ -98,10 +97,6 @@ class AnswerSchema:
             why = _TOO_SLOW
         except RecursionError:
             why = "the schema refers to itself without end"
-        except ArithmeticError:
-            why = "a number in it is too large to be checked"
-        except Unresolvable as missing:
-            why = f"the schema refers to {_shown(missing.ref)}, which it does not have"
         except Exception as error:  # noqa: BLE001  # of what no dialect's own schema refuses
             why = f"the schema cannot be applied to it: {shortened(str(error))}"
         else:
