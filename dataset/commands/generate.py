@@ -15,37 +15,34 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError
 from rich.console import Console
 
-from dataset.commands.bedrock_target import BedrockTarget, add_target_arguments, bedrock_target
-from dataset.generation.checks import REASONS, KeptPair
+from dataset.commands.options import (
+    BedrockTarget,
+    add_target_arguments,
+    at_least_one,
+    bedrock_target,
+    judge_id,
+)
+from dataset.generation.checks import LANGUAGES_BY_CODE, REASONS, KeptPair, detected_as
 from dataset.generation.journal import Journal, open_journal
-from dataset.generation.languages import language_name
 from dataset.generation.progress_bar import ProgressBar
 from dataset.generation.request import STYLE, GenerationTask
 from dataset.generation.session import GenerationResult, PaidAnswer, Session, paid_tokens
 from dataset.generation.writer import Writer, runtime_client
+from dataset.sources.files import read_file
 from dataset.sources.sections import Section
 from exit_codes import ExitCode
 from lambdas.domain.cost.calculator import Calculator
-from lambdas.domain.errors import (
-    InputInvalid,
-    PriceMissing,
-    ServiceUnavailable,
-    Throttled,
-    TuningError,
-)
-from lambdas.domain.models.catalogue import JUDGES, MODELS
-from lambdas.domain.models.lookup import find_judge
+from lambdas.domain.errors import InputInvalid, PriceMissing
+from lambdas.domain.models.catalogue import JUDGES
+from lambdas.domain.models.lookup import unknown
 
 DEFAULT_WRITER = "nova-pro"
 DEFAULT_MAX_TOKENS_TOTAL = 500_000
@@ -55,31 +52,30 @@ _REFUSALS_SHOWN = 3  # of each reason
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("documents", nargs="+", type=Path, metavar="DOCUMENT", help="a file")
     parser.add_argument("out", type=Path, metavar="OUT.json", help="where pairs are written")
-    parser.add_argument("--pairs", type=int, required=True, metavar="N", help="how many to keep")
-    writer = parser.add_mutually_exclusive_group()
-    writer.add_argument(
-        "--writer",
-        default=DEFAULT_WRITER,
-        metavar="KEY",
-        help=f"the model that writes: {', '.join(JUDGES)}; default: %(default)s",
-    )
-    writer.add_argument(
-        "--model-id",
-        metavar="ID",
-        help="another model that reads documents and calls tools: its id, inference profile or ARN",
+    parser.add_argument(
+        "--pairs", type=at_least_one, required=True, metavar="N", help="how many to keep"
     )
     parser.add_argument(
-        "--language", metavar="CODE", help="such as ja or en; default: that of each document"
+        "--writer",
+        default=DEFAULT_WRITER,
+        metavar="KEY|ID",
+        help=f"the model that writes: {', '.join(JUDGES)}, or the id, inference profile or ARN of "
+        "another that reads documents and calls tools; default: %(default)s",
+    )
+    parser.add_argument(
+        "--language",
+        type=_language,
+        metavar="CODE",
+        help="such as ja or pt-BR; default: that of each document",
     )
     parser.add_argument(
         "--prompt-file",
-        type=Path,
         metavar="F",
         help="what to ask about, and in which style; the rules on quotes and facts stay",
     )
     parser.add_argument(
         "--max-tokens-total",
-        type=int,
+        type=at_least_one,
         default=DEFAULT_MAX_TOKENS_TOTAL,
         metavar="N",
         help="ceiling of input and output tokens, including those in the journal; "
@@ -88,22 +84,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target_arguments(parser)
 
 
-@dataclass(frozen=True)
-class _WriterModel:
-    """Who writes, where, and at what price if one is known."""
-
-    model_id: str
-    price_key: str | None  # in the price book
-    target: BedrockTarget
-
-    def usd(self, input_tokens: int, output_tokens: int) -> float | None:
-        if self.price_key is None:
-            return None
-        try:
-            prices = Calculator(self.target.prices, self.target.region).tokens(self.price_key)
-        except PriceMissing:
-            return None
-        return prices.usd(input_tokens, output_tokens)
+def _language(code: str) -> str:
+    if detected_as(code) is None:
+        raise argparse.ArgumentTypeError(unknown("language", code, LANGUAGES_BY_CODE))
+    return code
 
 
 def run(options: argparse.Namespace) -> ExitCode:
@@ -111,24 +95,20 @@ def run(options: argparse.Namespace) -> ExitCode:
     # The libraries that read documents take longer to import than everything else here.
     from dataset.sources.documents import read_sections  # noqa: PLC0415
 
-    _check(options)
-    model = _writer_model(options)
-    language = language_name(options.language) if options.language else None
-    task = GenerationTask(model.model_id, language, _style(options.prompt_file))
+    _check(options.out)
+    target = bedrock_target(options)
+    style = read_file(options.prompt_file).text() if options.prompt_file else STYLE
+    task = GenerationTask(_model_id(options.writer, target.region), options.language, style)
     sections = [section for path in options.documents for section in read_sections(path)]
     with open_journal(path_beside(options.out), PaidAnswer) as journal:
-        print(_plan(model, sections, paid_tokens(journal)), file=sys.stderr)
+        print(_plan(task, target, sections, paid_tokens(journal)), file=sys.stderr)
         try:
-            outcome = _generate(options, task, sections, journal, model.target.region)
-        except (TuningError, Throttled, ServiceUnavailable, BotoCoreError) as error:
-            print(f"error: {error}\n{_paid_so_far(options.out)}", file=sys.stderr)
-            return ExitCode.ERROR
-        except KeyboardInterrupt:
-            print(f"\n{_paid_so_far(options.out)}", file=sys.stderr)
+            outcome = _generate(options, task, sections, journal, target.region)
+            _write(options.out, outcome.kept)
+        except BaseException:
+            print(_paid_so_far(options.out), file=sys.stderr)
             raise
-    _write(options.out, outcome.kept)
-    usd = model.usd(outcome.input_tokens, outcome.output_tokens)
-    for line in _summary(outcome, options.pairs, usd):
+    for line in _summary(outcome, options.pairs, _cost(options.writer, target, outcome)):
         print(line, file=sys.stderr)
     print(_ending(options, outcome), file=sys.stderr)
     return ExitCode.OK if outcome.ending == "complete" else ExitCode.FAILED
@@ -161,16 +141,12 @@ def path_beside(out: Path) -> Path:
 
 def _paid_so_far(out: Path) -> str:
     journal = path_beside(out)
-    if not journal.is_file() or not journal.stat().st_size:
+    if not journal.stat().st_size:
         return "Nothing was paid for."
     return f"What was paid for is in {journal}: the same command again resumes from there."
 
 
-def _check(options: argparse.Namespace) -> None:
-    for name in ("pairs", "max_tokens_total"):
-        if getattr(options, name) < 1:
-            raise InputInvalid(f"--{name.replace('_', '-')} must be 1 or more")
-    out: Path = options.out
+def _check(out: Path) -> None:
     if out.suffix.lower() != ".json":
         raise InputInvalid(f"{out} is where the pairs are written: its name must end in .json")
     if not out.parent.is_dir():
@@ -182,65 +158,35 @@ def _check(options: argparse.Namespace) -> None:
         )
 
 
-def _writer_model(options: argparse.Namespace) -> _WriterModel:
-    target = bedrock_target(options)
-    if options.model_id:
-        return _WriterModel(options.model_id, _price_key(options.model_id), target)
-    inference = find_judge(options.writer).inference
-    if not inference.available_in(target.region):
-        raise InputInvalid(
-            f"{options.writer} is called through {inference.model_id}, which is available in "
-            f"{', '.join(inference.regions)} and not in {target.region}: choose one of these "
-            "regions, or give the inference profile of yours with --model-id"
-        )
-    return _WriterModel(inference.model_id, options.writer, target)
+def _model_id(writer: str, region: str) -> str:
+    is_id = writer not in JUDGES and not {".", ":"}.isdisjoint(writer)
+    return writer if is_id else judge_id(writer, region)
 
 
-def _price_key(model_id: str) -> str | None:
-    """Return the price book's name of a model or profile of the catalogue."""
-    bare = model_id.rpartition("/")[2]
-    for key, inference in (
-        *((judge.key, judge.inference) for judge in JUDGES.values()),
-        *((model.key, model.base_inference) for model in MODELS.values()),
-    ):
-        if bare in {inference.model_id, inference.foundation_model_id}:
-            return key
-    return None
-
-
-def _style(path: Path | None) -> str:
-    if path is None:
-        return STYLE
+def _cost(writer: str, target: BedrockTarget, outcome: GenerationResult) -> str:
     try:
-        style = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputInvalid(f"{path} cannot be read as UTF-8 text: {error}") from None
-    if not style:
-        raise InputInvalid(f"{path} is empty: describe what to ask about, and the style")
-    return style
+        prices = Calculator(target.prices, target.region).tokens(writer)
+    except PriceMissing:
+        return "no price is known"
+    return f"${prices.usd(outcome.input_tokens, outcome.output_tokens):.4f}"
 
 
-def _plan(model: _WriterModel, sections: Sequence[Section], paid: int) -> str:
+def _plan(
+    task: GenerationTask, target: BedrockTarget, sections: Sequence[Section], paid: int
+) -> str:
     documents = Counter(section.document for section in sections)
     parts = ", ".join(f"{name} ({count} section(s))" for name, count in documents.items())
     resumed = f" Resuming after {paid:,} tokens already paid for." if paid else ""
-    return f"Asking {model.model_id} in {model.target.region} about {parts}.{resumed}"
+    return f"Asking {task.model_id} in {target.region} about {parts}.{resumed}"
 
 
 def _write(out: Path, kept: Sequence[KeptPair]) -> None:
-    """Write the pairs as a JSON list, completely or not at all."""
     text = json.dumps([pair.as_json() for pair in kept], ensure_ascii=False, indent=2) + "\n"
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        # A lone surrogate, which UTF-8 cannot hold, stays the JSON escape that it came as.
-        temporary.write_bytes(text.encode(errors="backslashreplace"))
-        temporary.replace(out)
-    except OSError as error:
-        reason = f"{out} cannot be written: {error.strerror}"
-        raise InputInvalid(f"{reason}. {_paid_so_far(out)}") from None
+    # A lone surrogate, which UTF-8 cannot hold, stays the JSON escape that it came as.
+    out.write_bytes(text.encode(errors="backslashreplace"))
 
 
-def _summary(outcome: GenerationResult, wanted: int, usd: float | None) -> Iterator[str]:
+def _summary(outcome: GenerationResult, wanted: int, cost: str) -> Iterator[str]:
     """Yield lines on what was kept, what was refused and why, and what it cost."""
     sections = Counter((pair.section.document, pair.section.label) for pair in outcome.kept)
     yield f"Pairs:   {len(outcome.kept)} of {wanted}, from {len(sections)} section(s)"
@@ -254,7 +200,7 @@ def _summary(outcome: GenerationResult, wanted: int, usd: float | None) -> Itera
     earlier = f"; {outcome.resumed_tokens:,} of them paid for earlier"
     tokens = f"Tokens:  {outcome.input_tokens:,} in, {outcome.output_tokens:,} out"
     yield tokens + (earlier if outcome.resumed_tokens else "")
-    yield f"Cost:    {'no price is known' if usd is None else f'${usd:.4f}'}"
+    yield f"Cost:    {cost}"
 
 
 def _ending(options: argparse.Namespace, outcome: GenerationResult) -> str:

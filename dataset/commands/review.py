@@ -25,7 +25,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from dataset.commands.bedrock_target import BedrockTarget, add_target_arguments, bedrock_target
+from dataset.commands.options import (
+    add_target_arguments,
+    bedrock_target,
+    dollars,
+    judge_id,
+)
 from dataset.generation.journal import Journal, open_journal
 from dataset.generation.writer import runtime_client
 from exit_codes import ExitCode
@@ -50,8 +55,8 @@ from lambdas.domain.errors import InputInvalid
 from lambdas.domain.evaluation.attempts import Pass
 from lambdas.domain.evaluation.records import Record, too_many
 from lambdas.domain.models.catalogue import JUDGES, MODELS
-from lambdas.domain.models.lookup import find_judge, find_model
-from lambdas.domain.models.model import Judge, Model
+from lambdas.domain.models.lookup import find_model
+from lambdas.domain.models.model import Model
 from lambdas.domain.parallel import in_parallel
 from lambdas.domain.run.contracts import ReviewRow
 from lambdas.validation import Findings
@@ -73,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-usd",
-        type=float,
+        type=dollars,
         default=DEFAULT_MAX_USD,
         metavar="USD",
         help="cost ceiling, including what the reviews in OUT have cost; default: %(default)s",
@@ -161,8 +166,9 @@ class _Review:
     """What is reviewed, by whom, and within which limits."""
 
     tasks: list[ReviewTask]
-    judge: Judge
-    target: BedrockTarget
+    judge: str
+    judge_id: str  # for Converse
+    region: str
     prices: TokenPrices
     max_usd: float
     threshold: float
@@ -173,7 +179,7 @@ def run(options: argparse.Namespace) -> ExitCode:
     """Review what has no score yet, and print the summary."""
     review = _review(options)
     with open_journal(review.out, ReviewEntry) as journal:
-        log = ReviewLog(journal, review.judge.key)
+        log = ReviewLog(journal, review.judge)
         try:
             left = _ask_judge(review, log)
         except KeyboardInterrupt:
@@ -197,20 +203,13 @@ def _status(summary: ReviewSummary, threshold: float) -> ExitCode:
 
 
 def _review(options: argparse.Namespace) -> _Review:
-    model, judge = find_model(options.model), find_judge(options.judge)
-    if not options.max_usd > 0:  # NaN, too, which no request exceeds
-        raise InputInvalid(f"--max-usd is {options.max_usd:g}: give more than 0")
     target = bedrock_target(options)
-    if not judge.inference.available_in(target.region):
-        raise InputInvalid(
-            f"{judge.key} is called through {judge.inference.model_id}, which {target.region} does "
-            f"not have: choose one of {', '.join(judge.inference.regions)}"
-        )
     return _Review(
-        tasks=list(read_tasks(options.training, model)),
-        judge=judge,
-        target=target,
-        prices=Calculator(target.prices, target.region).tokens(judge.key),
+        tasks=list(read_tasks(options.training, find_model(options.model))),
+        judge=options.judge,
+        judge_id=judge_id(options.judge, target.region),
+        region=target.region,
+        prices=Calculator(target.prices, target.region).tokens(options.judge),
         max_usd=options.max_usd,
         threshold=options.threshold,
         out=options.out or options.training.with_suffix(".review.jsonl"),
@@ -236,8 +235,8 @@ def read_tasks(training: Path, model: Model) -> Iterator[ReviewTask]:
 
 def _ask_judge(review: _Review, log: ReviewLog) -> int:
     """Ask about what has no score yet; return how many records the ceiling left out."""
-    client = ConverseClient(runtime_client(review.target.region))
-    judge = partial(client.judge, review.judge.inference.model_id)
+    client = ConverseClient(runtime_client(review.region))
+    judge = partial(client.judge, review.judge_id)
     asking = Pass(_Nothing(), lambda: True, ERROR_KEY, most_failures=math.inf)
     pending = [task for task in review.tasks if not log.has(task)]
     console = Console(stderr=True)
@@ -275,8 +274,8 @@ def _json(summary: ReviewSummary, status: ExitCode) -> str:
 def _text(review: _Review, summary: ReviewSummary, status: ExitCode, left: int) -> str:
     """Return the figures, the worst records with the judge's reasons, and what to do."""
     head = (
-        f"{summary.reviewed} of {summary.records} records reviewed by {review.judge.key} in "
-        f"{review.target.region}, {summary.failed} failed. The reviews are in {review.out} and "
+        f"{summary.reviewed} of {summary.records} records reviewed by {review.judge} in "
+        f"{review.region}, {summary.failed} failed. The reviews are in {review.out} and "
         f"have cost ${summary.usd:.4f}."
     )
     lines = [head]

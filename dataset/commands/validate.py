@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 
 from dataset.commands.file_progress import file_progress
+from dataset.commands.options import at_least_one, dollars
 from dataset.commands.report_text import report_text
 from dataset.sources.files import in_folder, list_folder
 from exit_codes import ExitCode
@@ -38,7 +39,7 @@ from lambdas.validation.check import Options, check
 from lambdas.validation.formats.fields import FILE_KINDS
 from lambdas.validation.screening import PiiCheck, screened
 
-_COMPREHEND_USD, _MOST_USD = 1.0, 1_000
+_COMPREHEND_USD = 1.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--workers",
-        type=_at_least_one,
+        type=at_least_one,
         default=os.cpu_count() or 1,
         metavar="N",
         help="processes for a large file; default: one per CPU",
@@ -83,7 +84,7 @@ def _add_service_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--comprehend-max-usd",
-        type=_dollars,
+        type=dollars,
         default=_COMPREHEND_USD,
         metavar="USD",
         help=f"cost ceiling of --comprehend, default {_COMPREHEND_USD:g}; a larger dataset is "
@@ -96,24 +97,6 @@ def _codes(text: str) -> frozenset[str]:
     for code in codes - set(WARNINGS):
         raise argparse.ArgumentTypeError(unknown("warning", code, WARNINGS))
     return codes
-
-
-def _dollars(text: str) -> float:
-    try:
-        amount = float(text)
-    except ValueError:
-        amount = 0.0
-    if not 0 < amount <= _MOST_USD:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not an amount above 0 and up to {_MOST_USD:,}"
-        )
-    return amount
-
-
-def _at_least_one(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return int(text)
 
 
 def run(options: argparse.Namespace) -> ExitCode:

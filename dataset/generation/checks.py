@@ -14,9 +14,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from dataset.generation import text_matching as matching
-from dataset.generation.languages import detected_as
 from dataset.sources.sections import Section
-from lambdas.validation.warnings.language import language_of, latin_share
+from lambdas.validation.warnings.language import CODES, language_of, latin_share
 from lambdas.validation.warnings.sketches import (
     NEAR,
     SKETCH_HASHES,
@@ -25,6 +24,9 @@ from lambdas.validation.warnings.sketches import (
     sketch_text,
 )
 
+LANGUAGES_BY_CODE = {"ja": "Japanese"} | {
+    code: name for name, codes in CODES.items() for code in codes.split()
+}
 LEAST_QUOTE = 12  # letters and digits; a shorter quote is found anywhere
 LEAST_COVERED = 0.6  # of an answer's content words must be in its section
 _NEAR_IN_SAME_TERMS = 0.5  # Jaccard index from which two texts with the same terms are duplicates
@@ -158,7 +160,7 @@ class _Comparable:
 
 @dataclass
 class KeptPairs:
-    """The pairs kept so far; `language` is a name, or None for any."""
+    """The pairs kept so far; `language` is a code, or None for any."""
 
     language: str | None = None
     kept: list[KeptPair] = field(default_factory=list)
@@ -188,10 +190,15 @@ class KeptPairs:
                 yield Refusal(repeat, new.pair.question, detail)
 
     def _in_other_language(self, pair: GeneratedPair) -> Iterator[tuple[str, str]]:
-        wanted = detected_as(self.language) if self.language else None
+        wanted = self.language and detected_as(self.language)
         found = language_of(f"{pair.question} {pair.answer}")
         if wanted and found and found != wanted:
             yield "language", f"it is in {found}, not in {self.language}"
+
+
+def detected_as(code: str) -> str | None:
+    """Return what texts in a language such as ja or pt-BR are detected as; None: not at all."""
+    return LANGUAGES_BY_CODE.get(code.partition("-")[0].lower())
 
 
 def read_pairs(tool_input: object) -> list[object]:

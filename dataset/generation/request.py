@@ -45,7 +45,7 @@ class GenerationTask:
     """What all requests of one command have in common."""
 
     model_id: str
-    language: str | None = None  # a language's name; None: that of the document
+    language: str | None = None  # its code, such as pt-BR; None: that of the document
     style: str = STYLE
 
     @property
@@ -117,7 +117,8 @@ def digest(request: Mapping[str, Any]) -> str:
 
 
 def _message(task: GenerationTask, request: PairRequest) -> str:
-    language = task.language or "the language of the document"
+    given = task.language and f"the language with the code {task.language} (BCP 47)"
+    language = given or "the language of the document"
     about = f"Write {request.pairs} question-answer pairs about the attached document"
     lines = [
         f"{about} ({request.section.label}). Write questions, answers and topics in {language}."

@@ -244,9 +244,11 @@ def test_bad_usage_is_told_before_anything_is_asked(
         "training.jsonl:1 was not written by this command: delete the line"
         in capsys.readouterr().err
     )
-    for amount in ("0", "nan"):
-        assert run(bedrock, training, "--max-usd", amount) == 2
-        assert f"--max-usd is {amount}: give more than 0" in capsys.readouterr().err
+    for amount in ("0", "nan", "inf", "much"):
+        with pytest.raises(SystemExit) as ended:
+            run(bedrock, training, "--max-usd", amount)
+        assert ended.value.code == 2
+        assert f"--max-usd: {amount!r} is not an amount above 0" in capsys.readouterr().err
     assert run(bedrock, training.with_name("none.jsonl")) == 2
     assert "none.jsonl" in capsys.readouterr().err
     assert not bedrock.called("Converse")

@@ -1,14 +1,16 @@
-"""Where a command calls Bedrock and at which prices, by `--region`, `--env` or configuration."""
+"""What several commands ask by options: numbers, models, and where Bedrock is called."""
 
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import dataclass
 
 import boto3
 
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.errors import InputInvalid
+from lambdas.domain.models.lookup import find_judge
 from stacks.environment import load
 
 
@@ -41,3 +43,30 @@ def bedrock_target(options: argparse.Namespace) -> BedrockTarget:
     if not region:
         raise InputInvalid("no region is configured: give --region or --env")
     return BedrockTarget(region, PriceBook.load())
+
+
+def judge_id(key: str, region: str) -> str:
+    """Return what Converse takes for a judge; InputInvalid if there is none in the region."""
+    inference = find_judge(key).inference
+    if not inference.available_in(region):
+        raise InputInvalid(
+            f"{key} is called through {inference.model_id}, which {region} does not have: choose "
+            f"one of {', '.join(inference.regions)}"
+        )
+    return inference.model_id
+
+
+def at_least_one(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
+def dollars(text: str) -> float:
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = 0.0
+    if not 0 < amount < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an amount above 0")
+    return amount
