@@ -2,8 +2,8 @@
 
 Ask a judge about every record of a training file: is the answer correct, grounded, clear, and
 consistent with the system prompt? A record's score is the lowest of the four, from 1 to 10. Each
-review is saved in OUT as soon as it is paid for: the same command again resumes and pays for
-nothing twice.
+review is saved beside TRAINING (.review.jsonl) as soon as it is paid for: the same command again
+resumes and pays for nothing twice.
 
 For example:
   python -m dataset review --model nova-micro --env dev build/prepared/training.jsonl
@@ -35,8 +35,8 @@ from dataset.generation.journal import Journal, open_journal
 from dataset.generation.writer import runtime_client
 from exit_codes import ExitCode
 from lambdas.aws.converse import ConverseClient
-from lambdas.domain.cost.calculator import Calculator, TokenPrices
-from lambdas.domain.data_review.asking import ERROR_KEY, review_question, row_of
+from lambdas.domain.cost.calculator import Calculator
+from lambdas.domain.data_review.asking import ERROR_KEY, Judge, review_question, row_of
 from lambdas.domain.data_review.results import (
     POOR_SCORE,
     ReviewSummary,
@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=dollars,
         default=DEFAULT_MAX_USD,
         metavar="USD",
-        help="cost ceiling, including what the reviews in OUT have cost; default: %(default)s",
+        help="cost ceiling, including what the reviews so far have cost; default: %(default)s",
     )
     parser.add_argument(
         "--threshold",
@@ -89,9 +89,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=POOR_SCORE,
         metavar="SCORE",
         help="the lowest good mean score; default: %(default)s",
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="OUT", help="default: TRAINING with the suffix .review.jsonl"
     )
     add_target_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -105,7 +102,6 @@ class ReviewEntry(ReviewRow):
 
     judge: str
     fingerprint: str
-    prompt: str
     answer: str
 
 
@@ -118,15 +114,16 @@ class ReviewLog:
 
     journal: Journal[ReviewEntry]
     judge: str
+    usd: TokenCost
 
     def __post_init__(self) -> None:
         self._latest = {entry.fingerprint: entry for entry in self.journal.entries}
 
-    def usd(self, usd: TokenCost) -> float:
+    def spent(self) -> float:
         """Return the cost of this judge's reviews, failures and moved lines included."""
         own = [entry for entry in self.journal.entries if entry.judge == self.judge]
         input_tokens = sum(entry.input_tokens for entry in own)
-        return usd(input_tokens, sum(entry.output_tokens for entry in own))
+        return self.usd(input_tokens, sum(entry.output_tokens for entry in own))
 
     def has(self, task: ReviewTask) -> bool:
         entry = self._latest.get(fingerprint(self.judge, task))
@@ -137,9 +134,8 @@ class ReviewLog:
         record = {
             "judge": self.judge,
             "fingerprint": fingerprint(self.judge, task),
-            "prompt": task.prompt,
-            "answer": task.answer,
             **row.model_dump(exclude_none=True),
+            "answer": task.answer,
         }
         entry = ReviewEntry.model_validate(record)
         self.journal.append(entry)
@@ -161,59 +157,36 @@ class _Nothing:
         pass
 
 
-@dataclass(frozen=True)
-class _Review:
-    """What is reviewed, by whom, and within which limits."""
-
-    tasks: list[ReviewTask]
-    judge: str
-    judge_id: str  # for Converse
-    region: str
-    prices: TokenPrices
-    max_usd: float
-    threshold: float
-    out: Path
-
-
 def run(options: argparse.Namespace) -> ExitCode:
     """Review what has no score yet, and print the summary."""
-    review = _review(options)
-    with open_journal(review.out, ReviewEntry) as journal:
-        log = ReviewLog(journal, review.judge)
+    target = bedrock_target(options)
+    tasks = [*read_tasks(options.training, find_model(options.model))]
+    client = ConverseClient(runtime_client(target.region))
+    judge = partial(client.judge, judge_id(options.judge, target.region))
+    usd = Calculator(target.prices, target.region).tokens(options.judge).usd
+    with open_journal(_file_of(options.training), ReviewEntry) as journal:
+        log = ReviewLog(journal, options.judge, usd)
         try:
-            left = _ask_judge(review, log)
+            left = _ask_judge(judge, tasks, log, options.max_usd)
         except KeyboardInterrupt:
             print("\nThe same command again resumes from here.", file=sys.stderr)
             raise
-    summary = summarise(
-        log.rows(review.tasks),
-        records=len(review.tasks),
-        usd=log.usd(review.prices.usd),
-        poor_score=review.threshold,
-    )
-    status = _status(summary, review.threshold)
-    print(_json(summary, status) if options.json else _text(review, summary, status, left))
+    rows = log.rows(tasks)
+    summary = summarise(rows, records=len(tasks), usd=log.spent(), poor_score=options.threshold)
+    status = _status(summary, options.threshold)
+    by = f"{options.judge} in {target.region}"
+    print(_json(summary, status) if options.json else _text(options, by, summary, status, left))
     return status
+
+
+def _file_of(training: Path) -> Path:
+    return training.with_suffix(".review.jsonl")
 
 
 def _status(summary: ReviewSummary, threshold: float) -> ExitCode:
     if too_many(summary.failed, summary.reviewed + summary.failed, MAX_FAILED_PERCENT):
         return ExitCode.ERROR
     return ExitCode.FAILED if is_below(summary, threshold) else ExitCode.OK
-
-
-def _review(options: argparse.Namespace) -> _Review:
-    target = bedrock_target(options)
-    return _Review(
-        tasks=list(read_tasks(options.training, find_model(options.model))),
-        judge=options.judge,
-        judge_id=judge_id(options.judge, target.region),
-        region=target.region,
-        prices=Calculator(target.prices, target.region).tokens(options.judge),
-        max_usd=options.max_usd,
-        threshold=options.threshold,
-        out=options.out or options.training.with_suffix(".review.jsonl"),
-    )
 
 
 def read_tasks(training: Path, model: Model) -> Iterator[ReviewTask]:
@@ -233,18 +206,14 @@ def read_tasks(training: Path, model: Model) -> Iterator[ReviewTask]:
         yield task
 
 
-def _ask_judge(review: _Review, log: ReviewLog) -> int:
+def _ask_judge(judge: Judge, tasks: list[ReviewTask], log: ReviewLog, max_usd: float) -> int:
     """Ask about what has no score yet; return how many records the ceiling left out."""
-    client = ConverseClient(runtime_client(review.region))
-    judge = partial(client.judge, review.judge_id)
     asking = Pass(_Nothing(), lambda: True, ERROR_KEY, most_failures=math.inf)
-    pending = [task for task in review.tasks if not log.has(task)]
+    pending = [task for task in tasks if not log.has(task)]
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    bar = Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal)
-    shown = bar.add_task("records", total=len(review.tasks))
-    bar.update(shown, completed=len(review.tasks) - len(pending))
-    usd = review.prices.usd
+    columns = (TextColumn("records"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, console=console, disable=not console.is_terminal)
+    shown = bar.add_task("", total=len(tasks), completed=len(tasks) - len(pending))
 
     def ask(task: ReviewTask) -> None:
         question = review_question(judge, task)
@@ -252,14 +221,10 @@ def _ask_judge(review: _Review, log: ReviewLog) -> int:
         bar.advance(shown)
 
     def most_usd(task: ReviewTask) -> float:
-        return worst_usd(most_input_tokens(task), usd)
-
-    def affordable_batch() -> list[ReviewTask]:
-        """Return as many records as cannot exceed the ceiling."""
-        return [*affordable(pending[:_BATCH_RECORDS], most_usd, review.max_usd - log.usd(usd))]
+        return worst_usd(most_input_tokens(task), log.usd)
 
     with bar:
-        while batch := affordable_batch():
+        while batch := [*affordable(pending[:_BATCH_RECORDS], most_usd, max_usd - log.spent())]:
             in_parallel(ask, batch)
             pending = pending[len(batch) :]
     return len(pending)
@@ -271,22 +236,21 @@ def _json(summary: ReviewSummary, status: ExitCode) -> str:
     return json.dumps(whole, ensure_ascii=False, indent=2)
 
 
-def _text(review: _Review, summary: ReviewSummary, status: ExitCode, left: int) -> str:
+def _text(
+    options: argparse.Namespace, by: str, summary: ReviewSummary, status: ExitCode, left: int
+) -> str:
     """Return the figures, the worst records with the judge's reasons, and what to do."""
-    head = (
-        f"{summary.reviewed} of {summary.records} records reviewed by {review.judge} in "
-        f"{review.region}, {summary.failed} failed. The reviews are in {review.out} and "
-        f"have cost ${summary.usd:.4f}."
-    )
-    lines = [head]
+    reviewed = f"{summary.reviewed} of {summary.records} records reviewed by {by}"
+    kept = f"The reviews are in {_file_of(options.training)} and have cost ${summary.usd:.4f}."
+    lines = [f"{reviewed}, {summary.failed} failed. {kept}"]
     if summary.mean_score is not None:
         lines += _scores(summary, summary.mean_score)
     if left:
         lines.append(
             f"{left} were not reviewed: one more request could exceed --max-usd "
-            f"{review.max_usd:g}. To resume, repeat the command with a higher --max-usd."
+            f"{options.max_usd:g}. To resume, repeat the command with a higher --max-usd."
         )
-    return "\n".join([*lines, _verdict(summary, review.threshold, status)])
+    return "\n".join([*lines, _verdict(summary, status)])
 
 
 def _scores(summary: ReviewSummary, mean: float) -> list[str]:
@@ -304,11 +268,11 @@ def _worst(row: ReviewRow) -> str:
     return f"  line {row.line}: {row.score} ({scores}): {row.reason}"
 
 
-def _verdict(summary: ReviewSummary, threshold: float, status: ExitCode) -> str:
+def _verdict(summary: ReviewSummary, status: ExitCode) -> str:
     if status == ExitCode.ERROR and summary.failed:
         return "No verdict: too many reviews failed. To ask for them again, repeat the command."
     if status == ExitCode.ERROR:
         return "No verdict: nothing was reviewed."
     if status == ExitCode.FAILED:
-        return f"BELOW {threshold:g}: correct or drop the worst records and similar ones."
-    return f"Good: the mean reaches {threshold:g}."
+        return f"BELOW {summary.poor_score:g}: correct or drop the worst records and similar ones."
+    return f"Good: the mean reaches {summary.poor_score:g}."

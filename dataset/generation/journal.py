@@ -63,31 +63,21 @@ def _read(path: Path, file: IO[bytes], kind: type[Entry]) -> Iterator[Entry]:
     """Yield the entries; of a last line without an end, cut it off if torn, else end it."""
     file.seek(0)
     *lines, rest = file.read().split(b"\n")
-    torn = _is_torn(rest, kind)
-    for number, line in enumerate(lines if torn or not rest else [*lines, rest], start=1):
+    try:
+        json.loads(rest)
+    except ValueError:  # nothing, or what a crash left of a line
+        file.truncate(file.tell() - len(rest))
+        rest = b""
+    for number, line in enumerate([*lines, rest] if rest else lines, start=1):
         try:
             yield kind.model_validate(json.loads(line))
         except ValueError:
             raise InputInvalid(
-                f"{path}:{number} was not written by this command: delete the line, or choose "
-                "another file"
+                f"{path}:{number} was not written by this command: delete the line, or move the "
+                "file away"
             ) from None
-    if torn:
-        file.truncate(file.tell() - len(rest))
-    elif rest:
+    if rest:
         file.write(b"\n")
-
-
-def _is_torn(rest: bytes, kind: type[Entry]) -> bool:
-    """Return whether a crash cut off the writing of an entry: nothing else may be cut off."""
-    head = f'{{"{next(iter(kind.model_fields))}": '.encode()
-    if not rest or not (rest.startswith(head) or head.startswith(rest)):
-        return False
-    try:
-        json.loads(rest)
-    except ValueError:
-        return True
-    return False
 
 
 def _sync_folder(folder: Path) -> None:
