@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import sys
 import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import charset_normalizer
+
 from lambdas.aws.artefacts import ArtefactMissing, Artefacts
 
 STANDARD_INPUT = "-"
 _S3, _GZIP = "s3://", b"\x1f\x8b"
 _LFS_POINTER = b"version https://git-lfs.github.com/"
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_WESTERN = "cp1252"
+# What data is saved in besides UTF-8: iconv's name, and the one that people know.
+_ENCODINGS = {
+    "utf_16": ("UTF-16", "UTF-16 (Excel: Unicode Text)"),
+    "utf_16_le": ("UTF-16LE", "UTF-16"),
+    "utf_16_be": ("UTF-16BE", "UTF-16"),
+    "euc_jp": ("EUC-JP", "EUC-JP"),
+    "cp932": ("CP932", "Shift-JIS (CP932)"),
+    _WESTERN: ("WINDOWS-1252", "Windows-1252 or Latin-1 (Excel: CSV)"),
+}
 
 
 class SourceInvalid(Exception):
@@ -67,29 +77,8 @@ def _is_mostly_utf_8(content: bytes) -> bool:
 
 
 def _likely_encoding(content: bytes) -> tuple[str, str]:
-    """Return iconv's name of the most likely encoding, and the one that people know."""
-    if content.startswith(_UTF_16) or b"\0" in content[:4]:
-        return "UTF-16", "UTF-16 (Excel: Unicode Text)"
-    for encoding, name in (("EUC-JP", "EUC-JP"), ("CP932", "Shift-JIS (CP932)")):
-        if _reads_as_japanese(content, encoding):
-            return encoding, name
-    return "WINDOWS-1252", "Windows-1252 or Latin-1 (Excel: CSV)"
-
-
-def _reads_as_japanese(content: bytes, encoding: str) -> bool:
-    """Say whether the text has the hiragana of Japanese prose, or more kanji than Latin letters.
-
-    Western text can be read as kanji here and there, but hardly as either.
-    """
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    others = [character for character in text if not character.isascii()]
-    hiragana = sum("\u3041" <= character <= "\u309f" for character in others)
-    kanji = sum("\u4e00" <= character <= "\u9fff" for character in others)
-    latin = sum(character.isascii() and character.isalpha() for character in text)
-    return hiragana * 4 >= len(others) or kanji > latin
+    best = charset_normalizer.from_bytes(content, cp_isolation=[*_ENCODINGS]).best()
+    return _ENCODINGS[best.encoding if best else _WESTERN]
 
 
 def read_file(place: str) -> SourceFile:

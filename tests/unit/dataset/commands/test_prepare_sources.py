@@ -176,6 +176,7 @@ def test_files_and_folders_in_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ("encoding", "named"),
     [
         ("utf-16", "UTF-16 .*iconv -f UTF-16 "),
+        ("utf-16-le", "UTF-16: .*iconv -f UTF-16LE "),
         ("cp932", "Shift-JIS .*iconv -f CP932 "),
         ("euc-jp", "EUC-JP.*iconv -f EUC-JP "),
     ],
@@ -183,6 +184,12 @@ def test_files_and_folders_in_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_japanese_in_another_encoding_is_named(tmp_path: Path, encoding: str, named: str) -> None:
     content = table(JAPANESE, header="質問 回答").encode(encoding)
     with pytest.raises(SourceInvalid, match=f"faq.csv:1: byte .* probably in {named}.*< faq.csv >"):
+        made(tmp_path, "faq.csv", content)
+
+
+def test_a_few_words_of_japanese_are_enough(tmp_path: Path) -> None:
+    content = table([("Reset?", "ﾊﾟｽﾜｰﾄﾞの再発行"), ("How long is it?", "はい")]).encode("cp932")
+    with pytest.raises(SourceInvalid, match=r"faq\.csv:2: .* in Shift-JIS"):
         made(tmp_path, "faq.csv", content)
 
 
