@@ -24,6 +24,8 @@ from lambdas.validation.jsonl.lines import repeated_keys
 
 MOST_SHOWN = 500  # characters of what is wrong, which may quote a key or a cell of any length
 _BLANKS = re.compile(r"[ \t\r\n]*")
+_OPENING = re.compile(r"[ \t\r\n]*(\[[ \t\r\n]*)?")  # of a list
+_COMMA = re.compile(r"[ \t\r\n]*(,[ \t\r\n]*)?")
 _DELIMITERS = ",;\t"
 _EXCEL_DELIMITER = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
 _MAX_CELL_CHARACTERS = 64 * 1024**2  # the csv module's own limit, 128 KiB, is below a long record
@@ -94,65 +96,40 @@ class _BrokenAt(ValueError):
 
 def _json(file: SourceFile) -> Iterator[Value]:
     """Yield the values of one list, or of one value after the other."""
-    walk = _JsonWalk(file.text())
-    if not walk.take("["):
-        while not walk.ended():
-            yield walk.value()
-        return
-    if not walk.take("]"):
-        yield walk.value()
-        while walk.take(","):
-            yield walk.value()
-        if not walk.take("]"):
-            raise walk.broken("a comma or the end of the list is missing before this")
-    if not walk.ended():
-        raise walk.broken("there is text after the end of the list")
+    text, line, before = file.text(), 1, 0
+    at = _after(_OPENING, text, 0)
+    is_list = "[" in text[:at]
+    has_more = text[at : at + 1] != "]" if is_list else at < len(text)
+    while has_more:
+        line += text.count("\n", before, at)
+        value, end = _json_value(text, at, line)
+        yield line, value
+        before, at = at, _after(_COMMA if is_list else _BLANKS, text, end)
+        has_more = "," in text[end:at] if is_list else at < len(text)
+    if is_list:
+        line += text.count("\n", before, at)
+        if text[at : at + 1] != "]":
+            raise _BrokenAt(line, "a comma or the end of the list is missing before this")
+        if text[at + 1 :].strip():
+            raise _BrokenAt(line, "there is text after the end of the list")
 
 
-class _JsonWalk:
-    """A position in a JSON text, with its line."""
+def _after(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return found.end() if found else at
 
-    def __init__(self, text: str) -> None:
-        self._text, self._at = text, 0
-        self._counted, self._line = 0, 1
-        self._decoder = json.JSONDecoder(object_pairs_hook=_unique)
-        self._skip_blanks()
 
-    def ended(self) -> bool:
-        return self._at == len(self._text)
-
-    def take(self, sign: str) -> bool:
-        """Step over a sign, if it is next."""
-        found = self._text.startswith(sign, self._at)
-        if found:
-            self._at += len(sign)
-            self._skip_blanks()
-        return found
-
-    def value(self) -> Value:
-        """Step over a value; return it and the line that it starts in."""
-        line = self._line
-        try:
-            value, self._at = self._decoder.raw_decode(self._text, self._at)
-        except json.JSONDecodeError as error:
-            raise _BrokenAt(
-                error.lineno, f"not JSON from column {error.colno} on: {error.msg}"
-            ) from None
-        except RecursionError:
-            raise _BrokenAt(line, "the JSON is nested too deeply") from None
-        except ValueError as error:  # a key that occurs twice, a number too long to convert
-            raise _BrokenAt(line, str(error)) from None
-        self._skip_blanks()
-        return line, value
-
-    def broken(self, why: str) -> _BrokenAt:
-        return _BrokenAt(self._line, why)
-
-    def _skip_blanks(self) -> None:
-        blanks = _BLANKS.match(self._text, self._at)
-        self._at = blanks.end() if blanks else self._at
-        self._line += self._text.count("\n", self._counted, self._at)
-        self._counted = self._at
+def _json_value(text: str, at: int, line: int) -> tuple[object, int]:
+    """Return the value that begins at a place in a line, and where it ends."""
+    try:
+        return _DECODER.raw_decode(text, at)
+    except json.JSONDecodeError as error:
+        why = f"not JSON from column {error.colno} on: {error.msg}"
+        raise _BrokenAt(error.lineno, why) from None
+    except RecursionError:
+        raise _BrokenAt(line, "the JSON is nested too deeply") from None
+    except ValueError as error:  # a key that occurs twice, a number too long to convert
+        raise _BrokenAt(line, str(error)) from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -161,6 +138,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(repeated_keys(pairs))
         raise ValueError(f"the key {twice!r} occurs twice in one object: keep one of them")
     return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique)
 
 
 class _SkippedRow(str):
