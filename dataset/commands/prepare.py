@@ -28,7 +28,6 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -289,7 +288,9 @@ def _write(
 ) -> ValidationReport:
     """Write all files and check them; if one cannot be written, nothing has changed."""
     try:
-        with _staging(out) as folder:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out, prefix=".prepare-") as scratch:
+            folder = Path(scratch)
             for name, content in contents.items():
                 (folder / name).write_bytes(content)
             files = {
@@ -310,21 +311,6 @@ def _write(
     except OSError as error:
         raise SourceInvalid(f"{out} cannot be written: {error.strerror}") from None
     return report
-
-
-@contextmanager
-def _staging(out: Path) -> Iterator[Path]:
-    """Yield a folder in `out`; after a failure, neither it nor a new `out` is left behind."""
-    is_new = not out.exists()
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        with tempfile.TemporaryDirectory(dir=out, prefix=".prepare-") as folder:
-            yield Path(folder)
-    except BaseException:
-        if is_new:
-            with suppress(OSError):
-                out.rmdir()
-        raise
 
 
 _PARTS = {
