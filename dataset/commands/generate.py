@@ -26,7 +26,6 @@ from rich.console import Console
 from dataset.commands.options import (
     BedrockTarget,
     add_target_arguments,
-    at_least_one,
     bedrock_target,
     judge_id,
 )
@@ -53,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("documents", nargs="+", type=Path, metavar="DOCUMENT", help="a file")
     parser.add_argument("out", type=Path, metavar="OUT.json", help="where pairs are written")
     parser.add_argument(
-        "--pairs", type=at_least_one, required=True, metavar="N", help="how many to keep"
+        "--pairs", type=_at_least_one, required=True, metavar="N", help="how many to keep"
     )
     parser.add_argument(
         "--writer",
@@ -75,13 +74,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-tokens-total",
-        type=at_least_one,
+        type=_at_least_one,
         default=DEFAULT_MAX_TOKENS_TOTAL,
         metavar="N",
         help="ceiling of input and output tokens, including those in the journal; "
         f"default: {DEFAULT_MAX_TOKENS_TOTAL:,}",
     )
     add_target_arguments(parser)
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
 
 
 def _language(code: str) -> str:

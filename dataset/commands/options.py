@@ -56,12 +56,6 @@ def judge_id(key: str, region: str) -> str:
     return inference.model_id
 
 
-def at_least_one(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return int(text)
-
-
 def dollars(text: str) -> float:
     try:
         amount = float(text)

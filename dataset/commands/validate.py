@@ -23,9 +23,9 @@ from functools import partial
 from pathlib import Path
 
 from dataset.commands.file_progress import file_progress
-from dataset.commands.options import at_least_one, dollars
+from dataset.commands.options import dollars
 from dataset.commands.report_text import report_text
-from dataset.sources.files import in_folder, list_folder
+from dataset.sources.files import S3, bucket_and_key, in_folder, list_folder
 from exit_codes import ExitCode
 from lambdas.aws.artefacts import Artefacts
 from lambdas.aws.comprehend import Comprehend
@@ -38,8 +38,6 @@ from lambdas.validation import WARNINGS, DatasetSource, FileSource, ValidationRe
 from lambdas.validation.check import Options, check
 from lambdas.validation.formats.fields import FILE_KINDS
 from lambdas.validation.screening import PiiCheck, screened
-
-_COMPREHEND_USD = 1.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,29 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="warnings that make the dataset invalid",
     )
     parser.add_argument(
-        "--workers",
-        type=at_least_one,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="processes for a large file; default: one per CPU",
-    )
-    _add_service_arguments(parser)
-
-
-def _add_service_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--comprehend",
-        action="store_true",
-        help="have Amazon Comprehend look for names and addresses in English and Spanish, if the "
-        "dataset is valid; costs money",
-    )
-    parser.add_argument(
         "--comprehend-max-usd",
         type=dollars,
-        default=_COMPREHEND_USD,
         metavar="USD",
-        help=f"cost ceiling of --comprehend, default {_COMPREHEND_USD:g}; a larger dataset is "
-        "sampled: every 2nd, 4th … record",
+        help="have Amazon Comprehend look for names and addresses in English and Spanish, if the "
+        "dataset is valid, for at most so much; if it is larger, in every 2nd, 4th … record",
     )
 
 
@@ -119,9 +99,9 @@ def _checked(options: argparse.Namespace) -> ValidationReport:
         system_prompt=options.system_prompt,
         warnings=not options.no_warnings,
         fail_on=options.fail_on,
-        workers=options.workers,
+        workers=os.cpu_count() or 1,
     )
-    pii = _pii_check(options.comprehend_max_usd) if options.comprehend else None
+    pii = _pii_check(options.comprehend_max_usd) if options.comprehend_max_usd else None
     with file_progress() as show:
         report = check(model, options=settings, progress=show, answer_schema=schema, **sources)
         return screened(report, sources, pii) if pii else report
@@ -135,10 +115,8 @@ def _pii_check(max_usd: float) -> PiiCheck:
 
 def _source(file: str) -> DatasetSource:
     """Return what reads a file, on this machine or in S3."""
-    if file.startswith("s3://"):
-        bucket, _, key = file.removeprefix("s3://").partition("/")
-        if not bucket or not key:
-            raise InputInvalid(f"{file} does not name an object: give s3://BUCKET/KEY")
+    if file.startswith(S3):
+        bucket, key = bucket_and_key(file)
         return Artefacts(bucket).source(key, file)
     path = Path(file)
     if not path.exists():

@@ -13,7 +13,7 @@ import charset_normalizer
 from lambdas.aws.artefacts import ArtefactMissing, Artefacts
 
 STANDARD_INPUT = "-"
-_S3, _GZIP = "s3://", b"\x1f\x8b"
+S3, _GZIP = "s3://", b"\x1f\x8b"
 _LFS_POINTER = b"version https://git-lfs.github.com/"
 _WESTERN = "cp1252"
 # What data is saved in besides UTF-8: iconv's name, and the one that people know.
@@ -106,8 +106,8 @@ def _content(place: str) -> bytes:
     if place == STANDARD_INPUT:
         return sys.stdin.buffer.read()
     try:
-        if place.startswith(_S3):
-            bucket, key = _object(place)
+        if place.startswith(S3):
+            bucket, key = bucket_and_key(place)
             return Artefacts(bucket).read_bytes(key)
         return Path(place).read_bytes()
     except OSError as error:
@@ -118,10 +118,10 @@ def _content(place: str) -> bytes:
 
 def list_folder(place: str) -> list[str] | None:
     """Return the names of the files in a folder; None if the place is not a folder."""
-    if place == STANDARD_INPUT or (place.startswith(_S3) and not place.endswith("/")):
+    if place == STANDARD_INPUT or (place.startswith(S3) and not place.endswith("/")):
         return None
-    if place.startswith(_S3):
-        bucket, prefix = _object(place)
+    if place.startswith(S3):
+        bucket, prefix = bucket_and_key(place)
         names = (key.removeprefix(prefix) for key in Artefacts(bucket).list_keys(prefix))
         return [name for name in names if name and "/" not in name]
     folder = Path(place)
@@ -131,11 +131,11 @@ def list_folder(place: str) -> list[str] | None:
 
 
 def in_folder(place: str, name: str) -> str:
-    return f"{place}{name}" if place.startswith(_S3) else str(Path(place) / name)
+    return f"{place}{name}" if place.startswith(S3) else str(Path(place) / name)
 
 
-def _object(uri: str) -> tuple[str, str]:
-    bucket, _, key = uri.removeprefix(_S3).partition("/")
+def bucket_and_key(uri: str) -> tuple[str, str]:
+    bucket, _, key = uri.removeprefix(S3).partition("/")
     if not bucket or not key:
         raise SourceInvalid(f"{uri} names no object: give s3://BUCKET/KEY, or a folder s3://…/")
     return bucket, key
