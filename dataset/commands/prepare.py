@@ -29,6 +29,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,11 @@ from dataset.commands.report_text import report_text
 from dataset.sources.conversations import Entries, Entry, describe, read_entries
 from dataset.sources.conversion import (
     Style,
-    has_one_prompt,
+    changes,
+    example,
     obstacles,
-    system_prompt,
-    to_examples,
-    to_records,
     usual_system_prompt,
+    written,
 )
 from dataset.sources.files import SourceFile, SourceInvalid, in_folder, list_folder, read_file
 from dataset.sources.folders import DATASET_FILES, QUESTION_FILES, find_sources, has_format
@@ -65,6 +65,7 @@ from lambdas.domain.run.execution_input import ExecutionDefaults, Settings
 from lambdas.validation import FileSource, FileSummary, ValidationReport
 from lambdas.validation.check import Options, check
 from lambdas.validation.formats.answer_schema import ANSWER_SCHEMA
+from lambdas.validation.formats.conversation import make_conversation
 from lambdas.validation.jsonl.display import quantity
 
 _WITHOUT_VALIDATION = (
@@ -156,62 +157,26 @@ class _Plan:
 
     def finish(self) -> dict[str, bytes]:
         """Convert, and return the contents of all files."""
-        entries = [entry for name in self.entries for entry in self.entries[name]]
-        usual = usual_system_prompt(entries)
-        for name, own in self.entries.items():
-            if name in QUESTION_FILES:
-                self.contents[name] = _json_lines(to_examples(own, self.model))
-            else:
-                records = to_records(own, self.model, self.options.style, usual)
-                self.contents[name] = _json_lines(records)
-        self.notes += self._notes_on_prompts(usual)
-        self.notes += self._notes_on_turns()
-        return {name: self.contents[name] for name in FILE_NAMES.values() if name in self.contents}
-
-    def _notes_on_prompts(self, usual: str | None) -> Iterator[str]:
-        style = self.options.style
-        trained = [
-            (entry.conversation.system, system_prompt(entry, self.model, style, usual))
-            for name, entries in self.entries.items()
-            for entry in entries
-            if name not in QUESTION_FILES
-        ]
-        added = Counter(now for before, now in trained if now and not before)
-        for prompt, count in added.items():
-            where = f"{quantity(count, 'record')} that had none"
-            yield f'added a system prompt to {where}: "{prompt}" (--no-system-prompt: none)'
-        dropped = sum(bool(before) and not now for before, now in trained)
-        if dropped:
-            yield f"left out the system prompt of {quantity(dropped, 'record')}"
-        common = Counter(now for _, now in trained).most_common(1)
-        asked = [entry.conversation.system for entry in self.entries.get(EVALUATION, ())]
-        others = sum(bool(own) and [own] != [prompt for prompt, _ in common] for own in asked)
-        if others:
-            yield (
-                f"{EVALUATION}: left out the system prompt of {quantity(others, 'question')}: a "
-                "run asks all questions with the one that most training records have"
-            )
-        written = sum(bool(now) for _, now in trained)
-        if written and self.model.record_format == "prompt-completion":
-            yield (
-                f"in {quantity(written, 'record')} the system prompt is part of the prompt, "
-                f"because {self.model.name} is trained without one; ask the tuned model with the "
-                "same text, or prepare with --no-system-prompt"
-            )
-
-    def _notes_on_turns(self) -> Iterator[str]:
+        usual = usual_system_prompt(chain.from_iterable(self.entries.values()))
+        common = None
         for name, entries in self.entries.items():
-            is_evaluation = name in QUESTION_FILES
-            keeps = self.model.trains_on_reasoning and not self.options.style.no_reasoning
-            thoughts = sum(entry.has_reasoning for entry in entries)
-            if thoughts and (is_evaluation or not keeps):
-                yield f"{name}: left out the reasoning of {quantity(thoughts, 'record')}"
-            several = sum(not entry.is_pair for entry in entries)
-            if several and is_evaluation and has_one_prompt(self.model):
-                yield (
-                    f"{name}: {quantity(several, 'question')} with the earlier turns written into "
-                    f"it, as {self.model.name} is trained on one prompt and its completion"
-                )
+            is_asked = name in QUESTION_FILES
+            said = [
+                written(each, self.model, self.options.style, usual, is_asked=is_asked)
+                for each in entries
+            ]
+            if is_asked:
+                rows: Iterable[dict[str, Any]] = map(example, count(1), entries, said)
+            else:
+                rows = (make_conversation(self.model.record_format, each) for each in said)
+            self.contents[name] = _json_lines(rows)
+            own = common if is_asked else None
+            changed = (changes(*each, self.model, own) for each in zip(entries, said, strict=True))
+            for what, times in Counter(chain.from_iterable(changed)).items():
+                self.notes.append(f"{name}: in {quantity(times, 'record')}, {what}")
+            if name == TRAINING:
+                [(common, _)] = Counter(each.system for each in said).most_common(1)
+        return {name: self.contents[name] for name in FILE_NAMES.values() if name in self.contents}
 
 
 def _hints(file: SourceFile, source: Entries, usable: Sequence[Entry]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,6 @@ from dataset.sources.conversations import Entry, Problem
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
 from lambdas.validation import Conversation, Turn
-from lambdas.validation.formats.conversation import make_conversation
 from lambdas.validation.warnings.language import language_of
 
 # The general system prompt of pairs, in the languages that it exists in.
@@ -99,42 +98,64 @@ def _obstacle(entry: Entry, model: Model, style: Style) -> str | None:
     return None
 
 
-def to_records(
-    entries: Sequence[Entry], model: Model, style: Style, usual: str | None
-) -> list[dict[str, Any]]:
-    """Write training or validation records of entries without obstacles."""
-    return [
-        make_conversation(
-            model.record_format,
-            Conversation(system_prompt(entry, model, style, usual), _turns(entry, model, style)),
-        )
-        for entry in entries
-    ]
+def written(
+    entry: Entry, model: Model, style: Style, usual: str | None, *, is_asked: bool
+) -> Conversation:
+    """Return what a training record says, or an evaluation example, of an entry without obstacles.
 
-
-def to_examples(entries: Sequence[Entry], model: Model) -> list[dict[str, Any]]:
-    """Write evaluation examples; those without an id get one.
-
-    The question of a conversation has the earlier turns as its history or, where the model is
-    trained on one prompt, written into it.
+    An example has no system prompt and no reasoning. Its earlier turns are its history or, where
+    the model is trained on one prompt, part of its question.
     """
-    return [_example(number, entry, model) for number, entry in enumerate(entries, start=1)]
+    turns = entry.conversation.turns
+    if is_asked or style.no_reasoning or not model.trains_on_reasoning:
+        turns = tuple(replace(turn, reasoning=None) for turn in turns)
+    if has_one_prompt(model) or (entry.untrained and not is_asked):
+        turns = _flat(turns)
+    return Conversation(None if is_asked else _system_prompt(entry, model, style, usual), turns)
 
 
-def system_prompt(entry: Entry, model: Model, style: Style, usual: str | None) -> str | None:
+def changes(
+    entry: Entry, after: Conversation, model: Model, common: str | None = None
+) -> Iterator[str]:
+    """Yield what is written in another way than the entry has it.
+
+    `common` is the system prompt that a run asks all questions with.
+    """
+    before = entry.conversation
+    if after.system and not before.system:
+        yield f'added a system prompt: "{after.system}" (--no-system-prompt: none)'
+    if after.system and has_one_prompt(model):
+        yield (
+            f"wrote the system prompt into the prompt, as {model.name} is trained without one: ask "
+            "the tuned model with the same text, or prepare with --no-system-prompt"
+        )
+    if before.system and not after.system and before.system != common:
+        why = ": a run asks with that of most training records" if common else ""
+        yield f"left out the system prompt{why}"
+    if entry.has_reasoning and not any(turn.reasoning for turn in after.turns):
+        yield "left out the reasoning"
+    if len(after.turns) < len(before.turns):
+        yield "wrote the earlier turns into the question"
+
+
+def example(number: int, entry: Entry, said: Conversation) -> dict[str, Any]:
+    """Write an evaluation example; without an id it gets one."""
+    *history, question, answer = said.turns
+    earlier = [{"role": turn.role, "content": turn.text} for turn in history]
+    return {
+        "id": entry.id or f"evaluation-{number:03}",
+        "question": question.text,
+        "reference_answer": answer.text,
+        **({"topic": entry.topic} if entry.topic else {}),
+        **({"history": earlier} if earlier else {}),
+    }
+
+
+def _system_prompt(entry: Entry, model: Model, style: Style, usual: str | None) -> str | None:
     if style.no_system_prompt:
         return None
     general = usual if entry.by_keys and not has_one_prompt(model) else None
     return entry.conversation.system or style.system_prompt or general
-
-
-def _turns(entry: Entry, model: Model, style: Style) -> tuple[Turn, ...]:
-    turns = entry.conversation.turns
-    if style.no_reasoning or not model.trains_on_reasoning:
-        turns = tuple(replace(turn, reasoning=None) for turn in turns)
-    if has_one_prompt(model) or entry.untrained:
-        return _flat(turns)
-    return turns
 
 
 def _flat(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
@@ -144,19 +165,6 @@ def _flat(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
         return turns
     said = "\n\n".join(f"{_SPEAKERS[turn.role]}: {turn.text}" for turn in earlier)
     return Turn("user", said), last
-
-
-def _example(number: int, entry: Entry, model: Model) -> dict[str, Any]:
-    turns = entry.conversation.turns
-    *history, question, answer = _flat(turns) if has_one_prompt(model) else turns
-    said = [{"role": turn.role, "content": turn.text} for turn in history]
-    return {
-        "id": entry.id or f"evaluation-{number:03}",
-        "question": question.text,
-        "reference_answer": answer.text,
-        **({"topic": entry.topic} if entry.topic else {}),
-        **({"history": said} if said else {}),
-    }
 
 
 def has_one_prompt(model: Model) -> bool:

@@ -360,7 +360,7 @@ def test_upload_takes_raw_data_and_converts_it(
     keys = ["--prompt-key", "Frage", "--completion-key", "Antwort", "--split", "80/0/20"]
     assert main(["upload", "--env", "dev", *keys, str(tmp_path / "faq.csv")]) == 0
     assert {*bucket.put} == {f"b/datasets/default/{n}.jsonl" for n in ("training", "evaluation")}
-    assert "Note: added a system prompt to 32 records" in capsys.readouterr().err
+    assert "Note: training.jsonl: in 32 records, added a system prompt" in capsys.readouterr().err
 
 
 def test_upload_looks_at_the_data_before_it_asks_aws(

@@ -249,8 +249,10 @@ def test_a_format_without_system_prompts_gets_them_only_on_demand_and_says_so(
     assert records(out / "training.jsonl")[0]["prompt"] == "質問 0?"
     prepared = prepare(source, out, LLAMA_3_1_8B, PrepareOptions(style=Style("Be brief.")))
     assert records(out / "training.jsonl")[0]["prompt"] == "Be brief.\n\n質問 0?"
-    assert prepared.notes[0].startswith("added a system prompt to 132 records that had none: ")
-    assert "in 132 records the system prompt is part of the prompt" in prepared.notes[1]
+    first, second, *of_validation = prepared.notes
+    assert first.startswith('training.jsonl: in 100 records, added a system prompt: "Be brief."')
+    assert second.startswith("training.jsonl: in 100 records, wrote the system prompt into the")
+    assert len(of_validation) == 2
 
 
 def test_several_turns_fit_one_prompt_only_when_asked_to(source: Path, out: Path) -> None:

@@ -287,7 +287,7 @@ def test_japanese_is_asked_in_japanese(tmp_path: Path) -> None:
     prepared = made(tmp_path, "faq.csv", table(JAPANESE, header="質問 回答"))
     assert {each["system"][0]["text"] for each in trained(tmp_path)} == {SYSTEM_PROMPTS["Japanese"]}
     assert pairs_of(tmp_path) == JAPANESE
-    assert "added a system prompt to 40 records that had none" in prepared.notes[0]
+    assert "training.jsonl: in 40 records, added a system prompt: " in prepared.notes[0]
 
 
 def test_a_language_without_a_general_prompt_gets_none(tmp_path: Path) -> None:
@@ -514,7 +514,7 @@ def test_reasoning_is_kept_for_models_that_train_on_it(
     without = PrepareOptions(split="100/0/0", style=Style(no_reasoning=True))
     prepared = prepare(tmp_path / "x.jsonl", tmp_path / "out", NOVA_MICRO, without)
     assert pairs_of(tmp_path)[0] == ("Q", "A")
-    assert "training.jsonl: left out the reasoning of 200 records" in prepared.notes
+    assert "training.jsonl: in 200 records, left out the reasoning" in prepared.notes
 
 
 @pytest.mark.parametrize(
@@ -571,7 +571,8 @@ def test_where_a_model_has_one_prompt_the_earlier_turns_are_in_the_question(tmp_
     question = json.loads(line)["question"]
     assert question.startswith("Question: How is the ")
     assert "\n\nAnswer: Clean the " in question
-    assert "4 questions with the earlier turns written into it" in prepared.notes[-1]
+    wrote = "in 4 records, wrote the earlier turns into the question"
+    assert prepared.notes[-1] == f"evaluation.jsonl: {wrote}"
 
 
 def test_system_prompts_that_are_not_asked_with_are_said(tmp_path: Path) -> None:
@@ -583,7 +584,8 @@ def test_system_prompts_that_are_not_asked_with_are_said(tmp_path: Path) -> None
         folder, "evaluation.jsonl", [chat("Why?", "So.", system=s) for s in ("Be kind.", "No.")]
     )
     prepared = prepare(folder, tmp_path / "out", NOVA_MICRO)
-    assert [note for note in prepared.notes if "left out the system prompt of 1 question" in note]
+    left_out = "in 1 record, left out the system prompt: a run asks with that of most training"
+    assert [each for each in prepared.notes if left_out in each]
 
 
 def test_a_folder_is_not_overwritten_unless_told(
