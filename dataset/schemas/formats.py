@@ -97,6 +97,7 @@ _ANSWER_BLOCKS = {
     "items": {"title": "Block", "anyOf": [_BLOCK, _REASONING]},
     "contains": {"required": ["text"]},
 }
+_CONTENTS = {"text": _TEXT, "blocks": _BLOCKS, "answer": _ANSWER_BLOCKS}
 _VERSION = {
     "title": "Version of the format",
     "description": f"Any text; AWS's examples have {SCHEMA_VERSION}.",
@@ -116,35 +117,23 @@ def _schema(title: str, description: str, record: Schema, definitions: Schema) -
     }
 
 
-def _system(prompt: Schema, blank: Schema) -> Schema:
+def _conversation(
+    name: str, models: str, parts: Mapping[str, Schema], contents: tuple[str, str], blank: Schema
+) -> Schema:
+    """Return the schema of a format with messages, a question's and an answer's of these contents.
+
+    `parts` are what stands before the messages, and `blank` is a system prompt that is none.
+    """
+    question, answer = map(_ref, contents)
     what = "What the model is told before the question; an empty one is none."
-    return _named({"anyOf": [prompt, blank]}, "System prompt", what)
-
-
-def _converse(models: str, answer: str, definitions: Schema) -> Schema:
-    record = {
-        "schemaVersion": _VERSION,
-        "system": _system(_ref("blocks"), _BLANK_BLOCKS),
-        "messages": _messages("The conversation."),
-    }
+    system = _named({"anyOf": [question, blank]}, "System prompt", what)
+    record = {**parts, "system": system, "messages": _messages("The conversation.")}
+    definitions = {name: _CONTENTS[name] for name in ("text", *contents)}
     return _schema(
-        "Converse training record",
+        f"{name} training record",
         f"One line of a file that fine-tunes {models} on Amazon Bedrock.",
         _object(record, optional=("system",)),
-        {**definitions, **_roles(_ref("blocks"), _ref(answer))},
-    )
-
-
-def _claude() -> Schema:
-    record = {
-        "system": _system(_ref("text"), _BLANK_TEXT),
-        "messages": _messages("The conversation."),
-    }
-    return _schema(
-        "Claude training record",
-        "One line of a file that fine-tunes Claude 3 Haiku on Amazon Bedrock.",
-        _object(record, optional=("system",)),
-        {"text": _TEXT, **_roles(_ref("text"), _ref("text"))},
+        {**definitions, **_roles(question, answer)},
     )
 
 
@@ -188,13 +177,13 @@ def _evaluation() -> Schema:
 
 def schemas() -> Mapping[str, Schema]:
     """Return each format's schema by the format's name."""
-    blocks = {"text": _TEXT, "blocks": _BLOCKS}
+    version = {"schemaVersion": _VERSION}
+    models, nova_2 = "Amazon Nova, Llama 3.2 or Llama 3.3", "Amazon Nova 2 Lite"
+    text, blocks, answer = ("text", "text"), ("blocks", "blocks"), ("blocks", "answer")
     return {
-        "claude-messages": _claude(),
-        "converse": _converse("Amazon Nova, Llama 3.2 or Llama 3.3", "blocks", blocks),
-        "converse-reasoning": _converse(
-            "Amazon Nova 2 Lite", "answer", {**blocks, "answer": _ANSWER_BLOCKS}
-        ),
+        "claude-messages": _conversation("Claude", "Claude 3 Haiku", {}, text, _BLANK_TEXT),
+        "converse": _conversation("Converse", models, version, blocks, _BLANK_BLOCKS),
+        "converse-reasoning": _conversation("Converse", nova_2, version, answer, _BLANK_BLOCKS),
         "prompt-completion": _pair(),
         "evaluation": _evaluation(),
     }
