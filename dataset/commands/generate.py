@@ -202,9 +202,7 @@ def _summary(outcome: GenerationResult, wanted: int, cost: str) -> Iterator[str]
         yield from (f"         {example}" for example in islice(examples, _REFUSALS_SHOWN))
     if outcome.unfinished:
         yield f"Cut off: {outcome.unfinished} answer(s), requested again with fewer pairs"
-    earlier = f"; {outcome.resumed_tokens:,} of them paid for earlier"
-    tokens = f"Tokens:  {outcome.input_tokens:,} in, {outcome.output_tokens:,} out"
-    yield tokens + (earlier if outcome.resumed_tokens else "")
+    yield f"Tokens:  {outcome.input_tokens:,} in, {outcome.output_tokens:,} out"
     yield f"Cost:    {cost}"
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from dataset.generation import text_matching as matching
 from dataset.sources.sections import Section
@@ -68,10 +68,14 @@ class GeneratedPair(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True)
 
-    question: _Text
-    answer: _Text
-    quote: _Text
-    topic: _Text
+    question: _Text = Field(description="stands on its own and names its subject")
+    answer: _Text = Field(
+        description="one to four complete sentences, with facts of the document only"
+    )
+    quote: _Text = Field(
+        description="the supporting passage, copied from the document letter by letter"
+    )
+    topic: _Text = Field(description="the subject in one to three words")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dataset.generation.checks import GeneratedPair
 from dataset.sources.sections import Section
 from lambdas.validation.formats.tokens import estimated_tokens
 
@@ -133,18 +134,14 @@ def _message(task: GenerationTask, request: PairRequest) -> str:
 
 
 def _tool(pairs: int) -> dict[str, Any]:
-    texts = {
-        "question": "stands on its own and names its subject",
-        "answer": "one to four complete sentences, with facts of the document only",
-        "quote": "the supporting passage, copied from the document letter by letter",
-        "topic": "the subject in one to three words",
-    }
+    parts = GeneratedPair.model_fields
     pair = {
         "type": "object",
         "properties": {
-            name: {"type": "string", "description": text} for name, text in texts.items()
+            name: {"type": "string", "description": each.description}
+            for name, each in parts.items()
         },
-        "required": [*texts],
+        "required": [*parts],
     }
     schema = {
         "type": "object",

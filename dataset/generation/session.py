@@ -46,14 +46,13 @@ def paid_tokens(journal: Journal[PaidAnswer]) -> int:
 
 @dataclass(frozen=True)
 class GenerationResult:
-    """The result; tokens are all in the journal, `resumed_tokens` those of earlier commands."""
+    """The result; tokens are all in the journal, those of earlier commands too."""
 
     kept: Sequence[KeptPair]
     refusals: Sequence[Refusal]
     ending: Ending
     input_tokens: int
     output_tokens: int
-    resumed_tokens: int
     unfinished: int  # answers that were cut off or lost
 
 
@@ -98,7 +97,6 @@ class Session:
         self._refusals: list[Refusal] = []
         self._unfinished = 0
         self._underestimated = 1.0  # the largest factor by which an estimate was exceeded
-        self._resumed_tokens = paid_tokens(self.journal)
 
     def run(self) -> GenerationResult:
         """Use the answers that are paid for already, then ask for the rest."""
@@ -208,7 +206,6 @@ class Session:
             ending=ending,
             input_tokens=sum(entry.input_tokens for entry in entries),
             output_tokens=sum(entry.output_tokens for entry in entries),
-            resumed_tokens=self._resumed_tokens,
             unfinished=self._unfinished,
         )
 

@@ -17,11 +17,8 @@ from lambdas.domain.evaluation.rubrics import ToolCall
 
 _READ_SECONDS = 300  # a long answer takes minutes, and giving up on it does not save its price
 _LOST = "lost"
-_MODEL_ERROR = "model_error"
 # Stops after which fewer pairs may succeed where so many did not.
-UNFINISHED = frozenset(
-    {"max_tokens", "malformed_tool_use", "malformed_model_output", _LOST, _MODEL_ERROR}
-)
+UNFINISHED = frozenset({"max_tokens", "malformed_tool_use", "malformed_model_output", _LOST})
 
 
 def runtime_client(region: str) -> Any:  # noqa: ANN401  # boto3 has no type for it
@@ -40,7 +37,7 @@ class Writer:
     def __init__(self, bedrock: Any, note: Callable[[str], None]) -> None:  # noqa: ANN401  # same
         self._note = note
         self._client = ConverseClient(
-            bedrock, Patience(math.inf), lambda error: _paid_stop(error) is None, note
+            bedrock, Patience(math.inf), lambda error: not _is_lost(error), note
         )
 
     def ask(self, request: dict[str, Any], estimated_input_tokens: int) -> ToolCall:
@@ -59,18 +56,15 @@ class Writer:
         try:
             return self._client.call_tool(request)
         except ServiceUnavailable as error:
-            stop = _paid_stop(error)
-            if stop is None:
+            if not _is_lost(error):
                 raise
             self._note(f"{error}\nCounted as paid.")
             most = request["inferenceConfig"]["maxTokens"]
-            return ToolCall(stop, None, estimated_input_tokens, most)
+            return ToolCall(_LOST, None, estimated_input_tokens, most)
 
 
-def _paid_stop(error: Exception) -> str | None:
-    """Name the stop of an answer that was begun but did not arrive."""
-    if isinstance(error, AnswerLost):
-        return _LOST
+def _is_lost(error: Exception) -> bool:
+    """Whether an answer was begun but did not arrive."""
     cause = error.__cause__
     code = code_of(cause) if isinstance(cause, ClientError) else ""
-    return _MODEL_ERROR if code == "ModelErrorException" else None
+    return isinstance(error, AnswerLost) or code == "ModelErrorException"

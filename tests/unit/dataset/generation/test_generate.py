@@ -561,7 +561,7 @@ def test_a_resumed_command_pays_for_nothing_twice(
     assert resumed.status == 0
     assert resumed.pairs == at_once.pairs
     assert first.answered + second.answered == whole.answered
-    assert f"{first.tokens:,} of them paid for earlier" in resumed.said
+    assert f"Resuming after {first.tokens:,} tokens already paid for" in resumed.said
 
 
 def test_a_crash_after_an_answer_loses_none_of_it(
