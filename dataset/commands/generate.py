@@ -113,8 +113,9 @@ def run(options: argparse.Namespace) -> ExitCode:
         except BaseException:
             print(_paid_so_far(options.out), file=sys.stderr)
             raise
-    for line in _summary(outcome, options.pairs, _cost(options.writer, target, outcome)):
+    for line in _summary(outcome, options.pairs, journal.entries):
         print(line, file=sys.stderr)
+    print(f"Cost:    {_cost(options.writer, target, journal.entries)}", file=sys.stderr)
     print(_ending(options, outcome), file=sys.stderr)
     return ExitCode.OK if outcome.ending == "complete" else ExitCode.FAILED
 
@@ -168,12 +169,12 @@ def _model_id(writer: str, region: str) -> str:
     return writer if is_id else judge_id(writer, region)
 
 
-def _cost(writer: str, target: BedrockTarget, outcome: GenerationResult) -> str:
+def _cost(writer: str, target: BedrockTarget, paid: Sequence[PaidAnswer]) -> str:
     try:
         prices = Calculator(target.prices, target.region).tokens(writer)
     except PriceMissing:
         return "no price is known"
-    return f"${prices.usd(outcome.input_tokens, outcome.output_tokens):.4f}"
+    return f"${sum(prices.usd(each.input_tokens, each.output_tokens) for each in paid):.4f}"
 
 
 def _plan(
@@ -191,8 +192,8 @@ def _write(out: Path, kept: Sequence[KeptPair]) -> None:
     out.write_bytes(text.encode(errors="backslashreplace"))
 
 
-def _summary(outcome: GenerationResult, wanted: int, cost: str) -> Iterator[str]:
-    """Yield lines on what was kept, what was refused and why, and what it cost."""
+def _summary(outcome: GenerationResult, wanted: int, paid: Sequence[PaidAnswer]) -> Iterator[str]:
+    """Yield lines on what was kept, what was refused and why, and what was paid for."""
     sections = Counter((pair.section.document, pair.section.label) for pair in outcome.kept)
     yield f"Pairs:   {len(outcome.kept)} of {wanted}, from {len(sections)} section(s)"
     yield f"Refused: {len(outcome.refusals)}"
@@ -200,10 +201,11 @@ def _summary(outcome: GenerationResult, wanted: int, cost: str) -> Iterator[str]
         yield f"  {count:4} {code}: {REASONS[code]}"
         examples = (refusal for refusal in outcome.refusals if refusal.code == code)
         yield from (f"         {example}" for example in islice(examples, _REFUSALS_SHOWN))
-    if outcome.unfinished:
-        yield f"Cut off: {outcome.unfinished} answer(s), requested again with fewer pairs"
-    yield f"Tokens:  {outcome.input_tokens:,} in, {outcome.output_tokens:,} out"
-    yield f"Cost:    {cost}"
+    if unfinished := sum(answer.is_unfinished for answer in paid):
+        yield f"Cut off: {unfinished} answer(s), requested again with fewer pairs"
+    heard = sum(answer.input_tokens for answer in paid)
+    said = sum(answer.output_tokens for answer in paid)
+    yield f"Tokens:  {heard:,} in, {said:,} out"
 
 
 def _ending(options: argparse.Namespace, outcome: GenerationResult) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from typing import Any, Literal
 
@@ -39,6 +40,10 @@ class PaidAnswer(BaseModel, frozen=True, extra="forbid"):
     output_tokens: int
     estimated_input_tokens: int
 
+    @property
+    def is_unfinished(self) -> bool:
+        return self.stop in UNFINISHED
+
 
 def paid_tokens(journal: Journal[PaidAnswer]) -> int:
     return sum(answer.input_tokens + answer.output_tokens for answer in journal.entries)
@@ -46,14 +51,9 @@ def paid_tokens(journal: Journal[PaidAnswer]) -> int:
 
 @dataclass(frozen=True)
 class GenerationResult:
-    """The result; tokens are all in the journal, those of earlier commands too."""
-
     kept: Sequence[KeptPair]
     refusals: Sequence[Refusal]
     ending: Ending
-    input_tokens: int
-    output_tokens: int
-    unfinished: int  # answers that were cut off or lost
 
 
 @dataclass
@@ -61,22 +61,9 @@ class _SectionProgress:
     """How far a section has been asked about."""
 
     section: Section
-    pairs_per_call: int = MAX_PAIRS_PER_CALL
-    is_open: bool = True
-    answers: int = 0
-    kept: int = 0
+    saved: list[PaidAnswer]  # that are not used yet, oldest first
+    pairs_per_call: int = MAX_PAIRS_PER_CALL  # 0: no more is asked
     refusals: list[Refusal] = field(default_factory=list)
-
-    def add_answer(self, accepted: int, *, finished: bool) -> None:
-        """Count an answer; without a pair, ask for fewer if it was cut off, else ask no more."""
-        self.answers += 1
-        self.kept += accepted
-        if accepted:
-            return
-        if finished or self.pairs_per_call == 1:
-            self.is_open = False
-        else:
-            self.pairs_per_call //= 2
 
 
 @dataclass
@@ -92,75 +79,60 @@ class Session:
     progress: ProgressBar
 
     def __post_init__(self, sections: Sequence[Section]) -> None:
-        self._sections = {self.task.key(section): _SectionProgress(section) for section in sections}
+        saved: defaultdict[str, list[PaidAnswer]] = defaultdict(list)
+        for entry in self.journal.entries:
+            saved[entry.key].append(entry)
+        keys = {self.task.key(section): section for section in sections}
+        self._sections = [_SectionProgress(section, saved[key]) for key, section in keys.items()]
         self._pairs = KeptPairs(self.task.language)
-        self._refusals: list[Refusal] = []
-        self._unfinished = 0
         self._underestimated = 1.0  # the largest factor by which an estimate was exceeded
 
     def run(self) -> GenerationResult:
-        """Use the answers that are paid for already, then ask for the rest."""
-        for entry in [*self.journal.entries]:
-            self._use(entry)
-        while self._missing:
-            wanted = self._next_request()
-            if wanted is None:
-                return self._outcome("exhausted")
-            key, request = wanted
-            affordable = self._affordable(request)
-            if affordable is None:
-                return self._outcome("ceiling")
-            self._pay(key, affordable)
-        return self._outcome("complete")
+        """Ask about one section after the other, round by round.
+
+        Where an answer is paid for already, it is used instead: a resumed command goes the same
+        way again, and makes the same requests.
+        """
+        ending: Ending = "complete"
+        while self._missing and ending == "complete":
+            opened = [each for each in self._sections if each.pairs_per_call]
+            lengths = [len(each.section.text) for each in opened]
+            targets = zip(opened, shares(self._missing, lengths), strict=True)
+            answers = [self._answer(state, target) for state, target in targets]
+            if not any(answers):
+                ending = "ceiling" if opened else "exhausted"
+        refusals = [refusal for each in self._sections for refusal in each.refusals]
+        return GenerationResult(self._pairs.kept, refusals, ending)
 
     @property
     def _missing(self) -> int:
         return self.pairs - len(self._pairs.kept)
 
-    def _next_request(self) -> tuple[str, PairRequest] | None:
-        """Ask about the open section with the fewest answers and, of these, the most missing pairs.
+    def _answer(self, state: _SectionProgress, target: int) -> bool:
+        """Use the next answer on a section; False if there is to be none in this round."""
+        pairs = min(target, state.pairs_per_call, self._missing)
+        answer = None
+        if pairs:
+            answer = state.saved.pop(0) if state.saved else self._paid(state, pairs)
+        if answer:
+            self._use(state, answer)
+        return answer is not None
 
-        It depends only on the answers so far, so that a resumed command makes the same requests.
-        """
-        lacking = [
-            (self._sections[key].answers, -lack, at, key)
-            for at, (key, lack) in enumerate(self._lacks())
-            if lack > 0
-        ]
-        if not lacking:
-            return None
-        _, lack, _, key = min(lacking)
-        state = self._sections[key]
+    def _paid(self, state: _SectionProgress, pairs: int) -> PaidAnswer | None:
+        """Ask for pairs, if need be for fewer; None if the ceiling allows no request."""
         existing = [kept.pair.question for kept in self._pairs.of(state.section)]
-        pairs = min(-lack, state.pairs_per_call, self._missing)
-        return key, PairRequest(state.section, pairs, existing, [*map(str, state.refusals)])
-
-    def _lacks(self) -> Iterator[tuple[str, int]]:
-        """Yield the key of each open section and the pairs that it lacks of its share by length."""
-        opened = {key: state for key, state in self._sections.items() if state.is_open}
-        elsewhere = sum(state.kept for state in self._sections.values() if not state.is_open)
-        lengths = [len(state.section.text) for state in opened.values()]
-        targets = shares(self.pairs - elsewhere, lengths)
-        for (key, state), target in zip(opened.items(), targets, strict=True):
-            yield key, target - state.kept
-
-    def _affordable(self, request: PairRequest) -> PairRequest | None:
-        """Return the request, if need be for fewer pairs, if the ceiling allows its worst case."""
+        request = PairRequest(state.section, pairs, existing, [*map(str, state.refusals)])
         left = self.max_tokens_total - paid_tokens(self.journal)
         while request.pairs and self._estimated_input(request) + request.max_tokens > left:
             request = replace(request, pairs=request.pairs // 2)
-        return request if request.pairs else None
-
-    def _estimated_input(self, request: PairRequest) -> int:
-        return math.ceil(self._underestimated * worst_case_input(self.task, request))
-
-    def _pay(self, key: str, request: PairRequest) -> None:
+        if not request.pairs:
+            return None
         arguments, estimated = build(self.task, request), self._estimated_input(request)
         section = request.section
         self._show(f"asking for {request.pairs}: {section.document}, {section.label}")
         answer = self.writer.ask(arguments, estimated)
         entry = PaidAnswer(
-            key=key,
+            key=self.task.key(section),
             request=digest(arguments),
             asked=request.pairs,
             estimated_input_tokens=worst_case_input(self.task, request),
@@ -170,44 +142,28 @@ class Session:
             output_tokens=answer.output_tokens,
         )
         self.journal.append(entry)
-        self._use(entry)
+        return entry
 
-    def _use(self, entry: PaidAnswer) -> None:
-        state = self._sections.get(entry.key)
-        if state is None:  # of another prompt or document: paid for, but of no use here
-            return
-        finished = entry.stop not in UNFINISHED
-        self._unfinished += not finished
+    def _estimated_input(self, request: PairRequest) -> int:
+        return math.ceil(self._underestimated * worst_case_input(self.task, request))
+
+    def _use(self, state: _SectionProgress, entry: PaidAnswer) -> None:
+        """Keep the pairs of an answer; if none can be kept, ask for fewer or no more."""
         exceeded = entry.input_tokens / max(1, entry.estimated_input_tokens)
         self._underestimated = max(self._underestimated, exceeded)
         values = [] if entry.tool_input is None else read_pairs(entry.tool_input)
-        accepted = sum(self._keep(state, value) for value in values[: entry.asked])
-        state.add_answer(accepted, finished=finished)
+        before = self._missing
+        for value in values[: entry.asked]:
+            # A resumed command may want fewer than were paid for.
+            result = self._pairs.take(state.section, value) if self._missing else None
+            if isinstance(result, Refusal):
+                state.refusals.append(result)
+        if self._missing == before:
+            state.pairs_per_call = state.pairs_per_call // 2 if entry.is_unfinished else 0
         self._show("")
-
-    def _keep(self, state: _SectionProgress, value: object) -> bool:
-        if not self._missing:  # a resumed command may want fewer than were paid for
-            return False
-        result = self._pairs.take(state.section, value)
-        if isinstance(result, Refusal):
-            state.refusals.append(result)
-            self._refusals.append(result)
-            return False
-        return True
 
     def _show(self, doing: str) -> None:
         self.progress.show(len(self._pairs.kept), paid_tokens(self.journal), doing)
-
-    def _outcome(self, ending: Ending) -> GenerationResult:
-        entries = self.journal.entries
-        return GenerationResult(
-            kept=self._pairs.kept,
-            refusals=self._refusals,
-            ending=ending,
-            input_tokens=sum(entry.input_tokens for entry in entries),
-            output_tokens=sum(entry.output_tokens for entry in entries),
-            unfinished=self._unfinished,
-        )
 
 
 def shares(pairs: int, lengths: Sequence[int]) -> list[int]:

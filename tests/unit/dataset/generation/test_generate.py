@@ -631,6 +631,15 @@ def test_more_pairs_on_a_later_day_are_asked_for_beside_the_first(
     assert fewer.pairs == first.pairs[:3]
 
 
+def test_what_was_paid_for_is_used_though_another_document_is_beyond_the_ceiling(
+    manual: Path, handbook: Path, tmp_path: Path
+) -> None:
+    out, spy = tmp_path / "out.json", Spy()
+    first = run(Spy(), out, manual, pairs=6)
+    ran = run(spy, out, handbook, manual, pairs=60, max_tokens_total=3_000)
+    assert (ran.status, ran.pairs, spy.requests) == (1, first.pairs, [])
+
+
 def test_another_prompt_pays_anew_and_counts_the_old(manual: Path, tmp_path: Path) -> None:
     out, spy = tmp_path / "out.json", Spy()
     run(Spy(), out, manual, pairs=6)
