@@ -33,14 +33,13 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from dataset.commands.file_progress import file_progress
 from dataset.commands.report_text import report_text
 from dataset.sources.conversations import Entries, Entry, describe, read_entries
 from dataset.sources.conversion import (
     Style,
     changes,
     example,
-    obstacles,
+    obstacle,
     usual_system_prompt,
     written,
 )
@@ -141,9 +140,11 @@ class _Plan:
             Some cannot be, and are not to be skipped; or none can be.
         """
         source = read_entries(file, self.options.keys)
-        style = self.options.style
-        unusable = obstacles(source.entries, self.model, style, are_asked=is_evaluation)
-        problems = [*source.problems, *unusable]
+        problems = source.problems + [
+            (entry.location, why)
+            for entry in source.entries
+            if (why := obstacle(entry, self.model, self.options.style, is_asked=is_evaluation))
+        ]
         skipped = {location for location, _ in problems}
         entries = [entry for entry in source.entries if entry.location not in skipped]
         if problems and not (self.options.skip and entries):
@@ -263,8 +264,7 @@ def _write(
                 for kind, name in FILE_NAMES.items()
                 if name in contents
             }
-            with file_progress() as show:
-                report = check(model, options=checks, progress=show, **files)
+            report = check(model, options=checks, progress=None, **files)
             for name in FILE_NAMES.values():
                 if (out / name).is_dir():
                     raise SourceInvalid(f"{out / name} is a folder: remove it, or name another")

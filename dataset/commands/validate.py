@@ -22,7 +22,6 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from dataset.commands.file_progress import file_progress
 from dataset.commands.options import dollars
 from dataset.commands.report_text import report_text
 from dataset.sources.files import S3, bucket_and_key, in_folder, list_folder
@@ -102,9 +101,8 @@ def _checked(options: argparse.Namespace) -> ValidationReport:
         workers=os.cpu_count() or 1,
     )
     pii = _pii_check(options.comprehend_max_usd) if options.comprehend_max_usd else None
-    with file_progress() as show:
-        report = check(model, options=settings, progress=show, answer_schema=schema, **sources)
-        return screened(report, sources, pii) if pii else report
+    report = check(model, options=settings, progress=None, answer_schema=schema, **sources)
+    return screened(report, sources, pii) if pii else report
 
 
 def _pii_check(max_usd: float) -> PiiCheck:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dataset.sources.conversations import Entry, Problem
+from dataset.sources.conversations import Entry
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
 from lambdas.validation import Conversation, Turn
@@ -68,19 +68,13 @@ def usual_system_prompt(entries: Iterable[Entry]) -> str | None:
     return SYSTEM_PROMPTS.get(language or "")
 
 
-def obstacles(
-    entries: Iterable[Entry], model: Model, style: Style, *, are_asked: bool
-) -> Iterator[Problem]:
-    """Yield why entries cannot be training records of the model, or evaluation examples."""
-    for entry in entries:
-        if entry.is_last_untrained:
-            what = "so it is not a reference" if are_asked else "and so is not to be trained on"
-            yield entry.location, f"{entry.untrained[-1]}, {what}: {_INSTEAD}"
-        elif not are_asked and (why := _obstacle(entry, model, style)):
-            yield entry.location, why
-
-
-def _obstacle(entry: Entry, model: Model, style: Style) -> str | None:
+def obstacle(entry: Entry, model: Model, style: Style, *, is_asked: bool) -> str | None:
+    """Return why an entry cannot be a training record of the model, or an evaluation example."""
+    if entry.is_last_untrained:
+        what = "so it is not a reference" if is_asked else "and so is not to be trained on"
+        return f"{entry.untrained[-1]}, {what}: {_INSTEAD}"
+    if is_asked:
+        return None
     flatten = "drop the record, or write earlier turns into the prompt with --flatten"
     if entry.untrained and not style.flatten:
         return f"{entry.untrained[0]}, but every answer is trained on: {flatten}"
