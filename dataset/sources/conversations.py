@@ -26,7 +26,7 @@ from dataset.sources.pairs import (
     is_blank,
     read_pair,
 )
-from dataset.sources.raw import MOST_SHOWN, read_values
+from dataset.sources.raw import MOST_SHOWN, SkippedRow, read_values
 from lambdas.validation import Conversation, Turn
 from lambdas.validation.formats.conversation import PAIR_KEYS, ROLES, Role
 from lambdas.validation.formats.pairs import pair_keys
@@ -120,15 +120,17 @@ def read_entries(file: SourceFile, keys: Keys = USUAL) -> Entries:
     SourceInvalid
         It cannot be read, does not match its suffix, or is empty.
     """
-    raw = read_values(file)
-    found = Entries(skipped=raw.skipped)
-    for value_location, value in raw.values:
-        for location, record in _records(value_location, value, keys):
+    found = Entries()
+    for place, value in read_values(file):
+        if isinstance(value, SkippedRow):
+            found.skipped[value] += 1
+            continue
+        for location, record in _records(place, value, keys):
             try:
                 found.entries.append(_entry(location, record, keys))
             except RecordInvalid as error:
                 found.problems.append((location, str(error)))
-    if not raw.values:
+    if not (found.entries or found.problems):
         raise SourceInvalid(f"{file.place} has no records")
     return found
 

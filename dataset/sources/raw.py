@@ -11,7 +11,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import count
 from types import MappingProxyType
 from typing import Any
@@ -40,36 +39,31 @@ _KINDS_BY_HEAD = ((b"PK\x03\x04", ".xlsx"), (b"PAR1", ".parquet"))
 Value = tuple[int, object]  # and the line, or row, that it starts in
 
 
-@dataclass
-class RawValues:
-    """A file's values, each after its location: file:line, and the record of that line."""
+class SkippedRow(str):
+    """A row of a table that is not a record: what it is."""
 
-    values: list[tuple[str, object]] = field(default_factory=list)
-    skipped: Counter[str] = field(default_factory=Counter)  # rows of a table, by what they are
+    __slots__ = ()
 
 
-def read_values(file: SourceFile) -> RawValues:
-    """Read a whole file by its suffix, or by how it begins.
+def read_values(file: SourceFile) -> Iterator[tuple[str, object]]:
+    """Yield the values of a file, each after its location: file:line, and the record of that line.
+
+    What the file holds is told by its suffix, or by how it begins.
 
     Raises
     ------
     SourceInvalid
         It is not UTF-8, or does not match its suffix.
     """
-    kind = _kind_of(file)
-    raw, last_line = RawValues(), 0
+    kind, last_line = _kind_of(file), 0
     try:
         for number, (line, value) in enumerate(READERS[kind](file), start=1):
-            if isinstance(value, _SkippedRow):
-                raw.skipped[value] += 1
-                continue
             record = f", record {number}" if line == last_line else ""
-            raw.values.append((f"{file.place}:{line}{record}", value))
+            yield f"{file.place}:{line}{record}", value
             last_line = line
     except _BrokenAt as error:
         why = shortened(str(error), MOST_SHOWN)
         raise SourceInvalid(f"{file.place}:{error.line}: {why}") from None
-    return raw
 
 
 def _kind_of(file: SourceFile) -> str:
@@ -143,12 +137,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique)
 
 
-class _SkippedRow(str):
-    """A row that is not a record."""
-
-    __slots__ = ()
-
-
 _Row = tuple[int, list[str]]  # after the line that it starts in
 
 
@@ -162,7 +150,7 @@ def _table(rows: Iterator[_Row]) -> Iterator[Value]:
     for header_line, header in _filled(rows):
         if sum(bool(cell.strip()) for cell in header) > 1:
             break
-        yield header_line, _SkippedRow("row above the header")
+        yield header_line, SkippedRow("row above the header")
     else:
         if header:
             raise _BrokenAt(header_line, _ONE_COLUMN)
@@ -182,7 +170,7 @@ def _table(rows: Iterator[_Row]) -> Iterator[Value]:
             # Excel leaves out empty cells at the end of a row.
             yield line, dict(zip(names, (*cells, *[""] * (len(names) - len(cells))), strict=True))
         else:
-            yield line, _SkippedRow("blank row")
+            yield line, SkippedRow("blank row")
 
 
 def _filled(rows: Iterable[_Row]) -> Iterator[_Row]:
