@@ -21,16 +21,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from rich.console import Console
-
-from dataset.commands.options import (
-    BedrockTarget,
-    add_target_arguments,
-    bedrock_target,
-    judge_id,
-)
+from dataset.commands.options import add_target_arguments, bedrock_prices, judge_id
 from dataset.generation.checks import LANGUAGES_BY_CODE, REASONS, KeptPair, detected_as
-from dataset.generation.journal import Journal, open_journal
+from dataset.generation.journal import open_journal
 from dataset.generation.progress_bar import ProgressBar
 from dataset.generation.request import STYLE, GenerationTask
 from dataset.generation.session import GenerationResult, PaidAnswer, Session, paid_tokens
@@ -101,43 +94,28 @@ def run(options: argparse.Namespace) -> ExitCode:
     from dataset.sources.documents import read_sections  # noqa: PLC0415
 
     _check(options.out)
-    target = bedrock_target(options)
+    prices = bedrock_prices(options)
     style = read_file(options.prompt_file).text() if options.prompt_file else STYLE
-    task = GenerationTask(_model_id(options.writer, target.region), options.language, style)
+    task = GenerationTask(_model_id(options.writer, prices.region), options.language, style)
     sections = [section for path in options.documents for section in read_sections(path)]
     with open_journal(path_beside(options.out), PaidAnswer) as journal:
-        print(_plan(task, target, sections, paid_tokens(journal)), file=sys.stderr)
+        print(_plan(task, prices.region, sections, paid_tokens(journal)), file=sys.stderr)
         try:
-            outcome = _generate(options, task, sections, journal, target.region)
+            with ProgressBar(options.pairs) as bar:
+                writer = Writer(runtime_client(prices.region), bar.note)
+                session = Session(
+                    task, sections, options.pairs, options.max_tokens_total, journal, writer, bar
+                )
+                outcome = session.run()
             _write(options.out, outcome.kept)
         except BaseException:
             print(_paid_so_far(options.out), file=sys.stderr)
             raise
     for line in _summary(outcome, options.pairs, journal.entries):
         print(line, file=sys.stderr)
-    print(f"Cost:    {_cost(options.writer, target, journal.entries)}", file=sys.stderr)
+    print(f"Cost:    {_cost(options.writer, prices, journal.entries)}", file=sys.stderr)
     print(_ending(options, outcome), file=sys.stderr)
     return ExitCode.OK if outcome.ending == "complete" else ExitCode.FAILED
-
-
-def _generate(
-    options: argparse.Namespace,
-    task: GenerationTask,
-    sections: Sequence[Section],
-    journal: Journal[PaidAnswer],
-    region: str,
-) -> GenerationResult:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    with ProgressBar(console, options.pairs) as bar:
-        return Session(
-            task,
-            sections,
-            pairs=options.pairs,
-            max_tokens_total=options.max_tokens_total,
-            journal=journal,
-            writer=Writer(runtime_client(region), bar.note),
-            progress=bar,
-        ).run()
 
 
 def path_beside(out: Path) -> Path:
@@ -169,21 +147,19 @@ def _model_id(writer: str, region: str) -> str:
     return writer if is_id else judge_id(writer, region)
 
 
-def _cost(writer: str, target: BedrockTarget, paid: Sequence[PaidAnswer]) -> str:
+def _cost(writer: str, prices: Calculator, paid: Sequence[PaidAnswer]) -> str:
     try:
-        prices = Calculator(target.prices, target.region).tokens(writer)
+        usd = prices.tokens(writer).usd
     except PriceMissing:
         return "no price is known"
-    return f"${sum(prices.usd(each.input_tokens, each.output_tokens) for each in paid):.4f}"
+    return f"${sum(usd(each.input_tokens, each.output_tokens) for each in paid):.4f}"
 
 
-def _plan(
-    task: GenerationTask, target: BedrockTarget, sections: Sequence[Section], paid: int
-) -> str:
+def _plan(task: GenerationTask, region: str, sections: Sequence[Section], paid: int) -> str:
     documents = Counter(section.document for section in sections)
     parts = ", ".join(f"{name} ({count} section(s))" for name, count in documents.items())
     resumed = f" Resuming after {paid:,} tokens already paid for." if paid else ""
-    return f"Asking {task.model_id} in {target.region} about {parts}.{resumed}"
+    return f"Asking {task.model_id} in {region} about {parts}.{resumed}"
 
 
 def _write(out: Path, kept: Sequence[KeptPair]) -> None:

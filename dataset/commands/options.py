@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
-from dataclasses import dataclass
 
 import boto3
 
+from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.cost.price_book import PriceBook
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.lookup import find_judge
 from stacks.environment import load
-
-
-@dataclass(frozen=True)
-class BedrockTarget:
-    region: str
-    prices: PriceBook
 
 
 def add_target_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +20,8 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
     target.add_argument("--env", metavar="NAME", help="region and prices of environments/NAME.toml")
 
 
-def bedrock_target(options: argparse.Namespace) -> BedrockTarget:
-    """Return the target that the options name.
+def bedrock_prices(options: argparse.Namespace) -> Calculator:
+    """Return the region that the options name, with its prices.
 
     Raises
     ------
@@ -38,11 +32,11 @@ def bedrock_target(options: argparse.Namespace) -> BedrockTarget:
     """
     if options.env:
         environment = load(options.env)
-        return BedrockTarget(environment.region, PriceBook.load(environment.prices))
+        return Calculator(PriceBook.load(environment.prices), environment.region)
     region = options.region or boto3.Session().region_name
     if not region:
         raise InputInvalid("no region is configured: give --region or --env")
-    return BedrockTarget(region, PriceBook.load())
+    return Calculator(PriceBook.load(), region)
 
 
 def judge_id(key: str, region: str) -> str:

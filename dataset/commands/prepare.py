@@ -53,13 +53,7 @@ from lambdas.domain.errors import InputInvalid
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.lookup import find_judge, find_model
 from lambdas.domain.models.model import Model
-from lambdas.domain.run.dataset_files import (
-    EVALUATION,
-    FILE_NAMES,
-    GENERAL,
-    TRAINING,
-    VALIDATION,
-)
+from lambdas.domain.run.dataset_files import EVALUATION, FILE_NAMES, GENERAL, TRAINING, VALIDATION
 from lambdas.domain.run.execution_input import ExecutionDefaults, Settings
 from lambdas.validation import FileSource, FileSummary, ValidationReport
 from lambdas.validation.check import Options, check

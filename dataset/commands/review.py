@@ -25,24 +25,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from dataset.commands.options import (
-    add_target_arguments,
-    bedrock_target,
-    dollars,
-    judge_id,
-)
+from dataset.commands.options import add_target_arguments, bedrock_prices, dollars, judge_id
 from dataset.generation.journal import Journal, open_journal
 from dataset.generation.writer import runtime_client
 from exit_codes import ExitCode
 from lambdas.aws.converse import ConverseClient
-from lambdas.domain.cost.calculator import Calculator
 from lambdas.domain.data_review.asking import ERROR_KEY, Judge, review_question, row_of
-from lambdas.domain.data_review.results import (
-    POOR_SCORE,
-    ReviewSummary,
-    is_below,
-    summarise,
-)
+from lambdas.domain.data_review.results import POOR_SCORE, ReviewSummary, is_below, summarise
 from lambdas.domain.data_review.sampling import affordable
 from lambdas.domain.data_review.tasks import (
     ReviewTask,
@@ -159,13 +148,12 @@ class _Nothing:
 
 def run(options: argparse.Namespace) -> ExitCode:
     """Review what has no score yet, and print the summary."""
-    target = bedrock_target(options)
+    prices = bedrock_prices(options)
     tasks = [*read_tasks(options.training, find_model(options.model))]
-    client = ConverseClient(runtime_client(target.region))
-    judge = partial(client.judge, judge_id(options.judge, target.region))
-    usd = Calculator(target.prices, target.region).tokens(options.judge).usd
+    client = ConverseClient(runtime_client(prices.region))
+    judge = partial(client.judge, judge_id(options.judge, prices.region))
     with open_journal(_file_of(options.training), ReviewEntry) as journal:
-        log = ReviewLog(journal, options.judge, usd)
+        log = ReviewLog(journal, options.judge, prices.tokens(options.judge).usd)
         try:
             left = _ask_judge(judge, tasks, log, options.max_usd)
         except KeyboardInterrupt:
@@ -174,7 +162,7 @@ def run(options: argparse.Namespace) -> ExitCode:
     rows = log.rows(tasks)
     summary = summarise(rows, records=len(tasks), usd=log.spent(), poor_score=options.threshold)
     status = _status(summary, options.threshold)
-    by = f"{options.judge} in {target.region}"
+    by = f"{options.judge} in {prices.region}"
     print(_json(summary, status) if options.json else _text(options, by, summary, status, left))
     return status
 

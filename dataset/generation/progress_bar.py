@@ -9,7 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 class ProgressBar(Progress):
     """A context manager, because the bar moves by itself."""
 
-    def __init__(self, console: Console, pairs: int) -> None:
+    def __init__(self, pairs: int) -> None:
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
         super().__init__(
             TextColumn("pairs"),
             BarColumn(),
