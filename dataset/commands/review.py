@@ -161,9 +161,12 @@ def run(options: argparse.Namespace) -> ExitCode:
             raise
     rows = log.rows(tasks)
     summary = summarise(rows, records=len(tasks), usd=log.spent(), poor_score=options.threshold)
-    status = _status(summary, options.threshold)
-    by = f"{options.judge} in {prices.region}"
-    print(_json(summary, status) if options.json else _text(options, by, summary, status, left))
+    status, verdict = _verdict(summary)
+    if options.json:
+        print(_json(summary, status))
+    else:
+        by = f"{options.judge} in {prices.region}"
+        print("\n".join([*_figures(options, by, summary, left), verdict]))
     return status
 
 
@@ -171,10 +174,15 @@ def _file_of(training: Path) -> Path:
     return training.with_suffix(".review.jsonl")
 
 
-def _status(summary: ReviewSummary, threshold: float) -> ExitCode:
+def _verdict(summary: ReviewSummary) -> tuple[ExitCode, str]:
+    """Return the exit status, and what it says of the data."""
     if too_many(summary.failed, summary.reviewed + summary.failed, MAX_FAILED_PERCENT):
-        return ExitCode.ERROR
-    return ExitCode.FAILED if is_below(summary, threshold) else ExitCode.OK
+        why = "too many reviews failed. To ask for them again, repeat the command"
+        return ExitCode.ERROR, f"No verdict: {why if summary.failed else 'nothing was reviewed'}."
+    if is_below(summary, summary.poor_score):
+        advice = "correct or drop the worst records and similar ones"
+        return ExitCode.FAILED, f"BELOW {summary.poor_score:g}: {advice}."
+    return ExitCode.OK, f"Good: the mean reaches {summary.poor_score:g}."
 
 
 def read_tasks(training: Path, model: Model) -> Iterator[ReviewTask]:
@@ -224,43 +232,28 @@ def _json(summary: ReviewSummary, status: ExitCode) -> str:
     return json.dumps(whole, ensure_ascii=False, indent=2)
 
 
-def _text(
-    options: argparse.Namespace, by: str, summary: ReviewSummary, status: ExitCode, left: int
-) -> str:
-    """Return the figures, the worst records with the judge's reasons, and what to do."""
+def _figures(
+    options: argparse.Namespace, by: str, summary: ReviewSummary, left: int
+) -> Iterator[str]:
+    """Yield the figures, and the worst records with the judge's reasons."""
     reviewed = f"{summary.reviewed} of {summary.records} records reviewed by {by}"
     kept = f"The reviews are in {_file_of(options.training)} and have cost ${summary.usd:.4f}."
-    lines = [f"{reviewed}, {summary.failed} failed. {kept}"]
+    yield f"{reviewed}, {summary.failed} failed. {kept}"
     if summary.mean_score is not None:
-        lines += _scores(summary, summary.mean_score)
+        means = summary.criterion_means.items()
+        criteria = ", ".join(f"{name} {value:.1f}" for name, value in means)
+        lowest = f"the lowest criterion of each record ({criteria})"
+        yield f"Mean score {summary.mean_score:.2f} of 10, {lowest}."
+        poor = f"{summary.poor} ({summary.poor_percent:g} %)"
+        yield f"{poor} score below {summary.poor_score:g}. The lowest:"
+        yield from map(_worst, summary.worst)
     if left:
-        lines.append(
+        yield (
             f"{left} were not reviewed: one more request could exceed --max-usd "
             f"{options.max_usd:g}. To resume, repeat the command with a higher --max-usd."
         )
-    return "\n".join([*lines, _verdict(summary, status)])
-
-
-def _scores(summary: ReviewSummary, mean: float) -> list[str]:
-    criteria = ", ".join(f"{name} {value:.1f}" for name, value in summary.criterion_means.items())
-    poor = f"{summary.poor} ({summary.poor_percent:g} %) score below {summary.poor_score:g}"
-    return [
-        f"Mean score {mean:.2f} of 10, the lowest criterion of each record ({criteria}).",
-        f"{poor}. The lowest:",
-        *(_worst(row) for row in summary.worst),
-    ]
 
 
 def _worst(row: ReviewRow) -> str:
     scores = ", ".join(f"{name} {score}" for name, score in (row.scores or {}).items())
     return f"  line {row.line}: {row.score} ({scores}): {row.reason}"
-
-
-def _verdict(summary: ReviewSummary, status: ExitCode) -> str:
-    if status == ExitCode.ERROR and summary.failed:
-        return "No verdict: too many reviews failed. To ask for them again, repeat the command."
-    if status == ExitCode.ERROR:
-        return "No verdict: nothing was reviewed."
-    if status == ExitCode.FAILED:
-        return f"BELOW {summary.poor_score:g}: correct or drop the worst records and similar ones."
-    return f"Good: the mean reaches {summary.poor_score:g}."
