@@ -213,14 +213,8 @@ def _plan_split(plan: _Plan, file: SourceFile) -> None:
     if not given and not shares[1]:
         plan.notes.append(_WITHOUT_VALIDATION.format(model=plan.model.name))
     parts = split(entries, shares, plan.options.seed)
-    named = zip((TRAINING, VALIDATION, EVALUATION), parts.files, strict=True)
+    named = zip((TRAINING, VALIDATION, EVALUATION), parts, strict=True)
     plan.entries |= {name: part for name, part in named if part}
-    if parts.not_compared:
-        plan.notes.append(
-            f"{quantity(len(parts.not_compared), 'record')}, the first at {parts.not_compared[0]}, "
-            "resemble more others than a record is compared with: near-duplicates of them may be "
-            "in two files, and the check reports those"
-        )
 
 
 def _plan_folder(plan: _Plan, folder: str, names: Sequence[str]) -> None:

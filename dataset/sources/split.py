@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from hashlib import sha256
-from typing import NamedTuple
 
 from dataset.sources.conversations import Entry
 from dataset.sources.files import SourceInvalid
@@ -24,13 +23,7 @@ _MOST_ROUNDS = 8  # of placing records until no question's topic is thin
 _NAMES = ("training", "validation", "evaluation")
 
 Shares = tuple[int, int, int]
-
-
-class Split(NamedTuple):
-    """Training, validation and evaluation entries, each in the source's order."""
-
-    files: tuple[list[Entry], list[Entry], list[Entry]]
-    not_compared: list[str]  # locations of records that resemble more others than are compared
+Split = tuple[list[Entry], list[Entry], list[Entry]]
 
 
 def shares_of(text: str) -> Shares:
@@ -56,7 +49,7 @@ def default_shares(model: Model, records: int) -> Shares:
 
 
 def split(entries: Sequence[Entry], shares: Shares, seed: int) -> Split:
-    """Return training, validation and evaluation entries.
+    """Return training, validation and evaluation entries, each in the source's order.
 
     Records with the same or nearly the same prompt, or nearly the same longer answer, stay
     together, and every topic is spread by the same shares; what few others are on the topic of is
@@ -67,7 +60,7 @@ def split(entries: Sequence[Entry], shares: Shares, seed: int) -> Split:
     SourceInvalid
         There are too few records, or groups of records, for each file to have one.
     """
-    groups, not_compared = near_duplicate_groups(
+    groups, _ = near_duplicate_groups(
         [entry.conversation.prompt for entry in entries],
         [entry.conversation.answer for entry in entries],
     )
@@ -81,8 +74,7 @@ def split(entries: Sequence[Entry], shares: Shares, seed: int) -> Split:
     training, validation, evaluation = (
         [entries[at] for at in sorted(numbers)] for numbers in placed
     )
-    locations = [entries[at].location for at in sorted(not_compared)]
-    return Split((training, validation, evaluation), locations)
+    return training, validation, evaluation
 
 
 def _placed(
