@@ -38,7 +38,7 @@ from dataset.commands.prepare import (
 from dataset.commands.report_text import report_text, verdict_text
 from exit_codes import ExitCode
 from lambdas.domain.models.lookup import find_model
-from lambdas.domain.run.dataset_files import FILE_NAMES, REQUIRED
+from lambdas.domain.run.dataset_files import FILE_NAMES, REQUIRED, dataset_prefix
 from lambdas.domain.run.execution_input import resolve
 from lambdas.validation.jsonl.display import quantity
 from operate.deployed import Deployed, find_deployed
@@ -88,32 +88,27 @@ def _start_input(options: argparse.Namespace, environment: Environment) -> dict[
 
 def _upload(folder: Path, deployed: Deployed, dataset: str) -> None:
     s3: Any = boto3.client("s3", region_name=deployed.region)
-    files = {kind: name for kind, name in FILE_NAMES.items() if (folder / name).is_file()}
-    for name in files.values():
-        path = folder / name
-        key = f"datasets/{dataset}/{name}"
-        digest = _sha_256(path)
-        # Of a multipart upload, S3 keeps only a checksum of the parts' checksums:
-        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_Checksum.html, read 2026-11-23.
-        s3.upload_file(
-            str(path),
-            deployed.bucket,
-            key,
-            ExtraArgs={
-                "ChecksumAlgorithm": "SHA256",
-                "ContentType": _CONTENT_TYPES[Path(name).suffix],
-                "Metadata": {"sha256": digest},
-            },
-        )
-        size = quantity(path.stat().st_size, "byte")
-        print(f"{name} → s3://{deployed.bucket}/{key} ({size}, SHA-256 {digest})", flush=True)
-    for kind in FILE_NAMES.keys() - files.keys() - {*REQUIRED}:
-        _remove_old(s3, deployed.bucket, f"datasets/{dataset}/{FILE_NAMES[kind]}")
+    for kind, name in FILE_NAMES.items():
+        path, key = folder / name, dataset_prefix(dataset) + name
+        if path.is_file():
+            _put(s3, path, deployed.bucket, key)
+        elif kind not in REQUIRED:
+            _remove_old(s3, deployed.bucket, key)
 
 
-def _sha_256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _put(s3: Any, path: Path, bucket: str, key: str) -> None:  # noqa: ANN401  # boto3
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    # Of a multipart upload, S3 keeps only a checksum of the parts' checksums:
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_Checksum.html, read 2026-11-23.
+    extra = {
+        "ChecksumAlgorithm": "SHA256",
+        "ContentType": _CONTENT_TYPES[path.suffix],
+        "Metadata": {"sha256": digest},
+    }
+    s3.upload_file(str(path), bucket, key, ExtraArgs=extra)
+    size = quantity(len(content), "byte")
+    print(f"{path.name} → s3://{bucket}/{key} ({size}, SHA-256 {digest})", flush=True)
 
 
 def _remove_old(s3: Any, bucket: str, key: str) -> None:  # noqa: ANN401  # boto3
