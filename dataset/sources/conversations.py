@@ -6,7 +6,6 @@ Converse's, OpenAI's (with a system message among them) or ShareGPT's (`from`, `
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -98,18 +97,12 @@ class Entries:
                 places[key].append(entry.location)
         alike: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
         for key, locations in places.items():
-            alike[locations[0], len(locations)].append(repr(shortened(key)) + _guess(key))
+            alike[locations[0], len(locations)].append(repr(shortened(key)))
         yield from _first(
             f"ignored the key{'s' * (len(keys) > 1)} {shortened(', '.join(keys), MOST_SHOWN)} of "
             f"{quantity(count, 'record')}, from {first} on"
             for (first, count), keys in alike.items()
         )
-
-
-def _guess(key: str) -> str:
-    """Return what a key that nothing was read from may have been meant to be."""
-    close = difflib.get_close_matches(key.lower(), (*SYSTEM, *ID, *TOPIC), n=1, cutoff=0.8)
-    return f" (did you mean {close[0]!r}?)" if close and close[0] != key.lower() else ""
 
 
 def read_entries(file: SourceFile, keys: Keys = USUAL) -> Entries:

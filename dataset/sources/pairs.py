@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lambdas.domain.models.lookup import nearest
 from lambdas.validation import Turn
 from lambdas.validation.formats.conversation import ROLES
 from lambdas.validation.formats.pairs import RECOGNISED, own_keys, pair_keys
@@ -127,8 +127,8 @@ def _pair_keys(value: Mapping[str, Any], keys: Keys) -> tuple[str, str]:
 def _given(value: Mapping[str, Any], key: str) -> str:
     if key in value:
         return key
-    guess = difflib.get_close_matches(key, map(str, value), n=1)
-    hint = f"did you mean {guess[0]!r}? " if guess else ""
+    guess = nearest(key, map(str, value))
+    hint = f"did you mean {guess!r}? " if guess else ""
     raise RecordInvalid(f"no key {key!r}: {hint}{_its_keys(value)}")
 
 
