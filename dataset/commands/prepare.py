@@ -28,7 +28,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -266,16 +266,6 @@ def _write(
     return report
 
 
-_PARTS = {
-    "prompt": "question",
-    "completion": "answer",
-    "context": "passage that a question is about",
-    "system": "system prompt of a record",
-    "id": "id of an example",
-    "topic": "topic",
-}
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="a folder, a file, s3://… or -")
     parser.add_argument("out", type=Path, metavar="OUT_DIR", help="created if need be")
@@ -300,10 +290,9 @@ def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write no system prompt, and drop those of the source",
     )
-    for part, meaning in _PARTS.items():
-        parser.add_argument(
-            f"--{part}-key", metavar="NAME", help=f"the source's name for the {meaning}"
-        )
+    for part in fields(Keys):
+        meaning = f"the source's name for the {part.metadata['of']}"
+        parser.add_argument(f"--{part.name}-key", metavar="NAME", help=meaning)
     parser.add_argument(
         "--split",
         metavar="T/V/E",
@@ -368,7 +357,7 @@ def conversion_options(given: argparse.Namespace, source: str) -> PrepareOptions
     if (given.split or given.seed is not None) and list_folder(source) is not None:
         raise InputInvalid("--split and --seed are for a SOURCE that is one file")
     return PrepareOptions(
-        Keys(**{part: getattr(given, f"{part}_key") for part in _PARTS}),
+        Keys(*(getattr(given, f"{part.name}_key") for part in fields(Keys))),
         Style(given.system_prompt, given.no_system_prompt, given.no_reasoning, given.flatten),
         given.split,
         given.seed or 0,

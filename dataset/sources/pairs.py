@@ -30,14 +30,14 @@ class RecordInvalid(ValueError):
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys of an object's parts; None: the usual names."""
+    """The keys of an object's parts, with what each part is; None: the usual names."""
 
-    prompt: str | None = None
-    completion: str | None = None
-    context: str | None = None
-    system: str | None = None
-    id: str | None = None
-    topic: str | None = None
+    prompt: str | None = field(default=None, metadata={"of": "question"})
+    completion: str | None = field(default=None, metadata={"of": "answer"})
+    context: str | None = field(default=None, metadata={"of": "passage that a question is about"})
+    system: str | None = field(default=None, metadata={"of": "system prompt of a record"})
+    id: str | None = field(default=None, metadata={"of": "id of an example"})
+    topic: str | None = field(default=None, metadata={"of": "topic"})
 
 
 USUAL = Keys()
