@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,17 +104,6 @@ def worst_case_input(task: GenerationTask, request: PairRequest) -> int:
     shown = section.text if section.format == "pdf" else section.content.decode(errors="replace")
     said = estimated_tokens([shown, task.system, _message(task, request)])
     return said + section.pages * _TOKENS_PER_PAGE + _TOKENS_OF_TOOL
-
-
-def digest(request: Mapping[str, Any]) -> str:
-    """Return a hash that identifies a request."""
-
-    def plain(value: object) -> str:
-        assert isinstance(value, bytes)  # noqa: S101  # all else in a request is JSON
-        return hashlib.sha256(value).hexdigest()
-
-    text = json.dumps(request, sort_keys=True, default=plain)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _message(task: GenerationTask, request: PairRequest) -> str:

@@ -19,7 +19,6 @@ from dataset.generation.request import (
     GenerationTask,
     PairRequest,
     build,
-    digest,
     worst_case_input,
 )
 from dataset.generation.writer import UNFINISHED, Writer
@@ -28,11 +27,10 @@ from dataset.sources.sections import Section
 Ending = Literal["complete", "ceiling", "exhausted"]
 
 
-class PaidAnswer(BaseModel, frozen=True, extra="forbid"):
+class PaidAnswer(BaseModel, frozen=True):
     """One paid answer of the model, as it is in the journal."""
 
     key: str  # of the task and the section: `GenerationTask.key`
-    request: str  # hash of the whole request
     asked: int  # pairs
     stop: str  # Converse's stopReason, or what `writer` puts in its place
     tool_input: Any
@@ -127,13 +125,11 @@ class Session:
             request = replace(request, pairs=request.pairs // 2)
         if not request.pairs:
             return None
-        arguments, estimated = build(self.task, request), self._estimated_input(request)
         section = request.section
         self._show(f"asking for {request.pairs}: {section.document}, {section.label}")
-        answer = self.writer.ask(arguments, estimated)
+        answer = self.writer.ask(build(self.task, request), self._estimated_input(request))
         entry = PaidAnswer(
             key=self.task.key(section),
-            request=digest(arguments),
             asked=request.pairs,
             estimated_input_tokens=worst_case_input(self.task, request),
             stop=answer.stop_reason,

@@ -26,7 +26,6 @@ from dataset.commands.generate import path_beside
 from dataset.generation import session
 from dataset.generation import text_matching as matching
 from dataset.generation.checks import REASONS, KeptPairs, Refusal, read_pairs
-from dataset.generation.request import digest
 from dataset.sources import documents
 from dataset.sources.sections import Section
 from lambdas.validation.formats.pairs import pair_keys
@@ -59,7 +58,7 @@ class Spy:
         if error:
             raise error
         answer = self.client.converse(**request)
-        self.answered.append(digest(request))
+        self.answered.append(repr(request))
         self.tokens += answer["usage"]["totalTokens"]
         return answer
 
@@ -678,7 +677,7 @@ def test_no_request_could_go_beyond_the_ceiling(
         spent += entry["input_tokens"] + entry["output_tokens"] - entry["estimated_input_tokens"]
     more = Spy()
     assert run(more, out, handbook, pairs=45, max_tokens_total=10**6).status == 0
-    assert not {digest(each) for each in spy.requests} & {digest(each) for each in more.requests}
+    assert not {repr(each) for each in spy.requests} & {repr(each) for each in more.requests}
 
 
 def test_a_ceiling_below_one_request_pays_for_none(manual: Path, tmp_path: Path) -> None:
