@@ -7,7 +7,8 @@ Beside AWS's it has routes of its own, to look into it and to act on it:
 - `POST /_offline/redeploy`: delete everything, then deploy the `local` environment again
 - `POST /_offline/advance` with `{"seconds": 3600}`: let simulated time pass
 - `POST /_offline/sleep` with `{"process": 4711, "seconds": 2}`: returns when that time has passed,
-  and says how many seconds the function that asked has left of its limit
+  and says how many seconds the function that asked has left of its limit; `GET`, for 0 seconds,
+  says so at once
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import boto3
+import uvicorn
+import uvloop
 
 from local.bedrock import Bedrock, Scenario, World
 from local.call_faults import HANG_UP, Asgi, CallFaults, Scope
@@ -39,7 +41,8 @@ from local.states.service import StepFunctions
 
 _ROUTES = "/_offline/"
 _SWEEP_SECONDS = 10
-_THREADS = 128  # a function's thread that sleeps takes one of them
+_KEPT_SECONDS = 86_400  # connections: a function sleeps by the same again and again
+_THREADS = "128"  # a function's thread that sleeps takes one of them
 
 
 class OfflineAws:
@@ -67,8 +70,7 @@ class OfflineAws:
         self._expressions = Expressions()
         self._scratch = Path(tempfile.mkdtemp(prefix="offline-aws-"))
         self._stopped = threading.Event()
-        self._done: asyncio.Event | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -80,6 +82,7 @@ class OfflineAws:
             "LAMBDA_EXECUTOR": "local",
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
+            "MINISTACK_WORKER_THREADS": _THREADS,
             "LOG_LEVEL": "ERROR",
             "TMPDIR": str(self._scratch),  # code of functions; deleted in stop()
             "PYTHONWARNINGS": "ignore",
@@ -88,8 +91,17 @@ class OfflineAws:
         os.environ.update(environ)
         boto3.DEFAULT_SESSION = None  # it holds the credentials of before
         tempfile.tempdir = str(self._scratch)
-        app = self._assemble()
-        self._thread = threading.Thread(target=self._serve, args=(app,), daemon=True)
+        config = uvicorn.Config(
+            self._assemble(),
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            date_header=False,  # answers have their own; Bedrock's is simulated
+            timeout_keep_alive=_KEPT_SECONDS,
+        )
+        self._server = uvicorn.Server(config)
+        serving = self._server.serve([self._socket])
+        self._thread = threading.Thread(target=uvloop.run, args=(serving,), daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -98,9 +110,8 @@ class OfflineAws:
         self.clock.stop()
         self.functions.stop()
         self._expressions.stop()
-        if self._loop and self._done:
-            self._loop.call_soon_threadsafe(self._done.set)
-        if self._thread:
+        if self._server and self._thread:
+            self._server.should_exit = self._server.force_exit = True
             self._thread.join(timeout=10)
         self.functions.stop()  # what was being started meanwhile
         tempfile.tempdir = None
@@ -163,15 +174,24 @@ class OfflineAws:
         """Answer the routes of this module, and pass every other request to `app`, as if by TLS."""
 
         async def front(scope: Scope, receive: Any, send: Any) -> None:  # noqa: ANN401  # ASGI's own
+            async def send_or_hang_up(message: Any) -> None:  # noqa: ANN401  # ASGI's own
+                if message["type"] != HANG_UP:
+                    await send(message)
+                    return
+                send.__self__.transport.abort()  # uvicorn's; ASGI has no message for it
+                await asyncio.sleep(0)  # so that uvicorn learns of it
+
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
             if not scope["path"].startswith(_ROUTES):
-                await app({**scope, "scheme": "https"}, receive, send)  # of aws:SecureTransport
+                secure = {**scope, "scheme": "https"}  # of aws:SecureTransport
+                await app(secure, receive, send_or_hang_up)
                 return
             body = (await receive()).get("body", b"")
             route = scope["path"].removeprefix(_ROUTES)
-            answer = await asyncio.to_thread(self._act, scope["method"], route, body)
+            act = partial(self._act, scope["method"], route, body)
+            answer = act() if scope["method"] == "GET" else await asyncio.to_thread(act)
             status = 404 if answer is None else 200
             headers = [(b"content-type", b"application/json")]
             await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -191,43 +211,10 @@ class OfflineAws:
             case "POST", "advance":
                 self.clock.advance(float(json.loads(body)["seconds"]))
                 return {"now": iso(self.clock.time())}
-            case "POST", "sleep":
+            case "POST" | "GET", "sleep":
                 asked = json.loads(body)
                 left = self.functions.sleep(asked["process"], float(asked["seconds"]))
                 return {"seconds_left": left}
             case _:
                 return None
         return {}
-
-    def _serve(self, app: Any) -> None:  # noqa: ANN401  # an ASGI application
-        from hypercorn.asyncio import serve  # noqa: PLC0415  # with MiniStack
-        from hypercorn.config import Config  # noqa: PLC0415  # same
-
-        _hang_up_on_demand()
-        config = Config()
-        config.bind = [f"fd://{self._socket.detach()}"]
-        config.loglevel = "ERROR"
-        config.graceful_timeout = 0.2
-        config.include_date_header = False  # answers have their own; Bedrock's is simulated
-
-        async def until_done() -> None:
-            self._loop, self._done = asyncio.get_running_loop(), asyncio.Event()
-            self._loop.set_default_executor(ThreadPoolExecutor(_THREADS))
-            await serve(app, config, shutdown_trigger=self._done.wait)
-
-        asyncio.run(until_done())
-
-
-def _hang_up_on_demand() -> None:
-    """Let an application drop a connection without an answer; ASGI has no message for it."""
-    from hypercorn.protocol import http_stream  # noqa: PLC0415  # with MiniStack
-
-    send = http_stream.HTTPStream.app_send
-
-    async def send_or_hang_up(stream: http_stream.HTTPStream, message: Any) -> None:  # noqa: ANN401  # ASGI's own
-        if message and message["type"] == HANG_UP:
-            stream.state = http_stream.ASGIHTTPState.CLOSED
-        else:
-            await send(stream, message)
-
-    setattr(http_stream.HTTPStream, "app_send", send_or_hang_up)  # noqa: B010  # mypy takes it so
