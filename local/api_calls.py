@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -55,10 +56,9 @@ def operation_of(request: HttpRequest) -> Operation | None:
         return Operation(service, action, "query")
     query = dict(parse_qsl(request.query, keep_blank_values=True))
     for api in _APIS.get(service, (service,)):
-        for route in routes(api):
-            if route.labels(request.method, request.path) is not None and route.takes(
-                query, request.headers
-            ):
+        for route in routes(api)[request.method]:
+            fits = route.takes(query, request.headers)
+            if fits and route.labels(request.path) is not None:
                 return Operation(api, route.operation.name, "s3" if api == "s3" else "rest-json")
     return None
 
@@ -78,10 +78,8 @@ class Route:
         """How specific it is: of the routes that match, the most specific one counts."""
         return len(self.fixed) + len(self.query) + len(self.headers), len(self.path.pattern)
 
-    def labels(self, method: str, path: str) -> dict[str, str] | None:
+    def labels(self, path: str) -> dict[str, str] | None:
         """Return what the path has in the place of its labels; None if it is another's path."""
-        if self.operation.http["method"] != method:
-            return None
         found = self.path.fullmatch(path.rstrip("/") or "/")
         return found and {name: unquote(value) for name, value in found.groupdict().items()}
 
@@ -94,14 +92,15 @@ class Route:
 
 
 @functools.cache
-def routes(api: str) -> list[Route]:
-    """Return the routes of a service, the most specific ones first."""
-    session = botocore.session.Session()
-    if api not in session.get_available_services():
-        return []
-    model = session.get_service_model(api)
-    found = [_route(model.operation_model(name)) for name in model.operation_names]
-    return sorted(found, key=lambda route: route.specificity, reverse=True)
+def routes(api: str) -> Mapping[str, list[Route]]:
+    """Return the routes of a service by their HTTP methods, the most specific ones first."""
+    session, by_method = botocore.session.Session(), defaultdict[str, list[Route]](list)
+    if api in session.get_available_services():
+        model = session.get_service_model(api)
+        found = [_route(model.operation_model(name)) for name in model.operation_names]
+        for route in sorted(found, key=lambda route: route.specificity, reverse=True):
+            by_method[route.operation.http["method"]].append(route)
+    return by_method
 
 
 def _route(operation: OperationModel) -> Route:

@@ -83,8 +83,8 @@ def _model(service: str) -> ServiceModel:
 
 def route(service: str, method: str, path: str) -> Route | None:
     """Return the operation that `method` and `path` (still URL-encoded or not) ask for."""
-    for each in routes(service):
-        if (labels := each.labels(method, path)) is not None:
+    for each in routes(service)[method]:
+        if (labels := each.labels(path)) is not None:
             return Route(each.operation.name, each.operation, labels)
     return None
 
