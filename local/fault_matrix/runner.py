@@ -174,6 +174,9 @@ def _asked(target: FaultTarget, run: str) -> str | None:
 def _interference(result: CaseResult, target: FaultTarget) -> Iterator[None]:
     """Stop, delete or change the machine just as the first execution enters a state."""
     case, states = result.case, target.states
+    if not (case.stop_at or case.delete_at or case.broken_definition_at):
+        yield
+        return
 
     def interfere(arn: str, state: str) -> None:
         if result.interfered or not arn.startswith(target.executions):
