@@ -29,6 +29,7 @@ from typing import NamedTuple, Protocol
 
 _POLL_SECONDS = 0.02  # alarms do not say when they change
 _QUIET_SECONDS = 0.02  # what a function computes while one of its threads sleeps shows within it
+_GLANCE_SECONDS = 0.001  # or sooner, if it is seen to compute nothing three times
 _FAILED = "the simulation has ended with an error"
 
 
@@ -82,9 +83,8 @@ class SimulatedClock:
         self.holds = set[Hold]()
         self._events: list[Event] = []  # in their order
         self._names = Counter[str]()
-        self._alarms: list[Alarm] = []
-        self._hurried = 0
-        self._quiet_until = 0.0
+        self.alarms: list[Alarm] = []
+        self._hurried, self._quiet_until = 0, 0.0
         self._stopped = False
         self._failure: Exception | None = None
         self._this_thread = threading.local()  # `.hold`, of a thread that computes
@@ -114,10 +114,6 @@ class SimulatedClock:
             insort(self._events, event)
             return event
 
-    def soon(self, act: Callable[[], None], *, name: str) -> Event:
-        """Let `act` happen now, when its turn has come."""
-        return self.at(self.time(), act, name=name)
-
     def call_at(self, when: float, act: Callable[[], None]) -> None:
         """Run `act` when the simulated time reaches `when`; nobody waits for it."""
         self.at(when, act, name=getattr(act, "__qualname__", "call"), live=False)
@@ -131,9 +127,6 @@ class SimulatedClock:
         """Drop every event that nobody waits for; used when the offline AWS is reset."""
         with self.changing():
             self._events = [event for event in self._events if event.live]
-
-    def add_alarm(self, alarm: Alarm) -> None:
-        self._alarms.append(alarm)
 
     def aside(self, act: Callable[[], None], name: str) -> None:
         """Run `act`, an event's, in a thread of its own that computes, for it may call back."""
@@ -207,7 +200,7 @@ class SimulatedClock:
             yield
             if hold and hold.holds:
                 self._flow = _Flow(self.time())
-            elif hold and hold.has_threads:
+            elif hold and hold.is_at_rest:
                 self._quiet_until = time.monotonic() + _QUIET_SECONDS
             self.lock.notify_all()
 
@@ -229,9 +222,10 @@ class SimulatedClock:
 
     def _go_on(self) -> None:
         is_held = any(hold.holds for hold in self.holds)
-        quiet = self._quiet_until - time.monotonic()
-        if is_held or quiet > 0:
-            self.lock.wait(None if is_held else quiet)
+        if is_held or self._quiet_until > time.monotonic():
+            if not is_held and all(hold.is_at_rest() for hold in self.holds if hold.is_at_rest):
+                self._quiet_until -= _QUIET_SECONDS / 3
+            self.lock.wait(None if is_held else _GLANCE_SECONDS)
             return
         when, act = self._next()
         is_live = self.is_computing  # somebody waits
@@ -251,7 +245,7 @@ class SimulatedClock:
     def _next(self) -> tuple[float, Callable[[], None]]:
         """Return when the next thing is due, and what it is."""
         coming = [(event.when, self._take) for event in self._events[:1]]
-        coming += [(due, alarm.ring) for alarm in self._alarms if (due := alarm.due()) is not None]
+        coming += [(due, alarm.ring) for alarm in self.alarms if (due := alarm.due()) is not None]
         return min(coming, key=itemgetter(0), default=(math.inf, self._take))
 
     def _take(self) -> None:
@@ -290,7 +284,7 @@ class Hold:
         self.spent = self._spent_until = 0.0
         self._calls = 0
         self._sleeps: list[Event] = []  # that go on
-        self.has_threads = False
+        self.is_at_rest: Callable[[], bool] | None = None  # whether its threads compute nothing
         with self._clock.changing(self):
             clock.holds.add(self)
 

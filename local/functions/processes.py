@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import chain
 from multiprocessing import Pipe, reduction
 from multiprocessing.connection import Connection
@@ -92,7 +93,7 @@ class Functions:
         with self._clock.computing() as hold:
             worker, deadline = self._take(program), self._clock.time() + program.seconds
             invocation = Invocation(program.name, hold, worker, deadline)
-            self._running[worker.pid], hold.has_threads = invocation, True
+            self._running[worker.pid], hold.is_at_rest = invocation, partial(is_at_rest, worker.pid)
             limit = self._clock.at(deadline, invocation.time_out, name=program.arn, live=False)
             answer = worker.ask({"event": event, "request_id": request_id})
             if answer is None:  # it computes all the time
@@ -109,16 +110,14 @@ class Functions:
     def sleep(self, process_id: int, seconds: float) -> float:
         """Sleep for a thread of a function; at most until its invocation ends.
 
-        Return how many seconds of its limit are left then.
+        Return how many seconds of its limit are left then; computing takes none of them.
         """
         with self._clock.lock:  # or it might end meanwhile, and its hold be another's
-            invocation = self._running.get(process_id)
-            if invocation is None:
+            if (invocation := self._running.get(process_id)) is None:
                 return 0.0
             if seconds:  # or it only asks, and would wait for the calls of its other threads
                 invocation.hold.sleep(seconds)
-            left = invocation.deadline - self._clock.time() - invocation.hold.spent
-            return max(0.0, left)  # computing takes nothing of it
+            return max(0.0, invocation.deadline - self._clock.time() - invocation.hold.spent)
 
     def caller(self, user_agent: str) -> Invocation | None:
         """Return the invocation that makes a call, or None where no function makes it."""
@@ -183,6 +182,17 @@ def _ended(invocation: Invocation, status: int) -> tuple[str, str]:
     if status < 0:
         how = f"with error: signal: {str(signal.strsignal(-status)).lower()}"
     return "Runtime.ExitError", f"Runtime exited {how}"
+
+
+def is_at_rest(process_id: int) -> bool:
+    """Say whether no thread of a process computes, and none here but this; False if unknown."""
+    with suppress(OSError):  # a thread has ended, or this is no Linux
+        for process, most in ((process_id, 0), (os.getpid(), 1)):
+            stats = (each / "stat" for each in Path(f"/proc/{process}/task").iterdir())
+            if sum(b") S " not in stat.read_bytes() for stat in stats) > most:
+                return False
+        return True
+    return False
 
 
 class _Zygote:

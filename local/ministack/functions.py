@@ -82,7 +82,7 @@ def invoke_targets_on_the_clock(clock: SimulatedClock) -> None:
     def dispatch(arn: str, payload: str) -> None:
         if record := find(arn):
             act = partial(invoke, record, json.loads(payload))
-            clock.soon(partial(clock.aside, act, arn), name=arn)
+            clock.at(clock.time(), partial(clock.aside, act, arn), name=arn)
 
     eventbridge._dispatch_to_lambda = dispatch
 

@@ -24,7 +24,7 @@ def ring_schedules_on_the_clock(clock: SimulatedClock) -> None:
     ):
         module.time = SimpleNamespace(time=clock.time, sleep=module.time.sleep)
         setattr(module, interval, _NEVER_SECONDS)  # the stock thread sleeps; the alarm ticks
-        clock.add_alarm(_Schedules(module, tick))
+        clock.alarms.append(_Schedules(module, tick))
 
 
 def date_messages_by_the_clock(clock: SimulatedClock) -> None:

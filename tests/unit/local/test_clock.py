@@ -32,7 +32,7 @@ def test_waiting_is_skipped(clock: SimulatedClock) -> None:
 def test_nothing_happens_and_no_time_passes_while_somebody_computes(clock: SimulatedClock) -> None:
     happened: list[float] = []
     with clock.computing():
-        clock.soon(lambda: happened.append(clock.time()), name="now")
+        clock.at(clock.time(), lambda: happened.append(clock.time()), name="now")
         clock.at(START + HOUR, lambda: happened.append(clock.time()), name="later")
         until = clock.time()
         time.sleep(0.2)
@@ -67,8 +67,8 @@ class Rings:
 
 def test_no_alarm_is_jumped_over(clock: SimulatedClock) -> None:
     often, seldom = Rings(clock, 1), Rings(clock, 1.5)
-    clock.add_alarm(often)
-    clock.add_alarm(seldom)
+    clock.alarms.append(often)
+    clock.alarms.append(seldom)
     clock.advance(3.5 * HOUR)
     assert (often.rang, seldom.rang) == ([1, 2, 3], [1.5, 3])
 
@@ -78,7 +78,7 @@ def order_of(seed: int, before: int = 0) -> list[str]:
     happened: list[str] = []
     with clock.computing():
         for _ in range(before):
-            clock.soon(lambda: None, name="something else")
+            clock.at(clock.time(), lambda: None, name="something else")
         for name in "abcdefgh":
             clock.at(START + 1, functools.partial(happened.append, name), name=name)
     clock.settle()
@@ -155,7 +155,7 @@ def test_an_event_that_fails_ends_the_simulation_for_everybody(clock: SimulatedC
         clock.advance(2 * HOUR)
     assert isinstance(error.value.__cause__, KeyError)
     with pytest.raises(RuntimeError, match="ended with an error"):
-        clock.soon(lambda: None, name="never")
+        clock.at(clock.time(), lambda: None, name="never")
 
 
 def in_thread(act: Callable[[], None]) -> threading.Thread:
@@ -215,7 +215,7 @@ def test_threads_of_a_process_sleep_at_once(clock: SimulatedClock) -> None:
         woke_at[seconds] = clock.time()
 
     with clock.computing() as process:
-        process.has_threads = True
+        process.is_at_rest = lambda: False  # unknown
         threads = [in_thread(functools.partial(sleep, s)) for s in (HOUR, 60.0, 2 * HOUR)]
         for thread in threads:
             thread.join(timeout=10)
@@ -226,7 +226,7 @@ def test_a_process_holds_the_clock_while_one_thread_sleeps_and_another_calls(
     clock: SimulatedClock,
 ) -> None:
     with clock.computing() as process:
-        process.has_threads = True
+        process.is_at_rest = lambda: False  # unknown
         with process.calling():
             sleeper = in_thread(lambda: process.sleep(HOUR))
             time.sleep(0.2)
@@ -240,7 +240,7 @@ def test_a_process_that_is_killed_in_its_sleep_holds_the_clock_until_it_is_notic
     clock: SimulatedClock,
 ) -> None:
     with clock.computing() as process:
-        process.has_threads = True
+        process.is_at_rest = lambda: False  # unknown
         sleeper = in_thread(lambda: process.sleep(HOUR))
         clock.call_at(START + 60, process.wake)
         sleeper.join(timeout=10)
@@ -253,7 +253,7 @@ def test_a_process_that_is_killed_in_its_sleep_holds_the_clock_until_it_is_notic
 def test_the_end_of_a_process_ends_its_sleeps_and_its_hold(clock: SimulatedClock) -> None:
     """Killed in its sleep, with a call under way: neither moves nor holds the clock any more."""
     with clock.computing() as process:
-        process.has_threads = True
+        process.is_at_rest = lambda: False  # unknown
         calling = process.calling()
         calling.__enter__()
         sleeper = in_thread(lambda: process.sleep(HOUR))
@@ -277,3 +277,16 @@ def test_what_calls_of_a_process_are_made_to_take_counts_once(clock: SimulatedCl
         for began, ended in ((50, 51), (50.5, 51.5), (53, 54)):
             process.spend(START + began, START + ended)
     assert process.spent == pytest.approx(2.51)
+
+
+def test_a_process_that_is_seen_to_compute_nothing_is_not_waited_for(
+    clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.clock._QUIET_SECONDS", HOUR)
+    glances = iter([False, True, False, False])
+    with clock.computing() as process:
+        process.is_at_rest = lambda: next(glances, True)
+        sleeper = in_thread(lambda: process.sleep(HOUR))
+        sleeper.join(timeout=10)
+    assert not sleeper.is_alive()
+    assert next(glances, None) is None

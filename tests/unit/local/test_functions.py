@@ -15,7 +15,7 @@ from unittest.mock import Mock
 import pytest
 
 from local.clock import SimulatedClock
-from local.functions.processes import Functions, Invocation, Program
+from local.functions.processes import Functions, Invocation, Program, is_at_rest
 from tests.repository import ROOT
 
 SOURCE = """
@@ -252,3 +252,26 @@ def test_a_sleep_that_begins_as_its_invocation_ends_is_not_slept_by_who_waited_f
         sleeping.join(timeout=0.5)
         assert clock.time() == 1_000_000
     clock.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="unknown elsewhere")
+def test_a_process_is_at_rest_while_all_its_threads_wait() -> None:
+    source = """
+import threading, time
+threading.Thread(target=time.sleep, args=[60]).start()
+input()
+while True: pass
+"""
+    with subprocess.Popen([sys.executable, "-c", source], stdin=subprocess.PIPE) as process:
+        assert process.stdin
+        deadline = time.monotonic() + 10
+        while not is_at_rest(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert is_at_rest(process.pid)
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        time.sleep(0.2)
+        computes = not is_at_rest(process.pid)
+        process.kill()
+    assert computes
+    assert not is_at_rest(process.pid)

@@ -241,7 +241,7 @@ def test_a_simulation_that_has_failed_answers_nobody(simulation: Simulation) -> 
     def fail() -> None:
         raise KeyError("a bug")
 
-    simulation.clock.soon(fail, name="bug")
+    simulation.clock.at(simulation.clock.time(), fail, name="bug")
     with pytest.raises(RuntimeError, match="ended with an error"):
         simulation.clock.settle()
     with pytest.raises(RuntimeError, match="ended with an error"):
