@@ -18,6 +18,7 @@ import resource
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import types
@@ -32,6 +33,7 @@ from typing import Any, NoReturn
 _MIB = 1 << 20
 # What Lambda's Python has of this machine's packages: the SDK, and what it needs.
 _OF_LAMBDA = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
+_OF_THREAD = threading.local()
 _IMPORTED = re.compile(r"^ *(?:from|import) +([\w.]+)", re.MULTILINE)
 
 
@@ -205,12 +207,12 @@ def _sleep(seconds: float) -> float:
     """Let the offline AWS sleep, on its clock; return how many seconds the function has left."""
     if seconds < 0:
         raise ValueError("sleep length must be non-negative")
-    gateway = urllib.parse.urlsplit(os.environ["AWS_ENDPOINT_URL"]).netloc
-    connection = http.client.HTTPConnection(gateway)
+    if not hasattr(_OF_THREAD, "gateway"):
+        gateway = urllib.parse.urlsplit(os.environ["AWS_ENDPOINT_URL"]).netloc
+        _OF_THREAD.gateway = http.client.HTTPConnection(gateway)
     body = json.dumps({"process": os.getpid(), "seconds": seconds})
-    connection.request("POST", "/_offline/sleep", body)
-    left: float = json.loads(connection.getresponse().read())["seconds_left"]
-    connection.close()
+    _OF_THREAD.gateway.request("POST" if seconds else "GET", "/_offline/sleep", body)
+    left: float = json.loads(_OF_THREAD.gateway.getresponse().read())["seconds_left"]
     return left
 
 
