@@ -73,6 +73,21 @@ def test_requests_count_as_tls(offline: OfflineAws) -> None:
         session.client("s3").put_object(Bucket="contract-tls", Key="k", Body=b"1")
 
 
+def test_a_policy_counts_as_soon_as_it_is_changed(offline: OfflineAws) -> None:
+    """Its text is parsed once, not who has it."""
+    iam: Any = boto3.client("iam")
+    with as_user(offline, "changing", ["s3:ListAllMyBuckets"]) as session:
+        of_user = {"UserName": "changing", "PolicyName": "all"}
+        allow = iam.get_user_policy(**of_user)["PolicyDocument"]
+        deny = {**allow, "Statement": [{**allow["Statement"][0], "Effect": "Deny"}]}
+        session.client("s3").list_buckets()
+        iam.put_user_policy(**of_user, PolicyDocument=json.dumps(deny))
+        with pytest.raises(ClientError, match="AccessDenied"):
+            session.client("s3").list_buckets()
+        iam.put_user_policy(**of_user, PolicyDocument=json.dumps(allow))
+        session.client("s3").list_buckets()
+
+
 def test_a_machine_may_only_invoke_what_its_role_allows(
     function: str, run: Run, offline: OfflineAws
 ) -> None:
