@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import boto3
 from dataset.commands.prepare import prepare
 from lambdas.domain.evaluation.similarity.file_names import weights_key
 from lambdas.domain.models.lookup import find_model
+from lambdas.domain.run.arns import OFFLINE_ACCOUNT
 from lambdas.domain.run.dataset_files import FILE_NAMES, dataset_prefix
 from operate.deployed import Deployed, find_deployed
 from operate.weights.making import CACHE, make_weights, of_wheel
@@ -60,6 +61,33 @@ def _create_boundary(name: str) -> None:
         Path=f"{folder}/",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [everything]}),
     )
+
+
+@contextmanager
+def synthesising(environment: str) -> Iterator[Callable[[], Path]]:
+    """Synthesise an environment for the offline account beside what is done within.
+
+    What is yielded waits for the assembly, and raises `DeploymentFailed` if there is none.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        # As the CLI starts it.
+        given = {"CDK_OUTDIR": folder, "CDK_CONTEXT_JSON": json.dumps({"env": environment})}
+        environ = os.environ | given | {"CDK_DEFAULT_ACCOUNT": OFFLINE_ACCOUNT}
+        command = [sys.executable, "app.py"]
+        with subprocess.Popen(
+            command, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True
+        ) as synth:
+
+            def assembly() -> Path:
+                _, errors = synth.communicate()
+                if synth.returncode:
+                    raise DeploymentFailed(f"no templates of {environment}:\n{errors.strip()}")
+                return Path(folder)
+
+            try:
+                yield assembly
+            finally:
+                synth.kill()
 
 
 def deploy(environment: str = "local", *, assembly: Path | None = None) -> Deployed:

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -55,6 +55,7 @@ from local.rehearsal.deployment import (
     DeploymentFailed,
     bootstrap,
     deploy,
+    synthesising,
     upload,
     upload_weights,
 )
@@ -190,11 +191,11 @@ def rehearse(play: Play, dataset: str, conversion: PrepareOptions) -> ExitCode:
     began = time.monotonic()
     environment = play.environment
     print(banner(environment), flush=True)
-    with tempfile.TemporaryDirectory() as scratch:
+    with synthesising(environment.name) as assembly, tempfile.TemporaryDirectory() as scratch:
         prepared = _prepare(play, dataset, Path(scratch), conversion)
         offline = OfflineAws(region=environment.region)
         try:
-            deployed = _deploy(environment, offline)
+            deployed = _deploy(environment, offline, assembly)
             upload(Path(scratch), deployed.bucket, play.settings.dataset)
             if weights := environment.similarity.weights:
                 upload_weights(weights, deployed.bucket)
@@ -208,11 +209,13 @@ def rehearse(play: Play, dataset: str, conversion: PrepareOptions) -> ExitCode:
             offline.stop()
 
 
-def _deploy(environment: Environment, offline: OfflineAws) -> Deployed:
+def _deploy(
+    environment: Environment, offline: OfflineAws, assembly: Callable[[], Path]
+) -> Deployed:
     offline.start()
     offline.bedrock.scenario = Scenario(cloudtrail=True)  # `bootstrap` creates the trail
     bootstrap(environment.offline().permissions_boundary)
-    return deploy(environment.name)
+    return deploy(environment.name, assembly=assembly())
 
 
 def _prepare(play: Play, dataset: str, folder: Path, conversion: PrepareOptions) -> Prepared:
