@@ -281,8 +281,7 @@ class Hold:
 
     def __init__(self, clock: SimulatedClock) -> None:
         self._clock = clock
-        self.spent = self._spent_until = 0.0
-        self._calls = 0
+        self._calls, self.spent, self._spent_until = 0, 0.0, 0.0
         self._sleeps: list[Event] = []  # that go on
         self.is_at_rest: Callable[[], bool] | None = None  # whether its threads compute nothing
         with self._clock.changing(self):

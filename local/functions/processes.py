@@ -235,8 +235,7 @@ class _Worker:
         self._channel, theirs = Pipe()
         with theirs:
             zygote.order(asdict(runs), theirs)
-        self.pid = self.read().get("pid", 0)
-        self.is_ready = False
+        self.pid, self.is_ready = self.read().get("pid", 0), False
 
     def ask(self, request: Json) -> Json:
         """Return the answer, or how the process ended; None if it computes far past its limit."""

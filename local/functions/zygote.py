@@ -178,9 +178,8 @@ def _invoke(handler: Any, order: dict[str, Any], given: dict[str, Any]) -> dict[
 def _failure(error: BaseException, order: dict[str, Any], kind: str) -> dict[str, Any]:
     """Return an error as Lambda reports it, with the paths that it would have there."""
     trace = traceback.format_list(traceback.extract_tb(error.__traceback__))[1:]
-    for folder, there in [(each, "/opt/python") for each in order["layers"]] + [
-        (order["code"], "/var/task")
-    ]:
+    shown = dict.fromkeys(order["layers"], "/opt/python") | {order["code"]: "/var/task"}
+    for folder, there in shown.items():
         trace = [frame.replace(folder, there) for frame in trace]
     return {"error": {"errorMessage": str(error), "errorType": kind, "stackTrace": trace}}
 

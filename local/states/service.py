@@ -46,8 +46,7 @@ class StepFunctions(Engine):
             "DeleteStateMachine": self._delete,
         }
         if operation not in operations:
-            message = f"{operation} is not played offline"
-            raise Refused("UnknownOperationException", message)
+            raise Refused("UnknownOperationException", f"{operation} is not played offline")
         with self.clock.changing():
             self.clock.check()
             return operations[operation](request) or {}
@@ -193,8 +192,7 @@ class StepFunctions(Engine):
         if token is None:
             raise Refused("InvalidToken", "Invalid Token: 'Invalid token'")
         if token.is_closed:
-            message = "Task Timed Out: 'Provided task does not exist anymore'"
-            raise Refused("TaskTimedOut", message)
+            raise Refused("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
         return token
 
     def _succeed(self, request: Json) -> None:
