@@ -17,7 +17,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from itertools import chain
 from multiprocessing import Pipe, reduction
 from multiprocessing.connection import Connection
@@ -93,7 +92,8 @@ class Functions:
         with self._clock.computing() as hold:
             worker, deadline = self._take(program), self._clock.time() + program.seconds
             invocation = Invocation(program.name, hold, worker, deadline)
-            self._running[worker.pid], hold.is_at_rest = invocation, partial(is_at_rest, worker.pid)
+            self._running[worker.pid] = invocation
+            hold.is_at_rest = lambda: is_at_rest(worker.pid) and is_at_rest(os.getpid(), most=1)
             limit = self._clock.at(deadline, invocation.time_out, name=program.arn, live=False)
             answer = worker.ask({"event": event, "request_id": request_id})
             if answer is None:  # it computes all the time
@@ -184,14 +184,11 @@ def _ended(invocation: Invocation, status: int) -> tuple[str, str]:
     return "Runtime.ExitError", f"Runtime exited {how}"
 
 
-def is_at_rest(process_id: int) -> bool:
-    """Say whether no thread of a process computes, and none here but this; False if unknown."""
+def is_at_rest(process_id: int, most: int = 0) -> bool:
+    """Say whether at most so many threads of a process compute; False if unknown."""
     with suppress(OSError):  # a thread has ended, or this is no Linux
-        for process, most in ((process_id, 0), (os.getpid(), 1)):
-            stats = (each / "stat" for each in Path(f"/proc/{process}/task").iterdir())
-            if sum(b") S " not in stat.read_bytes() for stat in stats) > most:
-                return False
-        return True
+        stats = (each / "stat" for each in Path(f"/proc/{process_id}/task").iterdir())
+        return sum(b") S " not in stat.read_bytes() for stat in stats) <= most
     return False
 
 
