@@ -95,6 +95,7 @@ class OfflineAws:
             self._assemble(),
             log_level="error",
             access_log=False,
+            proxy_headers=False,
             server_header=False,
             date_header=False,  # answers have their own; Bedrock's is simulated
             timeout_keep_alive=_KEPT_SECONDS,
