@@ -89,7 +89,8 @@ class Session:
         """Ask about one section after the other, round by round.
 
         Where an answer is paid for already, it is used instead: a resumed command goes the same
-        way again, and makes the same requests.
+        way again, and makes the same requests. Paid answers that are off this way, as it is not
+        the same command or document, are used at its end.
         """
         ending: Ending = "complete"
         while self._missing and ending == "complete":
@@ -98,7 +99,7 @@ class Session:
             targets = zip(opened, shares(self._missing, lengths), strict=True)
             answers = [self._answer(state, target) for state, target in targets]
             if not any(answers):
-                ending = "ceiling" if opened else "exhausted"
+                ending = self._ending_without_requests(can_ask=bool(opened))
         refusals = [refusal for each in self._sections for refusal in each.refusals]
         return GenerationResult(self._pairs.kept, refusals, ending)
 
@@ -115,6 +116,14 @@ class Session:
         if answer:
             self._use(state, answer)
         return answer is not None
+
+    def _ending_without_requests(self, *, can_ask: bool) -> Ending:
+        for state in self._sections:
+            for answer in state.saved:
+                self._use(state, answer)
+        if not self._missing:
+            return "complete"
+        return "ceiling" if can_ask else "exhausted"
 
     def _paid(self, state: _SectionProgress, pairs: int) -> PaidAnswer | None:
         """Ask for pairs, if need be for fewer; None if the ceiling allows no request."""

@@ -630,6 +630,16 @@ def test_more_pairs_on_a_later_day_are_asked_for_beside_the_first(
     assert fewer.pairs == first.pairs[:3]
 
 
+def test_nothing_is_asked_while_what_was_paid_for_is_enough(
+    manual: Path, handbook: Path, tmp_path: Path
+) -> None:
+    out, spy = tmp_path / "out.json", Spy()
+    run(Spy(before=interrupted(2)), out, handbook, pairs=40)  # one of three sections is paid for
+    fewer = run(spy, out, handbook, pairs=1)  # which is the share of another section
+    later = run(spy, out, manual, handbook, pairs=12)
+    assert (fewer.status, later.status, len(later.pairs), spy.requests) == (0, 0, 12, [])
+
+
 def test_what_was_paid_for_is_used_though_another_document_is_beyond_the_ceiling(
     manual: Path, handbook: Path, tmp_path: Path
 ) -> None:
