@@ -63,12 +63,13 @@ def _read(path: Path, file: IO[bytes], kind: type[Entry]) -> Iterator[Entry]:
     """Yield the entries; of a last line without an end, cut it off if torn, else end it."""
     file.seek(0)
     *lines, rest = file.read().split(b"\n")
+    end = file.tell() - len(rest)
     try:
         json.loads(rest)
+        lines.append(rest)
     except ValueError:  # nothing, or what a crash left of a line
-        file.truncate(file.tell() - len(rest))
         rest = b""
-    for number, line in enumerate([*lines, rest] if rest else lines, start=1):
+    for number, line in enumerate(lines, start=1):
         try:
             yield kind.model_validate(json.loads(line))
         except ValueError:
@@ -78,6 +79,8 @@ def _read(path: Path, file: IO[bytes], kind: type[Entry]) -> Iterator[Entry]:
             ) from None
     if rest:
         file.write(b"\n")
+    else:
+        file.truncate(end)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -186,10 +186,11 @@ def test_a_file_of_someone_else_is_refused_and_left_as_it_is(
     bedrock: FakeRuntime, training: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own = training.with_suffix(".review.jsonl")
-    own.write_text('{"line": 1, "text": "mine"}')
-    assert run(bedrock, training) == 2
-    assert "training.review.jsonl:1 was not written by this command" in capsys.readouterr().err
-    assert own.read_text() == '{"line": 1, "text": "mine"}'
+    for text in ('{"line": 1, "text": "mine"}', '{"line": 1, "text": "mine"}\nand no JSON'):
+        own.write_text(text)
+        assert run(bedrock, training) == 2
+        assert "training.review.jsonl:1 was not written by this command" in capsys.readouterr().err
+        assert own.read_text() == text
 
 
 def test_failures_are_kept_with_their_cost_and_asked_again(
