@@ -104,7 +104,7 @@ def _json(file: SourceFile) -> Iterator[Value]:
         line += text.count("\n", before, at)
         if text[at : at + 1] != "]":
             raise _BrokenAt(line, "a comma or the end of the list is missing before this")
-        if text[at + 1 :].strip():
+        if _after(_BLANKS, text, at + 1) < len(text):
             raise _BrokenAt(line, "there is text after the end of the list")
 
 

@@ -114,6 +114,7 @@ def test_a_cell_may_be_as_long_as_a_record(read: Read) -> None:
         ),
         ("raw.json", '[\n{"a": 1, "a": 2}]', r"raw\.json:2: the key 'a' occurs twice"),
         ("raw.json", '[1] "x"', r"raw\.json:1: there is text after the end of the list"),
+        ("raw.json", "[1]\u3000", r"raw\.json:1: there is text after the end of the list"),
         ("raw.json", "[1\n2]", r"raw\.json:2: a comma or the end of the list is missing"),
         ("raw.json", "[" * 200_000, r"raw\.json:1: the JSON is nested too deeply"),
         ("raw.jsonl", '{"a": ' + "9" * 5000 + "}", r"raw\.jsonl:1: Exceeds the limit"),
