@@ -126,7 +126,8 @@ def changes(
     if before.system and not after.system and before.system != common:
         why = ": a run asks with that of most training records" if common else ""
         yield f"left out the system prompt{why}"
-    if entry.has_reasoning and not any(turn.reasoning for turn in after.turns):
+    thought, kept = (sum(bool(turn.reasoning) for turn in each.turns) for each in (before, after))
+    if kept < thought:
         yield "left out the reasoning"
     if len(after.turns) < len(before.turns):
         yield "wrote the earlier turns into the question"

@@ -517,6 +517,16 @@ def test_reasoning_is_kept_for_models_that_train_on_it(
     assert "training.jsonl: in 200 records, left out the reasoning" in prepared.notes
 
 
+def test_reasoning_of_turns_that_are_flattened_is_not_left_out_in_silence(tmp_path: Path) -> None:
+    answer = {"role": "assistant", "content": "A", "reasoning_content": "R"}
+    turns = [{"role": "user", "content": "Q"}, {**answer, "weight": 0}]
+    record = {"messages": [*turns, {"role": "user", "content": "Q"}, answer]}
+    source = written(tmp_path, "x.jsonl", [record])
+    flat = PrepareOptions(split="100/0/0", style=Style(flatten=True))
+    prepared = prepare(source, tmp_path / "out", NOVA_2_LITE, flat)
+    assert "training.jsonl: in 1 record, left out the reasoning" in prepared.notes
+
+
 @pytest.mark.parametrize(
     "system", ["", " ", None, [], [{"text": ""}], [{"type": "text", "text": " "}]], ids=repr
 )
