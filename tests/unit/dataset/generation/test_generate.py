@@ -6,6 +6,7 @@ import contextlib
 import functools
 import io
 import json
+import math
 import os
 import re
 import zipfile
@@ -710,6 +711,38 @@ def test_a_model_that_reads_more_than_estimated_raises_the_estimate(
     assert len(spy.requests) == 2  # a third would likely have gone beyond
 
 
+def test_the_largest_underestimate_holds_for_all_that_follow(
+    handbook: Path, tmp_path: Path
+) -> None:
+    class Thirsty(Spy):
+        def converse(self, **request: Any) -> Any:
+            answer = super().converse(**request)
+            answer["usage"]["inputTokens"] = 30_000 if len(self.requests) == 1 else 10
+            return answer
+
+    lost = ReadTimeoutError(endpoint_url="x")
+    spy = Thirsty(before=lambda number: lost if number == 3 else None)
+    ran = run(spy, tmp_path / "out.json", handbook, pairs=60, max_tokens_total=80_000)
+    factor = 30_000 / ran.journal[0]["estimated_input_tokens"]
+    spent = 30_000 + ran.journal[0]["output_tokens"]
+    for request, entry in zip(spy.requests[1:], ran.journal[1:], strict=True):
+        estimated = math.ceil(factor * entry["estimated_input_tokens"])
+        assert spent + estimated + request["inferenceConfig"]["maxTokens"] <= 80_000
+        assert entry["input_tokens"] in {10, estimated}  # an answer that was lost counts in full
+        spent += entry["input_tokens"] + entry["output_tokens"]
+    assert len(ran.journal) > 3
+    assert ran.status == 1
+
+
+def test_near_the_ceiling_fewer_pairs_are_asked_for(manual: Path, tmp_path: Path) -> None:
+    whole = Spy()
+    [first, *_] = run(whole, tmp_path / "whole.json", manual, pairs=12).journal
+    most = whole.requests[0]["inferenceConfig"]["maxTokens"]
+    ceiling = first["estimated_input_tokens"] + most - 1
+    ran = run(Spy(), tmp_path / "out.json", manual, pairs=12, max_tokens_total=ceiling)
+    assert ran.journal[0]["asked"] == 6
+
+
 def test_a_model_with_nothing_new_ends_it(manual: Path, tmp_path: Path) -> None:
     model = Scripted([pair(1)], [pair(1)], [pair(2)])
     ran = run(model, tmp_path / "out.json", manual, pairs=5)
@@ -720,6 +753,12 @@ def test_a_model_with_nothing_new_ends_it(manual: Path, tmp_path: Path) -> None:
 def test_more_pairs_than_asked_for_are_left_aside(manual: Path, tmp_path: Path) -> None:
     ran = run(Scripted([pair(n) for n in range(9)]), tmp_path / "out.json", manual, pairs=4)
     assert len(ran.pairs) == 4
+
+
+def test_more_pairs_than_a_sections_share_are_left_aside(handbook: Path, tmp_path: Path) -> None:
+    model = Scripted([pair(n) for n in range(9)])
+    ran = run(model, tmp_path / "out.json", handbook, pairs=6)
+    assert [len(ran.pairs), ran.journal[0]["asked"]] == [2, 2]
 
 
 def test_a_cut_off_answer_is_asked_for_in_smaller_pieces(manual: Path, tmp_path: Path) -> None:
