@@ -100,7 +100,7 @@ def run(options: argparse.Namespace) -> ExitCode:
     task = GenerationTask(_model_id(options.writer, prices.region), options.language, style)
     sections = [section for path in options.documents for section in read_sections(path)]
     with open_journal(path_beside(options.out), PaidAnswer) as journal:
-        print(_plan(task, prices.region, sections, paid_tokens(journal)), file=sys.stderr)
+        print(_plan(task, prices.region, sections, journal.entries), file=sys.stderr)
         try:
             with ProgressBar(options.pairs) as bar:
                 writer = Writer(runtime_client(prices.region), bar.note)
@@ -157,10 +157,17 @@ def _cost(writer: str, prices: Calculator, paid: Sequence[PaidAnswer]) -> str:
     return f"${sum(usd(each.input_tokens, each.output_tokens) for each in paid):.4f}"
 
 
-def _plan(task: GenerationTask, region: str, sections: Sequence[Section], paid: int) -> str:
+def _plan(
+    task: GenerationTask, region: str, sections: Sequence[Section], paid: Sequence[PaidAnswer]
+) -> str:
     documents = Counter(section.document for section in sections)
     parts = ", ".join(f"{name} ({count} section(s))" for name, count in documents.items())
-    resumed = f" Resuming after {paid:,} tokens already paid for." if paid else ""
+    resumed = f" Resuming after {paid_tokens(paid):,} tokens already paid for." if paid else ""
+    keys = {task.key(section) for section in sections}
+    if others := paid_tokens(answer for answer in paid if answer.key not in keys):
+        resumed += (
+            f" {others:,} of them, for another document, prompt, language or model, are not used."
+        )
     return f"Asking {task.model_id} in {region} about {parts}.{resumed}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from typing import Any, Literal
 
@@ -43,8 +43,8 @@ class PaidAnswer(BaseModel, frozen=True):
         return self.stop in UNFINISHED
 
 
-def paid_tokens(journal: Journal[PaidAnswer]) -> int:
-    return sum(answer.input_tokens + answer.output_tokens for answer in journal.entries)
+def paid_tokens(answers: Iterable[PaidAnswer]) -> int:
+    return sum(answer.input_tokens + answer.output_tokens for answer in answers)
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Session:
         """Ask for pairs, if need be for fewer; None if the ceiling allows no request."""
         existing = [kept.pair.question for kept in self._pairs.of(state.section)]
         request = PairRequest(state.section, pairs, existing, [*map(str, state.refusals)])
-        left = self.max_tokens_total - paid_tokens(self.journal)
+        left = self.max_tokens_total - paid_tokens(self.journal.entries)
         while request.pairs and self._estimated_input(request) + request.max_tokens > left:
             request = replace(request, pairs=request.pairs // 2)
         if not request.pairs:
@@ -168,7 +168,7 @@ class Session:
         self._show("")
 
     def _show(self, doing: str) -> None:
-        self.progress.show(len(self._pairs.kept), paid_tokens(self.journal), doing)
+        self.progress.show(len(self._pairs.kept), paid_tokens(self.journal.entries), doing)
 
 
 def shares(pairs: int, lengths: Sequence[int]) -> list[int]:

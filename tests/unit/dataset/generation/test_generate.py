@@ -27,6 +27,7 @@ from dataset.commands.generate import path_beside
 from dataset.generation import session
 from dataset.generation import text_matching as matching
 from dataset.generation.checks import REASONS, KeptPairs, Refusal, read_pairs
+from dataset.generation.request import GenerationTask
 from dataset.sources import documents
 from dataset.sources.sections import Section
 from lambdas.validation.formats.pairs import pair_keys
@@ -657,6 +658,15 @@ def test_another_prompt_pays_anew_and_counts_the_old(manual: Path, tmp_path: Pat
     assert len(spy.requests) == 1
     paid = sum(each["input_tokens"] + each["output_tokens"] for each in ran.journal)
     assert paid > spy.tokens
+    others = f"{paid - spy.tokens:,}"
+    assert f"Resuming after {others} tokens already paid for. {others} of them," in ran.said
+
+
+def test_a_journal_that_has_a_languages_name_is_read(manual: Path) -> None:
+    [section] = documents.read_sections(manual)
+    by_name = GenerationTask("a-model", "Japanese").key(section)
+    assert GenerationTask("a-model", "ja").key(section) == by_name
+    assert GenerationTask("a-model", "ja-JP").key(section) != by_name
 
 
 def test_two_commands_do_not_share_a_journal(manual: Path, tmp_path: Path) -> None:
