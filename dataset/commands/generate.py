@@ -97,6 +97,8 @@ def run(options: argparse.Namespace) -> ExitCode:
     _check(options.out)
     prices = bedrock_prices(options)
     style = read_file(options.prompt_file).text() if options.prompt_file else STYLE
+    if not style.strip():
+        raise InputInvalid(f"{options.prompt_file} is empty: describe what to ask about")
     task = GenerationTask(_model_id(options.writer, prices.region), options.language, style)
     sections = [section for path in options.documents for section in read_sections(path)]
     with open_journal(path_beside(options.out), PaidAnswer) as journal:

@@ -919,6 +919,12 @@ def test_bad_usage_is_said(
     assert says in ran.said
 
 
+def test_an_empty_prompt_is_refused(manual: Path, tmp_path: Path) -> None:
+    ran = run(Spy(), tmp_path / "out.json", manual, prompt_file=saved(tmp_path, "p.txt", " \n"))
+    assert ran.status == 2
+    assert "p.txt is empty: describe what to ask about" in ran.said
+
+
 def test_a_file_of_someone_else_is_not_overwritten(manual: Path, tmp_path: Path) -> None:
     own = saved(tmp_path, "training.json", "[]")
     ran = run(Spy(), own, manual)
