@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=dollars,
         metavar="USD",
         help="have Amazon Comprehend look for names and addresses in English and Spanish, if the "
-        "dataset is valid, for at most so much; if it is larger, in every 2nd, 4th … record",
+        "dataset is valid, for at most so much: in every 2nd, 4th … record if all would cost more",
     )
 
 
