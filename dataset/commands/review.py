@@ -205,7 +205,8 @@ def read_tasks(training: Path, model: Model) -> Iterator[ReviewTask]:
 def _ask_judge(judge: Judge, tasks: list[ReviewTask], log: ReviewLog, max_usd: float) -> int:
     """Ask about what has no score yet; return how many records the ceiling left out."""
     asking = Pass(_Nothing(), lambda: True, ERROR_KEY, most_failures=math.inf)
-    pending = [task for task in tasks if not log.has(task)]
+    name = partial(fingerprint, log.judge)
+    pending = [*{name(task): task for task in tasks if not log.has(task)}.values()]
     console = Console(stderr=True)
     columns = (TextColumn("records"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bar = Progress(*columns, console=console, disable=not console.is_terminal)
@@ -223,7 +224,8 @@ def _ask_judge(judge: Judge, tasks: list[ReviewTask], log: ReviewLog, max_usd: f
         while batch := [*affordable(pending[:_BATCH_RECORDS], most_usd, max_usd - log.spent())]:
             in_parallel(ask, batch)
             pending = pending[len(batch) :]
-    return len(pending)
+    left = {*map(name, pending)}
+    return sum(name(task) in left for task in tasks)
 
 
 def _json(summary: ReviewSummary, status: ExitCode) -> str:

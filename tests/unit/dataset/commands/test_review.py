@@ -139,6 +139,17 @@ def test_the_same_command_again_pays_for_nothing_twice(
     assert len(bedrock.called("Converse")) == 30
 
 
+def test_a_record_that_is_there_twice_is_paid_for_once(
+    bedrock: FakeRuntime, training: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(training, "First?", "First?", "Last?")
+    assert run(bedrock, training, "--max-usd", "0.0001") == 2
+    assert "3 were not reviewed" in capsys.readouterr().out
+    assert run(bedrock, training) == 0
+    assert len(bedrock.called("Converse")) == 2
+    assert "3 of 3 records reviewed" in capsys.readouterr().out
+
+
 def test_only_what_changed_is_asked_again_wherever_its_line_is(
     bedrock: FakeRuntime, training: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
