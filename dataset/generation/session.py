@@ -127,9 +127,11 @@ class Session:
 
     def _paid(self, state: _SectionProgress, pairs: int) -> PaidAnswer | None:
         """Ask for pairs, if need be for fewer; None if the ceiling allows no request."""
+        left = self.max_tokens_total - paid_tokens(self.journal.entries)
+        if left <= 0:  # estimating a request takes milliseconds
+            return None
         existing = [kept.pair.question for kept in self._pairs.of(state.section)]
         request = PairRequest(state.section, pairs, existing, [*map(str, state.refusals)])
-        left = self.max_tokens_total - paid_tokens(self.journal.entries)
         while request.pairs and self._estimated_input(request) + request.max_tokens > left:
             request = replace(request, pairs=request.pairs // 2)
         if not request.pairs:
