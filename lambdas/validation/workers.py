@@ -1,7 +1,7 @@
 """Scans the ranges of a file in this process or in several; results are always in order.
 
 AWS Lambda has no shared memory with a name, which `multiprocessing.Pool` needs: workers are forked
-and send their results through pipes. Each reads and scans every so manieth range.
+and send their results through pipes. Each of n workers reads and scans every n-th range.
 """
 
 from __future__ import annotations
@@ -27,10 +27,17 @@ class WorkerDied(Exception):
 def scan_ranges(
     options: ScanOptions, source: DatasetSource, ranges: Sequence[ByteRange], workers: int
 ) -> Iterator[RangeResult]:
-    """Yield the result of each range, in order; errors of the source are raised here."""
+    """Yield the result of each range, in order; errors of the source are raised here.
+
+    Raises
+    ------
+    WorkerDied
+        A worker ended before it had sent its results.
+    """
     if workers <= 1 or source.size_bytes < LEAST_SHARED_BYTES:
         yield from _scan(options, source, ranges)
         return
+    workers = min(workers, len(ranges))
     started = [_start(options, source, ranges[at::workers]) for at in range(workers)]
     try:
         for at in range(len(ranges)):
@@ -86,7 +93,7 @@ def _serve(
 def _received(pipe: Connection) -> RangeResult:
     try:
         result = pipe.recv()
-    except EOFError:
+    except (EOFError, OSError):  # it ended between two results, or while it sent one
         raise WorkerDied(
             "a process that read the dataset ended early; give the function more memory"
         ) from None

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import signal
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -205,3 +209,31 @@ def test_problems_beyond_the_cap_are_counted_wherever_ranges_are_cut(
         kept = [each.line for each in report.findings.kept if each.code == code]
         assert kept == [first + 2 * at for at in range(KEPT_PER_CODE)]
         assert report.findings.counts["t", code, "error"] == number
+
+
+@dataclass(frozen=True)
+class Deadly(BytesSource):
+    """Kills the worker that reads a place."""
+
+    def read(self, start: int, stop: int) -> bytes:
+        if start > 2000 and multiprocessing.parent_process():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().read(start, stop)
+
+
+def test_the_death_of_a_worker_is_told_and_ends_the_others(
+    content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranges, "RANGE_BYTES", 1000)
+    monkeypatch.setattr(workers, "LEAST_SHARED_BYTES", 0)
+    with pytest.raises(workers.WorkerDied, match="more memory"):
+        check(CLAUDE_3_HAIKU, Deadly("t", content), options=Options(workers=3))
+    assert multiprocessing.active_children() == []
+
+
+def test_the_death_of_a_worker_is_told_in_the_middle_of_a_result() -> None:
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    os.write(theirs.fileno(), struct.pack("!i", 100) + b"a part of a hundred bytes")
+    theirs.close()
+    with ours, pytest.raises(workers.WorkerDied, match="more memory"):
+        workers._received(ours)  # noqa: SLF001  # no signal comes surely in between
