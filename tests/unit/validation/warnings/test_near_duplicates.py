@@ -8,10 +8,12 @@ import struct
 from collections.abc import Callable
 from itertools import combinations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lambdas.validation.warnings import sketches
 from lambdas.validation.warnings.near_duplicates import (
     MOST_COMPARED,
     NearPairs,
@@ -118,13 +120,22 @@ def test_texts_that_ask_something_else_are_not(one: str, other: str) -> None:
     assert near_duplicate_groups([one, other]).groups == [[0], [1]]
 
 
-def test_a_common_template_makes_no_duplicates() -> None:
+@pytest.mark.parametrize("seed", range(8))
+def test_a_common_template_makes_no_duplicates(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the hash: beside the template, no two share a quarter of their shingles.
+
+    Of those that share nearly half, which is one long word of two, a few are taken for near.
+    """
+    numbers = np.random.default_rng(seed).integers(0, 1 << 31, (5, 1 << 16), np.uint32) * 2
+    monkeypatch.setattr(sketches, "_tables", lambda length: numbers[:length])
     template = "Answer the question of our customer politely and in two sentences. The question: {}"
-    words = sorted({word for answer in answers() for word in answer.split() if len(word) > 5})
-    texts = [template.format(f"{words[at]} {words[-at]}") for at in range(0, 400, 4)]
+    long = [word for answer in answers() for word in answer.split() if len(word) > 5]
+    words = [*{normalised(word)[:5]: word for word in sorted(long)}.values()]
+    texts = [template.format(f"{words[at]} {words[-at - 1]}") for at in range(0, 300, 3)]
     assert len(texts) > 30
     assert not pairs(texts)
-    assert similarity(sketch_text(texts[0]), sketch_text(texts[1])) > NEAR
+    made = combinations(map(sketch_text, texts), 2)
+    assert max(similarity(one, other) for one, other in made) > NEAR
 
 
 def test_groups_are_transitive_and_hold_each_position_once() -> None:
