@@ -63,7 +63,7 @@ class Screening(NamedTuple):
     problems: tuple[Finding, ...] = ()
     records: int = 0
     units: int = 0
-    left: tuple[tuple[int, int], ...] = ()  # turns not screened: line, and number in the record
+    left: tuple[tuple[int, int], ...] = ()  # parts not screened: line, and number in the record
 
 
 class ScreeningJournal(Protocol):
@@ -212,7 +212,7 @@ def screen_in_batches(
             )
         if journal is not None and before.left:  # a call that dies meanwhile has paid for it
             said = dict(batch)
-            units = sum(_units(said[line].turns[at].text) for line, at in before.left)
+            units = sum(_units(_parts(said[line])[at].text) for line, at in before.left)
             journal.keep(key, before._replace(units=before.units + units, left=()), moved=False)
         found, refused = screen(batch, before, pii.detect, field_of_turn)
         if journal is not None and before.left:
@@ -227,7 +227,7 @@ def screen_in_batches(
 
 
 def not_screened(records: Records) -> Screening:
-    left = ((line, at) for line, record in records for at in range(len(record.turns)))
+    left = ((line, at) for line, record in records for at in range(len(_parts(record))))
     return Screening(left=tuple(left))
 
 
@@ -253,21 +253,23 @@ def screen(
     refusals: list[Exception] = []
     said = dict(records)
 
-    def ask(turn: tuple[int, int]) -> tuple[list[Finding] | None, int]:
+    def ask(each: tuple[int, int]) -> tuple[list[Finding] | None, int]:
         """Return what is found, None without an answer, and the units that may be billed."""
-        line, at = turn
+        line, at = each
         if refusals:
             return None, 0
-        units = _units(said[line].turns[at].text)
+        part = _parts(said[line])[at]
+        language = _language_code(said[line]) or "en"
         try:
-            return [*_problems(said[line], line, at, detect, field_of_turn)], units
+            found = _problems(detect(part.text, language), field_of_turn(part.turn), line)
+            return [*found], _units(part.text)
         except (Throttled, ServiceUnavailable) as refused:
             refusals.append(refused)
-            return None, 0 if isinstance(refused, Throttled) else units
+            return None, 0 if isinstance(refused, Throttled) else _units(part.text)
 
     with ThreadPoolExecutor(_CONCURRENT_REQUESTS) as threads:
         asked = [*zip(before.left, threads.map(ask, before.left), strict=True)]
-    left = tuple(turn for turn, (found, _) in asked if found is None)
+    left = tuple(part for part, (found, _) in asked if found is None)
     done = {line for line, _ in before.left} - {line for line, _ in left}
     problems = (problem for _, (found, _) in asked for problem in found or ())
     units = before.units + sum(units for _, (_, units) in asked)
@@ -279,28 +281,19 @@ def billed_units(conversation: Conversation) -> int:
     """Return the units that screening a conversation costs; 0 if its language is not supported."""
     if not _language_code(conversation):
         return 0
-    return sum(_units(turn.text) for turn in conversation.turns)
+    return sum(_units(part.text) for part in _parts(conversation))
 
 
 def _units(text: str) -> int:
-    parts = map(len, _parts(text))
-    return sum(max(_LEAST_UNITS, math.ceil(length / _UNIT_CHARACTERS)) for length in parts)
+    return max(_LEAST_UNITS, math.ceil(len(text) / _UNIT_CHARACTERS))
 
 
-def _problems(
-    conversation: Conversation, line: int, at: int, detect: DetectPii, field_of_turn: FieldOf
-) -> Iterator[Finding]:
-    """Yield what is found in one turn."""
-    language = _language_code(conversation) or "en"
-    found = {
-        entity.type
-        for part in _parts(conversation.turns[at].text)
-        for entity in detect(part, language)
-        if entity.type in _NAMES and entity.score >= _LEAST_SCORE
-    }
+def _problems(entities: Iterable[PiiEntity], path: str, line: int) -> Iterator[Finding]:
+    """Yield what is found in one part of a turn."""
+    found = {each.type for each in entities if each.type in _NAMES and each.score >= _LEAST_SCORE}
     if found:
         message = f"Amazon Comprehend finds {', '.join(_NAMES[name] for name in sorted(found))}"
-        yield Finding.of("personal-data", field_of_turn(at), message, line=line)
+        yield Finding.of("personal-data", path, message, line=line)
 
 
 def _language_code(conversation: Conversation) -> LanguageCode | None:
@@ -314,10 +307,19 @@ def _language_code(conversation: Conversation) -> LanguageCode | None:
     return "es" if known <= {"English", "Spanish"} else None
 
 
-def _parts(text: str) -> Iterator[str]:
-    """Split a text into parts that fit a request; a character has at most four bytes."""
-    size = len(text) if len(text.encode(errors="replace")) <= _MOST_BYTES else _MOST_BYTES // 4
-    for start in range(0, len(text), size or 1):
-        part = text[start : start + size].encode(errors="replace").decode()
-        if part.strip():
-            yield part
+class _Part(NamedTuple):
+    """What one request sends."""
+
+    turn: int  # its number in the record
+    text: str
+
+
+def _parts(conversation: Conversation) -> list[_Part]:
+    """Return the turns in parts that fit a request; a character has at most four bytes."""
+    parts = []
+    for at, turn in enumerate(conversation.turns):
+        text = turn.text.encode(errors="replace").decode()
+        size = len(text) if len(text.encode()) <= _MOST_BYTES else _MOST_BYTES // 4
+        pieces = (text[start : start + size] for start in range(0, len(text), size or 1))
+        parts += [_Part(at, piece) for piece in pieces if piece.strip()]
+    return parts

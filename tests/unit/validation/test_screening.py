@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given as given_any
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from lambdas.aws.comprehend import Comprehend
-from lambdas.domain.errors import AccessDenied, Throttled
+from lambdas.domain.errors import AccessDenied, ServiceUnavailable, Throttled
+from lambdas.validation import screening
 from lambdas.validation.formats.conversation import Conversation, Turn
 from lambdas.validation.formats.fields import FieldOf, content_of
 from lambdas.validation.screening import (
@@ -176,6 +181,77 @@ def test_a_function_that_dies_pays_for_no_record_twice(dies_in: int, screened: i
     assert len(fake.called("DetectPiiEntities")) <= 2 * 150
     assert found.units == 150 * 6, "paid for, whether it was answered or not"
     assert found.records == screened
+
+
+class Killed(BaseException):
+    """The function ends here, and nothing of it runs any more."""
+
+
+class World(Journal):
+    """A service and a journal; each request and each write has the next fate of its list."""
+
+    def __init__(self, requests: list[str], writes: list[str]) -> None:
+        super().__init__()
+        self.requests, self.writes = requests, writes
+        self.paid: Counter[str] = Counter()
+        self.unanswered: Counter[str] = Counter()
+
+    def keep(self, batch: str, screening: Screening, *, moved: bool) -> None:
+        fate = self.writes.pop() if self.writes else "kept"
+        if fate == "killed before":
+            raise Killed
+        super().keep(batch, screening, moved=moved)
+        if fate == "killed after":
+            raise Killed
+
+    def detect(self, text: str, _language: LanguageCode) -> list[PiiEntity]:
+        fate = self.requests.pop() if self.requests else "answered"
+        if fate == "throttled":
+            raise Throttled("slow down")
+        self.paid[text] += 1
+        if fate == "killed":
+            raise Killed
+        if fate == "lost":
+            self.unanswered[text] += 1
+            raise ServiceUnavailable("no answer")
+        return [PiiEntity("NAME", 1.0)]
+
+    def screened(self, given: list[tuple[int, Conversation]]) -> Screening:
+        """Call until one call ends well."""
+        while True:
+            try:
+                return in_batches(given, self.detect, self)
+            except (Killed, Throttled, ServiceUnavailable):
+                continue
+
+
+@settings(max_examples=300, deadline=None)
+@given_any(
+    sizes=st.lists(st.integers(1, 12), min_size=1, max_size=9),
+    requests=st.lists(st.sampled_from(["answered", "throttled", "lost", "killed"]), max_size=30),
+    writes=st.lists(st.sampled_from(["kept", "killed before", "killed after"]), max_size=8),
+)
+def test_whatever_happens_nothing_is_paid_for_twice_that_had_an_answer(
+    sizes: list[int], requests: list[str], writes: list[str]
+) -> None:
+    """Nor what a killed call had asked about; of more than four pieces a text has parts."""
+    given = records(*("".join(f"{n:04}-{at:04} " for at in range(m)) for n, m in enumerate(sizes)))
+    given = [
+        (line, Conversation(None, (said.turns[0], Turn("assistant", f"{line:04}!"))))
+        for line, said in given
+    ]
+    is_killed = "killed" in requests or any("killed" in each for each in writes)
+    world = World([*requests], [*writes])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(screening, "_MOST_BYTES", 40)
+        patch.setattr(screening, "_BATCH_RECORDS", 3)
+        found = world.screened(given)
+        planned = sum(billed_units(record) for _, record in given)
+    assert all(world.paid[text] <= 1 + world.unanswered[text] for text in world.paid)
+    lost = 3 * world.unanswered.total()
+    assert 3 * world.paid.total() <= found.units <= planned + lost
+    assert found.records <= len({each.line for each in found.problems})
+    assert is_killed or found.records == len(given)
 
 
 def test_a_batch_that_was_cut_short_does_not_end_the_rest() -> None:
