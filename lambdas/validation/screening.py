@@ -97,7 +97,8 @@ def screened(
 
     Which records it is asked about follows from the files and the budget alone, never from what it
     said: whoever is called again asks about these and no others, so that all calls together stay
-    within the budget.
+    within the budget. Only a request whose answer is lost is made again: it is paid for twice if
+    the service charges for it, and both are in what it has cost.
 
     Raises
     ------

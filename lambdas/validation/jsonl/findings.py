@@ -37,7 +37,7 @@ class Finding(NamedTuple):
         file: str = "",
         line: int | None = None,
     ) -> Self:
-        """Return a finding; message and fix are, unless given, those of the code."""
+        """Return a finding; what is not given of message and fix is as the code has it."""
         said = CODES[code]
         message, fix = message or said.meaning, fix or said.fix
         return cls(path, code, message, fix, said.severity, line, file)

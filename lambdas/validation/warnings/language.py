@@ -68,7 +68,7 @@ _NO_LANGUAGE = re.compile(
     r"|www\.\S+|[A-Za-z0-9._+-]*@\S+",
     re.DOTALL,
 )
-_SIGN_OF_NO_LANGUAGE = re.compile(r"[`<@\d_/\\]|www\.")  # one of which it has: far faster to find
+_SIGN_OF_NO_LANGUAGE = re.compile(r"[`<@\d_/\\]|www\.")  # each has one: far faster to find
 # A line of code: its last character, a call, an index, an assignment, a comparison, an arrow. Each
 # begins with a sign, for which a pattern looks fast. And the first words of SQL and Python.
 _CODE = re.compile(

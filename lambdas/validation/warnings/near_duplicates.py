@@ -31,7 +31,7 @@ from lambdas.validation.warnings.sketches import (
 )
 
 MOST_COMPARED = 32  # other texts that a text is compared with, the most similar first
-_MOST_LOOKED_UP = 64  # texts with a triple: those that had it first
+_MOST_LOOKED_UP = 64  # texts with a triple: the first that have it
 _EFFORT_OF_GROUPS = 8  # groups are split into files once, and a missed pair becomes a leak
 _TEMPLATE_SHARE, _TEMPLATE_TEXTS = 0.1, 30  # in more texts than both: a template's shingle
 _NEAR_BESIDE_TEMPLATE = 0.5  # similarity of near-duplicates outside the template
@@ -118,7 +118,7 @@ def _rows(sketches: Sequence[bytes], distinct: Sequence[bytes]) -> _Rows:
 
 
 def _similarities(rows: _Rows, ones: _Integers, others: _Integers) -> NDArray[np.float64]:
-    """Return the similarity of each two texts; 0 below `NEAR` or if they share but a template."""
+    """Return the similarity of each two texts; 0 below `NEAR` or if they share only a template."""
     parts = (slice(at, at + _COMPARED_AT_ONCE) for at in range(0, len(ones), _COMPARED_AT_ONCE))
     found = [_similarities_of(rows[ones[part]], rows[others[part]]) for part in parts]
     return np.concatenate([*found, np.zeros(0)])

@@ -75,7 +75,7 @@ def sketch_words(words: Sequence[str]) -> list[bytes]:
 
 
 def similarity(one: bytes, other: bytes) -> float:
-    """Estimate the Jaccard index of two texts: of their sketches, up to where both are complete."""
+    """Estimate the Jaccard index of two texts from sketches, up to where both are complete."""
     hashes = [struct.unpack(f"<{len(each) // 4}I", each) for each in (one, other)]
     bound = min((each[-1] for each in hashes if len(each) == SKETCH_HASHES), default=_MOST_HASH)
     first, second = ({each for each in some if each <= bound} for some in hashes)
@@ -130,7 +130,7 @@ def starts(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @cache
 def _tables(length: int) -> NDArray[np.uint32]:
-    """Return for each place in a shingle the number of each code unit there, an even one."""
+    """Return a random even number for each code unit at each place of a shingle."""
     numbers = np.frombuffer(shake_256(b"2").digest(length << 18), np.uint32)
     return (numbers & ~np.uint32(1)).reshape(length, 1 << 16)
 

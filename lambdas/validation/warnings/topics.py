@@ -75,13 +75,13 @@ def pack_words(prompt: str, answer: str) -> bytes:
 
 
 def _words(text: str) -> list[str]:
-    """Return runs of letters; of ASCII, which is far faster, some are too short for words."""
+    """Return runs of letters; ASCII is split at blanks, far faster, and gives short ones, too."""
     return text.split() if text.isascii() else _WORDS.findall(text)
 
 
 @lru_cache(1 << 16)
 def _hash(word: str) -> int:
-    """Return a word's hash, its lowest bits free; 0 of what says nothing."""
+    """Return a word's hash with its lowest bits free; 0 for a word that says nothing."""
     if len(word) < _LEAST_LETTERS and word.isascii():
         return 0
     word = _singular(word)
