@@ -27,7 +27,7 @@ from stacks.application import new_app, populate
 from stacks.environment import Environment, Validation, load
 
 _RECORDS = {"training.json": 32, "validation.json": 32, "evaluation.json": 6}
-_COMPREHEND_USD = 0.01  # a few requests
+_COMPREHEND_USD = 0.004  # a few requests
 _CEILING_USD = 600  # for every kind of hosting
 _END_SECONDS = 30  # for a process whose results are all in
 Work = Callable[[FaultTarget, Any], Iterator[Any]]

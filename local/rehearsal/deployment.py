@@ -69,7 +69,8 @@ def synthesising(environment: str) -> Iterator[Callable[[], Path]]:
 
     What is yielded waits for the assembly, and raises `DeploymentFailed` if there is none.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    # The CDK's own process may still write as this ends.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         # As the CLI starts it.
         given = {"CDK_OUTDIR": folder, "CDK_CONTEXT_JSON": json.dumps({"env": environment})}
         environ = os.environ | given | {"CDK_DEFAULT_ACCOUNT": OFFLINE_ACCOUNT}
