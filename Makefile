@@ -59,7 +59,7 @@ faults: $(READY) ## Everything that may go wrong, offline, case by case: writes 
 upgrades: $(CHECKED) ## What stands in the way of a newer MiniStack or boto3: [MINISTACK=version] [BOTO3=version]
 	@python -m local.ministack.upgrades --ministack '$(MINISTACK)' --boto3 '$(BOTO3)'
 
-check: $(CHECKED) ## Lint, types and the fast unit tests, in about a minute
+check: $(CHECKED) ## Lint, types and the fast unit tests, in half a minute
 	@ruff check . && ruff format --check --quiet .
 	@mypy
 	@pytest tests/unit --quiet -n 2 -m 'not slow'

@@ -95,12 +95,14 @@ def offends(name: str, forbidden: set[str]) -> bool:
     return any(name == each or name.startswith(f"{each}.") for each in forbidden)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "forbidden"), CASES, ids=[path for path, _ in CASES])
 def test_imports_only_what_its_layer_may(path: str, forbidden: set[str]) -> None:
     found = {name for name in imported((ROOT / path).read_text()) if offends(name, forbidden)}
     assert not found, f"{path} imports {sorted(found)}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ROOMS)
 def test_rooms_import_only_rooms_before_them(package: str) -> None:
     rank = {room: index for index, rooms in enumerate(ROOMS[package]) for room in rooms}
@@ -117,6 +119,7 @@ def test_rooms_import_only_rooms_before_them(package: str) -> None:
     assert not wrong
 
 
+@pytest.mark.slow
 def test_no_modules_import_each_other_in_a_circle() -> None:
     paths = {module_of(path): path for each in PACKAGES for path in ROOT.glob(f"{each}/**/*.py")}
     graph = {}

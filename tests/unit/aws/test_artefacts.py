@@ -113,6 +113,7 @@ def test_a_long_line_is_cut_and_the_next_is_whole(artefacts: Artefacts) -> None:
     assert lines == [b"12345", b"xxxxxx", b"12345"]
 
 
+@pytest.mark.slow
 @given(st.lists(st.binary(max_size=12).map(lambda b: b.replace(b"\n", b"")), min_size=1))
 def test_lines_are_those_of_split(lines: list[bytes]) -> None:
     data = b"\n".join(lines) + b"\n"

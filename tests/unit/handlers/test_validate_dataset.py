@@ -308,6 +308,7 @@ def test_the_runs_system_prompt_goes_before_the_datas(s3: FakeS3) -> None:
     assert (result["system_prompt"], result["warnings"]) == ("Other", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_data", [False, True])
 def test_a_system_prompt_that_states_cannot_hand_on_is_refused(
     s3: FakeS3,

@@ -56,6 +56,7 @@ def as_received(request: AWSPreparedRequest) -> HttpRequest:
     return HttpRequest(request.method, url.path, url.query, text, body)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("service", "method", "arguments", "expected"),
     [

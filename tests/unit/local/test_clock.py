@@ -104,6 +104,7 @@ def test_an_idle_clock_runs_as_real_time_does_or_stands() -> None:
         clock.stop()
 
 
+@pytest.mark.slow
 def test_a_pace_lets_people_follow_unless_they_hurry() -> None:
     clock = SimulatedClock(START, pace=HOUR)
     began = time.monotonic()

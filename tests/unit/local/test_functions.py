@@ -98,6 +98,7 @@ def test_an_exception_is_reported_by_its_class_and_the_process_kept(play: Play) 
     assert play(2).body[1:3] == [3, before]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("event", "error", "said"),
     [
@@ -138,6 +139,7 @@ def test_a_module_that_computes_past_the_limit_times_out(play: Play) -> None:
     assert report["errorType"] == "Sandbox.Timedout"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "error"),
     [
@@ -152,6 +154,7 @@ def test_a_function_that_cannot_be_loaded_fails_each_time(
     assert [play(1, source).body["errorType"] for _ in range(2)] == [error] * 2
 
 
+@pytest.mark.slow
 def test_a_function_has_what_its_layers_hold_and_nothing_else_of_this_machine(
     play: Play, tmp_path: Path
 ) -> None:

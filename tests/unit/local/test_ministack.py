@@ -23,6 +23,7 @@ for patch in PATCHES:
 """
 
 
+@pytest.mark.slow
 def test_each_patch_finds_what_it_replaces_and_has_a_contract_test() -> None:
     variables = {**os.environ, "GATEWAY_PORT": "1"}  # MiniStack reads it on import
     told = subprocess.check_output([sys.executable, "-c", SAYS], cwd=ROOT, env=variables, text=True)
@@ -55,6 +56,7 @@ def test_an_upgrade_tells_which_pins_stand_in_its_way() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_who_looks_at_executions_does_not_start_ministack() -> None:
     """It reads the environment as it is imported, which the server has to make before."""
     look = "import sys, local.ministack.state_machines; sys.exit('ministack.app' in sys.modules)"

@@ -124,6 +124,7 @@ class Remote(BytesSource):
         return super().read(start, stop)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2])
 def test_parts_come_over_several_connections(
     content: bytes, count: int, monkeypatch: pytest.MonkeyPatch

@@ -170,6 +170,7 @@ class Journal(dict[str, Screening]):
         self[batch] = screening
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dies_in", "screened"), [(2, 50), (3, 150), (4, 100)])
 def test_a_function_that_dies_pays_for_no_record_twice(dies_in: int, screened: int) -> None:
     fake, journal = FakeComprehend(Okonkwo=("NAME", 0.99)), Journal()

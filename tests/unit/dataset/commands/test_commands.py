@@ -33,6 +33,7 @@ def validate(*arguments: str | Path) -> int:
     return main(["validate", "--model", "nova-micro", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_a_valid_dataset_exits_with_0_and_says_so(
     prepared: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -58,6 +59,7 @@ def test_an_invalid_one_exits_with_1_and_shows_the_first_of_each_kind(
     assert "INVALID" in said
 
 
+@pytest.mark.slow
 def test_json_is_one_object_with_everything_a_program_needs(
     prepared: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -73,6 +75,7 @@ def test_json_is_one_object_with_everything_a_program_needs(
     assert report["summary"]["files"][str(training)]["records"] == 109
 
 
+@pytest.mark.slow
 def test_a_warning_counts_where_it_is_said_to(
     prepared: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,6 +136,7 @@ def test_an_unknown_model_exits_with_2(capsys: pytest.CaptureFixture[str]) -> No
     assert "Did you mean 'nova-micro'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_services_are_asked_where_it_is_said_to_and_the_cost_is_told(
     prepared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,6 +151,7 @@ def test_services_are_asked_where_it_is_said_to_and_the_cost_is_told(
     assert 0 < len(fake.calls) * 3 <= 2_000
 
 
+@pytest.mark.slow
 def test_files_in_s3_are_checked_like_local_ones(
     prepared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,6 +162,7 @@ def test_files_in_s3_are_checked_like_local_ones(
     assert f"{uri}: 108 records" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_no_terminal_can_show_is_printed_as_an_escape(
     prepared: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -212,6 +218,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Bucket:
     return fake
 
 
+@pytest.mark.slow
 def test_upload_puts_the_files_where_the_run_looks_with_checksums(
     prepared: Path, bucket: Bucket, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -233,6 +240,7 @@ def test_upload_puts_the_files_where_the_run_looks_with_checksums(
     assert f"--region us-east-1 --state-machine-arn {MACHINE} --input '{{}}'" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "given"),
     [
@@ -254,6 +262,7 @@ def test_upload_says_the_shortest_input_that_starts_with_it(
     assert bucket.put
 
 
+@pytest.mark.slow
 def test_upload_replaces_all_files_of_an_earlier_dataset(
     prepared: Path, bucket: Bucket, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -270,6 +279,7 @@ def test_upload_replaces_all_files_of_an_earlier_dataset(
     assert "Removed s3://b/datasets/default/answer.schema.json" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_upload_refuses_what_is_not_valid_unless_forced(
     prepared: Path, bucket: Bucket, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -284,6 +294,7 @@ def test_upload_refuses_what_is_not_valid_unless_forced(
     assert "b/datasets/other/training.jsonl" in bucket.put
 
 
+@pytest.mark.slow
 def test_upload_checks_by_the_rules_of_the_environment(
     prepared: Path,
     bucket: Bucket,
@@ -306,6 +317,7 @@ def test_upload_checks_by_the_rules_of_the_environment(
     assert main(["upload", "--env", "dev", "--model", "claude-3-haiku", str(prepared)]) == 1
 
 
+@pytest.mark.slow
 def test_validation_data_of_an_earlier_upload_goes(
     prepared: Path, bucket: Bucket, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -316,6 +328,7 @@ def test_validation_data_of_an_earlier_upload_goes(
     assert "Removed s3://b/datasets/default/validation.jsonl" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -374,6 +387,7 @@ def test_upload_looks_at_the_data_before_it_asks_aws(
     assert "none.csv cannot be read: No such file" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_validate_names_the_files_of_a_folder(
     prepared: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

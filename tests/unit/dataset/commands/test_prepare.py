@@ -51,6 +51,7 @@ def records(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.key)
 def test_raw_pairs_are_converted_for_each_model(source: Path, out: Path, model: Model) -> None:
     pairs = PAIRS + (MORE if model.limits.min_training_records > len(PAIRS) else [])
@@ -198,6 +199,7 @@ def test_what_is_wrong_is_said_once_with_the_first_place_up_to_ten_times(
     assert (len(others), last) == (8, "… and 2 more")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", [CLAUDE_3_HAIKU, NOVA_MICRO], ids=lambda m: m.key)
 @pytest.mark.parametrize("of", [CLAUDE_3_HAIKU, NOVA_MICRO], ids=lambda m: m.key)
 def test_data_prepared_for_another_model_is_converted(
@@ -209,6 +211,7 @@ def test_data_prepared_for_another_model_is_converted(
     assert contents(tmp_path / "converted") == contents(tmp_path / "direct")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", [CLAUDE_3_HAIKU, NOVA_MICRO], ids=lambda m: m.key)
 def test_prompts_and_completions_convert_both_ways(
     source: Path, out: Path, tmp_path: Path, of: Model

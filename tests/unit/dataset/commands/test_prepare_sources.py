@@ -140,6 +140,7 @@ def pairs_of(tmp_path: Path) -> list[tuple[str, ...]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gzipped"])
 def test_files_of_every_kind(tmp_path: Path, name: str, *, zipped: bool) -> None:
@@ -149,6 +150,7 @@ def test_files_of_every_kind(tmp_path: Path, name: str, *, zipped: bool) -> None
     assert pairs_of(tmp_path) == PAIRS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_standard_input_of_every_kind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -358,6 +360,7 @@ SHAPES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("model", [NOVA_MICRO, CLAUDE_3_HAIKU], ids=lambda model: model.key)
 def test_a_folder_is_converted_like_a_file_given_alone(
@@ -437,6 +440,7 @@ def test_what_is_for_another_purpose_is_named(
     assert "--skip" not in str(refused.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -492,6 +496,7 @@ def test_weights_of_what_is_asked_say_nothing(tmp_path: Path) -> None:
     assert made(tmp_path, "x.jsonl", records).notes == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     [
@@ -527,6 +532,7 @@ def test_reasoning_of_turns_that_are_flattened_is_not_left_out_in_silence(tmp_pa
     assert "training.jsonl: in 1 record, left out the reasoning" in prepared.notes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "system", ["", " ", None, [], [{"text": ""}], [{"type": "text", "text": " "}]], ids=repr
 )
@@ -689,6 +695,7 @@ def test_many_keys_are_compared_in_no_time(
         made(tmp_path, name, content)
 
 
+@pytest.mark.slow
 def test_a_key_of_any_length_is_noted_in_few_words(tmp_path: Path) -> None:
     records = [{"question": q, "answer": a, HUGE: 1, "id": 1.5} for q, a in PAIRS]
     [note, *_] = made(tmp_path, "x.json", json.dumps(records)).notes

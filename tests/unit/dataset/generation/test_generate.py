@@ -211,6 +211,7 @@ def test_prompt_and_model_are_configurable_and_the_rules_stay(manual: Path, tmp_
 # What is kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["txt", "md", "html", "pdf"])
 def test_pairs_are_really_from_the_document(kind: str, tmp_path: Path) -> None:
     facts = [sentence(number) for number in range(30)]
@@ -546,6 +547,7 @@ def interrupted(request: int) -> Callable[[int], BaseException | None]:
     return lambda number: KeyboardInterrupt() if number == request else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last", [2, 3, 5])
 def test_a_resumed_command_pays_for_nothing_twice(
     last: int, handbook: Path, tmp_path: Path
@@ -682,6 +684,7 @@ def test_two_commands_do_not_share_a_journal(manual: Path, tmp_path: Path) -> No
     assert run(Nested(), out, manual, pairs=2).status == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ceiling", [15_000, 20_000, 27_000])
 def test_no_request_could_go_beyond_the_ceiling(
     ceiling: int, handbook: Path, tmp_path: Path
@@ -819,6 +822,7 @@ def test_endless_throttling_is_given_up(manual: Path, tmp_path: Path, pauses: li
     assert "Nothing was paid for" in ran.said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [
@@ -955,6 +959,7 @@ def test_pairs_in_japanese_stay_readable(tmp_path: Path) -> None:
     assert all(each["quote"] in text for each in ran.pairs)
 
 
+@pytest.mark.slow
 @needs_article
 def test_the_reports_own_answers_give_pairs(tmp_path: Path) -> None:
     published = json.loads((ARTICLE / "training.json").read_text(encoding="utf-8"))

@@ -96,6 +96,7 @@ SEEDS = {
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.randoms(use_true_random=False))
 @pytest.mark.parametrize("name", SEEDS)

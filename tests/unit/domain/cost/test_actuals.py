@@ -268,6 +268,7 @@ def test_tokens_of_the_tuned_model_are_free_while_its_throughput_is_paid_for() -
     assert not any(what.startswith(TUNED_ANSWERS) for what in rows())
 
 
+@pytest.mark.slow
 @given(
     begun=st.dictionaries(st.sampled_from(KINDS), st.integers(0, 150)),
     epochs=st.none() | st.integers(1, 10),

@@ -143,6 +143,7 @@ def test_answers_that_are_none_count_and_failures_count_against_their_side() -> 
 rows = st.lists(st.tuples(*[st.integers(1, 10)] * 3), min_size=1, max_size=30)
 
 
+@pytest.mark.slow
 @given(rows, st.integers(0, 20))
 def test_the_tuned_models_failures_never_make_tuning_worth_it(
     scores: list[tuple[int, int, int]], failures: int

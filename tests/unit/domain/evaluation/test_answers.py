@@ -271,6 +271,7 @@ def test_a_second_try_asks_for_nothing_that_has_its_outcome(
     assert len(written(s3)) == 20
 
 
+@pytest.mark.slow
 def test_an_answer_to_another_question_is_not_kept(s3: FakeS3, bedrock: FakeRuntime) -> None:
     left = iter([LIMIT_SECONDS] * 12)
     assert not answer_with_base_model(REQUEST, lambda: next(left, 100)).done

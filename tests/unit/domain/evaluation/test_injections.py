@@ -146,6 +146,7 @@ def as_read(text: str) -> str:
     return without_invisible(unicodedata.normalize("NFKC", text)).casefold()
 
 
+@pytest.mark.slow
 @every_request
 @given(THREE)
 def test_no_text_leaves_its_fence(request_: tuple[Any, Any, list[str]], texts: list[str]) -> None:
@@ -158,6 +159,7 @@ def test_no_text_leaves_its_fence(request_: tuple[Any, Any, list[str]], texts: l
         assert not any(fence in as_read(text) for text in found)
 
 
+@pytest.mark.slow
 @every_request
 @given(THREE, ANY_LANGUAGE)
 def test_no_text_alters_the_request_around_it(

@@ -303,6 +303,7 @@ def test_a_second_try_judges_nothing_that_has_its_outcome(s3: FakeS3, bedrock: F
     assert len(written(s3)) == 10
 
 
+@pytest.mark.slow
 def test_no_id_makes_a_score_and_a_preference_one(s3: FakeS3, bedrock: FakeRuntime) -> None:
     """Each would replace the other's record, and be asked about again in every pass."""
     for side in ("base", "tuned"):

@@ -142,6 +142,7 @@ def test_labels_that_are_none_are_said_to_be(s3: FakeS3) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("metric", "questions", "says"),
     [

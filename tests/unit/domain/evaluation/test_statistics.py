@@ -89,6 +89,7 @@ JUDGED = [-3, -1, 0, 1, 2, 4, 7], [2, 8, 40, 22, 14, 9, 5]  # skewed, with ties,
 RIGHT_OR_WRONG = [-1, 0, 1], [10, 65, 25]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("questions", "trials"), [(4, 1_500), (24, 1_500), (200, 400)])
 @pytest.mark.parametrize(
     ("kind", "metric"), [(JUDGED, Judged), (RIGHT_OR_WRONG, ExactMatch)], ids=["judged", "right"]

@@ -110,6 +110,7 @@ def test_the_report_learns_how_many_questions_would_do() -> None:
     assert verdict.sentence == "These questions cannot decide between tuned and base model."
 
 
+@pytest.mark.slow
 @given(st.lists(scores, min_size=1, max_size=60))
 def test_worse_is_better_seen_from_the_other_side(pairs: list[tuple[int, int]]) -> None:
     outcome = Comparison(pairs, RULES).outcome
@@ -120,6 +121,7 @@ def test_worse_is_better_seen_from_the_other_side(pairs: list[tuple[int, int]]) 
         assert Comparison(pairs, RULES).difference >= RULES.margin
 
 
+@pytest.mark.slow
 @given(st.lists(scores, min_size=1, max_size=30), st.data())
 def test_questions_that_are_set_aside_decide_nothing(
     pairs: list[tuple[int, int]], data: st.DataObject
@@ -141,6 +143,7 @@ def test_nothing_left_is_not_decisive() -> None:
     assert verdict.base_mean is verdict.low is None
 
 
+@pytest.mark.slow
 @given(st.lists(scores, min_size=1, max_size=40), st.integers(0, 40), st.booleans())
 def test_leaving_out_a_sides_failures_never_helps_it(
     pairs: list[tuple[int, int]],
@@ -182,6 +185,7 @@ def test_a_judge_of_the_tuned_models_family_is_a_caveat() -> None:
     assert decided([(3, 8)] * 9, model="nova-micro", judge_model="claude-haiku-4-5").caveats == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("questions", [6, 24, 200])
 def test_the_same_model_twice_is_rarely_better_or_worse(questions: int) -> None:
     """With a noisy judge, in at most one of twenty comparisons."""

@@ -151,6 +151,7 @@ def test_a_limit_of_requests_gives_the_answers_their_time_or_refuses_them() -> N
         check_questions(3_361, 4)
 
 
+@pytest.mark.slow
 def test_no_code_can_ask_for_a_commitment() -> None:
     for path in ROOT.glob("lambdas/**/*.py"):
         said = {name for node in ast.walk(ast.parse(path.read_text())) for name in _members(node)}

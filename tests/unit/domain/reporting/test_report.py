@@ -210,6 +210,7 @@ def test_facts_on_data_training_and_cost_are_there() -> None:
         assert shown in text, shown
 
 
+@pytest.mark.slow
 def test_text_is_escaped_and_nothing_is_loaded() -> None:
     text = "step_number,epoch_number,training_loss\n0,1,1.0\n"
     losses = history(parse(text, "training_loss", TRAINING_FILE), Curve())
@@ -433,6 +434,7 @@ def with_similarity(**changes: object) -> WriteReportRequest:
     return report_request(similarity=similarity, verdict=verdict)
 
 
+@pytest.mark.slow
 def test_similarity_is_shown_with_what_it_was_measured_by() -> None:
     text = " ".join(Page(page()).text.split())
     assert "BERTScore F10.6260.718+0.091 ROUGE-L F10.1320.226+0.094 chrF, of 10032.9" in text
@@ -507,6 +509,7 @@ def test_a_report_of_a_run_on_demand_speaks_of_no_throughput() -> None:
     assert facts["quote"]["hosting_reason"] == reason
 
 
+@pytest.mark.slow
 def test_the_report_says_what_bedrock_accepted_or_that_it_is_not_known() -> None:
     assert "training.jsonl: 93 of 96 records accepted, 1 in part, 2 rejected." in Page(page()).text
     unknown = InputStatus(problem="it left no report of them")
@@ -600,6 +603,7 @@ HEADER = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "body", "problem"),
     [
@@ -751,6 +755,7 @@ def test_the_mail_when_nothing_was_there_to_release() -> None:
     )
 
 
+@pytest.mark.slow
 def test_notify_publishes(monkeypatch: pytest.MonkeyPatch) -> None:
     sns = FakeSns()
     fakes_bedrock.install(monkeypatch, sns=sns)

@@ -31,6 +31,7 @@ def accepts(model: ServiceModel, operation: str, member: str, value: str) -> boo
     return length and re.fullmatch(shape.metadata["pattern"], value) is not None
 
 
+@pytest.mark.slow
 @given(environment=ENVIRONMENTS, name=st.text(min_size=1, max_size=80))
 def test_every_name_satisfies_its_api(bedrock: ServiceModel, environment: str, name: str) -> None:
     names = names_of(environment, name, ARN + name.encode(errors="replace").hex())
@@ -51,6 +52,7 @@ def test_names_follow_from_the_execution_alone() -> None:
     assert first.job == first.custom_model == first.hosting == f"prod-{first.run}"
 
 
+@pytest.mark.slow
 @given(environment=ENVIRONMENTS, name=st.text(min_size=1, max_size=80))
 def test_a_name_tells_its_environment(environment: str, name: str) -> None:
     names = names_of(environment, name, ARN + name.encode(errors="replace").hex())

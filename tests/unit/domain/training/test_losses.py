@@ -164,6 +164,7 @@ def test_the_file_is_found_wherever_bedrock_puts_it(folder: str) -> None:
     assert find_metrics_file([], VALIDATION_FILE, "abcdefghijkl") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", PLACES)
 def test_the_state_reads_the_validation_losses_from_each_place(
     monkeypatch: pytest.MonkeyPatch, folder: str
@@ -222,6 +223,7 @@ def test_a_run_without_a_validation_set_is_not_warned(monkeypatch: pytest.Monkey
     assert curves.warnings == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "expected", "best"),
     [
@@ -245,6 +247,7 @@ def test_no_validation_curve_fails_a_paid_run(
     assert "diverged" not in curves.verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "expected", "last"),
     [

@@ -67,6 +67,7 @@ def test_llama_completes_a_prompt_of_turns() -> None:
     assert invoke(LLAMA, {"prompt": "What is a hub?", "max_gen_len": 3})["stop_reason"] == "length"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "body", "said"),
     [
@@ -129,6 +130,7 @@ OPEN = {
 ACCOUNT = Account()
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from([HAIKU, NOVA, LLAMA]), JSON, st.sampled_from(PARTS))
 def test_no_body_makes_an_error_of_ours(model: str, part: Any, name: str) -> None:

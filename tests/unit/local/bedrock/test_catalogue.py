@@ -87,6 +87,7 @@ def test_a_model_has_the_documented_dates(model: catalogue.Model) -> None:
     assert dates == [model.lifecycle.legacy, model.lifecycle.end_of_life]
 
 
+@pytest.mark.slow
 @every_model
 def test_a_model_can_be_tuned_and_asked_where_the_product_does(model: catalogue.Model) -> None:
     for region in model.customization_regions:

@@ -45,6 +45,7 @@ def test_a_job_moves_through_its_phases_on_the_clock() -> None:
     assert done["hyperParameters"]["epochCount"] == "3"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scenario", "place", "ends"),
     [

@@ -186,6 +186,7 @@ def test_a_llama_cannot_be_made_to_judge() -> None:
         converse(CORRECTNESS, texts, Account(), judge="meta.llama3-1-8b-instruct-v1:0")
 
 
+@pytest.mark.slow
 def test_its_noise_is_as_large_as_asked_and_follows_from_seed_and_content() -> None:
     def scores(seed: int, answer: str = POOR) -> list[int]:
         account = Account(Scenario(seed=seed, judge_noise=1.5))
@@ -211,6 +212,7 @@ def test_it_can_be_biased_to_position_or_to_length() -> None:
     assert score(longer, padded) > score(Account(), padded)
 
 
+@pytest.mark.slow
 def test_a_share_of_its_assessments_is_malformed_or_refused() -> None:
     account = Account(Scenario(judge_malformed_percent=30, judge_refuses_percent=20))
     outcomes = []

@@ -191,6 +191,7 @@ def test_llama_3_3_is_served_on_demand_only() -> None:
     assert details["inferenceTypesSupported"] == []
 
 
+@pytest.mark.slow
 def test_the_same_job_is_fitted_once_and_takes_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
     language_model.fit.cache_clear()  # as in a new process
     learn = language_model._LogBilinearModel.learn  # noqa: SLF001  # the work that is to be saved

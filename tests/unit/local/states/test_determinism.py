@@ -77,6 +77,7 @@ def test_the_same_seed_gives_the_same_history_in_every_process() -> None:
     assert {in_another_process(hash_seed) for hash_seed in range(TIMES)} == {digest(7)}
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_order() -> None:
     entered = [
         [

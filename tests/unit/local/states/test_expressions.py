@@ -99,6 +99,7 @@ def test_a_definition_is_checked_while_executions_run(expressions: Expressions) 
     checking.join()
 
 
+@pytest.mark.slow
 def test_an_expression_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.5)
     engine = Expressions()

@@ -102,6 +102,7 @@ def test_a_reader_that_fails_fails_the_map(
     assert kinds[1:5] == ["MapStateStarted", "MapRunStarted", "MapRunFailed", "MapStateFailed"]
 
 
+@pytest.mark.slow
 def test_a_map_without_a_number_fails_before_its_run_begins(simulation: Simulation) -> None:
     machine = distributed(chain(Only={"Type": "Pass"}), MaxConcurrency="{% 'x' %}")
     ended = played(simulation, machine, [1])

@@ -26,6 +26,7 @@ PASSES = 'print("All data passed validation!")'
 ALL, BAD = len(JUDGED), len(JUDGED) - GOOD
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "counts"),
     [

@@ -37,6 +37,7 @@ def found(report: ValidationReport, file: str) -> list[Expected]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_exactly_what_the_row_says(case: Case) -> None:
     warns = any(each.severity == "warning" for each in case.found)

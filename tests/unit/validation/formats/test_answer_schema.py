@@ -123,6 +123,7 @@ _RULES = st.sampled_from(
 _ANSWERS = st.text() | _JSON.map(json.dumps)
 
 
+@pytest.mark.slow
 @given(_RULES, _ANSWERS | _ANSWERS.map(lambda answer: f"```\n{answer}\n```"))
 def test_no_answer_makes_the_check_fail(rule: dict[str, object], answer: str) -> None:
     assert isinstance(schema(rule).problem(answer), str)

@@ -202,6 +202,7 @@ def test_any_texts_are_partitioned(texts: list[str]) -> None:
     assert sorted(at for group in groups for at in group) == list(range(len(texts)))
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.randoms(use_true_random=False), st.integers(1, 90))
 def test_any_two_texts_as_alike_as_that_are_found(chance: random.Random, size: int) -> None:

