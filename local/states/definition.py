@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from local.states.expressions import Expressions
+from local.states.expressions import Expressions, Json
 from local.states.language import DOES, INVOKE, WITH_TOKEN
 
-Json = Any
 _STEP = "Type Comment QueryLanguage Next End Output Assign"
 _FIELDS = {  # those with "!" are needed
     "Pass": _STEP,

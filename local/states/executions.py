@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from local.clock import SimulatedClock, iso
-from local.states.expressions import ExpressionFailed, Expressions
+from local.states.expressions import ExpressionFailed, Expressions, Json
 
-Json = Any  # a state's input, output or definition
 # Of inputs, results, outputs and variables, as UTF-8. Source, read 2026-11-29:
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MOST_BYTES = 262_144

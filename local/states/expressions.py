@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 from typing import IO, Any, cast
 
-Json = Any  # a state's input, output or definition
+Json = Any  # any value of JSON
 _ENGINE = Path(__file__).resolve().with_name("engine.js")
 _PATIENCE_SECONDS = 10  # of a loaded machine; AWS is less patient
 

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from local.clock import iso
 from local.states.executions import (
@@ -25,10 +24,10 @@ from local.states.executions import (
     identity,
     text,
 )
+from local.states.expressions import Json
 from local.states.maps import run_map
 from local.states.routines import Steps, Wait, outside, sleep, together
 
-Json = Any  # a state's input, output or definition
 INVOKE = "arn:aws:states:::lambda:invoke"
 WITH_TOKEN = ".waitForTaskToken"  # noqa: S105  # of a resource
 _LONGEST_SECONDS = 99_999_999  # https://states-language.net/spec.html#task-state, read 2026-11-29

@@ -10,13 +10,12 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from local.clock import iso
 from local.states.executions import RUNTIME, Execution, Machine, Scope, StateError, identity, text
+from local.states.expressions import Json
 from local.states.routines import Steps, together
 
-Json = Any  # a state's input, output or definition
 _AT_ONCE = 10_000  # without MaxConcurrency
 
 

@@ -12,8 +12,7 @@ from typing import Any
 
 from local.clock import SimulatedClock
 from local.states.executions import TIMEOUT, StateError
-
-Json = Any  # a state's input, output or definition
+from local.states.expressions import Json
 
 
 class Routine:
