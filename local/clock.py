@@ -88,6 +88,10 @@ class SimulatedClock:
         self._stopped = False
         self._failure: Exception | None = None
         self._this_thread = threading.local()  # `.hold`, of a thread that computes
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Run the events in a new thread: at the beginning, and in a fork of the process."""
         threading.Thread(target=self._run, name="simulated-clock", daemon=True).start()
 
     def time(self) -> float:
@@ -98,8 +102,7 @@ class SimulatedClock:
     def is_computing(self) -> bool:
         """Whether somebody computes, or waits for an event."""
         with self.lock:
-            holds = [hold.holds for hold in self.holds]
-            return any(holds + [event.live for event in self._events])
+            return any(hold.holds for hold in self.holds) or any(each.live for each in self._events)
 
     # --- events
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import multiprocessing
 import os
 import shutil
 import socket
@@ -91,7 +92,7 @@ class OfflineAws:
         os.environ.update(environ)
         boto3.DEFAULT_SESSION = None  # it holds the credentials of before
         tempfile.tempdir = str(self._scratch)
-        config = uvicorn.Config(
+        self._config = uvicorn.Config(
             self._assemble(),
             log_level="error",
             access_log=False,
@@ -100,10 +101,7 @@ class OfflineAws:
             date_header=False,  # answers have their own; Bedrock's is simulated
             timeout_keep_alive=_KEPT_SECONDS,
         )
-        self._server = uvicorn.Server(config)
-        serving = self._server.serve([self._socket])
-        self._thread = threading.Thread(target=uvloop.run, args=(serving,), daemon=True)
-        self._thread.start()
+        self._serve()
 
     def stop(self) -> None:
         """End the server and its functions' processes, and delete what they left on disk."""
@@ -111,15 +109,51 @@ class OfflineAws:
         self.clock.stop()
         self.functions.stop()
         self._expressions.stop()
-        if self._server and self._thread:
-            self._server.should_exit = self._server.force_exit = True
-            self._thread.join(timeout=10)
+        self._pause()
+        self._socket.close()
         self.functions.stop()  # what was being started meanwhile
         tempfile.tempdir = None
         give_up_at = time.monotonic() + _SWEEP_SECONDS
         while self._scratch.exists() and time.monotonic() < give_up_at:
             # A function that was being unpacked meanwhile may still write.
             shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def branch(self, *acts: Callable[[], object]) -> None:
+        """Do one act after the other, each in a fork of this process, where all goes on from here.
+
+        Nobody may make a call meanwhile. Raises `ChildProcessError` if one fails, and prints why.
+        """
+        if len(self.clock.holds) > 1:  # of whoever lets the clock stand still
+            raise RuntimeError("a function runs, which no fork would have")
+        self._stopped.set()
+        self._preparing.join()
+        self._pause()
+        process = multiprocessing.get_context("fork").Process
+        forks = [process(target=self._go_on, args=(act,)) for act in acts]
+        for fork in forks:
+            with self.clock.lock:
+                fork.start()
+            fork.join()
+        self._serve()
+        if any(fork.exitcode for fork in forks):
+            raise ChildProcessError("what a fork did has failed: its error is above")
+
+    def _go_on(self, act: Callable[[], object]) -> None:
+        self.clock.lock.release()  # of the thread that forks
+        self.clock.go_on()
+        self._serve()
+        act()
+
+    def _serve(self) -> None:
+        self._server = uvicorn.Server(self._config)
+        serving = self._server.serve([self._socket.dup()])
+        self._thread = threading.Thread(target=uvloop.run, args=(serving,), daemon=True)
+        self._thread.start()
+
+    def _pause(self) -> None:
+        if self._server and self._thread:
+            self._server.should_exit = self._server.force_exit = True
+            self._thread.join(timeout=10)
 
     def reset(self) -> None:
         """Delete everything: stacks, buckets, executions, Bedrock's jobs and meter."""
@@ -165,8 +199,10 @@ class OfflineAws:
         patches.apply(
             patches.Parts(self.clock, processes, self._expressions, self.executions, tags)
         )
-        prepare = threading.Thread(target=processes.prepare, args=(self._stopped,), daemon=True)
-        prepare.start()
+        self._preparing = threading.Thread(
+            target=processes.prepare, args=(self._stopped,), daemon=True
+        )
+        self._preparing.start()
         gateway.register(self.bedrock)
         self.faults = CallFaults(self.functions.caller)
         return self._front(self.faults.around(app.app))

@@ -168,8 +168,9 @@ class Functions:
 
     def _take(self, program: Program) -> _Worker:
         with self._lock:
-            if self._idle[program]:
-                return self._idle[program].pop()
+            while self._idle[program]:
+                if not (worker := self._idle[program].pop()).channel.poll():
+                    return worker  # another one has been ended, by a fork of this process
         return _Worker(program, self.prepare(program.code, program.layers))
 
 
@@ -229,7 +230,7 @@ class _Worker:
 
     def __init__(self, runs: Program, zygote: _Zygote) -> None:
         self.runs = runs
-        self._channel, theirs = Pipe()
+        self.channel, theirs = Pipe()
         with theirs:
             zygote.order(asdict(runs), theirs)
         self.pid, self.is_ready = self.read().get("pid", 0), False
@@ -242,15 +243,15 @@ class _Worker:
                 return begun
             self.is_ready = True
         with suppress(ConnectionError):
-            self._channel.send(request)
+            self.channel.send(request)
         return self._answer()
 
     def _answer(self) -> Json:
-        return self.read() if self._channel.poll(_PATIENCE * self.runs.seconds) else None
+        return self.read() if self.channel.poll(_PATIENCE * self.runs.seconds) else None
 
     def read(self) -> Json:
         try:
-            return self._channel.recv()
+            return self.channel.recv()
         except EOFError:
             return {"ended": 0, "log": ""}
 
@@ -261,4 +262,4 @@ class _Worker:
 
     def end(self) -> None:
         """Let it end, if it has not."""
-        self._channel.close()
+        self.channel.close()

@@ -210,8 +210,12 @@ def _sleep(seconds: float) -> float:
         gateway = urllib.parse.urlsplit(os.environ["AWS_ENDPOINT_URL"]).netloc
         _OF_THREAD.gateway = http.client.HTTPConnection(gateway)
     body = json.dumps({"process": os.getpid(), "seconds": seconds})
-    _OF_THREAD.gateway.request("POST" if seconds else "GET", "/_offline/sleep", body)
-    left: float = json.loads(_OF_THREAD.gateway.getresponse().read())["seconds_left"]
+    try:
+        _OF_THREAD.gateway.request("POST" if seconds else "GET", "/_offline/sleep", body)
+        left: float = json.loads(_OF_THREAD.gateway.getresponse().read())["seconds_left"]
+    except (BrokenPipeError, ConnectionResetError):  # who served it has a fork that does now
+        _OF_THREAD.gateway.close()
+        return _sleep(seconds)
     return left
 
 
