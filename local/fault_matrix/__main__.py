@@ -26,7 +26,7 @@ def main() -> ExitCode:
     parser.add_argument(
         "--only", default=[], metavar="TEXT", nargs="+", help="cases whose name contains one"
     )
-    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--workers", type=int, default=3, choices=range(2, 65), metavar="N")
     options = parser.parse_args()
     return _report(options.only, options.workers)
 

@@ -102,6 +102,20 @@ class Case:
         return f"{self.setting.environment} {self.group}: {self.what}"
 
     @property
+    def starts_apart(self) -> bool:
+        """Whether its start differs: of two runs, or with a function of before that is broken."""
+        return self.executions > 1 or self.broken_function is not None
+
+    def differs_at(self, state: str) -> bool:
+        """Whether its run may differ from one without a fault once it has entered a state.
+
+        Whoever decides about a run does so in each case by itself.
+        """
+        acts = {self.stop_at, self.delete_at, self.broken_definition_at, "Approve spend"}
+        entered = _WITHIN.get(state, function_of(state))
+        return state in acts or any(entered.startswith(each.function or "") for each in self.faults)
+
+    @property
     def throughputs(self) -> int:
         """How many may be bought: on demand never one in its place."""
         if self.course == "both kinds":
@@ -198,6 +212,9 @@ _COURSES: dict[str, Course] = {
     "notify-failure": "untrainable",
     "run-failed": "untrainable",
 }
+
+
+_WITHIN = {"Review data": "review-records"}  # the function of a state that it contains
 
 
 def function_of(state: str) -> str:

@@ -10,17 +10,18 @@ import multiprocessing
 import os
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from exit_codes import ExitCode
-from local.fault_matrix.cases import SETTINGS, Case
+from local.fault_matrix.branches import play
+from local.fault_matrix.cases import BY_THE_HOUR, ON_DEMAND, SETTINGS
 from local.fault_matrix.discovery import all_cases, discover
 from local.fault_matrix.results import CaseResult
-from local.fault_matrix.runner import FaultTarget, run_case
+from local.fault_matrix.runner import FaultTarget
 from local.rehearsal.deployment import ROOT, bootstrap, deploy, upload_converted
 from local.server import OfflineAws
 from stacks.application import new_app, populate
@@ -29,12 +30,15 @@ from stacks.environment import Environment, Validation, load
 _RECORDS = {"training.json": 32, "validation.json": 32, "evaluation.json": 6}
 _COMPREHEND_USD = 0.004  # a few requests
 _CEILING_USD = 600  # for every kind of hosting
+_START = 1_796_000_000.0  # 2026-11-30: cases have the same histories each time
 _END_SECONDS = 30  # for a process whose results are all in
-Work = Callable[[FaultTarget, Any], Iterator[Any]]
 
 
 def run_cases(only: Sequence[str], workers: int) -> Iterator[CaseResult]:
     """Run the cases whose name has a text of `only`, all if there is none; yield each result.
+
+    Each of the `workers`, of which one has the cases on demand, a sixth of all, discovers what can
+    go wrong in its environment: this gets its functions ready, too.
 
     Raises
     ------
@@ -44,16 +48,18 @@ def run_cases(only: Sequence[str], workers: int) -> Iterator[CaseResult]:
     with tempfile.TemporaryDirectory() as assemblies:
         for environment in SETTINGS:
             _synthesise(load(environment), Path(assemblies, environment))
-        found = dict(_gathered(_discover, assemblies, [(each, None) for each in SETTINGS]))
-        cases = [
-            case
-            for case in sorted(all_cases(found), key=lambda case: case.name)
-            if not only or any(text in case.name for text in only)
-        ]
-        for environment in SETTINGS:
-            there = [case for case in cases if case.setting.environment == environment]
-            shares = [there[index::workers] for index in range(min(workers, len(there)))]
-            yield from _gathered(_play, assemblies, [(environment, share) for share in shares])
+        settings = [BY_THE_HOUR] * (workers - 1) + [ON_DEMAND]
+        with _started([Path(assemblies, each.environment) for each in settings]) as connections:
+            found = dict(connection.recv() for connection in connections)
+            cases = [
+                case
+                for case in sorted(all_cases(found), key=lambda case: case.name)
+                if not only or any(text in case.name for text in only)
+            ]
+            for at, setting in enumerate(settings):
+                there = [case for case in cases if case.setting == setting]
+                connections[at].send(there[at % settings.count(setting) :: settings.count(setting)])
+            yield from _received(connections)
 
 
 def _synthesise(environment: Environment, folder: Path) -> None:
@@ -66,67 +72,48 @@ def _synthesise(environment: Environment, folder: Path) -> None:
     app.synth()
 
 
-def _discover(target: FaultTarget, _: None) -> Iterator[Any]:
-    environment = target.names.environment
-    yield environment, discover(target, SETTINGS[environment])
-
-
-def _play(target: FaultTarget, cases: Sequence[Case]) -> Iterator[CaseResult]:
-    setting = cases[0].setting
-    # The first one pays for every function's cold start.
-    run_case(Case("alone", "nothing goes wrong", setting=setting), target)
-    for case in cases:
-        yield _result(case, target)
-
-
-def _result(case: Case, target: FaultTarget) -> CaseResult:
-    try:
-        return run_case(case, target)
-    except Exception as error:  # noqa: BLE001  # a case that cannot be run is a breach, not an end
-        return CaseResult(case, breaches=[f"could not be run: {error!r}"])
-
-
-def _gathered(work: Work, assemblies: str, shares: Sequence[tuple[str, Any]]) -> Iterator[Any]:
-    """Do each share of the work in a process of its own, on its environment; yield what comes."""
+@contextmanager
+def _started(assemblies: Sequence[Path]) -> Iterator[list[Connection]]:
+    """Start a process for each; yield a connection to each."""
     spawn = multiprocessing.get_context("spawn")
-    processes, receivers = [], []
-    for environment, share in shares:
-        receiver, sender = spawn.Pipe(duplex=False)
-        process = spawn.Process(
-            target=_work, args=(work, Path(assemblies, environment), share, sender)
-        )
+    processes, connections = [], []
+    for assembly in assemblies:
+        ours, theirs = spawn.Pipe()
+        process = spawn.Process(target=_work, args=(assembly, theirs))
         process.start()
-        sender.close()  # the process has its own; the pipe ends with it
+        theirs.close()  # the process has its own; the pipe ends with it
         processes.append(process)
-        receivers.append(receiver)
+        connections.append(ours)
     try:
-        yield from _received(receivers)
+        yield connections
+    except EOFError:
+        raise ChildProcessError("a worker failed: its error is above") from None
     finally:
         for process in processes:
             process.join(_END_SECONDS)
             process.terminate()
-    if any(process.exitcode for process in processes):
-        raise ChildProcessError("a worker failed: its error is above")
 
 
-def _received(receivers: Sequence[Connection]) -> Iterator[Any]:
-    running = list(receivers)
+def _received(connections: Sequence[Connection]) -> Iterator[CaseResult]:
+    """Yield each result; raise EOFError if a process ends before it has said that it is done."""
+    running = list(connections)
     while running:
-        for receiver in cast("list[Connection]", wait(running)):
-            try:
-                result = receiver.recv()
-            except EOFError:
-                running.remove(receiver)
-                continue
-            yield result
+        for connection in cast("list[Connection]", wait(running)):
+            result = connection.recv()
+            if result is None:
+                running.remove(connection)
+            else:
+                yield result
 
 
-def _work(work: Work, assembly: Path, share: object, sender: Connection) -> None:
+def _work(assembly: Path, connection: Connection) -> None:
     try:
-        with _deployed(load(assembly.name), assembly) as target:
-            for result in work(target, share):
-                sender.send(result)
-    except Exception:  # noqa: BLE001  # printed, and told by the exit status
+        environment = load(assembly.name)
+        with _deployed(environment, assembly) as target:
+            connection.send((environment.name, discover(target, SETTINGS[environment.name])))
+            play(connection.recv(), target, connection.send)
+            connection.send(None)
+    except Exception:  # noqa: BLE001  # printed, and told by the end of the connection
         traceback.print_exc()
         os._exit(ExitCode.ERROR)
     os._exit(ExitCode.OK)  # the server's threads have nothing left to do
@@ -135,14 +122,14 @@ def _work(work: Work, assembly: Path, share: object, sender: Connection) -> None
 @contextmanager
 def _deployed(environment: Environment, assembly: Path) -> Iterator[FaultTarget]:
     """Deploy the environment into an offline AWS of this process."""
-    offline = OfflineAws(region=environment.region)
+    offline = OfflineAws(region=environment.region, start=_START)
     try:
         offline.start()
         bootstrap(environment.offline().permissions_boundary)
         deployed = deploy(environment.name, assembly=assembly)
         upload_small_dataset(deployed.bucket, environment.defaults.model)
         offline.enforce_iam(on=True)  # what a guard may not do must not help it here
-        yield FaultTarget(offline, deployed.state_machine_arn)
+        yield FaultTarget(offline, deployed)
     finally:
         offline.stop()
 

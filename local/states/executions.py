@@ -74,8 +74,8 @@ class Engine:
     """What executions share.
 
     `not_in_all`: errors that States.ALL does not catch, nor States.TaskFailed, but their own name
-    does; AWS's documentation and its recordings differ about them. `watchers` are told execution
-    and state before the state does anything.
+    does; AWS's documentation and its recordings differ about them. `watchers` give an effect of
+    execution and state that comes before what the state does.
     """
 
     clock: SimulatedClock
@@ -86,7 +86,7 @@ class Engine:
     # included.
     records: dict[str, Execution] = field(default_factory=dict)
     tokens: dict[str, Any] = field(default_factory=dict)  # of tasks
-    watchers: list[Callable[[str, str], None]] = field(default_factory=list)
+    watchers: list[Callable[[str, str], Any]] = field(default_factory=list)
 
     def is_deleted(self, machine_arn: str) -> bool:
         record = self.world.find(machine_arn)

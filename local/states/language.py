@@ -86,7 +86,7 @@ def _enter(scope: Scope, kind: str) -> Steps:
     scope.note(f"{kind}StateEntered", name=scope.at, input=text(scope.given))
     scope.entered = scope.last
     for watch in execution.engine.watchers:
-        yield outside(partial(watch, execution.arn, scope.at))
+        yield watch(execution.arn, scope.at)
 
 
 def _attempts(scope: Scope, kind: str) -> Steps:

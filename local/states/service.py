@@ -14,7 +14,7 @@ from typing import Any
 
 from local.states.executions import Engine, Execution, Machine, StateError, identity, is_too_large
 from local.states.language import Token, run
-from local.states.routines import Routine
+from local.states.routines import Routine, outside
 
 Json = Any  # an operation's request or answer
 _PAGE = 100  # without maxResults
@@ -56,11 +56,11 @@ class StepFunctions(Engine):
     @contextmanager
     def watching(self, watch: Callable[[str, str], None]) -> Iterator[None]:
         """Call `watch` with execution and state as each is entered, before it does anything."""
-        self.watchers.append(watch)
+        self.watchers.append(told := lambda *entered: outside(partial(watch, *entered)))
         try:
             yield
         finally:
-            self.watchers.remove(watch)
+            self.watchers.remove(told)
 
     def machine_of_token(self, token: str) -> str | None:
         """Return the machine whose task has, or had, a token."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from local.call_faults import KINDS, Call
+from local.call_faults import KINDS, Call, CallFault
 from local.fault_matrix.cases import (
     AFTER_EFFECT,
     BY_THE_HOUR,
@@ -64,6 +64,43 @@ def test_the_guards_are_played_while_there_is_hosting(setting: Setting, wait: st
     broken = next(change_cases(["stop-run"], [], setting))
     assert (of_call.group, of_call.stop_at) == ("guard", f"Wait for {wait}")
     assert (broken.broken_function, broken.stop_at) == ("stop-run", f"Wait for {wait}")
+
+
+STATES = ["Approve spend", "Review data", "Wait for training", "Write report", "Notify failure"]
+REVIEWED = Call("review-records", "bedrock-runtime", "Converse")
+DECIDED = Call("decide-spend", "states", "SendTaskSuccess")
+MAILED = Call("notify", "s3", "GetObject")
+
+
+@pytest.mark.parametrize(
+    ("case", "states"),
+    [
+        (Case("alone", "nothing"), ["Approve spend"]),
+        (next(call_cases([READ], BY_THE_HOUR)), ["Approve spend", "Write report"]),
+        (next(call_cases([REVIEWED], BY_THE_HOUR)), ["Approve spend", "Review data"]),
+        (next(call_cases([DECIDED], BY_THE_HOUR)), ["Approve spend"]),
+        (next(call_cases([MAILED], BY_THE_HOUR)), ["Approve spend", "Notify failure"]),
+        (
+            next(stop_cases(["Wait for training"], ON_DEMAND)),
+            ["Approve spend", "Wait for training"],
+        ),
+        (Case("run", "of any", (CallFault("throttle", "GetObject"),)), STATES),
+        (Case("deleted", "there", delete_at="Write report"), ["Approve spend", "Write report"]),
+    ],
+    ids=lambda given: given.what if isinstance(given, Case) else "",
+)
+def test_a_case_differs_from_where_something_of_it_can_happen(
+    case: Case, states: list[str]
+) -> None:
+    assert [state for state in STATES if case.differs_at(state)] == states
+
+
+def test_two_runs_and_what_a_run_finds_deployed_differ_from_the_start() -> None:
+    """A run calls the versions that were there when it began."""
+    [broken, *changed] = change_cases(["write-report"], ["Wait for training"], ON_DEMAND)
+    assert broken.starts_apart
+    assert not any(case.starts_apart for case in changed)
+    assert all(case.starts_apart for case in together_cases([CREATE], ON_DEMAND))
 
 
 def test_an_event_is_lost_only_in_states_that_are_entered() -> None:
