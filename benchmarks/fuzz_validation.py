@@ -99,7 +99,6 @@ def _cuts(rng: Random) -> Cuts:
         return Cuts()
     return Cuts(
         range_bytes=rng.randint(1, 300),
-        tail_bytes=rng.randint(1, 300),
         max_line_bytes=rng.choice((1, 100, 200, *[MAX_LINE_BYTES] * 4)),
     )
 

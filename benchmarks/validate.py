@@ -9,8 +9,8 @@ of its own. Its figures are CPU time and the most memory.
 https://github.com/aws-samples/amazon-bedrock-samples, custom-models/bedrock-fine-tuning/
 claude-haiku/DataValidation/data_validation.py, or of any module with its `validate_file(path)`.
 Each round times both on one file, one after the other, and the figure is the median of the rounds'
-ratios, so that whatever else the machine does strikes both. In one process the time is the
-processor's, as neither waits for anything; with a capped speed it is the clock's.
+ratios, so that whatever else the machine does strikes both. On a local file the time
+is the processor's, as neither waits for anything; with a capped speed it is the clock's.
 """
 
 from __future__ import annotations
@@ -64,7 +64,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--megabytes", type=int, default=24, help="of each local file")
     parser.add_argument("--capped-megabytes", type=int, default=400)
     parser.add_argument("--connection-megabytes-per-second", type=float, default=90)
-    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", nargs="*", choices=tuple(_PARTS))
     return parser
 
@@ -142,9 +141,9 @@ def _run(tree: Path, paths: Sequence[Path]) -> list[float]:
 
 
 def _local(options: argparse.Namespace) -> None:
-    """One process, every kind of file."""
+    """Every kind of file."""
     other = _other(options.other)
-    _say("One process, all error rules: times faster (ns of CPU a byte: other, this)")
+    _say("All error rules: times faster (ns of CPU a byte: other, this)")
     with tempfile.TemporaryDirectory() as folder:
         for kind in KINDS:
             path = write_file(Path(folder) / "file.jsonl", kind, options.megabytes * 10**6)
@@ -157,10 +156,8 @@ def _local(options: argparse.Namespace) -> None:
             _say(f"  {kind!s:32} {ratio:5.2f}  ({costs})")
 
 
-def _checked(source: DatasetSource, workers: int = 1) -> ValidationReport:
-    return check(
-        find_model("claude-3-haiku"), source, options=Options(warnings=False, workers=workers)
-    )
+def _checked(source: DatasetSource) -> ValidationReport:
+    return check(find_model("claude-3-haiku"), source, options=Options(warnings=False))
 
 
 def _check_kind(source: FileSource, kind: Kind) -> None:
@@ -202,9 +199,9 @@ def _seconds(act: Act, clock: Callable[[], float]) -> float:
 
 def _capped(options: argparse.Namespace) -> None:
     """Download and check, against checking in place, each connection with its speed limit."""
-    other, workers = _other(options.other), options.workers
+    other = _other(options.other)
     limit = options.connection_megabytes_per_second
-    _say(f"{limit:g} MB/s a connection, {workers} workers: times faster (MB/s)")
+    _say(f"{limit:g} MB/s a connection: times faster (MB/s)")
     with tempfile.TemporaryDirectory() as folder:
         for kind in (Kind("mixed", 20_000), Kind("ascii", 2_000), Kind("escaped", 20_000)):
             path = write_file(Path(folder) / "file.jsonl", kind, options.capped_megabytes * 10**6)
@@ -212,7 +209,7 @@ def _capped(options: argparse.Namespace) -> None:
             for connections in (_DOWNLOAD_CONNECTIONS, 1):
                 ratio, *seconds = _compare(
                     partial(_download_and_check, source, connections, other),
-                    partial(_checked, source, workers),
+                    partial(_checked, source),
                     max(3, options.rounds // 2),
                 )
                 speeds = ", ".join(f"{source.size_bytes / each / 1e6:.0f}" for each in seconds)

@@ -16,7 +16,6 @@ from dataset.commands import generate, prepare, review, upload, validate
 from dataset.sources.files import SourceInvalid
 from exit_codes import ExitCode
 from lambdas.domain.errors import ServiceUnavailable, Throttled, TuningError
-from lambdas.validation.workers import WorkerDied
 from operate.deployed import NotDeployed
 from stacks.environment import EnvironmentInvalid
 
@@ -38,7 +37,7 @@ _COMMANDS: dict[str, _Command] = {
 }
 _FAILURES = (
     *(SourceInvalid, EnvironmentInvalid, NotDeployed, TuningError, Throttled, ServiceUnavailable),
-    *(ClientError, BotoCoreError, Boto3Error, OSError, WorkerDied),
+    *(ClientError, BotoCoreError, Boto3Error, OSError),
 )
 
 

@@ -88,7 +88,6 @@ def checks_of_run(settings: Settings, defaults: ExecutionDefaults) -> Options:
         judge=find_judge(settings.judge_model),
         max_answer_tokens=settings.max_answer_tokens,
         needs_schema=settings.metric == "json-schema",
-        workers=os.cpu_count() or 1,
     )
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import sys
 from functools import partial
@@ -98,7 +97,6 @@ def _checked(options: argparse.Namespace) -> ValidationReport:
         system_prompt=options.system_prompt,
         warnings=not options.no_warnings,
         fail_on=options.fail_on,
-        workers=os.cpu_count() or 1,
     )
     pii = _pii_check(options.comprehend_max_usd) if options.comprehend_max_usd else None
     report = check(model, options=settings, progress=None, answer_schema=schema, **sources)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,10 +32,6 @@ _CONTENT_TYPES = {
     "png": "image/png",
     "svg": "image/svg+xml",
 }
-
-
-# A forked process must not share its parent's connections: it makes its own clients.
-os.register_at_fork(after_in_child=client.cache_clear)
 
 
 class ArtefactMissing(TuningError):
@@ -233,10 +228,7 @@ def split_lines(reader: io.BufferedIOBase, max_line_bytes: int | None) -> Iterat
 
 @dataclass(frozen=True)
 class ObjectSource:
-    """An object that is read in parts over several connections: S3 limits the speed of each.
-
-    Processes may be forked between two reads; each has its own connections.
-    """
+    """An object that is read in parts over several connections: S3 limits the speed of each."""
 
     artefacts: Artefacts
     key: str
@@ -245,7 +237,6 @@ class ObjectSource:
     etag: str
     sha256: str | None = None  # in hexadecimal; None: S3 has none of the whole object
     connections: int = 4
-    _process: int = field(default_factory=os.getpid)
 
     def read(self, start: int, stop: int) -> bytes:
         """Return a part; after a broken connection it goes on from the last byte."""
@@ -260,12 +251,9 @@ class ObjectSource:
         return bytes(content)
 
     def _read_on(self, content: bytearray, start: int, stop: int) -> None:
-        artefacts = self.artefacts
-        if os.getpid() != self._process:
-            artefacts = Artefacts(artefacts.bucket)
-        uri = artefacts.uri(self.key)
+        uri = self.artefacts.uri(self.key)
         with translated(f"read {uri}"):
-            body = artefacts.read_part(self.key, start + len(content), stop, self.etag)
+            body = self.artefacts.read_part(self.key, start + len(content), stop, self.etag)
             while chunk := body.read(_BUFFER_BYTES):
                 content += chunk
         if len(content) < stop - start:

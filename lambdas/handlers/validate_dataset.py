@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 
 from lambdas.aws.artefacts import ArtefactChanged, Artefacts, ObjectSource
@@ -75,7 +74,6 @@ def _check(run: Run, copies: Mapping[DatasetKind, ObjectSource]) -> ValidationRe
         system_prompt=run.settings.system_prompt,
         fail_on=frozenset(run.fail_on_warnings),
         min_evaluation_questions=run.min_evaluation_questions,
-        workers=os.cpu_count() or 1,
         judge=find_judge(run.settings.judge_model),
         max_answer_tokens=run.settings.max_answer_tokens,
         needs_schema=run.settings.metric == "json-schema",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from mmap import mmap
+from itertools import groupby
 
 from lambdas.domain.models.model import Judge, Model
 from lambdas.validation.formats.answer_schema import (
@@ -14,27 +14,17 @@ from lambdas.validation.formats.answer_schema import (
     AnswerSchema,
     NotASchema,
 )
-from lambdas.validation.formats.conversation import general_id
 from lambdas.validation.formats.fields import ASKED, FILE_KINDS, FileKind
 from lambdas.validation.formats.tokens import least_tokens
+from lambdas.validation.jsonl import ranges
 from lambdas.validation.jsonl.findings import Findings
-from lambdas.validation.jsonl.ranges import DatasetSource, split_ranges
-from lambdas.validation.report import AsideReason, FileSummary, ValidationReport
-from lambdas.validation.scan import ComparedRecord, RangeResult, ScanOptions, most_compared
-from lambdas.validation.warnings.dataset_warnings import Sketch, dataset_warnings
+from lambdas.validation.jsonl.ranges import DatasetSource, Line, read_lines
+from lambdas.validation.report import ValidationReport
+from lambdas.validation.scan import FileScan, most_compared
+from lambdas.validation.warnings.dataset_warnings import dataset_warnings
 from lambdas.validation.warnings.exact_duplicates import ExactDuplicates
-from lambdas.validation.warnings.system_prompts import SystemPrompts
-from lambdas.validation.workers import scan_ranges
 
 MAX_EVALUATION_BYTES = 64 * 1024**2
-# What an evaluation question says nothing for, by the code of its warning.
-_ASIDE: Mapping[str, AsideReason] = {
-    "leak": "in training or validation",
-    "near-leak": "nearly in training or validation",
-    "duplicate": "asked twice",
-    "repeated-prompt": "asked twice",
-    "near-duplicate": "nearly asked twice",
-}
 _UTF_16_OR_32 = (
     *(b"\xff\xfe", b"\xfe\xff", b"{\x00", b"\x00{", b"\x00\x00\x00{", b"\x00\x00\xfe\xff"),
 )
@@ -66,7 +56,6 @@ class Options:
     judge: Judge | None = None  # who reads the evaluation's answers; None: unknown
     max_answer_tokens: int = 0  # of each; 0: unknown
     needs_schema: bool = False  # the answers are to be held against one
-    workers: int = 1  # processes, for files of at least `workers.LEAST_SHARED_BYTES`
 
 
 @dataclass(frozen=True)
@@ -77,6 +66,11 @@ class ReadProgress:
     bytes_done: int
     bytes_total: int
     records: int
+
+
+def _range_of(line: Line) -> int:
+    """Return which lines are sketched together, and reported on."""
+    return line.stop // ranges.RANGE_BYTES
 
 
 def check(  # noqa: PLR0913, PLR0917  # files, and how to check them
@@ -98,53 +92,14 @@ def check(  # noqa: PLR0913, PLR0917  # files, and how to check them
     ------
     Exception
         A source cannot be read: OSError for a file, an error of `lambdas.domain.errors` for S3.
-    WorkerDied
-        A worker process was killed.
     """
-    checking = _Check(model, options, progress or (lambda _: None))
+    findings = Findings(warnings=options.warnings or bool(options.fail_on))
+    checking = _Check(model, options, progress or (lambda _: None), findings)
     checking.schema(answer_schema)
     for kind, source in zip(FILE_KINDS, (training, validation, evaluation, general), strict=True):
         if source is not None:
             checking.file(kind, source)
     return checking.finish()
-
-
-@dataclass
-class _File:
-    """What is known of one file."""
-
-    kind: FileKind
-    name: str  # in findings
-    size_bytes: int
-    is_read: bool = False
-    total: RangeResult = field(default_factory=RangeResult)  # of its ranges so far
-    sketches: list[tuple[int, Sketch]] = field(default_factory=list)
-    ids: dict[str, int] = field(default_factory=dict)  # of questions: the line of each
-    aside: dict[int, AsideReason] = field(default_factory=dict)  # of questions: by their lines
-
-    @property
-    def records(self) -> int:
-        return self.total.records
-
-    def set_aside(self, line: int | None, code: str) -> None:
-        if line is not None and self.kind in ASKED and code in _ASIDE:
-            self.aside.setdefault(line, _ASIDE[code])
-
-    def aside_ids(self) -> dict[str, AsideReason]:
-        return {each: self.aside[line] for each, line in self.ids.items() if line in self.aside}
-
-    def summary(self) -> FileSummary:
-        total = self.total
-        share = total.characters / total.sampled_characters if total.sampled_characters else 0.0
-        return FileSummary(
-            lines=total.lines,
-            records=total.records,
-            size_bytes=self.size_bytes,
-            tokens=round(total.sampled_tokens * share),
-            least_tokens=round(total.sampled_least_tokens * share),
-            expected_tokens=round(total.sampled_expected_tokens * share),
-            japanese=total.japanese,
-        )
 
 
 @dataclass
@@ -154,51 +109,47 @@ class _Check:
     model: Model
     options: Options
     progress: Callable[[ReadProgress], None]
-    findings: Findings = field(default_factory=Findings)
-    files: dict[FileKind, _File] = field(default_factory=dict)
-    systems: SystemPrompts = field(default_factory=SystemPrompts)
+    findings: Findings
+    files: dict[FileKind, FileScan] = field(default_factory=dict)
     duplicates: ExactDuplicates = field(default_factory=ExactDuplicates)
     answer_schema: AnswerSchema | None = None
 
     @property
-    def warnings(self) -> bool:
-        return self.options.warnings or bool(self.options.fail_on)
-
-    @property
-    def by_name(self) -> dict[str, _File]:
+    def by_name(self) -> dict[str, FileScan]:
         return {file.name: file for file in self.files.values()}
 
     def file(self, kind: FileKind, source: DatasetSource) -> None:
         """Check one file by itself and against those before it."""
         name = f"{source.name} ({kind})" if source.name in self.by_name else source.name
-        file = self.files[kind] = _File(kind, name, source.size_bytes)
-        self._check_key(name, source.name)
-        if self._is_readable(file) and self._is_utf_8(file, source):
+        file = self.files[kind] = self._scan(kind, name, source.size_bytes)
+        self.findings.file = name
+        self._check_key(source.name)
+        if self._is_readable(file) and self._is_utf_8(source):
             self._read(file, source)
 
     def schema(self, source: DatasetSource | None) -> None:
         """Read the schema that reference answers, and later answers, are held against."""
+        self.findings.file = source.name if source else ANSWER_SCHEMA
         if source is None:
             if self.options.needs_schema:
                 message = "the metric json-schema needs a schema, and there is none"
                 fix = "add one to the dataset's folder, or choose another metric"
-                self.findings.tell("answer-schema", "", message, fix, file=ANSWER_SCHEMA)
+                self.findings.tell("answer-schema", "", message, fix)
             return
-        self._check_key(source.name, source.name)
+        self._check_key(source.name)
         content = source.read(0, min(source.size_bytes, MAX_SCHEMA_BYTES + 1))
         try:
             self.answer_schema = AnswerSchema.parse(content)
         except NotASchema as error:
-            file, line = source.name, error.line
-            self.findings.tell("answer-schema", error.path, str(error), file=file, line=line)
+            self.findings.tell("answer-schema", error.path, str(error), line=error.line)
 
     def finish(self) -> ValidationReport:
         """Apply the rules that span files."""
         self._check_total()
         by_name = self.by_name
-        if self.warnings:
-            training = self.files["training"].name
-            for finding in self.systems.warnings(training, self.options.system_prompt):
+        if self.findings.warnings:
+            training = self.files["training"]
+            for finding in training.systems.warnings(training.name, self.options.system_prompt):
                 self.findings.add(finding)
             sketches = {name: file.sketches for name, file in by_name.items()}
             asked = (self.files[kind].name if kind in self.files else None for kind in ASKED)
@@ -216,12 +167,12 @@ class _Check:
             *(self.files[kind].aside_ids() if kind in self.files else {} for kind in ASKED),
         )
 
-    def _check_key(self, name: str, uri: str) -> None:
+    def _check_key(self, uri: str) -> None:
         parts = _URI.fullmatch(uri)
         if parts and not _KEY.fullmatch(parts["key"]):
-            self.findings.tell("bad-key", file=name)
+            self.findings.tell("bad-key")
 
-    def _is_readable(self, file: _File) -> bool:
+    def _is_readable(self, file: FileScan) -> bool:
         limits = self.model.limits
         limit = {
             "training": limits.max_training_bytes,
@@ -230,92 +181,69 @@ class _Check:
         if limit is None or file.size_bytes <= limit:
             return True
         message = f"{file.size_bytes} bytes; at most {limit} are allowed"
-        self.findings.tell("file-too-large", "", message, file=file.name)
+        self.findings.tell("file-too-large", "", message)
         return False
 
-    def _is_utf_8(self, file: _File, source: DatasetSource) -> bool:
+    def _is_utf_8(self, source: DatasetSource) -> bool:
         longest = max(map(len, _UTF_16_OR_32))
-        if not source.read(0, min(longest, file.size_bytes)).startswith(_UTF_16_OR_32):
+        if not source.read(0, min(longest, source.size_bytes)).startswith(_UTF_16_OR_32):
             return True
-        self.findings.tell("utf-16", file=file.name, line=1)
+        self.findings.tell("utf-16", line=1)
         return False
 
-    def _read(self, file: _File, source: DatasetSource) -> None:
+    def _read(self, file: FileScan, source: DatasetSource) -> None:
         file.is_read = True
-        options, ranges = self._scan_options(file), split_ranges(file.size_bytes)
-        results = scan_ranges(options, source, ranges, self.options.workers)
-        for part, result in zip(ranges, results, strict=True):
-            self._merge(file, result)
-            options.compares[0] = len(file.sketches) < most_compared(file.kind)
-            self.progress(ReadProgress(file.name, part.stop, file.size_bytes, file.records))
+        for _, lines in groupby(read_lines(source), key=_range_of):
+            for line in lines:
+                file.check(line)
+            self._compare(file)
+            done = min(file.position, file.size_bytes)
+            self.progress(ReadProgress(file.name, done, file.size_bytes, file.records))
+        self.findings.line = None
         self._check_file_count(file)
-        if self.warnings:
+        if self.findings.warnings:
             self._warn_of_file(file)
 
-    def _scan_options(self, file: _File) -> ScanOptions:
+    def _scan(self, kind: FileKind, name: str, size_bytes: int) -> FileScan:
         answer, judge = self.options.max_answer_tokens, self.options.judge
         system = least_tokens([self._system_prompt() or ""])
-        compares = mmap(-1, 1)
-        compares[0] = True
-        return ScanOptions(
-            file.kind,
+        return FileScan(
+            kind,
+            name,
+            size_bytes,
             self.model,
-            file.size_bytes,
-            self.warnings,
+            self.findings,
             question_tokens=self.model.context_tokens - system - answer,
             judged_tokens=judge.context_tokens - answer if judge and judge.context_tokens else None,
             max_answer_tokens=answer,
-            answer_schema=self.answer_schema if file.kind == "evaluation" else None,
-            compares=compares,
+            answer_schema=self.answer_schema if kind == "evaluation" else None,
+            questions=self.files.get("evaluation"),
         )
 
     def _system_prompt(self) -> str | None:
         """Return what the questions are asked with; the training file is read before them."""
-        given, common = self.options.system_prompt, self.systems.most_common()
+        given, training = self.options.system_prompt, self.files.get("training")
+        common = training.systems.most_common() if training else None
         return given if given is not None else common and common[0]
 
-    def _merge(self, file: _File, result: RangeResult) -> None:
-        """Add the result of the next range."""
-        before = file.total.lines
-        self.findings.add_lines(file.name, before, result.findings)
-        for line, example_id in result.ids:
-            self._check_id(file, before + line, example_id)
-        room = most_compared(file.kind) - len(file.sketches)
-        apart = {self.files[kind].name for kind in ASKED if kind in self.files}
-        for record in result.compared[:room]:
-            self._compare(file, before + record.line, record, apart if file.kind in ASKED else ())
-        self.systems.add(result.systems)
-        file.total.add(result)
+    def _compare(self, file: FileScan) -> None:
+        asked = {self.files[kind].name for kind in ASKED if kind in self.files}
+        apart = asked if file.kind in ASKED else ()
+        for line, record, sketch in file.compared():
+            prompt = sketch.same_prompt
+            for finding in self.duplicates.find(file.name, line, record, prompt, apart):
+                self.findings.add(finding)
+                file.set_aside(line, finding.code)
 
-    def _compare(
-        self, file: _File, line: int, record: ComparedRecord, apart: Collection[str]
-    ) -> None:
-        file.sketches.append((line, record.sketch))
-        self.duplicates.add_turns(file.name, line, record.turns)
-        prompt = record.sketch.same_prompt
-        for finding in self.duplicates.find(file.name, line, record.digest, prompt, apart):
-            self.findings.add(finding)
-            file.set_aside(line, finding.code)
-
-    def _warn_of_file(self, file: _File) -> None:
-        total = file.total
-        if total.crlf_lines:
-            message = f"{total.crlf_lines} of {total.lines} lines end in a carriage return"
-            self.findings.tell("crlf", "", message, file=file.name, line=total.first_crlf_line)
-        if len(file.sketches) == (most := most_compared(file.kind)) < total.records:
+    def _warn_of_file(self, file: FileScan) -> None:
+        if file.crlf_lines:
+            message = f"{file.crlf_lines} of {file.lines} lines end in a carriage return"
+            self.findings.tell("crlf", "", message, line=file.first_crlf_line)
+        if len(file.sketches) == (most := most_compared(file.kind)) < file.records:
             message = f"only the first {most} records were compared with each other"
-            self.findings.tell("not-compared", "", message, "remove records", file=file.name)
+            self.findings.tell("not-compared", "", message, "remove records")
 
-    def _check_id(self, file: _File, line: int, example_id: str) -> None:
-        first = file.ids.setdefault(example_id, line)
-        message = f"the id is the same as in line {first}" if first != line else ""
-        questions, known_as = self.files.get("evaluation"), general_id(example_id)
-        if file.kind == "general" and questions and (other := questions.ids.get(known_as)):
-            message = f"with {general_id('')} before it, it is the id of {questions.name}:{other}"
-        if message:
-            self.findings.tell("duplicate-id", "id", message, file=file.name, line=line)
-
-    def _check_file_count(self, file: _File) -> None:
+    def _check_file_count(self, file: FileScan) -> None:
         limits = self.model.limits
         least, most = {
             "training": (limits.min_training_records, limits.max_training_records),
@@ -326,7 +254,7 @@ class _Check:
         if most == 0:
             message = f"{self.model.name} takes no validation file"
             fix = "remove the file, or add its records to the training file"
-            self.findings.tell("too-many-records", "", message, fix, file=file.name)
+            self.findings.tell("too-many-records", "", message, fix)
             return
         self._check_count(file, file.records, least, most)
 
@@ -353,7 +281,7 @@ class _Check:
         self._check_count(files[0], total, least, limits.max_total_records, both)
 
     def _check_count(
-        self, file: _File, records: int, least: int | None, most: int | None, where: str = ""
+        self, file: FileScan, records: int, least: int | None, most: int | None, where: str = ""
     ) -> None:
         if least is not None and records < least:
             message = f"{records} records{where}; at least {least} are needed"

@@ -21,13 +21,12 @@ from lambdas.validation.formats.fields import FieldOf, FileKind, field_of
 from lambdas.validation.formats.records import read_record
 from lambdas.validation.jsonl.findings import Finding, Findings
 from lambdas.validation.jsonl.lines import parse_line
-from lambdas.validation.jsonl.ranges import DatasetSource, read_lines, read_range, split_ranges
+from lambdas.validation.jsonl.ranges import DatasetSource, read_lines
 from lambdas.validation.report import ValidationReport
 from lambdas.validation.warnings.language import language_of, latin_share
 
 COMPREHEND = "Comprehend"
 LanguageCode = Literal["en", "es"]
-_PART_BYTES = 16 << 20  # few requests: each waits for its first byte
 _UNIT_CHARACTERS, _LEAST_UNITS = 100, 3
 _MOST_BYTES = 100_000
 _LEAST_LATIN = 0.5  # share of the letters, of a text that may be in one of the two
@@ -164,8 +163,9 @@ def sample_records(source: DatasetSource, kind: FileKind, model: Model, units: i
     """
     kept: list[tuple[int, Conversation, int]] = []
     step, spent = 1, 0
-    for number, line in enumerate(_lines(source), start=1):
-        record = None if number % step else parse_line(line, Findings())
+    for number, line in enumerate(read_lines(source), start=1):
+        content = line.content.removesuffix(b"\r")
+        record = None if number % step else parse_line(content, Findings())
         conversation = read_record(record, kind, model, Findings()) if record else None
         cost = billed_units(conversation) if conversation else 0
         if conversation is None or not 0 < cost <= units:
@@ -177,12 +177,6 @@ def sample_records(source: DatasetSource, kind: FileKind, model: Model, units: i
             kept = [each for each in kept if not each[0] % step]
             spent = sum(each[2] for each in kept)
     return [(number, record) for number, record, _ in kept]
-
-
-def _lines(source: DatasetSource) -> Iterator[bytes]:
-    for part in split_ranges(source.size_bytes, _PART_BYTES):
-        for line in read_lines(source, part, read_range(source, part)):
-            yield line.content.removesuffix(b"\r")
 
 
 def screen_in_batches(

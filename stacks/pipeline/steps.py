@@ -104,7 +104,7 @@ PIPELINE_STEPS = (
     Step(
         "Validate dataset",
         layers=("core", "arrays"),
-        # Streams files of gigabytes in two processes: 1,769 MB give one vCPU, this gives 1.7.
+        # Streams files of gigabytes, reading ahead in threads: 1,769 MB give one vCPU, this 1.7.
         memory_mb=MAX_MEMORY_MB,
         timeout_seconds=MAX_SECONDS,
         permissions=lambda access: [

@@ -330,8 +330,8 @@ def _check_words(
 def _add_reserved(word: str, path: str, group: Reserved, findings: Findings) -> None:
     reason = "a word of the model's own prompts" if group.documented else "refused by AWS's checker"
     message = f"the text contains {quoted(word)}, {reason}"
-    finding = Finding.of("reserved-word", path, message, line=findings.line)
-    findings.add(finding if group.documented else finding._replace(severity="warning"))
+    found = Finding.of("reserved-word", path, message, file=findings.file, line=findings.line)
+    findings.add(found if group.documented else found._replace(severity="warning"))
 
 
 def read_example(record: Mapping[str, Any], findings: Findings) -> EvaluationExample | None:

@@ -60,22 +60,14 @@ class Findings:
     """
 
     warnings: bool = True  # False: these are neither counted nor kept
-    line: int | None = None  # that is read now, from 1
+    file: str = ""  # that is read now
+    line: int | None = None  # same, from 1
     kept: list[Finding] = field(default_factory=list)
     counts: Counter[FindingKey] = field(default_factory=Counter)
 
-    def tell(  # noqa: PLR0913  # as above
-        self,
-        code: str,
-        path: str = "",
-        message: str = "",
-        fix: str = "",
-        *,
-        file: str = "",
-        line: int | None = None,
-    ) -> None:
-        """Add a finding, as `Finding.of` makes it: of the line that is read now, if any is."""
-        self.add(Finding.of(code, path, message, fix, file=file, line=line or self.line))
+    def tell(self, code: str, *said: str, file: str = "", line: int | None = None) -> None:
+        """Add a finding, as `Finding.of` makes it: of what is read now, unless told otherwise."""
+        self.add(Finding.of(code, *said, file=file or self.file, line=line or self.line))
 
     def add(self, finding: Finding) -> None:
         if finding.severity == "warning" and not self.warnings:
@@ -85,16 +77,9 @@ class Findings:
         if self.counts[key] <= KEPT_PER_CODE:
             self.kept.append(finding)
 
-    def add_lines(self, file: str, before: int, later: Findings) -> None:
-        """Add the findings on the lines of a range that starts after `before` lines."""
-        for finding in later.kept:
-            self.add(finding._replace(file=file, line=before + (finding.line or 0)))
-        for (_, code, severity), count in later.counts.items():
-            self.counts[file, code, severity] += max(0, count - KEPT_PER_CODE)
-
     def has_enough(self, code: str) -> bool:
         """Return whether further errors of the code are only counted."""
-        return self.counts["", code, "error"] >= KEPT_PER_CODE
+        return self.counts[self.file, code, "error"] >= KEPT_PER_CODE
 
     def count(self, severity: Severity) -> int:
         return sum(count for key, count in self.counts.items() if key[2] == severity)

@@ -24,7 +24,7 @@ def parse_line(line: bytes, findings: Findings, *, is_first: bool = False) -> di
     Only the first line of a file may have a byte order mark, with an error.
     """
     if len(line) > MAX_LINE_BYTES:
-        findings.tell("line-too-long", message=f"the line is longer than {MAX_LINE_BYTES} bytes")
+        findings.tell("line-too-long", "", f"the line is longer than {MAX_LINE_BYTES} bytes")
         return None
     if is_first and line.startswith(codecs.BOM_UTF8):
         findings.tell("byte-order-mark")
@@ -42,7 +42,7 @@ def _decoded(line: bytes, findings: Findings) -> str | None:
         text = line.decode()
     except UnicodeDecodeError as error:
         message = f"byte {error.start + 1} of the line, 0x{line[error.start]:02x}, is not UTF-8"
-        findings.tell("not-utf-8", message=message)
+        findings.tell("not-utf-8", "", message)
         return None
     if not text.strip():
         findings.tell("blank-line")
@@ -54,13 +54,13 @@ def _json_object(text: str, findings: Findings) -> dict[str, Any] | None:
     try:
         value, repeated = read_json(text)
     except ValueError as error:
-        findings.tell("not-json", message=_why_not_json(error))
+        findings.tell("not-json", "", _why_not_json(error))
         return None
     for key in repeated:
         findings.tell("duplicate-key", quoted_key(key), "the key occurs twice")
     if isinstance(value, dict):
         return value
-    findings.tell("not-an-object", message=f"the line is {type_name(value)}")
+    findings.tell("not-an-object", "", f"the line is {type_name(value)}")
     return None
 
 

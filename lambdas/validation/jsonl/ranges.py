@@ -1,21 +1,18 @@
-"""Reads the lines of files, on disk or in S3 (`lambdas.aws.artefacts`), by byte ranges.
-
-A line belongs to the range in which it begins. A range is read from the byte before it to the end
-of its last line, so any number of processes can read ranges in any order, and together they read
-each line once.
-"""
+"""Reads the lines of files, on disk or in S3 (`lambdas.aws.artefacts`), by byte ranges."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from lambdas.validation.jsonl.lines import MAX_LINE_BYTES
 
-RANGE_BYTES = 1024**2  # a second of work with warnings: processes share small files too
-_TAIL_BYTES = 64 * 1024  # read beyond a range: its last line usually ends there
+RANGE_BYTES = 1024**2  # a second of work with warnings
 
 
 class DatasetSource(Protocol):
@@ -53,51 +50,43 @@ class FileSource:
             return file.read(stop - start)
 
 
-class ByteRange(NamedTuple):
-    start: int
-    stop: int
-
-
 class Line(NamedTuple):
-    """A line without its line feed; `start` is its place in the file."""
+    """A line without its line feed."""
 
-    start: int
     content: bytes
+    stop: int  # where the next line begins in the file
 
 
-def split_ranges(size_bytes: int, range_bytes: int | None = None) -> list[ByteRange]:
-    """Split a file into ranges; the cuts, and so the results, depend only on its size."""
-    step = range_bytes or RANGE_BYTES
-    return [ByteRange(start, min(start + step, size_bytes)) for start in range(0, size_bytes, step)]
+def read_lines(source: DatasetSource) -> Iterator[Line]:
+    """Yield the lines of a file.
 
-
-def read_range(source: DatasetSource, part: ByteRange) -> bytes:
-    """Read a range with the byte before it and `_TAIL_BYTES` after it."""
-    stop = part.stop if part.stop >= source.size_bytes else part.stop + _TAIL_BYTES
-    return source.read(max(part.start - 1, 0), min(stop, source.size_bytes))
-
-
-def read_lines(source: DatasetSource, part: ByteRange, content: bytes) -> Iterator[Line]:
-    """Yield the lines that begin in the range; `content` is what `read_range` read.
-
-    The last line is read on only until it is known to be longer than `MAX_LINE_BYTES`, even without
-    a carriage return at its end.
+    Of a line that is longer than `MAX_LINE_BYTES` comes only what shows it, even without a carriage
+    return at its end.
     """
-    before = max(part.start - 1, 0)  # where the content begins
-    line_feeds = (0, part.stop - before - 1)  # after which lines of this range begin
-    begin = content.find(b"\n", *line_feeds) + 1 if part.start else 0
-    if part.start and not begin:
-        return
-    last = content.rfind(b"\n", *line_feeds) + 1
-    end, step = content.find(b"\n", last), _TAIL_BYTES
-    most = min(before + last + MAX_LINE_BYTES + 2, source.size_bytes)
-    while end < 0 and (at := before + len(content)) < most:
-        if not (more := source.read(at, min(at + step, most))):
-            break  # the file has become shorter meanwhile
-        content += more
-        end, step = content.find(b"\n", at - before), min(step * 4, MAX_LINE_BYTES)
-    while begin <= last:
-        end = content.find(b"\n", begin)
-        line = content[begin : end if end >= 0 else None]
-        yield Line(before + begin, line)
-        begin += len(line) + 1
+    most, begun, position = MAX_LINE_BYTES + 2, b"", 0
+    for content in _read_ranges(source):
+        begin = 0
+        while (end := content.find(b"\n", begin)) >= 0:
+            line, begin = begun + content[begin:end], end + 1
+            yield Line(line[:most], position + begin)
+            begun = b""
+        begun = (begun + content[begin:])[:most]
+        position += len(content)
+    if begun:
+        yield Line(begun, position + 1)
+
+
+def _read_ranges(source: DatasetSource) -> Iterator[bytes]:
+    """Yield a file range by range, while the next are read over as many connections as it has."""
+    connections = getattr(source, "connections", 1)
+    with ThreadPoolExecutor(connections) as readers:
+        size = source.size_bytes
+        starts = range(0, size, RANGE_BYTES)
+        reads = (
+            readers.submit(source.read, start, min(start + RANGE_BYTES, size)) for start in starts
+        )
+        ahead = deque(islice(reads, connections))
+        while ahead:
+            content = ahead.popleft().result()
+            ahead.extend(islice(reads, 1))
+            yield content

@@ -1,6 +1,6 @@
 """Warnings that only comparing the records of a dataset shows.
 
-Records are compared by sketches: small summaries, made in worker processes, compared in one.
+Records are compared by sketches: small summaries, which are kept of all files.
 """
 
 from __future__ import annotations

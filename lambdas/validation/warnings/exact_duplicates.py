@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
+from hashlib import sha256
 
+from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.jsonl.findings import Finding
+from lambdas.validation.warnings.dataset_warnings import prompt_digest
+
+_BLANK_LINE = "\n\n"
+_PARAGRAPHS = 4  # at a prompt's end that a question may have
 
 
 class ExactDuplicates:
@@ -15,23 +21,25 @@ class ExactDuplicates:
         self._prompts: dict[bytes, list[tuple[str, int]]] = {}
         self._turns: dict[bytes, tuple[str, int]] = {}  # questions within longer prompts
 
-    def add_turns(self, file: str, line: int, turns: Iterable[bytes]) -> None:
-        """Add the questions within a longer prompt, by the digests that prompts have."""
-        for turn in turns:
-            self._turns.setdefault(turn, (file, line))
-
     def find(
-        self, file: str, line: int, record: bytes, prompt: bytes, apart: Collection[str] = ()
+        self,
+        file: str,
+        line: int,
+        conversation: Conversation,
+        prompt: bytes,
+        apart: Collection[str] = (),
     ) -> Iterator[Finding]:
-        """Add a record by the digests of all of it and of its prompt; yield what it repeats.
+        """Add a record, with its `prompt_digest`; yield what it repeats.
 
         Nothing leaks from a file that is `apart`.
         """
+        for turn in _questions(conversation):
+            self._turns.setdefault(prompt_digest(turn), (file, line))
         places = self._prompts.setdefault(prompt, [])
         met = [*places, self._turns[prompt]] if prompt in self._turns else places
         elsewhere = next(((other, at) for other, at in met if other not in {file, *apart}), None)
         here = next((at for other, at in places if other == file), None)
-        same = self._records.setdefault((file, record), line)
+        same = self._records.setdefault((file, _digest(conversation)), line)
         if same != line:
             message = f"the same record as line {same}"
             yield Finding.of("duplicate", "", message, file=file, line=line)
@@ -44,3 +52,21 @@ class ExactDuplicates:
         elif same == line:
             message = f"the same prompt as line {here}"
             yield Finding.of("repeated-prompt", "", message, file=file, line=line)
+
+
+def _digest(conversation: Conversation) -> bytes:
+    said = [(turn.role, turn.text) for turn in conversation.turns]
+    whole = repr((conversation.system, said))
+    return sha256(whole.encode(errors="surrogatepass")).digest()[:16]
+
+
+def _questions(conversation: Conversation) -> Iterator[str]:
+    """Yield what is asked within a prompt: by a turn of several, or at an end."""
+    asked = [turn.text for turn in conversation.turns if turn.role == "user"]
+    if len(asked) > 1:
+        yield from asked
+    for text in asked:
+        # Behind the last blank lines: before them, a pair has its system prompt.
+        parts = text.rsplit(_BLANK_LINE, _PARAGRAPHS)
+        for at in range(1, len(parts)):
+            yield _BLANK_LINE.join(parts[at:])

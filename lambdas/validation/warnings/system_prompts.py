@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lambdas.validation.jsonl.findings import Finding
@@ -22,16 +22,15 @@ class SystemPrompts:
     others: int = 0  # records with a prompt that is not kept
     _characters: int = 0
 
-    def add(self, counts: Mapping[str | None, int]) -> None:
-        """Add the system prompts of later records."""
-        for system, count in counts.items():
-            if system in self.counts:
-                self.counts[system] += count
-            elif len(self.counts) < _MOST_DISTINCT and self._characters < _MOST_CHARACTERS:
-                self.counts[system] = count
-                self._characters += len(system or "")
-            else:
-                self.others += count
+    def add(self, system: str | None) -> None:
+        """Add the system prompt of the next record."""
+        if system in self.counts:
+            self.counts[system] += 1
+        elif len(self.counts) < _MOST_DISTINCT and self._characters < _MOST_CHARACTERS:
+            self.counts[system] = 1
+            self._characters += len(system or "")
+        else:
+            self.others += 1
 
     def most_common(self) -> tuple[str | None, int] | None:
         """Return the prompt of most records, the first in a tie, and their number."""

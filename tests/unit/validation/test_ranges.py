@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import signal
-import struct
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,11 +18,10 @@ from lambdas.validation import (
     FileSource,
     ValidationReport,
     make_record,
-    workers,
 )
 from lambdas.validation.check import Options, check
 from lambdas.validation.jsonl import ranges
-from lambdas.validation.jsonl.ranges import read_lines, read_range, split_ranges
+from lambdas.validation.jsonl.ranges import read_lines
 from tests.fakes.bytes_source import BytesSource
 from tests.models import CLAUDE_3_HAIKU
 
@@ -40,16 +36,7 @@ def as_seen(report: ValidationReport) -> str:
 
 
 def lines_in(content: bytes) -> list[bytes]:
-    return lines_in_all(BytesSource("f", content), len(content))
-
-
-def lines_in_all(source: BytesSource, size: int) -> list[bytes]:
-    """Read all ranges."""
-    return [
-        line.content
-        for part in split_ranges(size)
-        for line in read_lines(source, part, read_range(source, part))
-    ]
+    return [line.content for line in read_lines(BytesSource("f", content))]
 
 
 def test_a_part_of_a_file_on_disk_is_read_whole(tmp_path: Path) -> None:
@@ -65,23 +52,24 @@ def test_a_file_that_becomes_shorter_while_it_is_read_ends() -> None:
     class Shrunk(BytesSource):
         size_bytes = 1_000
 
-    assert lines_in_all(Shrunk("f", b"{}\n{}"), 1_000) == [b"{}", b"{}"]
+    assert [line.content for line in read_lines(Shrunk("f", b"{}\n{}"))] == [b"{}", b"{}"]
 
 
 @given(
     lines=st.lists(st.binary(max_size=9).map(lambda each: each.replace(b"\n", b"")), min_size=1),
     ended=st.booleans(),
     range_bytes=st.integers(min_value=1, max_value=12),
-    tail_bytes=st.integers(min_value=1, max_value=4),
 )
 def test_each_line_is_read_once_wherever_the_cuts_are(
-    lines: list[bytes], *, ended: bool, range_bytes: int, tail_bytes: int
+    lines: list[bytes], *, ended: bool, range_bytes: int
 ) -> None:
     content = b"\n".join(lines) + (b"\n" if ended or not lines[-1] else b"")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranges, "RANGE_BYTES", range_bytes)
-        patch.setattr(ranges, "_TAIL_BYTES", tail_bytes)
         assert lines_in(content) == lines
+        read = [*read_lines(BytesSource("f", content))]
+    stops = [0, *(line.stop for line in read)]
+    assert [content[begin : end - 1] for begin, end in pairwise(stops)] == lines
 
 
 def test_a_line_too_long_is_passed_over_and_never_held(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,16 +89,13 @@ def content() -> bytes:
     return b"\n".join(lines)
 
 
-def test_processes_and_cuts_change_nothing(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuts_change_nothing(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     source = BytesSource("training.jsonl", content)
     whole = check(CLAUDE_3_HAIKU, source)
     assert {3, 77, 390} <= {(each.line or 0) - 1 for each in whole.findings.kept}
     assert whole.findings.counts["training.jsonl", "repeated-prompt", "warning"] > 200
     monkeypatch.setattr(ranges, "RANGE_BYTES", 1000)
-    monkeypatch.setattr(workers, "LEAST_SHARED_BYTES", 0)
-    for count in (1, 3):
-        cut = check(CLAUDE_3_HAIKU, source, options=Options(workers=count))
-        assert as_seen(cut) == as_seen(whole)
+    assert as_seen(check(CLAUDE_3_HAIKU, source)) == as_seen(whole)
 
 
 @dataclass(frozen=True)
@@ -124,22 +109,15 @@ class Remote(BytesSource):
         return super().read(start, stop)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("count", [1, 2])
 def test_parts_come_over_several_connections(
-    content: bytes, count: int, monkeypatch: pytest.MonkeyPatch
+    content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ranges, "RANGE_BYTES", 1000)
-    monkeypatch.setattr(ranges, "_TAIL_BYTES", 10)
-    monkeypatch.setattr(workers, "LEAST_SHARED_BYTES", 0)
     whole = check(CLAUDE_3_HAIKU, BytesSource("training.jsonl", content))
-    options = Options(workers=count)
-    assert as_seen(check(CLAUDE_3_HAIKU, Remote("training.jsonl", content), options=options)) == (
-        as_seen(whole)
-    )
+    assert as_seen(check(CLAUDE_3_HAIKU, Remote("training.jsonl", content))) == as_seen(whole)
     broken = Remote("training.jsonl", content, broken_at=20_000)
     with pytest.raises(ServiceUnavailable, match="no answer"):
-        check(CLAUDE_3_HAIKU, broken, options=options)
+        check(CLAUDE_3_HAIKU, broken)
 
 
 def test_progress_is_told_to_the_end(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,31 +188,3 @@ def test_problems_beyond_the_cap_are_counted_wherever_ranges_are_cut(
         kept = [each.line for each in report.findings.kept if each.code == code]
         assert kept == [first + 2 * at for at in range(KEPT_PER_CODE)]
         assert report.findings.counts["t", code, "error"] == number
-
-
-@dataclass(frozen=True)
-class Deadly(BytesSource):
-    """Kills the worker that reads a place."""
-
-    def read(self, start: int, stop: int) -> bytes:
-        if start > 2000 and multiprocessing.parent_process():
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().read(start, stop)
-
-
-def test_the_death_of_a_worker_is_told_and_ends_the_others(
-    content: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ranges, "RANGE_BYTES", 1000)
-    monkeypatch.setattr(workers, "LEAST_SHARED_BYTES", 0)
-    with pytest.raises(workers.WorkerDied, match="more memory"):
-        check(CLAUDE_3_HAIKU, Deadly("t", content), options=Options(workers=3))
-    assert multiprocessing.active_children() == []
-
-
-def test_the_death_of_a_worker_is_told_in_the_middle_of_a_result() -> None:
-    ours, theirs = multiprocessing.Pipe(duplex=False)
-    os.write(theirs.fileno(), struct.pack("!i", 100) + b"a part of a hundred bytes")
-    theirs.close()
-    with ours, pytest.raises(workers.WorkerDied, match="more memory"):
-        workers._received(ours)  # noqa: SLF001  # no signal comes surely in between

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from lambdas.domain.models.model import Model
-from lambdas.validation import KEPT_PER_CODE, MAX_LINE_BYTES, ValidationReport, workers
+from lambdas.validation import KEPT_PER_CODE, MAX_LINE_BYTES, ValidationReport
 from lambdas.validation.check import Options, check
 from lambdas.validation.jsonl import lines, ranges
 from tests.fakes.bytes_source import BytesSource
@@ -25,9 +25,7 @@ class Cuts:
     """Into how small parts a file is cut; no cut may change what is found."""
 
     range_bytes: int = 8 * 1024**2
-    tail_bytes: int = 64 * 1024
     max_line_bytes: int = MAX_LINE_BYTES
-    workers: int = 1
 
 
 @contextmanager
@@ -35,10 +33,8 @@ def cut(cuts: Cuts) -> Iterator[None]:
     """Make the validator cut files so."""
     figures: tuple[tuple[ModuleType, str, int], ...] = (
         (ranges, "RANGE_BYTES", cuts.range_bytes),
-        (ranges, "_TAIL_BYTES", cuts.tail_bytes),
         (ranges, "MAX_LINE_BYTES", cuts.max_line_bytes),
         (lines, "MAX_LINE_BYTES", cuts.max_line_bytes),
-        (workers, "LEAST_SHARED_BYTES", 0),
     )
     real = [getattr(module, name) for module, name, _ in figures]
     for module, name, figure in figures:
@@ -56,7 +52,7 @@ def disagreement(
     """Say in what validator and reference differ; empty if in nothing."""
     told = judge(model, files, max_line_bytes=cuts.max_line_bytes)
     sources = {kind: BytesSource(kind, content) for kind, content in files.items()}
-    options = Options(warnings=warnings, workers=cuts.workers)
+    options = Options(warnings=warnings)
     with cut(cuts):
         report = check(
             model,

@@ -14,7 +14,7 @@ from benchmarks.fuzz_validation import Maker, fuzz
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
 from lambdas.validation import CODES
-from lambdas.validation.check import Options, check
+from lambdas.validation.check import check
 from tests.fakes.bytes_source import BytesSource
 from tests.unit.validation.corpus.agreement import Cuts, cut, disagreement
 from tests.unit.validation.corpus.corpus import ONE_OF_EACH, Case, Expected
@@ -28,7 +28,6 @@ MODEL = pytest.mark.parametrize("model", ONE_OF_EACH, ids=lambda model: model.ke
 CUTS = st.builds(
     Cuts,
     range_bytes=st.integers(1, 400),
-    tail_bytes=st.integers(1, 400),
     max_line_bytes=st.sampled_from([80, 4 * 1024**2]),
 )
 MOST_BYTES = 30_000  # of a file that is given to the reference, which takes its time
@@ -82,7 +81,7 @@ def test_agrees_on_broken_files(model: Model, rng: Random, cuts: Cuts) -> None:
 @given(content=st.binary(max_size=300), cuts=CUTS)
 @example(content=b"", cuts=Cuts())
 @example(content=b"\r", cuts=Cuts())
-@example(content=b"\xef\xbb\xbf\r\n\r", cuts=Cuts(1, 1, 1))
+@example(content=b"\xef\xbb\xbf\r\n\r", cuts=Cuts(1, 1))
 @example(content=b"{\x00", cuts=Cuts())
 def test_agrees_on_any_bytes(model: Model, content: bytes, cuts: Cuts) -> None:
     good = b"{}\n"
@@ -97,29 +96,20 @@ def whole_corpus(model: Model) -> bytes:
 @MODEL
 @pytest.mark.parametrize("range_bytes", [97, 1000, 8192])
 def test_agrees_however_the_whole_corpus_is_cut(model: Model, range_bytes: int) -> None:
-    cuts = Cuts(range_bytes, tail_bytes=200)
-    assert not disagreement(model, {"training": whole_corpus(model)}, cuts)
-
-
-@MODEL
-def test_agrees_where_several_processes_read(model: Model) -> None:
-    cuts = Cuts(range_bytes=5000, workers=2)
-    assert not disagreement(model, {"training": whole_corpus(model)}, cuts)
+    assert not disagreement(model, {"training": whole_corpus(model)}, Cuts(range_bytes))
 
 
 def report_of(model: Model, cuts: Cuts) -> dict[str, Any]:
     content = whole_corpus(model)[:12_000]
     training, validation = BytesSource("training", content), BytesSource("validation", content)
     with cut(cuts):
-        options = Options(workers=cuts.workers)
-        return check(model, training, validation, options=options).as_json()
+        return check(model, training, validation).as_json()
 
 
 @MODEL
 def test_the_whole_report_is_the_same_however_files_are_cut(model: Model) -> None:
     whole = report_of(model, Cuts())
-    assert report_of(model, Cuts(range_bytes=777, tail_bytes=50)) == whole
-    assert report_of(model, Cuts(range_bytes=3000, workers=2)) == whole
+    assert report_of(model, Cuts(range_bytes=777)) == whole
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.key)
