@@ -28,6 +28,7 @@ MAX_EVALUATION_BYTES = 64 * 1024**2
 _UTF_16_OR_32 = (
     *(b"\xff\xfe", b"\xfe\xff", b"{\x00", b"\x00{", b"\x00\x00\x00{", b"\x00\x00\xfe\xff"),
 )
+_LONGEST_MARK = max(map(len, _UTF_16_OR_32))
 # Characters of file names: https://docs.aws.amazon.com/nova/latest/userguide/
 # fine-tune-prepare-data-understanding.html, read 2026-11-23.
 _KEY = re.compile(r"[A-Za-z0-9_\-/.]+")
@@ -124,7 +125,7 @@ class _Check:
         file = self.files[kind] = self._scan(kind, name, source.size_bytes)
         self.findings.file = name
         self._check_key(source.name)
-        if self._is_readable(file) and self._is_utf_8(source):
+        if self._is_readable(file, source):
             self._read(file, source)
 
     def schema(self, source: DatasetSource | None) -> None:
@@ -172,23 +173,18 @@ class _Check:
         if parts and not _KEY.fullmatch(parts["key"]):
             self.findings.tell("bad-key")
 
-    def _is_readable(self, file: FileScan) -> bool:
-        limits = self.model.limits
-        limit = {
+    def _is_readable(self, file: FileScan, source: DatasetSource) -> bool:
+        limits, size = self.model.limits, file.size_bytes
+        most = {
             "training": limits.max_training_bytes,
             "validation": limits.max_validation_bytes,
         }.get(file.kind, MAX_EVALUATION_BYTES)
-        if limit is None or file.size_bytes <= limit:
+        if most is not None and size > most:
+            self.findings.tell("file-too-large", "", f"{size} bytes; at most {most} are allowed")
+        elif source.read(0, min(_LONGEST_MARK, size)).startswith(_UTF_16_OR_32):
+            self.findings.tell("utf-16", line=1)
+        else:
             return True
-        message = f"{file.size_bytes} bytes; at most {limit} are allowed"
-        self.findings.tell("file-too-large", "", message)
-        return False
-
-    def _is_utf_8(self, source: DatasetSource) -> bool:
-        longest = max(map(len, _UTF_16_OR_32))
-        if not source.read(0, min(longest, source.size_bytes)).startswith(_UTF_16_OR_32):
-            return True
-        self.findings.tell("utf-16", line=1)
         return False
 
     def _read(self, file: FileScan, source: DatasetSource) -> None:
@@ -231,9 +227,9 @@ class _Check:
         apart = asked if file.kind in ASKED else ()
         for line, record, sketch in file.compared():
             prompt = sketch.same_prompt
-            for finding in self.duplicates.find(file.name, line, record, prompt, apart):
-                self.findings.add(finding)
-                file.set_aside(line, finding.code)
+            for code, message in self.duplicates.find(file.name, line, record, prompt, apart):
+                self.findings.tell(code, "", message, line=line)
+                file.set_aside(line, code)
 
     def _warn_of_file(self, file: FileScan) -> None:
         if file.crlf_lines:

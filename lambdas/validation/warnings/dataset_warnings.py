@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -35,13 +34,12 @@ _RARE_LANGUAGE = 0.05
 _TIMES_MEDIAN = 5  # an outlier is at least so many times shorter or longer than the median
 _FENCE_QUARTILES = 3  # Tukey's "far out", on a logarithmic scale
 _SHOWN_LINES = 8
-_DIGEST_BYTES = 8
 
 
 class Sketch(NamedTuple):
     """What comparing records needs to know of one: at most 550 bytes."""
 
-    same_prompt: bytes
+    same_prompt: int  # hash of the prompt's words
     prompt: bytes
     answer: bytes
     words: bytes
@@ -56,7 +54,7 @@ def sketches_of(conversations: Sequence[Conversation]) -> list[Sketch]:
     answers = [each.turns[-1].text if each.turns else "" for each in conversations]
     asked, said = ([*map(normalised, texts)] for texts in (prompts, answers))
     return [
-        Sketch(_digest(plain), prompt, answer, words, len(text), language_of(text), ending_of(text))
+        Sketch(hash(plain), prompt, answer, words, len(text), language_of(text), ending_of(text))
         for plain, text, prompt, answer, words in zip(
             asked,
             answers,
@@ -66,15 +64,6 @@ def sketches_of(conversations: Sequence[Conversation]) -> list[Sketch]:
             strict=True,
         )
     ]
-
-
-def prompt_digest(prompt: str) -> bytes:
-    """Return what prompts of the same words have in common."""
-    return _digest(normalised(prompt))
-
-
-def _digest(words: str) -> bytes:
-    return sha256(words.encode(errors="surrogatepass")).digest()[:_DIGEST_BYTES]
 
 
 Sketches = Mapping[str, Sequence[tuple[int, Sketch]]]  # (line, sketch) by file

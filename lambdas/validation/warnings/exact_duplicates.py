@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from hashlib import sha256
 
 from lambdas.validation.formats.conversation import Conversation
-from lambdas.validation.jsonl.findings import Finding
-from lambdas.validation.warnings.dataset_warnings import prompt_digest
+from lambdas.validation.warnings.sketches import normalised
 
 _BLANK_LINE = "\n\n"
 _PARAGRAPHS = 4  # at a prompt's end that a question may have
@@ -17,47 +15,38 @@ class ExactDuplicates:
     """The records and prompts seen so far, in all files."""
 
     def __init__(self) -> None:
-        self._records: dict[tuple[str, bytes], int] = {}
-        self._prompts: dict[bytes, list[tuple[str, int]]] = {}
-        self._turns: dict[bytes, tuple[str, int]] = {}  # questions within longer prompts
+        self._records: dict[tuple[str, int], int] = {}  # of these and the others by their hashes
+        self._prompts: dict[int, list[tuple[str, int]]] = {}
+        self._turns: dict[int, tuple[str, int]] = {}  # questions within longer prompts
 
     def find(
         self,
         file: str,
         line: int,
         conversation: Conversation,
-        prompt: bytes,
+        prompt: int,
         apart: Collection[str] = (),
-    ) -> Iterator[Finding]:
-        """Add a record, with its `prompt_digest`; yield what it repeats.
+    ) -> Iterator[tuple[str, str]]:
+        """Add a record, with the hash of its prompt's words; yield what it repeats, by code.
 
         Nothing leaks from a file that is `apart`.
         """
         for turn in _questions(conversation):
-            self._turns.setdefault(prompt_digest(turn), (file, line))
+            self._turns.setdefault(hash(normalised(turn)), (file, line))
         places = self._prompts.setdefault(prompt, [])
         met = [*places, self._turns[prompt]] if prompt in self._turns else places
         elsewhere = next(((other, at) for other, at in met if other not in {file, *apart}), None)
         here = next((at for other, at in places if other == file), None)
-        same = self._records.setdefault((file, _digest(conversation)), line)
+        same = self._records.setdefault((file, hash(conversation)), line)
         if same != line:
-            message = f"the same record as line {same}"
-            yield Finding.of("duplicate", "", message, file=file, line=line)
+            yield "duplicate", f"the same record as line {same}"
         if elsewhere:
             place = f"{elsewhere[0]}:{elsewhere[1]}"
-            message = f"the same prompt as {place}, so it measures memorization"
-            yield Finding.of("leak", "", message, file=file, line=line)
+            yield "leak", f"the same prompt as {place}, so it measures memorization"
         if here is None:
             places.append((file, line))
         elif same == line:
-            message = f"the same prompt as line {here}"
-            yield Finding.of("repeated-prompt", "", message, file=file, line=line)
-
-
-def _digest(conversation: Conversation) -> bytes:
-    said = [(turn.role, turn.text) for turn in conversation.turns]
-    whole = repr((conversation.system, said))
-    return sha256(whole.encode(errors="surrogatepass")).digest()[:16]
+            yield "repeated-prompt", f"the same prompt as line {here}"
 
 
 def _questions(conversation: Conversation) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -18,23 +19,24 @@ class SystemPrompts:
     several.
     """
 
-    counts: dict[str | None, int] = field(default_factory=dict)
+    counts: Counter[str | None] = field(default_factory=Counter)
     others: int = 0  # records with a prompt that is not kept
-    _characters: int = 0
 
     def add(self, system: str | None) -> None:
         """Add the system prompt of the next record."""
-        if system in self.counts:
+        if system in self.counts or self._has_room():
             self.counts[system] += 1
-        elif len(self.counts) < _MOST_DISTINCT and self._characters < _MOST_CHARACTERS:
-            self.counts[system] = 1
-            self._characters += len(system or "")
         else:
             self.others += 1
 
+    def _has_room(self) -> bool:
+        if len(self.counts) >= _MOST_DISTINCT:
+            return False
+        return sum(map(len, filter(None, self.counts))) < _MOST_CHARACTERS
+
     def most_common(self) -> tuple[str | None, int] | None:
         """Return the prompt of most records, the first in a tie, and their number."""
-        return max(self.counts.items(), key=lambda each: each[1], default=None)
+        return next(iter(self.counts.most_common(1)), None)
 
     def warnings(self, file: str, given: str | None) -> Iterator[Finding]:
         """Yield warnings of the training file; `given` is the prompt to evaluate with, if set."""
@@ -43,7 +45,7 @@ class SystemPrompts:
             return
         if len(self.counts) > 1:
             distinct = f"more than {len(self.counts)}" if self.others else str(len(self.counts))
-            records = sum(self.counts.values()) + self.others
+            records = self.counts.total() + self.others
             message = (
                 f"{distinct} different system prompts (none counts as one); the most common is in "
                 f"{common[1]} of {records} records"
