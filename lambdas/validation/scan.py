@@ -64,16 +64,14 @@ class FileScan:
     position: int = 0  # of the next line in the file
     lines: int = 0
     characters: int = 0  # of all texts
-    sampled_characters: int = 0
-    sampled_least_tokens: int = 0
-    sampled_tokens: int = 0
-    sampled_expected_tokens: int = 0
     crlf_lines: int = 0
     first_crlf_line: int = 0
     japanese: int = 0  # examples whose texts are mostly so
     systems: SystemPrompts = field(default_factory=SystemPrompts)
     ids: dict[str, int] = field(default_factory=dict)  # of questions: the line of each
     aside: dict[int, AsideReason] = field(default_factory=dict)  # of questions: by their lines
+    # Of sampled records: their characters, and their tokens at most, at least and as expected.
+    samples: list[tuple[int, int, int, int]] = field(default_factory=list)
     sketches: list[tuple[int, Sketch]] = field(default_factory=list)  # by line
     _kept: list[tuple[int, Conversation]] = field(default_factory=list)  # to sketch, by line
 
@@ -97,16 +95,11 @@ class FileScan:
         return {each: self.aside[line] for each, line in self.ids.items() if line in self.aside}
 
     def summary(self) -> FileSummary:
-        share = self.characters / self.sampled_characters if self.sampled_characters else 0.0
-        return FileSummary(
-            lines=self.lines,
-            records=self.records,
-            size_bytes=self.size_bytes,
-            tokens=round(self.sampled_tokens * share),
-            least_tokens=round(self.sampled_least_tokens * share),
-            expected_tokens=round(self.sampled_expected_tokens * share),
-            japanese=self.japanese,
-        )
+        characters, *tokens = map(sum, zip((0, 0, 0, 0), *self.samples, strict=True))
+        share = self.characters / characters if characters else 0.0
+        most, least, expected = (round(each * share) for each in tokens)
+        read = self.lines, self.records, self.size_bytes
+        return FileSummary(*read, most, least, expected, self.japanese)
 
     def check(self, line: Line) -> None:
         """Check the next line."""
@@ -146,12 +139,10 @@ class FileScan:
     def _estimate(self, texts: Sequence[str]) -> None:
         if self._step > 1:
             texts = [text[:_SAMPLED_CHARACTERS] for text in texts]
-        self.sampled_characters += sum(map(len, texts))
         tokens = estimate(texts, self._family)
-        self.sampled_least_tokens += tokens.least
         # Questions are for every model that a run asks, and for its judge.
-        self.sampled_tokens += estimated_tokens(texts) if self.kind in ASKED else tokens.most
-        self.sampled_expected_tokens += tokens.expected
+        most = estimated_tokens(texts) if self.kind in ASKED else tokens.most
+        self.samples.append((sum(map(len, texts)), most, tokens.least, tokens.expected))
 
     def _check_length(self, texts: Sequence[str]) -> None:
         tokens, limit = estimate(texts, self._family), self._token_limit
