@@ -34,7 +34,7 @@ from lambdas.domain.models.lookup import find_model, unknown
 from lambdas.domain.run.dataset_files import FILE_NAMES
 from lambdas.validation import WARNINGS, DatasetSource, FileSource, ValidationReport
 from lambdas.validation.check import Options, check
-from lambdas.validation.formats.fields import FILE_KINDS
+from lambdas.validation.formats.conversation import FILE_KINDS
 from lambdas.validation.screening import PiiCheck, screened
 
 

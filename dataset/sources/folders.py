@@ -11,7 +11,7 @@ from dataset.sources.raw import READERS
 from lambdas.domain.models.model import Model
 from lambdas.domain.run.dataset_files import EVALUATION, GENERAL, TRAINING, VALIDATION
 from lambdas.validation import Findings
-from lambdas.validation.formats.fields import FileKind
+from lambdas.validation.formats.conversation import FileKind
 from lambdas.validation.formats.records import read_record
 from lambdas.validation.jsonl.lines import parse_line
 

@@ -15,7 +15,7 @@ from lambdas.domain.run.contracts import Dataset, Run, ScreenDatasetRequest, Scr
 from lambdas.domain.run.dataset_files import FILE_NAMES
 from lambdas.runtime.step import SecondsLeft, logger, timed_step
 from lambdas.validation import ValidationReport, refusal
-from lambdas.validation.formats.fields import FileKind
+from lambdas.validation.formats.conversation import FileKind
 from lambdas.validation.jsonl.findings import Findings
 from lambdas.validation.report import FileSummary
 from lambdas.validation.screening import COMPREHEND, PiiCheck, screened

@@ -14,7 +14,7 @@ from lambdas.validation.formats.answer_schema import (
     AnswerSchema,
     NotASchema,
 )
-from lambdas.validation.formats.fields import ASKED, FILE_KINDS, FileKind
+from lambdas.validation.formats.conversation import ASKED, FILE_KINDS, FileKind
 from lambdas.validation.formats.tokens import least_tokens
 from lambdas.validation.jsonl import ranges
 from lambdas.validation.jsonl.findings import Findings

@@ -7,8 +7,13 @@ from dataclasses import dataclass, field
 
 from lambdas.domain.models.model import Model
 from lambdas.validation.formats.answer_schema import AnswerSchema
-from lambdas.validation.formats.conversation import Conversation, general_id
-from lambdas.validation.formats.fields import ASKED, FileKind, field_of
+from lambdas.validation.formats.conversation import (
+    ASKED,
+    Conversation,
+    FileKind,
+    field_of,
+    general_id,
+)
 from lambdas.validation.formats.records import read_record
 from lambdas.validation.formats.tokens import estimate, estimated_tokens, family_of, least_tokens
 from lambdas.validation.jsonl import lines

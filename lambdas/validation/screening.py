@@ -16,8 +16,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from lambdas.domain.errors import OutOfTime, ServiceUnavailable, Throttled
 from lambdas.domain.models.model import Model
-from lambdas.validation.formats.conversation import Conversation
-from lambdas.validation.formats.fields import FieldOf, FileKind, field_of
+from lambdas.validation.formats.conversation import Conversation, FieldOf, FileKind, field_of
 from lambdas.validation.formats.records import read_record
 from lambdas.validation.jsonl.findings import Finding, Findings
 from lambdas.validation.jsonl.lines import parse_line

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from lambdas.validation.formats.answer_schema import ANSWER_SCHEMA
-from lambdas.validation.formats.fields import FileKind
+from lambdas.validation.formats.conversation import FileKind
 
 RUNS = "runs/"
 DatasetKind = FileKind | Literal["answer-schema"]

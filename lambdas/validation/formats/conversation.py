@@ -1,17 +1,23 @@
-"""Conversations, independent of the record format, and how each format writes them."""
+"""Conversations, independent of the record format, and where and how each format writes them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from lambdas.domain.models.model import RecordFormat
 
+FileKind = Literal["training", "validation", "evaluation", "general"]
+FILE_KINDS: tuple[FileKind, ...] = get_args(FileKind)
+ASKED: tuple[FileKind, ...] = ("evaluation", "general")  # of questions, which nothing trains on
+FieldOf = Callable[[int], str]  # field path of a turn, by its position
 Role = Literal["user", "assistant"]
 ROLES: tuple[Role, Role] = ("user", "assistant")
 SCHEMA_VERSION = "bedrock-conversation-2024"
 PAIR_KEYS = ("prompt", "completion")  # in the order of `ROLES`
 MIN_MESSAGES = 2
+_EXAMPLE = ("question", "reference_answer")
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,18 @@ class EvaluationExample:
     def asked(self) -> tuple[Turn, ...]:
         """What a model is asked with."""
         return (*self.history, Turn("user", self.question))
+
+
+def content_of(at: int) -> str:
+    """Return the path of a message's text."""
+    return f"messages[{at}].content"
+
+
+def field_of(kind: FileKind, record_format: RecordFormat) -> FieldOf:
+    """Return the function that names the field of each turn."""
+    if kind in ASKED:
+        return _EXAMPLE.__getitem__
+    return PAIR_KEYS.__getitem__ if record_format == "prompt-completion" else content_of
 
 
 def general_id(identity: str) -> str:

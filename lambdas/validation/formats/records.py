@@ -18,15 +18,16 @@ from typing import Any, Literal
 from lambdas.domain.models.lookup import nearest
 from lambdas.domain.models.model import Model, RecordFormat, Reserved
 from lambdas.validation.formats.conversation import (
+    ASKED,
     MIN_MESSAGES,
     PAIR_KEYS,
     ROLES,
     Conversation,
     EvaluationExample,
+    FileKind,
     Role,
     Turn,
 )
-from lambdas.validation.formats.fields import ASKED, FileKind, field_of
 from lambdas.validation.formats.pairs import pair_keys
 from lambdas.validation.formats.visible import is_visible
 from lambdas.validation.jsonl.codes import CODES
@@ -49,8 +50,8 @@ _EXAMPLE_KEYS = ("id", "question", "reference_answer", "topic", "history")
 MAX_ID_CHARACTERS = 128
 _GUESSED_CHARACTERS = 60  # of a key that are compared with known keys
 
-# One readable text of a record: position of its turn, who says it, text.
-RoleText = tuple[int, Role | Literal["system"], str]
+# One readable text of a record: its field, who says it, text.
+RoleText = tuple[str, Role | Literal["system"], str]
 ReadText = Callable[[object, str, Findings], str | None]
 
 
@@ -74,10 +75,9 @@ def read_conversation(
         fix = f"convert the data: python -m dataset prepare --model {model.key} SOURCE OUT"
         findings.tell("wrong-format", "", message, fix)
         return None
-    texts = _READERS[model.record_format](record, model, findings)
-    field_of_turn = field_of("training", model.record_format)
-    for at, role, text in texts:
-        path = "system" if role == "system" else field_of_turn(at)
+    read = _read_pair if model.record_format == "prompt-completion" else _read_chat
+    texts = read(record, model, findings)
+    for path, role, text in texts:
         _check_words(text, role, path, model.reserved, findings)
     system = next((text for _, role, text in texts if role == "system"), None)
     turns = tuple(Turn(role, text) for _, role, text in texts if role != "system")
@@ -86,10 +86,13 @@ def read_conversation(
 
 def _other_format(record: Mapping[str, Any], wanted: RecordFormat) -> str | None:
     """Name the format that the record is evidently in, if it is not the wanted one."""
+    if wanted == "prompt-completion" and not record.keys().isdisjoint(PAIR_KEYS):
+        return None
     if "messages" not in record:
-        return _pair_of(record, wanted)
+        keys = pair_keys(record)
+        return f"a raw pair of {quoted_key(keys[0])} and {quoted_key(keys[1])}" if keys else None
     if wanted == "prompt-completion":
-        return None if set(PAIR_KEYS) & set(record) else "a list of messages"
+        return "a list of messages"
     if wanted == "claude-messages":
         converse = "schemaVersion" in record or isinstance(record.get("system"), list)
         return "in the converse format" if converse else None
@@ -99,44 +102,30 @@ def _other_format(record: Mapping[str, Any], wanted: RecordFormat) -> str | None
     return "in the claude-messages format" if claude else None
 
 
-def _pair_of(record: Mapping[str, Any], wanted: RecordFormat) -> str | None:
-    if wanted == "prompt-completion" and set(PAIR_KEYS) & set(record):
-        return None
-    keys = pair_keys(record)
-    return f"a raw pair of {quoted_key(keys[0])} and {quoted_key(keys[1])}" if keys else None
-
-
 def _has_text_content(messages: object) -> bool:
     return isinstance(messages, list) and any(
         isinstance(each, dict) and isinstance(each.get("content"), str) for each in messages
     )
 
 
-def _read_claude(record: Mapping[str, Any], _: Model, findings: Findings) -> list[RoleText]:
-    _check_keys(record, "", _CLAUDE_KEYS, findings)
-    return _read_system(record, _text, findings) + _read_messages(record, _TEXTS, findings)
-
-
-def _read_converse(record: Mapping[str, Any], model: Model, findings: Findings) -> list[RoleText]:
-    _check_keys(record, "", _CONVERSE_KEYS, findings)
-    _check_version(record, findings)
-    system = _read_system(record, _text_blocks, findings)
-    answer = partial(_text_blocks, may_reason=model.trains_on_reasoning)
-    reads: dict[Role, ReadText] = {"user": _text_blocks, "assistant": answer}
-    return system + _read_messages(record, reads, findings)
-
-
 def _read_pair(record: Mapping[str, Any], _: Model, findings: Findings) -> list[RoleText]:
     _check_keys(record, "", PAIR_KEYS, findings)
     texts = [_text(record.get(key), key, findings) for key in PAIR_KEYS]
-    return [(at, ROLES[at], text) for at, text in enumerate(texts) if text is not None]
+    said = zip(PAIR_KEYS, ROLES, texts, strict=True)
+    return [(key, role, text) for key, role, text in said if text is not None]
 
 
-_READERS: Mapping[RecordFormat, Callable[[Mapping[str, Any], Model, Findings], list[RoleText]]] = {
-    "claude-messages": _read_claude,
-    "converse": _read_converse,
-    "prompt-completion": _read_pair,
-}
+def _read_chat(record: Mapping[str, Any], model: Model, findings: Findings) -> list[RoleText]:
+    """Read messages, and a system prompt: texts, or blocks of text and a version."""
+    is_converse = model.record_format == "converse"
+    _check_keys(record, "", _CONVERSE_KEYS if is_converse else _CLAUDE_KEYS, findings)
+    version = record.get("schemaVersion")
+    if is_converse and not isinstance(version, str):
+        findings.tell("schema-version", "schemaVersion", _what_it_is(version))
+    answer = partial(_text_blocks, may_reason=model.trains_on_reasoning)
+    blocks: dict[Role, ReadText] = {"user": _text_blocks, "assistant": answer}
+    reads = blocks if is_converse else _TEXTS
+    return _read_system(record, reads["user"], findings) + _read_messages(record, reads, findings)
 
 
 def _read_system(
@@ -145,26 +134,19 @@ def _read_system(
     if "system" not in record or _is_no_prompt(record["system"], read_content):
         return []
     text = read_content(record["system"], "system", findings)
-    return [] if text is None else [(0, "system", text)]
+    return [] if text is None else [("system", "system", text)]
 
 
 def _is_no_prompt(system: object, read_content: ReadText) -> bool:
     """Return whether a system prompt of the format's type says nothing: there is none then."""
-    if read_content is _text:
-        return isinstance(system, str) and not is_visible(system)
-    return isinstance(system, list) and all(
+    blocks = [{"text": system}] if read_content is _text else system
+    return isinstance(blocks, list) and all(
         isinstance(block, dict)
         and tuple(block) == _BLOCK_KEYS
         and isinstance(block["text"], str)
         and not is_visible(block["text"])
-        for block in system
+        for block in blocks
     )
-
-
-def _check_version(record: Mapping[str, Any], findings: Findings) -> None:
-    version = record.get("schemaVersion")
-    if not isinstance(version, str):
-        findings.tell("schema-version", "schemaVersion", _what_it_is(version))
 
 
 def _read_messages(
@@ -177,18 +159,14 @@ def _read_messages(
     if len(messages) < MIN_MESSAGES:
         message = f"{len(messages)} of at least {MIN_MESSAGES} messages"
         findings.tell("too-few-messages", "messages", message)
-    _check_order("messages", [_role_of(each) for each in messages], findings)
-    texts = [
-        _read_message("messages", each, at, reads, findings) for at, each in enumerate(messages)
-    ]
-    return [text for text in texts if text]
+    return _read_turns("messages", messages, reads, findings)
 
 
-def _role_of(message: object) -> object:
-    return message.get("role") if isinstance(message, dict) else None
-
-
-def _check_order(key: str, roles: Sequence[object], findings: Findings) -> None:
+def _read_turns(
+    key: str, messages: Sequence[object], reads: Mapping[Role, ReadText], findings: Findings
+) -> list[RoleText]:
+    """Read messages that have to be of user and assistant by turns."""
+    roles = [each.get("role") if isinstance(each, dict) else None for each in messages]
     if roles and roles[0] == "assistant":
         findings.tell("first-role", f"{key}[0].role")
     for at, (role, next_role) in enumerate(pairwise(roles), start=1):
@@ -196,6 +174,8 @@ def _check_order(key: str, roles: Sequence[object], findings: Findings) -> None:
             findings.tell("role-repeats", f"{key}[{at}].role")
     if roles and roles[-1] == "user":
         findings.tell("last-role", f"{key}[{len(roles) - 1}].role")
+    texts = [_read_message(key, each, at, reads, findings) for at, each in enumerate(messages)]
+    return [text for text in texts if text]
 
 
 def _read_message(
@@ -212,8 +192,9 @@ def _read_message(
         moved = "python -m dataset prepare moves it to the key system"
         findings.tell("role", f"{path}.role", problem, moved if role in _SYSTEM_ROLES else "")
     read_content = reads[role if role in ROLES else "user"]
-    text = read_content(message.get("content"), f"{path}.content", findings)
-    return (at, role, text) if role in ROLES and text is not None else None
+    content = f"{path}.content"
+    text = read_content(message.get("content"), content, findings)
+    return (content, role, text) if role in ROLES and text is not None else None
 
 
 def _text(value: object, path: str, findings: Findings) -> str | None:
@@ -361,8 +342,5 @@ def _read_history(record: Mapping[str, Any], findings: Findings) -> tuple[Turn, 
         problem, fix = f"it is {type_name(history)}", 'give a list of {"role": …, "content": …}'
         findings.tell("not-a-list", "history", problem, fix)
         return ()
-    _check_order("history", [_role_of(each) for each in history], findings)
-    texts = [
-        _read_message("history", each, at, _TEXTS, findings) for at, each in enumerate(history)
-    ]
-    return tuple(Turn(role, text) for _, role, text in filter(None, texts) if role != "system")
+    texts = _read_turns("history", history, _TEXTS, findings)
+    return tuple(Turn(role, text) for _, role, text in texts if role != "system")

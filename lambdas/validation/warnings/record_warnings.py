@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lambdas.validation.formats.conversation import Conversation
-from lambdas.validation.formats.fields import FieldOf
+from lambdas.validation.formats.conversation import Conversation, FieldOf
 from lambdas.validation.jsonl.findings import Finding
 from lambdas.validation.warnings.endings import ending_of
 from lambdas.validation.warnings.personal_data import half_width, personal_data_rules

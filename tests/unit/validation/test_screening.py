@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from lambdas.aws.comprehend import Comprehend
 from lambdas.domain.errors import AccessDenied, ServiceUnavailable, Throttled
 from lambdas.validation import screening
-from lambdas.validation.formats.conversation import Conversation, Turn
-from lambdas.validation.formats.fields import FieldOf, content_of
+from lambdas.validation.formats.conversation import Conversation, FieldOf, Turn, content_of
 from lambdas.validation.screening import (
     DetectPii,
     LanguageCode,

@@ -15,8 +15,7 @@ from lambdas.domain.models.lookup import find_model
 from lambdas.domain.models.model import Model
 from lambdas.validation import DatasetSource, ValidationReport
 from lambdas.validation.check import Options, check
-from lambdas.validation.formats.conversation import make_record
-from lambdas.validation.formats.fields import FileKind
+from lambdas.validation.formats.conversation import FileKind, make_record
 from lambdas.validation.screening import PiiCheck, sample_records, screened
 from tests.fakes.bytes_source import BytesSource
 from tests.unit.aws.test_comprehend import FakeComprehend

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.validation.formats.conversation import Conversation, Turn
-from lambdas.validation.formats.fields import content_of, field_of
+from lambdas.validation.formats.conversation import Conversation, Turn, content_of, field_of
 from lambdas.validation.jsonl.codes import CODES
 from lambdas.validation.jsonl.findings import Finding
 from lambdas.validation.warnings.dataset_warnings import (
