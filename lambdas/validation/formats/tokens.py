@@ -120,9 +120,7 @@ class _Weights:
     digits: float
     signs: float
     scripts: tuple[float, ...]
-    devanagari: float
-    thai: float
-    vietnamese: float
+    refined: tuple[float, float, float]  # those of `_REFINED`
     per_message: int
 
     def count(self, data: bytes) -> TokenEstimate:
@@ -150,7 +148,7 @@ class _Weights:
         words = min(others, data.count(b" ") * _LETTERS_PER_SPACE)
         letters = words * self.most_letters + (others - words) * _MOST_PER_LETTER
         signs = len(rest) if data.isascii() else sum(rest.translate(self.most_table)) / _UNITS
-        signs -= sum(map(rest.count, _VIETNAMESE[0])) * max(0.0, 3 - _MOST_SHARE * self.vietnamese)
+        signs -= sum(map(rest.count, _VIETNAMESE[0])) * max(0.0, 3 - _MOST_SHARE * self.refined[-1])
         return ceil(signs + dear + english * _MOST_PER_ENGLISH_LETTER + letters)
 
     @cached_property
@@ -167,10 +165,10 @@ class _Weights:
         spaces = data.count(b"  ") * (_PER_TWO_SPACES - 2 * self.letters)
         if data.isascii():
             return spaces
-        weights = self.devanagari, self.thai, self.vietnamese
+        usual = dict(zip(_SCRIPTS, self.scripts, strict=True))
         return spaces + sum(
-            sum(map(data.count, pairs)) * (weight - self.scripts[_SCRIPT_ORDER.index(script)])
-            for (pairs, script), weight in zip(_REFINED, weights, strict=True)
+            sum(map(data.count, pairs)) * (weight - usual[script])
+            for (pairs, script), weight in zip(_REFINED, self.refined, strict=True)
         )
 
     @cached_property
@@ -188,18 +186,17 @@ class _Weights:
         return bytes(round(weight * _UNITS) for weight in weights)
 
 
-_SCRIPT_ORDER = tuple(_SCRIPTS)
 _PER_FAMILY: Mapping[Family, _Weights] = {  # in the order of the fields
     "claude": _Weights(
         0.21, 0.34, 0.19, 0.54, 0.44, 0.42, 0.6,
-        (1.6, 1.2, 0.6, 1.2, 1.15, 1.3, 1.7, 1.2, 0.95, 1.3, 1.15, 1.2, 2.6), 1.3, 1.2, 2.2, 4,
+        (1.6, 1.2, 0.6, 1.2, 1.15, 1.3, 1.7, 1.2, 0.95, 1.3, 1.15, 1.2, 2.6), (1.3, 1.2, 2.2), 4,
     ),
     "llama": _Weights(
         0.2, 0.3, 0.18, 0.46, 0.36, 0.4, 0.5,
-        (0.55, 0.43, 0.4, 1.2, 0.5, 1.6, 2.0, 1.0, 0.6, 0.9, 0.74, 1.0, 2.4), 0.63, 0.52, 0.3, 5,
+        (0.55, 0.43, 0.4, 1.2, 0.5, 1.6, 2.0, 1.0, 0.6, 0.9, 0.74, 1.0, 2.4), (0.63, 0.52, 0.3), 5,
     ),
     "nova": _Weights(
         0.205, 0.32, 0.185, 0.52, 0.5, 1, 0.6,
-        (1.3, 1.1, 0.5, 1.25, 1.2, 1.2, 1.5, 1.2, 1.2, 1.45, 1.35, 1.3, 3), 1.25, 1.0, 1.6, 1,
+        (1.3, 1.1, 0.5, 1.25, 1.2, 1.2, 1.5, 1.2, 1.2, 1.45, 1.35, 1.3, 3), (1.25, 1.0, 1.6), 1,
     ),
 }  # fmt: skip

@@ -165,19 +165,12 @@ class _TypicalAnswers:
         if self._closed and record.ending == "open":
             message = "the answer ends without punctuation, unlike almost all training answers"
             yield Finding.of("truncated-answer", "", message, line=line, file=file)
-        if self._language and self._is_foreign(record):
-            message = f"the answer is in {record.answer_language}, almost all training answers are "
+        language = record.answer_language
+        is_foreign = self._language and language not in {None, self._language}
+        if is_foreign and self._languages[language] <= _RARE_LANGUAGE * self._languages.total():
+            message = f"the answer is in {language}, almost all training answers are "
             message += f"in {self._language}"
             yield Finding.of("language-mix", "", message, line=line, file=file)
-
-    def _is_foreign(self, record: Sketch) -> bool:
-        """Return whether the answer's language is known and rare in training."""
-        language = record.answer_language
-        total = self._languages.total()
-        return (
-            language not in {None, self._language}
-            and self._languages[language] <= _RARE_LANGUAGE * total
-        )
 
 
 def _fences(training: Sequence[Sketch]) -> tuple[float, float, int]:

@@ -56,11 +56,13 @@ def secret_rules(text: str) -> list[Rule]:
 
 def first_hits(rules: Iterable[Rule], text: str) -> Iterable[Hit]:
     """Return the first hit of each rule in the text; of several rules for one word, the first."""
-    hits = filter(None, (_first(rule, text) for rule in rules))
-    shown: dict[tuple[str, str], Hit] = {}
-    for hit in hits:
-        shown.setdefault((hit.code, hit.shown), hit)
-    return shown.values()
+    found: dict[tuple[str, str], Hit] = {}
+    for rule in rules:
+        words = (match.group(match.lastindex or 0) for match in rule.pattern.finditer(text))
+        if (secret := next(filter(rule.is_real, words), None)) is not None:
+            shown = masked(secret)
+            found.setdefault((rule.code, shown), Hit(rule.code, rule.what, shown))
+    return found.values()
 
 
 def possible_rules(rules: Iterable[Rule], text: str) -> list[Rule]:
@@ -72,14 +74,6 @@ def masked(secret: str) -> str:
     """Show at most a quarter of a secret, and only the first characters of a long one."""
     kept = min(_SHOWN_CHARACTERS, len(secret) // 4)
     return f"{secret[:kept]}… ({len(secret)} characters)"
-
-
-def _first(rule: Rule, text: str) -> Hit | None:
-    for match in rule.pattern.finditer(text):
-        secret = match.group(match.lastindex or 0)
-        if rule.is_real(secret):
-            return Hit(rule.code, rule.what, masked(secret))
-    return None
 
 
 def entropy_bits(text: str) -> float:
