@@ -42,10 +42,6 @@ class NotASchema(ValueError):
         self.line, self.path = line, path
 
 
-class _TooSlow(Exception):
-    """Time is up."""
-
-
 @dataclass
 class AnswerSchema:
     """Says which answers are JSON that a schema allows; in a process's main thread."""
@@ -91,17 +87,15 @@ class AnswerSchema:
         try:
             with _time_limit():
                 worst = best_match(self._validator.iter_errors(value))
-        except _TooSlow:
+        except TimeoutError:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)  # it may have rung as it was turned off
             self._slow += 1
-            why = _TOO_SLOW
+            return _TOO_SLOW
         except RecursionError:
-            why = "the schema refers to itself without end"
+            return "the schema refers to itself without end"
         except Exception as error:  # noqa: BLE001  # of what no dialect's own schema refuses
-            why = f"the schema cannot be applied to it: {shortened(str(error))}"
-        else:
-            why = f"{shortened(worst.json_path)}: {shortened(worst.message)}" if worst else ""
-        return why
+            return f"the schema cannot be applied to it: {shortened(str(error))}"
+        return f"{shortened(worst.json_path)}: {shortened(worst.message)}" if worst else ""
 
 
 @contextmanager
@@ -109,7 +103,7 @@ def _time_limit() -> Iterator[None]:
     """End what takes too long: nothing but a signal ends the matching of a pattern."""
 
     def end(_number: int, _frame: FrameType | None) -> None:
-        raise _TooSlow
+        raise TimeoutError
 
     before = signal.signal(signal.SIGVTALRM, end)
     # Again and again, for an error within a callback of the interpreter's own is not raised.

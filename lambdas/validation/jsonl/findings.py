@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import NamedTuple, Self
 
 from lambdas.validation.jsonl.codes import CODES, Severity
@@ -87,11 +86,12 @@ class Findings:
     def first(self, most: int, wanted: Callable[[Finding], bool]) -> list[Finding]:
         """Return wanted findings, the first of each file and code before the second of any."""
         seen: Counter[tuple[str, str]] = Counter()
-        ranked = []
-        for finding in filter(wanted, self.kept):
-            ranked.append((seen[finding.file, finding.code], finding))
+
+        def rank(finding: Finding) -> int:
             seen[finding.file, finding.code] += 1
-        return [finding for _, finding in sorted(ranked, key=itemgetter(0))][:most]
+            return seen[finding.file, finding.code]
+
+        return sorted(filter(wanted, self.kept), key=rank)[:most]
 
     def sort(self, files: Sequence[str]) -> None:
         """Sort by file and line, whole files last."""
