@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from operator import add
 from typing import Literal, NamedTuple, Protocol
 
 from lambdas.domain.errors import OutOfTime, ServiceUnavailable, Throttled
@@ -55,13 +56,16 @@ DetectPii = Callable[[str, LanguageCode], Iterable[PiiEntity]]
 Records = Sequence[tuple[int, Conversation]]  # by line
 
 
+PartKey = tuple[int, int]  # line, and number in the record
+
+
 class Screening(NamedTuple):
     """What was found, in how many whole records, for how many billed units."""
 
     problems: tuple[Finding, ...] = ()
     records: int = 0
     units: int = 0
-    left: tuple[tuple[int, int], ...] = ()  # parts not screened: line, and number in the record
+    left: tuple[PartKey, ...] = ()  # parts not screened
 
 
 class ScreeningJournal(Protocol):
@@ -181,7 +185,7 @@ def sample_records(source: DatasetSource, kind: FileKind, model: Model, units: i
 def screen_in_batches(
     name: str, records: Records, field_of_turn: FieldOf, pii: PiiCheck
 ) -> Screening:
-    """Screen all given records as `screen` does; `name` is that of their file.
+    """Screen all given records; `name` is that of their file.
 
     A batch that an earlier call has begun, and not ended, counts as paid for and not screened.
     Without a journal nobody can go on: then, what a busy service leaves is not screened.
@@ -196,33 +200,27 @@ def screen_in_batches(
     journal, total = pii.journal, Screening()
     for start in range(0, len(records), _BATCH_RECORDS):
         batch = records[start : start + _BATCH_RECORDS]
+        parts = {(line, at): part for line, said in batch for at, part in enumerate(_parts(said))}
         key = f"{name}-{batch[0][0]}"
         kept = journal.kept(key) if journal is not None else None
-        before = kept or not_screened(batch)
+        before = kept or Screening(left=tuple(parts))
         if before.left and not pii.may_begin():
             raise OutOfTime(
                 f"{name}: Amazon Comprehend was asked about {start} of {len(records)} records, and "
                 "no time was left to begin on the next"
             )
         if journal is not None and before.left:  # a call that dies meanwhile has paid for it
-            said = dict(batch)
-            units = sum(_units(_parts(said[line])[at].text) for line, at in before.left)
-            journal.keep(key, before._replace(units=before.units + units, left=()), moved=False)
-        found, refused = screen(batch, before, pii.detect, field_of_turn)
+            units = before.units + sum(_units(parts[each].text) for each in before.left)
+            journal.keep(key, before._replace(units=units, left=()), moved=False)
+        found, refused = _screen(parts, before, pii.detect, field_of_turn)
         if journal is not None and before.left:
             journal.keep(key, found, moved=found.left != before.left)
-        problems = (*total.problems, *found.problems)
-        total = Screening(problems, total.records + found.records, total.units + found.units)
+        total = Screening(*map(add, total, found))
         if refused and journal is not None:
             raise type(refused)(_too_busy(name, total.records, len(records), refused)) from refused
         if refused:
             break
     return total
-
-
-def not_screened(records: Records) -> Screening:
-    left = ((line, at) for line, record in records for at in range(len(_parts(record))))
-    return Screening(left=tuple(left))
 
 
 def _too_busy(name: str, screened: int, records: int, refused: Exception) -> str:
@@ -234,29 +232,24 @@ def _too_busy(name: str, screened: int, records: int, refused: Exception) -> str
     )
 
 
-def screen(
-    records: Records, before: Screening, detect: DetectPii, field_of_turn: FieldOf
+def _screen(
+    parts: Mapping[PartKey, _Part], before: Screening, detect: DetectPii, field_of_turn: FieldOf
 ) -> tuple[Screening, Exception | None]:
     """Screen what `before` has left; return also why the service refused to go on, if it did.
-
-    Whatever `billed_units` is 0 for should not be given.
 
     If the service is too busy the rest is left, so that what it has answered is not asked again. A
     request that was not throttled may be paid for although no answer came.
     """
     refusals: list[Exception] = []
-    said = dict(records)
 
-    def ask(each: tuple[int, int]) -> tuple[list[Finding] | None, int]:
+    def ask(each: PartKey) -> tuple[list[Finding] | None, int]:
         """Return what is found, None without an answer, and the units that may be billed."""
-        line, at = each
         if refusals:
             return None, 0
-        part = _parts(said[line])[at]
-        language = _language_code(said[line]) or "en"
+        part = parts[each]
         try:
-            found = _problems(detect(part.text, language), field_of_turn(part.turn), line)
-            return [*found], _units(part.text)
+            entities = detect(part.text, part.language)
+            return [*_problems(entities, field_of_turn(part.turn), each[0])], _units(part.text)
         except (Throttled, ServiceUnavailable) as refused:
             refusals.append(refused)
             return None, 0 if isinstance(refused, Throttled) else _units(part.text)
@@ -273,8 +266,6 @@ def screen(
 
 def billed_units(conversation: Conversation) -> int:
     """Return the units that screening a conversation costs; 0 if its language is not supported."""
-    if not _language_code(conversation):
-        return 0
     return sum(_units(part.text) for part in _parts(conversation))
 
 
@@ -306,14 +297,20 @@ class _Part(NamedTuple):
 
     turn: int  # its number in the record
     text: str
+    language: LanguageCode
 
 
 def _parts(conversation: Conversation) -> list[_Part]:
-    """Return the turns in parts that fit a request; a character has at most four bytes."""
-    parts = []
+    """Return the turns in parts that fit a request; none if their language is not supported.
+
+    A character has at most four bytes.
+    """
+    parts: list[_Part] = []
+    if not (language := _language_code(conversation)):
+        return parts
     for at, turn in enumerate(conversation.turns):
         text = turn.text.encode(errors="replace").decode()
         size = len(text) if len(text.encode()) <= _MOST_BYTES else _MOST_BYTES // 4
         pieces = (text[start : start + size] for start in range(0, len(text), size or 1))
-        parts += [_Part(at, piece) for piece in pieces if piece.strip()]
+        parts += [_Part(at, piece, language) for piece in pieces if piece.strip()]
     return parts

@@ -22,18 +22,19 @@ from lambdas.validation.screening import (
     PiiEntity,
     Screening,
     billed_units,
-    not_screened,
-    screen,
     screen_in_batches,
 )
 from tests.unit.aws.test_comprehend import FakeComprehend
 
 
 def in_batches(
-    given: list[tuple[int, Conversation]], detect: DetectPii, journal: Journal | None
+    given: list[tuple[int, Conversation]],
+    detect: DetectPii,
+    journal: Journal | None,
+    field_of_turn: FieldOf = content_of,
 ) -> Screening:
     pii = PiiCheck(detect, 1, 1, say=lambda _: None, journal=journal)
-    return screen_in_batches("training", given, content_of, pii)
+    return screen_in_batches("training", given, field_of_turn, pii)
 
 
 def records(*texts: str) -> list[tuple[int, Conversation]]:
@@ -48,8 +49,7 @@ def screening_of(
     given: list[tuple[int, Conversation]],
     field_of_turn: FieldOf = content_of,
 ) -> Screening:
-    detect = Comprehend(fake).detect_pii
-    return screen(given, not_screened(given), detect, field_of_turn)[0]
+    return in_batches(given, Comprehend(fake).detect_pii, None, field_of_turn)
 
 
 def test_names_and_addresses_are_found_by_line_and_field_and_not_shown() -> None:
@@ -91,9 +91,10 @@ def test_a_low_score_is_ignored() -> None:
 
 def test_a_long_text_is_sent_in_parts_that_the_service_takes() -> None:
     fake = FakeComprehend()
-    screening_of(fake, records("é" * 120_000))
+    text = "Is the café open today, and the other one, too? " * 10 + "é" * 120_000
+    screening_of(fake, records(text))
     sent = [each["Text"] for each in fake.called("DetectPiiEntities")]
-    assert "".join(sent[:-1]) == "é" * 120_000
+    assert "".join(sent[:-1]) == text
     assert sent[-1] == "Fine."
 
 
