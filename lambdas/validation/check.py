@@ -226,8 +226,8 @@ class _Check:
         asked = {self.files[kind].name for kind in ASKED if kind in self.files}
         apart = asked if file.kind in ASKED else ()
         for line, record, sketch in file.compared():
-            prompt = sketch.same_prompt
-            for code, message in self.duplicates.find(file.name, line, record, prompt, apart):
+            place, prompt = (file.name, line), sketch.same_prompt
+            for code, message in self.duplicates.find(place, record, prompt, apart):
                 self.findings.tell(code, "", message, line=line)
                 file.set_aside(line, code)
 

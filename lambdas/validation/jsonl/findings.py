@@ -26,20 +26,12 @@ class Finding(NamedTuple):
     file: str = ""
 
     @classmethod
-    def of(  # noqa: PLR0913  # what it has
-        cls,
-        code: str,
-        path: str = "",
-        message: str = "",
-        fix: str = "",
-        *,
-        file: str = "",
-        line: int | None = None,
-    ) -> Self:
-        """Return a finding; what is not given of message and fix is as the code has it."""
-        said = CODES[code]
-        message, fix = message or said.meaning, fix or said.fix
-        return cls(path, code, message, fix, said.severity, line, file)
+    def of(cls, code: str, *said: str, file: str = "", line: int | None = None) -> Self:
+        """Return a finding; what is `said` of path, message and fix the code need not say."""
+        path, message, fix = (*said, "", "", "")[:3]
+        known = CODES[code]
+        message, fix = message or known.meaning, fix or known.fix
+        return cls(path, code, message, fix, known.severity, line, file)
 
     @property
     def key(self) -> FindingKey:

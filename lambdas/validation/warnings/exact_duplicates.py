@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from lambdas.validation.formats.conversation import Conversation
 from lambdas.validation.warnings.sketches import normalised
 
+_Place = tuple[str, int]  # file and line
 _BLANK_LINE = "\n\n"
 _PARAGRAPHS = 4  # at a prompt's end that a question may have
 
@@ -16,23 +17,19 @@ class ExactDuplicates:
 
     def __init__(self) -> None:
         self._records: dict[tuple[str, int], int] = {}  # of these and the others by their hashes
-        self._prompts: dict[int, list[tuple[str, int]]] = {}
-        self._turns: dict[int, tuple[str, int]] = {}  # questions within longer prompts
+        self._prompts: dict[int, list[_Place]] = {}
+        self._turns: dict[int, _Place] = {}  # questions within longer prompts
 
     def find(
-        self,
-        file: str,
-        line: int,
-        conversation: Conversation,
-        prompt: int,
-        apart: Collection[str] = (),
+        self, place: _Place, conversation: Conversation, prompt: int, apart: Collection[str] = ()
     ) -> Iterator[tuple[str, str]]:
         """Add a record, with the hash of its prompt's words; yield what it repeats, by code.
 
         Nothing leaks from a file that is `apart`.
         """
+        file, line = place
         for turn in _questions(conversation):
-            self._turns.setdefault(hash(normalised(turn)), (file, line))
+            self._turns.setdefault(hash(normalised(turn)), place)
         places = self._prompts.setdefault(prompt, [])
         met = [*places, self._turns[prompt]] if prompt in self._turns else places
         elsewhere = next(((other, at) for other, at in met if other not in {file, *apart}), None)
@@ -41,10 +38,10 @@ class ExactDuplicates:
         if same != line:
             yield "duplicate", f"the same record as line {same}"
         if elsewhere:
-            place = f"{elsewhere[0]}:{elsewhere[1]}"
-            yield "leak", f"the same prompt as {place}, so it measures memorization"
+            other, at = elsewhere
+            yield "leak", f"the same prompt as {other}:{at}, so it measures memorization"
         if here is None:
-            places.append((file, line))
+            places.append(place)
         elif same == line:
             yield "repeated-prompt", f"the same prompt as line {here}"
 

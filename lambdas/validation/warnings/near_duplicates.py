@@ -155,7 +155,7 @@ class _Index:
         runs = _run_of_each(triples >> 32)
         is_shared = np.bincount(runs)[runs] > 1
         triples, runs = triples[is_shared], _run_of_each(runs[is_shared])
-        self._members = _positions(triples)
+        self._members = (triples & _LOW).astype(np.int64)
         self._begins = starts(np.bincount(runs))[runs]
         earlier = np.arange(len(triples)) - self._begins
         self._entries = np.minimum(earlier, most)
@@ -204,10 +204,6 @@ def _triples(hashes: _Rows, counts: _Integers, has_end: NDArray[np.bool_]) -> _K
 def _run_of_each(values: NDArray[np.generic]) -> _Integers:
     """Return the number of each value's run of equal values, from 0."""
     return np.cumsum(np.diff(values, prepend=values[:1]) != 0)
-
-
-def _positions(keys: _Keys) -> _Integers:
-    return (keys & _LOW).astype(np.int64)
 
 
 def _least_triples(hashes: _Integers, own: _Integers) -> _Integers:

@@ -145,9 +145,5 @@ def sampled(text: str, words: str) -> str:
         return words
     mask = (1 << share.bit_length()) - 1
     pieces = (each.strip() for each in _SENTENCES.findall(text))
-    chosen = " ".join(each for each in pieces if not _crc(each) & mask)
-    return normalised(chosen)[: 2 * _WHOLE_CHARACTERS]
-
-
-def _crc(text: str) -> int:
-    return crc32(text.encode(errors="surrogatepass"))
+    chosen = (each for each in pieces if not crc32(each.encode(errors="surrogatepass")) & mask)
+    return normalised(" ".join(chosen))[: 2 * _WHOLE_CHARACTERS]
