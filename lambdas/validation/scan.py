@@ -11,7 +11,6 @@ from lambdas.validation.formats.conversation import (
     ASKED,
     Conversation,
     FileKind,
-    field_of,
     general_id,
 )
 from lambdas.validation.formats.records import read_record
@@ -83,7 +82,6 @@ class FileScan:
     def __post_init__(self) -> None:
         self._token_limit = self.model.limits.max_tokens_per_record
         self._family = family_of(self.model)
-        self._field_of = field_of(self.kind, self.model.record_format)
         points = _POINTS_WITH_WARNINGS if self.findings.warnings else _POINTS
         is_small = self.size_bytes <= _FULLY_ESTIMATED_BYTES
         self._step = 1 if is_small else self.size_bytes // points
@@ -185,7 +183,7 @@ class FileScan:
         self.findings.tell("does-not-fit", "question", message)
 
     def _warn(self, conversation: Conversation) -> None:
-        for finding in record_warnings(conversation, self._field_of):
+        for finding in record_warnings(conversation):
             self.findings.add(finding._replace(file=self.name, line=self.lines))
         if len(self.sketches) + len(self._kept) < most_compared(self.kind):
             self._kept.append((self.lines, conversation))

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from lambdas.domain.errors import OutOfTime, ServiceUnavailable, Throttled
 from lambdas.domain.models.model import Model
-from lambdas.validation.formats.conversation import Conversation, FieldOf, FileKind, field_of
+from lambdas.validation.formats.conversation import Conversation, FileKind
 from lambdas.validation.formats.records import read_record
 from lambdas.validation.jsonl.findings import Finding, Findings
 from lambdas.validation.jsonl.lines import parse_line
@@ -116,8 +116,7 @@ def screened(
     )
     checked = units = 0
     for kind, planned in _planned(report, names, sources, pii).items():
-        fields = field_of(kind, report.model.record_format)
-        found = screen_in_batches(kind, planned, fields, pii)
+        found = screen_in_batches(kind, planned, pii)
         _add_screening(report, names[kind], found)
         checked += found.records
         units += found.units
@@ -182,9 +181,7 @@ def sample_records(source: DatasetSource, kind: FileKind, model: Model, units: i
     return [(number, record) for number, record, _ in kept]
 
 
-def screen_in_batches(
-    name: str, records: Records, field_of_turn: FieldOf, pii: PiiCheck
-) -> Screening:
+def screen_in_batches(name: str, records: Records, pii: PiiCheck) -> Screening:
     """Screen all given records; `name` is that of their file.
 
     A batch that an earlier call has begun, and not ended, counts as paid for and not screened.
@@ -212,7 +209,7 @@ def screen_in_batches(
         if journal is not None and before.left:  # a call that dies meanwhile has paid for it
             units = before.units + sum(_units(parts[each].text) for each in before.left)
             journal.keep(key, before._replace(units=units, left=()), moved=False)
-        found, refused = _screen(parts, before, pii.detect, field_of_turn)
+        found, refused = _screen(parts, before, pii.detect)
         if journal is not None and before.left:
             journal.keep(key, found, moved=found.left != before.left)
         total = Screening(*map(add, total, found))
@@ -233,7 +230,7 @@ def _too_busy(name: str, screened: int, records: int, refused: Exception) -> str
 
 
 def _screen(
-    parts: Mapping[PartKey, _Part], before: Screening, detect: DetectPii, field_of_turn: FieldOf
+    parts: Mapping[PartKey, _Part], before: Screening, detect: DetectPii
 ) -> tuple[Screening, Exception | None]:
     """Screen what `before` has left; return also why the service refused to go on, if it did.
 
@@ -249,7 +246,7 @@ def _screen(
         part = parts[each]
         try:
             entities = detect(part.text, part.language)
-            return [*_problems(entities, field_of_turn(part.turn), each[0])], _units(part.text)
+            return [*_problems(entities, part.field, each[0])], _units(part.text)
         except (Throttled, ServiceUnavailable) as refused:
             refusals.append(refused)
             return None, 0 if isinstance(refused, Throttled) else _units(part.text)
@@ -295,7 +292,7 @@ def _language_code(conversation: Conversation) -> LanguageCode | None:
 class _Part(NamedTuple):
     """What one request sends."""
 
-    turn: int  # its number in the record
+    field: str  # that has the text, or more of it
     text: str
     language: LanguageCode
 
@@ -311,6 +308,7 @@ def _parts(conversation: Conversation) -> list[_Part]:
     for at, turn in enumerate(conversation.turns):
         text = turn.text.encode(errors="replace").decode()
         size = len(text) if len(text.encode()) <= _MOST_BYTES else _MOST_BYTES // 4
+        field = conversation.field_of(at)
         pieces = (text[start : start + size] for start in range(0, len(text), size or 1))
-        parts += [_Part(at, piece, language) for piece in pieces if piece.strip()]
+        parts += [_Part(field, piece, language) for piece in pieces if piece.strip()]
     return parts

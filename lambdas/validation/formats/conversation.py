@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from lambdas.domain.models.model import RecordFormat
@@ -11,13 +10,11 @@ from lambdas.domain.models.model import RecordFormat
 FileKind = Literal["training", "validation", "evaluation", "general"]
 FILE_KINDS: tuple[FileKind, ...] = get_args(FileKind)
 ASKED: tuple[FileKind, ...] = ("evaluation", "general")  # of questions, which nothing trains on
-FieldOf = Callable[[int], str]  # field path of a turn, by its position
 Role = Literal["user", "assistant"]
 ROLES: tuple[Role, Role] = ("user", "assistant")
 SCHEMA_VERSION = "bedrock-conversation-2024"
 PAIR_KEYS = ("prompt", "completion")  # in the order of `ROLES`
 MIN_MESSAGES = 2
-_EXAMPLE = ("question", "reference_answer")
 
 
 @dataclass(frozen=True)
@@ -33,6 +30,11 @@ class Conversation:
 
     system: str | None
     turns: tuple[Turn, ...]
+    fields: tuple[str, ...] = field(default=(), compare=False)  # of its turns; empty: messages
+
+    def field_of(self, at: int) -> str:
+        """Return the path of a turn's text in its record."""
+        return self.fields[at] if self.fields else f"messages[{at}].content"
 
     @property
     def prompt(self) -> str:
@@ -64,24 +66,13 @@ class EvaluationExample:
     def conversation(self) -> Conversation:
         """Question and reference answer, the history being part of the question."""
         asked = "\n".join(turn.text for turn in self.asked)
-        return Conversation(None, (Turn("user", asked), Turn("assistant", self.reference_answer)))
+        turns = Turn("user", asked), Turn("assistant", self.reference_answer)
+        return Conversation(None, turns, ("question", "reference_answer"))
 
     @property
     def asked(self) -> tuple[Turn, ...]:
         """What a model is asked with."""
         return (*self.history, Turn("user", self.question))
-
-
-def content_of(at: int) -> str:
-    """Return the path of a message's text."""
-    return f"messages[{at}].content"
-
-
-def field_of(kind: FileKind, record_format: RecordFormat) -> FieldOf:
-    """Return the function that names the field of each turn."""
-    if kind in ASKED:
-        return _EXAMPLE.__getitem__
-    return PAIR_KEYS.__getitem__ if record_format == "prompt-completion" else content_of
 
 
 def general_id(identity: str) -> str:

@@ -39,11 +39,12 @@ _CONVERSE_KEYS = ("schemaVersion", "system", "messages")
 _MESSAGE_KEYS = ("role", "content")
 _BLOCK_KEYS = ("text",)
 _REASONING = "reasoningContent"
+_REASONING_KEYS = (_REASONING, "reasoningText", "text")
 # Converse's other content blocks:
 # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html,
 # read 2026-11-28.
-_NOT_TEXT = frozenset(
-    {"audio", "document", "image", "searchResult", "toolResult", "toolUse", "video"}
+_OTHER_CONTENT = frozenset(
+    {"audio", "document", "image", "searchResult", "toolResult", "toolUse", "video", _REASONING}
 )
 _SYSTEM_ROLES = ("system", "developer")
 _EXAMPLE_KEYS = ("id", "question", "reference_answer", "topic", "history")
@@ -75,13 +76,13 @@ def read_conversation(
         fix = f"convert the data: python -m dataset prepare --model {model.key} SOURCE OUT"
         findings.tell("wrong-format", "", message, fix)
         return None
-    read = _read_pair if model.record_format == "prompt-completion" else _read_chat
-    texts = read(record, model, findings)
+    is_pair = model.record_format == "prompt-completion"
+    texts = (_read_pair if is_pair else _read_chat)(record, model, findings)
     for path, role, text in texts:
         _check_words(text, role, path, model.reserved, findings)
     system = next((text for _, role, text in texts if role == "system"), None)
     turns = tuple(Turn(role, text) for _, role, text in texts if role != "system")
-    return Conversation(system, turns) if turns else None
+    return Conversation(system, turns, PAIR_KEYS if is_pair else ()) if turns else None
 
 
 def _other_format(record: Mapping[str, Any], wanted: RecordFormat) -> str | None:
@@ -96,16 +97,12 @@ def _other_format(record: Mapping[str, Any], wanted: RecordFormat) -> str | None
     if wanted == "claude-messages":
         converse = "schemaVersion" in record or isinstance(record.get("system"), list)
         return "in the converse format" if converse else None
-    claude = "schemaVersion" not in record and (
-        isinstance(record.get("system"), str) or _has_text_content(record["messages"])
-    )
-    return "in the claude-messages format" if claude else None
-
-
-def _has_text_content(messages: object) -> bool:
-    return isinstance(messages, list) and any(
-        isinstance(each, dict) and isinstance(each.get("content"), str) for each in messages
-    )
+    if "schemaVersion" in record:
+        return None
+    messages = record["messages"] if isinstance(record["messages"], list) else []
+    contents = [each.get("content") for each in messages if isinstance(each, dict)]
+    is_claude = any(isinstance(each, str) for each in (record.get("system"), *contents))
+    return "in the claude-messages format" if is_claude else None
 
 
 def _read_pair(record: Mapping[str, Any], _: Model, findings: Findings) -> list[RoleText]:
@@ -231,49 +228,37 @@ def _text_blocks(
     if not value:
         findings.tell("empty", path, "the list is empty", CODES["not-a-list"].fix)
         return None
-    thoughts = [may_reason and _is_reasoning(each) for each in value]
+    thoughts = [may_reason and isinstance(each, dict) and _REASONING in each for each in value]
     if all(thoughts):
         findings.tell("empty", path, "there is reasoning without an answer", 'add {"text": …}')
         return None
     texts = [
-        (_reasoning if is_thought else _text_block)(each, f"{path}[{at}]", findings)
+        _text_in(each, f"{path}[{at}]", _REASONING_KEYS if is_thought else _BLOCK_KEYS, findings)
         for at, (each, is_thought) in enumerate(zip(value, thoughts, strict=True))
     ]
     whole = [text for text in texts if text is not None]
     return "\n".join(whole) if len(whole) == len(texts) else None
 
 
-def _is_reasoning(block: object) -> bool:
-    return isinstance(block, dict) and _REASONING in block
-
-
-def _reasoning(block: Mapping[str, Any], path: str, findings: Findings) -> str | None:
-    """Read {"reasoningContent": {"reasoningText": {"text": …}}}."""
-    value: object = block
-    for key in (_REASONING, "reasoningText", "text"):
+def _text_in(block: object, path: str, keys: Sequence[str], findings: Findings) -> str | None:
+    """Read the text that a block has under keys, each within the one before and alone there."""
+    value = block
+    for key in keys:
         if not isinstance(value, dict):
             findings.tell("content-block", path, f"it is {type_name(value)}")
             return None
         _check_keys(value, path, (key,), findings)
+        if value is block and key not in value and not _OTHER_CONTENT.isdisjoint(value):
+            return None  # said already
         value, path = value.get(key), f"{path}.{key}"
     return _text(value, path, findings)
-
-
-def _text_block(block: object, path: str, findings: Findings) -> str | None:
-    if not isinstance(block, dict):
-        findings.tell("content-block", path, f"it is {type_name(block)}")
-        return None
-    _check_keys(block, path, _BLOCK_KEYS, findings)
-    if "text" not in block and not {*_NOT_TEXT, _REASONING}.isdisjoint(block):
-        return None  # said already
-    return _text(block.get("text"), f"{path}.text", findings)
 
 
 def _check_keys(
     value: Mapping[str, Any], path: str, known: Sequence[str], findings: Findings
 ) -> None:
     for key in value:
-        if known == _BLOCK_KEYS and key in (*_NOT_TEXT, _REASONING):
+        if known == _BLOCK_KEYS and key in _OTHER_CONTENT:
             _add_other_content(f"{path}.{key}", key, findings)
         elif key not in known:
             # Guessing takes far longer than everything else about a key.

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lambdas.aws.comprehend import Comprehend
 from lambdas.domain.errors import AccessDenied, ServiceUnavailable, Throttled
 from lambdas.validation import screening
-from lambdas.validation.formats.conversation import Conversation, FieldOf, Turn, content_of
+from lambdas.validation.formats.conversation import Conversation, Turn
 from lambdas.validation.screening import (
     DetectPii,
     LanguageCode,
@@ -31,10 +31,9 @@ def in_batches(
     given: list[tuple[int, Conversation]],
     detect: DetectPii,
     journal: Journal | None,
-    field_of_turn: FieldOf = content_of,
 ) -> Screening:
     pii = PiiCheck(detect, 1, 1, say=lambda _: None, journal=journal)
-    return screen_in_batches("training", given, field_of_turn, pii)
+    return screen_in_batches("training", given, pii)
 
 
 def records(*texts: str) -> list[tuple[int, Conversation]]:
@@ -44,12 +43,8 @@ def records(*texts: str) -> list[tuple[int, Conversation]]:
     ]
 
 
-def screening_of(
-    fake: FakeComprehend,
-    given: list[tuple[int, Conversation]],
-    field_of_turn: FieldOf = content_of,
-) -> Screening:
-    return in_batches(given, Comprehend(fake).detect_pii, None, field_of_turn)
+def screening_of(fake: FakeComprehend, given: list[tuple[int, Conversation]]) -> Screening:
+    return in_batches(given, Comprehend(fake).detect_pii, None)
 
 
 def test_names_and_addresses_are_found_by_line_and_field_and_not_shown() -> None:
@@ -272,8 +267,8 @@ def test_a_denial_is_raised() -> None:
 def test_fields_have_the_names_of_the_file_and_spanish_is_recognised() -> None:
     fake = FakeComprehend(Okonkwo=("NAME", 0.99))
     said = "La señora Okonkwo vive en una casa de la calle que no es como las otras."
-    given = [(1, Conversation(None, (Turn("user", said), Turn("assistant", "Bien."))))]
-    screening = screening_of(fake, given, ("prompt", "completion").__getitem__)
+    turns = Turn("user", said), Turn("assistant", "Bien.")
+    screening = screening_of(fake, [(1, Conversation(None, turns, ("prompt", "completion")))])
     [problem] = screening.problems
     assert problem.field == "prompt"
     assert {each["LanguageCode"] for each in fake.called("DetectPiiEntities")} == {"es"}

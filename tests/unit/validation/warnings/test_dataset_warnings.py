@@ -7,14 +7,17 @@ import pickle
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.validation.formats.conversation import Conversation, Turn, content_of, field_of
+from lambdas.domain.models.model import Model
+from lambdas.validation.formats.conversation import Conversation, FileKind, Turn, make_record
+from lambdas.validation.formats.records import read_record
 from lambdas.validation.jsonl.codes import CODES
-from lambdas.validation.jsonl.findings import Finding
+from lambdas.validation.jsonl.findings import Finding, Findings
 from lambdas.validation.warnings.dataset_warnings import (
     Sketch,
     dataset_warnings,
@@ -23,6 +26,7 @@ from lambdas.validation.warnings.dataset_warnings import (
 from lambdas.validation.warnings.endings import ending_of
 from lambdas.validation.warnings.record_warnings import record_warnings
 from tests.article import ARTICLE, needs_article
+from tests.models import CLAUDE_3_HAIKU, LLAMA_3_1_8B, NOVA_MICRO
 from tests.repository import DATASET
 
 ANSWERS = [each["answer"] for each in json.loads((DATASET / "training.json").read_text())]
@@ -55,15 +59,13 @@ def found(findings: Sequence[Finding], code: str) -> list[tuple[str, int | None]
 
 def codes(*texts: str) -> list[tuple[str, str]]:
     turns = tuple(Turn("user" if at % 2 == 0 else "assistant", t) for at, t in enumerate(texts))
-    return [
-        (each.field, each.code) for each in record_warnings(Conversation(None, turns), content_of)
-    ]
+    return [(each.field, each.code) for each in record_warnings(Conversation(None, turns))]
 
 
 def test_a_secret_is_named_with_its_field_and_hidden() -> None:
     key = "AKIA" + "Q3EGR7ZLTN5WXB2P"
     said = conversation(f"My key is {key}.", "Thank you.", f"Use {key}")
-    problems = list(record_warnings(said, content_of))
+    problems = list(record_warnings(said))
     assert [(each.field, each.code) for each in problems] == [
         ("system", "secret"),
         ("messages[0].content", "secret"),
@@ -228,7 +230,7 @@ def test_no_records_have_no_warnings() -> None:
 @given(st.lists(st.tuples(st.text(max_size=80), st.text(max_size=80)), max_size=25))
 def test_any_records_can_be_compared(pairs: list[tuple[str, str]]) -> None:
     for pair in pairs:
-        list(record_warnings(conversation(*pair), content_of))
+        list(record_warnings(conversation(*pair)))
     for each in warned(pairs, pairs[:3], pairs[3:6]):
         each.message.encode()
 
@@ -249,13 +251,36 @@ def test_records_that_resemble_too_many_are_said_to_be_not_compared() -> None:
     assert found(warned(usual()), "not-compared") == []
 
 
-def test_findings_name_the_field_of_the_file() -> None:
-    cut = "A custom model can be served only after someone has bought capacity for the"
-    said = conversation("Ask jane.doe@acme-widgets.co.uk.", cut)
-    for kind, record_format, fields in (
-        ("training", "claude-messages", ["messages[0].content", "messages[1].content"]),
-        ("validation", "prompt-completion", ["prompt", "completion"]),
-        ("evaluation", "converse", ["question", "reference_answer"]),
-    ):
-        problems = record_warnings(said, field_of(kind, record_format))  # type: ignore[arg-type]  # literals of a loop
-        assert [each.field for each in problems] == fields
+CUT = "A custom model can be served only after someone has bought capacity for the"
+ASKED = "Ask jane.doe@acme-widgets.co.uk."
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "record", "fields"),
+    [
+        (
+            "training",
+            CLAUDE_3_HAIKU,
+            make_record("claude-messages", None, ASKED, CUT),
+            ["messages[0].content", "messages[1].content"],
+        ),
+        (
+            "validation",
+            LLAMA_3_1_8B,
+            make_record("prompt-completion", None, ASKED, CUT),
+            ["prompt", "completion"],
+        ),
+        (
+            "evaluation",
+            NOVA_MICRO,
+            {"id": "1", "question": ASKED, "reference_answer": CUT},
+            ["question", "reference_answer"],
+        ),
+    ],
+)
+def test_findings_name_the_field_of_the_file(
+    kind: FileKind, model: Model, record: dict[str, Any], fields: list[str]
+) -> None:
+    said = read_record(record, kind, model, Findings())
+    assert said is not None
+    assert [each.field for each in record_warnings(said)] == fields
