@@ -16,7 +16,6 @@ AsideReason = Literal[
     "asked twice",
     "nearly asked twice",
 ]
-_REPORTED = ("file", "line", "field", "code", "severity", "message", "fix")  # of a finding
 _SHOWN_FINDINGS = 5
 _SHOWN_CHARACTERS = 400
 
@@ -66,9 +65,7 @@ class ValidationReport:
     def as_json(self) -> dict[str, Any]:
         return {
             "verdict": "valid" if self.valid else "invalid",
-            "findings": [
-                {name: getattr(each, name) for name in _REPORTED} for each in self.findings.kept
-            ],
+            "findings": [each._asdict() for each in self.findings.kept],
             "summary": {
                 "model": self.model.key,
                 "record_format": self.model.record_format,

@@ -259,7 +259,11 @@ def _check_keys(
 ) -> None:
     for key in value:
         if known == _BLOCK_KEYS and key in _OTHER_CONTENT:
-            _add_other_content(f"{path}.{key}", key, findings)
+            problem, fix = "this project trains text only", "remove the block, or the record"
+            if key == _REASONING:
+                problem = "only the answers of a model that trains on reasoning have it"
+                fix = "python -m dataset prepare --no-reasoning leaves it out"
+            findings.tell("unknown-key", f"{path}.{key}", problem, fix)
         elif key not in known:
             # Guessing takes far longer than everything else about a key.
             is_guessed = not findings.has_enough("unknown-key")
@@ -272,32 +276,21 @@ def _check_keys(
             )
 
 
-def _add_other_content(path: str, key: str, findings: Findings) -> None:
-    problem, fix = "this project trains text only", "remove the block, or the record"
-    if key == _REASONING:
-        problem = "only the answers of a model that trains on reasoning have it"
-        fix = "python -m dataset prepare --no-reasoning leaves it out"
-    findings.tell("unknown-key", path, problem, fix)
-
-
 def _check_words(
     text: str, role: str, path: str, reserved: Sequence[Reserved], findings: Findings
 ) -> None:
     seen: set[str] = set()
     for group in reserved:
-        said = text if group.documented else text.lower()
+        is_rule = group.documented
+        said = text if is_rule else text.lower()
         for word in group.words if role in group.roles else ():
-            sought = word if group.documented else word.lower()
-            if sought in said and word.lower() not in seen:
-                seen.add(word.lower())
-                _add_reserved(word, path, group, findings)
-
-
-def _add_reserved(word: str, path: str, group: Reserved, findings: Findings) -> None:
-    reason = "a word of the model's own prompts" if group.documented else "refused by AWS's checker"
-    message = f"the text contains {quoted(word)}, {reason}"
-    found = Finding.of("reserved-word", path, message, file=findings.file, line=findings.line)
-    findings.add(found if group.documented else found._replace(severity="warning"))
+            if (word if is_rule else word.lower()) not in said or word.lower() in seen:
+                continue
+            seen.add(word.lower())
+            reason = "a word of the model's own prompts" if is_rule else "refused by AWS's checker"
+            message = f"the text contains {quoted(word)}, {reason}"
+            hit = Finding.of("reserved-word", path, message, file=findings.file, line=findings.line)
+            findings.add(hit if is_rule else hit._replace(severity="warning"))
 
 
 def read_example(record: Mapping[str, Any], findings: Findings) -> EvaluationExample | None:

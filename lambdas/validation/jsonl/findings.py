@@ -15,15 +15,15 @@ FindingKey = tuple[str, str, Severity]  # file, code; a code can be an error her
 
 
 class Finding(NamedTuple):
-    """One violation of one rule; `field` is a path such as messages[0].role, or empty."""
+    """One violation of one rule, as reports have it."""
 
-    field: str
+    file: str
+    line: int | None  # from 1; None: of the whole file
+    field: str  # a path such as messages[0].role, or empty
     code: str
+    severity: Severity
     message: str
     fix: str
-    severity: Severity
-    line: int | None = None  # from 1; None: of the whole file
-    file: str = ""
 
     @classmethod
     def of(cls, code: str, *said: str, file: str = "", line: int | None = None) -> Self:
@@ -31,7 +31,7 @@ class Finding(NamedTuple):
         path, message, fix = (*said, "", "", "")[:3]
         known = CODES[code]
         message, fix = message or known.meaning, fix or known.fix
-        return cls(path, code, message, fix, known.severity, line, file)
+        return cls(file, line, path, code, known.severity, message, fix)
 
     @property
     def key(self) -> FindingKey:

@@ -29,15 +29,6 @@ def parse_line(line: bytes, findings: Findings, *, is_first: bool = False) -> di
     if is_first and line.startswith(codecs.BOM_UTF8):
         findings.tell("byte-order-mark")
         line = line.removeprefix(codecs.BOM_UTF8)
-    text = _decoded(line, findings)
-    if text is None:
-        return None
-    if "\r" in text:
-        findings.tell("carriage-return")
-    return _json_object(text, findings)
-
-
-def _decoded(line: bytes, findings: Findings) -> str | None:
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
@@ -47,7 +38,9 @@ def _decoded(line: bytes, findings: Findings) -> str | None:
     if not text.strip():
         findings.tell("blank-line")
         return None
-    return text
+    if "\r" in text:
+        findings.tell("carriage-return")
+    return _json_object(text, findings)
 
 
 def _json_object(text: str, findings: Findings) -> dict[str, Any] | None:
