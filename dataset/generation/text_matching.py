@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from lambdas.validation.warnings.stop_words import STOP_WORDS
+from lambdas.validation.warnings.topics import STOP_WORDS
 
 _LEAST_WORD = 3  # letters; shorter words carry little meaning
 _STEM, _ENDING = 4, 3  # letters of the shortest stem, and those that inflection may change

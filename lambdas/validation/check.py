@@ -18,16 +18,14 @@ from lambdas.validation.formats.conversation import ASKED, FILE_KINDS, FileKind
 from lambdas.validation.formats.tokens import least_tokens
 from lambdas.validation.jsonl import ranges
 from lambdas.validation.jsonl.findings import Findings
-from lambdas.validation.jsonl.ranges import DatasetSource, Line, read_lines
+from lambdas.validation.jsonl.ranges import DatasetSource, read_lines
 from lambdas.validation.report import ValidationReport
 from lambdas.validation.scan import FileScan, most_compared
 from lambdas.validation.warnings.dataset_warnings import dataset_warnings
 from lambdas.validation.warnings.exact_duplicates import ExactDuplicates
 
 MAX_EVALUATION_BYTES = 64 * 1024**2
-_UTF_16_OR_32 = (
-    *(b"\xff\xfe", b"\xfe\xff", b"{\x00", b"\x00{", b"\x00\x00\x00{", b"\x00\x00\xfe\xff"),
-)
+_UTF_16_OR_32 = (b"\xff\xfe", b"\xfe\xff", b"{\0", b"\0{", b"\0\0\0{", b"\0\0\xfe\xff")
 _LONGEST_MARK = max(map(len, _UTF_16_OR_32))
 # Characters of file names: https://docs.aws.amazon.com/nova/latest/userguide/
 # fine-tune-prepare-data-understanding.html, read 2026-11-23.
@@ -67,11 +65,6 @@ class ReadProgress:
     bytes_done: int
     bytes_total: int
     records: int
-
-
-def _range_of(line: Line) -> int:
-    """Return which lines are sketched together, and reported on."""
-    return line.stop // ranges.RANGE_BYTES
 
 
 def check(  # noqa: PLR0913, PLR0917  # files, and how to check them
@@ -189,7 +182,8 @@ class _Check:
 
     def _read(self, file: FileScan, source: DatasetSource) -> None:
         file.is_read = True
-        for _, lines in groupby(read_lines(source), key=_range_of):
+        batches = groupby(read_lines(source), key=lambda line: line.stop // ranges.RANGE_BYTES)
+        for _, lines in batches:  # of lines that are sketched together
             for line in lines:
                 file.check(line)
             self._compare(file)

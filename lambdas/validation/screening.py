@@ -214,19 +214,16 @@ def screen_in_batches(name: str, records: Records, pii: PiiCheck) -> Screening:
             journal.keep(key, found, moved=found.left != before.left)
         total = Screening(*map(add, total, found))
         if refused and journal is not None:
-            raise type(refused)(_too_busy(name, total.records, len(records), refused)) from refused
+            raise type(refused)(
+                f"{name}: Amazon Comprehend has screened {total.records} of {len(records)} records "
+                f"and answers no more: {refused}. Nothing was trained. Start again later; if it "
+                "recurs, request more of the quotas of DetectPiiEntities, or set "
+                "comprehend_max_usd = 0 in [validation] of the environment and look for personal "
+                "data yourself"
+            ) from refused
         if refused:
             break
     return total
-
-
-def _too_busy(name: str, screened: int, records: int, refused: Exception) -> str:
-    return (
-        f"{name}: Amazon Comprehend has screened {screened} of {records} records and answers no "
-        f"more: {refused}. Nothing was trained. Start again later; if it recurs, request more of "
-        "the quotas of DetectPiiEntities, or set comprehend_max_usd = 0 in [validation] of the "
-        "environment and look for personal data yourself"
-    )
 
 
 def _screen(

@@ -148,8 +148,11 @@ class _TypicalAnswers:
 
     def __init__(self, training: Sequence[Sketch]) -> None:
         self._shortest, self._longest, self._median = _fences(training)
-        self._language = _typical_language(training)
         self._languages = Counter(each.answer_language for each in training)
+        known = Counter(each.answer_language for each in training if each.answer_language)
+        [(language, count)] = known.most_common(1) or [("", 0)]
+        is_typical = known.total() >= _LEAST_ANSWERS and count >= _TYPICAL * known.total()
+        self._language = language if is_typical else None
         endings = Counter(each.ending for each in training)
         sentences = endings["closed"] + endings["open"]
         self._closed = sentences >= _LEAST_ANSWERS and endings["closed"] >= _TYPICAL * sentences
@@ -185,14 +188,6 @@ def _fences(training: Sequence[Sketch]) -> tuple[float, float, int]:
         max(third * spread, median * _TIMES_MEDIAN),
         median,
     )
-
-
-def _typical_language(training: Sequence[Sketch]) -> str | None:
-    known = Counter(each.answer_language for each in training if each.answer_language)
-    if known.total() < _LEAST_ANSWERS:
-        return None
-    language, count = known.most_common(1)[0]
-    return language if count >= _TYPICAL * known.total() else None
 
 
 def _topics(

@@ -61,8 +61,5 @@ def _ending_of_sentence(tail: str) -> AnswerEnding:
         return "closed"
     if bare != tail and tail[-1] not in "*_~":
         return "closed"  # ends in a quotation or brackets
-    return "cut" if _MIDDLE_WORDS.search(bare.casefold()) or _left_open(bare) else "open"
-
-
-def _left_open(tail: str) -> bool:
-    return any(tail.count(opening) > tail.count(closing) for opening, closing in _BRACKETS)
+    is_left_open = any(bare.count(opening) > bare.count(end) for opening, end in _BRACKETS)
+    return "cut" if _MIDDLE_WORDS.search(bare.casefold()) or is_left_open else "open"

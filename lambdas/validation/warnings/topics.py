@@ -32,7 +32,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambdas.validation.warnings.sketches import starts
-from lambdas.validation.warnings.stop_words import STOP_WORDS
 
 SAME_TOPIC = 0.115
 MOST_QUESTIONS = 500  # evaluation examples whose topics are looked up
@@ -49,6 +48,21 @@ _WORDS = re.compile(
     r"|[^\W_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]{3,}"
 )
 _LEAST_LETTERS, _LEAST_IES = 3, len("series") + 1
+# The commonest words of languages in Latin script.
+_COMMONEST = """
+aan adalah akan alla als and apa are atau att auch auf aux avec bagaimana bei bij bir can cette che
+cho com come comment como con cuál czy các cómo của daha dalam dan dans dari das dat dei del della
+dem den dengan der des det deze değil die dit dla does dos een ein eine einer elle eller est esta
+este ett että for fra from från för für gibi gli har have het hoe how hur hvad hvordan ikke ile ini
+inte ist itu için jak jako jego jest joka jsou kan kann không které který kun las les los lub mais
+mas med met mit miten mitä mutta myös más một naar nach nebo nel není người như những nicht nie
+niet non not nous này não när når och oder olan olarak oleh olla ook ovat pada par para pas per
+pero più por pour pro przez qual quale que quel questa questo qui qué seu should sich sind się som
+son sono sont sur são tai that the this tidak til till trong uma una und une untuk vad van var veya
+você voi von voor votre vous với was wat werden were what when which who why wie will wird with
+worden wordt would yang you your zijn được
+"""
+STOP_WORDS = frozenset(_COMMONEST.split())
 _GENERAL = """about after all also and any are best between both but describe did difference each
 effect example explain few first get give has help here how into its just know like list made main
 make many may mean means more most much must need new not one only other our out over per please
