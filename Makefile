@@ -82,11 +82,10 @@ $(CHECKOV)/.ready: requirements-checkov.txt constraints-checkov.txt
 	@$(CHECKOV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-checkov.txt --requirement requirements-checkov.txt
 	@touch $@
 
-snapshot: $(CHECKED) ## Write every generated file again: snapshots, pictures, docs, schemas
+snapshot: $(CHECKED) ## Write every generated file again: snapshots, pictures, docs
 	@python -m docs.generate_execution_input
 	@python -m docs.generate_dataset_validation
 	@python -m docs.generate_models
-	@python -m dataset.schemas
 	@python -m stacks.review.snapshot
 
 models: $(CHECKED) ## Which models can be trained today, and how they are hosted

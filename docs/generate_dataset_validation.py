@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dataset.schemas.formats import STRUCTURAL
+from dataset.schemas import STRUCTURAL
 from lambdas.validation import CODES, Code
 
 PAGE = Path(__file__).parent / "dataset-validation.md"

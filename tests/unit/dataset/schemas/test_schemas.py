@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from random import Random
@@ -13,10 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from dataset.schemas.formats import MOST_ORDERED_MESSAGES, STRUCTURAL, documents, schemas
+from dataset.schemas import STRUCTURAL
+from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
 from lambdas.validation import CODES, make_record
 from lambdas.validation.check import Options, check
+from lambdas.validation.formats.conversation import SCHEMA_VERSION
+from lambdas.validation.formats.records import MAX_ID_CHARACTERS
+from lambdas.validation.formats.visible import is_visible
 from tests.fakes.bytes_source import BytesSource
 from tests.models import CLAUDE_3_HAIKU
 from tests.repository import ROOT
@@ -27,11 +32,20 @@ from tests.unit.validation.corpus.reference import lines_of
 
 MOST_BYTES = 2500  # of what is held against a schema, which takes its time
 UNREADABLE = object()
+MOST_ORDERED_MESSAGES = 64  # whose roles the schemas check in order
+SCHEMAS = {
+    path.name.removesuffix(".schema.json"): json.loads(path.read_text("utf-8"))
+    for path in (ROOT / "dataset" / "schemas").glob("*.schema.json")
+}
+# Planes that hold characters, without surrogates. The schemas also know the invisible characters
+# that Unicode gained after the oldest supported Python was made.
+CHARACTERS = [*range(0xD800), *range(0xE000, 0x40000), *range(0xE0000, 0xF0000)]
+NEWER = range(0x13439, 0x13440)
 
 
 @cache
 def validator(name: str) -> Draft202012Validator:
-    return Draft202012Validator(schemas()[name])
+    return Draft202012Validator(SCHEMAS[name])
 
 
 def schema_name(model: Model, kind: Kind) -> str:
@@ -134,18 +148,40 @@ def test_the_order_of_roles_is_checked_up_to_the_stated_number(model: Model) -> 
     assert schema.is_valid(record)
 
 
-@pytest.mark.parametrize("name", schemas())
-def test_the_schemas_are_schemas_and_say_what_things_are(name: str) -> None:
-    schema = schemas()[name]
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
+def test_the_schemas_are_schemas_and_say_what_things_are(schema: Any) -> None:
     Draft202012Validator.check_schema(schema)
     assert schema["title"]
     assert all(each["title"] for each in schema["properties"].values())
 
 
-def test_the_committed_schemas_are_up_to_date() -> None:
-    folder = ROOT / "dataset" / "schemas"
-    committed = {path.name: path.read_text() for path in folder.glob("*.schema.json")}
-    assert committed == documents()
+def test_there_is_a_schema_for_each_format() -> None:
+    formats = {model.record_format for model in MODELS.values()}
+    assert SCHEMAS.keys() == {*formats, "converse-reasoning", "evaluation"}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
+def test_the_schemas_know_which_characters_cannot_be_seen(schema: Any) -> None:
+    visible = schema["$defs"]["text"]["pattern"]
+    matches = re.compile(visible).match
+    seen = {code for code in CHARACTERS if code not in NEWER and is_visible(chr(code))}
+    assert {code for code in CHARACTERS if matches(chr(code))} == seen
+    blank = f"^[{visible[2:-1]}]*$"
+    assert {*patterns(schema)} <= {visible, blank, r"[\ud800-\udfff]"}
+
+
+def patterns(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict) and isinstance(schema.get("pattern"), str):
+        yield schema["pattern"]
+    if isinstance(schema, dict | list):
+        for each in schema.values() if isinstance(schema, dict) else schema:
+            yield from patterns(each)
+
+
+def test_the_schemas_have_the_constants_of_the_formats() -> None:
+    assert SCHEMAS["evaluation"]["properties"]["id"]["maxLength"] == MAX_ID_CHARACTERS
+    for name in ("converse", "converse-reasoning"):
+        assert SCHEMAS[name]["properties"]["schemaVersion"]["default"] == SCHEMA_VERSION
 
 
 def test_a_made_record_fits_its_schema() -> None:
