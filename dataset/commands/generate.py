@@ -18,7 +18,6 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -106,11 +105,8 @@ def run(options: argparse.Namespace) -> ExitCode:
         try:
             with ProgressBar(options.pairs) as bar:
                 writer = Writer(runtime_client(prices.region), bar.note)
-                start = partial(Session, task, sections, options.pairs)
-                # What is paid for already may be enough.
-                outcome = start(0, journal, writer, bar).run()
-                if outcome.ending != "complete":
-                    outcome = start(options.max_tokens_total, journal, writer, bar).run()
+                most = options.max_tokens_total
+                outcome = Session(task, sections, options.pairs, most, journal, writer, bar).run()
             _write(options.out, outcome.kept)
         except BaseException:
             print(_paid_so_far(options.out), file=sys.stderr)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import InitVar, dataclass, field, replace
+from operator import sub
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -59,7 +59,7 @@ class _SectionProgress:
     """How far a section has been asked about."""
 
     section: Section
-    saved: list[PaidAnswer]  # that are not used yet, oldest first
+    answers: int = 0
     pairs_per_call: int = MAX_PAIRS_PER_CALL  # 0: no more is asked
     refusals: list[Refusal] = field(default_factory=list)
 
@@ -77,65 +77,52 @@ class Session:
     progress: ProgressBar
 
     def __post_init__(self, sections: Sequence[Section]) -> None:
-        saved: defaultdict[str, list[PaidAnswer]] = defaultdict(list)
-        for entry in self.journal.entries:
-            saved[entry.key].append(entry)
-        keys = {self.task.key(section): section for section in sections}
-        self._sections = [_SectionProgress(section, saved[key]) for key, section in keys.items()]
+        self._sections = {self.task.key(each): _SectionProgress(each) for each in sections}
         self._pairs = KeptPairs(self.task.language)
+        self._is_beyond_ceiling = False  # some section
         self._underestimated = 1.0  # the largest factor by which an estimate was exceeded
 
     def run(self) -> GenerationResult:
-        """Ask about one section after the other, round by round.
+        """Use what is paid for already, then ask until there are enough pairs.
 
-        Where an answer is paid for already, it is used instead: a resumed command goes the same
-        way again, and makes the same requests. Paid answers that are off this way, as it is not
-        the same command or document, are used at its end.
+        What is asked next depends on the answers so far alone: a resumed command makes the requests
+        that it would have made without the interruption.
         """
+        for entry in self.journal.entries:
+            self._use(entry)
         ending: Ending = "complete"
-        while self._missing and ending == "complete":
-            opened = [each for each in self._sections if each.pairs_per_call]
-            lengths = [len(each.section.text) for each in opened]
-            targets = zip(opened, shares(self._missing, lengths), strict=True)
-            answers = [self._answer(state, target) for state, target in targets]
-            if not any(answers):
-                ending = self._ending_without_requests(can_ask=bool(opened))
-        refusals = [refusal for each in self._sections for refusal in each.refusals]
+        while self._missing:
+            state, pairs = self._next()
+            if state is None:
+                ending = "ceiling" if self._is_beyond_ceiling else "exhausted"
+                break
+            self._ask(state, pairs)
+        refusals = [refusal for each in self._sections.values() for refusal in each.refusals]
         return GenerationResult(self._pairs.kept, refusals, ending)
 
     @property
     def _missing(self) -> int:
         return self.pairs - len(self._pairs.kept)
 
-    def _answer(self, state: _SectionProgress, target: int) -> bool:
-        """Use the next answer on a section; False if there is to be none in this round."""
-        pairs = min(target, state.pairs_per_call, self._missing)
-        answer = None
-        if pairs:
-            answer = state.saved.pop(0) if state.saved else self._paid(state, pairs)
-        if answer:
-            self._use(state, answer)
-        return answer is not None
+    def _next(self) -> tuple[_SectionProgress | None, int]:
+        """Return the least asked section that lacks pairs of its share, and how many it lacks."""
+        opened = [each for each in self._sections.values() if each.pairs_per_call]
+        kept = [len(self._pairs.of(each.section)) for each in opened]
+        wanted = shares(self._missing + sum(kept), [len(each.section.text) for each in opened])
+        lacking = [each for each in zip(opened, map(sub, wanted, kept), strict=True) if each[1] > 0]
+        return min(lacking, key=lambda each: each[0].answers, default=(None, 0))
 
-    def _ending_without_requests(self, *, can_ask: bool) -> Ending:
-        for state in self._sections:
-            for answer in state.saved:
-                self._use(state, answer)
-        if not self._missing:
-            return "complete"
-        return "ceiling" if can_ask else "exhausted"
-
-    def _paid(self, state: _SectionProgress, pairs: int) -> PaidAnswer | None:
-        """Ask for pairs, if need be for fewer; None if the ceiling allows no request."""
+    def _ask(self, state: _SectionProgress, pairs: int) -> None:
+        """Ask for pairs, if need be for fewer; not again, if the ceiling allows no request."""
         left = self.max_tokens_total - paid_tokens(self.journal.entries)
-        if left <= 0:  # estimating a request takes milliseconds
-            return None
         existing = [kept.pair.question for kept in self._pairs.of(state.section)]
+        pairs = min(pairs, state.pairs_per_call)
         request = PairRequest(state.section, pairs, existing, [*map(str, state.refusals)])
         while request.pairs and self._estimated_input(request) + request.max_tokens > left:
             request = replace(request, pairs=request.pairs // 2)
         if not request.pairs:
-            return None
+            state.pairs_per_call, self._is_beyond_ceiling = 0, True
+            return
         section = request.section
         self._show(f"asking for {request.pairs}: {section.document}, {section.label}")
         answer = self.writer.ask(build(self.task, request), self._estimated_input(request))
@@ -149,13 +136,17 @@ class Session:
             output_tokens=answer.output_tokens,
         )
         self.journal.append(entry)
-        return entry
+        self._use(entry)
 
     def _estimated_input(self, request: PairRequest) -> int:
         return math.ceil(self._underestimated * worst_case_input(self.task, request))
 
-    def _use(self, state: _SectionProgress, entry: PaidAnswer) -> None:
+    def _use(self, entry: PaidAnswer) -> None:
         """Keep the pairs of an answer; if none can be kept, ask for fewer or no more."""
+        state = self._sections.get(entry.key)
+        if state is None:  # it is on another document, or of another model or prompt
+            return
+        state.answers += 1
         exceeded = entry.input_tokens / max(1, entry.estimated_input_tokens)
         self._underestimated = max(self._underestimated, exceeded)
         values = [] if entry.tool_input is None else read_pairs(entry.tool_input)
