@@ -103,7 +103,7 @@ def run(options: argparse.Namespace) -> ExitCode:
     with open_journal(path_beside(options.out), PaidAnswer) as journal:
         print(_plan(task, prices.region, sections, journal.entries), file=sys.stderr)
         try:
-            with ProgressBar(options.pairs) as bar:
+            with ProgressBar("pairs", options.pairs) as bar:
                 writer = Writer(runtime_client(prices.region), bar.note)
                 most = options.max_tokens_total
                 outcome = Session(task, sections, options.pairs, most, journal, writer, bar).run()

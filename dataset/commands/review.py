@@ -14,7 +14,6 @@ Exit status: 0 the mean score reaches the threshold, 1 it does not, 2 there is n
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Iterable, Iterator
@@ -22,11 +21,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 from dataset.commands.options import add_target_arguments, bedrock_prices, dollars, judge_id
 from dataset.generation.journal import Journal, open_journal
+from dataset.generation.progress_bar import ProgressBar
 from dataset.generation.writer import runtime_client
 from exit_codes import ExitCode
 from lambdas.aws.converse import ConverseClient
@@ -80,7 +77,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the lowest good mean score; default: %(default)s",
     )
     add_target_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 _BATCH_RECORDS = 64  # between two looks at the ceiling
@@ -162,11 +158,8 @@ def run(options: argparse.Namespace) -> ExitCode:
     rows = log.rows(tasks)
     summary = summarise(rows, records=len(tasks), usd=log.spent(), poor_score=options.threshold)
     status, verdict = _verdict(summary)
-    if options.json:
-        print(_json(summary, status))
-    else:
-        by = f"{options.judge} in {prices.region}"
-        print("\n".join([*_figures(options, by, summary, left), verdict]))
+    by = f"{options.judge} in {prices.region}"
+    print("\n".join([*_figures(options, by, summary, left), verdict]))
     return status
 
 
@@ -207,15 +200,12 @@ def _ask_judge(judge: Judge, tasks: list[ReviewTask], log: ReviewLog, max_usd: f
     asking = Pass(_Nothing(), lambda: True, ERROR_KEY, most_failures=math.inf)
     name = partial(fingerprint, log.judge)
     pending = [*{name(task): task for task in tasks if not log.has(task)}.values()]
-    console = Console(stderr=True)
-    columns = (TextColumn("records"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    bar = Progress(*columns, console=console, disable=not console.is_terminal)
-    shown = bar.add_task("", total=len(tasks), completed=len(tasks) - len(pending))
+    bar = ProgressBar("records", total=len(tasks), done=len(tasks) - len(pending))
 
     def ask(task: ReviewTask) -> None:
         question = review_question(judge, task)
         log.add(task, row_of(question, asking.settle(question)))
-        bar.advance(shown)
+        bar.move(1)
 
     def most_usd(task: ReviewTask) -> float:
         return worst_usd(most_input_tokens(task), log.usd)
@@ -226,12 +216,6 @@ def _ask_judge(judge: Judge, tasks: list[ReviewTask], log: ReviewLog, max_usd: f
             pending = pending[len(batch) :]
     left = {*map(name, pending)}
     return sum(name(task) in left for task in tasks)
-
-
-def _json(summary: ReviewSummary, status: ExitCode) -> str:
-    verdicts = {ExitCode.OK: "good", ExitCode.FAILED: "below", ExitCode.ERROR: "cannot tell"}
-    whole = {"verdict": verdicts[status], "summary": summary.model_dump(exclude_none=True)}
-    return json.dumps(whole, ensure_ascii=False, indent=2)
 
 
 def _figures(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import json
 import re
@@ -223,17 +222,6 @@ def _needs_document(pair: GeneratedPair) -> Iterator[tuple[str, str]]:
             yield "open-document", f"{REASONS['open-document']}: {found[0]!r}"
 
 
-class _SectionText:
-    """A section's text, prepared for comparison with pairs."""
-
-    def __init__(self, text: str) -> None:
-        self.squeezed = matching.squeezed(text)
-        self.share = matching.Coverage(matching.terms(text)).share
-
-
-_section_text = functools.lru_cache(maxsize=16)(_SectionText)
-
-
 def _repeats(new: KeptPair, other: KeptPair) -> str | None:
     if new.question.same_as(other.question):
         return "duplicate"
@@ -242,16 +230,16 @@ def _repeats(new: KeptPair, other: KeptPair) -> str | None:
 
 
 def _ungrounded(new: KeptPair) -> Iterator[tuple[str, str]]:
-    pair, source = new.pair, _section_text(new.section.text)
+    pair, source = new.pair, new.section.text
     quote = matching.squeezed(pair.quote)
     if len(quote) < LEAST_QUOTE:
         yield "quote-short", f"{REASONS['quote-short']}: {_shortened(pair.quote)!r}"
-    if quote not in source.squeezed:
+    if quote not in matching.squeezed(source):
         yield "quote-not-found", f"{REASONS['quote-not-found']}: {_shortened(pair.quote)!r}"
     missing = sorted(matching.numbers(pair.answer) - matching.numbers(pair.quote))
     if missing:
         yield "number-not-quoted", f"{REASONS['number-not-quoted']}: {', '.join(missing)}"
-    share = source.share(_terms_to_cover(pair))
+    share = matching.covered(_terms_to_cover(pair), source)
     if share < LEAST_COVERED:
         yield "not-covered", f"{share:.0%} of the answer's words are in the document"
 

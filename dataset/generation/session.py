@@ -124,7 +124,8 @@ class Session:
             state.pairs_per_call, self._is_beyond_ceiling = 0, True
             return
         section = request.section
-        self._show(f"asking for {request.pairs}: {section.document}, {section.label}")
+        asked = f"asking for {request.pairs}: {section.document}, {section.label}"
+        self.progress.note(f"{self.pairs - self._missing} of {self.pairs} pairs; {asked}")
         answer = self.writer.ask(build(self.task, request), self._estimated_input(request))
         entry = PaidAnswer(
             key=self.task.key(section),
@@ -158,10 +159,7 @@ class Session:
                 state.refusals.append(result)
         if self._missing == before:
             state.pairs_per_call = state.pairs_per_call // 2 if entry.is_unfinished else 0
-        self._show("")
-
-    def _show(self, doing: str) -> None:
-        self.progress.show(len(self._pairs.kept), paid_tokens(self.journal.entries), doing)
+        self.progress.move(before - self._missing)
 
 
 def shares(pairs: int, lengths: Sequence[int]) -> list[int]:

@@ -43,16 +43,11 @@ def numbers(text: str) -> set[str]:
     return {digits for digits in found if len(digits) >= _LEAST_NUMBER}
 
 
-class Coverage:
-    """The share of terms that a text covers, regardless of word endings."""
-
-    def __init__(self, known: Iterable[str]) -> None:
-        self._beginnings = {term[:end] for term in known for end in range(1, len(term) + 1)}
-
-    def share(self, wanted: Iterable[str]) -> float:
-        """Return the share of the terms that are known; 1 if there are no terms."""
-        found = [_stem(term) in self._beginnings for term in wanted]
-        return sum(found) / len(found) if found else 1.0
+def covered(wanted: Iterable[str], text: str) -> float:
+    """Return the share of terms that a text has, whatever their endings; 1 if there are none."""
+    words = " ".join(("", *terms(text)))
+    found = [f" {_stem(term)}" in words for term in wanted]
+    return sum(found) / len(found) if found else 1.0
 
 
 def _plain(text: str) -> str:

@@ -7,7 +7,6 @@ extracted here.
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import io
 import itertools
@@ -17,7 +16,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import bs4
 import mammoth
@@ -45,7 +44,7 @@ FORMATS: dict[str, Format | Literal["docx"]] = {
 # takes 4.5 MB as well, and in a PDF no picture in JPEG 2000 or JBIG2:
 # https://docs.aws.amazon.com/nova/latest/userguide/modalities-document.html, read 2026-11-28.
 MAX_DOCUMENT_BYTES = 4_500_000
-_REFUSED_PICTURES = frozenset({"/JPXDecode", "/JBIG2Decode"})
+_REFUSED_PICTURES = (b"/JPXDecode", b"/JBIG2Decode")  # names, which a PDF never compresses
 # Models find facts best in a few pages, and the pairs of a section have to fit their output.
 SECTION_CHARACTERS = 24_000
 _BETWEEN = "\n\n"  # blocks
@@ -67,12 +66,7 @@ class _Block:
 
 
 def _decoded(file: SourceFile) -> str:
-    is_utf_16 = file.content[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
-    try:
-        text = file.content.decode("utf-16") if is_utf_16 else file.text()
-    except UnicodeDecodeError:
-        raise SourceInvalid(f"{file.place} begins in UTF-16 only: save it as UTF-8") from None
-    return re.sub(r"\r\n?", "\n", text)
+    return re.sub(r"\r\n?", "\n", file.text())
 
 
 def _section(  # noqa: PLR0913, PLR0917  # a section's parts
@@ -149,13 +143,7 @@ def _has_text(text: str) -> bool:
 
 def _pdf_sections(file: SourceFile) -> Iterator[Section]:
     reader, texts = _open_pdf(file)
-    groups = [*_page_groups(texts)]
-    is_whole = len(groups) == 1 and len(file.content) <= MAX_DOCUMENT_BYTES
-    if is_whole and not _has_refused_pictures(reader, groups[0]):
-        label, text = _pages(groups[0]), "\n".join(texts)
-        yield _section(file, 0, label, "pdf", file.content, text, len(texts))
-        return
-    for pages in groups:
+    for pages in _groups(texts):
         yield from _cut_pages(file, reader, texts, pages)
 
 
@@ -172,23 +160,25 @@ def _open_pdf(file: SourceFile) -> tuple[PdfReader, list[str]]:
         ) from None
 
 
-def _page_groups(texts: Sequence[str]) -> Iterator[range]:
-    """Yield ranges of page indexes, each the size of a section; a long page is on its own."""
+def _groups(texts: Sequence[str], between: int = 0) -> Iterator[range]:
+    """Yield the numbers of texts that make a section together; a long one is on its own."""
     start, characters = 0, 0
     for at, text in enumerate(texts):
         if at > start and characters + len(text) > SECTION_CHARACTERS:
             yield range(start, at)
             start, characters = at, 0
-        characters += len(text)
-    yield range(start, len(texts))
+        characters += len(text) + between
+    if texts:
+        yield range(start, len(texts))
 
 
 def _cut_pages(
     file: SourceFile, reader: PdfReader, texts: Sequence[str], pages: range
 ) -> Iterator[Section]:
     """Yield the pages as a PDF of their own, halved until it is small enough to be sent."""
-    content, text = _extracted(reader, pages), "\n".join(texts[pages.start : pages.stop])
-    is_refused = _has_refused_pictures(reader, pages)
+    content = file.content if len(pages) == len(texts) else _extracted(reader, pages)
+    text = "\n".join(texts[pages.start : pages.stop])
+    is_refused = any(name in content for name in _REFUSED_PICTURES)
     if len(content) <= MAX_DOCUMENT_BYTES and not is_refused:
         yield _section(file, pages.start, _pages(pages), "pdf", content, text, len(pages))
     elif len(pages) == 1 or is_refused:  # pictures, which the model must do without
@@ -197,26 +187,6 @@ def _cut_pages(
         middle = pages.start + len(pages) // 2
         for half in (range(pages.start, middle), range(middle, pages.stop)):
             yield from _cut_pages(file, reader, texts, half)
-
-
-def _has_refused_pictures(reader: PdfReader, pages: range) -> bool:
-    """Say whether a picture of the pages has a format that Amazon Nova refuses in a PDF."""
-    return any(
-        not _REFUSED_PICTURES.isdisjoint(_picture_filters(reader.pages[at].get("/Resources")))
-        for at in pages
-    )
-
-
-def _picture_filters(resources: Any, depth: int = 4) -> Iterator[str]:  # noqa: ANN401  # pypdf's objects
-    """Yield the encodings of the pictures, also of those in forms."""
-    if not resources or not depth:
-        return
-    objects = resources.get_object().get("/XObject")
-    for each in objects.get_object().values() if objects else ():
-        drawn = each.get_object()
-        filters = drawn.get("/Filter", [])
-        yield from filters if isinstance(filters, list) else [filters]
-        yield from _picture_filters(drawn.get("/Resources"), depth - 1)
 
 
 def _extracted(reader: PdfReader, pages: range) -> bytes:
@@ -235,16 +205,10 @@ def _pages(pages: range) -> str:
 
 def _packed(file: SourceFile, kind: Format, blocks: Iterable[_Block]) -> Iterator[Section]:
     """Yield consecutive blocks together, as many as make a section."""
-    parts: list[_Block] = []
-    number, characters = 0, 0
-    for piece in (piece for block in blocks for piece in _pieces(block)):
-        if parts and characters + len(piece.text) > SECTION_CHARACTERS:
-            yield _joined(file, number, kind, parts)
-            parts, number, characters = [], number + 1, 0
-        parts.append(piece)
-        characters += len(piece.text) + len(_BETWEEN)
-    if parts:
-        yield _joined(file, number, kind, parts)
+    pieces = [piece for block in blocks for piece in _pieces(block)]
+    groups = _groups([piece.text for piece in pieces], between=len(_BETWEEN))
+    for number, group in enumerate(groups):
+        yield _joined(file, number, kind, pieces[group.start : group.stop])
 
 
 def _joined(file: SourceFile, number: int, kind: Format, parts: Sequence[_Block]) -> Section:

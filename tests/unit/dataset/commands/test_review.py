@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,14 @@ def run(bedrock: Any, training: Path, *more: str, screen: io.StringIO | None = N
     console = Console(file=screen or io.StringIO(), force_terminal=screen is not None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "runtime_client", lambda _: bedrock)
-        patch.setattr(command, "Console", lambda **_: console)
+        patch.setattr("dataset.generation.progress_bar.Console", lambda **_: console)
         return main(["review", "--model", MODEL, "--region", "us-west-2", *more, str(training)])
+
+
+def worst(said: str) -> list[tuple[int, str]]:
+    """Return the listed records, each its line and what is said of it."""
+    lines = re.findall(r"^  line (\d+): (.*)", said, re.MULTILINE)
+    return [(int(line), text) for line, text in lines]
 
 
 def kept(training: Path) -> list[dict[str, Any]]:
@@ -91,16 +98,6 @@ def test_below_the_threshold_exits_with_1_and_shows_the_worst(
     assert said.index("line 2:") < said.index("line 3:") < said.index("line 1:")
     assert run(bedrock, training, "--threshold", "4") == 0
     assert len(bedrock.called("Converse")) == 3, "another threshold costs nothing"
-
-
-def test_json_is_one_object(
-    bedrock: FakeRuntime, training: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(bedrock, training, "--json") == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["verdict"] == "good"
-    assert said["summary"]["reviewed"] == 30
-    assert len(said["summary"]["worst"]) == 10
 
 
 def test_no_request_is_made_that_could_pass_the_ceiling(
@@ -157,10 +154,9 @@ def test_only_what_changed_is_asked_again_wherever_its_line_is(
     assert run(bedrock, training, "--threshold", "7") == 1
     capsys.readouterr()
     write(training, "New?", "Last?", "First?")
-    assert run(bedrock, training, "--json") == 0
+    assert run(bedrock, training) == 0
     assert len(bedrock.called("Converse")) == 4
-    worst = json.loads(capsys.readouterr().out)["summary"]["worst"]
-    assert [each["line"] for each in worst] == [1, 2, 3]
+    assert [line for line, _ in worst(capsys.readouterr().out)] == [1, 2, 3]
 
 
 def test_another_judge_reviews_for_itself(bedrock: FakeRuntime, training: Path) -> None:
@@ -212,10 +208,10 @@ def test_failures_are_kept_with_their_cost_and_asked_again(
     assert "No verdict: too many reviews failed" in capsys.readouterr().out
     assert all(each["error"].startswith("OutOfSchema") for each in kept(training))
     bedrock.reply = judged
-    assert run(bedrock, training, "--json") == 0
-    summary = json.loads(capsys.readouterr().out)["summary"]
-    assert (summary["reviewed"], summary["failed"]) == (30, 0)
-    assert summary["usd"] == pytest.approx(30 * usd(3 * 11, 3 * 7), abs=1e-4)
+    assert run(bedrock, training) == 0
+    said = capsys.readouterr().out
+    assert "30 of 30 records reviewed by nova-pro in us-west-2, 0 failed" in said
+    assert f"have cost ${30 * usd(3 * 11, 3 * 7):.4f}." in said
 
 
 def test_what_denies_all_ends_it_with_what_to_do(
@@ -265,10 +261,10 @@ def test_the_offline_bedrock_reviews(training: Path, capsys: pytest.CaptureFixtu
     write(training, "What is so?", "Is it in Japanese?")
     text = training.read_text().replace("It is so.", "It is so and then it goes on with the", 1)
     training.write_text(text)
-    assert run(Account().runtime, training, "--json") in {0, 1}
-    worst = json.loads(capsys.readouterr().out)["summary"]["worst"]
-    assert worst[0]["line"] == 1
-    assert "breaks off" in worst[0]["reason"]
+    assert run(Account().runtime, training) in {0, 1}
+    [(line, said), *_] = worst(capsys.readouterr().out)
+    assert line == 1
+    assert "breaks off" in said
 
 
 def test_a_terminal_has_a_bar(bedrock: FakeRuntime, training: Path) -> None:

@@ -883,7 +883,7 @@ def protected() -> bytes:
         ("a.txt", b"", "is empty"),
         ("a.txt", b" \n\n ", "has no text"),
         ("a.txt", "運用手順".encode("shift_jis") * 9, "probably in Shift-JIS"),
-        ("a.md", b"\xff\xfe" + b"\x00\xd8" * 30, "a.md begins in UTF-16 only"),
+        ("a.md", sentence(1).encode("utf-16"), "probably in UTF-16"),
         ("a.html", b"<![" + b"no such mark " * 9, "a.html cannot be read as HTML"),
         ("a.pdf", b"%PDF-1.7 no more than this", "cannot be read as a PDF"),
         ("a.pdf", pdf_of([[], []]), "recognise its text first (OCR)"),
