@@ -143,7 +143,7 @@ class _Plan:
         if problems and not (self.options.skip and entries):
             raise SourceInvalid("\n".join([*describe(problems), *_hints(file, source, entries)]))
         self.converted.append(file.name)
-        self.notes += (f"{file.name}: {note}" for note in source.notes())
+        self.notes += source.notes(file.name)
         if problems:
             self.notes.append(f"{file.name}: skipped {quantity(len(problems), 'record')}")
             self.notes += (f"skipped {line}" for line in describe(problems))
@@ -301,12 +301,6 @@ def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, metavar="N", help="of the split; default: 0")
     parser.add_argument(
-        "--flatten",
-        action="store_true",
-        help="write earlier turns into the prompt, if the format has a single one, or if they are "
-        "not to be trained on",
-    )
-    parser.add_argument(
         "--no-reasoning", action="store_true", help="leave out the reasoning before answers"
     )
     parser.add_argument(
@@ -357,7 +351,7 @@ def conversion_options(given: argparse.Namespace, source: str) -> PrepareOptions
         raise InputInvalid("--split and --seed are for a SOURCE that is one file")
     return PrepareOptions(
         Keys(*(getattr(given, f"{part.name}_key") for part in fields(Keys))),
-        Style(given.system_prompt, given.no_system_prompt, given.no_reasoning, given.flatten),
+        Style(given.system_prompt, given.no_system_prompt, given.no_reasoning),
         given.split,
         given.seed or 0,
         given.skip,

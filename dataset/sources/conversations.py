@@ -6,7 +6,7 @@ Converse's, OpenAI's (with a system message among them) or ShareGPT's (`from`, `
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +25,7 @@ from dataset.sources.pairs import (
     is_blank,
     read_pair,
 )
-from dataset.sources.raw import MOST_SHOWN, SkippedRow, read_values
+from dataset.sources.raw import BLANK_ROW, MOST_SHOWN, read_values
 from lambdas.validation import Conversation, Turn
 from lambdas.validation.formats.conversation import PAIR_KEYS, ROLES, Role
 from lambdas.validation.formats.pairs import pair_keys
@@ -34,15 +34,8 @@ from lambdas.validation.jsonl.display import quantity, shortened
 _LISTS = ("messages", "conversations", "conversation", "turns")
 _NESTED = ("data", "paragraphs", "qas")  # lists of records: SQuAD has the three in each other
 _ROLES: Mapping[str, Role] = {
-    "user": "user",
-    "human": "user",
-    "prompter": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "chatbot": "assistant",
-    "model": "assistant",
-    "bot": "assistant",
+    **dict.fromkeys(("user", "human", "prompter"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "chatgpt", "chatbot", "model", "bot"), "assistant"),
 }
 _SYSTEM_ROLES = ("system", "developer")
 _ROLE_KEYS, _TEXT_KEYS = ("role", "from"), ("content", "value", "text")
@@ -67,8 +60,7 @@ class Entry:
     topic: str | None = None
     by_keys: bool = False  # a pair of texts, not a list of messages
     ignored: tuple[str, ...] = ()  # keys that nothing was read from
-    untrained: tuple[str, ...] = ()  # answers that are not to be trained on
-    is_last_untrained: bool = False
+    untrained: tuple[str, ...] = ()  # of each turn, why it is not to be trained on; "" if it is
 
     @property
     def is_pair(self) -> bool:
@@ -85,23 +77,20 @@ class Entries:
 
     entries: list[Entry] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    skipped: Counter[str] = field(default_factory=Counter)  # rows that are not records
+    blank_rows: int = 0  # of a table
 
-    def notes(self) -> Iterator[str]:
-        """Yield a note on each kind of thing that nothing was read from."""
-        for what, count in self.skipped.items():
-            yield f"skipped {count:,} {what if count == 1 else what.replace('row', 'rows')}"
-        places: defaultdict[str, list[str]] = defaultdict(list)
-        for entry in self.entries:
-            for key in entry.ignored:
-                places[key].append(entry.location)
-        alike: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
-        for key, locations in places.items():
-            alike[locations[0], len(locations)].append(repr(shortened(key)))
-        yield from _first(
-            f"ignored the key{'s' * (len(keys) > 1)} {shortened(', '.join(keys), MOST_SHOWN)} of "
-            f"{quantity(count, 'record')}, from {first} on"
-            for (first, count), keys in alike.items()
+    def notes(self, name: str) -> Iterator[str]:
+        """Yield a note on each kind of thing that nothing was read from; `name` is the file's."""
+        if self.blank_rows:
+            yield f"{name}: skipped {quantity(self.blank_rows, 'blank row')}"
+        named = (
+            (entry.location, [repr(shortened(key)) for key in entry.ignored])
+            for entry in self.entries
+            if entry.ignored
+        )
+        yield from describe(
+            (place, f"ignored the key{'s' * (len(keys) > 1)} {', '.join(keys)}")
+            for place, keys in named
         )
 
 
@@ -115,8 +104,8 @@ def read_entries(file: SourceFile, keys: Keys = USUAL) -> Entries:
     """
     found = Entries()
     for place, value in read_values(file):
-        if isinstance(value, SkippedRow):
-            found.skipped[value] += 1
+        if value is BLANK_ROW:
+            found.blank_rows += 1
             continue
         for location, record in _records(place, value, keys):
             try:
@@ -133,14 +122,10 @@ def describe(problems: Iterable[Problem]) -> list[str]:
     locations: defaultdict[str, list[str]] = defaultdict(list)
     for location, why in problems:
         locations[why].append(location)
-    return _first(
+    lines = [
         f"{first}{f' and {len(others)} more' if others else ''}: {shortened(why, MOST_SHOWN)}"
         for why, (first, *others) in locations.items()
-    )
-
-
-def _first(texts: Iterable[str]) -> list[str]:
-    lines = [*texts]
+    ]
     if len(lines) > _SHOWN:
         lines[_SHOWN:] = [f"… and {len(lines) - _SHOWN} more"]
     return lines
@@ -181,10 +166,11 @@ def _entry(location: str, value: object, keys: Keys) -> Entry:
     messages = None if by_keys else _messages(reading)
     _refuse_other_content(value, "", _NOT_TEXT if messages is None else (*_NOT_TEXT, *_TOOLS))
     system = _own_system(reading)
+    untrained: tuple[str, ...] = ()
     if messages is None:
         turns = read_pair(reading)
     else:
-        said, turns = _turns(*messages, reading)
+        said, turns, untrained = _turns(*messages, reading)
         if said and system not in {None, said}:
             first = f"{messages[0]}[0]"
             raise RecordInvalid(f"system and {first} are different system prompts: keep one")
@@ -196,8 +182,7 @@ def _entry(location: str, value: object, keys: Keys) -> Entry:
         reading.label(TOPIC, keys.topic),
         by_keys=messages is None,
         ignored=reading.unread(),
-        untrained=tuple(reading.untrained),
-        is_last_untrained=reading.is_last_untrained,
+        untrained=untrained,
     )
 
 
@@ -217,13 +202,11 @@ def _messages(reading: Reading) -> tuple[str, list[Any]] | None:
 
 def _own_system(reading: Reading) -> str | None:
     """Read the system prompt beside messages or a pair; an empty one is none."""
-    own = reading.keys.system
-    for key, given in reading.find(SYSTEM):
-        if not own and isinstance(given, list | dict):
-            text, _ = _content(key, given, reading)
-            reading.used.add(key)
-            return None if is_blank(text) else text
-    return reading.label(SYSTEM, own)
+    for key, given in reading.find(SYSTEM, reading.keys.system):
+        reading.used.add(key)
+        text, _ = _content(key, given, reading)
+        return None if is_blank(text) else text
+    return None
 
 
 @dataclass(frozen=True)
@@ -232,12 +215,13 @@ class _Message:
     role: str
     text: str
     reasoning: str | None
+    untrained: str  # why it is not to be trained on; "" if it is
 
 
 def _turns(
     key: str, messages: Sequence[object], reading: Reading
-) -> tuple[str | None, tuple[Turn, ...]]:
-    """Return the system prompt among the messages, and the turns."""
+) -> tuple[str | None, tuple[Turn, ...], tuple[str, ...]]:
+    """Return the system prompt among the messages, the turns, and why not to train on each."""
     read = [_message(f"{key}[{at}]", message, reading) for at, message in enumerate(messages)]
     system = read.pop(0).text if read and read[0].role in _SYSTEM_ROLES else None
     turns = tuple(Turn(_role(each), each.text, each.reasoning) for each in read)
@@ -253,8 +237,8 @@ def _turns(
         raise RecordInvalid(
             f"{key}: the last message must be the assistant's: add one, or drop the question"
         )
-    reading.is_last_untrained = any(f"{read[-1].path}." in each for each in reading.untrained)
-    return None if is_blank(system) else system, turns
+    system = None if is_blank(system) else system
+    return system, turns, tuple(message.untrained for message in read)
 
 
 def _message(path: str, message: object, reading: Reading) -> _Message:
@@ -264,15 +248,15 @@ def _message(path: str, message: object, reading: Reading) -> _Message:
     role_key, text_key = _key_of(path, message, _ROLE_KEYS), _key_of(path, message, _TEXT_KEYS)
     role = str(message[role_key]).lower()
     text, reasoning = _content(f"{path}.{text_key}", message[text_key], reading)
-    used = {role_key, text_key}
+    used, untrained = {role_key, text_key}, ""
     if _ROLES.get(role) == "assistant":
         used |= {*_TRAINED_KEYS, *REASONING}
-        reading.untrained += _untrained(path, message)
-        reasoning = reasoning or next(_thoughts(path, message), None)
+        untrained = next(_untrained(path, message), "")
+        reasoning = reasoning or next(_thoughts(path, message, reading), None)
     elif not any(message.get(name) for name in _TRAINED_KEYS):
         used |= {*_TRAINED_KEYS}  # no model is trained on what it is asked
     reading.ignore(path, message, used)
-    return _Message(path, role, text, reasoning)
+    return _Message(path, role, text, reasoning, untrained)
 
 
 def _key_of(path: str, message: Mapping[str, Any], keys: Sequence[str]) -> str:
@@ -292,10 +276,10 @@ def _untrained(path: str, message: Mapping[str, Any]) -> Iterator[str]:
         yield f"{path}.{key} is {str(weight).lower()}"
 
 
-def _thoughts(path: str, message: Mapping[str, Any]) -> Iterator[str]:
+def _thoughts(path: str, message: Mapping[str, Any], reading: Reading) -> Iterator[str]:
     for key in REASONING:
         if not is_blank(message.get(key)):
-            yield _content(f"{path}.{key}", message[key], Reading(message))[0]
+            yield _content(f"{path}.{key}", message[key], reading)[0]
 
 
 def _role(message: _Message) -> Role:
@@ -333,16 +317,13 @@ def _content(path: str, content: object, reading: Reading) -> tuple[str, str | N
 
 def _thought(block: object) -> str | None:
     """Return the reasoning in a block of Converse (`reasoningContent`) or Claude (`thinking`)."""
-    for key in ("reasoningContent", "reasoningText", "text"):
-        if not isinstance(block, dict) or key not in block:
-            break
-        block = block[key]
-    else:
-        return block if isinstance(block, str) else None
     if not isinstance(block, dict) or "text" in block:  # then it is a text, whatever else it has
         return None
-    thinking = block.get("thinking")
-    return thinking if isinstance(thinking, str) else None
+    try:
+        thought = block["reasoningContent"]["reasoningText"]["text"]
+    except (KeyError, TypeError):
+        thought = block.get("thinking")
+    return thought if isinstance(thought, str) else None
 
 
 def _block_text(path: str, block: object, reading: Reading) -> str:

@@ -36,7 +36,7 @@ SYSTEM_PROMPTS: Mapping[str, str] = {
 }
 _LOOKED_AT = 200  # records, for the language
 _SENTENCE_ENDS = (*".!?…。！？", '."', ".)", "」", "）")  # noqa: RUF001  # full-width, too
-_INSTEAD = "drop the record, or its last question and answer"
+_INSTEAD = "drop the record, or write it as one question and its answer"
 # Not the names of roles: models reserve those.
 _SPEAKERS = {"user": "Question", "assistant": "Answer"}
 
@@ -50,7 +50,6 @@ class Style:
     system_prompt: str | None = None
     no_system_prompt: bool = False  # not even the records' own
     no_reasoning: bool = False  # even if the model trains on it
-    flatten: bool = False  # several turns as one prompt, where they cannot be kept apart
 
 
 def usual_system_prompt(entries: Iterable[Entry]) -> str | None:
@@ -70,18 +69,16 @@ def usual_system_prompt(entries: Iterable[Entry]) -> str | None:
 
 def obstacle(entry: Entry, model: Model, style: Style, *, is_asked: bool) -> str | None:
     """Return why an entry cannot be a training record of the model, or an evaluation example."""
-    if entry.is_last_untrained:
-        what = "so it is not a reference" if is_asked else "and so is not to be trained on"
-        return f"{entry.untrained[-1]}, {what}: {_INSTEAD}"
+    untrained = entry.untrained[-1:] if is_asked else entry.untrained
+    if why := next(filter(None, untrained), ""):
+        what = "so it is not a reference" if is_asked else "but every answer is trained on"
+        return f"{why}, {what}: {_INSTEAD}"
     if is_asked:
         return None
-    flatten = "drop the record, or write earlier turns into the prompt with --flatten"
-    if entry.untrained and not style.flatten:
-        return f"{entry.untrained[0]}, but every answer is trained on: {flatten}"
-    if not entry.is_pair and has_one_prompt(model) and not style.flatten:
+    if has_one_prompt(model) and not entry.is_pair:
         return (
             f"{len(entry.conversation.turns)} turns, but {model.name} is trained on one prompt and "
-            f"its completion: {flatten}"
+            f"its completion: {_INSTEAD}"
         )
     if entry.has_reasoning and not model.trains_on_reasoning and not style.no_reasoning:
         others = ", ".join(key for key, each in MODELS.items() if each.trains_on_reasoning)
@@ -103,7 +100,7 @@ def written(
     turns = entry.conversation.turns
     if is_asked or style.no_reasoning or not model.trains_on_reasoning:
         turns = tuple(replace(turn, reasoning=None) for turn in turns)
-    if has_one_prompt(model) or (entry.untrained and not is_asked):
+    if has_one_prompt(model):
         turns = _flat(turns)
     return Conversation(None if is_asked else _system_prompt(entry, model, style, usual), turns)
 

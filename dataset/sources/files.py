@@ -14,7 +14,6 @@ from lambdas.aws.artefacts import ArtefactMissing, Artefacts
 
 STANDARD_INPUT = "-"
 S3, _GZIP = "s3://", b"\x1f\x8b"
-_LFS_POINTER = b"version https://git-lfs.github.com/"
 _WESTERN = "cp1252"
 # What data is saved in besides UTF-8: iconv's name, and the one that people know.
 _ENCODINGS = {
@@ -97,8 +96,6 @@ def read_file(place: str) -> SourceFile:
             raise SourceInvalid(f"{place} cannot be unzipped: {error}") from None
     if not content:
         raise SourceInvalid(f"{place} is empty")
-    if content.startswith(_LFS_POINTER):
-        raise SourceInvalid(f"{place} is a pointer of Git LFS: fetch the file with git lfs pull")
     return SourceFile("standard input" if place == STANDARD_INPUT else place, content)
 
 

@@ -28,7 +28,6 @@ _GEMINI = (
     "in the format of Gemini (Vertex AI): rename contents to messages, parts to content, the role "
     "model to assistant, and systemInstruction to system"
 )
-_BATCH = "a request of a batch job: make a record of its messages and the right answer"
 # The keys of each, none of them blank.
 _BY_KEYS = (
     (("chosen", "rejected"), _PREFERENCES),
@@ -37,8 +36,6 @@ _BY_KEYS = (
     (("reward_model",), _REINFORCEMENT),
     (("conversationTurns",), _KNOWLEDGE_BASE),
     (("contents",), _GEMINI),
-    (("recordId", "modelInput"), _BATCH),
-    (("custom_id", "body"), _BATCH),
 )
 _RAW_TEXT = (
     "raw text, as for continued pre-training, and this project trains on questions and answers: "

@@ -51,8 +51,6 @@ class Reading:
     keys: Keys = USUAL
     used: set[str] = field(default_factory=set)  # keys of the object
     ignored: list[str] = field(default_factory=list)  # paths below keys that were used
-    untrained: list[str] = field(default_factory=list)  # answers not to be trained on, and why
-    is_last_untrained: bool = False
 
     def unread(self) -> tuple[str, ...]:
         """Return the paths that nothing was read from, but not those of blank values."""

@@ -31,18 +31,15 @@ _MAX_CELL_CHARACTERS = 64 * 1024**2  # the csv module's own limit, 128 KiB, is b
 _HEADER_CHARACTERS = 64 * 1024  # looked at for the separator, below that limit of the module
 _MOST_CELLS = 20_000_000  # of a sheet, blank ones included, which are held in memory
 _ONE_COLUMN = (
-    "no row has two cells: separate question and answer by a comma, a semicolon or a tab, and name "
-    "both in the first row"
+    "the first row has one cell, but names the columns: delete what stands above their names, and "
+    "separate question and answer by a comma, a semicolon or a tab"
 )
 _KINDS_BY_HEAD = ((b"PK\x03\x04", ".xlsx"), (b"PAR1", ".parquet"))
 
 Value = tuple[int, object]  # and the line, or row, that it starts in
 
 
-class SkippedRow(str):
-    """A row of a table that is not a record: what it is."""
-
-    __slots__ = ()
+BLANK_ROW = object()  # a value that is no record
 
 
 def read_values(file: SourceFile) -> Iterator[tuple[str, object]]:
@@ -141,19 +138,10 @@ _Row = tuple[int, list[str]]  # after the line that it starts in
 
 
 def _table(rows: Iterator[_Row]) -> Iterator[Value]:
-    """Yield the rows below the header as objects, their keys taken from it.
-
-    The header is the first row of several cells: above it may stand a title.
-    """
-    header_line = 1
-    header: list[str] = []
-    for header_line, header in _filled(rows):
-        if sum(bool(cell.strip()) for cell in header) > 1:
-            break
-        yield header_line, SkippedRow("row above the header")
-    else:
-        if header:
-            raise _BrokenAt(header_line, _ONE_COLUMN)
+    """Yield the rows below the header as objects, their keys taken from it."""
+    header_line, header = next(_filled(rows), (1, []))
+    if header and not _is_filled(header[1:]):
+        raise _BrokenAt(header_line, _ONE_COLUMN)
     names = [name.strip() or f"column {at}" for at, name in enumerate(header, start=1)]
     repeated = [name for name, times in Counter(names).items() if times > 1]
     if repeated:
@@ -170,7 +158,7 @@ def _table(rows: Iterator[_Row]) -> Iterator[Value]:
             # Excel leaves out empty cells at the end of a row.
             yield line, dict(zip(names, (*cells, *[""] * (len(names) - len(cells))), strict=True))
         else:
-            yield line, SkippedRow("blank row")
+            yield line, BLANK_ROW
 
 
 def _filled(rows: Iterable[_Row]) -> Iterator[_Row]:

@@ -258,26 +258,27 @@ def test_a_format_without_system_prompts_gets_them_only_on_demand_and_says_so(
     assert len(of_validation) == 2
 
 
-def test_several_turns_fit_one_prompt_only_when_asked_to(source: Path, out: Path) -> None:
+def test_several_turns_do_not_fit_one_prompt(source: Path, out: Path) -> None:
     said = zip(["user", "assistant"] * 2, "abcd", strict=True)
     chat = {"messages": [{"role": role, "content": text} for role, text in said]}
     write(source, "training.json", [chat, *PAIRS])
-    write(source, "evaluation.json", [chat])
-    with pytest.raises(SourceInvalid, match=r"training\.json:1: 4 turns, but .* --flatten"):
+    with pytest.raises(
+        SourceInvalid, match=r"training\.json:1: 4 turns, but .* drop the record, or"
+    ):
         prepare(source, out, LLAMA_3_1_8B)
     assert not out.exists()
+    write(source, "training.json", PAIRS)
+    write(source, "evaluation.json", [chat])
+    prepare(source, out, LLAMA_3_1_8B)
     flat = "Question: a\n\nAnswer: b\n\nQuestion: c"
-    prepare(source, out, LLAMA_3_1_8B, PrepareOptions(style=Style(flatten=True)))
-    assert records(out / "training.jsonl")[0] == {"prompt": flat, "completion": "d"}
     assert records(out / "evaluation.jsonl")[0]["question"] == flat
 
 
 def test_what_nothing_is_read_from_is_noted(source: Path, out: Path) -> None:
     write(source, "training.json", [{**pair, "sytem": "S", "n": 1} for pair in PAIRS])
-    where = f"of 100 records, from {source / 'training.json'}:1 on"
-    assert prepare(source, out, NOVA_MICRO).notes[0] == (
-        f"training.json: ignored the keys 'sytem', 'n' {where}"
-    )
+    where = f"{source / 'training.json'}:1 and 99 more"
+    note, *_ = prepare(source, out, NOVA_MICRO).notes
+    assert note == f"{where}: ignored the keys 'sytem', 'n'"
 
 
 def test_records_with_keys_the_format_lacks_are_rewritten_without(source: Path, out: Path) -> None:
@@ -288,8 +289,8 @@ def test_records_with_keys_the_format_lacks_are_rewritten_without(source: Path, 
     (source / "training.jsonl").write_text(text)
     prepared = prepare(source, out, NOVA_MICRO)
     assert prepared.valid
-    where = f"of 100 records, from {source / 'training.jsonl'}:1 on"
-    assert prepared.notes[0] == f"training.jsonl: ignored the key 'source' {where}"
+    where = f"{source / 'training.jsonl'}:1 and 99 more"
+    assert prepared.notes[0] == f"{where}: ignored the key 'source'"
     assert records(out / "training.jsonl") == lines
 
 

@@ -213,18 +213,17 @@ def test_rows_of_separators_are_skipped_and_counted(tmp_path: Path) -> None:
     assert pairs_of(tmp_path) == PAIRS
 
 
-def test_a_title_above_the_header_is_skipped_and_said(tmp_path: Path) -> None:
+def test_a_title_above_the_header_is_named(tmp_path: Path) -> None:
     rows = [("Our questions", ""), ("_question", "_answer"), *PAIRS]
-    prepared = made(tmp_path, "faq.xlsx", xlsx(rows))
-    assert prepared.notes[0] == "faq.xlsx: skipped 1 row above the header"
-    assert pairs_of(tmp_path) == PAIRS
+    with pytest.raises(SourceInvalid, match=r"faq\.xlsx:1: the first row has one cell, .* delete"):
+        made(tmp_path, "faq.xlsx", xlsx(rows))
 
 
 def test_a_table_without_a_header_is_told_to_have_one(tmp_path: Path) -> None:
     without = table(PAIRS).partition("\n")[2]
     with pytest.raises(SourceInvalid, match="The first row names the columns"):
         made(tmp_path, "faq.csv", without)
-    with pytest.raises(SourceInvalid, match=r"faq\.csv:3: no row has two cells: separate"):
+    with pytest.raises(SourceInvalid, match=r"faq\.csv:1: the first row has one cell, .* separate"):
         made(tmp_path, "faq.csv", "question|answer\n\nWhy?|So.\n")
 
 
@@ -232,15 +231,14 @@ def test_cells_that_excel_leaves_out_are_blank(tmp_path: Path) -> None:
     content = "question,answer,topic,,\n" + "".join(f"{q},{a}\n" for q, a in PAIRS)
     prepared = made(tmp_path, "faq.csv", content + "Why?,So.,t,,,,\nAnd?,So.,t,x,,\n")
     assert len(pairs_of(tmp_path)) == 42
-    assert "ignored the key 'column 4' of 1 record, from" in prepared.notes[0]
+    assert prepared.notes[0] == f"{tmp_path / 'faq.csv'}:43: ignored the key 'column 4'"
 
 
 def test_workbooks(tmp_path: Path) -> None:
     rows = [("question", "answer", "n"), *((f"Is {n} one?", n, 1.0) for n in range(9))]
     prepared = made(tmp_path, "faq.xlsx", xlsx([("",), *rows]))
     assert pairs_of(tmp_path)[0] == ("Is 0 one?", "0")
-    assert ", from " in prepared.notes[0]
-    assert "faq.xlsx:3 on" in prepared.notes[0]
+    assert prepared.notes[0] == f"{tmp_path / 'faq.xlsx'}:3 and 8 more: ignored the key 'n'"
     with pytest.raises(SourceInvalid, match=r"several sheets with data \(sheet1, sheet2\)"):
         made(tmp_path, "two.xlsx", xlsx(rows, rows))
     with pytest.raises(SourceInvalid, match=r"cannot be read as a workbook .* without a password"):
@@ -272,12 +270,6 @@ def test_parquet_says_what_to_install(tmp_path: Path, monkeypatch: pytest.Monkey
     parquet.write_table(pa.table({"question": ["Q"], "answer": ["A"], "when": never}), file)
     with pytest.raises(SourceInvalid, match=r"cannot be read as Parquet: date value out of range"):
         made(tmp_path, "faq.parquet", file.getvalue())
-
-
-def test_a_pointer_of_git_lfs_is_named(tmp_path: Path) -> None:
-    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
-    with pytest.raises(SourceInvalid, match="git lfs pull"):
-        made(tmp_path, "faq.parquet", pointer)
 
 
 def test_what_cannot_be_unzipped(tmp_path: Path) -> None:
@@ -403,8 +395,8 @@ def test_squad_is_read_with_its_passages(tmp_path: Path) -> None:
     skipping = PrepareOptions(split="100/0/0", skip=True)
     prepared = prepare(path, tmp_path / "out", NOVA_MICRO, skipping)
     assert pairs_of(tmp_path)[3] == ("When is 3 due?\n\nUnit 3.", "Every 3 weeks.")
-    assert prepared.notes[0].startswith(
-        "squad.json: ignored the keys 'version', 'title', 'answers[].answer_start' of 9 records"
+    assert prepared.notes[0].endswith(
+        "qas[0] and 8 more: ignored the keys 'version', 'title', 'answers[].answer_start'"
     )
     assert "squad.json: skipped 9 records" in prepared.notes
 
@@ -427,7 +419,6 @@ def test_squad_is_read_with_its_passages(tmp_path: Path) -> None:
             "for a knowledge base evaluation",
         ),
         ({"contents": [{"role": "user", "parts": [{"text": "Q"}]}]}, r"Gemini \(Vertex AI\)"),
-        ({"recordId": "1", "modelInput": {"a": 1}}, "a request of a batch job"),
         ({"text": "Some text.", "meta": {"a": 1}}, "raw text, as for continued pre-training"),
     ],
     ids=str,
@@ -447,8 +438,8 @@ def test_what_is_for_another_purpose_is_named(
         ({"tool_calls": [{"id": "1"}]}, r"it has messages\[1\]\.tool_calls; this project trains"),
         ({"function_call": {"name": "f"}}, r"it has messages\[1\]\.function_call"),
         ({"refusal": "No."}, r"it has messages\[1\]\.refusal"),
-        ({"weight": 0}, r"messages\[1\]\.weight is 0, and so is not to be trained on"),
-        ({"train": False}, r"messages\[1\]\.train is false, and so is not to be trained on"),
+        ({"weight": 0}, r"messages\[1\]\.weight is 0, but every answer is trained on: drop"),
+        ({"train": False}, r"messages\[1\]\.train is false, but every answer is trained on"),
         ({"weight": 0.5}, r"messages\[1\]\.weight is 0\.5: Bedrock knows no weights but 0 and 1"),
         ({"content": [{"type": "image_url", "image_url": {}}]}, r"\(image_url\), and this project"),
         ({"content": [{"toolUse": {}}]}, r"\(toolUse\), and this project trains text only"),
@@ -473,19 +464,27 @@ def test_what_changes_meaning_is_refused_or_skipped_and_said(
     assert prepared.notes[1].startswith(f"skipped {path}:41: ")
 
 
-def test_an_earlier_answer_that_is_not_trained_on_becomes_part_of_the_question(
+def test_an_earlier_answer_that_is_not_trained_on_is_refused_but_may_be_asked_with(
     tmp_path: Path,
 ) -> None:
     record = chat("Q1", "Bad.", "Q2", "Good.")
     record["messages"][1]["weight"] = 0
     record["messages"][3]["weight"] = 1
-    path = written(tmp_path, "x.jsonl", [record])
+    written(tmp_path, "evaluation.jsonl", [record])
+    written(tmp_path, "training.jsonl", [record])
     for model in (NOVA_MICRO, LLAMA_3_1_8B):
-        with pytest.raises(SourceInvalid, match=r"messages\[1\]\.weight is 0, but .* --flatten"):
-            prepare(path, tmp_path / "out", model, ALL)
-    flat = PrepareOptions(split="100/0/0", style=Style(flatten=True))
-    prepare(path, tmp_path / "out", NOVA_MICRO, flat)
-    assert pairs_of(tmp_path) == [("Question: Q1\n\nAnswer: Bad.\n\nQuestion: Q2", "Good.")]
+        with pytest.raises(SourceInvalid, match=r"messages\[1\]\.weight is 0, but every answer"):
+            prepare(tmp_path, tmp_path / "out", model)
+    written(tmp_path, "training.jsonl", [chat("Q", "A")])
+    prepare(tmp_path, tmp_path / "out", NOVA_MICRO)
+    example = json.loads((tmp_path / "out" / "evaluation.jsonl").read_text())
+    assert [turn["content"] for turn in example["history"]] == ["Q1", "Bad."]
+    record["messages"][3]["weight"] = 0
+    written(tmp_path, "evaluation.jsonl", [record])
+    with pytest.raises(
+        SourceInvalid, match=r"messages\[3\]\.weight is 0, so it is not a reference"
+    ):
+        prepare(tmp_path, tmp_path / "out", NOVA_MICRO)
 
 
 def test_weights_of_what_is_asked_say_nothing(tmp_path: Path) -> None:
@@ -522,16 +521,6 @@ def test_reasoning_is_kept_for_models_that_train_on_it(
     assert "training.jsonl: in 200 records, left out the reasoning" in prepared.notes
 
 
-def test_reasoning_of_turns_that_are_flattened_is_not_left_out_in_silence(tmp_path: Path) -> None:
-    answer = {"role": "assistant", "content": "A", "reasoning_content": "R"}
-    turns = [{"role": "user", "content": "Q"}, {**answer, "weight": 0}]
-    record = {"messages": [*turns, {"role": "user", "content": "Q"}, answer]}
-    source = written(tmp_path, "x.jsonl", [record])
-    flat = PrepareOptions(split="100/0/0", style=Style(flatten=True))
-    prepared = prepare(source, tmp_path / "out", NOVA_2_LITE, flat)
-    assert "training.jsonl: in 1 record, left out the reasoning" in prepared.notes
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "system", ["", " ", None, [], [{"text": ""}], [{"type": "text", "text": " "}]], ids=repr
@@ -559,8 +548,8 @@ def test_keys_of_messages_and_blocks_are_named(tmp_path: Path) -> None:
     prepared = made(tmp_path, "x.jsonl", records)
     path, block = tmp_path / "x.jsonl", "messages[].content[].cache_control"
     assert prepared.notes == (
-        f"x.jsonl: ignored the key 'messages[].name' of 40 records, from {path}:1 on",
-        f"x.jsonl: ignored the key '{block}' of 1 record, from {path}:2 on",
+        f"{path}:1 and 38 more: ignored the key 'messages[].name'",
+        f"{path}:2: ignored the keys 'messages[].name', '{block}'",
     )
 
 
@@ -579,10 +568,12 @@ def test_conversations_are_split_and_evaluated(tmp_path: Path) -> None:
 
 
 def test_where_a_model_has_one_prompt_the_earlier_turns_are_in_the_question(tmp_path: Path) -> None:
-    chats = [chat(q, a, f"And then, {q}", f"Then, {a}") for q, a in PAIRS]
-    path = written(tmp_path, "chats.jsonl", chats)
-    options = PrepareOptions(style=Style(flatten=True))
-    prepared = prepare(path, tmp_path / "out", LLAMA_3_1_8B, options)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    written(folder, "training.jsonl", [chat(q, a) for q, a in PAIRS])
+    chats = [chat(q, a, f"And then, {q}", f"Then, {a}") for q, a in PAIRS[:4]]
+    written(folder, "evaluation.jsonl", chats)
+    prepared = prepare(folder, tmp_path / "out", LLAMA_3_1_8B)
     line = (tmp_path / "out" / "evaluation.jsonl").read_text().splitlines()[0]
     question = json.loads(line)["question"]
     assert question.startswith("Question: How is the ")
@@ -699,7 +690,8 @@ def test_many_keys_are_compared_in_no_time(
 def test_a_key_of_any_length_is_noted_in_few_words(tmp_path: Path) -> None:
     records = [{"question": q, "answer": a, HUGE: 1, "id": 1.5} for q, a in PAIRS]
     [note, *_] = made(tmp_path, "x.json", json.dumps(records)).notes
-    assert "k…', 'id' of 40 records" in note
+    assert ":1 and 39 more: ignored the keys 'k" in note
+    assert note.endswith("k…', 'id'")
     assert len(note) < 500 + len(str(tmp_path))
 
 
