@@ -7,7 +7,6 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import Protocol
 
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,22 +18,8 @@ from lambdas.domain.errors import ServiceUnavailable, Throttled, TuningError
 from operate.deployed import NotDeployed
 from stacks.environment import EnvironmentInvalid
 
-
-class _Command(Protocol):
-    """A module of `dataset.commands`; its docstring is its --help."""
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
-
-    def run(self, options: argparse.Namespace) -> ExitCode: ...
-
-
-_COMMANDS: dict[str, _Command] = {
-    "generate": generate,
-    "prepare": prepare,
-    "validate": validate,
-    "review": review,
-    "upload": upload,
-}
+# The modules of commands; the docstring of each is its --help.
+_COMMANDS = (generate, prepare, validate, review, upload)
 _FAILURES = (
     *(SourceInvalid, EnvironmentInvalid, NotDeployed, TuningError, Throttled, ServiceUnavailable),
     *(ClientError, BotoCoreError, Boto3Error, OSError),
@@ -43,14 +28,10 @@ _FAILURES = (
 
 def main(arguments: Sequence[str] | None = None) -> ExitCode:
     """Run a command."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    if options.command is None:
-        parser.print_help(sys.stderr)
-        return ExitCode.ERROR
+    options = _parser().parse_args(arguments)
     _escape_what_cannot_be_printed()
     try:
-        status = _COMMANDS[options.command].run(options)
+        status: ExitCode = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:  # whatever read the output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -66,18 +47,17 @@ def main(arguments: Sequence[str] | None = None) -> ExitCode:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dataset", description=__doc__)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    for name, command in _COMMANDS.items():
-        description = command.__doc__ or ""
-        summary = description.partition("\n")[0]
-        command.add_arguments(
-            commands.add_parser(
-                name,
-                help=summary.rstrip("."),
-                description=description,
-                formatter_class=argparse.RawDescriptionHelpFormatter,
-            )
+    commands = parser.add_subparsers(title="commands", dest="command", required=True)
+    for module in _COMMANDS:
+        name, description = module.__name__.rpartition(".")[2], module.__doc__ or ""
+        command = commands.add_parser(
+            name,
+            help=description.partition("\n")[0].rstrip("."),
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
     return parser
 
 

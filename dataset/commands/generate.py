@@ -36,42 +36,28 @@ from lambdas.domain.errors import InputInvalid, PriceMissing
 from lambdas.domain.models.catalogue import JUDGES
 from lambdas.domain.models.lookup import unknown
 
-DEFAULT_WRITER = "nova-pro"
-DEFAULT_MAX_TOKENS_TOTAL = 500_000
 _REFUSALS_SHOWN = 3  # of each reason
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("documents", nargs="+", type=Path, metavar="DOCUMENT", help="a file")
     parser.add_argument("out", type=Path, metavar="OUT.json", help="where pairs are written")
-    parser.add_argument(
-        "--pairs", type=_at_least_one, required=True, metavar="N", help="how many to keep"
-    )
+    parser.add_argument("--pairs", type=_at_least_one, required=True, metavar="N", help="wanted")
     parser.add_argument(
         "--writer",
-        default=DEFAULT_WRITER,
+        default="nova-pro",
         metavar="KEY|ID",
-        help=f"the model that writes: {', '.join(JUDGES)}, or the id, inference profile or ARN of "
-        "another that reads documents and calls tools; default: %(default)s",
+        help=f"{', '.join(JUDGES)} (default: the first), or the id, inference profile or ARN of "
+        "another model that reads documents and calls tools",
     )
-    parser.add_argument(
-        "--language",
-        type=_language,
-        metavar="CODE",
-        help="such as ja or pt-BR; default: that of each document",
-    )
-    parser.add_argument(
-        "--prompt-file",
-        metavar="F",
-        help="what to ask about, and in which style; the rules on quotes and facts stay",
-    )
+    parser.add_argument("--language", type=_language, metavar="L", help="default: the document's")
+    parser.add_argument("--prompt-file", metavar="F", help="what to ask about, and in which style")
     parser.add_argument(
         "--max-tokens-total",
         type=_at_least_one,
-        default=DEFAULT_MAX_TOKENS_TOTAL,
+        default=500_000,
         metavar="N",
-        help="ceiling of input and output tokens, including those in the journal; "
-        f"default: {DEFAULT_MAX_TOKENS_TOTAL:,}",
+        help="ceiling of input and output, also of that in the journal; default: %(default)s",
     )
     add_target_arguments(parser)
 
@@ -161,11 +147,6 @@ def _plan(
     documents = Counter(section.document for section in sections)
     parts = ", ".join(f"{name} ({count} section(s))" for name, count in documents.items())
     resumed = f" Resuming after {paid_tokens(paid):,} tokens already paid for." if paid else ""
-    keys = {task.key(section) for section in sections}
-    if others := paid_tokens(answer for answer in paid if answer.key not in keys):
-        resumed += (
-            f" {others:,} of them, for another document, prompt, language or model, are not used."
-        )
     return f"Asking {task.model_id} in {region} about {parts}.{resumed}"
 
 

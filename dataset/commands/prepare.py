@@ -61,11 +61,6 @@ from lambdas.validation.formats.answer_schema import ANSWER_SCHEMA
 from lambdas.validation.formats.conversation import make_conversation
 from lambdas.validation.jsonl.display import quantity
 
-_WITHOUT_VALIDATION = (
-    "no validation file: {model} takes none as small as a tenth of these records, or none at all "
-    "(--split sets the shares)"
-)
-
 
 @dataclass(frozen=True)
 class PrepareOptions:
@@ -210,7 +205,10 @@ def _plan_split(plan: _Plan, file: SourceFile) -> None:
     entries, given = plan.read(file), plan.options.split
     shares = shares_of(given) if given else default_shares(plan.model, len(entries))
     if not given and not shares[1]:
-        plan.notes.append(_WITHOUT_VALIDATION.format(model=plan.model.name))
+        plan.notes.append(
+            f"no validation file: {plan.model.name} takes none as small as a tenth of these "
+            "records, or none at all (--split sets the shares)"
+        )
     parts = split(entries, shares, plan.options.seed)
     named = zip((TRAINING, VALIDATION, EVALUATION), parts, strict=True)
     plan.entries |= {name: part for name, part in named if part}
@@ -269,9 +267,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="a folder, a file, s3://… or -")
     parser.add_argument("out", type=Path, metavar="OUT_DIR", help="created if need be")
     parser.add_argument("--model", required=True, metavar="KEY", help=", ".join(MODELS))
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace the dataset in an OUT_DIR that has one"
-    )
+    parser.add_argument("--overwrite", action="store_true", help="replace the dataset in OUT_DIR")
     add_conversion_arguments(parser)
 
 
@@ -281,31 +277,21 @@ def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
     prompts.add_argument(
         "--system-prompt",
         metavar="TEXT",
-        help="for converted records without one; default: conversations get none, and pairs a "
-        "general one in their language, if the format has a field for it",
+        help="for records without one; default: for pairs a general one in their language",
     )
-    prompts.add_argument(
-        "--no-system-prompt",
-        action="store_true",
-        help="write no system prompt, and drop those of the source",
-    )
+    prompts.add_argument("--no-system-prompt", action="store_true", help="nor the source's own")
     for part in fields(Keys):
         meaning = f"the source's name for the {part.metadata['of']}"
         parser.add_argument(f"--{part.name}-key", metavar="NAME", help=meaning)
     parser.add_argument(
         "--split",
         metavar="T/V/E",
-        help="percentages of one file for training, validation and evaluation; near-duplicates "
-        f"stay together, each topic is spread evenly; default: {DEFAULT}, or 90/0/10 where the "
-        "model takes no validation file that small",
+        help="percentages of one file for training, validation and evaluation; "
+        f"default: {DEFAULT}, or 90/0/10 where the model takes no validation file that small",
     )
     parser.add_argument("--seed", type=int, metavar="N", help="of the split; default: 0")
-    parser.add_argument(
-        "--no-reasoning", action="store_true", help="leave out the reasoning before answers"
-    )
-    parser.add_argument(
-        "--skip", action="store_true", help="leave out records that cannot be converted"
-    )
+    parser.add_argument("--no-reasoning", action="store_true", help="leave out all reasoning")
+    parser.add_argument("--skip", action="store_true", help="leave out what cannot be converted")
 
 
 def run(options: argparse.Namespace) -> ExitCode:

@@ -48,8 +48,6 @@ from lambdas.domain.run.contracts import ReviewRow
 from lambdas.validation import Findings
 from lambdas.validation.jsonl.lines import parse_line
 
-DEFAULT_JUDGE = "nova-pro"
-DEFAULT_MAX_USD = 2.0
 MAX_FAILED_PERCENT = 10  # beyond it, the mean is not reliable
 
 
@@ -57,17 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("training", type=Path, metavar="TRAINING", help="in the model's format")
     parser.add_argument("--model", required=True, metavar="KEY", help=", ".join(MODELS))
     parser.add_argument(
-        "--judge",
-        default=DEFAULT_JUDGE,
-        metavar="KEY",
-        help=f"{', '.join(JUDGES)}; default: %(default)s",
+        "--judge", default="nova-pro", metavar="KEY", help=f"{', '.join(JUDGES)}; default: first"
     )
     parser.add_argument(
-        "--max-usd",
-        type=dollars,
-        default=DEFAULT_MAX_USD,
-        metavar="USD",
-        help="cost ceiling, including what the reviews so far have cost; default: %(default)s",
+        "--max-usd", type=dollars, default=2.0, metavar="USD", help="ceiling; default: %(default)s"
     )
     parser.add_argument(
         "--threshold",
@@ -116,13 +107,9 @@ class ReviewLog:
 
     def add(self, task: ReviewTask, row: ReviewRow) -> None:
         """Write a review; it is on the disk when this returns."""
-        record = {
-            "judge": self.judge,
-            "fingerprint": fingerprint(self.judge, task),
-            **row.model_dump(exclude_none=True),
-            "answer": task.answer,
-        }
-        entry = ReviewEntry.model_validate(record)
+        own = {"judge": self.judge, "fingerprint": fingerprint(self.judge, task)}
+        said = row.model_dump(exclude_none=True)
+        entry = ReviewEntry.model_validate(own | said | {"answer": task.answer})
         self.journal.append(entry)
         self._latest[entry.fingerprint] = entry
 

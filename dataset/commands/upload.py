@@ -49,9 +49,7 @@ _CONTENT_TYPES = {".jsonl": "application/x-ndjson", ".json": "application/schema
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="a folder, a file, s3://… or -")
-    parser.add_argument(
-        "--env", required=True, metavar="ENV", help="a deployed environment, environments/ENV.toml"
-    )
+    parser.add_argument("--env", required=True, metavar="ENV", help="of environments/ENV.toml")
     parser.add_argument("--name", metavar="NAME", help="default: the environment's default dataset")
     parser.add_argument("--model", metavar="KEY", help="default: the environment's default model")
     parser.add_argument("--force", action="store_true", help="upload even an invalid dataset")

@@ -44,29 +44,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--validation", metavar="FILE", help="never trained on")
     parser.add_argument("--evaluation", metavar="FILE", help="questions and reference answers")
     parser.add_argument("--general", metavar="FILE", help="questions on anything else")
-    parser.add_argument(
-        "--answer-schema", metavar="FILE", help="a JSON Schema that every reference has to satisfy"
-    )
-    parser.add_argument(
-        "--system-prompt",
-        metavar="TEXT",
-        help="what the run will use; default: the most frequent one of the training records",
-    )
+    parser.add_argument("--answer-schema", metavar="FILE", help="JSON Schema of reference answers")
+    parser.add_argument("--system-prompt", metavar="TEXT", help="default: the most frequent one")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--no-warnings", action="store_true", help="look for errors only")
     parser.add_argument(
-        "--fail-on",
-        type=_codes,
-        default=frozenset(),
-        metavar="CODE,…",
-        help="warnings that make the dataset invalid",
+        "--fail-on", type=_codes, default="", metavar="CODE,…", help="warnings that are refused"
     )
     parser.add_argument(
         "--comprehend-max-usd",
         type=dollars,
         metavar="USD",
-        help="have Amazon Comprehend look for names and addresses in English and Spanish, if the "
-        "dataset is valid, for at most so much: in every 2nd, 4th … record if all would cost more",
+        help="have Amazon Comprehend look for names and addresses, for at most so much: in every "
+        "2nd, 4th … record if all would cost more",
     )
 
 

@@ -55,7 +55,9 @@ def open_journal(path: Path, kind: type[Entry]) -> Iterator[Journal[Entry]]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InputInvalid(f"{path} is in use by another process: wait for it") from None
-        _sync_folder(path.parent)
+        folder = os.open(path.parent, os.O_RDONLY)  # so that a new file survives a power failure
+        os.fsync(folder)
+        os.close(folder)
         yield Journal([*_read(path, file, kind)], file)
 
 
@@ -81,12 +83,3 @@ def _read(path: Path, file: IO[bytes], kind: type[Entry]) -> Iterator[Entry]:
         file.write(b"\n")
     else:
         file.truncate(end)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make sure that a new file survives a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -398,6 +398,8 @@ def test_validate_names_the_files_of_a_folder(
 
 
 def test_without_a_command_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 2
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == 2
     said = capsys.readouterr().err
     assert all(command in said for command in ("generate", "prepare", "validate", "upload"))
