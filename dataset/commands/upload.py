@@ -44,8 +44,6 @@ from lambdas.validation.jsonl.display import quantity
 from operate.deployed import Deployed, find_deployed
 from stacks.environment import Environment, load
 
-_CONTENT_TYPES = {".jsonl": "application/x-ndjson", ".json": "application/schema+json"}
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="a folder, a file, s3://… or -")
@@ -99,11 +97,7 @@ def _put(s3: Any, path: Path, bucket: str, key: str) -> None:  # noqa: ANN401  #
     digest = hashlib.sha256(content).hexdigest()
     # Of a multipart upload, S3 keeps only a checksum of the parts' checksums:
     # https://docs.aws.amazon.com/AmazonS3/latest/API/API_Checksum.html, read 2026-11-23.
-    extra = {
-        "ChecksumAlgorithm": "SHA256",
-        "ContentType": _CONTENT_TYPES[path.suffix],
-        "Metadata": {"sha256": digest},
-    }
+    extra = {"ChecksumAlgorithm": "SHA256", "Metadata": {"sha256": digest}}
     s3.upload_file(str(path), bucket, key, ExtraArgs=extra)
     size = quantity(len(content), "byte")
     print(f"{path.name} → s3://{bucket}/{key} ({size}, SHA-256 {digest})", flush=True)

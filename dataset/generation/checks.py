@@ -112,11 +112,11 @@ class KeptPair:
     @cached_property
     def question(self) -> _Comparable:
         asked = _INTERROGATIVE.findall(self.pair.question.casefold())
-        return _Comparable.of(self.pair.question, asked)
+        return _Comparable(self.pair.question, asked)
 
     @cached_property
     def answer(self) -> _Comparable:
-        return _Comparable.of(self.pair.answer)
+        return _Comparable(self.pair.answer)
 
     def as_json(self) -> dict[str, str]:
         """Return the raw pair that `python -m dataset prepare` reads, with its origin."""
@@ -131,18 +131,12 @@ class KeptPair:
         }
 
 
-@dataclass(frozen=True)
 class _Comparable:
     """A text, prepared for comparison with others."""
 
-    words: str
-    sketch: bytes
-    terms: frozenset[str]
-
-    @classmethod
-    def of(cls, text: str, more_terms: Iterable[str] = ()) -> _Comparable:
-        terms = frozenset(matching.terms(text).union(more_terms))
-        return cls(normalised(text), sketch_text(text), terms)
+    def __init__(self, text: str, more_terms: Iterable[str] = ()) -> None:
+        self.words, self.sketch = normalised(text), sketch_text(text)
+        self.terms = matching.terms(text).union(more_terms)
 
     def same_as(self, other: _Comparable) -> bool:
         """Say whether the texts are nearly the same and no term tells them apart.
@@ -155,10 +149,6 @@ class _Comparable:
         if self.terms == other.terms:
             return alike >= _NEAR_IN_SAME_TERMS
         return alike >= NEAR and (self.terms < other.terms or other.terms < self.terms)
-
-    @property
-    def is_telling(self) -> bool:
-        return len(self.sketch) == _SKETCH_BYTES
 
 
 @dataclass
@@ -225,8 +215,8 @@ def _needs_document(pair: GeneratedPair) -> Iterator[tuple[str, str]]:
 def _repeats(new: KeptPair, other: KeptPair) -> str | None:
     if new.question.same_as(other.question):
         return "duplicate"
-    telling = new.answer.is_telling and other.answer.is_telling
-    return "same-answer" if telling and new.answer.same_as(other.answer) else None
+    is_short = min(len(each.answer.sketch) for each in (new, other)) < _SKETCH_BYTES
+    return None if is_short or not new.answer.same_as(other.answer) else "same-answer"
 
 
 def _ungrounded(new: KeptPair) -> Iterator[tuple[str, str]]:
@@ -250,7 +240,7 @@ def _terms_to_cover(pair: GeneratedPair) -> set[str]:
     languages = {language_of(pair.answer), language_of(pair.quote)} - {None}
     if is_latin == _is_latin(pair.quote) and len(languages) < 2:  # noqa: PLR2004  # two
         return matching.terms(pair.answer)
-    return set() if is_latin else matching.latin_terms(pair.answer)
+    return set() if is_latin else {term for term in matching.terms(pair.answer) if term.isascii()}
 
 
 def _is_latin(text: str) -> bool:

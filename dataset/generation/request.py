@@ -124,15 +124,7 @@ def _message(task: GenerationTask, request: PairRequest) -> str:
 
 
 def _tool(pairs: int) -> dict[str, Any]:
-    parts = GeneratedPair.model_fields
-    pair = {
-        "type": "object",
-        "properties": {
-            name: {"type": "string", "description": each.description}
-            for name, each in parts.items()
-        },
-        "required": [*parts],
-    }
+    pair = GeneratedPair.model_json_schema()
     schema = {
         "type": "object",
         "properties": {"pairs": {"type": "array", "items": pair, "minItems": 1, "maxItems": pairs}},

@@ -32,11 +32,6 @@ def terms(text: str) -> set[str]:
     return {term for run in _RUN.findall(_plain(text)) for term in _terms_of(run)}
 
 
-def latin_terms(text: str) -> set[str]:
-    """Return names and words in Latin letters, which a translation keeps."""
-    return {term for term in terms(text) if term.isascii()}
-
-
 def numbers(text: str) -> set[str]:
     """Return the digits of each number with two or more."""
     found = (re.sub(r"\D", "", number).lstrip("0") for number in _NUMBER.findall(_plain(text)))

@@ -62,14 +62,6 @@ class Entry:
     ignored: tuple[str, ...] = ()  # keys that nothing was read from
     untrained: tuple[str, ...] = ()  # of each turn, why it is not to be trained on; "" if it is
 
-    @property
-    def is_pair(self) -> bool:
-        return len(self.conversation.turns) == len(ROLES)
-
-    @property
-    def has_reasoning(self) -> bool:
-        return any(turn.reasoning for turn in self.conversation.turns)
-
 
 @dataclass
 class Entries:

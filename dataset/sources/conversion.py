@@ -11,6 +11,7 @@ from dataset.sources.conversations import Entry
 from lambdas.domain.models.catalogue import MODELS
 from lambdas.domain.models.model import Model
 from lambdas.validation import Conversation, Turn
+from lambdas.validation.formats.conversation import ROLES
 from lambdas.validation.warnings.language import language_of
 
 # The general system prompt of pairs, in the languages that it exists in.
@@ -75,12 +76,14 @@ def obstacle(entry: Entry, model: Model, style: Style, *, is_asked: bool) -> str
         return f"{why}, {what}: {_INSTEAD}"
     if is_asked:
         return None
-    if has_one_prompt(model) and not entry.is_pair:
+    turns = entry.conversation.turns
+    if has_one_prompt(model) and len(turns) > len(ROLES):
         return (
-            f"{len(entry.conversation.turns)} turns, but {model.name} is trained on one prompt and "
+            f"{len(turns)} turns, but {model.name} is trained on one prompt and "
             f"its completion: {_INSTEAD}"
         )
-    if entry.has_reasoning and not model.trains_on_reasoning and not style.no_reasoning:
+    has_reasoning = any(turn.reasoning for turn in turns)
+    if has_reasoning and not model.trains_on_reasoning and not style.no_reasoning:
         others = ", ".join(key for key, each in MODELS.items() if each.trains_on_reasoning)
         return (
             f"it has reasoning, and {model.name} does not train on it: leave it out with "

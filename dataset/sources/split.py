@@ -23,7 +23,6 @@ _MOST_ROUNDS = 8  # of placing records until no question's topic is thin
 _NAMES = ("training", "validation", "evaluation")
 
 Shares = tuple[int, int, int]
-Split = tuple[list[Entry], list[Entry], list[Entry]]
 
 
 def shares_of(text: str) -> Shares:
@@ -48,7 +47,7 @@ def default_shares(model: Model, records: int) -> Shares:
     return shares
 
 
-def split(entries: Sequence[Entry], shares: Shares, seed: int) -> Split:
+def split(entries: Sequence[Entry], shares: Shares, seed: int) -> list[list[Entry]]:
     """Return training, validation and evaluation entries, each in the source's order.
 
     Records with the same or nearly the same prompt, or nearly the same longer answer, stay
@@ -71,15 +70,12 @@ def split(entries: Sequence[Entry], shares: Shares, seed: int) -> Split:
                 f"no record is left for {name}: {len(entries)} records are too few, as "
                 "near-duplicates stay together: add records, or make its share 0"
             )
-    training, validation, evaluation = (
-        [entries[at] for at in sorted(numbers)] for numbers in placed
-    )
-    return training, validation, evaluation
+    return [[entries[at] for at in sorted(numbers)] for numbers in placed]
 
 
 def _placed(
     groups: Sequence[list[int]], entries: Sequence[Entry], shares: Shares
-) -> tuple[list[int], list[int], list[int]]:
+) -> Sequence[list[int]]:
     """Return the records of each file; what training has too little of is trained on, not asked."""
     said = [entry.conversation for entry in entries]
     words = [pack_words(normalised(each.prompt), normalised(each.answer)) for each in said]
@@ -115,7 +111,7 @@ class _Files:
     """Three files that fill up, and how far each is from its share, as a whole and by topic."""
 
     def __init__(self, entries: Sequence[Entry], shares: Shares) -> None:
-        self.numbers: tuple[list[int], list[int], list[int]] = ([], [], [])
+        self.numbers: list[list[int]] = [[], [], []]
         self._entries, self._shares = entries, shares
         self._of_topic = Counter(entry.topic for entry in entries)
         self._filled: Counter[tuple[int, str | None]] = Counter()

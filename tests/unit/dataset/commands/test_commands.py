@@ -228,7 +228,6 @@ def test_upload_puts_the_files_where_the_run_looks_with_checksums(
     digest = hashlib.sha256((prepared / "training.jsonl").read_bytes()).hexdigest()
     assert bucket.put["b/datasets/default/training.jsonl"] == {
         "ChecksumAlgorithm": "SHA256",
-        "ContentType": "application/x-ndjson",
         "Metadata": {"sha256": digest},
     }
     said = capsys.readouterr().out
@@ -269,8 +268,7 @@ def test_upload_replaces_all_files_of_an_earlier_dataset(
     schema = prepared / "answer.schema.json"
     schema.write_text('{"$comment": "anything"}')
     assert main(["upload", "--env", "dev", "--force", str(prepared)]) == 0
-    kept = bucket.put["b/datasets/default/answer.schema.json"]
-    assert kept["ContentType"] == "application/schema+json"
+    assert "b/datasets/default/answer.schema.json" in bucket.put
     for name in ("answer.schema.json", "general.jsonl", "validation.jsonl"):
         (prepared / name).unlink()
     assert main(["upload", "--env", "dev", "--force", str(prepared)]) == 0
