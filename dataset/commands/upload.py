@@ -18,10 +18,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import shlex
 import sys
 import tempfile
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,7 +69,7 @@ def run(options: argparse.Namespace) -> ExitCode:
             return ExitCode.FAILED
         deployed = find_deployed(options.env)
         _upload(Path(scratch), deployed, run_input.dataset)
-    print(_how_to_start(start, deployed))
+    print(f"Start execution with {json.dumps(start)}")
     return ExitCode.OK
 
 
@@ -109,14 +107,3 @@ def _remove_old(s3: Any, bucket: str, key: str) -> None:  # noqa: ANN401  # boto
     if any(item["Key"] == key for item in found):
         s3.delete_object(Bucket=bucket, Key=key)
         print(f"Removed s3://{bucket}/{key}: this dataset has none.")
-
-
-def _how_to_start(start: Mapping[str, str], deployed: Deployed) -> str:
-    text = json.dumps(start)
-    lines = [f"Start execution with {text}"]
-    if "StateMachineArn" in deployed.outputs:
-        lines.append(
-            f"  aws stepfunctions start-execution --region {deployed.region} --state-machine-arn "
-            f"{deployed.state_machine_arn} --input {shlex.quote(text)}"
-        )
-    return "\n".join(lines)

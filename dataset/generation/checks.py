@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from dataset.generation import text_matching as matching
 from dataset.sources.sections import Section
+from lambdas.validation.jsonl.display import shortened
 from lambdas.validation.warnings.language import CODES, language_of, latin_share
 from lambdas.validation.warnings.sketches import (
     NEAR,
@@ -86,7 +87,7 @@ class Refusal:
     detail: str
 
     def __str__(self) -> str:
-        return f"{_shortened(self.question)}: {self.detail}"
+        return f"{shortened(self.question, _SHOWN)}: {self.detail}"
 
 
 REASONS = {
@@ -120,15 +121,8 @@ class KeptPair:
 
     def as_json(self) -> dict[str, str]:
         """Return the raw pair that `python -m dataset prepare` reads, with its origin."""
-        pair, section = self.pair, self.section
-        return {
-            "question": pair.question,
-            "answer": pair.answer,
-            "topic": pair.topic,
-            "document": section.document,
-            "section": section.label,
-            "quote": pair.quote,
-        }
+        origin = {"document": self.section.document, "section": self.section.label}
+        return self.pair.model_dump() | origin
 
 
 class _Comparable:
@@ -179,7 +173,7 @@ class KeptPairs:
             yield Refusal(code, new.pair.question, detail)
         for other in self.kept:
             if repeat := _repeats(new, other):
-                detail = f"{REASONS[repeat]}, {_shortened(other.pair.question)!r}"
+                detail = f"{REASONS[repeat]}, {shortened(other.pair.question, _SHOWN)!r}"
                 yield Refusal(repeat, new.pair.question, detail)
 
     def _in_other_language(self, pair: GeneratedPair) -> Iterator[tuple[str, str]]:
@@ -223,9 +217,9 @@ def _ungrounded(new: KeptPair) -> Iterator[tuple[str, str]]:
     pair, source = new.pair, new.section.text
     quote = matching.squeezed(pair.quote)
     if len(quote) < LEAST_QUOTE:
-        yield "quote-short", f"{REASONS['quote-short']}: {_shortened(pair.quote)!r}"
+        yield "quote-short", f"{REASONS['quote-short']}: {shortened(pair.quote, _SHOWN)!r}"
     if quote not in matching.squeezed(source):
-        yield "quote-not-found", f"{REASONS['quote-not-found']}: {_shortened(pair.quote)!r}"
+        yield "quote-not-found", f"{REASONS['quote-not-found']}: {shortened(pair.quote, _SHOWN)!r}"
     missing = sorted(matching.numbers(pair.answer) - matching.numbers(pair.quote))
     if missing:
         yield "number-not-quoted", f"{REASONS['number-not-quoted']}: {', '.join(missing)}"
@@ -256,7 +250,3 @@ def _first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"])) or "the pair"
     return f"{where}: {first['msg']}"
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dataset.generation.checks import LANGUAGES_BY_CODE, GeneratedPair
+from dataset.generation.checks import GeneratedPair
 from dataset.sources.sections import Section
 from lambdas.validation.formats.tokens import estimated_tokens
 
@@ -55,8 +55,7 @@ class GenerationTask:
 
     def key(self, section: Section) -> str:
         """Return the key under which answers on this section are found in the journal."""
-        language = LANGUAGES_BY_CODE.get(self.language or "", self.language)  # as in old journals
-        parts = [self.model_id, language, self.system, section.fingerprint]
+        parts = [self.model_id, self.language, self.system, section.fingerprint]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

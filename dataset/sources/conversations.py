@@ -75,14 +75,10 @@ class Entries:
         """Yield a note on each kind of thing that nothing was read from; `name` is the file's."""
         if self.blank_rows:
             yield f"{name}: skipped {quantity(self.blank_rows, 'blank row')}"
-        named = (
-            (entry.location, [repr(shortened(key)) for key in entry.ignored])
+        yield from describe(
+            (entry.location, f"ignored {', '.join(map(repr, map(shortened, entry.ignored)))}")
             for entry in self.entries
             if entry.ignored
-        )
-        yield from describe(
-            (place, f"ignored the key{'s' * (len(keys) > 1)} {', '.join(keys)}")
-            for place, keys in named
         )
 
 
@@ -180,12 +176,12 @@ def _entry(location: str, value: object, keys: Keys) -> Entry:
 
 def _messages(reading: Reading) -> tuple[str, list[Any]] | None:
     """Return the list of messages, after its key; a prompt and its completion may be two lists."""
-    value = reading.value
     for key in _LISTS:
-        if isinstance(value.get(key), list):
+        messages = reading.value.get(key)
+        if isinstance(messages, list):
             reading.used |= {key, "schemaVersion"}
-            return key, value[key]
-    prompt, completion = (value.get(key) for key in PAIR_KEYS)
+            return key, messages
+    prompt, completion = (reading.value.get(key) for key in PAIR_KEYS)
     if isinstance(prompt, list) and isinstance(completion, list):
         reading.used |= {*PAIR_KEYS}
         return "prompt", [*prompt, *completion]
@@ -195,7 +191,6 @@ def _messages(reading: Reading) -> tuple[str, list[Any]] | None:
 def _own_system(reading: Reading) -> str | None:
     """Read the system prompt beside messages or a pair; an empty one is none."""
     for key, given in reading.find(SYSTEM, reading.keys.system):
-        reading.used.add(key)
         text, _ = _content(key, given, reading)
         return None if is_blank(text) else text
     return None

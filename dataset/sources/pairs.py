@@ -65,19 +65,20 @@ class Reading:
             f"{place}.{key}" for key in value if key not in used and not is_blank(value[key])
         )
 
-    def find(self, names: Sequence[str], own: str | None = None) -> Iterator[tuple[str, Any]]:
-        """Yield what the object has under its own or the usual names and is not blank."""
+    def find(
+        self, names: Sequence[str], own: str | None = None, types: Collection[type] = ()
+    ) -> Iterator[tuple[str, Any]]:
+        """Read what the object has under its own or the usual names, is not blank, of any type."""
         for key in [own] if own else own_keys(self.value, names):
-            if (own or key not in self.used) and not is_blank(self.value.get(key)):
-                yield key, self.value[key]
+            value = self.value.get(key)
+            is_fit = not is_blank(value) and (not types or type(value) in types)
+            if is_fit and (own or key not in self.used):
+                self.used.add(key)
+                yield key, value
 
     def label(self, names: Sequence[str], own: str | None) -> str | None:
         """Read a text or number under the given key, else under the first of the usual names."""
-        for key, label in self.find(names, own):
-            if isinstance(label, str | int) and not isinstance(label, bool):
-                self.used.add(key)
-                return str(label)
-        return None
+        return next((str(label) for _, label in self.find(names, own, {str, int})), None)
 
 
 def is_blank(value: object) -> bool:
@@ -101,8 +102,6 @@ def read_pair(reading: Reading) -> tuple[Turn, ...]:
     answer = _answer(answer_key, reading)
     contexts = [*_contexts(reading)]
     key, reasoning = next(reading.find(REASONING), (None, None))
-    if key:
-        reading.used.add(key)
     return (
         *_history(reading),
         Turn("user", "\n\n".join([question, *contexts])),
@@ -162,7 +161,6 @@ def _answer(key: str, reading: Reading) -> str:
 
 def _contexts(reading: Reading) -> Iterator[str]:
     for key, context in reading.find(_CONTEXT, reading.keys.context):
-        reading.used.add(key)
         for text in context if isinstance(context, list) else [context]:
             if not is_blank(text):
                 yield _text(text, key)
@@ -171,7 +169,6 @@ def _contexts(reading: Reading) -> Iterator[str]:
 def _history(reading: Reading) -> Iterator[Turn]:
     """Read earlier turns as Alpaca has them: a list of pairs, each a question and its answer."""
     for key, history in reading.find(_HISTORY):
-        reading.used.add(key)
         for at, turns in enumerate(history if isinstance(history, list) else [history]):
             path = f"{key}[{at}]"
             if not isinstance(turns, list) or len(turns) != len(ROLES):

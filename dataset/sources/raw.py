@@ -177,10 +177,6 @@ def _csv(file: SourceFile) -> Iterator[Value]:
     return _table(_csv_rows(text, _delimiter(text)))
 
 
-def _tsv(file: SourceFile) -> Iterator[Value]:
-    return _table(_csv_rows(file.text(), "\t"))
-
-
 def _csv_rows(text: str, delimiter: str, first_line: int = 1) -> Iterator[_Row]:
     """Yield the rows that have a cell, each with the line that it starts in."""
     # The limit can only be set for the whole process.
@@ -262,7 +258,7 @@ READERS: Mapping[str, Callable[[SourceFile], Iterator[Value]]] = MappingProxyTyp
         ".jsonl": _json,
         ".json": _json,
         ".csv": _csv,
-        ".tsv": _tsv,
+        ".tsv": lambda file: _table(_csv_rows(file.text(), "\t")),
         ".xlsx": _xlsx,
         ".parquet": _parquet,
     }

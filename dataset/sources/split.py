@@ -39,8 +39,7 @@ def shares_of(text: str) -> Shares:
 
 def default_shares(model: Model, records: int) -> Shares:
     """Return the usual shares; without validation where the model takes none that small."""
-    shares = shares_of(DEFAULT)
-    limits = model.limits
+    shares, limits = shares_of(DEFAULT), model.limits
     least = limits.min_validation_records
     if limits.max_validation_records == 0 or records * shares[1] // _WHOLE < least:
         return shares_of(_DEFAULT_WITHOUT_VALIDATION)

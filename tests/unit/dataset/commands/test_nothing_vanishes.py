@@ -92,7 +92,7 @@ def words_of(value: object, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def ignored(prepared: Prepared) -> list[str]:
-    notes = (note for note in prepared.notes if "ignored the key" in note)
+    notes = (note for note in prepared.notes if ": ignored '" in note)
     return [key for note in notes for key in re.findall(r"'([^']*)'", note)]
 
 

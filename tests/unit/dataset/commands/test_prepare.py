@@ -278,7 +278,7 @@ def test_what_nothing_is_read_from_is_noted(source: Path, out: Path) -> None:
     write(source, "training.json", [{**pair, "sytem": "S", "n": 1} for pair in PAIRS])
     where = f"{source / 'training.json'}:1 and 99 more"
     note, *_ = prepare(source, out, NOVA_MICRO).notes
-    assert note == f"{where}: ignored the keys 'sytem', 'n'"
+    assert note == f"{where}: ignored 'sytem', 'n'"
 
 
 def test_records_with_keys_the_format_lacks_are_rewritten_without(source: Path, out: Path) -> None:
@@ -290,7 +290,7 @@ def test_records_with_keys_the_format_lacks_are_rewritten_without(source: Path, 
     prepared = prepare(source, out, NOVA_MICRO)
     assert prepared.valid
     where = f"{source / 'training.jsonl'}:1 and 99 more"
-    assert prepared.notes[0] == f"{where}: ignored the key 'source'"
+    assert prepared.notes[0] == f"{where}: ignored 'source'"
     assert records(out / "training.jsonl") == lines
 
 
