@@ -167,9 +167,7 @@ def _summary(outcome: GenerationResult, wanted: int, paid: Sequence[PaidAnswer])
         yield from (f"         {example}" for example in islice(examples, _REFUSALS_SHOWN))
     if unfinished := sum(answer.is_unfinished for answer in paid):
         yield f"Cut off: {unfinished} answer(s), requested again with fewer pairs"
-    heard = sum(answer.input_tokens for answer in paid)
-    said = sum(answer.output_tokens for answer in paid)
-    yield f"Tokens:  {heard:,} in, {said:,} out"
+    yield f"Tokens:  {paid_tokens(paid):,}"
 
 
 def _ending(options: argparse.Namespace, outcome: GenerationResult) -> str:

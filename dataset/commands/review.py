@@ -101,10 +101,6 @@ class ReviewLog:
         input_tokens = sum(entry.input_tokens for entry in own)
         return self.usd(input_tokens, sum(entry.output_tokens for entry in own))
 
-    def has(self, task: ReviewTask) -> bool:
-        entry = self._latest.get(fingerprint(self.judge, task))
-        return entry is not None and entry.score is not None
-
     def add(self, task: ReviewTask, row: ReviewRow) -> None:
         """Write a review; it is on the disk when this returns."""
         own = {"judge": self.judge, "fingerprint": fingerprint(self.judge, task)}
@@ -186,7 +182,8 @@ def _ask_judge(judge: Judge, tasks: list[ReviewTask], log: ReviewLog, max_usd: f
     """Ask about what has no score yet; return how many records the ceiling left out."""
     asking = Pass(_Nothing(), lambda: True, ERROR_KEY, most_failures=math.inf)
     name = partial(fingerprint, log.judge)
-    pending = [*{name(task): task for task in tasks if not log.has(task)}.values()]
+    scored = {entry.fingerprint for entry in log.journal.entries if entry.score is not None}
+    pending = [*{name(task): task for task in tasks if name(task) not in scored}.values()]
     bar = ProgressBar("records", total=len(tasks), done=len(tasks) - len(pending))
 
     def ask(task: ReviewTask) -> None:

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -109,15 +108,8 @@ class KeptPair:
 
     pair: GeneratedPair
     section: Section
-
-    @cached_property
-    def question(self) -> _Comparable:
-        asked = _INTERROGATIVE.findall(self.pair.question.casefold())
-        return _Comparable(self.pair.question, asked)
-
-    @cached_property
-    def answer(self) -> _Comparable:
-        return _Comparable(self.pair.answer)
+    question: _Comparable
+    answer: _Comparable
 
     def as_json(self) -> dict[str, str]:
         """Return the raw pair that `python -m dataset prepare` reads, with its origin."""
@@ -158,7 +150,9 @@ class KeptPairs:
             pair = GeneratedPair.model_validate(value)
         except ValidationError as error:
             return Refusal("schema", _question_of(value), _first_problem(error))
-        kept = KeptPair(pair, section)
+        asked = _INTERROGATIVE.findall(pair.question.casefold())
+        question, answer = _Comparable(pair.question, asked), _Comparable(pair.answer)
+        kept = KeptPair(pair, section, question, answer)
         refusal = next(self._refusals(kept), None)
         if refusal is None:
             self.kept.append(kept)

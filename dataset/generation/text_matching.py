@@ -41,7 +41,8 @@ def numbers(text: str) -> set[str]:
 def covered(wanted: Iterable[str], text: str) -> float:
     """Return the share of terms that a text has, whatever their endings; 1 if there are none."""
     words = " ".join(("", *terms(text)))
-    found = [f" {_stem(term)}" in words for term in wanted]
+    stems = (term[: max(_STEM, len(term) - _ENDING)] for term in wanted)
+    found = [f" {stem}" in words for stem in stems]
     return sum(found) / len(found) if found else 1.0
 
 
@@ -55,7 +56,3 @@ def _terms_of(run: str) -> Iterator[str]:
         yield from (pair for pair in pairs if not _GRAMMAR.fullmatch(pair))
     elif len(run) >= _LEAST_WORD and run not in STOP_WORDS:
         yield run
-
-
-def _stem(term: str) -> str:
-    return term[: max(_STEM, len(term) - _ENDING)]

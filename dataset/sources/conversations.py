@@ -190,7 +190,7 @@ def _messages(reading: Reading) -> tuple[str, list[Any]] | None:
 
 def _own_system(reading: Reading) -> str | None:
     """Read the system prompt beside messages or a pair; an empty one is none."""
-    for key, given in reading.find(SYSTEM, reading.keys.system):
+    for key, given in reading.find(SYSTEM, reading.keys.system, {str, list, dict}):
         text, _ = _content(key, given, reading)
         return None if is_blank(text) else text
     return None

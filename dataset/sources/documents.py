@@ -32,12 +32,10 @@ FORMATS: dict[str, Format | Literal["docx"]] = {
     ".docx": "docx",
     ".pdf": "pdf",
     ".txt": "txt",
-    ".text": "txt",
     ".md": "md",
     ".markdown": "md",
     ".html": "html",
     ".htm": "html",
-    ".xhtml": "html",
 }
 # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html, read 2026-11-23.
 # Amazon Nova and newer Claude models take larger PDFs, which no section comes near; of text, Nova
