@@ -36,9 +36,7 @@ _ONE_COLUMN = (
 )
 _KINDS_BY_HEAD = ((b"PK\x03\x04", ".xlsx"), (b"PAR1", ".parquet"))
 
-Value = tuple[int, object]  # and the line, or row, that it starts in
-
-
+Value = tuple[int, object]  # after the line, or row, that it starts in
 BLANK_ROW = object()  # a value that is no record
 
 
@@ -132,15 +130,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique)
-
-
 _Row = tuple[int, list[str]]  # after the line that it starts in
 
 
 def _table(rows: Iterator[_Row]) -> Iterator[Value]:
     """Yield the rows below the header as objects, their keys taken from it."""
     header_line, header = next(_filled(rows), (1, []))
-    if header and not _is_filled(header[1:]):
+    if sum(_is_filled([cell]) for cell in header) == 1:
         raise _BrokenAt(header_line, _ONE_COLUMN)
     names = [name.strip() or f"column {at}" for at, name in enumerate(header, start=1)]
     repeated = [name for name, times in Counter(names).items() if times > 1]

@@ -213,8 +213,9 @@ def test_rows_of_separators_are_skipped_and_counted(tmp_path: Path) -> None:
     assert pairs_of(tmp_path) == PAIRS
 
 
-def test_a_title_above_the_header_is_named(tmp_path: Path) -> None:
-    rows = [("Our questions", ""), ("_question", "_answer"), *PAIRS]
+@pytest.mark.parametrize("title", [("Our questions", ""), ("", "Our questions")])
+def test_a_title_above_the_header_is_named(tmp_path: Path, title: tuple[str, str]) -> None:
+    rows = [title, ("_question", "_answer"), *PAIRS]
     with pytest.raises(SourceInvalid, match=r"faq\.xlsx:1: the first row has one cell, .* delete"):
         made(tmp_path, "faq.xlsx", xlsx(rows))
 
