@@ -42,15 +42,17 @@ _REFUSALS_SHOWN = 3  # of each reason
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("documents", nargs="+", type=Path, metavar="DOCUMENT", help="a file")
     parser.add_argument("out", type=Path, metavar="OUT.json", help="where pairs are written")
-    parser.add_argument("--pairs", type=_at_least_one, required=True, metavar="N", help="wanted")
+    parser.add_argument("--pairs", type=_at_least_one, required=True, metavar="N", help="how many")
     parser.add_argument(
         "--writer",
         default="nova-pro",
         metavar="KEY|ID",
-        help=f"{', '.join(JUDGES)} (default: the first), or the id, inference profile or ARN of "
+        help=f"{', '.join(JUDGES)} (default: %(default)s), or the id, inference profile or ARN of "
         "another model that reads documents and calls tools",
     )
-    parser.add_argument("--language", type=_language, metavar="L", help="default: the document's")
+    parser.add_argument(
+        "--language", type=_language, metavar="CODE", help="ja, pt-BR …; default: the document's"
+    )
     parser.add_argument("--prompt-file", metavar="F", help="what to ask about, and in which style")
     parser.add_argument(
         "--max-tokens-total",

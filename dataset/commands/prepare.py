@@ -279,7 +279,7 @@ def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="for records without one; default: for pairs a general one in their language",
     )
-    prompts.add_argument("--no-system-prompt", action="store_true", help="nor the source's own")
+    prompts.add_argument("--no-system-prompt", action="store_true", help="drop the source's, too")
     for part in fields(Keys):
         meaning = f"the source's name for the {part.metadata['of']}"
         parser.add_argument(f"--{part.name}-key", metavar="NAME", help=meaning)

@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("training", type=Path, metavar="TRAINING", help="in the model's format")
     parser.add_argument("--model", required=True, metavar="KEY", help=", ".join(MODELS))
     parser.add_argument(
-        "--judge", default="nova-pro", metavar="KEY", help=f"{', '.join(JUDGES)}; default: first"
+        "--judge", default="nova-pro", metavar="KEY", help=f"{', '.join(JUDGES)}; default: nova-pro"
     )
     parser.add_argument(
         "--max-usd", type=dollars, default=2.0, metavar="USD", help="ceiling; default: %(default)s"
