@@ -313,6 +313,8 @@ def print_notes(prepared: Prepared) -> None:
 
 
 def _refuse_to_replace(out: Path, source: str, *, overwrite: bool) -> None:
+    if out.exists() and not out.is_dir():
+        raise InputInvalid(f"{out} is a file: name a folder")
     # Of links in a loop, Path.resolve() raises a RuntimeError.
     own, folder = (Path(os.path.realpath(each)) for each in (source, out))
     if own == folder or (own.parent == folder and own.name in FILE_NAMES.values()):

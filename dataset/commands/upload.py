@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shlex
 import sys
 import tempfile
 from dataclasses import replace
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace) -> ExitCode:
             return ExitCode.FAILED
         deployed = find_deployed(options.env)
         _upload(Path(scratch), deployed, run_input.dataset)
-    print(f"Start execution with {json.dumps(start)}")
+    print(_how_to_start(json.dumps(start), deployed))
     return ExitCode.OK
 
 
@@ -107,3 +108,11 @@ def _remove_old(s3: Any, bucket: str, key: str) -> None:  # noqa: ANN401  # boto
     if any(item["Key"] == key for item in found):
         s3.delete_object(Bucket=bucket, Key=key)
         print(f"Removed s3://{bucket}/{key}: this dataset has none.")
+
+
+def _how_to_start(given: str, deployed: Deployed) -> str:
+    said = f"Start execution with {given}"
+    if "StateMachineArn" not in deployed.outputs:
+        return said
+    where = f"--region {deployed.region} --state-machine-arn {deployed.state_machine_arn}"
+    return f"{said}\n  aws stepfunctions start-execution {where} --input {shlex.quote(given)}"

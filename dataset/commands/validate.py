@@ -105,8 +105,10 @@ def _source(file: str) -> DatasetSource:
         bucket, key = bucket_and_key(file)
         return Artefacts(bucket).source(key, file)
     path = Path(file)
-    if not path.is_file():  # a pipe has no size and cannot be read in parts
+    if not path.exists():
         raise InputInvalid(f"there is no file {file}")
+    if not path.is_file():  # a pipe has no size and cannot be read in parts
+        raise InputInvalid(f"{file} is not a regular file: name one, such as training.jsonl")
     return FileSource(path, file)
 
 

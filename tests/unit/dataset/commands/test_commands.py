@@ -236,6 +236,7 @@ def test_upload_puts_the_files_where_the_run_looks_with_checksums(
         in said
     )
     assert "Start execution with {}" in said
+    assert f"--region us-east-1 --state-machine-arn {MACHINE} --input '{{}}'" in said
 
 
 @pytest.mark.slow
