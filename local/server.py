@@ -123,17 +123,17 @@ class OfflineAws:
 
         Nobody may make a call meanwhile. Raises `ChildProcessError` if one fails, and prints why.
         """
-        if len(self.clock.holds) > 1:  # of whoever lets the clock stand still
+        if any(hold.is_at_rest for hold in self.clock.holds):
             raise RuntimeError("a function runs, which no fork would have")
         self._stopped.set()
         self._preparing.join()
         self._pause()
         process = multiprocessing.get_context("fork").Process
         forks = [process(target=self._go_on, args=(act,)) for act in acts]
-        for fork in forks:
-            with self.clock.lock:
+        with self.clock.lock:  # here nothing happens meanwhile
+            for fork in forks:
                 fork.start()
-            fork.join()
+                fork.join()
         self._serve()
         if any(fork.exitcode for fork in forks):
             raise ChildProcessError("what a fork did has failed: its error is above")
@@ -143,6 +143,7 @@ class OfflineAws:
         self.clock.go_on()
         self._serve()
         act()
+        os._exit(0)  # whatever the server's threads wait for
 
     def _serve(self) -> None:
         self._server = uvicorn.Server(self._config)

@@ -52,7 +52,8 @@ class _Alike:
         while self._cases:
             self._wait(arn)
             self._branch(self._differing, finish)
-            self._go_on(arn)
+            if self._cases:  # or this process would end amid what goes on
+                self._go_on(arn)
 
     def _pause(self, arn: str, state: str) -> Effect:
         def begin(wait: Wait) -> None:

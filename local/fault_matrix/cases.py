@@ -109,7 +109,7 @@ class Case:
     def differs_at(self, state: str) -> bool:
         """Whether its run may differ from one without a fault once it has entered a state.
 
-        Whoever decides about a run does so in each case by itself.
+        Who decides does so in each case by itself; a guard's fault begins at a stop, or the end.
         """
         acts = {self.stop_at, self.delete_at, self.broken_definition_at, "Approve spend"}
         entered = _WITHIN.get(state, function_of(state))

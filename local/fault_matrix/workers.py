@@ -86,7 +86,7 @@ def _started(assemblies: Sequence[Path]) -> Iterator[list[Connection]]:
         connections.append(ours)
     try:
         yield connections
-    except EOFError:
+    except (EOFError, ConnectionError):
         raise ChildProcessError("a worker failed: its error is above") from None
     finally:
         for process in processes:

@@ -11,12 +11,12 @@ import boto3
 import pytest
 
 from local.call_faults import CallFault
-from local.clock import Hold
 from local.server import OfflineAws
 from tests.workflow.ministack.definitions import (
     Definition,
     Run,
     call,
+    eventually,
     make_function,
     one_state,
     payload_of,
@@ -96,12 +96,25 @@ def test_a_fork_that_fails_is_told_and_all_goes_on_here(
     boto3.client("s3").head_bucket(Bucket=bucket)
 
 
-def test_no_fork_is_made_while_a_function_runs(offline: OfflineAws, bucket: str) -> None:
-    one, other = Hold(offline.clock), Hold(offline.clock)
-    try:
+def test_no_fork_is_made_while_a_function_runs(
+    offline: OfflineAws, role: str, queue: str, run: Run
+) -> None:
+    """Its process would answer nobody there."""
+    source = "import time\ndef handler(*_):\n  until = time.monotonic() + 3\n"
+    source += "  while time.monotonic() < until: pass\n"
+    function = make_function("busy", source, role, queue)
+
+    def branch(_: str) -> None:
+        eventually(lambda: any(hold.is_at_rest for hold in offline.clock.holds))
         with pytest.raises(RuntimeError, match="a function runs"):
             offline.branch(time.time)
-    finally:
-        one.end()
-        other.end()
-    boto3.client("s3").head_bucket(Bucket=bucket)
+
+    assert run(one_state(call(function, {})), branch)["status"] == "SUCCEEDED"
+
+
+def test_nothing_happens_here_while_a_fork_goes_on(offline: OfflineAws) -> None:
+    rung: list[float] = []
+    offline.clock.call_at(offline.clock.time() + 0.2, lambda: rung.append(time.monotonic()))
+    [ended] = told(offline, lambda: [time.sleep(1), time.monotonic()][1])
+    eventually(lambda: bool(rung))
+    assert rung[0] >= ended
