@@ -148,7 +148,7 @@ def _plan(
 ) -> str:
     documents = Counter(section.document for section in sections)
     parts = ", ".join(f"{name} ({count} section(s))" for name, count in documents.items())
-    resumed = f" Resuming after {paid_tokens(paid):,} tokens already paid for." if paid else ""
+    resumed = f" {paid_tokens(paid):,} tokens are paid for already." if paid else ""
     return f"Asking {task.model_id} in {region} about {parts}.{resumed}"
 
 

@@ -58,7 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--judge", default="nova-pro", metavar="KEY", help=f"{', '.join(JUDGES)}; default: nova-pro"
     )
     parser.add_argument(
-        "--max-usd", type=dollars, default=2.0, metavar="USD", help="ceiling; default: %(default)s"
+        "--max-usd",
+        type=dollars,
+        default=2.0,
+        metavar="USD",
+        help="ceiling, with what reviews so far have cost; default: %(default)s",
     )
     parser.add_argument(
         "--threshold",

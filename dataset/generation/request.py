@@ -123,7 +123,9 @@ def _message(task: GenerationTask, request: PairRequest) -> str:
 
 
 def _tool(pairs: int) -> dict[str, Any]:
-    pair = GeneratedPair.model_json_schema()
+    parts = GeneratedPair.model_fields
+    texts = {name: {"type": "string", "description": parts[name].description} for name in parts}
+    pair = {"type": "object", "properties": texts, "required": [*parts]}
     schema = {
         "type": "object",
         "properties": {"pairs": {"type": "array", "items": pair, "minItems": 1, "maxItems": pairs}},

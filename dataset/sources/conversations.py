@@ -75,10 +75,18 @@ class Entries:
         """Yield a note on each kind of thing that nothing was read from; `name` is the file's."""
         if self.blank_rows:
             yield f"{name}: skipped {quantity(self.blank_rows, 'blank row')}"
+        places: defaultdict[str, list[str]] = defaultdict(list)
+        for entry in self.entries:
+            for key in entry.ignored:
+                places[key].append(entry.location)
+        alike: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
+        for key, locations in places.items():
+            alike[locations[0], len(locations)].append(key)
+        names = {key: keys for keys in alike.values() for key in keys}
         yield from describe(
-            (entry.location, f"ignored {', '.join(map(repr, map(shortened, entry.ignored)))}")
+            (entry.location, f"ignored {', '.join(map(repr, map(shortened, keys)))}")
             for entry in self.entries
-            if entry.ignored
+            for keys in dict.fromkeys(tuple(names[key]) for key in entry.ignored)
         )
 
 

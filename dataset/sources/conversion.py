@@ -73,7 +73,7 @@ def obstacle(entry: Entry, model: Model, style: Style, *, is_asked: bool) -> str
     untrained = entry.untrained[-1:] if is_asked else entry.untrained
     if why := next(filter(None, untrained), ""):
         what = "so it is not a reference" if is_asked else "but every answer is trained on"
-        return f"{why}, {what}: {_INSTEAD}"
+        return f"{why}, {what}: drop the record, or write one for each answer that counts"
     if is_asked:
         return None
     turns = entry.conversation.turns

@@ -174,9 +174,11 @@ def _cut_pages(
     file: SourceFile, reader: PdfReader, texts: Sequence[str], pages: range
 ) -> Iterator[Section]:
     """Yield the pages as a PDF of their own, halved until it is small enough to be sent."""
-    content = file.content if len(pages) == len(texts) else _extracted(reader, pages)
+    content = _extracted(reader, pages)  # without what no page shows any more
     text = "\n".join(texts[pages.start : pages.stop])
     is_refused = any(name in content for name in _REFUSED_PICTURES)
+    if len(pages) == len(texts) and len(file.content) <= MAX_DOCUMENT_BYTES:
+        content = file.content
     if len(content) <= MAX_DOCUMENT_BYTES and not is_refused:
         yield _section(file, pages.start, _pages(pages), "pdf", content, text, len(pages))
     elif len(pages) == 1 or is_refused:  # pictures, which the model must do without

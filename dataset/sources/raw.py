@@ -31,8 +31,8 @@ _MAX_CELL_CHARACTERS = 64 * 1024**2  # the csv module's own limit, 128 KiB, is b
 _HEADER_CHARACTERS = 64 * 1024  # looked at for the separator, below that limit of the module
 _MOST_CELLS = 20_000_000  # of a sheet, blank ones included, which are held in memory
 _ONE_COLUMN = (
-    "the first row has one cell, but names the columns: delete what stands above their names, and "
-    "separate question and answer by a comma, a semicolon or a tab"
+    "the first row has one cell, but names the columns, question and answer: separate them by a "
+    "comma, a semicolon or a tab, and delete what stands above their names"
 )
 _KINDS_BY_HEAD = ((b"PK\x03\x04", ".xlsx"), (b"PAR1", ".parquet"))
 

@@ -78,13 +78,17 @@ def read_lines(source: DatasetSource) -> Iterator[Line]:
 
 def _read_ranges(source: DatasetSource) -> Iterator[bytes]:
     """Yield a file range by range, while the next are read over as many connections as it has."""
-    connections = getattr(source, "connections", 1)
+    connections, size = getattr(source, "connections", 1), source.size_bytes
+
+    def read(start: int) -> bytes:
+        stop = min(start + RANGE_BYTES, size)
+        content = source.read(start, stop)
+        if len(content) < stop - start:
+            raise OSError(f"{source.name} has become shorter while it was read: check it again")
+        return content
+
     with ThreadPoolExecutor(connections) as readers:
-        size = source.size_bytes
-        starts = range(0, size, RANGE_BYTES)
-        reads = (
-            readers.submit(source.read, start, min(start + RANGE_BYTES, size)) for start in starts
-        )
+        reads = (readers.submit(read, start) for start in range(0, size, RANGE_BYTES))
         ahead = deque(islice(reads, connections))
         while ahead:
             content = ahead.popleft().result()

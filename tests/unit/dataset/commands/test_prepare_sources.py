@@ -549,9 +549,18 @@ def test_keys_of_messages_and_blocks_are_named(tmp_path: Path) -> None:
     prepared = made(tmp_path, "x.jsonl", records)
     path, block = tmp_path / "x.jsonl", "messages[].content[].cache_control"
     assert prepared.notes == (
-        f"{path}:1 and 38 more: ignored 'messages[].name'",
-        f"{path}:2: ignored 'messages[].name', '{block}'",
+        f"{path}:1 and 39 more: ignored 'messages[].name'",
+        f"{path}:2: ignored '{block}'",
     )
+
+
+def test_a_rare_key_is_named_among_many_that_come_and_go(tmp_path: Path) -> None:
+    records: list[dict[str, object]] = [{"question": q, "answer": a} for q, a in PAIRS]
+    for at, record in enumerate(records):
+        record |= {f"m{bit}": 1 for bit in range(5) if at >> bit & 1}
+    records[21]["system_promt"] = "Be brief."
+    notes = made(tmp_path, "x.json", json.dumps(records)).notes
+    assert f"{tmp_path / 'x.json'}:1, record 22: ignored 'system_promt'" in notes
 
 
 def test_conversations_are_split_and_evaluated(tmp_path: Path) -> None:

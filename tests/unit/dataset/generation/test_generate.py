@@ -564,7 +564,7 @@ def test_a_resumed_command_pays_for_nothing_twice(
     assert resumed.status == 0
     assert resumed.pairs == at_once.pairs
     assert first.answered + second.answered == whole.answered
-    assert f"Resuming after {first.tokens:,} tokens already paid for" in resumed.said
+    assert f"{first.tokens:,} tokens are paid for already" in resumed.said
 
 
 def test_a_crash_after_an_answer_loses_none_of_it(
@@ -660,7 +660,7 @@ def test_another_prompt_pays_anew_and_counts_the_old(manual: Path, tmp_path: Pat
     assert len(spy.requests) == 1
     paid = sum(each["input_tokens"] + each["output_tokens"] for each in ran.journal)
     assert paid > spy.tokens
-    assert f"Resuming after {paid - spy.tokens:,} tokens already paid for." in ran.said
+    assert f"{paid - spy.tokens:,} tokens are paid for already." in ran.said
 
 
 def test_answers_in_another_language_are_others(manual: Path) -> None:
