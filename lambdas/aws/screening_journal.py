@@ -26,6 +26,9 @@ class S3ScreeningJournal:
         left = tuple((line, turn) for line, turn in found["left"])
         return Screening(problems, found["records"], found["units"], left)
 
+    def begin(self, batch: str, screening: Screening) -> bool:
+        return self.artefacts.put_json_once(self._key(batch), screening._asdict())
+
     def keep(self, batch: str, screening: Screening, *, moved: bool) -> None:
         self.artefacts.put_json(self._key(batch), screening._asdict())
         self.moved |= moved

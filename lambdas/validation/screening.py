@@ -74,6 +74,9 @@ class ScreeningJournal(Protocol):
     def kept(self, batch: str) -> Screening | None:
         """Return what was kept last; None if the batch has not begun."""
 
+    def begin(self, batch: str, screening: Screening) -> bool:
+        """Keep a batch's first; False, and nothing is kept, if another call has begun it."""
+
     def keep(self, batch: str, screening: Screening, *, moved: bool) -> None:
         """Keep what was made of a batch; `moved`: the service has answered about some of it."""
 
@@ -208,7 +211,8 @@ def screen_in_batches(name: str, records: Records, pii: PiiCheck) -> Screening:
             )
         if journal is not None and before.left:  # a call that dies meanwhile has paid for it
             units = before.units + sum(_units(parts[each].text) for each in before.left)
-            journal.keep(key, before._replace(units=units, left=()), moved=False)
+            begun = before._replace(units=units, left=())
+            before = _still_left(journal, key, before, begun, is_first=kept is None)
         found, refused = _screen(parts, before, pii.detect)
         if journal is not None and before.left:
             journal.keep(key, found, moved=found.left != before.left)
@@ -224,6 +228,17 @@ def screen_in_batches(name: str, records: Records, pii: PiiCheck) -> Screening:
         if refused:
             break
     return total
+
+
+def _still_left(
+    journal: ScreeningJournal, batch: str, before: Screening, begun: Screening, *, is_first: bool
+) -> Screening:
+    """Keep that a batch has `begun`; return `before`, or what another call has made of it first."""
+    if is_first:
+        is_ours = journal.begin(batch, begun)
+        return before if is_ours else journal.kept(batch) or begun
+    journal.keep(batch, begun, moved=False)
+    return before
 
 
 def _screen(

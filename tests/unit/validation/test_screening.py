@@ -157,6 +157,12 @@ class Journal(dict[str, Screening]):
     def kept(self, batch: str) -> Screening | None:
         return self.get(batch)
 
+    def begin(self, batch: str, screening: Screening) -> bool:
+        if batch in self:
+            return False
+        self.keep(batch, screening, moved=False)
+        return True
+
     def keep(self, batch: str, screening: Screening, *, moved: bool) -> None:
         del moved
         self.dies_in -= 1
@@ -177,6 +183,27 @@ def test_a_function_that_dies_pays_for_no_record_twice(dies_in: int, screened: i
     assert len(fake.called("DetectPiiEntities")) <= 2 * 150
     assert found.units == 150 * 6, "paid for, whether it was answered or not"
     assert found.records == screened
+
+
+class Late(Journal):
+    """Looks at a batch for the first time just before another call begins it."""
+
+    looks = 0
+
+    def kept(self, batch: str) -> Screening | None:
+        self.looks += 1
+        return None if self.looks == 1 else super().kept(batch)
+
+
+def test_two_calls_that_begin_a_batch_at_once_pay_for_it_once() -> None:
+    fake, journal = FakeComprehend(Okonkwo=("NAME", 0.99)), Late()
+    given = records(*["Ms Okonkwo."] * 20)
+    in_batches(given, Comprehend(fake).detect_pii, journal)
+    [paid] = journal.values()
+    asked, journal.looks = len(fake.calls), 0
+    found = in_batches(given, Comprehend(fake).detect_pii, journal)
+    assert (found, len(fake.calls)) == (paid, asked)
+    assert [*journal.values()] == [paid]
 
 
 class Killed(BaseException):
