@@ -37,7 +37,7 @@ _ONE_COLUMN = (
 _KINDS_BY_HEAD = ((b"PK\x03\x04", ".xlsx"), (b"PAR1", ".parquet"))
 
 Value = tuple[int, object]  # after the line, or row, that it starts in
-BLANK_ROW = object()  # a value that is no record
+BLANK_ROW = object()  # not a record
 
 
 def read_values(file: SourceFile) -> Iterator[tuple[str, object]]:
